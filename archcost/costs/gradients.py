@@ -1,0 +1,62 @@
+"""Which gradients a training step computes.
+
+The network's inputs need none. A tensor needs one when something trainable lies before it, and gets one when
+the loss is reached from it; so nothing before the first trainable layer does any backward work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from archcost.graph import ModelGraph, Node
+from archcost.work import Operand
+
+
+class Needs(NamedTuple):
+    """The operands of one layer whose gradient is computed."""
+
+    inputs: tuple[int, ...]
+    weights: tuple[str, ...]
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        return (*self.inputs, *self.weights)
+
+
+NOTHING = Needs((), ())
+
+
+def gradients_needed(graph: ModelGraph) -> dict[str, Needs]:
+    """For every layer by name, what its backward computes."""
+    reached = _reached(graph)
+    trainable = {node.name: node.trainable for node in graph.nodes}
+    requires: set[str] = set()
+    needs: dict[str, Needs] = {}
+    for node in graph.nodes:
+        inputs = tuple(
+            index
+            for index, (port, tensor) in enumerate(zip(node.inputs, node.input_types, strict=True))
+            if port.producer in requires and tensor.is_floating
+        )
+        weights = _trained_weights(node, trainable)
+        if inputs or weights:
+            requires.add(node.name)
+        needs[node.name] = Needs(inputs, weights) if node.name in reached else NOTHING
+    return needs
+
+
+def _trained_weights(node: Node, trainable: Mapping[str, bool]) -> tuple[str, ...]:
+    """A shared weight is trained when the layer it belongs to is."""
+    own = tuple(weight.name for weight in node.own_weights if not weight.is_buffer) if node.trainable else ()
+    return (*own, "weight") if node.shared and trainable[node.shared.owner] else own
+
+
+def _reached(graph: ModelGraph) -> set[str]:
+    """Layers from which floating tensors lead to an output of the network, whose sum is the loss."""
+    reached = {node.name for node in graph.outputs if node.output_types[0].is_floating}
+    for node in reversed(graph.nodes):
+        if node.name in reached:
+            pairs = zip(node.inputs, node.input_types, strict=True)
+            reached.update(port.producer for port, tensor in pairs if tensor.is_floating)
+    return reached

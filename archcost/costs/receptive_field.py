@@ -1,0 +1,105 @@
+"""How much of the input one output position sees, how far apart neighbours look, and what the padding does.
+
+Output position o sees the input positions [jump·o + low, jump·o + high]; rules compose by substitution, and
+branches join by the hull of their intervals (Araujo, Norris and Sim, "Computing receptive fields of
+convolutional neural networks", Distill 2019, from which the recurrence is checked). Jumps below 1 come from
+upsampling; a jump of 0 means that every position sees the same whole, as after flattening.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import floor
+from typing import NamedTuple
+
+from archcost.graph import ModelGraph, Node
+from archcost.windows import Everything, Rule, Window
+
+
+class Interval(NamedTuple):
+    """One axis of a receptive field, in input positions."""
+
+    jump: Fraction
+    low: Fraction
+    high: Fraction
+
+    @property
+    def size(self) -> int:
+        """The most input positions that one output position sees, the padding's included."""
+        return floor(self.high - self.low) + 1
+
+    @property
+    def padding(self) -> int:
+        """How far the first output position's view hangs over the edge (the effective padding)."""
+        return -floor(self.low)
+
+
+class Field(NamedTuple):
+    """The receptive field of a layer with regard to one input of the network."""
+
+    source: str
+    axes: tuple[Interval, ...]
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        return tuple(axis.size for axis in self.axes)
+
+    @property
+    def jump(self) -> tuple[Fraction, ...]:
+        return tuple(axis.jump for axis in self.axes)
+
+    @property
+    def padding(self) -> tuple[int, ...]:
+        return tuple(axis.padding for axis in self.axes)
+
+
+POINT = Interval(Fraction(1), Fraction(0), Fraction(0))
+
+
+def receptive_fields(graph: ModelGraph) -> dict[str, Field | None]:
+    """For every layer by name; None where the axes can no longer be told apart, or are none."""
+    fields: dict[str, Field | None] = {
+        name: Field(name, (POINT,) * (tensor.rank - 2)) if tensor.rank > 2 else None
+        for name, tensor in graph.inputs.items()
+    }
+    for node in graph.nodes:
+        fields[node.name] = _field(node, [fields[port.producer] for port in node.inputs])
+    return {node.name: fields[node.name] for node in graph.nodes}
+
+
+def _field(node: Node, before: list[Field | None]) -> Field | None:
+    """An unknown branch makes the join unknown; labels and indices are looked at by nobody."""
+    floating = [field for field, tensor in zip(before, node.input_types, strict=True) if tensor.is_floating]
+    known = [field for field in floating if field is not None]
+    if not known or len(known) < len(floating):
+        return None
+    first = known[0]
+    same_input = [field for field in known if field.source == first.source and len(field.axes) == len(first.axes)]
+    axes = tuple(_hull(columns) for columns in zip(*(field.axes for field in same_input), strict=True))
+    rules = node.layer.windows(node.input_types, node.output_types)
+    if rules is None:
+        return Field(first.source, axes) if _is_constant(axes) else None
+    sizes = node.input_types[0].shape[2:]
+    if len(rules) != len(axes):
+        return Field(first.source, axes) if _is_constant(axes) else None
+    extents = sizes if len(sizes) == len(axes) else (1,) * len(axes)
+    return Field(first.source, tuple(map(_compose, axes, rules, extents)))
+
+
+def _is_constant(axes: tuple[Interval, ...]) -> bool:
+    """Every position sees the same, so it does not matter any more which axis is which."""
+    return all(axis.jump == 0 for axis in axes)
+
+
+def _hull(intervals: tuple[Interval, ...]) -> Interval:
+    """Branches of equal jump look from the same place; of different jumps, the larger one is kept."""
+    jump = max(interval.jump for interval in intervals)
+    return Interval(jump, min(i.low for i in intervals), max(i.high for i in intervals))
+
+
+def _compose(axis: Interval, rule: Rule, extent: int) -> Interval:
+    match rule:
+        case Everything():
+            return Interval(Fraction(0), axis.low, axis.high + axis.jump * (extent - 1))
+        case Window(jump, low, high):
+            return Interval(axis.jump * jump, axis.low + axis.jump * low, axis.high + axis.jump * high)

@@ -1,0 +1,99 @@
+"""What is said to a user whose input is wrong: where, expected, found, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self, TypedDict
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position in a file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Details(TypedDict, total=False):
+    """What an error says beside the problem itself."""
+
+    expected: str | None
+    found: str | None
+    hint: str | None
+
+
+class ArchcostError(Exception):
+    """A wrong input, told in one message. The command line ends with `exit_code`."""
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+        hint: str | None = None,
+        layer: str | None = None,
+        place: Place | None = None,
+    ) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.expected = expected
+        self.found = found
+        self.hint = hint
+        self.layer = layer
+        self.place = place
+
+    def at(self, layer: str | None = None, place: Place | None = None) -> Self:
+        """The same error with the location filled in where it was still open."""
+        return type(self)(
+            self.problem,
+            expected=self.expected,
+            found=self.found,
+            hint=self.hint,
+            layer=self.layer or layer,
+            place=self.place or place,
+        )
+
+    def __str__(self) -> str:
+        head = ": ".join(str(part) for part in (self.place, self.layer, self.problem) if part)
+        details = (("expected", self.expected), ("found", self.found), ("try", self.hint))
+        return "\n".join([head, *(f"  {label}: {text}" for label, text in details if text)])
+
+
+class SpecError(ArchcostError):
+    """A declaration that cannot be read, or that contradicts itself."""
+
+
+class ShapeError(SpecError):
+    """A layer that cannot take the tensors it is given."""
+
+
+class CheckError(ArchcostError):
+    """The input is fine, but a comparison failed."""
+
+    exit_code = 1
+
+
+def nearest(word: str, known: Iterable[str], count: int = 3) -> str | None:
+    """`did you mean` for a misspelt word: the nearest known ones, or None when nothing is near."""
+    import difflib  # only errors need it
+
+    matches = difflib.get_close_matches(word[:100], sorted(known), n=count, cutoff=0.6)
+    return " or ".join(repr(match) for match in matches) or None
+
+
+def shorten(value: object, width: int = 60) -> str:
+    """`repr` of a found value, cut so that a hostile file cannot flood the terminal."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**40:
+        return "an integer of more than 40 digits"
+    if isinstance(value, str) and len(value) > width:
+        return f"{value[:width]!r}… ({len(value):,} characters)"
+    text = repr(value)
+    return text if len(text) <= width else text[:width] + "…"

@@ -1,0 +1,93 @@
+"""A network with its sizes: every layer, what goes in, what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from archcost.layers import Layer, Weight
+from archcost.spec.model import ModelSpec
+from archcost.tensors import Tensors, TensorType
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+
+class Port(NamedTuple):
+    """One output of a layer (or an input of the network, whose only output is 0)."""
+
+    producer: str
+    output: int = 0
+
+    def __str__(self) -> str:
+        return self.producer if self.output == 0 else f"{self.producer}:{self.output}"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedWeight:
+    """A weight that belongs to another layer."""
+
+    owner: str
+    transposed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A layer in its place. `trainable` already includes what the blocks around it say."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[Port, ...]
+    input_types: Tensors
+    output_types: Tensors
+    weights: tuple[Weight, ...]
+    trainable: bool
+    shared: SharedWeight | None = None
+    path: tuple[str | int, ...] = ()
+    """Where the layer stands in the spec, for messages."""
+
+    @property
+    def own_weights(self) -> tuple[Weight, ...]:
+        """Without the one that belongs to another layer."""
+        return tuple(weight for weight in self.weights if not (self.shared and weight.name == "weight"))
+
+
+@dataclass(frozen=True)
+class ModelGraph:
+    """Layers in order of execution, each after everything it reads."""
+
+    spec: ModelSpec
+    batch: int
+    inputs: Mapping[str, TensorType]
+    nodes: tuple[Node, ...]
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @cached_property
+    def outputs(self) -> tuple[Node, ...]:
+        """Layers that nobody reads: what the network returns, and the loss sums."""
+        read = {port.producer for node in self.nodes for port in node.inputs}
+        return tuple(node for node in self.nodes if node.name not in read)
+
+    @cached_property
+    def nx(self) -> nx.DiGraph[str]:
+        """The same as a frozen networkx DiGraph: inputs and layers by name, with `node` or `tensor`; edges carry ports.
+
+        Made when first asked for: no cost needs more than the order of the layers, and networkx is slow to import.
+        """
+        import networkx as nx
+
+        graph: nx.DiGraph[str] = nx.DiGraph(name=self.name)
+        graph.add_nodes_from((name, {"tensor": tensor}) for name, tensor in self.inputs.items())
+        graph.add_nodes_from((node.name, {"node": node}) for node in self.nodes)
+        for node in self.nodes:
+            for port in node.inputs:
+                if graph.has_edge(port.producer, node.name):
+                    graph.edges[port.producer, node.name]["ports"] += (port,)
+                else:
+                    graph.add_edge(port.producer, node.name, ports=(port,))
+        return nx.freeze(graph)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]

@@ -1,0 +1,168 @@
+"""The closed set of layers: `LAYERS` maps each `type` to its class. The table of contents of the library."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, get_args
+
+from pydantic import Field
+
+from archcost.layers.activation import (
+    ELU,
+    GELU,
+    Hardsigmoid,
+    Hardswish,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from archcost.layers.base import Layer, Weight, WeightedLayer
+from archcost.layers.combining import Add, Concat, Mean, Mul
+from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from archcost.layers.linear import Linear
+from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
+from archcost.layers.normalization import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm2d,
+    LayerNorm,
+    LocalResponseNorm,
+    RMSNorm,
+)
+from archcost.layers.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool2d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    MaxUnpool1d,
+    MaxUnpool2d,
+    MaxUnpool3d,
+)
+from archcost.layers.regularization import Dropout
+from archcost.layers.reshaping import Flatten, Identity, Pad, Permute, Reshape, Split, Unflatten
+from archcost.layers.upsampling import Upsample
+
+Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
+Pooling = MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d
+AdaptivePooling = AdaptiveAvgPool1d | AdaptiveAvgPool2d | AdaptiveAvgPool3d | AdaptiveMaxPool2d
+Unpooling = MaxUnpool1d | MaxUnpool2d | MaxUnpool3d
+Normalizing = (
+    BatchNorm1d | BatchNorm2d | BatchNorm3d | LayerNorm | GroupNorm | InstanceNorm2d | RMSNorm | LocalResponseNorm
+)
+Activating = (
+    ReLU
+    | ReLU6
+    | LeakyReLU
+    | ELU
+    | GELU
+    | SiLU
+    | Hardswish
+    | Hardsigmoid
+    | Sigmoid
+    | Tanh
+    | Softplus
+    | Softmax
+    | LogSoftmax
+)
+Rearranging = Identity | Flatten | Unflatten | Reshape | Permute | Pad | Split
+Combining = Add | Mul | Concat | Mean
+Loss = CrossEntropy | MSE | L1Penalty
+
+AnyLayer = Annotated[
+    Convolutional
+    | Linear
+    | Pooling
+    | AdaptivePooling
+    | Unpooling
+    | Upsample
+    | Normalizing
+    | Activating
+    | Dropout
+    | Rearranging
+    | Combining
+    | Loss,
+    Field(discriminator="type"),
+]
+
+LAYERS: dict[str, type[Layer]] = {}
+for _class in get_args(get_args(AnyLayer)[0]):
+    _field: Any = _class.model_fields["type"]
+    LAYERS[_field.default] = _class
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "LAYERS",
+    "MSE",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool2d",
+    "Add",
+    "AnyLayer",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "Concat",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "CrossEntropy",
+    "Dropout",
+    "Flatten",
+    "GroupNorm",
+    "Hardsigmoid",
+    "Hardswish",
+    "Identity",
+    "InstanceNorm2d",
+    "L1Penalty",
+    "Layer",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "LocalResponseNorm",
+    "LogSoftmax",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
+    "Mean",
+    "Mul",
+    "Pad",
+    "Permute",
+    "RMSNorm",
+    "ReLU",
+    "ReLU6",
+    "Reshape",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Split",
+    "Tanh",
+    "Unflatten",
+    "Upsample",
+    "Weight",
+    "WeightedLayer",
+]

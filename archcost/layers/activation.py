@@ -1,0 +1,177 @@
+"""Activations: one value in, one value out; and softmax, which looks along an axis.
+
+Operations a value, forward and backward, follow the convention of docs/conventions.md: every addition,
+product, division, comparison and elementary function of the formula as written counts one. What backward
+can take from the kept output or input is not counted again.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from archcost.layers.base import Axis, Flag, Layer, Number, normalize_axis, require_floating
+from archcost.tensors import Tensors
+from archcost.windows import SAME, WHOLE, Rules
+from archcost.work import Elementwise, Reduction, Work
+
+
+class Activation(Layer):
+    """A function of each value alone; subclasses give its price forward and backward."""
+
+    operations: ClassVar[int]
+    operations_backward: ClassVar[int]
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        return inputs
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Elementwise(inputs[0].numel, self.operations, {0: self.operations_backward}, self.type),)
+
+
+class InplaceActivation(Activation):
+    """`inplace: true` overwrites the input."""
+
+    inplace: Flag = False
+
+
+class ReLU(InplaceActivation):
+    """max(x, 0); dy where x > 0."""
+
+    type: Literal["relu"] = "relu"
+    prefix: ClassVar[str] = "relu"
+    operations: ClassVar[int] = 1
+    operations_backward: ClassVar[int] = 1
+
+
+class ReLU6(InplaceActivation):
+    """min(max(x, 0), 6); dy where 0 < x < 6."""
+
+    type: Literal["relu6"] = "relu6"
+    prefix: ClassVar[str] = "relu"
+    operations: ClassVar[int] = 2
+    operations_backward: ClassVar[int] = 2
+
+
+class LeakyReLU(InplaceActivation):
+    """max(x, slope·x); dy or slope·dy."""
+
+    type: Literal["leaky_relu"] = "leaky_relu"
+    prefix: ClassVar[str] = "relu"
+    negative_slope: Number = 0.01
+    operations: ClassVar[int] = 2
+    operations_backward: ClassVar[int] = 2
+
+
+class ELU(InplaceActivation):
+    """x or α(exp(x) − 1): comparison, exp, difference, product; dy or dy·(y + α)."""
+
+    type: Literal["elu"] = "elu"
+    prefix: ClassVar[str] = "elu"
+    alpha: Number = 1.0
+    operations: ClassVar[int] = 4
+    operations_backward: ClassVar[int] = 3
+
+
+class GELU(Activation):
+    """x/2·(1 + erf(x/√2)); backward dy·(Φ + x·φ) with Φ (4 operations) and φ = exp(−x²/2)/√(2π) (4)."""
+
+    type: Literal["gelu"] = "gelu"
+    prefix: ClassVar[str] = "gelu"
+    approximate: Literal["none", "tanh"] = "none"
+    operations: ClassVar[int] = 5
+    operations_backward: ClassVar[int] = 11
+
+
+class SiLU(InplaceActivation):
+    """x·σ(x), with σ = 1/(1 + exp(−x)) (4 operations); backward dy·σ·(1 + x·(1 − σ))."""
+
+    type: Literal["silu"] = "silu"
+    prefix: ClassVar[str] = "silu"
+    operations: ClassVar[int] = 5
+    operations_backward: ClassVar[int] = 9
+
+
+class Hardsigmoid(InplaceActivation):
+    """min(max(x/6 + 1/2, 0), 1); dy/6 inside."""
+
+    type: Literal["hardsigmoid"] = "hardsigmoid"
+    prefix: ClassVar[str] = "hardsigmoid"
+    operations: ClassVar[int] = 4
+    operations_backward: ClassVar[int] = 2
+
+
+class Hardswish(InplaceActivation):
+    """x·hardsigmoid(x); dy·(x/3 + 1/2) inside."""
+
+    type: Literal["hardswish"] = "hardswish"
+    prefix: ClassVar[str] = "hardswish"
+    operations: ClassVar[int] = 5
+    operations_backward: ClassVar[int] = 4
+
+
+class Sigmoid(Activation):
+    """1/(1 + exp(−x)): negation, exp, addition, division; dy·y·(1 − y)."""
+
+    type: Literal["sigmoid"] = "sigmoid"
+    prefix: ClassVar[str] = "sigmoid"
+    operations: ClassVar[int] = 4
+    operations_backward: ClassVar[int] = 3
+
+
+class Tanh(Activation):
+    """tanh x, one elementary function; dy·(1 − y²)."""
+
+    type: Literal["tanh"] = "tanh"
+    prefix: ClassVar[str] = "tanh"
+    operations: ClassVar[int] = 1
+    operations_backward: ClassVar[int] = 3
+
+
+class Softplus(Activation):
+    """log(1 + exp(βx))/β: product, exp, addition, log, division; dy·σ(βx), product and σ and product."""
+
+    type: Literal["softplus"] = "softplus"
+    prefix: ClassVar[str] = "softplus"
+    beta: Number = 1.0
+    threshold: Number = 20.0
+    operations: ClassVar[int] = 5
+    operations_backward: ClassVar[int] = 6
+
+
+class AxisActivation(Layer):
+    """An activation over one axis; `dim` as torch counts it, the batch being 0."""
+
+    dim: Axis
+    operations: ClassVar[int]
+    operations_backward: ClassVar[int]
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        normalize_axis(self.dim, inputs[0].rank)
+        return inputs
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, self.operations, {0: self.operations_backward}, self.type),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        along = normalize_axis(self.dim, inputs[0].rank)
+        return tuple(WHOLE if axis == along else SAME for axis in range(2, inputs[0].rank))
+
+
+class Softmax(AxisActivation):
+    """exp(x − max)/Σ: maximum, difference, exp, sum, division; backward y·(dy − Σ dy·y)."""
+
+    type: Literal["softmax"] = "softmax"
+    prefix: ClassVar[str] = "softmax"
+    operations: ClassVar[int] = 5
+    operations_backward: ClassVar[int] = 4
+
+
+class LogSoftmax(AxisActivation):
+    """x − max − log Σ exp: maximum, difference, exp, sum, difference; backward dy − exp(y)·Σ dy."""
+
+    type: Literal["log_softmax"] = "log_softmax"
+    prefix: ClassVar[str] = "log_softmax"
+    operations: ClassVar[int] = 5
+    operations_backward: ClassVar[int] = 4

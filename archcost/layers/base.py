@@ -1,0 +1,167 @@
+"""What every layer is: a frozen schema with a shape rule, its weights and its work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Annotated, Any, ClassVar, LiteralString, NamedTuple, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from archcost.errors import ShapeError
+from archcost.formulas import Step
+from archcost.tensors import Tensors, TensorType
+from archcost.windows import SAME, Rules
+from archcost.work import Work
+
+MAX_SIZE = 2**31 - 1
+"""Torch indexes a tensor with 64 bits; no single extent of a real network comes near 2^31."""
+
+Size = Annotated[int, Field(strict=True, ge=1, le=MAX_SIZE)]
+Count = Annotated[int, Field(strict=True, ge=0, le=MAX_SIZE)]
+Axis = Annotated[int, Field(strict=True, ge=-64, le=63)]
+Flag = Annotated[bool, Field(strict=True)]
+Number = Annotated[float, Field(strict=True)]
+Name = Annotated[str, StringConstraints(strict=True, pattern=r"^\w+(\.\w+)*$", max_length=200)]
+Reference = Annotated[str, StringConstraints(strict=True, pattern=r"^\w+(\.\w+)*(:\d{1,4})?$", max_length=400)]
+WeightReference = Annotated[str, StringConstraints(strict=True, pattern=r"^\w+(\.\w+)*\.weight(\.T)?$", max_length=400)]
+
+
+def one_or_list(accepts: Callable[[Any], bool], expected: LiteralString) -> BeforeValidator:
+    """A field that takes one value or a list of them, as torch's sizes do."""
+
+    def check(value: Any) -> Any:
+        is_list = isinstance(value, (list, tuple))
+        entries = tuple(cast("list[Any]", value)) if is_list else (value,)
+        if entries and all(accepts(entry) for entry in entries):
+            return entries if is_list else value
+        raise PydanticCustomError("one_or_list", f"Input should be {expected} or a list of them")
+
+    return BeforeValidator(check)
+
+
+def _integer_from(least: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and least <= value <= MAX_SIZE
+
+
+Sizes = Annotated[int | tuple[int, ...], one_or_list(_integer_from(1), "an integer from 1 to 2,147,483,647")]
+Counts = Annotated[int | tuple[int, ...], one_or_list(_integer_from(0), "an integer from 0 to 2,147,483,647")]
+
+
+class Arity(NamedTuple):
+    """How many inputs a layer takes; `most` None means any number."""
+
+    least: int
+    most: int | None
+
+    def __str__(self) -> str:
+        if self.least == self.most:
+            return f"{self.least} input" + ("s" if self.least != 1 else "")
+        return f"{self.least} inputs or more" if self.most is None else f"{self.least} to {self.most} inputs"
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A parameter, or a buffer (kept and saved, never trained), of a layer."""
+
+    name: str
+    shape: tuple[int, ...]
+    is_buffer: bool = False
+
+    @property
+    def numel(self) -> int:
+        return prod(self.shape)
+
+
+class Layer(BaseModel):
+    """One differentiable operation of torch's eager autograd.
+
+    Subclasses give the schema (torch's field names and defaults) and, for the inputs' shapes, the rules
+    below. They are pure functions of the layer and its tensors.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, allow_inf_nan=False)
+    prefix: ClassVar[str] = ""
+    arity: ClassVar[Arity] = Arity(1, 1)
+
+    type: Any  # a Literal in each layer: the word that stands for it in a spec
+    name: Name | None = None
+    inputs: tuple[Reference, ...] = ()
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        """Shapes and dtypes that come out. Raises ShapeError when the inputs do not suit."""
+        raise NotImplementedError
+
+    def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
+        """Parameters and buffers, in torch's order of registration."""
+        return ()
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """What one pass over these tensors does."""
+        raise NotImplementedError
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        """A rule for each spatial axis; None where the axes of input and output do not correspond."""
+        return tuple(SAME for _ in outputs[0].shape[2:])
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        """How weights, output size and MACs come about. A test holds every line against the rules above."""
+        return ()
+
+
+class WeightedLayer(Layer):
+    """A layer with parameters; `trainable: false` freezes them."""
+
+    trainable: Flag = True
+
+
+def require_floating(inputs: Tensors) -> None:
+    for tensor in inputs:
+        if not tensor.is_floating:
+            raise ShapeError("needs floating-point input", expected="float32 or another float", found=tensor.dtype)
+
+
+def require_rank(tensor: TensorType, rank: int, meaning: str) -> None:
+    """`meaning` names the axes in the message, such as (batch, channels, height, width)."""
+    if tensor.rank != rank:
+        raise ShapeError(f"needs {rank} axes", expected=meaning, found=str(tensor))
+
+
+SPATIAL = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+def require_images(tensor: TensorType, ndim: int) -> None:
+    """A batched feature map with `ndim` spatial axes."""
+    require_rank(tensor, ndim + 2, f"(batch, channels, {', '.join(SPATIAL[ndim])})")
+    require_floating((tensor,))
+
+
+def per_axis(value: int | tuple[int, ...], ndim: int, field: str) -> tuple[int, ...]:
+    """Torch's shorthand: one integer for all axes, or one each."""
+    if isinstance(value, int):
+        return (value,) * ndim
+    if len(value) != ndim:
+        raise ShapeError(
+            f"{field} has the wrong length", expected=f"an integer or {ndim} integers", found=str(list(value))
+        )
+    return value
+
+
+def require_positive(sizes: tuple[int, ...], inputs: Tensors, hint: str) -> None:
+    """Refuse an output that would be empty, before it makes everything after it empty."""
+    if any(size < 1 for size in sizes):
+        raise ShapeError(
+            "output size would be zero or negative",
+            expected="every size at least 1",
+            found=f"{'×'.join(map(str, sizes))} from input {inputs[0]}",
+            hint=hint,
+        )
+
+
+def normalize_axis(axis: int, rank: int, field: str = "dim") -> int:
+    """Torch's negative axes count from the end."""
+    if not -rank <= axis < rank:
+        raise ShapeError(f"{field} is out of range", expected=f"an axis from {-rank} to {rank - 1}", found=str(axis))
+    return axis % rank

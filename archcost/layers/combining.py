@@ -1,0 +1,130 @@
+"""Layers that bring several tensors together, and the mean that folds one."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import ClassVar, Literal
+
+from archcost.errors import ShapeError
+from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis, require_floating
+from archcost.tensors import Tensors, TensorType
+from archcost.windows import SAME, WHOLE, Rules
+from archcost.work import Copy, Elementwise, Operand, Reduction, Work
+
+
+def broadcast(inputs: Tensors) -> TensorType:
+    """Torch's rule: shapes aligned at the last axis, and a 1 stretches."""
+    sizes: list[int] = []
+    for column in zip_longest(*(reversed(tensor.shape) for tensor in inputs), fillvalue=1):
+        stretched = {size for size in column if size != 1}
+        if len(stretched) > 1:
+            raise ShapeError(
+                "inputs do not go together",
+                expected="equal shapes, or 1 where they differ",
+                found=" and ".join(str(tensor) for tensor in inputs),
+            )
+        sizes.append(stretched.pop() if stretched else 1)
+    if len({tensor.dtype for tensor in inputs}) > 1:
+        raise ShapeError(
+            "inputs have different dtypes",
+            expected=inputs[0].dtype,
+            found=" and ".join(tensor.dtype for tensor in inputs),
+        )
+    return TensorType(tuple(reversed(sizes)), inputs[0].dtype)
+
+
+def stretched(inputs: Tensors, output: TensorType) -> dict[Operand, int]:
+    """Inputs that were stretched: their gradient is summed back, one addition a value of the output."""
+    return {index: 1 for index, tensor in enumerate(inputs) if tensor.numel != output.numel}
+
+
+class Add(Layer):
+    """Sum of two or more tensors. Backward passes the gradient on; only a stretched input costs additions."""
+
+    type: Literal["add"] = "add"
+    prefix: ClassVar[str] = "add"
+    arity: ClassVar[Arity] = Arity(2, None)
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (broadcast(inputs),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Elementwise(outputs[0].numel, len(inputs) - 1, stretched(inputs, outputs[0]), "added"),)
+
+
+class Mul(Layer):
+    """Product of two tensors, value by value; each gradient is a product with the other."""
+
+    type: Literal["mul"] = "mul"
+    prefix: ClassVar[str] = "mul"
+    arity: ClassVar[Arity] = Arity(2, 2)
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (broadcast(inputs),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        gradients = {index: 1 + stretched(inputs, outputs[0]).get(index, 0) for index in (0, 1)}
+        return (Elementwise(outputs[0].numel, 1, {**gradients}, "multiplied"),)
+
+
+class Concat(Layer):
+    """Tensors side by side along `dim` (torch.cat). `dim` defaults to 1, the channels, where torch has the batch."""
+
+    type: Literal["concat"] = "concat"
+    prefix: ClassVar[str] = "concat"
+    arity: ClassVar[Arity] = Arity(1, None)
+    dim: Axis = 1
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        first = inputs[0]
+        axis = normalize_axis(self.dim, first.rank)
+        for other in inputs[1:]:
+            same = other.dtype == first.dtype and other.rank == first.rank
+            if not same or any(
+                a != b for i, (a, b) in enumerate(zip(first.shape, other.shape, strict=True)) if i != axis
+            ):
+                raise ShapeError(
+                    "inputs do not go together",
+                    expected=f"equal shapes but for axis {axis}",
+                    found=" and ".join(str(tensor) for tensor in inputs),
+                )
+        total = sum(tensor.shape[axis] for tensor in inputs)
+        return (TensorType((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Copy(outputs[0].numel, 0, {}, "values moved"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        spatial = normalize_axis(self.dim, inputs[0].rank) >= 2
+        return None if spatial else super().windows(inputs, outputs)
+
+
+class Mean(Layer):
+    """Mean over one axis or several (torch.mean): an addition a value read; backward a scaled copy of as many."""
+
+    type: Literal["mean"] = "mean"
+    prefix: ClassVar[str] = "mean"
+    dim: Axis | tuple[Axis, ...]
+    keepdim: Flag = False
+
+    def axes(self, inputs: Tensors) -> frozenset[int]:
+        dims = (self.dim,) if isinstance(self.dim, int) else self.dim
+        axes = frozenset(normalize_axis(axis, inputs[0].rank) for axis in dims)
+        if not dims or len(axes) != len(dims):
+            raise ShapeError("dim must name axes once each", expected="different axes", found=str(list(dims)))
+        return axes
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        axes = self.axes(inputs)
+        sizes = ((axis, size) for axis, size in enumerate(inputs[0].shape) if self.keepdim or axis not in axes)
+        return (TensorType(tuple(1 if axis in axes else size for axis, size in sizes), inputs[0].dtype),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 1, {0: 1}, "mean"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        axes = self.axes(inputs)
+        spatial = frozenset(range(2, inputs[0].rank))
+        kept_in_place = self.keepdim or axes >= spatial
+        return tuple(WHOLE if axis in axes else SAME for axis in sorted(spatial)) if kept_in_place else None

@@ -1,0 +1,50 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from archcost.errors import ShapeError
+from archcost.formulas import Step
+from archcost.layers.base import Flag, Size, Weight, WeightedLayer, WeightReference, require_floating
+from archcost.tensors import Tensors, TensorType
+from archcost.windows import SAME, WHOLE, Rules
+from archcost.work import Contraction, Elementwise, Work
+
+
+class Linear(WeightedLayer):
+    """(…, in) → (…, out); weight (out, in); MACs rows·in·out (torch.nn.Linear)."""
+
+    prefix: ClassVar[str] = "fc"
+
+    type: Literal["linear"] = "linear"
+    out_features: Size
+    bias: Flag = True
+    weight: WeightReference | None = None
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        if inputs[0].rank < 2:
+            raise ShapeError("needs features", expected="(batch, …, features)", found=str(inputs[0]))
+        return (TensorType((*inputs[0].shape[:-1], self.out_features), inputs[0].dtype),)
+
+    def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
+        matrix = Weight("weight", (self.out_features, inputs[0].shape[-1]))
+        return (matrix, Weight("bias", (self.out_features,))) if self.bias else (matrix,)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        matrix = Contraction(outputs[0].numel * inputs[0].shape[-1])
+        added = Elementwise(outputs[0].numel, 1, {"bias": 1}, "bias added")
+        return (matrix, added) if self.bias else (matrix,)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        """It mixes the last axis, which is a spatial one as soon as there are three."""
+        middle = tuple(SAME for _ in outputs[0].shape[2:-1])
+        return (*middle, WHOLE) if outputs[0].rank > 2 else ()
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        features = inputs[0].shape[-1]
+        values = {"rows": inputs[0].numel // features, "n_in": features, "n_out": self.out_features}
+        formula = "(n_in + 1)*n_out" if self.bias else "n_in*n_out"
+        macs = Step("MACs", "rows*n_in*n_out", values, "every output value is one sum of n_in products")
+        return (Step("parameters", formula, values), macs)

@@ -1,0 +1,89 @@
+"""Losses: a scalar at the end of the network. They have no weights; where labels are needed, they are an input."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from archcost.errors import ShapeError
+from archcost.layers.base import Arity, Layer, Number, require_floating
+from archcost.tensors import Tensors, TensorType
+from archcost.work import Elementwise, Reduction, Work
+
+Averaging = Literal["mean", "sum"]
+
+
+class Loss(Layer):
+    """Several axes in, a scalar out."""
+
+    prefix: ClassVar[str] = "loss"
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        return None
+
+
+class CrossEntropy(Loss):
+    """−log softmax at the label, over axis 1 (torch.nn.CrossEntropyLoss).
+
+    Inputs: scores (B, C, …) and labels (B, …) int64.
+    """
+
+    type: Literal["cross_entropy"] = "cross_entropy"
+    arity: ClassVar[Arity] = Arity(2, 2)
+    reduction: Averaging = "mean"
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        scores, labels = inputs
+        require_floating((scores,))
+        if scores.rank < 2:
+            raise ShapeError("needs scores of classes", expected="(batch, classes, …)", found=str(scores))
+        wanted = TensorType((scores.shape[0], *scores.shape[2:]), "int64")
+        if labels != wanted:
+            raise ShapeError("the second input must be the labels", expected=str(wanted), found=str(labels))
+        return (TensorType((), scores.dtype),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """log_softmax (5 a score), then an addition a label.
+
+        Backward (softmax − one-hot), scaled: exp, difference, product.
+        """
+        scores, labels = inputs
+        return (
+            Reduction(scores.numel, 5, {0: 3}, "log_softmax"),
+            Reduction(labels.numel, 1, {}, "picked and averaged"),
+        )
+
+
+class MSE(Loss):
+    """Mean of (a − b)². Inputs: prediction and target of one shape (torch.nn.MSELoss)."""
+
+    type: Literal["mse"] = "mse"
+    arity: ClassVar[Arity] = Arity(2, 2)
+    reduction: Averaging = "mean"
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        if inputs[0] != inputs[1]:
+            raise ShapeError(
+                "prediction and target differ", expected=f"target {inputs[0]}", found=f"target {inputs[1]}"
+            )
+        return (TensorType((), inputs[0].dtype),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Difference, square, sum; backward, for each side, the difference again and a product with 2·dy/N."""
+        return (Reduction(inputs[0].numel, 3, {0: 2, 1: 2}, "squared differences"),)
+
+
+class L1Penalty(Loss):
+    """`weight`·Σ|x|, a sparse autoencoder's price on its code (Σ over the batch, divided by nothing)."""
+
+    type: Literal["l1_penalty"] = "l1_penalty"
+    prefix: ClassVar[str] = "penalty"
+    weight: Number = 1.0
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        return (TensorType((), inputs[0].dtype),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Absolute value and sum; backward sign and product."""
+        return (Reduction(inputs[0].numel, 2, {0: 2}, "absolute values"), Elementwise(1, 1, {}, "weighted"))

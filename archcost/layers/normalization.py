@@ -1,0 +1,295 @@
+"""Normalisations: over the batch, over features, over groups, over neighbouring channels."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from archcost.errors import ShapeError
+from archcost.formulas import Step
+from archcost.layers.base import (
+    Flag,
+    Layer,
+    Number,
+    Size,
+    Sizes,
+    Weight,
+    WeightedLayer,
+    require_floating,
+    require_images,
+)
+from archcost.tensors import Tensors
+from archcost.windows import SAME, WHOLE, Rules
+from archcost.work import Elementwise, Operand, Reduction, Work
+
+STANDARDISE, STANDARDISE_BACKWARD = 5, 7
+"""A value: mean, difference, square, sum, scale; backward two sums (3) and their combination (4)."""
+
+
+def scale_and_shift(numel: int, scale: bool, shift: bool) -> tuple[Work, ...]:
+    """y = γ·x̂ + β: a product and an addition a value; dγ sums dy·x̂, dβ sums dy."""
+    work: list[Work] = []
+    if scale:
+        gradients: dict[Operand, int] = {0: 1, "weight": 2}
+        work.append(Elementwise(numel, 1, gradients, "scaled by the weight"))
+    if shift:
+        work.append(Elementwise(numel, 1, {"bias": 1}, "bias added"))
+    return tuple(work)
+
+
+class ChannelNorm(WeightedLayer):
+    """A norm with one scale and shift a channel."""
+
+    eps: Number = 1e-5
+
+    def has_affine(self) -> bool:
+        raise NotImplementedError
+
+    def affine_weights(self, channels: int) -> tuple[Weight, ...]:
+        return (Weight("weight", (channels,)), Weight("bias", (channels,))) if self.has_affine() else ()
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        numel = inputs[0].numel
+        standardise = Reduction(numel, STANDARDISE, {0: STANDARDISE_BACKWARD}, "standardised")
+        return (standardise, *scale_and_shift(numel, self.has_affine(), self.has_affine()))
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        values = {"C": inputs[0].shape[1]}
+        return (Step("parameters", "2*C", values, "a scale and a shift a channel"),) if self.has_affine() else ()
+
+
+class BatchNorm(ChannelNorm):
+    """Mean and variance of a channel over batch and positions. Counted as in training (torch.nn.BatchNorm2d).
+
+    For the receptive field it is a pointwise layer, as in inference: statistics are not counted as sight.
+    """
+
+    prefix: ClassVar[str] = "bn"
+    ndims: ClassVar[tuple[int, ...]]
+
+    momentum: Number | None = 0.1
+    affine: Flag = True
+    track_running_stats: Flag = True
+
+    def has_affine(self) -> bool:
+        return self.affine
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        if inputs[0].rank - 2 not in self.ndims:
+            require_images(inputs[0], self.ndims[-1])
+        require_floating(inputs)
+        return inputs
+
+    def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
+        channels = inputs[0].shape[1]
+        return (*self.affine_weights(channels), *running_statistics(channels, self.track_running_stats))
+
+
+def running_statistics(channels: int, tracked: bool) -> tuple[Weight, ...]:
+    if not tracked:
+        return ()
+    return (
+        Weight("running_mean", (channels,), is_buffer=True),
+        Weight("running_var", (channels,), is_buffer=True),
+        Weight("num_batches_tracked", (), is_buffer=True),
+    )
+
+
+class BatchNorm1d(BatchNorm):
+    type: Literal["batch_norm1d"] = "batch_norm1d"
+    ndims: ClassVar[tuple[int, ...]] = (0, 1)
+
+
+class BatchNorm2d(BatchNorm):
+    type: Literal["batch_norm2d"] = "batch_norm2d"
+    ndims: ClassVar[tuple[int, ...]] = (2,)
+
+
+class BatchNorm3d(BatchNorm):
+    type: Literal["batch_norm3d"] = "batch_norm3d"
+    ndims: ClassVar[tuple[int, ...]] = (3,)
+
+
+class InstanceNorm2d(ChannelNorm):
+    """Mean and variance of each channel of each sample (torch.nn.InstanceNorm2d)."""
+
+    prefix: ClassVar[str] = "instance_norm"
+    type: Literal["instance_norm2d"] = "instance_norm2d"
+    momentum: Number | None = 0.1
+    affine: Flag = False
+    track_running_stats: Flag = False
+
+    def has_affine(self) -> bool:
+        return self.affine
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_images(inputs[0], 2)
+        if prod(inputs[0].shape[2:]) == 1:
+            raise ShapeError(
+                "instance norm of a single position is always zero; torch refuses it in training",
+                expected="more than one spatial position",
+                found=str(inputs[0]),
+            )
+        return inputs
+
+    def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
+        channels = inputs[0].shape[1]
+        return (*self.affine_weights(channels), *running_statistics(channels, self.track_running_stats))
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        return (WHOLE, WHOLE)
+
+
+class GroupNorm(ChannelNorm):
+    """Mean and variance of each group of channels of each sample (torch.nn.GroupNorm)."""
+
+    prefix: ClassVar[str] = "gn"
+    type: Literal["group_norm"] = "group_norm"
+    num_groups: Size
+    affine: Flag = True
+
+    def has_affine(self) -> bool:
+        return self.affine
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        if inputs[0].rank < 2:
+            raise ShapeError("needs channels", expected="(batch, channels, …)", found=str(inputs[0]))
+        if inputs[0].shape[1] % self.num_groups:
+            raise ShapeError(
+                f"channels cannot be cut into {self.num_groups} groups",
+                expected=f"a multiple of {self.num_groups}",
+                found=str(inputs[0].shape[1]),
+            )
+        return inputs
+
+    def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
+        return self.affine_weights(inputs[0].shape[1])
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        return tuple(WHOLE for _ in inputs[0].shape[2:])
+
+
+class FeatureNorm(WeightedLayer):
+    """A norm over the last axes; `normalized_shape` defaults to the last axis alone and is checked when given."""
+
+    normalized_shape: Sizes | None = None
+
+    def normalized(self, inputs: Tensors) -> tuple[int, ...]:
+        require_floating(inputs)
+        shape = self.normalized_shape
+        if shape is None:
+            return inputs[0].shape[-1:]
+        wanted = (shape,) if isinstance(shape, int) else shape
+        if inputs[0].shape[1:][-len(wanted) :] != wanted:
+            raise ShapeError(
+                "normalized_shape is not the end of the input's shape",
+                expected=f"input (batch, …, {', '.join(map(str, wanted))})",
+                found=str(inputs[0]),
+            )
+        return wanted
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        self.normalized(inputs)
+        return inputs
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        first = inputs[0].rank - len(self.normalized(inputs))
+        return tuple(WHOLE if axis >= first else SAME for axis in range(2, inputs[0].rank))
+
+
+class LayerNorm(FeatureNorm):
+    """Mean and variance of each row of features (torch.nn.LayerNorm)."""
+
+    prefix: ClassVar[str] = "ln"
+    type: Literal["layer_norm"] = "layer_norm"
+    eps: Number = 1e-5
+    elementwise_affine: Flag = True
+    bias: Flag = True
+
+    def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
+        if not self.elementwise_affine:
+            return ()
+        shape = self.normalized(inputs)
+        return (Weight("weight", shape), *((Weight("bias", shape),) if self.bias else ()))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        numel = inputs[0].numel
+        standardise = Reduction(numel, STANDARDISE, {0: STANDARDISE_BACKWARD}, "standardised")
+        return (standardise, *scale_and_shift(numel, self.elementwise_affine, self.elementwise_affine and self.bias))
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        if not self.elementwise_affine:
+            return ()
+        values = {"N": prod(self.normalized(inputs))}
+        formula, note = ("2*N", "a scale and a shift a feature") if self.bias else ("N", "a scale a feature")
+        return (Step("parameters", formula, values, note),)
+
+
+class RMSNorm(FeatureNorm):
+    """Each row divided by the root of its mean square (torch.nn.RMSNorm)."""
+
+    prefix: ClassVar[str] = "rms_norm"
+    type: Literal["rms_norm"] = "rms_norm"
+    eps: Number | None = None
+    elementwise_affine: Flag = True
+
+    def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
+        return (Weight("weight", self.normalized(inputs)),) if self.elementwise_affine else ()
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Square, sum, scale: 3 a value; backward a product and a sum, a product and a difference, a scale: 5."""
+        numel = inputs[0].numel
+        return (
+            Reduction(numel, 3, {0: 5}, "divided by the root of the mean square"),
+            *scale_and_shift(numel, self.elementwise_affine, False),
+        )
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        values = {"N": prod(self.normalized(inputs))}
+        return (Step("parameters", "N", values, "a scale a feature"),) if self.elementwise_affine else ()
+
+
+class LocalResponseNorm(Layer):
+    """b_c = a_c / (k + α/n·Σ a_j²)^β over the n channels around c, clipped at the ends (torch.nn.LocalResponseNorm).
+
+    Krizhevsky et al. 2012 do not divide α by n; torch and Caffe do. Write α·n here for the paper's α.
+    """
+
+    prefix: ClassVar[str] = "lrn"
+    type: Literal["local_response_norm"] = "local_response_norm"
+    size: Size = Field(description="channels in a window; the paper's n")
+    alpha: Number = 1e-4
+    beta: Number = 0.75
+    k: Number = 1.0
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        if inputs[0].rank < 3:
+            raise ShapeError("needs at least 3 axes", expected="(batch, channels, length, …)", found=str(inputs[0]))
+        return inputs
+
+    def terms(self, inputs: Tensors) -> int:
+        """Squares added over all windows, those outside the channels left out."""
+        batch, channels, *sizes = inputs[0].shape
+        before, after = self.size // 2, (self.size - 1) // 2
+        clipped = _reach(channels, before) + _reach(channels, after) + channels
+        return batch * prod(sizes) * clipped
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """A value: square, scale, power, division (4), and an addition a term; backward 7 and an addition a term.
+
+        dx = dy·d^−β − 2αβ/n·x·Σ dy·y/d: a power and products (5), a scale, a difference, and the sum.
+        """
+        return (
+            Elementwise(inputs[0].numel, 4, {0: 7}, "square, scale, power, division"),
+            Reduction(self.terms(inputs), 1, {0: 1}, "squares added over the window"),
+        )
+
+
+def _reach(channels: int, reach: int) -> int:
+    """Σ over channels of min(reach, channels before it), the neighbours on one side."""
+    full = min(reach, channels)
+    return reach * (channels - full) + full * (full - 1) // 2

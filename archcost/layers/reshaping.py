@@ -1,0 +1,216 @@
+"""Layers that move or rename values: no weights and no products."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from archcost.errors import ShapeError
+from archcost.layers.base import MAX_SIZE, Axis, Layer, Number, Size, normalize_axis
+from archcost.tensors import Tensors, TensorType
+from archcost.windows import WHOLE, Rules, Window
+from archcost.work import Copy, Work
+
+
+class Reshaping(Layer):
+    """Nothing is computed: a view, or a copy."""
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Copy(inputs[0].numel, 0, {}, "values moved"),)
+
+
+class Identity(Reshaping):
+    """The input itself (torch.nn.Identity)."""
+
+    type: Literal["identity"] = "identity"
+    prefix: ClassVar[str] = "identity"
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return inputs
+
+
+class Flatten(Reshaping):
+    """Axes start_dim … end_dim made one (torch.nn.Flatten)."""
+
+    type: Literal["flatten"] = "flatten"
+    prefix: ClassVar[str] = "flatten"
+    start_dim: Axis = 1
+    end_dim: Axis = -1
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        shape = inputs[0].shape
+        first = normalize_axis(self.start_dim, len(shape), "start_dim")
+        last = normalize_axis(self.end_dim, len(shape), "end_dim")
+        if first > last:
+            raise ShapeError(
+                "start_dim comes after end_dim",
+                expected=f"start_dim at most {last}",
+                found=f"{first} for input {inputs[0]}",
+            )
+        flat = (*shape[:first], prod(shape[first : last + 1]), *shape[last + 1 :])
+        return (TensorType(flat, inputs[0].dtype),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        """Flattening every axis leaves features that are looked at together; flattening some mixes axes."""
+        return tuple(WHOLE for _ in inputs[0].shape[2:]) if outputs[0].rank == 2 else None
+
+
+ShapeWithRest = tuple[Annotated[int, Field(strict=True, ge=-1, le=MAX_SIZE)], ...]
+"""Sizes of which one may be -1, whatever is left."""
+
+
+def _fill(shape: tuple[int, ...], numel: int, source: TensorType) -> tuple[int, ...]:
+    """`shape` with its -1 worked out. Raises ShapeError when the number of elements would change."""
+    if shape.count(-1) > 1 or 0 in shape or not shape:
+        raise ShapeError(
+            "a shape has at least one size and at most one -1", expected="[16, -1]", found=str(list(shape))
+        )
+    known = prod(size for size in shape if size != -1)
+    filled = tuple(numel // known if size == -1 else size for size in shape)
+    if prod(filled) != numel:
+        raise ShapeError(
+            "a reshape must keep the number of elements",
+            expected=f"{numel:,} elements a sample, from input {source}",
+            found=f"{'×'.join(map(str, shape))} = {known:,}" + (" a unit of the -1" if -1 in shape else ""),
+        )
+    return filled
+
+
+class Unflatten(Reshaping):
+    """One axis split into several (torch.nn.Unflatten)."""
+
+    type: Literal["unflatten"] = "unflatten"
+    prefix: ClassVar[str] = "unflatten"
+    dim: Axis
+    unflattened_size: ShapeWithRest
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        shape = inputs[0].shape
+        axis = normalize_axis(self.dim, len(shape))
+        filled = _fill(self.unflattened_size, shape[axis], inputs[0])
+        return (TensorType((*shape[:axis], *filled, *shape[axis + 1 :]), inputs[0].dtype),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        return tuple(WHOLE for _ in outputs[0].shape[2:]) if inputs[0].rank == 2 else None
+
+
+class Reshape(Reshaping):
+    """`shape` is that of one sample; the batch axis is kept (torch.reshape on the rest)."""
+
+    type: Literal["reshape"] = "reshape"
+    prefix: ClassVar[str] = "reshape"
+    shape: ShapeWithRest
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        batch, *rest = inputs[0].shape
+        return (TensorType((batch, *_fill(self.shape, prod(rest), inputs[0])), inputs[0].dtype),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        if inputs[0].rank == 2 or outputs[0].rank == 2:
+            return tuple(WHOLE for _ in max(inputs[0].shape, outputs[0].shape, key=len)[2:])
+        return None
+
+
+class Permute(Reshaping):
+    """Axes in another order, the batch's included (torch.permute)."""
+
+    type: Literal["permute"] = "permute"
+    prefix: ClassVar[str] = "permute"
+    dims: tuple[Axis, ...]
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        rank = inputs[0].rank
+        order = [normalize_axis(axis, rank, "dims") for axis in self.dims]
+        if sorted(order) != list(range(rank)):
+            raise ShapeError(
+                "dims must name every axis once", expected=f"an order of 0 to {rank - 1}", found=str(list(self.dims))
+            )
+        return (TensorType(tuple(inputs[0].shape[axis] for axis in order), inputs[0].dtype),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        """Axes change their meaning, so the receptive field is not followed further."""
+        return
+
+
+PadCount = Annotated[int, Field(strict=True, ge=0, le=MAX_SIZE)]
+
+
+class Pad(Reshaping):
+    """`pad` counts from the last axis: [left, right, top, bottom, …] (torch.nn.functional.pad)."""
+
+    type: Literal["pad"] = "pad"
+    prefix: ClassVar[str] = "pad"
+    pad: tuple[PadCount, ...]
+    mode: Literal["constant", "reflect", "replicate", "circular"] = "constant"
+    value: Number | None = None
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        shape = list(inputs[0].shape)
+        if len(self.pad) % 2 or not 2 <= len(self.pad) <= 2 * (len(shape) - 1):
+            raise ShapeError(
+                "pad has the wrong length",
+                expected=f"2 to {2 * (len(shape) - 1)} entries, two an axis from the last one",
+                found=f"{len(self.pad)} for input {inputs[0]}",
+            )
+        if self.mode != "constant":
+            self._check_mode(inputs[0])
+        for axis in range(len(self.pad) // 2):
+            shape[-1 - axis] += self.pad[2 * axis] + self.pad[2 * axis + 1]
+        return (TensorType(tuple(shape), inputs[0].dtype),)
+
+    def _check_mode(self, source: TensorType) -> None:
+        """Torch pads all spatial axes in these modes, and reflects or wraps at most one input's worth."""
+        if len(self.pad) != 2 * (source.rank - 2) or not 1 <= source.rank - 2 <= 3:
+            raise ShapeError(
+                f"mode {self.mode} pads all spatial axes",
+                expected=f"{2 * (source.rank - 2)} entries for (batch, channels, …)",
+                found=f"{len(self.pad)} for input {source}",
+            )
+        slack = {"reflect": -1, "circular": 0, "replicate": MAX_SIZE}[self.mode]
+        for index, count in enumerate(self.pad):
+            most = source.shape[-1 - index // 2] + slack
+            if count > most:
+                raise ShapeError(f"mode {self.mode} cannot pad so far", expected=f"at most {most}", found=str(count))
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        before = {-1 - axis: self.pad[2 * axis] for axis in range(len(self.pad) // 2)}
+        rank = inputs[0].rank
+        return tuple(Window.sliding(1, 1, before.get(axis - rank, 0)) for axis in range(2, rank))
+
+
+class Split(Reshaping):
+    """Pieces of `split_size` along `dim` (the last may be smaller), or of the listed sizes (torch.split).
+
+    `dim` defaults to 1, the channels: a declaration has no batch axis to split.
+    """
+
+    type: Literal["split"] = "split"
+    prefix: ClassVar[str] = "split"
+    split_size: Size | tuple[Size, ...]
+    dim: Axis = 1
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        shape = inputs[0].shape
+        axis = normalize_axis(self.dim, len(shape))
+        pieces = self._pieces(shape[axis])
+        return tuple(TensorType((*shape[:axis], size, *shape[axis + 1 :]), inputs[0].dtype) for size in pieces)
+
+    def _pieces(self, size: int) -> tuple[int, ...]:
+        if isinstance(self.split_size, int):
+            whole, rest = divmod(size, self.split_size)
+            if whole + bool(rest) > 10_000:
+                raise ShapeError("too many pieces", expected="at most 10,000", found=f"{whole + bool(rest):,}")
+            return (self.split_size,) * whole + ((rest,) if rest else ())
+        if sum(self.split_size) != size:
+            raise ShapeError(
+                "the pieces do not add up to the axis",
+                expected=f"a sum of {size}",
+                found=f"{' + '.join(map(str, self.split_size))} = {sum(self.split_size)}",
+            )
+        return self.split_size
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        spatial = normalize_axis(self.dim, inputs[0].rank) >= 2
+        return None if spatial else super().windows(inputs, outputs)

@@ -1,0 +1,46 @@
+"""Which input positions a layer's output positions look at, axis by axis.
+
+The rules from which costs/receptive_field.py composes receptive fields. Axes are the spatial ones
+(axis 2 and on of a batched tensor), in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Output o looks at inputs [jump·o + low, jump·o + high], where they are integers.
+
+    A convolution has jump = stride, low = −padding, high = dilation·(kernel − 1) − padding.
+    """
+
+    jump: Fraction
+    low: Fraction
+    high: Fraction
+
+    @classmethod
+    def sliding(cls, kernel: int, stride: int, padding: int, dilation: int = 1) -> Window:
+        return cls(Fraction(stride), Fraction(-padding), Fraction(dilation * (kernel - 1) - padding))
+
+    @classmethod
+    def spreading(cls, kernel: int, stride: int, padding: int, dilation: int = 1) -> Window:
+        """A transposed convolution: o = stride·i − padding + dilation·tap, solved for i."""
+        reach = dilation * (kernel - 1)
+        return cls(Fraction(1, stride), Fraction(padding - reach, stride), Fraction(padding, stride))
+
+
+SAME = Window(Fraction(1), Fraction(0), Fraction(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """Every output position looks at all of the axis."""
+
+
+WHOLE = Everything()
+
+Rule = Window | Everything
+Rules = tuple[Rule, ...]

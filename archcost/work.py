@@ -1,0 +1,88 @@
+"""The kinds of work a layer lists, and what each costs forward and backward.
+
+A layer says what it does in elements; the kind fixes what a FLOP is. Two columns are never mixed:
+`contraction` (2 FLOPs a multiply-and-add, on which every good counter agrees) and `elementwise`
+(everything else, by the convention written in docs/conventions.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Operand = int | str
+"""What a gradient is taken of: the index of an input, or the name of a weight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flops:
+    contraction: int = 0
+    elementwise: int = 0
+
+    def __add__(self, other: Flops) -> Flops:
+        return Flops(self.contraction + other.contraction, self.elementwise + other.elementwise)
+
+    def to_dict(self) -> dict[str, int]:
+        return {"contraction": self.contraction, "elementwise": self.elementwise}
+
+
+NO_FLOPS = Flops()
+
+
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """Sums of products: convolution, linear, matrix product.
+
+    `macs` multiply-and-adds forward. The gradient of each operand is again one contraction of as
+    many MACs: for Y = A·B, dA = dY·Bᵀ and dB = Aᵀ·dY run over the same index triples (a convolution
+    is such a product over its windows).
+    """
+
+    macs: int
+    operands: tuple[Operand, ...] = (0, "weight")
+
+    @property
+    def forward(self) -> Flops:
+        return Flops(contraction=2 * self.macs)
+
+    def gradient(self, operand: Operand) -> Flops:
+        return self.forward if operand in self.operands else NO_FLOPS
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise:
+    """`operations` a value over `numel` values; `gradients` gives each operand's operations a value."""
+
+    numel: int
+    operations: int
+    gradients: Mapping[Operand, int] = field(default_factory=dict[Operand, int])
+    what: str = ""
+
+    @property
+    def macs(self) -> int:
+        return 0
+
+    @property
+    def forward(self) -> Flops:
+        return Flops(elementwise=self.numel * self.operations)
+
+    def gradient(self, operand: Operand) -> Flops:
+        return Flops(elementwise=self.numel * self.gradients.get(operand, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction(Elementwise):
+    """Like `Elementwise`, over the values read, of which fewer are written (pooling, mean, a norm's sums)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gather(Elementwise):
+    """Values picked or scattered by index. Free forward; backward may add up what meets in one place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy(Elementwise):
+    """Values moved or only renamed (concat, pad, reshape): no arithmetic either way."""
+
+
+Work = Contraction | Elementwise

@@ -1,0 +1,43 @@
+"""A row: one layer on given inputs, and what it must come to, worked out by hand beside it.
+
+Rows are data. `test_rows.py` holds the formulas against them; `tests/pytorch/test_rows.py` builds each in
+torch and holds shapes, weights and contraction FLOPs against the witness. Sizes are small distinct primes,
+so that a wrong factor cannot hide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archcost.layers import Layer
+from archcost.tensors import Tensors, TensorType
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """`inputs` are float32 shapes, or TensorTypes for other dtypes; the batch is included.
+
+    `forward`, `backward_input` and `backward_weight` are elementwise FLOPs when every input and weight needs
+    its gradient; contraction FLOPs follow from `macs`: 2·macs forward and for each operand's gradient.
+    """
+
+    layer: Layer
+    inputs: tuple[Shape | TensorType, ...]
+    outputs: tuple[Shape, ...]
+    parameters: int = 0
+    buffers: int = 0
+    macs: int = 0
+    forward: int = 0
+    backward_input: int = 0
+    backward_weight: int = 0
+
+    @property
+    def input_types(self) -> Tensors:
+        return tuple(given if isinstance(given, TensorType) else TensorType(given) for given in self.inputs)
+
+    def __str__(self) -> str:
+        fields = self.layer.model_dump(exclude_defaults=True, exclude={"type"})
+        settings = ",".join(f"{key}={value}" for key, value in fields.items())
+        return f"{self.layer.type}({settings})-{'-'.join(map(str, self.input_types))}"
