@@ -1,0 +1,109 @@
+"""Who may import whom. The table of the design, read from the code's own imports."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import archcost
+
+PACKAGE = Path(archcost.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Each part may import itself and what its row names.
+BASE = {"errors", "units", "tensors", "formulas", "windows"}
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "units": set(),
+    "tensors": set(),
+    "formulas": set(),
+    "windows": set(),
+    "presentable": {"report"},  # the one door from a result to how it is shown
+    "work": BASE,
+    "layers": BASE | {"work"},
+    "spec": BASE | {"work", "layers"},
+    "graph": BASE | {"work", "layers", "spec"},
+    "costs": BASE | {"work", "layers", "spec", "graph", "presentable"},
+    "comparison": BASE | {"work", "layers", "spec", "graph", "costs", "presentable"},
+    "locks": BASE | {"work", "layers", "spec", "graph", "costs", "comparison", "presentable"},
+    "report": BASE | {"work", "layers", "spec", "graph", "costs", "comparison", "locks", "presentable"},
+    "pytest_plugin": BASE | {"spec", "graph", "costs", "locks"},
+    # The witness: no layer rule, only schemas, wiring and the finished numbers to compare.
+    "pytorch": BASE | {"layers", "spec", "graph", "costs", "presentable"},
+    "cli": BASE | {"spec", "graph", "costs", "comparison", "locks", "report", "pytorch"},
+    "__main__": {"cli"},
+    "__init__": BASE | {"spec", "graph", "costs", "pytorch"},
+}
+
+OWNERS = {"networkx": {"graph"}, "tabulate": {"report"}, "torch": {"pytorch"}, "fvcore": {"pytorch"}}
+
+
+def part_of(module: Path) -> str:
+    relative = module.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def imported(module: Path) -> Iterator[tuple[str, bool]]:
+    """Every imported module by its dotted name, and whether only a type checker imports it."""
+    tree = ast.parse(module.read_text())
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{module}: relative import"
+            # `from archcost import pytorch` names a part, `from archcost.errors import X` a thing in one.
+            names = [f"archcost.{alias.name}" for alias in node.names] if node.module == "archcost" else [node.module]
+        yield from ((name, id(node) in for_types) for name in names)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
+def test_imports_point_one_way(module: Path) -> None:
+    part = part_of(module)
+    for name, _ in imported(module):
+        head, _, rest = name.partition(".")
+        if head != "archcost":
+            continue
+        target = rest.partition(".")[0]
+        assert target == part or target in ALLOWED[part], f"{part} may not import archcost.{target}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
+def test_heavy_packages_stay_with_their_owners(module: Path) -> None:
+    for name, for_types in imported(module):
+        head = name.partition(".")[0]
+        if head in OWNERS and not for_types:
+            assert part_of(module) in OWNERS[head], f"{part_of(module)} may not import {head}"
+
+
+def test_the_witness_uses_no_rule_of_the_layers() -> None:
+    """The torch half builds and counts by itself: it reads a layer's fields, never its shapes, weights or work."""
+    rules = {"output_types", "weights", "work", "working", "windows", "output_sizes"}
+    for module in (PACKAGE / "pytorch").rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                assert node.func.attr not in rules, f"{module.name}:{node.lineno} calls {node.func.attr}"
+
+
+def test_costing_a_network_imports_nothing_heavy() -> None:
+    """`import archcost` and a whole cost run work with torch absent and networkx not yet imported."""
+    script = """
+import sys
+sys.modules.update(torch=None, fvcore=None, numpy=None)  # an import of these now fails
+import archcost
+archcost.cost(archcost.build(archcost.load("vgg_d")))
+print(sorted({"networkx", "tabulate", "difflib"} & sys.modules.keys()))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
