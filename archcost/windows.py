@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+Rational = int | Fraction
+"""Integers as long as nothing is upsampled: most networks never meet a fraction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -17,13 +20,13 @@ class Window:
     A convolution has jump = stride, low = −padding, high = dilation·(kernel − 1) − padding.
     """
 
-    jump: Fraction
-    low: Fraction
-    high: Fraction
+    jump: Rational
+    low: Rational
+    high: Rational
 
     @classmethod
     def sliding(cls, kernel: int, stride: int, padding: int, dilation: int = 1) -> Window:
-        return cls(Fraction(stride), Fraction(-padding), Fraction(dilation * (kernel - 1) - padding))
+        return cls(stride, -padding, dilation * (kernel - 1) - padding)
 
     @classmethod
     def spreading(cls, kernel: int, stride: int, padding: int, dilation: int = 1) -> Window:
@@ -32,7 +35,7 @@ class Window:
         return cls(Fraction(1, stride), Fraction(padding - reach, stride), Fraction(padding, stride))
 
 
-SAME = Window(Fraction(1), Fraction(0), Fraction(0))
+SAME = Window(1, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import Any, NamedTuple
 
 from archcost.costs.gradients import Needs, gradients_needed
@@ -13,6 +11,7 @@ from archcost.costs.published import check_published
 from archcost.costs.receptive_field import Field, receptive_fields
 from archcost.graph import ModelGraph, Node
 from archcost.presentable import Presentable
+from archcost.tensors import Tensors
 from archcost.work import NO_FLOPS, Flops, Operand
 
 
@@ -31,27 +30,57 @@ class TrainingFlops(NamedTuple):
     def total(self) -> Flops:
         return self.forward + self.backward
 
-    def plus(self, other: TrainingFlops) -> TrainingFlops:
-        return TrainingFlops(*map(add, self, other))
-
     def to_dict(self) -> dict[str, dict[str, int]]:
         return {name: flops.to_dict() for name, flops in self._asdict().items()}
 
 
-@dataclass(frozen=True, slots=True)
-class LayerCost:
-    """What one layer costs. Parameters are its own: a weight shared with another layer counts there.
+class Amounts(NamedTuple):
+    """What a layer costs by itself, wherever it stands. Work is for the whole batch."""
 
-    `biases` of the `parameters` are biases; `macs` and `flops` are for the whole batch.
-    """
-
-    node: Node
     parameters: int
     biases: int
     trainable_parameters: int
     buffers: int
     macs: int
     flops: TrainingFlops
+
+
+@dataclass(frozen=True)
+class Costed:
+    """What a layer and a whole network have in common: their amounts, by name."""
+
+    amounts: Amounts
+
+    @property
+    def parameters(self) -> int:
+        return self.amounts.parameters
+
+    @property
+    def biases(self) -> int:
+        return self.amounts.biases
+
+    @property
+    def trainable_parameters(self) -> int:
+        return self.amounts.trainable_parameters
+
+    @property
+    def buffers(self) -> int:
+        return self.amounts.buffers
+
+    @property
+    def macs(self) -> int:
+        return self.amounts.macs
+
+    @property
+    def flops(self) -> TrainingFlops:
+        return self.amounts.flops
+
+
+@dataclass(frozen=True)
+class LayerCost(Costed):
+    """What one layer costs. Parameters are its own: a weight shared with another layer counts there."""
+
+    node: Node
     needs: Needs
     field: Field | None
 
@@ -73,14 +102,13 @@ class LayerCost:
             "type": self.type,
             "inputs": [str(port) for port in self.node.inputs],
             "output_shapes": [list(shape) for shape in self.output_shapes],
-            "parameters": self.parameters,
-            "biases": self.biases,
-            "trainable_parameters": self.trainable_parameters,
-            "buffers": self.buffers,
-            "macs": self.macs,
-            "flops": self.flops.to_dict(),
+            **amounts_dict(self.amounts),
             **_field_dict(self.field),
         }
+
+
+def amounts_dict(amounts: Amounts) -> dict[str, Any]:
+    return {**amounts._asdict(), "flops": amounts.flops.to_dict()}
 
 
 def _field_dict(field: Field | None) -> dict[str, Any]:
@@ -91,7 +119,7 @@ def _field_dict(field: Field | None) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class ModelCost(Presentable):
+class ModelCost(Costed, Presentable):
     """What a network costs. Sums of its layers, nothing else; `to_dict()` is `archcost summary --format json`."""
 
     graph: ModelGraph
@@ -106,68 +134,53 @@ class ModelCost(Presentable):
         return self.graph.batch
 
     @property
-    def parameters(self) -> int:
-        return sum(layer.parameters for layer in self.layers)
-
-    @property
-    def biases(self) -> int:
-        return sum(layer.biases for layer in self.layers)
-
-    @property
-    def trainable_parameters(self) -> int:
-        return sum(layer.trainable_parameters for layer in self.layers)
-
-    @property
-    def buffers(self) -> int:
-        return sum(layer.buffers for layer in self.layers)
-
-    @property
-    def macs(self) -> int:
-        return sum(layer.macs for layer in self.layers)
-
-    @property
-    def flops(self) -> TrainingFlops:
-        return sum_flops(layer.flops for layer in self.layers)
-
-    @property
     def unknown(self) -> tuple[str, ...]:
         """Layers whose operations are not known. Every layer of this version has its rule, so there is none yet."""
         return ()
 
     def to_dict(self) -> dict[str, Any]:
-        totals = {
-            "parameters": self.parameters,
-            "biases": self.biases,
-            "trainable_parameters": self.trainable_parameters,
-            "buffers": self.buffers,
-            "macs": self.macs,
-            "flops": self.flops.to_dict(),
-        }
         return {
             "schema": "archcost.summary/1",
             "network": self.network,
             "batch": self.batch,
             "unknown": list(self.unknown),
-            "totals": totals,
+            "totals": amounts_dict(self.amounts),
             "layers": [layer.to_dict() for layer in self.layers],
         }
 
 
-def sum_flops(flops: Iterable[TrainingFlops]) -> TrainingFlops:
-    return reduce(TrainingFlops.plus, flops, TrainingFlops())
+def sum_amounts(parts: Iterable[Amounts]) -> Amounts:
+    """Parts add up to their parent, column by column."""
+    columns = list(zip(*parts, strict=True))
+    if not columns:
+        return Amounts(0, 0, 0, 0, 0, TrainingFlops())
+    *counts, flops = columns
+    return Amounts(*map(sum, counts), flops=TrainingFlops(*(_sum_flops(half) for half in zip(*flops, strict=True))))
+
+
+def _sum_flops(flops: tuple[Flops, ...]) -> Flops:
+    return Flops(sum(each.contraction for each in flops), sum(each.elementwise for each in flops))
 
 
 def cost(graph: ModelGraph) -> ModelCost:
     """Cost of every layer in training mode. Raises SpecError when a published figure of the spec disagrees."""
     needs = gradients_needed(graph)
     fields = receptive_fields(graph)
-    layers = tuple(_layer_cost(node, needs[node.name], fields[node.name]) for node in graph.nodes)
-    result = ModelCost(graph, layers)
-    check_published(graph.spec, parameters=result.parameters, macs=result.macs // graph.batch)
-    return result
+    known: dict[tuple[int, Tensors, Needs, bool, bool], Amounts] = {}
+    layers: list[LayerCost] = []
+    for node in graph.nodes:
+        need = needs[node.name]
+        # Equal layers on equal inputs cost the same, so each is worked out once.
+        key = (id(node.layer), node.input_types, need, node.trainable, node.shared is None)
+        if key not in known:
+            known[key] = _amounts(node, need)
+        layers.append(LayerCost(known[key], node, need, fields[node.name]))
+    total = sum_amounts(layer.amounts for layer in layers)
+    check_published(graph.spec, parameters=total.parameters, macs=total.macs // graph.batch)
+    return ModelCost(total, graph, tuple(layers))
 
 
-def _layer_cost(node: Node, needs: Needs, field: Field | None) -> LayerCost:
+def _amounts(node: Node, needs: Needs) -> Amounts:
     weights = [weight for weight in node.own_weights if not weight.is_buffer]
     parameters = sum(weight.numel for weight in weights)
     work = node.layer.work(node.input_types, node.output_types)
@@ -175,8 +188,7 @@ def _layer_cost(node: Node, needs: Needs, field: Field | None) -> LayerCost:
     def gradients(operands: Iterable[Operand]) -> Flops:
         return sum((part.gradient(operand) for operand in operands for part in work), NO_FLOPS)
 
-    return LayerCost(
-        node=node,
+    return Amounts(
         parameters=parameters,
         biases=sum(weight.numel for weight in weights if weight.name == "bias"),
         trainable_parameters=parameters if node.trainable else 0,
@@ -187,6 +199,4 @@ def _layer_cost(node: Node, needs: Needs, field: Field | None) -> LayerCost:
             backward_input=gradients(needs.inputs),
             backward_weight=gradients(needs.weights),
         ),
-        needs=needs,
-        field=field,
     )

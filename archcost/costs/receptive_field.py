@@ -8,20 +8,19 @@ upsampling; a jump of 0 means that every position sees the same whole, as after 
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import floor
 from typing import NamedTuple
 
 from archcost.graph import ModelGraph, Node
-from archcost.windows import Everything, Rule, Window
+from archcost.windows import SAME, Everything, Rational, Rule, Window
 
 
 class Interval(NamedTuple):
     """One axis of a receptive field, in input positions."""
 
-    jump: Fraction
-    low: Fraction
-    high: Fraction
+    jump: Rational
+    low: Rational
+    high: Rational
 
     @property
     def size(self) -> int:
@@ -45,7 +44,7 @@ class Field(NamedTuple):
         return tuple(axis.size for axis in self.axes)
 
     @property
-    def jump(self) -> tuple[Fraction, ...]:
+    def jump(self) -> tuple[Rational, ...]:
         return tuple(axis.jump for axis in self.axes)
 
     @property
@@ -53,7 +52,7 @@ class Field(NamedTuple):
         return tuple(axis.padding for axis in self.axes)
 
 
-POINT = Interval(Fraction(1), Fraction(0), Fraction(0))
+POINT = Interval(1, 0, 0)
 
 
 def receptive_fields(graph: ModelGraph) -> dict[str, Field | None]:
@@ -69,6 +68,8 @@ def receptive_fields(graph: ModelGraph) -> dict[str, Field | None]:
 
 def _field(node: Node, before: list[Field | None]) -> Field | None:
     """An unknown branch makes the join unknown; labels and indices are looked at by nobody."""
+    if len(before) == 1:
+        return _looked_at(node, before[0]) if before[0] is not None else None
     floating = [field for field, tensor in zip(before, node.input_types, strict=True) if tensor.is_floating]
     known = [field for field in floating if field is not None]
     if not known or len(known) < len(floating):
@@ -76,14 +77,19 @@ def _field(node: Node, before: list[Field | None]) -> Field | None:
     first = known[0]
     same_input = [field for field in known if field.source == first.source and len(field.axes) == len(first.axes)]
     axes = tuple(_hull(columns) for columns in zip(*(field.axes for field in same_input), strict=True))
+    return _looked_at(node, Field(first.source, axes))
+
+
+def _looked_at(node: Node, before: Field) -> Field | None:
+    """What a layer sees of the network's input through one tensor."""
     rules = node.layer.windows(node.input_types, node.output_types)
-    if rules is None:
-        return Field(first.source, axes) if _is_constant(axes) else None
+    if rules is None or len(rules) != len(before.axes):
+        return before if _is_constant(before.axes) else None
+    if all(rule is SAME for rule in rules):
+        return before
     sizes = node.input_types[0].shape[2:]
-    if len(rules) != len(axes):
-        return Field(first.source, axes) if _is_constant(axes) else None
-    extents = sizes if len(sizes) == len(axes) else (1,) * len(axes)
-    return Field(first.source, tuple(map(_compose, axes, rules, extents)))
+    extents = sizes if len(sizes) == len(before.axes) else (1,) * len(before.axes)
+    return Field(before.source, tuple(map(_compose, before.axes, rules, extents)))
 
 
 def _is_constant(axes: tuple[Interval, ...]) -> bool:
@@ -100,6 +106,6 @@ def _hull(intervals: tuple[Interval, ...]) -> Interval:
 def _compose(axis: Interval, rule: Rule, extent: int) -> Interval:
     match rule:
         case Everything():
-            return Interval(Fraction(0), axis.low, axis.high + axis.jump * (extent - 1))
+            return Interval(0, axis.low, axis.high + axis.jump * (extent - 1))
         case Window(jump, low, high):
             return Interval(axis.jump * jump, axis.low + axis.jump * low, axis.high + axis.jump * high)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from archcost.errors import ShapeError, SpecError, shorten
 from archcost.graph.model_graph import ModelGraph, Node, Port
 from archcost.graph.wire import Wired, wire
+from archcost.layers import Weight
 from archcost.layers.base import MAX_SIZE
 from archcost.spec.model import ModelSpec
 from archcost.tensors import Tensors, TensorType
@@ -22,10 +25,11 @@ def build(spec: ModelSpec, batch: int = 1) -> ModelGraph:
         if tensor.numel >= LARGEST_TENSOR:
             raise _too_large(tensor).at(layer=name, place=spec.source.place(("inputs", name)))
     types: dict[str, Tensors] = {name: (tensor,) for name, tensor in inputs.items()}
+    rules: dict[RuleKey, Inferred] = {}
     nodes: list[Node] = []
     for wired in wire(spec):
         try:
-            node = _infer(wired, types)
+            node = _infer(wired, types, rules)
         except ShapeError as error:
             raise error.at(layer=wired.name, place=spec.source.place(wired.path)) from None
         types[wired.name] = node.output_types
@@ -34,7 +38,17 @@ def build(spec: ModelSpec, batch: int = 1) -> ModelGraph:
     return ModelGraph(spec, batch, inputs, tuple(nodes))
 
 
-def _infer(wired: Wired, types: dict[str, Tensors]) -> Node:
+RuleKey = tuple[int, Tensors]
+"""A layer of the spec (the same object wherever its block is used again) and what goes into it."""
+
+
+class Inferred(NamedTuple):
+    output_types: Tensors
+    weights: tuple[Weight, ...]
+
+
+def _infer(wired: Wired, types: dict[str, Tensors], rules: dict[RuleKey, Inferred]) -> Node:
+    """The layer with its shapes. Equal layers on equal inputs are worked out once."""
     layer = wired.layer
     least, most = layer.arity
     if not least <= len(wired.inputs) <= (len(wired.inputs) if most is None else most):
@@ -45,30 +59,24 @@ def _infer(wired: Wired, types: dict[str, Tensors]) -> Node:
             hint="inputs: [a, b]" if least > 1 else None,
         )
     input_types = tuple(_output(port, types) for port in wired.inputs)
+    key = (id(layer), input_types)
+    if key not in rules:
+        rules[key] = _apply_rules(wired, input_types)
+    return Node(wired.name, layer, wired.inputs, input_types, *rules[key], wired.trainable, wired.shared, wired.path)
+
+
+def _apply_rules(wired: Wired, input_types: Tensors) -> Inferred:
     try:
-        output_types = layer.output_types(input_types)
+        output_types = wired.layer.output_types(input_types)
     except ShapeError as error:
         sources = ", ".join(f"{port} {tensor}" for port, tensor in zip(wired.inputs, input_types, strict=True))
         found = f"{error.found} (inputs: {sources})" if error.found else sources
         raise ShapeError(error.problem, expected=error.expected, found=found, hint=error.hint) from None
-    for tensor in output_types:
+    weights = wired.layer.weights(input_types)
+    for tensor in (*output_types, *(TensorType(weight.shape) for weight in weights)):
         if tensor.numel >= LARGEST_TENSOR:
             raise _too_large(tensor)
-    weights = layer.weights(input_types)
-    for weight in weights:
-        if weight.numel >= LARGEST_TENSOR:
-            raise _too_large(TensorType(weight.shape))
-    return Node(
-        wired.name,
-        layer,
-        wired.inputs,
-        input_types,
-        output_types,
-        weights,
-        wired.trainable,
-        wired.shared,
-        wired.path,
-    )
+    return Inferred(output_types, weights)
 
 
 def _output(port: Port, types: dict[str, Tensors]) -> TensorType:
