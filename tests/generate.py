@@ -1,0 +1,18 @@
+"""`make docs`: write again every file that is made from the code. Tests compare each with what this would write."""
+
+from __future__ import annotations
+
+from tests.documents import PAGES, refresh
+
+
+def main() -> None:
+    for page in PAGES:
+        text = page.read_text()
+        renewed = refresh(text)
+        if renewed != text:
+            page.write_text(renewed)
+            print(f"wrote {page.name}")
+
+
+if __name__ == "__main__":
+    main()

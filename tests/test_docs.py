@@ -1,0 +1,51 @@
+"""Every command in README.md and docs/ is run, and every number in their prose comes out of such a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.documents import (
+    BLOCK,
+    PAGES,
+    console_blocks,
+    numbers_in_prose,
+    python_blocks,
+    rerun,
+    run_doctest,
+)
+
+# Pages that are made whole by a program; its own test compares them.
+GENERATED = {"benchmarks.md", "conventions.md"}
+
+# Numbers that are somebody's words, not a result: years, page numbers, sizes of a data set.
+CITED = {
+    "lecture.md": {"2012", "2014", "2015", "1998", "640", "1,280", "2,560", "27,520", "133,000"},
+    "architecture.md": set[str](),
+    "add_a_layer.md": set[str](),
+    "README.md": set[str](),
+}
+
+ids = {"ids": lambda page: page.name}
+
+
+@pytest.mark.parametrize("page", PAGES, **ids)
+def test_commands_print_what_the_page_shows(page: Path) -> None:
+    for block in console_blocks(page.read_text()):
+        assert rerun(block) == block, "make docs brings the pages up to date"
+
+
+@pytest.mark.parametrize("page", PAGES, **ids)
+def test_python_blocks_run(page: Path) -> None:
+    for index, block in enumerate(python_blocks(page.read_text())):
+        assert run_doctest(block, f"{page.name}[{index}]") == ""
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in GENERATED], **ids)
+def test_numbers_in_prose_come_from_a_run(page: Path) -> None:
+    text = page.read_text()
+    printed = "\n".join(match.group(2) for match in BLOCK.finditer(text))
+    for number in numbers_in_prose(text):
+        known = number in CITED.get(page.name, ()) or number in printed or number.replace(",", "") in printed
+        assert known, f"{number} stands in prose, but no block of {page.name} prints it"
