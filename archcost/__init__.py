@@ -4,20 +4,22 @@
     graph = archcost.build(spec, batch=32)
     print(archcost.cost(graph))
 
-`archcost.pytorch` (the witness) is imported when first used and needs torch; everything else works without.
+Names are imported when first used, so that `import archcost` costs nothing where little is needed (the pytest
+plugin is imported by every run of pytest). `archcost.pytorch` (the witness) needs torch; everything else works
+without.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from archcost.costs import ModelCost, cost
-from archcost.errors import ArchcostError
-from archcost.graph import ModelGraph, build
-from archcost.spec import ModelSpec, load, loads
 
 if TYPE_CHECKING:
     from archcost import pytorch
+    from archcost.costs import ModelCost, cost
+    from archcost.errors import ArchcostError
+    from archcost.graph import ModelGraph, build
+    from archcost.spec import ModelSpec, load, loads
 
 __version__ = "0.1.0"
 
@@ -34,10 +36,25 @@ __all__ = [
     "pytorch",
 ]
 
+_HOMES = {
+    "ArchcostError": "archcost.errors",
+    "ModelCost": "archcost.costs",
+    "ModelGraph": "archcost.graph",
+    "ModelSpec": "archcost.spec",
+    "build": "archcost.graph",
+    "cost": "archcost.costs",
+    "load": "archcost.spec",
+    "loads": "archcost.spec",
+}
+
 
 def __getattr__(name: str) -> Any:
     if name == "pytorch":
-        import importlib
-
-        return importlib.import_module("archcost.pytorch")
+        return import_module("archcost.pytorch")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'archcost' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -37,7 +37,18 @@ def names(text: str) -> frozenset[str]:
 
 def evaluate(text: str, values: Mapping[str, int | Fraction]) -> int:
     """The integer that `text` comes to. Raises FormulaError, whose message says what was expected."""
-    result = _value(parse(text), values)
+    result = _integer(exact(text, values))
+    if abs(result) >= LARGEST:
+        raise FormulaError("a result below 2^63")
+    return result
+
+
+def exact(text: str, values: Mapping[str, int | Fraction]) -> Fraction:
+    """What `text` comes to, be it a fraction or beyond 2^63: operations grow with the batch without end."""
+    return _value(parse(text), values)
+
+
+def _integer(result: Fraction) -> int:
     if result.denominator != 1:
         raise FormulaError(f"a division without remainder, not {result}")
     return int(result)
@@ -57,8 +68,6 @@ def _value(node: ast.expr, values: Mapping[str, int | Fraction]) -> Fraction:
             result = _combine(op, _value(left, values), _value(right, values))
         case _:
             raise FormulaError("integer arithmetic such as $width * 2")
-    if abs(result) >= LARGEST:
-        raise FormulaError("a result below 2^63")
     return result
 
 
@@ -93,4 +102,4 @@ class Step:
 
     @property
     def result(self) -> int:
-        return evaluate(self.formula, self.values)
+        return _integer(exact(self.formula, self.values))
