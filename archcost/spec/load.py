@@ -56,7 +56,10 @@ def loads(text: str, file: str = "<text>") -> ModelSpec:
 
 
 def _read_family(path: Path, above: tuple[Path, ...]) -> tuple[dict[str, Any], dict[tuple[str | int, ...], Mark]]:
-    """A file laid over the one it `extends`: `parameters` and `blocks` key by key, everything else whole."""
+    """A file laid over the one it `extends`: `parameters` and `blocks` key by key, everything else whole.
+
+    Published figures are not inherited: they are those of the network that states them.
+    """
     raw, marks = parse(read_text(path), str(path))
     tree = _mapping(raw, Place(str(path), 1, 1))
     if "extends" not in tree:
@@ -67,7 +70,7 @@ def _read_family(path: Path, above: tuple[Path, ...]) -> tuple[dict[str, Any], d
     if base_path.resolve() in {seen.resolve() for seen in (*above, path)} or len(above) >= DEEPEST_FAMILY:
         raise SpecError("extends goes round in a circle", found=shorten(base_name), place=place)
     base, base_marks = _read_family(base_path, (*above, path))
-    merged, merged_marks = dict(base), dict(base_marks)
+    merged, merged_marks = {key: value for key, value in base.items() if key != "published"}, dict(base_marks)
     for key, value in tree.items():
         if key in ("parameters", "blocks") and isinstance(value, dict) and isinstance(base.get(key), dict):
             inner: dict[str, Any] = value
