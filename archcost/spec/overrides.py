@@ -1,0 +1,126 @@
+"""`--set` and `--input`: a spec altered from the command line. What is altered is no longer what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from archcost.errors import SpecError, nearest, shorten
+from archcost.spec.model import BlockUse, Entry, InputSpec, ModelSpec, Repeat, Value, as_tuples
+from archcost.spec.reading import parse
+
+
+def override(spec: ModelSpec, settings: Sequence[str] = (), inputs: Sequence[str] = ()) -> ModelSpec:
+    """The spec with `key=value` settings and input shapes in place of its own. Raises SpecError."""
+    for setting in settings:
+        spec = set_parameter(spec, *parse_setting(setting))
+    return set_inputs(spec, inputs) if inputs else spec
+
+
+def parse_setting(text: str) -> tuple[str, Value]:
+    """`depth3=4` as key and value; the value is written as in YAML: `4`, `true`, `[3, 5]`."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise SpecError("--set needs a key and a value", expected="key=value", found=shorten(text))
+    tree, _ = parse(value, f"--set {key.strip()}")
+    if isinstance(tree, dict):
+        raise SpecError(f"--set {key.strip()}", expected="a number, a word or a list", found=shorten(value))
+    return key.strip(), as_tuples(tree)
+
+
+def set_parameter(spec: ModelSpec, key: str, value: Value) -> ModelSpec:
+    """`depth3` is a parameter of the network, `stage.channels` a block's default, `stage1.channels` one use's own."""
+    owner, dot, parameter = key.rpartition(".")
+    if not dot:
+        _require_known(key, spec.parameters, "the network")
+        return _altered(spec, parameters={**spec.parameters, key: value})
+    if owner in spec.blocks:
+        block = spec.blocks[owner]
+        _require_known(parameter, block.parameters, f"block {owner!r}")
+        _require_effect(spec, owner, parameter)
+        changed = block.model_copy(update={"parameters": {**block.parameters, parameter: value}})
+        return _altered(spec, blocks={**spec.blocks, owner: changed})
+    uses = {entry.name: entry for entry in spec.layers if isinstance(entry, BlockUse) and entry.name}
+    if owner not in uses:
+        known = (*spec.parameters, *spec.blocks, *uses)
+        raise SpecError(
+            f"--set {key}: no block {shorten(owner)}",
+            expected=", ".join((*spec.blocks, *uses)) or "a network with blocks",
+            found=shorten(owner),
+            hint=nearest(owner, known),
+        )
+    use = uses[owner]
+    _require_known(parameter, spec.blocks[use.block].parameters if use.block in spec.blocks else {}, f"block {owner!r}")
+    fields = {**use.model_dump(), parameter: value}
+    layers: tuple[Entry, ...] = tuple(
+        BlockUse.model_validate(fields) if entry is use else entry for entry in spec.layers
+    )
+    return _altered(spec, layers=layers)
+
+
+def _require_known(key: str, known: Mapping[str, Any], owner: str) -> None:
+    if key not in known:
+        raise SpecError(
+            f"--set: {owner} has no parameter {shorten(key)}",
+            expected=", ".join(known) or "no parameters",
+            found=shorten(key),
+            hint=nearest(key, known),
+        )
+
+
+def _require_effect(spec: ModelSpec, block: str, parameter: str) -> None:
+    """A default that every use overrules would be set in vain."""
+    everywhere = (spec.layers, *(inner.layers for inner in spec.blocks.values()))
+    uses = [use for entries in everywhere for use in _uses(entries) if use.block == block]
+    if uses and all(parameter in use.parameters for use in uses):
+        name = next((use.name for use in spec.layers if isinstance(use, BlockUse) and use.block == block), None)
+        raise SpecError(
+            f"--set {block}.{parameter} has no effect",
+            expected="a parameter that some use of the block leaves to its default",
+            found=f"every use of {block!r} gives {parameter}",
+            hint=f"--set {name}.{parameter}=…" if name else None,
+        )
+
+
+def _uses(entries: tuple[Entry, ...]) -> Iterator[BlockUse]:
+    for entry in entries:
+        if isinstance(entry, BlockUse):
+            yield entry
+        elif isinstance(entry, Repeat):
+            yield from _uses(entry.layers)
+
+
+def set_inputs(spec: ModelSpec, texts: Sequence[str]) -> ModelSpec:
+    """Shapes of one sample, `3x384x384` or `3x384x384:float16`, for the inputs in order; `image=3x384x384` by name."""
+    in_order = iter(spec.inputs)
+    given: dict[str, InputSpec] = {}
+    for text in texts:
+        name, equals, tensor = text.partition("=") if "=" in text else (next(in_order, ""), "", text)
+        if name not in spec.inputs or name in given:
+            raise SpecError(
+                f"--input {shorten(text)}",
+                expected=f"each input at most once: {', '.join(spec.inputs)}",
+                found=shorten(name) if equals else f"{len(texts)} shapes",
+                hint=nearest(name, spec.inputs) if equals else None,
+            )
+        given[name] = parse_input(tensor, spec.inputs[name].dtype)
+    return _altered(spec, inputs={**spec.inputs, **given})
+
+
+def parse_input(text: str, dtype: str = "float32") -> InputSpec:
+    """`3x384x384:float16`; without a dtype, the one given."""
+    shape, colon, named = text.partition(":")
+    sizes = shape.lower().replace("×", "x").split("x") if shape else []
+    if not all(size.isascii() and size.isdigit() and len(size) < 12 for size in sizes):
+        raise SpecError("--input has no shape", expected="sizes such as 3x224x224", found=shorten(text))
+    try:
+        return InputSpec(shape=tuple(map(int, sizes)), dtype=named if colon else dtype)
+    except ValidationError as error:
+        expected = error.errors()[0]["msg"].removeprefix("Input should be ")
+        raise SpecError("--input cannot be used", expected=expected, found=shorten(text)) from None
+
+
+def _altered(spec: ModelSpec, **fields: Any) -> ModelSpec:
+    return spec.model_copy(update={**fields, "published": None})
