@@ -74,13 +74,25 @@ class ELU(InplaceActivation):
 
 
 class GELU(Activation):
-    """x/2·(1 + erf(x/√2)); backward dy·(Φ + x·φ) with Φ (4 operations) and φ = exp(−x²/2)/√(2π) (4)."""
+    """x/2·(1 + erf(x/√2)); backward dy·(Φ + x·φ) with Φ (4 operations) and φ = exp(−x²/2)/√(2π) (4).
+
+    `approximate: tanh` is x/2·(1 + tanh u) with u = √(2/π)·(x + 0.044715·x³), and its derivative.
+    """
 
     type: Literal["gelu"] = "gelu"
     prefix: ClassVar[str] = "gelu"
     approximate: Literal["none", "tanh"] = "none"
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 11
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """With tanh: u (5 operations), tanh, 3 around it.
+
+        Backward: u and tanh again (6), (1 + t)/2 (2), x/2·(1 − t²) (4), du/dx (3), product, sum, product with dy.
+        """
+        if self.approximate == "none":
+            return super().work(inputs, outputs)
+        return (Elementwise(inputs[0].numel, 9, {0: 18}, self.type),)
 
 
 class SiLU(InplaceActivation):
@@ -93,21 +105,21 @@ class SiLU(InplaceActivation):
 
 
 class Hardsigmoid(InplaceActivation):
-    """min(max(x/6 + 1/2, 0), 1); dy/6 inside."""
+    """min(max(x/6 + 1/2, 0), 1); dy/6 where −3 < x < 3."""
 
     type: Literal["hardsigmoid"] = "hardsigmoid"
     prefix: ClassVar[str] = "hardsigmoid"
     operations: ClassVar[int] = 4
-    operations_backward: ClassVar[int] = 2
+    operations_backward: ClassVar[int] = 3
 
 
 class Hardswish(InplaceActivation):
-    """x·hardsigmoid(x); dy·(x/3 + 1/2) inside."""
+    """x·hardsigmoid(x); dy·(x/3 + 1/2) where −3 < x < 3."""
 
     type: Literal["hardswish"] = "hardswish"
     prefix: ClassVar[str] = "hardswish"
     operations: ClassVar[int] = 5
-    operations_backward: ClassVar[int] = 4
+    operations_backward: ClassVar[int] = 5
 
 
 class Sigmoid(Activation):
