@@ -1,0 +1,34 @@
+"""Rows of data, one file a family of layers."""
+
+from __future__ import annotations
+
+from tests.layers.rows import Row
+
+
+def every_row() -> tuple[Row, ...]:
+    from tests.layers import (
+        activation_cases,
+        combining_cases,
+        convolution_cases,
+        linear_cases,
+        losses_cases,
+        normalization_cases,
+        pooling_cases,
+        regularization_cases,
+        reshaping_cases,
+        upsampling_cases,
+    )
+
+    families = (
+        convolution_cases,
+        linear_cases,
+        pooling_cases,
+        upsampling_cases,
+        normalization_cases,
+        activation_cases,
+        regularization_cases,
+        reshaping_cases,
+        combining_cases,
+        losses_cases,
+    )
+    return tuple(row for family in families for row in family.ROWS)

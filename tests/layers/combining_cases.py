@@ -1,0 +1,79 @@
+"""Several tensors into one. A stretched input's gradient is summed back: one addition a value of the output."""
+
+from __future__ import annotations
+
+from archcost.layers import Add, Concat, Mean, Mul
+from archcost.tensors import TensorType
+from tests.layers.rows import Row
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        Add(),
+        inputs=((2, 3, 5, 7), (2, 3, 5, 7)),
+        outputs=((2, 3, 5, 7),),
+        forward=210,  # 2*3*5*7; backward only passes the gradient on
+    ),
+    Row(
+        Add(),
+        inputs=((2, 3, 5), (2, 3, 5), (2, 3, 5)),
+        outputs=((2, 3, 5),),
+        forward=60,  # (2*3*5) * 2
+    ),
+    Row(
+        Add(),
+        inputs=((2, 3, 5, 7), (2, 3, 1, 1)),
+        outputs=((2, 3, 5, 7),),
+        forward=210,  # 2*3*5*7
+        backward_input=210,  # 2*3*5*7: summed back to 2×3×1×1
+    ),
+    Row(
+        Add(),
+        inputs=((2, 1, 7), (2, 5, 1)),  # each stretches the other
+        outputs=((2, 5, 7),),
+        forward=70,  # 2*5*7
+        backward_input=140,  # 2*5*7 + 2*5*7
+    ),
+    Row(
+        Mul(),
+        inputs=((2, 3, 5, 7), (2, 3, 5, 7)),
+        outputs=((2, 3, 5, 7),),
+        forward=210,  # 2*3*5*7
+        backward_input=420,  # 2*3*5*7 + 2*3*5*7: each with the other
+    ),
+    Row(
+        Mul(),
+        inputs=((2, 3, 5, 7), (2, 3, 1, 1)),  # squeeze and excite
+        outputs=((2, 3, 5, 7),),
+        forward=210,  # 2*3*5*7
+        backward_input=630,  # 2*3*5*7 + 2*3*5*7 * 2: a product each, and the small one's sum
+    ),
+    Row(Concat(), inputs=((2, 3, 5), (2, 7, 5)), outputs=((2, 10, 5),)),
+    Row(Concat(dim=-1), inputs=((2, 3, 5), (2, 3, 7), (2, 3, 11)), outputs=((2, 3, 23),)),
+    Row(Concat(dim=2), inputs=((2, 3, 5, 7),), outputs=((2, 3, 5, 7),)),
+    Row(
+        Concat(),
+        inputs=(TensorType((2, 3), "int64"), TensorType((2, 5), "int64")),
+        outputs=((2, 8),),
+    ),
+    Row(
+        Mean(dim=(2, 3)),
+        inputs=((2, 3, 5, 7),),
+        outputs=((2, 3),),
+        forward=210,  # 2*3*5*7: an addition a value read
+        backward_input=210,  # 2*3*5*7
+    ),
+    Row(
+        Mean(dim=(-1, -2), keepdim=True),
+        inputs=((2, 3, 5, 7),),
+        outputs=((2, 3, 1, 1),),
+        forward=210,  # 2*3*5*7
+        backward_input=210,  # 2*3*5*7
+    ),
+    Row(
+        Mean(dim=1),
+        inputs=((2, 3, 5),),
+        outputs=((2, 5),),
+        forward=30,  # 2*3*5
+        backward_input=30,  # 2*3*5
+    ),
+)

@@ -1,0 +1,37 @@
+"""Layers that move or rename values: shapes only, no arithmetic either way."""
+
+from __future__ import annotations
+
+from archcost.layers import Flatten, Identity, Pad, Permute, Reshape, Split, Unflatten
+from archcost.tensors import TensorType
+from tests.layers.rows import Row
+
+ROWS: tuple[Row, ...] = (
+    Row(Identity(), inputs=((2, 3, 5),), outputs=((2, 3, 5),)),
+    Row(Identity(), inputs=(TensorType((2, 3), "int64"),), outputs=((2, 3),)),
+    Row(Flatten(), inputs=((2, 3, 5, 7),), outputs=((2, 105),)),  # 3*5*7
+    Row(Flatten(start_dim=2), inputs=((2, 3, 5, 7),), outputs=((2, 3, 35),)),  # 5*7
+    Row(Flatten(start_dim=-3, end_dim=-2), inputs=((2, 3, 5, 7),), outputs=((2, 15, 7),)),  # 3*5
+    Row(Flatten(start_dim=0), inputs=((2, 3, 5),), outputs=((30,),)),  # 2*3*5
+    Row(Flatten(start_dim=1, end_dim=1), inputs=((2, 3, 5),), outputs=((2, 3, 5),)),
+    Row(Unflatten(dim=1, unflattened_size=(3, 5)), inputs=((2, 15, 7),), outputs=((2, 3, 5, 7),)),
+    Row(Unflatten(dim=-1, unflattened_size=(5, -1)), inputs=((2, 3, 35),), outputs=((2, 3, 5, 7),)),  # 35 / 5
+    Row(Reshape(shape=(5, 21)), inputs=((2, 3, 5, 7),), outputs=((2, 5, 21),)),  # 3*5*7 = 5*21
+    Row(Reshape(shape=(16, 5, 5)), inputs=((2, 400),), outputs=((2, 16, 5, 5),)),
+    Row(Reshape(shape=(7, -1, 3)), inputs=((2, 3, 5, 7),), outputs=((2, 7, 5, 3),)),  # 105 / 21
+    Row(Reshape(shape=(-1,)), inputs=((2, 3, 5),), outputs=((2, 15),)),
+    Row(Permute(dims=(0, 2, 3, 1)), inputs=((2, 3, 5, 7),), outputs=((2, 5, 7, 3),)),
+    Row(Permute(dims=(0, -1, 1, -2)), inputs=((2, 3, 5, 7),), outputs=((2, 7, 3, 5),)),
+    Row(Permute(dims=(1, 0)), inputs=((2, 3),), outputs=((3, 2),)),
+    Row(Pad(pad=(1, 2)), inputs=((2, 3, 5),), outputs=((2, 3, 8),)),  # 5 + 1 + 2
+    Row(Pad(pad=(1, 2, 0, 3), value=0.5), inputs=((2, 3, 5, 7),), outputs=((2, 3, 8, 10),)),  # 5 + 3, 7 + 3
+    Row(Pad(pad=(0, 0, 0, 0, 1, 2)), inputs=((2, 3, 5, 7),), outputs=((2, 6, 5, 7),)),  # channels: 3 + 1 + 2
+    Row(Pad(pad=(6, 1, 4, 2), mode="reflect"), inputs=((2, 3, 5, 7),), outputs=((2, 3, 11, 14),)),
+    Row(Pad(pad=(9, 8), mode="replicate"), inputs=((2, 3, 5),), outputs=((2, 3, 22),)),  # more than there is
+    Row(Pad(pad=(7, 1, 5, 2), mode="circular"), inputs=((2, 3, 5, 7),), outputs=((2, 3, 12, 15),)),
+    Row(Pad(pad=(1, 1, 2, 0, 0, 3), mode="replicate"), inputs=((2, 3, 2, 5, 7),), outputs=((2, 3, 5, 7, 9),)),
+    Row(Split(split_size=2), inputs=((2, 5, 7),), outputs=((2, 2, 7), (2, 2, 7), (2, 1, 7))),  # the rest is smaller
+    Row(Split(split_size=(1, 4)), inputs=((2, 5, 7),), outputs=((2, 1, 7), (2, 4, 7))),
+    Row(Split(split_size=11), inputs=((2, 5, 7),), outputs=((2, 5, 7),)),
+    Row(Split(split_size=(3, 4), dim=-1), inputs=((2, 5, 7),), outputs=((2, 5, 3), (2, 5, 4))),
+)
