@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from tests import conventions
 from tests.documents import PAGES, refresh
 
 
 def main() -> None:
     for page in PAGES:
         text = page.read_text()
-        renewed = refresh(text)
+        renewed = conventions.renew(text) if page == conventions.PAGE else refresh(text)
         if renewed != text:
             page.write_text(renewed)
             print(f"wrote {page.name}")

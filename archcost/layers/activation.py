@@ -74,25 +74,20 @@ class ELU(InplaceActivation):
 
 
 class GELU(Activation):
-    """x/2·(1 + erf(x/√2)); backward dy·(Φ + x·φ) with Φ (4 operations) and φ = exp(−x²/2)/√(2π) (4).
-
-    `approximate: tanh` is x/2·(1 + tanh u) with u = √(2/π)·(x + 0.044715·x³), and its derivative.
-    """
+    """x·Φ(x); `approximate: tanh` takes x/2·(1 + tanh u) with u = √(2/π)·(x + 0.044715·x³)."""
 
     type: Literal["gelu"] = "gelu"
     prefix: ClassVar[str] = "gelu"
     approximate: Literal["none", "tanh"] = "none"
-    operations: ClassVar[int] = 5
-    operations_backward: ClassVar[int] = 11
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        """With tanh: u (5 operations), tanh, 3 around it.
+        """x/2·(1 + erf(x/√2)) (5); backward dy·(Φ + x·φ) with Φ (4) and φ = exp(−x²/2)/√(2π) (4).
 
-        Backward: u and tanh again (6), (1 + t)/2 (2), x/2·(1 − t²) (4), du/dx (3), product, sum, product with dy.
+        With tanh: u (5), tanh, 3 around it; backward u and tanh again (6), (1 + t)/2 (2), x/2·(1 − t²) (4),
+        du/dx (3), their product, the sum, the product with dy.
         """
-        if self.approximate == "none":
-            return super().work(inputs, outputs)
-        return (Elementwise(inputs[0].numel, 9, {0: 18}, self.type),)
+        forward, backward = (5, 11) if self.approximate == "none" else (9, 18)
+        return (Elementwise(inputs[0].numel, forward, {0: backward}, self.type),)
 
 
 class SiLU(InplaceActivation):

@@ -25,7 +25,6 @@ from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Elementwise, Operand, Reduction, Work
 
 STANDARDISE, STANDARDISE_BACKWARD = 5, 7
-"""A value: mean, difference, square, sum, scale; backward two sums (3) and their combination (4)."""
 
 
 def scale_and_shift(numel: int, scale: bool, shift: bool) -> tuple[Work, ...]:
@@ -51,6 +50,7 @@ class ChannelNorm(WeightedLayer):
         return (Weight("weight", (channels,)), Weight("bias", (channels,))) if self.has_affine() else ()
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """A value: mean, difference, square, sum, scale; backward two sums (3) and their combination (4)."""
         numel = inputs[0].numel
         standardise = Reduction(numel, STANDARDISE, {0: STANDARDISE_BACKWARD}, "standardised")
         return (standardise, *scale_and_shift(numel, self.has_affine(), self.has_affine()))
@@ -216,6 +216,7 @@ class LayerNorm(FeatureNorm):
         return (Weight("weight", shape), *((Weight("bias", shape),) if self.bias else ()))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """A value: mean, difference, square, sum, scale; backward two sums (3) and their combination (4)."""
         numel = inputs[0].numel
         standardise = Reduction(numel, STANDARDISE, {0: STANDARDISE_BACKWARD}, "standardised")
         return (standardise, *scale_and_shift(numel, self.elementwise_affine, self.elementwise_affine and self.bias))

@@ -303,6 +303,7 @@ class MaxUnpool(Layer):
         return (TensorType((*pooled.shape[:2], *sizes), pooled.dtype),)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """No arithmetic either way: backward picks each value's gradient up by its index."""
         return (Gather(inputs[0].numel, 0, {}, "values put back by index"),)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:

@@ -77,7 +77,7 @@ class Upsample(Layer):
         return self.scale_factor
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        """A weighted sum of t values: t products, t − 1 additions; backward t products and t additions."""
+        """Replication adds gradients up. Others weigh t values: t products, t − 1 additions; backward t and t."""
         taps = self.taps(inputs)
         if self.mode == "nearest":
             return (Gather(outputs[0].numel, 0, {0: 1}, "values replicated"),)

@@ -1,0 +1,129 @@
+"""Every row against the formulas; every layer type has rows, words and a line in the docs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+import pytest
+
+from archcost.layers import LAYERS
+from archcost.layers.symbols import AXES
+from archcost.tensors import Tensors
+from archcost.work import NO_FLOPS, Flops, Operand
+from tests.layers import every_row
+from tests.layers.rows import Row
+
+ROWS = every_row()
+HERE = Path(__file__).parent
+CONVENTIONS = HERE.parents[1] / "docs" / "conventions.md"
+
+each_row = pytest.mark.parametrize("row", ROWS, ids=str)
+
+
+def outputs_of(row: Row) -> Tensors:
+    return row.layer.output_types(row.input_types)
+
+
+def gradients(row: Row, operands: Iterable[Operand]) -> Flops:
+    work = row.layer.work(row.input_types, outputs_of(row))
+    return reduce(add, (part.gradient(operand) for operand in operands for part in work), NO_FLOPS)
+
+
+@each_row
+def test_output_shapes(row: Row) -> None:
+    assert tuple(tensor.shape for tensor in outputs_of(row)) == row.outputs
+
+
+@each_row
+def test_output_dtypes(row: Row) -> None:
+    """A layer keeps its input's dtype; a pool's second output are indices."""
+    first, *others = outputs_of(row)
+    assert first.dtype == row.input_types[0].dtype
+    assert {tensor.dtype for tensor in others} <= {"int64" if "pool" in row.layer.type else first.dtype}
+
+
+@each_row
+def test_weights(row: Row) -> None:
+    weights = row.layer.weights(row.input_types)
+    assert sum(weight.numel for weight in weights if not weight.is_buffer) == row.parameters
+    assert sum(weight.numel for weight in weights if weight.is_buffer) == row.buffers
+
+
+@each_row
+def test_forward(row: Row) -> None:
+    work = row.layer.work(row.input_types, outputs_of(row))
+    assert sum(part.macs for part in work) == row.macs
+    assert reduce(add, (part.forward for part in work)) == Flops(2 * row.macs, row.forward)
+
+
+@each_row
+def test_backward(row: Row) -> None:
+    """A contraction costs 2 FLOPs a MAC again for each operand."""
+    inputs = [index for index, tensor in enumerate(row.input_types) if tensor.is_floating]
+    weights = [weight.name for weight in row.layer.weights(row.input_types) if not weight.is_buffer]
+    assert gradients(row, inputs) == Flops(2 * row.macs, row.backward_input)
+    assert gradients(row, weights) == Flops(2 * row.macs, row.backward_weight)
+
+
+@each_row
+def test_no_gradient_of_what_is_not_there(row: Row) -> None:
+    """Work lists only operands that the layer has, so no gradient is paid under a misspelt name."""
+    known = {*range(len(row.inputs)), *(weight.name for weight in row.layer.weights(row.input_types))}
+    for part in row.layer.work(row.input_types, outputs_of(row)):
+        assert set(getattr(part, "operands", None) or getattr(part, "gradients", ())) <= known
+
+
+@each_row
+def test_working(row: Row) -> None:
+    """What `explain` shows comes to the number it explains, and no number with a formula goes unexplained."""
+    steps = {step.quantity: step.result for step in row.layer.working(row.input_types, outputs_of(row))}
+    sizes = dict(zip(AXES.get(len(row.outputs[0]) - 2, ()), row.outputs[0][2:], strict=False))
+    known = {f"output {axis}": size for axis, size in sizes.items()}
+    known |= {"parameters": row.parameters, "MACs": row.macs}
+    assert steps == {quantity: known[quantity] for quantity in steps}
+    assert {quantity for quantity in ("parameters", "MACs") if known[quantity]} <= steps.keys()
+
+
+def test_working_uses_only_letters_it_gives() -> None:
+    from archcost.formulas import names
+
+    for row in ROWS:
+        for step in row.layer.working(row.input_types, outputs_of(row)):
+            assert names(step.formula) <= step.values.keys(), row
+
+
+ARITHMETIC = re.compile(r"\b(?:parameters|buffers|macs|forward|backward_\w+)=(\d+),(?:  # ([\d*+\-/() ]+))?")
+
+
+@pytest.mark.parametrize("file", sorted(HERE.glob("*_cases.py")), ids=lambda file: file.stem)
+def test_comments_come_to_their_number(file: Path) -> None:
+    """The hand arithmetic beside each number is right, and is there."""
+    for number, (value, comment) in enumerate(ARITHMETIC.findall(file.read_text())):
+        assert comment.strip(), f"number {number} of {file.name}, {value}, has no arithmetic"
+        assert eval(comment) == int(value), f"{comment} is not {value}"
+
+
+def test_rows_are_different() -> None:
+    names = [str(row) for row in ROWS]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("type_", sorted(LAYERS))
+def test_every_type_is_complete(type_: str) -> None:
+    layer = LAYERS[type_]
+    assert any(row.layer.type == type_ for row in ROWS), "has no row"
+    assert layer.prefix, "has no prefix for automatic names"
+    family = next((base for base in layer.__mro__ if base.__dict__.get("__doc__")), None)
+    assert family is not None
+    assert family.__module__ != "archcost.layers.base", "has no docstring, and its family neither"
+    assert inspect.getdoc(layer)
+    assert f"`{type_}`" in CONVENTIONS.read_text(), "has no line in docs/conventions.md"
+
+
+def test_there_are_57_types() -> None:
+    assert len(LAYERS) == 57
