@@ -1,0 +1,328 @@
+"""Every row of the reference tables that speaks of a network that ships, reproduced.
+
+Exact counts exactly; statements as printed to one unit of their last digit, since papers both round and cut off.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from itertools import zip_longest
+
+import pytest
+
+import archcost
+from archcost import ModelCost
+from archcost.costs.model import LayerCost
+from tests.specs.reference_rows import (
+    FOLDER,
+    LAYER_TABLES,
+    NETS,
+    NOT_SHIPPED,
+    OTHER_FORMS,
+    OTHER_TABLES,
+    VGG_COLUMNS,
+    Net,
+    net,
+    reason,
+    rows,
+)
+from tests.specs.variants import backward, costed, layers, macs, numel, variant, weights
+
+Row = dict[str, str]
+PARAMS, MACS = rows("params.csv"), rows("macs.csv")
+UNITS = {"million": 10**6, "billion": 10**9, "M": 10**6, "G": 10**9}
+
+
+def said(row: Row) -> str:
+    return " ".join(filter(None, (row["model"], row["variant"], row.get("input"), row["stated"])))
+
+
+def of_ours(table: list[Row]) -> list[Row]:
+    return [row for row in table if net(row)]
+
+
+def printed(text: str, word: str = "") -> tuple[Fraction, Fraction]:
+    """The number before `word` in a statement, and what one unit of its last digit is worth."""
+    match = re.search(rf"(\d[\d,]*)(?:\.(\d+))?(?:e(\d+)| ?({'|'.join(UNITS)}))?[ \w]*{word}", text)
+    assert match, text
+    whole, decimals, exponent, unit = match.groups()
+    scale = UNITS[unit] if unit else 10 ** int(exponent or 0)
+    last_digit = Fraction(scale, 10 ** len(decimals or ""))
+    return int(whole.replace(",", "") + (decimals or "")) * last_digit, last_digit
+
+
+def agrees(found: int, statement: tuple[Fraction, Fraction]) -> bool:
+    value, last_digit = statement
+    return abs(found - value) < last_digit
+
+
+# Nothing is skipped in silence -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", PARAMS + MACS, ids=said)
+def test_every_row_has_a_network_or_a_reason(row: Row):
+    assert (net(row) is None) != (reason(row) is None)
+
+
+def test_every_entry_of_the_tables_of_rows_is_used():
+    keys = {(row["model"], row["variant"]) for row in PARAMS + MACS}
+    assert {*NETS, *OTHER_FORMS} <= keys
+    assert set().union(*NOT_SHIPPED.values()) <= {model for model, _ in keys}
+
+
+def test_every_table_of_layers_has_a_network_or_a_reason():
+    assert {*LAYER_TABLES} ^ {*OTHER_TABLES} == {file.name for file in FOLDER.glob("layers_*.csv")}
+
+
+# Weights ---------------------------------------------------------------------------------------------------------
+
+
+def running_statistics(cost: ModelCost) -> int:
+    """Means and variances, without torch's one counter of batches a layer."""
+    norms = layers(cost, "batch_norm2d")
+    return sum(layer.buffers - 1 for layer in norms)
+
+
+@pytest.mark.parametrize("row", of_ours(PARAMS), ids=said)
+def test_parameters(row: Row):
+    cost = NETS[row["model"], row["variant"]].cost()
+    found = cost.parameters
+    if row["variant"] == "Keras Applications":
+        found += running_statistics(cost)
+        if row["model"].startswith("ResNet"):  # Keras gives its convolutions a bias beside batch norm's shift
+            found += sum(layer.node.output_types[0].shape[1] for layer in layers(cost, "conv2d"))
+    if row["params"]:
+        assert found == int(row["params"])
+    else:
+        assert agrees(found, printed(row["stated"]))
+
+
+def test_alexnets_neurons():
+    """650,000 in the paper's abstract: the outputs of its eight layers with weights, 659,272."""
+    found = numel(layers(costed("alexnet_2012"), "conv2d", "linear"))
+    # 96*55*55 + 256*27*27 + 384*13*13 + 384*13*13 + 256*13*13 + 4096 + 4096 + 1000
+    assert found == 290_400 + 186_624 + 64_896 + 64_896 + 43_264 + 9_192 == 659_272
+    assert abs(found - 650_000) < 10_000
+
+
+# Operations ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", of_ours(MACS), ids=said)
+def test_macs(row: Row):
+    cost = NETS[row["model"], row["variant"]].cost(row["input"])
+    COUNTED[row["counts"].partition(":")[0].partition(";")[0]](row, cost)
+
+
+def contractions(row: Row, cost: ModelCost) -> None:
+    """Our own way of counting; the convolutions alone where the row says so."""
+    counted = layers(cost, "conv2d") if row["model"].endswith("conv part") else list(cost.layers)
+    if row["basis"] == "computed":
+        assert macs(counted) == int(row["macs"])
+        assert backward(counted) == int(row["flops_backward"])
+    else:
+        assert agrees(macs(counted), printed(row["stated"]))
+
+
+def convolutions_only(row: Row, cost: ModelCost) -> None:
+    assert agrees(macs(layers(cost, "conv2d")), printed(row["stated"], "MACs"))
+    assert agrees(weights(layers(cost, "conv2d")), printed(row["stated"], "weights"))
+
+
+def multiply_adds(row: Row, cost: ModelCost) -> None:
+    """As papers state them."""
+    if row["source"].startswith("albanie/convnet-burden") and row["model"] == "AlexNet":
+        # 727 there, 724.4 here: its net adds something of 2.6 M that it does not name.
+        assert macs(list(cost.layers)) < int(row["macs"]) < 1.004 * macs(list(cost.layers))
+    elif row["stated"] == "15.3e9 FLOPs":
+        assert agrees(macs(layers(cost, "conv2d")), printed(row["stated"]))
+    elif row["note"].startswith("the paper puts the stride"):
+        assert not agrees(cost.macs, printed(row["stated"]))  # the paper's own net has it; see resnet_table1.csv
+    else:
+        assert agrees(cost.macs, printed(row["stated"]))
+
+
+def with_norms(row: Row, cost: ModelCost) -> None:
+    """fvcore adds 2 for each value that a batch norm scales and shifts in evaluation."""
+    norms = 2 * numel(layers(cost, "batch_norm2d"))
+    assert agrees(cost.macs + norms, printed(row["stated"], "MACs"))
+    assert agrees(numel(layers(cost, "conv2d", "linear")), printed(row["stated"], "activations"))
+
+
+def with_everything(row: Row, cost: ModelCost) -> None:
+    """Counters that add bias, norms, activations and pooling in ways of their own: a little more than the products."""
+    assert cost.macs < int(row["macs"]) < Fraction(102, 100) * cost.macs
+
+
+COUNTED = {
+    "products in convolutions and matrix products only": contractions,
+    "convolutions only": convolutions_only,
+    "multiply-adds": multiply_adds,
+    "fvcore": with_norms,
+    "ptflops": with_everything,
+    "FLOPs/2 with normalisation, activation and pooling counted": with_everything,
+}
+
+
+TABLE1 = {
+    "ResNet-18": NETS["ResNet-18", ""],
+    "ResNet-34": NETS["ResNet-34", ""],
+    "ResNet-50": NETS["ResNet-50", ""],
+    "ResNet-101": NETS["ResNet-101", ""],
+    "ResNet-152": NETS["ResNet-152", ""],
+}
+
+
+@pytest.mark.parametrize("row", rows("resnet_table1.csv"), ids=lambda row: row["model"])
+def test_table_1_of_the_resnet_paper(row: Row):
+    """Blocks and sizes of each stage, and MACs with the stride in the 3x3 (ours) and in the first 1x1 (the paper's)."""
+    shipped: Net = TABLE1[row["model"]]
+    spec = variant(shipped.network, **shipped.parameters)
+    cost = shipped.cost()
+    assert cost.macs == int(row["macs_stride_in_3x3"])
+    assert [spec.parameters[f"depth{stage}"] for stage in (1, 2, 3, 4)] == list(map(int, row["blocks"].split("-")))
+    by_name = {layer.name: layer for layer in cost.layers}
+    assert shape(by_name["conv1"].output_shapes[0]) == row["conv1"]
+    for stage in (1, 2, 3, 4):
+        last = [layer for layer in cost.layers if layer.name.startswith(f"stage{stage}.")][-1]
+        assert shape(last.output_shapes[0]) == row[f"conv{stage + 1}_x"]
+    assert agrees(macs_with_stride_in_first(shipped), printed(row["paper_flops"]))
+    assert macs_with_stride_in_first(shipped) == int(row["macs_stride_in_first_1x1"])
+
+
+def macs_with_stride_in_first(shipped: Net) -> int:
+    """The network with the stride of each residual block moved to its first convolution."""
+    tree = variant(shipped.network, **shipped.parameters).to_dict()
+    convolutions = [layer for layer in tree["blocks"]["residual"]["layers"] if layer.get("type") == "conv2d"]
+    for convolution in convolutions:
+        convolution.pop("stride", None)
+    convolutions[0]["stride"] = "$stride"
+    return archcost.cost(archcost.build(archcost.ModelSpec.model_validate(tree))).macs
+
+
+# Layer by layer --------------------------------------------------------------------------------------------------
+
+TYPES = {
+    "AdaptiveAvgPool2d": "adaptive_avg_pool2d",
+    "AvgPool2d": "avg_pool2d",
+    "BatchNorm2d": "batch_norm2d",
+    "Conv2d": "conv2d",
+    "ConvTranspose2d": "conv_transpose2d",
+    "Dropout": "dropout",
+    "Flatten": "flatten",
+    "LeakyReLU": "leaky_relu",
+    "Linear": "linear",
+    "LocalResponseNorm": "local_response_norm",
+    "MaxPool2d": "max_pool2d",
+    "MaxUnpool2d": "max_unpool2d",
+    "ReLU": "relu",
+    "Tanh": "tanh",
+    "Upsample": "upsample",
+}
+COLUMNS = ("type", "input_shape", "output_shape", "kernel", "stride", "padding", "groups")
+COUNTS = ("weights", "biases", "params", "macs", "output_elements")
+
+
+def shape(sizes: tuple[int, ...]) -> str:
+    return "x".join(map(str, sizes[1:]))
+
+
+def pair(value: object) -> str:
+    """`3` and `[3, 3]` both as the tables' `3x3`."""
+    return "x".join(map(str, value if isinstance(value, tuple) else (value, value)))
+
+
+def as_row(layer: LayerCost) -> dict[str, str | int]:
+    """A layer in the columns of the tables."""
+    declared = layer.node.layer
+    window = {"kernel": "", "stride": "", "padding": "", "groups": ""}
+    if hasattr(declared, "kernel_size"):
+        stride = declared.stride if declared.stride is not None else declared.kernel_size
+        window |= {"kernel": pair(declared.kernel_size), "stride": pair(stride), "padding": pair(declared.padding)}
+    if hasattr(declared, "groups"):
+        window |= {"groups": str(declared.groups)}
+    return {
+        "type": layer.type,
+        "input_shape": shape(layer.node.input_types[0].shape),
+        "output_shape": shape(layer.output_shapes[0]),
+        **window,
+        "weights": layer.parameters - layer.biases,
+        "biases": layer.biases,
+        "params": layer.parameters,
+        "macs": layer.macs,
+        "output_elements": layer.node.output_types[0].numel,
+    }
+
+
+def read(row: Row) -> dict[str, str | int]:
+    """A row of a table in the same form; a pool's `3` is 3x3."""
+    text = {column: row[column] for column in COLUMNS} | {"type": TYPES[row["type"]]}
+    for column in ("kernel", "stride", "padding"):
+        if text[column].isdigit():
+            text[column] = pair(int(text[column]))
+    return {**text, **{column: int(row[column]) for column in COUNTS}}
+
+
+def listed(cost: ModelCost, without: frozenset[str]) -> list[LayerCost]:
+    return [layer for layer in cost.layers if layer.type not in without and layer.name not in without]
+
+
+TABLES = [(file, network, without, rows(file)) for file, (network, without) in LAYER_TABLES.items()] + [
+    (
+        f"layers_vgg_all.csv, {column}",
+        network,
+        frozenset({"dropout"}),
+        [row for row in rows("layers_vgg_all.csv") if row["config"] == column],
+    )
+    for column, network in VGG_COLUMNS.items()
+]
+
+
+@pytest.mark.parametrize(("file", "network", "without", "table"), TABLES, ids=[name for name, *_ in TABLES])
+def test_layers(file: str, network: str, without: frozenset[str], table: list[Row]):
+    assert table, file
+    found = [as_row(layer) for layer in listed(costed(network), without)]
+    for row, layer in zip_longest(table, found):
+        assert layer == read(row), f"{row['layer']} of {file}"
+
+
+def test_all_columns_of_the_vgg_table_are_read():
+    assert {row["config"] for row in rows("layers_vgg_all.csv")} == set(VGG_COLUMNS)
+
+
+def test_the_printed_table_of_cs231n():
+    """Its rows are right; its printed total of 24M values is not their sum. Its weights leave out biases."""
+    source, *table, total = rows("layers_cs231n_vgg16.csv")
+    assert [source["layer"], source["output_shape"], source["exact_elements"]] == ["INPUT", "3x224x224", "150528"]
+    counted = listed(costed("vgg_d"), frozenset({"relu", "dropout", "flatten"}))
+    for row, layer in zip(table, counted, strict=True):
+        assert shape(layer.output_shapes[0]) == row["output_shape"]
+        assert numel([layer]) == int(row["exact_elements"])
+        assert about(numel([layer]), row["printed_memory"])
+        assert (
+            weights([layer]) == int(row["exact_weights_without_bias"]) == int(row["printed_weights"].replace(",", ""))
+        )
+        assert layer.biases == int(row["exact_biases"])
+    values = int(source["exact_elements"]) + numel(counted)
+    assert values == int(total["exact_elements"]) == 15_237_608
+    assert not about(values, "24M")
+    assert weights(counted) == int(total["exact_weights_without_bias"]) == 138_344_128
+    assert sum(layer.biases for layer in counted) == int(total["exact_biases"]) == 13_416
+
+
+def about(found: int, text: str) -> bool:
+    """`3.2M`, `800K` or `4096` values, to a hundredth."""
+    value = Fraction(text.rstrip("KM")) * {"K": 10**3, "M": 10**6}.get(text[-1], 1)
+    return abs(found - value) <= Fraction(found, 100)
+
+
+LENET = {"C1": "conv1", "S2": "pool2", "C3": "conv3", "S4": "pool4", "C5": "fc5", "F6": "fc6", "OUTPUT": "fc7"}
+
+
+@pytest.mark.parametrize("row", rows("layers_lenet5_1998.csv"), ids=lambda row: row["layer"])
+def test_what_the_original_lenet_shares_with_the_modern_one(row: Row):
+    """C3 was partially connected, S2 and S4 had weights, the output none: only C1, C5 and F6 are as they were."""
+    (layer,) = [layer for layer in costed("lenet5").layers if layer.name == LENET[row["layer"]]]
+    same = layer.parameters == int(row["computed_trainable"])
+    assert same == (row["layer"] in ("C1", "C5", "F6"))
