@@ -61,8 +61,8 @@ ShapeWithRest = tuple[Annotated[int, Field(strict=True, ge=-1, le=MAX_SIZE)], ..
 """Sizes of which one may be -1, whatever is left."""
 
 
-def _fill(shape: tuple[int, ...], numel: int, source: TensorType) -> tuple[int, ...]:
-    """`shape` with its -1 worked out. Raises ShapeError when the number of elements would change."""
+def _fill(shape: tuple[int, ...], numel: int, where: str) -> tuple[int, ...]:
+    """`shape` with its -1 worked out. Raises ShapeError when the number of elements (`where`) would change."""
     if shape.count(-1) > 1 or 0 in shape or not shape:
         raise ShapeError(
             "a shape has at least one size and at most one -1", expected="[16, -1]", found=str(list(shape))
@@ -72,7 +72,7 @@ def _fill(shape: tuple[int, ...], numel: int, source: TensorType) -> tuple[int, 
     if prod(filled) != numel:
         raise ShapeError(
             "a reshape must keep the number of elements",
-            expected=f"{numel:,} elements a sample, from input {source}",
+            expected=f"{numel:,} elements {where}",
             found=f"{'×'.join(map(str, shape))} = {known:,}" + (" a unit of the -1" if -1 in shape else ""),
         )
     return filled
@@ -89,7 +89,7 @@ class Unflatten(Reshaping):
     def output_types(self, inputs: Tensors) -> Tensors:
         shape = inputs[0].shape
         axis = normalize_axis(self.dim, len(shape))
-        filled = _fill(self.unflattened_size, shape[axis], inputs[0])
+        filled = _fill(self.unflattened_size, shape[axis], f"in axis {axis} of input {inputs[0]}")
         return (TensorType((*shape[:axis], *filled, *shape[axis + 1 :]), inputs[0].dtype),)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
@@ -105,7 +105,8 @@ class Reshape(Reshaping):
 
     def output_types(self, inputs: Tensors) -> Tensors:
         batch, *rest = inputs[0].shape
-        return (TensorType((batch, *_fill(self.shape, prod(rest), inputs[0])), inputs[0].dtype),)
+        filled = _fill(self.shape, prod(rest), f"a sample, from input {inputs[0]}")
+        return (TensorType((batch, *filled), inputs[0].dtype),)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         if inputs[0].rank == 2 or outputs[0].rank == 2:

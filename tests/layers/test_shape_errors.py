@@ -1,0 +1,271 @@
+"""Every way in which a layer refuses its inputs, word for word: what is wrong, what was expected, what was found."""
+
+from __future__ import annotations
+
+import pytest
+
+from archcost.errors import ShapeError
+from archcost.layers import (
+    LAYERS,
+    MSE,
+    Add,
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    Concat,
+    CrossEntropy,
+    Flatten,
+    GroupNorm,
+    InstanceNorm2d,
+    Layer,
+    LayerNorm,
+    LocalResponseNorm,
+    Mean,
+    Mul,
+    Pad,
+    Permute,
+    Reshape,
+    RMSNorm,
+    Softmax,
+    Split,
+    Unflatten,
+)
+from archcost.tensors import TensorType
+from tests.layers.refused_windows import CONVOLUTION, IMAGE, IMAGE_LIST, POOLING, Inputs, Refusal, ints
+
+# Layer, inputs; problem, expected, found, hint.
+NORMALIZATION: list[Refusal] = [
+    (BatchNorm2d(), ((2, 3, 7),), "needs 4 axes", IMAGE_LIST, "2×3×7", None),
+    (BatchNorm1d(), (IMAGE,), "needs 3 axes", "(batch, channels, length)", "2×3×7×11", None),
+    (BatchNorm3d(), (IMAGE,), "needs 5 axes", "(batch, channels, depth, height, width)", "2×3×7×11", None),
+    (InstanceNorm2d(), ((2, 3, 7),), "needs 4 axes", IMAGE_LIST, "2×3×7", None),
+    (
+        InstanceNorm2d(),
+        ((2, 3, 1, 1),),
+        "instance norm of a single position is always zero; torch refuses it in training",
+        "more than one spatial position",
+        "2×3×1×1",
+        None,
+    ),
+    (GroupNorm(num_groups=1), ((2,),), "needs channels", "(batch, channels, …)", "2", None),
+    (GroupNorm(num_groups=2), (IMAGE,), "channels cannot be cut into 2 groups", "a multiple of 2", "3", None),
+    *(
+        (
+            norm(normalized_shape=(5, 11)),
+            (IMAGE,),
+            "normalized_shape is not the end of the input's shape",
+            "input (batch, …, 5, 11)",
+            "2×3×7×11",
+            None,
+        )
+        for norm in (LayerNorm, RMSNorm)
+    ),
+    (
+        LayerNorm(normalized_shape=(2, 3)),
+        ((2, 3),),
+        "normalized_shape is not the end of the input's shape",
+        "input (batch, …, 2, 3)",
+        "2×3",
+        None,
+    ),
+    (
+        LocalResponseNorm(size=5),
+        ((2, 3),),
+        "needs at least 3 axes",
+        "(batch, channels, length, …)",
+        "2×3",
+        None,
+    ),
+    (Softmax(dim=2), ((2, 3),), "dim is out of range", "an axis from -2 to 1", "2", None),
+    (Softmax(dim=-3), ((2, 3),), "dim is out of range", "an axis from -2 to 1", "-3", None),
+]
+
+RESHAPING: list[Refusal] = [
+    (Flatten(start_dim=4), (IMAGE,), "start_dim is out of range", "an axis from -4 to 3", "4", None),
+    (Flatten(end_dim=-5), (IMAGE,), "end_dim is out of range", "an axis from -4 to 3", "-5", None),
+    (
+        Flatten(start_dim=3, end_dim=2),
+        (IMAGE,),
+        "start_dim comes after end_dim",
+        "start_dim at most 2",
+        "3 for input 2×3×7×11",
+        None,
+    ),
+    *(
+        (
+            Reshape(shape=shape),
+            ((2, 400),),
+            "a shape has at least one size and at most one -1",
+            "[16, -1]",
+            found,
+            None,
+        )
+        for shape, found in (((-1, -1), "[-1, -1]"), ((0, 400), "[0, 400]"), ((), "[]"))
+    ),
+    (
+        Reshape(shape=(16, 6, 5)),
+        ((2, 400),),
+        "a reshape must keep the number of elements",
+        "400 elements a sample, from input 2×400",
+        "16×6×5 = 480",
+        None,
+    ),
+    (
+        Reshape(shape=(-1, 7)),
+        ((2, 400),),
+        "a reshape must keep the number of elements",
+        "400 elements a sample, from input 2×400",
+        "-1×7 = 7 a unit of the -1",
+        None,
+    ),
+    (
+        Unflatten(dim=1, unflattened_size=(3, 5)),
+        ((2, 14, 7),),
+        "a reshape must keep the number of elements",
+        "14 elements in axis 1 of input 2×14×7",
+        "3×5 = 15",
+        None,
+    ),
+    (Unflatten(dim=3, unflattened_size=(7,)), ((2, 14, 7),), "dim is out of range", "an axis from -3 to 2", "3", None),
+    (
+        Permute(dims=(0, 1, 1)),
+        ((2, 3, 5),),
+        "dims must name every axis once",
+        "an order of 0 to 2",
+        "[0, 1, 1]",
+        None,
+    ),
+    (Permute(dims=(0, 1, 3)), ((2, 3, 5),), "dims is out of range", "an axis from -3 to 2", "3", None),
+    *(
+        (
+            Pad(pad=(1,) * count),
+            ((2, 3, 5),),
+            "pad has the wrong length",
+            "2 to 4 entries, two an axis from the last one",
+            f"{count} for input 2×3×5",
+            None,
+        )
+        for count in (0, 1, 3, 6)
+    ),
+    (
+        Pad(pad=(1, 1), mode="reflect"),
+        (IMAGE,),
+        "mode reflect pads all spatial axes",
+        "4 entries for (batch, channels, …)",
+        "2 for input 2×3×7×11",
+        None,
+    ),
+    (
+        Pad(pad=(0, 0, 7, 0), mode="reflect"),
+        (IMAGE,),
+        "mode reflect cannot pad so far",
+        "at most 6",
+        "7",
+        None,
+    ),
+    (
+        Pad(pad=(0, 12, 0, 0), mode="circular"),
+        (IMAGE,),
+        "mode circular cannot pad so far",
+        "at most 11",
+        "12",
+        None,
+    ),
+    (Split(split_size=1), ((2, 10_001),), "too many pieces", "at most 10,000", "10,001", None),
+    (
+        Split(split_size=(2, 2)),
+        (IMAGE,),
+        "the pieces do not add up to the axis",
+        "a sum of 3",
+        "2 + 2 = 4",
+        None,
+    ),
+    (Split(split_size=1, dim=4), (IMAGE,), "dim is out of range", "an axis from -4 to 3", "4", None),
+]
+
+COMBINING: list[Refusal] = [
+    (
+        Add(),
+        ((2, 3, 5), (2, 4, 5)),
+        "inputs do not go together",
+        "equal shapes, or 1 where they differ",
+        "2×3×5 and 2×4×5",
+        None,
+    ),
+    (
+        Mul(),
+        (TensorType((2, 3)), ints(2, 3)),
+        "inputs have different dtypes",
+        "float32",
+        "float32 and int64",
+        None,
+    ),
+    (
+        Concat(),
+        ((2, 3, 5), (2, 3, 7)),
+        "inputs do not go together",
+        "equal shapes but for axis 1",
+        "2×3×5 and 2×3×7",
+        None,
+    ),
+    (
+        Concat(),
+        ((2, 3, 5), (2, 3)),
+        "inputs do not go together",
+        "equal shapes but for axis 1",
+        "2×3×5 and 2×3",
+        None,
+    ),
+    (Concat(dim=3), ((2, 3, 5),), "dim is out of range", "an axis from -3 to 2", "3", None),
+    (Mean(dim=(1, -2)), ((2, 3, 5),), "dim must name axes once each", "different axes", "[1, -2]", None),
+    (Mean(dim=()), ((2, 3, 5),), "dim must name axes once each", "different axes", "[]", None),
+    (Mean(dim=3), ((2, 3, 5),), "dim is out of range", "an axis from -3 to 2", "3", None),
+    (CrossEntropy(), ((2,), ints(2)), "needs scores of classes", "(batch, classes, …)", "2", None),
+    (CrossEntropy(), ((2, 7), (2,)), "the second input must be the labels", "2 int64", "2", None),
+    (
+        CrossEntropy(),
+        ((2, 7, 5), ints(2)),
+        "the second input must be the labels",
+        "2×5 int64",
+        "2 int64",
+        None,
+    ),
+    (MSE(), ((2, 7), (2, 5)), "prediction and target differ", "target 2×7", "target 2×5", None),
+]
+
+
+@pytest.mark.parametrize(
+    ("layer", "inputs", "problem", "expected", "found", "hint"),
+    [*CONVOLUTION, *POOLING, *NORMALIZATION, *RESHAPING, *COMBINING],
+    ids=lambda value: value.type if isinstance(value, Layer) else "",
+)
+def test_refusal(layer: Layer, inputs: Inputs, problem: str, expected: str, found: str, hint: str | None) -> None:
+    types = tuple(given if isinstance(given, TensorType) else TensorType(given) for given in inputs)
+    with pytest.raises(ShapeError) as caught:
+        layer.output_types(types)
+    error = caught.value
+    assert (error.problem, error.expected, error.found, error.hint) == (problem, expected, found, hint)
+
+
+# Layers of values alone, on integers.
+FLOATING_ONLY = [
+    *("relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh"),
+    *("softplus", "dropout", "layer_norm", "rms_norm", "local_response_norm", "l1_penalty"),
+]
+
+
+@pytest.mark.parametrize("type_", FLOATING_ONLY)
+def test_integers_are_refused(type_: str) -> None:
+    layer = LAYERS[type_].model_validate({"type": type_, "size": 5} if "response" in type_ else {"type": type_})
+    with pytest.raises(ShapeError, match="needs floating-point input"):
+        layer.output_types((ints(2, 3, 5),))
+
+
+def test_message_as_a_user_reads_it() -> None:
+    with pytest.raises(ShapeError) as caught:
+        Reshape(shape=(16, 6, 5)).output_types((TensorType((2, 400)),))
+    assert str(caught.value.at(layer="decoder.reshape")) == (
+        "decoder.reshape: a reshape must keep the number of elements\n"
+        "  expected: 400 elements a sample, from input 2×400\n"
+        "  found: 16×6×5 = 480"
+    )
