@@ -1,0 +1,21 @@
+"""The witness: builds a declared network in torch, and holds archcost's numbers against torch and fvcore.
+
+    module = archcost.pytorch.build(spec)
+    archcost.pytorch.verify(spec).ok
+
+The only part that imports torch. It takes from the formula half what a layer says (its fields and its inputs),
+never what it works out.
+"""
+
+from importlib.util import find_spec
+
+from archcost.errors import ArchcostError
+
+for _package in ("torch", "fvcore"):
+    if find_spec(_package) is None:
+        raise ArchcostError(f"this needs {_package}, which is not installed", hint="pip install archcost[torch]")
+
+from archcost.pytorch.build import Network, build  # noqa: E402
+from archcost.pytorch.crosscheck import Verification, verify  # noqa: E402
+
+__all__ = ["Network", "Verification", "build", "verify"]

@@ -1,0 +1,128 @@
+"""`ModelSpec` → a trainable `nn.Module`, whose shapes torch works out by itself.
+
+Each layer is made twice: on the meta device, where what comes out tells the next layer what arrives, and on the
+device that was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from archcost.errors import ArchcostError, shorten
+from archcost.graph import Port
+from archcost.graph.wire import Wired, wire
+from archcost.pytorch.borrowing import share
+from archcost.pytorch.layers import FACTORIES
+from archcost.pytorch.network import Network, Step, as_tuple, place
+from archcost.spec import ModelSpec
+
+BATCH = 2
+"""Of the tensors that shapes are worked out with. The module takes any batch."""
+
+REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError)
+"""What torch raises when it cannot do what it is asked."""
+
+
+def build(spec: ModelSpec, device: str = "cpu") -> Network:
+    """The network with freshly initialised weights, in training mode.
+
+    Raises ArchcostError when torch refuses a layer or the device.
+    """
+    require_device(device)
+    wired = wire(spec)
+    network = Network(tuple(spec.inputs), _steps(wired), _outputs(wired))
+    values = {Port(name): tensor for name, tensor in zeros(spec, BATCH, "meta").items()}
+    made: dict[str, nn.Module] = {}
+    for layer in wired:
+        with refusals_named(spec, layer):
+            results, module = _make(layer, values, device)
+            if layer.shared:
+                module = share(module, made[layer.shared.owner], layer.shared.transposed)
+        values.update({Port(layer.name, index): tensor for index, tensor in enumerate(results)})
+        place(network, layer.name, module)
+        made[layer.name] = module
+    return network
+
+
+def require_device(device: str) -> None:
+    """Raises ArchcostError when torch has no such device here."""
+    try:
+        torch.empty(0, device=device)
+    except REFUSALS as error:
+        raise ArchcostError(
+            f"device {shorten(device)} cannot be used here",
+            expected="cpu, or cuda where there is one",
+            found=said(error),
+        ) from None
+
+
+def zeros(spec: ModelSpec, batch: int, device: str) -> dict[str, Tensor]:
+    """The network's inputs, `batch` samples of zeros."""
+    return {
+        name: torch.zeros((batch, *given.shape), dtype=getattr(torch, given.dtype), device=device)
+        for name, given in spec.inputs.items()
+    }
+
+
+@contextmanager
+def refusals_named(spec: ModelSpec, layer: Wired) -> Generator[None]:
+    """What torch says against a layer, as an ArchcostError at its place."""
+    place = spec.source.place(layer.path)
+    try:
+        yield
+    except ArchcostError as error:
+        raise error.at(layer=layer.name, place=place) from None
+    except REFUSALS as error:
+        raise ArchcostError(f"torch refuses this {layer.layer.type}", found=said(error)).at(layer.name, place) from None
+
+
+def said(error: Exception) -> str:
+    return shorten(str(error).strip().partition("\n")[0] or type(error).__name__, 200)
+
+
+def _make(layer: Wired, values: dict[Port, Tensor], device: str) -> tuple[tuple[Tensor, ...], nn.Module]:
+    """What comes out, on the meta device; and the module."""
+    for port in layer.inputs:
+        if port not in values:
+            raise ArchcostError(f"{port.producer} has no output {port.output}", found=str(port))
+    inputs = tuple(values[port] for port in layer.inputs)
+    sketch = _module(layer, inputs, "meta")
+    with torch.no_grad():
+        # Evaluation, because torch refuses to train some norms on a single value a channel.
+        results = as_tuple(sketch.eval()(*inputs))
+    return results, sketch.train() if device == "meta" else _module(layer, inputs, device)
+
+
+def _module(layer: Wired, inputs: tuple[Tensor, ...], device: str) -> nn.Module:
+    """In the element type that arrives, as the weights of a network of doubles are doubles."""
+    with torch.device(device):
+        module = FACTORIES[layer.layer.type](layer.layer, inputs)
+    if inputs[0].is_floating_point():
+        module.to(inputs[0].dtype)
+    return module.requires_grad_(layer.trainable)
+
+
+def _outputs(wired: list[Wired]) -> tuple[Port, ...]:
+    """The first output of every layer that nobody reads."""
+    read = {port.producer for layer in wired for port in layer.inputs}
+    return tuple(Port(layer.name) for layer in wired if layer.name not in read)
+
+
+def _steps(wired: list[Wired]) -> tuple[Step, ...]:
+    last_reader = {port: layer.name for layer in wired for port in layer.inputs}
+    frees: dict[str, list[Port]] = {}
+    for port, reader in last_reader.items():
+        frees.setdefault(reader, []).append(port)
+    return tuple(
+        Step(
+            layer.name,
+            layer.inputs,
+            layer.shared.owner if layer.shared and layer.shared.transposed else None,
+            tuple(frees.get(layer.name, ())),
+        )
+        for layer in wired
+    )

@@ -1,0 +1,135 @@
+"""What fvcore counts for each layer type, in terms of archcost's own numbers.
+
+fvcore (0.1.5.post20221221) calls a multiply-and-add one flop, counts norms, two kinds of upsampling and one kind
+of pooling by rules of thumb, and leaves out the rest. Its numbers in evaluation mode follow exactly from these
+rules; each was read off fvcore itself, and the tests hold them against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archcost.costs import LayerCost
+from archcost.layers import (
+    AdaptiveAvgPool2d,
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm2d,
+    LayerNorm,
+    Upsample,
+)
+
+Rule = Callable[[LayerCost], int]
+
+
+def macs(cost: LayerCost) -> int:
+    return cost.macs
+
+
+def nothing(cost: LayerCost) -> int:
+    return 0
+
+
+def _numel(cost: LayerCost) -> int:
+    return cost.node.input_types[0].numel
+
+
+def batch_norm(cost: LayerCost) -> int:
+    """2N with running statistics, 1N without a scale; 5N and 4N where the batch's own are taken, as in training."""
+    layer = cost.node.layer
+    assert isinstance(layer, (BatchNorm1d, BatchNorm2d, BatchNorm3d))
+    if layer.track_running_stats:
+        return _numel(cost) * (2 if layer.affine else 1)
+    return _numel(cost) * (5 if layer.affine else 4)
+
+
+def channel_norm(cost: LayerCost) -> int:
+    """5N, or 4N without a scale."""
+    layer = cost.node.layer
+    assert isinstance(layer, (GroupNorm, InstanceNorm2d))
+    return _numel(cost) * (5 if layer.affine else 4)
+
+
+def layer_norm(cost: LayerCost) -> int:
+    layer = cost.node.layer
+    assert isinstance(layer, LayerNorm)
+    return _numel(cost) * (5 if layer.elementwise_affine else 4)
+
+
+def adaptive_avg_pool2d(cost: LayerCost) -> int:
+    """1 a value of the input; only in two dimensions."""
+    assert isinstance(cost.node.layer, AdaptiveAvgPool2d)
+    return _numel(cost)
+
+
+def upsample(cost: LayerCost) -> int:
+    """1 a value of the output for nearest, 4 for bilinear; only in two dimensions."""
+    layer = cost.node.layer
+    assert isinstance(layer, Upsample)
+    output = cost.node.output_types[0]
+    if output.rank != 4:
+        return 0
+    return output.numel * {"nearest": 1, "bilinear": 4}.get(layer.mode, 0)
+
+
+FVCORE_COUNTS: dict[str, Rule] = {
+    "conv1d": macs,
+    "conv2d": macs,
+    "conv3d": macs,
+    "conv_transpose1d": macs,
+    "conv_transpose2d": macs,
+    "conv_transpose3d": macs,
+    "linear": macs,
+    "max_pool1d": nothing,
+    "max_pool2d": nothing,
+    "max_pool3d": nothing,
+    "avg_pool1d": nothing,
+    "avg_pool2d": nothing,
+    "avg_pool3d": nothing,
+    "adaptive_avg_pool1d": nothing,
+    "adaptive_avg_pool2d": adaptive_avg_pool2d,
+    "adaptive_avg_pool3d": nothing,
+    "adaptive_max_pool2d": nothing,
+    "max_unpool1d": nothing,
+    "max_unpool2d": nothing,
+    "max_unpool3d": nothing,
+    "upsample": upsample,
+    "batch_norm1d": batch_norm,
+    "batch_norm2d": batch_norm,
+    "batch_norm3d": batch_norm,
+    "layer_norm": layer_norm,
+    "group_norm": channel_norm,
+    "instance_norm2d": channel_norm,
+    "rms_norm": nothing,
+    "local_response_norm": nothing,
+    "relu": nothing,
+    "relu6": nothing,
+    "leaky_relu": nothing,
+    "elu": nothing,
+    "gelu": nothing,
+    "silu": nothing,
+    "hardswish": nothing,
+    "hardsigmoid": nothing,
+    "sigmoid": nothing,
+    "tanh": nothing,
+    "softplus": nothing,
+    "softmax": nothing,
+    "log_softmax": nothing,
+    "dropout": nothing,
+    "identity": nothing,
+    "flatten": nothing,
+    "unflatten": nothing,
+    "reshape": nothing,
+    "permute": nothing,
+    "pad": nothing,
+    "add": nothing,
+    "mul": nothing,
+    "concat": nothing,
+    "split": nothing,
+    "mean": nothing,
+    "cross_entropy": nothing,
+    "mse": nothing,
+    "l1_penalty": nothing,
+}

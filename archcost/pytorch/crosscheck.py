@@ -1,0 +1,198 @@
+"""`verify`: the numbers of the formula half beside those of torch and fvcore."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from operator import attrgetter
+from typing import Any
+
+import torch
+
+from archcost.costs import LayerCost, ModelCost, cost
+from archcost.graph import build as build_graph
+from archcost.presentable import Presentable
+from archcost.pytorch.build import build, require_device, zeros
+from archcost.pytorch.conventions import FVCORE_COUNTS
+from archcost.pytorch.counters import (
+    Counted,
+    FlopCounts,
+    FvcoreCounts,
+    Weights,
+    count_all_weights,
+    count_by_fvcore,
+    count_flops,
+    count_weights,
+    materialise,
+)
+from archcost.pytorch.differences import KNOWN_DIFFERENCES, KnownDifference
+from archcost.spec import ModelSpec
+
+Value = int | tuple[tuple[int, ...], ...]
+"""A count, or the shapes of a layer's outputs."""
+
+TOTAL = "total"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One number beside its witness. `scope` is a layer's name or `total`.
+
+    `agrees` is None, and `reason` says why, where the witness cannot speak. Where a known difference was taken
+    off the witness, `reason` names it.
+    """
+
+    quantity: str
+    scope: str
+    archcost: Value
+    witness: Value | None
+    by: str
+    agrees: bool | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Verification(Presentable):
+    """What every witness said. `to_dict()` is `archcost verify --format json`."""
+
+    network: str
+    device: str
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Nothing disagrees. A silent witness does not disagree; `silent` lists those."""
+        return not self.disagreements
+
+    @property
+    def disagreements(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.agrees is False)
+
+    @property
+    def silent(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.agrees is None)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema": "archcost.verify/1",
+            "network": self.network,
+            "device": self.device,
+            "ok": self.ok,
+            "checks": [_plain(check) for check in self.checks],
+        }
+
+
+def _plain(check: Check) -> dict[str, Any]:
+    """Lists for tuples, as JSON has them."""
+    fields = asdict(check)
+    for side in ("archcost", "witness"):
+        if isinstance(fields[side], tuple):
+            fields[side] = [list(shape) for shape in fields[side]]
+    return fields
+
+
+def verify(spec: ModelSpec, device: str = "cpu", batch: int = 1) -> Verification:
+    """Build the network in torch and compare shapes, weights, MACs and contraction FLOPs, each layer and in total.
+
+    Counted on the meta device, and by fvcore on the CPU with real tensors; on another `device` shapes and FLOPs
+    are counted there too. The default batch is 1, as in `archcost summary`, since fvcore really runs the network.
+    Raises ArchcostError for a wrong input or a device that is not there.
+    """
+    require_device(device)
+    expected = cost(build_graph(spec, batch))
+    network = build(spec, "meta")
+    checks = list(_weight_checks(expected, count_weights(network), count_all_weights(network)))
+    counted = count_flops(network, tuple(zeros(spec, batch, "meta").values()))
+    checks += _pass_checks(expected, counted, "meta")
+    arrived = {name: layer.inputs for name, layer in counted.layers.items()}
+    materialise(network, "cpu")
+    checks += _fvcore_checks(expected, count_by_fvcore(network, tuple(zeros(spec, batch, "cpu").values()), arrived))
+    if torch.device(device).type not in ("cpu", "meta"):
+        network = network.to(device)
+        checks += _pass_checks(expected, count_flops(network, tuple(zeros(spec, batch, device).values())), device)
+    return Verification(spec.name, device, tuple(checks))
+
+
+def _weight_checks(expected: ModelCost, layers: dict[str, Weights], whole: Weights) -> Iterator[Check]:
+    by = f"torch {torch.__version__}"
+    for quantity, field in (
+        ("parameters", "parameters"),
+        ("trainable_parameters", "trainable"),
+        ("buffers", "buffers"),
+    ):
+        ours, theirs = attrgetter(quantity), attrgetter(field)
+        yield compare(quantity, TOTAL, ours(expected), theirs(whole), by)
+        for layer in expected.layers:
+            yield compare(quantity, layer.name, ours(layer), theirs(layers[layer.name]), by)
+
+
+def _pass_checks(expected: ModelCost, counted: FlopCounts, device: str) -> Iterator[Check]:
+    by = f"torch {torch.__version__} on {device}"
+    for layer in expected.layers:
+        yield compare("output_shapes", layer.name, layer.output_shapes, counted.layers[layer.name].shapes, by)
+    by = f"FlopCounterMode of {by}"
+    forward, backward = expected.flops.forward.contraction, expected.flops.backward.contraction
+    excess = {layer.name: _excess(layer, counted) for layer in expected.layers}
+    in_total: dict[KnownDifference, int] = {}
+    for known in (known for layer in excess.values() for known in layer):
+        in_total[known] = sum(layer.get(known, 0) for layer in excess.values())
+    yield compare("flops_forward", TOTAL, forward, counted.forward, by)
+    yield corrected(compare("flops_backward", TOTAL, backward, counted.backward, by), in_total)
+    for layer in expected.layers:
+        witness = counted.layers[layer.name]
+        yield compare("flops_forward", layer.name, layer.flops.forward.contraction, witness.forward, by)
+        check = compare("flops_backward", layer.name, layer.flops.backward.contraction, witness.backward, by)
+        yield corrected(check, excess[layer.name])
+
+
+def _excess(layer: LayerCost, counted: FlopCounts) -> dict[KnownDifference, int]:
+    of_each = {known: known.excess(layer.node.layer, counted.layers[layer.name]) for known in KNOWN_DIFFERENCES}
+    return {known: excess for known, excess in of_each.items() if excess}
+
+
+def _fvcore_checks(expected: ModelCost, counted: FvcoreCounts) -> Iterator[Check]:
+    by = f"fvcore {version('fvcore')}"
+    whole = counted.whole or _sum(counted.layers.values())
+    ours = {layer.name: FVCORE_COUNTS[layer.type](layer) for layer in expected.layers}
+    yield _fvcore_check("macs", TOTAL, expected.macs, whole.macs, whole, by)
+    yield _fvcore_check("fvcore_flops", TOTAL, sum(ours.values()), whole.total, whole, by)
+    for layer in expected.layers:
+        witness = counted.layers[layer.name]
+        yield _fvcore_check("macs", layer.name, layer.macs, witness.macs, witness, by)
+        yield _fvcore_check("fvcore_flops", layer.name, ours[layer.name], witness.total, witness, by)
+
+
+def _sum(layers: Iterable[Counted]) -> Counted:
+    """The layers together, where fvcore cannot trace the whole; it fails when one of them fails."""
+    parts = tuple(layers)
+    failure = next((part.failure for part in parts if part.failure), None)
+    unknown = {operator for part in parts for operator in part.unknown}
+    return Counted(sum(part.macs for part in parts), sum(part.total for part in parts), tuple(sorted(unknown)), failure)
+
+
+def _fvcore_check(quantity: str, scope: str, ours: int, theirs: int, counted: Counted, by: str) -> Check:
+    """A failed trace, or operators without a rule where nothing at all was counted, are silence and no zero."""
+    unknown = f"fvcore has no rule for {', '.join(counted.unknown)}" if counted.unknown else None
+    silence = counted.failure or (unknown if counted.total == 0 else None)
+    if silence:
+        return Check(quantity, scope, ours, None, by, None, silence)
+    check = compare(quantity, scope, ours, theirs, by)
+    if scope == TOTAL and check.agrees and unknown:
+        return Check(quantity, scope, ours, theirs, by, True, f"{unknown}, which count nothing here")
+    return check
+
+
+def compare(quantity: str, scope: str, ours: Value, theirs: Value, by: str) -> Check:
+    return Check(quantity, scope, ours, theirs, by, ours == theirs)
+
+
+def corrected(check: Check, excess: dict[KnownDifference, int]) -> Check:
+    """The check with the known differences taken off the witness, where it does not agree without."""
+    if check.agrees or not excess:
+        return check
+    assert isinstance(check.witness, int)
+    witness = check.witness - sum(excess.values())
+    named = "; ".join(f"{known.name}: {known.what} ({known.fault_of}, {known.seen_in})" for known in excess)
+    reason = f"{named}; {check.witness:,} as counted, {sum(excess.values()):,} too much"
+    return Check(check.quantity, check.scope, check.archcost, witness, check.by, check.archcost == witness, reason)

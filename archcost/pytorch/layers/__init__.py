@@ -1,0 +1,32 @@
+"""The mirror of archcost.layers: for each layer type, what makes its torch module."""
+
+from __future__ import annotations
+
+from archcost.pytorch.layers import (
+    activation,
+    combining,
+    convolution,
+    linear,
+    losses,
+    normalization,
+    pooling,
+    regularization,
+    reshaping,
+    upsampling,
+)
+from archcost.pytorch.layers.base import Factory, Inputs
+
+FACTORIES: dict[str, Factory] = {
+    **convolution.FACTORIES,
+    **linear.FACTORIES,
+    **pooling.FACTORIES,
+    **upsampling.FACTORIES,
+    **normalization.FACTORIES,
+    **activation.FACTORIES,
+    **regularization.FACTORIES,
+    **reshaping.FACTORIES,
+    **combining.FACTORIES,
+    **losses.FACTORIES,
+}
+
+__all__ = ["FACTORIES", "Factory", "Inputs"]

@@ -1,0 +1,23 @@
+"""Activations in torch."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from archcost.pytorch.layers.base import Factory, plain
+
+FACTORIES: dict[str, Factory] = {
+    "relu": plain(nn.ReLU),
+    "relu6": plain(nn.ReLU6),
+    "leaky_relu": plain(nn.LeakyReLU),
+    "elu": plain(nn.ELU),
+    "gelu": plain(nn.GELU),
+    "silu": plain(nn.SiLU),
+    "hardswish": plain(nn.Hardswish),
+    "hardsigmoid": plain(nn.Hardsigmoid),
+    "sigmoid": plain(nn.Sigmoid),
+    "tanh": plain(nn.Tanh),
+    "softplus": plain(nn.Softplus),
+    "softmax": plain(nn.Softmax),
+    "log_softmax": plain(nn.LogSoftmax),
+}

@@ -1,0 +1,68 @@
+"""Bringing tensors together in torch, for which torch has functions and no modules."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from archcost.layers import Add, Concat, Mean, Mul
+from archcost.pytorch.layers.base import Factory, Inputs
+
+
+class Sum(nn.Module):
+    """Summed in the order of the inputs."""
+
+    def forward(self, first: Tensor, *others: Tensor) -> Tensor:
+        total = first
+        for other in others:
+            total = total + other
+        return total
+
+
+class Product(nn.Module):
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        return left * right
+
+
+class Concatenation(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        return torch.cat(tensors, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Average(nn.Module):
+    def __init__(self, dim: int | tuple[int, ...], keepdim: bool) -> None:
+        super().__init__()
+        self.dim = dim
+        self.keepdim = keepdim
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        return tensor.mean(self.dim, self.keepdim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, keepdim={self.keepdim}"
+
+
+def add(layer: Add, inputs: Inputs) -> nn.Module:
+    return Sum()
+
+
+def mul(layer: Mul, inputs: Inputs) -> nn.Module:
+    return Product()
+
+
+def concat(layer: Concat, inputs: Inputs) -> nn.Module:
+    return Concatenation(layer.dim)
+
+
+def mean(layer: Mean, inputs: Inputs) -> nn.Module:
+    return Average(layer.dim, layer.keepdim)
+
+
+FACTORIES: dict[str, Factory] = {"add": add, "mul": mul, "concat": concat, "mean": mean}

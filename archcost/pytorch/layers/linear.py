@@ -1,0 +1,15 @@
+"""The fully connected layer in torch."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from archcost.layers import Linear
+from archcost.pytorch.layers.base import Factory, Inputs, settings
+
+
+def linear(layer: Linear, inputs: Inputs) -> nn.Module:
+    return nn.Linear(inputs[0].shape[-1], **settings(layer, "weight"))
+
+
+FACTORIES: dict[str, Factory] = {"linear": linear}

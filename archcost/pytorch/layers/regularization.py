@@ -1,0 +1,9 @@
+"""Dropout in torch."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from archcost.pytorch.layers.base import Factory, plain
+
+FACTORIES: dict[str, Factory] = {"dropout": plain(nn.Dropout)}

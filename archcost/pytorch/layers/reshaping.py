@@ -1,0 +1,95 @@
+"""Moving and renaming values in torch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from archcost.layers import Pad, Permute, Reshape, Split
+from archcost.pytorch.layers.base import Factory, Inputs, plain
+
+
+class Reshaped(nn.Module):
+    """`shape` is that of one sample."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        return tensor.reshape(tensor.shape[0], *self.shape)
+
+    def extra_repr(self) -> str:
+        return f"shape={self.shape}"
+
+
+class Permuted(nn.Module):
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        super().__init__()
+        self.dims = dims
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        return tensor.permute(self.dims)
+
+    def extra_repr(self) -> str:
+        return f"dims={self.dims}"
+
+
+class Padded(nn.Module):
+    """`pad` counts from the last axis, as torch.nn.functional.pad does."""
+
+    def __init__(self, pad: tuple[int, ...], mode: str, value: float | None) -> None:
+        super().__init__()
+        self.pad = pad
+        self.mode = mode
+        self.value = value
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        return functional.pad(tensor, self.pad, self.mode, self.value)
+
+    def extra_repr(self) -> str:
+        return f"pad={self.pad}, mode={self.mode!r}, value={self.value}"
+
+
+class Pieces(nn.Module):
+    """Several outputs: pieces along `dim`."""
+
+    def __init__(self, sizes: int | list[int], dim: int) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.dim = dim
+
+    def forward(self, tensor: Tensor) -> tuple[Tensor, ...]:
+        return torch.split(tensor, self.sizes, self.dim)  # pyright: ignore[reportReturnType, reportUnknownVariableType, reportUnknownMemberType]
+
+    def extra_repr(self) -> str:
+        return f"sizes={self.sizes}, dim={self.dim}"
+
+
+def reshape(layer: Reshape, inputs: Inputs) -> nn.Module:
+    return Reshaped(layer.shape)
+
+
+def permute(layer: Permute, inputs: Inputs) -> nn.Module:
+    return Permuted(layer.dims)
+
+
+def pad(layer: Pad, inputs: Inputs) -> nn.Module:
+    return Padded(layer.pad, layer.mode, layer.value)
+
+
+def split(layer: Split, inputs: Inputs) -> nn.Module:
+    sizes = layer.split_size if isinstance(layer.split_size, int) else list(layer.split_size)
+    return Pieces(sizes, layer.dim)
+
+
+FACTORIES: dict[str, Factory] = {
+    "identity": plain(nn.Identity),
+    "flatten": plain(nn.Flatten),
+    "unflatten": plain(nn.Unflatten),
+    "reshape": reshape,
+    "permute": permute,
+    "pad": pad,
+    "split": split,
+}

@@ -1,0 +1,86 @@
+"""The module that `build` makes: layers under their dotted names, run in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+from torch import Tensor, nn
+
+from archcost.graph import Port
+
+
+class Step(NamedTuple):
+    """One layer of the forward pass."""
+
+    name: str
+    inputs: tuple[Port, ...]
+    borrows: str | None
+    """The layer whose transposed weight this one uses."""
+    frees: tuple[Port, ...]
+    """What nobody reads after this step."""
+
+
+class Network(nn.Module):
+    """Takes the network's inputs in order or by name; returns what nobody reads, a tensor or a tuple of them."""
+
+    def __init__(self, inputs: Sequence[str], steps: Sequence[Step], outputs: Sequence[Port]) -> None:
+        super().__init__()
+        self.input_names = tuple(inputs)
+        self.steps = tuple(steps)
+        self.outputs = tuple(outputs)
+
+    def forward(self, *given: Tensor, **named: Tensor) -> Tensor | tuple[Tensor, ...]:
+        values = {Port(name): tensor for name, tensor in self._bind(given, named).items()}
+        for step in self.steps:
+            tensors = [values[port] for port in step.inputs]
+            if step.borrows is not None:
+                tensors.append(weight_of(module_at(self, step.borrows)).transpose(0, 1))
+            results = as_tuple(module_at(self, step.name)(*tensors))
+            values.update({Port(step.name, index): tensor for index, tensor in enumerate(results)})
+            for port in step.frees:
+                del values[port]
+            del tensors, results
+        returned = tuple(values[port] for port in self.outputs)
+        return returned[0] if len(returned) == 1 else returned
+
+    def _bind(self, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> dict[str, Tensor]:
+        bound = {**dict(zip(self.input_names, given, strict=False)), **named}
+        if len(given) + len(named) != len(self.input_names) or bound.keys() != set(self.input_names):
+            wanted, names = ", ".join(self.input_names), ", ".join(named) or "none"
+            raise TypeError(f"forward() takes {wanted}; given {len(given)} by position and {names} by name")
+        return bound
+
+
+def as_tuple(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return (result,) if isinstance(result, Tensor) else tuple(result)
+
+
+def weight_of(module: nn.Module) -> Tensor:
+    return cast("Tensor", module.weight)
+
+
+def children_of(module: nn.Module) -> dict[str, nn.Module | None]:
+    """By name, apart from attributes: a layer may be called `type`, `float` or `forward`."""
+    return module._modules  # pyright: ignore[reportPrivateUsage]
+
+
+def module_at(network: nn.Module, name: str) -> nn.Module:
+    """The layer of that dotted name. `get_submodule` would find nn.Module's own `type` instead."""
+    module = network
+    for part in name.split("."):
+        module = cast("nn.Module", children_of(module)[part])
+    return module
+
+
+def place(network: nn.Module, name: str, module: nn.Module) -> None:
+    """Put a layer under its dotted name, with the containers above it."""
+    *above, last = name.split(".")
+    parent = network
+    for part in above:
+        child = children_of(parent).get(part) or nn.Module()
+        children_of(parent)[part] = child
+        parent = child
+    if container := children_of(parent).get(last):
+        children_of(module).update(children_of(container))
+    children_of(parent)[last] = module
