@@ -50,7 +50,8 @@ def exact(text: str, values: Mapping[str, int | Fraction]) -> Fraction:
 
 def _integer(result: Fraction) -> int:
     if result.denominator != 1:
-        raise FormulaError(f"a division without remainder, not {result}")
+        found = f", not {result}" if abs(result.numerator) < LARGEST else ""
+        raise FormulaError(f"a division without remainder{found}")
     return int(result)
 
 

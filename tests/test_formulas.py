@@ -43,6 +43,7 @@ NOT_ARITHMETIC = "integer arithmetic such as $width * 2"
     [
         ("a/b", "a division without remainder, not 7/2"),
         ("1/3 + 1/3", "a division without remainder, not 2/3"),
+        ("*".join(["9223372036854775807"] * 9) + "/2", "a division without remainder"),  # its digits would fill a page
         ("c", "one of the names a, b, half"),
         ("a/0", "a division by something other than zero"),
         ("a//(b - 2)", "a division by something other than zero"),
