@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 DTYPE_BYTES = {
     "float64": 8,
@@ -20,8 +20,7 @@ DTYPE_BYTES = {
 FLOATING = frozenset(dtype for dtype in DTYPE_BYTES if "float" in dtype)
 
 
-@dataclass(frozen=True, slots=True)
-class TensorType:
+class TensorType(NamedTuple):
     """Shape (batch included) and dtype, by torch's names."""
 
     shape: tuple[int, ...]

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Operand = int | str
 """What a gradient is taken of: the index of an input, or the name of a weight."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flops:
+class Flops(NamedTuple):
+    """The two columns."""
+
     contraction: int = 0
     elementwise: int = 0
 
-    def __add__(self, other: Flops) -> Flops:
+    def __add__(self, other: Flops) -> Flops:  # pyright: ignore[reportIncompatibleMethodOverride]
         return Flops(self.contraction + other.contraction, self.elementwise + other.elementwise)
 
     def to_dict(self) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +11,6 @@ from archcost.costs.published import check_published
 from archcost.costs.receptive_field import Field, receptive_fields
 from archcost.graph import ModelGraph, Node
 from archcost.presentable import Presentable
-from archcost.tensors import Tensors
 from archcost.work import NO_FLOPS, Flops, Operand
 
 
@@ -158,7 +157,9 @@ def sum_amounts(parts: Iterable[Amounts]) -> Amounts:
     return Amounts(*map(sum, counts), flops=TrainingFlops(*(_sum_flops(half) for half in zip(*flops, strict=True))))
 
 
-def _sum_flops(flops: tuple[Flops, ...]) -> Flops:
+def _sum_flops(flops: Sequence[Flops]) -> Flops:
+    if len(flops) < 2:
+        return flops[0] if flops else NO_FLOPS
     return Flops(sum(each.contraction for each in flops), sum(each.elementwise for each in flops))
 
 
@@ -166,12 +167,12 @@ def cost(graph: ModelGraph) -> ModelCost:
     """Cost of every layer in training mode. Raises SpecError when a published figure of the spec disagrees."""
     needs = gradients_needed(graph)
     fields = receptive_fields(graph)
-    known: dict[tuple[int, Tensors, Needs, bool, bool], Amounts] = {}
+    known: dict[tuple[int, Needs, bool, bool], Amounts] = {}
     layers: list[LayerCost] = []
     for node in graph.nodes:
         need = needs[node.name]
         # Equal layers on equal inputs cost the same, so each is worked out once.
-        key = (id(node.layer), node.input_types, need, node.trainable, node.shared is None)
+        key = (id(node.facts), need, node.trainable, node.shared is None)
         if key not in known:
             known[key] = _amounts(node, need)
         layers.append(LayerCost(known[key], node, need, fields[node.name]))
@@ -183,10 +184,10 @@ def cost(graph: ModelGraph) -> ModelCost:
 def _amounts(node: Node, needs: Needs) -> Amounts:
     weights = [weight for weight in node.own_weights if not weight.is_buffer]
     parameters = sum(weight.numel for weight in weights)
-    work = node.layer.work(node.input_types, node.output_types)
+    work = node.facts.work
 
     def gradients(operands: Iterable[Operand]) -> Flops:
-        return sum((part.gradient(operand) for operand in operands for part in work), NO_FLOPS)
+        return _sum_flops([part.gradient(operand) for operand in operands for part in work])
 
     return Amounts(
         parameters=parameters,
@@ -195,7 +196,7 @@ def _amounts(node: Node, needs: Needs) -> Amounts:
         buffers=sum(weight.numel for weight in node.own_weights if weight.is_buffer),
         macs=sum(part.macs for part in work),
         flops=TrainingFlops(
-            forward=sum((part.forward for part in work), NO_FLOPS),
+            forward=_sum_flops([part.forward for part in work]),
             backward_input=gradients(needs.inputs),
             backward_weight=gradients(needs.weights),
         ),

@@ -82,7 +82,7 @@ def _field(node: Node, before: list[Field | None]) -> Field | None:
 
 def _looked_at(node: Node, before: Field) -> Field | None:
     """What a layer sees of the network's input through one tensor."""
-    rules = node.layer.windows(node.input_types, node.output_types)
+    rules = node.facts.windows
     if rules is None or len(rules) != len(before.axes):
         return before if _is_constant(before.axes) else None
     if all(rule is SAME for rule in rules):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from archcost.errors import ShapeError, SpecError, shorten
-from archcost.graph.model_graph import ModelGraph, Node, Port
+from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
 from archcost.graph.wire import Wired, wire
-from archcost.layers import Weight
 from archcost.layers.base import MAX_SIZE
 from archcost.spec.model import ModelSpec
 from archcost.tensors import Tensors, TensorType
@@ -25,11 +22,11 @@ def build(spec: ModelSpec, batch: int = 1) -> ModelGraph:
         if tensor.numel >= LARGEST_TENSOR:
             raise _too_large(tensor).at(layer=name, place=spec.source.place(("inputs", name)))
     types: dict[str, Tensors] = {name: (tensor,) for name, tensor in inputs.items()}
-    rules: dict[RuleKey, Inferred] = {}
+    known: Known = {}
     nodes: list[Node] = []
     for wired in wire(spec):
         try:
-            node = _infer(wired, types, rules)
+            node = _infer(wired, types, known)
         except ShapeError as error:
             raise error.at(layer=wired.name, place=spec.source.place(wired.path)) from None
         types[wired.name] = node.output_types
@@ -38,16 +35,11 @@ def build(spec: ModelSpec, batch: int = 1) -> ModelGraph:
     return ModelGraph(spec, batch, inputs, tuple(nodes))
 
 
-RuleKey = tuple[int, Tensors]
-"""A layer of the spec (the same object wherever its block is used again) and what goes into it."""
+Known = dict[tuple[int, Tensors], Facts]
+"""By a layer of the spec (the same object wherever its block is used again) and what goes into it."""
 
 
-class Inferred(NamedTuple):
-    output_types: Tensors
-    weights: tuple[Weight, ...]
-
-
-def _infer(wired: Wired, types: dict[str, Tensors], rules: dict[RuleKey, Inferred]) -> Node:
+def _infer(wired: Wired, types: dict[str, Tensors], known: Known) -> Node:
     """The layer with its shapes. Equal layers on equal inputs are worked out once."""
     layer = wired.layer
     least, most = layer.arity
@@ -60,23 +52,25 @@ def _infer(wired: Wired, types: dict[str, Tensors], rules: dict[RuleKey, Inferre
         )
     input_types = tuple(_output(port, types) for port in wired.inputs)
     key = (id(layer), input_types)
-    if key not in rules:
-        rules[key] = _apply_rules(wired, input_types)
-    return Node(wired.name, layer, wired.inputs, input_types, *rules[key], wired.trainable, wired.shared, wired.path)
+    if key not in known:
+        known[key] = _apply_rules(wired, input_types)
+    return Node(wired.name, layer, wired.inputs, known[key], wired.trainable, wired.shared, wired.path)
 
 
-def _apply_rules(wired: Wired, input_types: Tensors) -> Inferred:
+def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:
+    layer = wired.layer
     try:
-        output_types = wired.layer.output_types(input_types)
+        output_types = layer.output_types(input_types)
     except ShapeError as error:
         sources = ", ".join(f"{port} {tensor}" for port, tensor in zip(wired.inputs, input_types, strict=True))
         found = f"{error.found} (inputs: {sources})" if error.found else sources
         raise ShapeError(error.problem, expected=error.expected, found=found, hint=error.hint) from None
-    weights = wired.layer.weights(input_types)
+    weights = layer.weights(input_types)
     for tensor in (*output_types, *(TensorType(weight.shape) for weight in weights)):
         if tensor.numel >= LARGEST_TENSOR:
             raise _too_large(tensor)
-    return Inferred(output_types, weights)
+    work, windows = layer.work(input_types, output_types), layer.windows(input_types, output_types)
+    return Facts(input_types, output_types, weights, work, windows)
 
 
 def _output(port: Port, types: dict[str, Tensors]) -> TensorType:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from archcost.layers import Layer, Weight
 from archcost.spec.model import ModelSpec
 from archcost.tensors import Tensors, TensorType
+from archcost.windows import Rules
+from archcost.work import Work
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -33,25 +35,46 @@ class SharedWeight:
     transposed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Facts(NamedTuple):
+    """What the rules of a layer say for given inputs. Equal layers on equal inputs share one."""
+
+    input_types: Tensors
+    output_types: Tensors
+    weights: tuple[Weight, ...]
+    work: tuple[Work, ...]
+    windows: Rules | None
+
+
+class Node(NamedTuple):
     """A layer in its place. `trainable` already includes what the blocks around it say."""
 
     name: str
     layer: Layer
     inputs: tuple[Port, ...]
-    input_types: Tensors
-    output_types: Tensors
-    weights: tuple[Weight, ...]
+    facts: Facts
     trainable: bool
     shared: SharedWeight | None = None
     path: tuple[str | int, ...] = ()
     """Where the layer stands in the spec, for messages."""
 
     @property
+    def input_types(self) -> Tensors:
+        return self.facts.input_types
+
+    @property
+    def output_types(self) -> Tensors:
+        return self.facts.output_types
+
+    @property
+    def weights(self) -> tuple[Weight, ...]:
+        return self.facts.weights
+
+    @property
     def own_weights(self) -> tuple[Weight, ...]:
         """Without the one that belongs to another layer."""
-        return tuple(weight for weight in self.weights if not (self.shared and weight.name == "weight"))
+        if self.shared is None:
+            return self.weights
+        return tuple(weight for weight in self.weights if weight.name != "weight")
 
 
 @dataclass(frozen=True)

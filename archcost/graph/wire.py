@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Unpack
 
-from archcost.errors import Details, SpecError, nearest
-from archcost.graph.expand import Alias, Path, Placed, expand
+from archcost.errors import Details, SpecError, nearest, shorten
+from archcost.graph.expand import Alias, Placed, expand
 from archcost.graph.model_graph import Port, SharedWeight
-from archcost.layers import Layer
+from archcost.layers import Layer, WeightedLayer
 from archcost.spec.model import ModelSpec
+from archcost.spec.plain import Path
 
 
 class Wired(NamedTuple):
@@ -38,7 +40,7 @@ def wire(spec: ModelSpec) -> list[Wired]:
                 previous = ports[0]
             continue
         inputs = tuple(names.look_up(name, step)[0] for name in step.reads) or (previous,)
-        trainable = step.scope.trainable and getattr(step.layer, "trainable", True)
+        trainable = step.scope.trainable and (not isinstance(step.layer, WeightedLayer) or step.layer.trainable)
         wired.append(Wired(step.name, step.layer, inputs, trainable, names.shared(step), step.path))
         names.known[step.name] = ()
         previous = Port(step.name)
@@ -61,7 +63,9 @@ class _Names:
         for scope in reader.scope.outwards():
             full = scope.full(name)
             if full == reader.name and isinstance(reader, Placed):
-                raise self.refuse(reader, "a layer cannot read its own output", found=name)
+                raise self.refuse(
+                    reader, "a layer cannot read its own output", "inputs", expected="another layer", found=name
+                )
             if full in self.known:
                 return self._select(full, index, reader)
         raise self._missing(name, reader)
@@ -77,34 +81,51 @@ class _Names:
             return (Port(ports[0].producer, int(index)) if index else ports[0],)
         if int(index or 0) >= len(ports):
             raise self.refuse(
-                reader, f"{full} has no output {index}", expected=f"at most {full}:{len(ports) - 1}", found=f":{index}"
+                reader,
+                f"{full} has no output {index}",
+                "inputs",
+                expected=f"at most {full}:{len(ports) - 1}",
+                found=f":{index}",
             )
         return (ports[int(index or 0)],)
 
-    def _missing(self, name: str, reader: Placed | Alias) -> SpecError:
-        later = {step.name: step for step in self.steps if step.name not in self.known}
-        for scope in reader.scope.outwards():
-            target = later.get(scope.full(name))
-            if target is not None:
-                circle = _circle(self.steps, reader.name, target.name)
-                if circle:
-                    return self.refuse(
-                        reader, "inputs go round in a circle", expected="no circle", found=" → ".join(circle)
-                    )
-                return self.refuse(
-                    reader,
-                    f"inputs reach forward to {target.name!r}",
-                    expected="a layer that stands before this one",
-                    found=name,
-                    hint=f"move {target.name!r} before {reader.name!r}",
-                )
-        inner = reader.scope.prefix
-        visible = {full.removeprefix(f"{inner}.") if inner else full for full in self.known}
+    def _missing(self, name: str, reader: Placed | Alias, field: str = "inputs") -> SpecError:
+        forward = self._later(name, reader)
+        if forward is None:
+            return self._unknown(name, reader, field)
+        way = _way(self.steps, forward, reader)
+        if way:
+            shown = way if len(way) <= 8 else (*way[:4], "…", *way[-3:])
+            return self.refuse(
+                reader,
+                f"{field} go round in a circle" if field == "inputs" else f"{field} goes round in a circle",
+                field,
+                expected="no circle",
+                found=" → ".join(shown),
+            )
         return self.refuse(
             reader,
-            f"unknown input {name!r}",
-            expected="the name of a layer before this one, or of a network input",
-            found=name,
+            f"{field} reaches forward to {shorten(forward.name)}",
+            field,
+            expected="a layer that stands before this one",
+            found=shorten(name),
+            hint=f"move {forward.name} before {reader.name.removesuffix('.input')}"[:200],
+        )
+
+    def _later(self, name: str, reader: Placed | Alias) -> Placed | Alias | None:
+        """The step of that name that is still to come."""
+        wanted = {scope.full(name) for scope in reader.scope.outwards()}
+        return next((step for step in self.steps if step.name in wanted and step.name not in self.known), None)
+
+    def _unknown(self, name: str, reader: Placed | Alias, field: str) -> SpecError:
+        inner = f"{reader.scope.prefix}."
+        visible = (full.removeprefix(inner) for full in reversed(self.known))
+        return self.refuse(
+            reader,
+            f"unknown input {shorten(name)}" if field == "inputs" else f"unknown layer {shorten(name)}",
+            field,
+            expected="the name of a layer before this one" + (", or of a network input" if field == "inputs" else ""),
+            found=shorten(name),
             hint=nearest(name, visible),
         )
 
@@ -118,27 +139,35 @@ class _Names:
         for scope in step.scope.outwards():
             if scope.full(name) in self.known:
                 return SharedWeight(scope.full(name), transposed)
-        raise self._missing(name, step)
+        raise self._missing(name, step, "weight")
 
-    def refuse(self, reader: Placed | Alias, problem: str, **details: Unpack[Details]) -> SpecError:
-        place = self.spec.source.place((*reader.path, "inputs"))
+    def refuse(self, reader: Placed | Alias, problem: str, field: str, **details: Unpack[Details]) -> SpecError:
+        place = self.spec.source.place((*reader.path, field))
         return SpecError(problem, **details).at(layer=reader.name.removesuffix(".input"), place=place)
 
 
-def _circle(steps: list[Placed | Alias], start: str, forward: str) -> tuple[str, ...]:
-    """The way from `start` on to `forward`, which `start` reads: together a circle. Empty when there is none."""
-    import networkx as nx  # only this error needs an algorithm
-
+def _way(steps: Sequence[Placed | Alias], start: Placed | Alias, end: Placed | Alias) -> tuple[str, ...]:
+    """From `end` on to `start`, which `end` reads, and back: a circle. Empty when `start` does not come from `end`."""
     names = {step.name for step in steps}
-    graph: nx.DiGraph[str] = nx.DiGraph()
+    reads: dict[str, list[str]] = {}
     previous: str | None = None
     for step in steps:
-        reads = [read.partition(":")[0] for read in step.reads] or ([previous] if previous else [])
-        for read in reads:
-            full = next((scope.full(read) for scope in step.scope.outwards() if scope.full(read) in names), read)
-            graph.add_edge(full, step.name)
+        written = [read.partition(":")[0] for read in step.reads]
+        reads[step.name] = [
+            next((s.full(name) for s in step.scope.outwards() if s.full(name) in names), name) for name in written
+        ]
+        reads[step.name] = reads[step.name] or ([previous] if previous else [])
         previous = step.name
-    if start not in graph or forward not in graph or not nx.has_path(graph, start, forward):
+    came_from = {start.name: ""}
+    waiting = [start.name]
+    for name in waiting:
+        for read in reads.get(name, ()):
+            if read not in came_from:
+                came_from[read] = name
+                waiting.append(read)
+    if end.name not in came_from:
         return ()
-    path: list[str] = nx.shortest_path(graph, start, forward)  # pyright: ignore[reportUnknownMemberType]
-    return (*path, start)
+    way = [end.name]
+    while way[-1] != start.name:
+        way.append(came_from[way[-1]])
+    return (*way, end.name)

@@ -102,6 +102,11 @@ class Layer(BaseModel):
         """What one pass over these tensors does."""
         raise NotImplementedError
 
+    @property
+    def shared_weight(self) -> str | None:
+        """`name.weight` or `name.weight.T` when this layer uses another's weight."""
+        return None
+
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         """A rule for each spatial axis; None where the axes of input and output do not correspond."""
         return tuple(SAME for _ in outputs[0].shape[2:])

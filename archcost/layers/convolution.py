@@ -40,6 +40,10 @@ class Kernel(WeightedLayer):
     dilation: Sizes = 1
     weight: WeightReference | None = None
 
+    @property
+    def shared_weight(self) -> str | None:
+        return self.weight
+
     def kernels(self) -> tuple[int, ...]:
         return per_axis(self.kernel_size, self.ndim, "kernel_size")
 

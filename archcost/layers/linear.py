@@ -22,6 +22,10 @@ class Linear(WeightedLayer):
     bias: Flag = True
     weight: WeightReference | None = None
 
+    @property
+    def shared_weight(self) -> str | None:
+        return self.weight
+
     def output_types(self, inputs: Tensors) -> Tensors:
         require_floating(inputs)
         if inputs[0].rank < 2:
