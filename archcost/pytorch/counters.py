@@ -231,6 +231,7 @@ def _analyse(module: nn.Module, inputs: Sequence[Tensor]) -> _Analysis:
     from fvcore.nn import FlopCountAnalysis  # pyright: ignore[reportMissingTypeStubs]
 
     made: Any = FlopCountAnalysis(module, tuple(inputs))
+    made.set_op_handle("aten::_convolution_mode", _convolution_mode)
     made.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none").ancestor_mode(
         "caller"
     )
@@ -239,6 +240,15 @@ def _analyse(module: nn.Module, inputs: Sequence[Tensor]) -> _Analysis:
         warnings.simplefilter("ignore")
         analysis.by_module_and_operator()
     return analysis
+
+
+def _convolution_mode(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+    """fvcore's own count of a convolution, for the operator of `padding="same"`, to which fvcore does not apply it."""
+    from fvcore.nn import jit_handles  # pyright: ignore[reportMissingTypeStubs]
+
+    handles: Any = jit_handles
+    shapes = [handles.get_shape(value) for value in (*inputs[:2], outputs[0])]
+    return Counter({"conv": handles.conv_flop_count(*shapes)})
 
 
 def _counted(analysis: _Analysis, name: str) -> Counted:

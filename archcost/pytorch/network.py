@@ -81,6 +81,4 @@ def place(network: nn.Module, name: str, module: nn.Module) -> None:
         child = children_of(parent).get(part) or nn.Module()
         children_of(parent)[part] = child
         parent = child
-    if container := children_of(parent).get(last):
-        children_of(module).update(children_of(container))
     children_of(parent)[last] = module

@@ -1,0 +1,113 @@
+"""Every hand-worked row beside torch: the witness of the formulas' own tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import archcost
+from archcost.layers import LAYERS
+from archcost.pytorch import verify
+from archcost.pytorch.conventions import FVCORE_COUNTS
+from archcost.pytorch.layers import FACTORIES
+from archcost.pytorch.network import as_tuple
+from tests.layers import every_row
+from tests.layers.rows import Row
+
+ROWS = every_row()
+each_row = pytest.mark.parametrize("row", ROWS, ids=str)
+each_differentiable = pytest.mark.parametrize(
+    "row", [row for row in ROWS if any(tensor.is_floating for tensor in row.input_types)], ids=str
+)
+each_with_weights = pytest.mark.parametrize("row", [row for row in ROWS if row.parameters], ids=str)
+each_network = pytest.mark.parametrize(  # inputs of different batches are a row, but no network
+    "row", [row for row in ROWS if len({tensor.shape[:1] for tensor in row.input_types}) == 1], ids=str
+)
+
+
+def given(row: Row, requires_grad: bool = False) -> list[Tensor]:
+    """The row's inputs on the meta device. A copy, since a leaf may not be overwritten in place."""
+    leaves = [
+        torch.zeros(tensor.shape, dtype=getattr(torch, tensor.dtype), device="meta") for tensor in row.input_types
+    ]
+    return [leaf.requires_grad_().clone() if requires_grad and leaf.is_floating_point() else leaf for leaf in leaves]
+
+
+def module_of(row: Row) -> nn.Module:
+    """In training mode where torch will train on a tensor of this shape."""
+    with torch.device("meta"):
+        return FACTORIES[row.layer.type](row.layer, tuple(given(row)))
+
+
+def overcounted(row: Row) -> int:
+    """The factor by which torch 2.13 counts a weight gradient too often (KNOWN_DIFFERENCES)."""
+    return getattr(row.layer, "groups", 1)
+
+
+def backward_flops(module: nn.Module, inputs: Sequence[Tensor]) -> int:
+    results = [result for result in as_tuple(module(*inputs)) if result.requires_grad]
+    with FlopCounterMode(display=False) as counter:
+        torch.autograd.backward([result.sum() for result in results])
+    return counter.get_total_flops()
+
+
+def test_every_layer_type_has_a_module_and_a_row_of_what_fvcore_counts() -> None:
+    assert FACTORIES.keys() == LAYERS.keys()
+    assert FVCORE_COUNTS.keys() == LAYERS.keys()
+    assert {row.layer.type for row in ROWS} == LAYERS.keys()
+
+
+@each_row
+def test_shapes(row: Row) -> None:
+    assert tuple(tuple(result.shape) for result in as_tuple(module_of(row)(*given(row)))) == row.outputs
+
+
+@each_row
+def test_weights(row: Row) -> None:
+    module = module_of(row)
+    assert sum(weight.numel() for weight in module.parameters()) == row.parameters
+    assert sum(buffer.numel() for buffer in module.buffers()) == row.buffers
+
+
+@each_row
+def test_forward_flops(row: Row) -> None:
+    with FlopCounterMode(display=False) as counter:
+        module_of(row)(*given(row))
+    assert counter.get_total_flops() == 2 * row.macs
+
+
+@each_differentiable
+def test_backward_flops_of_the_inputs(row: Row) -> None:
+    """One contraction of as many MACs as forward."""
+    module = module_of(row).requires_grad_(False)
+    assert backward_flops(module, given(row, requires_grad=True)) == 2 * row.macs
+
+
+@each_with_weights
+def test_backward_flops_of_the_weights(row: Row) -> None:
+    assert backward_flops(module_of(row), given(row)) == 2 * row.macs * overcounted(row)
+
+
+def one_layer(row: Row) -> archcost.ModelSpec:
+    inputs = {f"x{index}": tensor for index, tensor in enumerate(row.input_types)}
+    return archcost.ModelSpec(
+        name="row",
+        inputs={name: {"shape": tensor.shape[1:], "dtype": tensor.dtype} for name, tensor in inputs.items()},  # pyright: ignore[reportArgumentType]
+        layers=(row.layer.model_copy(update={"inputs": tuple(inputs), "name": "layer"}),),
+    )
+
+
+@each_network
+def test_fvcore(row: Row) -> None:
+    """fvcore itself, run on the row, counts what the table says it counts, or is named as silent."""
+    verification = verify(one_layer(row), batch=row.input_types[0].shape[0])
+    assert verification.disagreements == ()
+    for check in verification.silent:
+        assert check.by.startswith("fvcore")
+        assert check.archcost == 0
+        assert check.reason is not None
+        assert check.reason.startswith("fvcore has no rule for aten::")
