@@ -1,0 +1,157 @@
+"""What every shipped network owes its reader, and the structure it shares with its family."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import archcost
+from archcost.layers import LAYERS
+from archcost.spec import zoo
+from tests.specs.variants import costed
+
+NETWORKS = zoo.names()
+FAMILIES = sorted((zoo.folder() / "families").glob("*.yaml"))
+FILES = [*(zoo.path(name) for name in NETWORKS), *FAMILIES]
+
+PROMISED = {
+    *("mlp", "autoencoder", "autoencoder_tied", "autoencoder_sparse", "lenet5"),
+    *("conv_autoencoder_replication", "conv_autoencoder_bilinear"),
+    *("conv_autoencoder_unpooling", "conv_autoencoder_transposed"),
+    *("alexnet_2012", "alexnet", "alexnet_torchvision"),
+    *("vgg_a", "vgg_a_lrn", "vgg_b", "vgg_c", "vgg_d", "vgg_e", "densenet121", "resnet18", "resnet50"),
+}
+UNPUBLISHED = {
+    "autoencoder": "the course's notebook prints no figures",
+    "autoencoder_tied": "ours, of the same",
+    "autoencoder_sparse": "ours, of the same",
+    "conv_autoencoder_replication": "sketched in the lecture, without figures",
+    "conv_autoencoder_bilinear": "sketched in the lecture, without figures",
+    "conv_autoencoder_unpooling": "sketched in the lecture, without figures",
+    "conv_autoencoder_transposed": "sketched in the lecture, without figures",
+    "conv_autoencoder_lecture": "sketched in the lecture, without figures",
+    "conv_autoencoder_course": "the course's notebook prints no figures",
+}
+
+
+def stem(path: Path) -> str:
+    return path.stem if path.parent.name == "specs" else f"families/{path.stem}"
+
+
+def test_all_that_was_promised_ships():
+    assert set(NETWORKS) >= PROMISED
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_builds_and_costs(name: str, batch: int):
+    cost = archcost.cost(archcost.build(archcost.load(name), batch=batch))
+    one = costed(name)
+    assert cost.parameters == one.parameters > 0
+    assert cost.macs == batch * one.macs > 0
+    assert {shape[:1] for layer in cost.layers for shape in layer.output_shapes} <= {(batch,), ()}  # () is a loss
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_writes_back_what_loads_to_an_equal_spec(name: str):
+    spec = archcost.load(name)
+    assert archcost.loads(spec.to_yaml()) == spec
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_says_what_it_is_and_whose(name: str):
+    spec = archcost.load(name)
+    assert spec.name == name
+    assert spec.title
+    assert spec.citation
+    assert re.search(r"(19|20)\d\d|lecture \d+", spec.citation)
+    assert list(spec.inputs) == ["image"]
+
+
+def test_every_title_is_its_own():
+    titles = [archcost.load(name).title for name in NETWORKS]
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_states_published_figures_where_there_are_some(name: str):
+    published = archcost.load(name).published
+    assert (published is None) == (name in UNPUBLISHED)
+    assert published is None or published.source
+
+
+def test_a_wrong_published_figure_is_refused():
+    tree = archcost.load("vgg_d").to_dict()
+    tree["published"]["parameters"] = 138_344_128  # without the biases
+    with pytest.raises(archcost.ArchcostError, match="published parameters disagree"):
+        archcost.cost(archcost.build(archcost.ModelSpec.model_validate(tree)))
+
+
+@pytest.mark.parametrize("path", FILES, ids=stem)
+def test_names_the_schema_on_its_first_line(path: Path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    schema = first.removeprefix("# yaml-language-server: $schema=")
+    assert schema != first
+    assert (path.parent / schema).resolve() == zoo.folder().resolve() / "schema.json"
+
+
+@pytest.mark.parametrize("path", FAMILIES, ids=stem)
+def test_a_family_is_itself_a_network(path: Path):
+    spec = archcost.load(path)
+    assert spec.citation
+    assert archcost.cost(archcost.build(spec)).parameters > 0
+
+
+@pytest.mark.parametrize("path", FAMILIES, ids=stem)
+def test_a_family_has_members(path: Path):
+    line = f"extends: families/{path.name}"
+    assert any(line in zoo.path(name).read_text(encoding="utf-8") for name in NETWORKS)
+
+
+# Shared structure is stated once ---------------------------------------------------------------------------------
+
+SHORT = 4
+"""Runs of fewer layers than this are idiom (convolution, norm, activation), not structure."""
+
+
+def entry_lists(tree: Any) -> list[list[dict[str, Any]]]:
+    """Every list of entries in a file, at any depth."""
+    if isinstance(tree, list):
+        return [inner for value in tree for inner in entry_lists(value)]
+    if not isinstance(tree, dict):
+        return []
+    own = [tree["layers"]] if isinstance(tree.get("layers"), list) else []
+    return own + [inner for value in tree.values() for inner in entry_lists(value)]
+
+
+def signature(entry: dict[str, Any]) -> tuple[object, ...]:
+    """An entry without the names and wiring that have to differ."""
+    return tuple(sorted((key, str(value)) for key, value in entry.items() if key not in ("name", "inputs", "layers")))
+
+
+def test_no_two_files_copy_a_list_of_layers():
+    seen: dict[tuple[object, ...], set[str]] = defaultdict(set)
+    for path in FILES:
+        for entries in entry_lists(yaml.safe_load(path.read_text(encoding="utf-8"))):
+            if len(entries) > SHORT:
+                seen[tuple(map(signature, entries))].add(path.name)
+    copied = [files for files in seen.values() if len(files) > 1]
+    assert not copied
+
+
+def test_a_member_of_a_family_lists_no_layers_of_the_network():
+    """It overrides parameters and, at most, blocks."""
+    for name in NETWORKS:
+        tree = yaml.safe_load(zoo.path(name).read_text(encoding="utf-8"))
+        assert not ("extends" in tree and "layers" in tree), name
+
+
+def test_the_networks_together_use_only_known_layers_and_many_of_them():
+    used = {layer.type for name in NETWORKS for layer in costed(name).layers}
+    assert used <= set(LAYERS)
+    assert {"conv_transpose2d", "max_unpool2d", "upsample", "local_response_norm", "concat", "add", "mse"} <= used
