@@ -34,11 +34,8 @@ def gradients_needed(graph: ModelGraph) -> dict[str, Needs]:
     requires: set[str] = set()
     needs: dict[str, Needs] = {}
     for node in graph.nodes:
-        inputs = tuple(
-            index
-            for index, (port, tensor) in enumerate(zip(node.inputs, node.input_types, strict=True))
-            if port.producer in requires and tensor.is_floating
-        )
+        types = node.input_types
+        inputs = tuple([i for i, port in enumerate(node.inputs) if port.producer in requires and types[i].is_floating])
         weights = _trained_weights(node, trainable)
         if inputs or weights:
             requires.add(node.name)
@@ -48,7 +45,9 @@ def gradients_needed(graph: ModelGraph) -> dict[str, Needs]:
 
 def _trained_weights(node: Node, trainable: Mapping[str, bool]) -> tuple[str, ...]:
     """A shared weight is trained when the layer it belongs to is."""
-    own = tuple(weight.name for weight in node.own_weights if not weight.is_buffer) if node.trainable else ()
+    if not node.weights:
+        return ()
+    own = tuple([weight.name for weight in node.own_weights if not weight.is_buffer]) if node.trainable else ()
     return (*own, "weight") if node.shared and trainable[node.shared.owner] else own
 
 
@@ -57,6 +56,7 @@ def _reached(graph: ModelGraph) -> set[str]:
     reached = {node.name for node in graph.outputs if node.output_types[0].is_floating}
     for node in reversed(graph.nodes):
         if node.name in reached:
-            pairs = zip(node.inputs, node.input_types, strict=True)
-            reached.update(port.producer for port, tensor in pairs if tensor.is_floating)
+            for port, tensor in zip(node.inputs, node.input_types, strict=True):
+                if tensor.is_floating:
+                    reached.add(port.producer)
     return reached

@@ -11,7 +11,7 @@ from archcost.costs.published import check_published
 from archcost.costs.receptive_field import Field, receptive_fields
 from archcost.graph import ModelGraph, Node
 from archcost.presentable import Presentable
-from archcost.work import NO_FLOPS, Flops, Operand
+from archcost.work import NO_FLOPS, Flops
 
 
 class TrainingFlops(NamedTuple):
@@ -160,7 +160,7 @@ def sum_amounts(parts: Iterable[Amounts]) -> Amounts:
 def _sum_flops(flops: Sequence[Flops]) -> Flops:
     if len(flops) < 2:
         return flops[0] if flops else NO_FLOPS
-    return Flops(sum(each.contraction for each in flops), sum(each.elementwise for each in flops))
+    return Flops(sum([each.contraction for each in flops]), sum([each.elementwise for each in flops]))
 
 
 def cost(graph: ModelGraph) -> ModelCost:
@@ -182,22 +182,19 @@ def cost(graph: ModelGraph) -> ModelCost:
 
 
 def _amounts(node: Node, needs: Needs) -> Amounts:
-    weights = [weight for weight in node.own_weights if not weight.is_buffer]
-    parameters = sum(weight.numel for weight in weights)
     work = node.facts.work
-
-    def gradients(operands: Iterable[Operand]) -> Flops:
-        return _sum_flops([part.gradient(operand) for operand in operands for part in work])
-
+    own = node.own_weights
+    parameters = [weight for weight in own if not weight.is_buffer]
+    count = sum([weight.numel for weight in parameters])
     return Amounts(
-        parameters=parameters,
-        biases=sum(weight.numel for weight in weights if weight.name == "bias"),
-        trainable_parameters=parameters if node.trainable else 0,
-        buffers=sum(weight.numel for weight in node.own_weights if weight.is_buffer),
-        macs=sum(part.macs for part in work),
+        parameters=count,
+        biases=sum([weight.numel for weight in parameters if weight.name == "bias"]),
+        trainable_parameters=count if node.trainable else 0,
+        buffers=sum([weight.numel for weight in own if weight.is_buffer]),
+        macs=sum([part.macs for part in work]),
         flops=TrainingFlops(
             forward=_sum_flops([part.forward for part in work]),
-            backward_input=gradients(needs.inputs),
-            backward_weight=gradients(needs.weights),
+            backward_input=_sum_flops([part.gradient(index) for index in needs.inputs for part in work]),
+            backward_weight=_sum_flops([part.gradient(name) for name in needs.weights for part in work]),
         ),
     )

@@ -62,14 +62,13 @@ def receptive_fields(graph: ModelGraph) -> dict[str, Field | None]:
         for name, tensor in graph.inputs.items()
     }
     for node in graph.nodes:
-        fields[node.name] = _field(node, [fields[port.producer] for port in node.inputs])
+        before = [fields[port.producer] for port in node.inputs]
+        fields[node.name] = _looked_at(node, before[0]) if len(before) == 1 else _joined(node, before)
     return {node.name: fields[node.name] for node in graph.nodes}
 
 
-def _field(node: Node, before: list[Field | None]) -> Field | None:
+def _joined(node: Node, before: list[Field | None]) -> Field | None:
     """An unknown branch makes the join unknown; labels and indices are looked at by nobody."""
-    if len(before) == 1:
-        return _looked_at(node, before[0]) if before[0] is not None else None
     floating = [field for field, tensor in zip(before, node.input_types, strict=True) if tensor.is_floating]
     known = [field for field in floating if field is not None]
     if not known or len(known) < len(floating):
@@ -80,12 +79,14 @@ def _field(node: Node, before: list[Field | None]) -> Field | None:
     return _looked_at(node, Field(first.source, axes))
 
 
-def _looked_at(node: Node, before: Field) -> Field | None:
+def _looked_at(node: Node, before: Field | None) -> Field | None:
     """What a layer sees of the network's input through one tensor."""
+    if before is None:
+        return None
     rules = node.facts.windows
     if rules is None or len(rules) != len(before.axes):
         return before if _is_constant(before.axes) else None
-    if all(rule is SAME for rule in rules):
+    if rules.count(SAME) == len(rules):
         return before
     sizes = node.input_types[0].shape[2:]
     extents = sizes if len(sizes) == len(before.axes) else (1,) * len(before.axes)

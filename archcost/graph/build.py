@@ -50,7 +50,7 @@ def _infer(wired: Wired, types: dict[str, Tensors], known: Known) -> Node:
             found=", ".join(map(str, wired.inputs)),
             hint="inputs: [a, b]" if least > 1 else None,
         )
-    input_types = tuple(_output(port, types) for port in wired.inputs)
+    input_types = tuple([_output(port, types) for port in wired.inputs])
     key = (id(layer), input_types)
     if key not in known:
         known[key] = _apply_rules(wired, input_types)
