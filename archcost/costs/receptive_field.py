@@ -4,11 +4,14 @@ Output position o sees the input positions [jump·o + low, jump·o + high]; rule
 branches join by the hull of their intervals (Araujo, Norris and Sim, "Computing receptive fields of
 convolutional neural networks", Distill 2019, from which the recurrence is checked). Jumps below 1 come from
 upsampling; a jump of 0 means that every position sees the same whole, as after flattening.
+
+Positions in between are taken as points on a line, so a network that shrinks and then enlarges gets a bound from
+outside: pooled by 2 and replicated by 2, each value sees 2 inputs, and the interval holds 3.
 """
 
 from __future__ import annotations
 
-from math import floor
+from math import ceil, floor
 from typing import NamedTuple
 
 from archcost.graph import ModelGraph, Node
@@ -30,7 +33,7 @@ class Interval(NamedTuple):
     @property
     def padding(self) -> int:
         """How far the first output position's view hangs over the edge (the effective padding)."""
-        return -floor(self.low)
+        return -ceil(self.low)
 
 
 class Field(NamedTuple):
