@@ -51,18 +51,22 @@ class Recipe:
         words += [word for shape in self.inputs for word in ("--input", shape)]
         return shlex.join(words)
 
+    @property
+    def is_file(self) -> bool:
+        return self.kind == "network" and self.network.endswith(SUFFIXES)
+
     def cost(self, folder: Path) -> ModelCost:
         """The network as it is now; a path is meant from `folder` on."""
         if self.kind == "spec":
             raise SpecError(
                 f"{self.network} is declared in Python", expected="the test that declares it", hint="run that test"
             )
-        network = str(folder / self.network) if self.network.endswith(SUFFIXES) else self.network
+        network = str(folder / self.network) if self.is_file else self.network
         return cost(build(override(load(network), self.settings, self.inputs), self.batch))
 
     def seen_from(self, folder: Path) -> Recipe:
         """The same with its path, which is meant from the current folder, rewritten to be meant from `folder`."""
-        if not self.network.endswith(SUFFIXES):
+        if not self.is_file:
             return self
         return replace(self, network=Path(os.path.relpath(self.network, folder)).as_posix())
 
@@ -129,6 +133,21 @@ def parse(text: str, file: str) -> tuple[Section, ...]:
     if not sections:
         raise lines.damaged("a section for each network", "no section")
     return tuple(sections)
+
+
+def find(sections: Iterable[Section], recipe: Recipe) -> Section | None:
+    """The section of one network, loaded in one way."""
+    return next((section for section in sections if section.recipe == recipe), None)
+
+
+def put(now: Section, path: Path) -> None:
+    """Write a section into a file, in place of the one with its recipe; the others stay, in order of their recipes."""
+    others = [section for section in read(path) if section.recipe != now.recipe] if path.is_file() else []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(write(sorted([*others, now], key=lambda section: str(section.recipe))), encoding="utf-8")
+    except OSError as error:
+        raise ArchcostError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 class _Lines:
@@ -222,8 +241,6 @@ def _parse_row(line: str, lines: _Lines) -> tuple[str, LayerFacts]:
 def changes(locked: Section, now: Section) -> tuple[str, ...]:
     """What differs, a line each, aligned by layer. Empty when nothing does."""
     lines = [line for row in align((locked.layers, now.layers)) if row.differs for line in _row_changes(row)]
-    if locked.recipe != now.recipe:
-        lines.insert(0, f"loaded as: {locked.recipe} → {now.recipe}")
     if not lines:
         return ()
     before, after = totals(locked.layers), totals(now.layers)
@@ -264,6 +281,18 @@ class Outcome:
 def check(path: Path) -> tuple[Outcome, ...]:
     """Every network of a file loaded again and compared. Raises SpecError when the file or a network cannot be read."""
     return tuple(Outcome(locked, changes(locked, _reload(locked, path))) for locked in read(path))
+
+
+def report(outcomes: Iterable[Outcome]) -> str:
+    """What was found, a paragraph for each network."""
+    return "".join(f"{_told(outcome)}\n" for outcome in outcomes)
+
+
+def _told(outcome: Outcome) -> str:
+    network = outcome.section.recipe.network
+    if not outcome.changes:
+        return f"{network}: {len(outcome.section.layers):,} layers as locked"
+    return "\n".join([f"{network}: changed", *(f"  {line}" for line in outcome.changes)])
 
 
 def _reload(locked: Section, path: Path) -> Section:

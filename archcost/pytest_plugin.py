@@ -1,1 +1,111 @@
-"""The pytest plugin."""
+"""A fixture for pytest that holds a network against a locked table of its layers.
+
+    def test_cost(archcost_lock):
+        archcost_lock("vgg_d")
+
+Every run of pytest imports this module, so it imports the rest of archcost only when a test asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from archcost.locks import Recipe
+    from archcost.spec import ModelSpec
+
+FOLDER = "archcost_locks"
+
+
+class ArchcostLock(Protocol):
+    """The fixture `archcost_lock`, which a test calls."""
+
+    def __call__(
+        self,
+        network: str | Path | ModelSpec,
+        lock: str | Path | None = None,
+        *,
+        batch: int = 1,
+        settings: Sequence[str] = (),
+        inputs: Sequence[str] = (),
+    ) -> None: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("archcost").addoption(
+        "--archcost-update", action="store_true", help="write the tables that archcost_lock compares with"
+    )
+
+
+@pytest.fixture
+def archcost_lock(request: pytest.FixtureRequest) -> ArchcostLock:
+    """A function that fails the test when a network differs from its locked table.
+
+    `network` is a NETWORK (a relative path is looked up beside the test, then in the current folder) or a
+    ModelSpec; `settings` and `inputs` are those of `--set` and `--input`. The table is `lock`, seen from the
+    test's folder; by default `archcost_locks/<name of the network>.lock` there. `pytest --archcost-update`
+    writes it.
+    """
+    folder = request.path.parent
+    update = bool(request.config.getoption("--archcost-update"))
+
+    def compare(
+        network: str | Path | ModelSpec,
+        lock: str | Path | None = None,
+        *,
+        batch: int = 1,
+        settings: Sequence[str] = (),
+        inputs: Sequence[str] = (),
+    ) -> None:
+        from archcost.errors import ArchcostError
+        from archcost.locks import Recipe
+
+        recipe = Recipe("", batch, tuple(settings), tuple(inputs))
+        try:
+            failure = _hold(network, recipe, folder, lock, update)
+        except ArchcostError as error:
+            failure = str(error)
+        if failure:
+            pytest.fail(failure, pytrace=False)
+
+    return compare
+
+
+def _hold(
+    network: str | Path | ModelSpec, recipe: Recipe, folder: Path, lock: str | Path | None, update: bool
+) -> str | None:
+    """What is wrong, or None. Raises ArchcostError when the network or the table cannot be read."""
+    from archcost.costs import cost
+    from archcost.graph import build
+    from archcost.locks import changes, find, put, read, section
+    from archcost.spec.overrides import override
+
+    spec, recipe = _load(network, recipe, folder)
+    path = folder / (lock or Path(FOLDER, f"{spec.name}.lock"))
+    altered = override(spec, recipe.settings, recipe.inputs)
+    now = section(recipe.seen_from(path.parent), cost(build(altered, recipe.batch)))
+    if update:
+        put(now, path)
+        return None
+    locked = find(read(path), now.recipe) if path.is_file() else None
+    if locked is None:
+        return f"no table of `{now.recipe}` in {path}\n  write it: pytest --archcost-update"
+    if lines := changes(locked, now):
+        differences = "\n".join(f"  {line}" for line in lines)
+        return f"{spec.name} differs from {path}\n{differences}\n  if it is meant: pytest --archcost-update"
+    return None
+
+
+def _load(network: str | Path | ModelSpec, recipe: Recipe, folder: Path) -> tuple[ModelSpec, Recipe]:
+    from archcost.spec import ModelSpec, load
+
+    if isinstance(network, ModelSpec):
+        return network, replace(recipe, network=network.name, kind="spec")
+    beside = folder / network
+    found = str(beside if beside.is_file() else network)
+    return load(found), replace(recipe, network=found)

@@ -14,9 +14,13 @@ from archcost.spec.reading import parse
 
 def override(spec: ModelSpec, settings: Sequence[str] = (), inputs: Sequence[str] = ()) -> ModelSpec:
     """The spec with `key=value` settings and input shapes in place of its own. Raises SpecError."""
+    if not settings and not inputs:
+        return spec
     for setting in settings:
         spec = set_parameter(spec, *parse_setting(setting))
-    return set_inputs(spec, inputs) if inputs else spec
+    if inputs:
+        spec = set_inputs(spec, inputs)
+    return spec.model_copy(update={"title": f"{spec.title or spec.name}, altered by {', '.join((*settings, *inputs))}"})
 
 
 def parse_setting(text: str) -> tuple[str, Value]:

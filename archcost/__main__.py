@@ -1,0 +1,7 @@
+"""`python -m archcost`."""
+
+import sys
+
+from archcost.cli import main
+
+sys.exit(main())

@@ -1,0 +1,53 @@
+"""What is shown, before it is known how: a title, and under it paragraphs, facts and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Cell = int | float | str | None
+"""Integers get their thousands separators when they are shown; csv keeps them plain. None is an empty cell."""
+
+
+class Column(NamedTuple):
+    header: str
+    align: Literal["left", "right"] = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under columns; `total` is a last row set apart."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    total: tuple[Cell, ...] | None = None
+
+    @property
+    def headers(self) -> list[str]:
+        return [column.header for column in self.columns]
+
+    @property
+    def all_rows(self) -> tuple[tuple[Cell, ...], ...]:
+        return self.rows if self.total is None else (*self.rows, self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Values with their names, a line each."""
+
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """`data` is what csv holds: raw integers, no totals."""
+
+    title: str
+    parts: tuple[str | Facts | Table, ...]
+    data: Table
+
+
+def show(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)

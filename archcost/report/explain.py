@@ -1,0 +1,301 @@
+"""The working of every number: what is computed by which formula from which values, and why a zero is zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from archcost.costs import ModelCost
+from archcost.costs.model import LayerCost
+from archcost.errors import SpecError, nearest, shorten
+from archcost.formulas import exact, names
+from archcost.layers import Weight
+from archcost.report.folding import Folded
+from archcost.report.sight import sight_steps
+from archcost.tensors import Tensors
+from archcost.work import Contraction, Elementwise, Operand
+
+PARAMETERS, BUFFERS, MACS = "parameters", "buffers", "MACs"
+FORWARD = "FLOPs forward"
+BACKWARD_INPUT = "FLOPs backward, input gradient"
+BACKWARD_WEIGHT = "FLOPs backward, weight gradient"
+ELEMENTWISE = ", elementwise"
+
+FIRST_LAYER = "the network's first layer: nobody needs its input gradient"
+NOTHING_BEFORE = "nothing trainable before it: nobody needs its input gradient"
+INTEGERS = "integers carry no gradient"
+FROZEN = "frozen: no weight gradient"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One number. Without a formula the note says why it is what it is."""
+
+    quantity: str
+    result: int | Fraction
+    formula: str = ""
+    values: Mapping[str, int | Fraction] = field(default_factory=dict[str, "int | Fraction"])
+    note: str = ""
+
+    @classmethod
+    def of(cls, quantity: str, formula: str, values: Mapping[str, int | Fraction], note: str = "") -> Line:
+        """The line with its result worked out from the formula, and only the values that the formula uses."""
+        used = {name: values[name] for name in values if name in names(formula)}
+        result = exact(formula, values)
+        return cls(quantity, int(result) if result.denominator == 1 else result, formula, used, note)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "quantity": self.quantity,
+            "formula": self.formula or None,
+            "values": {name: _plain(value) for name, value in self.values.items()},
+            "result": _plain(self.result),
+            "note": self.note or None,
+        }
+
+
+def _plain(number: int | Fraction) -> int | float:
+    return int(number) if number.denominator == 1 else float(number)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWorking:
+    name: str
+    type: str
+    inputs: tuple[str, ...]
+    input_types: Tensors
+    output_types: Tensors
+    lines: tuple[Line, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "type": self.type,
+            "inputs": list(self.inputs),
+            "input_shapes": [list(tensor.shape) for tensor in self.input_types],
+            "output_shapes": [list(tensor.shape) for tensor in self.output_types],
+            "lines": [line.to_dict() for line in self.lines],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A total of the network, and the parts that it is the sum of; parts that are zero are left out."""
+
+    quantity: str
+    parts: tuple[tuple[str, int], ...]
+
+    @property
+    def result(self) -> int:
+        return sum(number for _, number in self.parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"quantity": self.quantity, "parts": dict(self.parts), "result": self.result}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`totals` are given when the whole network is explained."""
+
+    cost: ModelCost
+    layers: tuple[LayerWorking, ...]
+    totals: tuple[Sum, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema": "archcost.explain/1",
+            "network": self.cost.network,
+            "batch": self.cost.batch,
+            "layers": [layer.to_dict() for layer in self.layers],
+            "totals": [total.to_dict() for total in self.totals],
+        }
+
+
+def explain(cost: ModelCost, layer: str | None = None) -> Explanation:
+    """The working of one layer, of all layers of a block, or of the network. Raises SpecError for an unknown name."""
+    if layer is None:
+        return Explanation(cost, tuple(_working(cost, each) for each in cost.layers), network_sums(cost))
+    chosen = [each for each in cost.layers if each.name == layer or each.name.startswith(f"{layer}.")]
+    if not chosen:
+        known = [each.name for each in cost.layers]
+        blocks = {name.rpartition(".")[0] for name in known} - {""}
+        raise SpecError(
+            f"{cost.network} has no layer {shorten(layer)}",
+            expected="the name of a layer or of a block",
+            found=shorten(layer),
+            hint=nearest(layer, {*known, *blocks}) or f"archcost summary {cost.network}",
+        )
+    return Explanation(cost, tuple(_working(cost, each) for each in chosen), ())
+
+
+def network_sums(cost: ModelCost) -> tuple[Sum, ...]:
+    """Every total as the sum of the network's top-level parts."""
+    groups = Folded(cost, 1).groups
+    columns = {
+        PARAMETERS: [group.parameters for group in groups],
+        BUFFERS: [group.amounts.buffers for group in groups],
+        MACS: [group.macs for group in groups],
+    }
+    for half, quantity in enumerate((FORWARD, BACKWARD_INPUT, BACKWARD_WEIGHT)):
+        columns[quantity] = [group.flops[half].contraction for group in groups]
+        columns[quantity + ELEMENTWISE] = [group.flops[half].elementwise for group in groups]
+    step = cost.flops
+    return (
+        *(
+            Sum(quantity, tuple((group.name, number) for group, number in zip(groups, numbers, strict=True) if number))
+            for quantity, numbers in columns.items()
+        ),
+        Sum(
+            "FLOPs of one training step",
+            (
+                ("forward", step.forward.contraction),
+                ("input gradients", step.backward_input.contraction),
+                ("weight gradients", step.backward_weight.contraction),
+            ),
+        ),
+    )
+
+
+def _working(cost: ModelCost, layer: LayerCost) -> LayerWorking:
+    node = layer.node
+    steps = node.layer.working(node.input_types, node.output_types)
+    given = {step.quantity: Line.of(step.quantity, step.formula, step.values, step.note) for step in steps}
+    work = node.layer.work(node.input_types, node.output_types)
+    contractions = [part for part in work if isinstance(part, Contraction)]
+    elementwise = [part for part in work if isinstance(part, Elementwise)]
+    lines = (
+        *(line for quantity, line in given.items() if quantity not in (PARAMETERS, MACS)),
+        *_weights(layer, given.get(PARAMETERS)),
+        *_macs(contractions, given.get(MACS)),
+        *_forward(contractions, elementwise),
+        *_backward_input(cost, layer, contractions, elementwise),
+        *_backward_weight(layer, contractions, elementwise),
+        *(Line.of(step.quantity, step.formula, step.values, step.note) for step in sight_steps(cost, layer)),
+    )
+    inputs = tuple(map(str, node.inputs))
+    return LayerWorking(layer.name, layer.type, inputs, node.input_types, node.output_types, lines)
+
+
+def _weights(layer: LayerCost, given: Line | None) -> Iterable[Line]:
+    shared = layer.node.shared
+    parameters = [weight for weight in layer.node.own_weights if not weight.is_buffer]
+    belongs = f"its weight belongs to {shared.owner} and is counted there" if shared else ""
+    if given is not None and shared is None:
+        yield given
+    elif parameters:
+        yield _sizes(PARAMETERS, parameters, belongs)
+    else:
+        yield Line(PARAMETERS, 0, note=belongs or "no weights")
+    if buffers := [weight for weight in layer.node.own_weights if weight.is_buffer]:
+        yield _sizes(BUFFERS, buffers, "")
+
+
+def _sizes(quantity: str, weights: Sequence[Weight], note: str) -> Line:
+    """Weights counted by their shapes: `64*3*3 + 64`."""
+    formula = " + ".join("*".join(map(str, weight.shape)) or "1" for weight in weights)
+    return Line.of(quantity, formula, {}, "; ".join(filter(None, (", ".join(w.name for w in weights), note))))
+
+
+def _macs(contractions: Sequence[Contraction], given: Line | None) -> Iterable[Line]:
+    if given is not None:
+        yield given
+    elif not contractions:
+        yield Line(MACS, 0, note="no sums of products, so no FLOPs of contractions either")
+    else:
+        yield from _added(MACS, [("MACs", {"MACs": part.macs}, "") for part in contractions])
+
+
+Part = tuple[str, Mapping[str, int | Fraction], str]
+"""Formula, values, note."""
+
+
+def _added(quantity: str, parts: Sequence[Part]) -> Iterable[Line]:
+    """A line for each part, and where there are several, their sum under the name of the quantity."""
+    if len(parts) == 1:
+        formula, values, note = parts[0]
+        yield Line.of(quantity, formula, values, note)
+        return
+    lines = [Line.of(f"{quantity}: {note}", formula, values) for formula, values, note in parts]
+    yield from lines
+    yield Line.of(quantity, " + ".join(str(line.result) for line in lines), {}, "added up")
+
+
+def _forward(contractions: Sequence[Contraction], elementwise: Sequence[Elementwise]) -> Iterable[Line]:
+    if contractions:
+        yield from _added(FORWARD, [_contraction(part, "a product and a sum for each MAC") for part in contractions])
+    if parts := [_each(part, part.operations, part.what) for part in elementwise if part.operations]:
+        yield from _added(FORWARD + ELEMENTWISE, parts)
+    elif not contractions:
+        yield Line(FORWARD + ELEMENTWISE, 0, note=", ".join(part.what for part in elementwise) + ": no arithmetic")
+
+
+def _contraction(part: Contraction, note: str) -> Part:
+    return "2*MACs", {"MACs": part.macs}, note
+
+
+def _each(part: Elementwise, operations: int, note: str) -> Part:
+    return "N*o", {"N": part.numel, "o": operations}, note
+
+
+def _backward_input(
+    cost: ModelCost, layer: LayerCost, contractions: Sequence[Contraction], elementwise: Sequence[Elementwise]
+) -> Iterable[Line]:
+    if not layer.needs.inputs:
+        quantity = BACKWARD_INPUT if contractions else BACKWARD_INPUT + ELEMENTWISE
+        yield Line(quantity, 0, note=_why_no_input_gradient(cost, layer))
+        return
+    lines = list(_gradients(BACKWARD_INPUT, layer, layer.needs.inputs, contractions, elementwise))
+    yield from lines or [Line(BACKWARD_INPUT + ELEMENTWISE, 0, note="passed on without arithmetic")]
+
+
+def _why_no_input_gradient(cost: ModelCost, layer: LayerCost) -> str:
+    if not any(tensor.is_floating for tensor in layer.node.input_types):
+        return INTEGERS
+    reads_only_inputs = all(port.producer in cost.graph.inputs for port in layer.node.inputs)
+    return FIRST_LAYER if reads_only_inputs else NOTHING_BEFORE
+
+
+def _backward_weight(
+    layer: LayerCost, contractions: Sequence[Contraction], elementwise: Sequence[Elementwise]
+) -> Iterable[Line]:
+    trained = [weight for weight in layer.node.weights if not weight.is_buffer]
+    if not trained:
+        return
+    if not layer.needs.weights:
+        yield Line(BACKWARD_WEIGHT if contractions else BACKWARD_WEIGHT + ELEMENTWISE, 0, note=FROZEN)
+        return
+    yield from _gradients(BACKWARD_WEIGHT, layer, layer.needs.weights, contractions, elementwise)
+
+
+def _gradients(
+    quantity: str,
+    layer: LayerCost,
+    operands: Sequence[Operand],
+    contractions: Sequence[Contraction],
+    elementwise: Sequence[Elementwise],
+) -> Iterable[Line]:
+    """Both columns of the gradients of some operands; nothing for a column that is zero."""
+    products = [
+        _contraction(part, f"one contraction of the same MACs for {_of(operand, layer)}")
+        for operand in operands
+        for part in contractions
+        if operand in part.operands
+    ]
+    if products:
+        yield from _added(quantity, products)
+    parts = [
+        _each(part, part.gradients[operand], f"{part.what}, for {_of(operand, layer)}")
+        for operand in operands
+        for part in elementwise
+        if part.gradients.get(operand)
+    ]
+    if parts:
+        yield from _added(quantity + ELEMENTWISE, parts)
+
+
+def _of(operand: Operand, layer: LayerCost) -> str:
+    if isinstance(operand, str):
+        return f"the {operand}"
+    return "the input" if len(layer.node.inputs) == 1 else f"input {layer.node.inputs[operand]}"

@@ -1,0 +1,101 @@
+"""`Explanation` → text, markdown and LaTeX: formula = numbers put in = result."""
+
+from __future__ import annotations
+
+from archcost.report.explain import Explanation, LayerWorking, Line, Sum
+from archcost.report.formula import LATEX, TEXT, Style, letters, numbers, value
+from archcost.report.summary import heading, title
+from archcost.report.writers import latex_escape, markdown_escape
+from archcost.units import count
+
+WIDTH = 118
+
+
+def text(explanation: Explanation) -> str:
+    head = "\n".join((title(explanation.cost), *heading(explanation.cost)))
+    blocks = ["\n".join([_head(layer), *map(_text_line, layer.lines)]) for layer in explanation.layers]
+    if explanation.totals:
+        blocks.append("\n".join(["total, the sum of its parts", *map(_text_sum, explanation.totals)]))
+    return "\n\n".join((head, *blocks)) + "\n"
+
+
+def markdown(explanation: Explanation) -> str:
+    head = "\n\n".join((f"## {title(explanation.cost)}", *map(markdown_escape, heading(explanation.cost))))
+    blocks = [
+        "\n".join([f"### {markdown_escape(_head(layer))}", "", *map(_markdown_line, layer.lines)])
+        for layer in explanation.layers
+    ]
+    if explanation.totals:
+        sums = [
+            f"- {total.quantity}: {' + '.join(_parts(total))} = {count(total.result)}" for total in explanation.totals
+        ]
+        blocks.append("\n".join(["### total, the sum of its parts", "", *sums]))
+    return "\n\n".join((head, *blocks)) + "\n"
+
+
+def latex(explanation: Explanation) -> str:
+    """A fragment for a document that uses the package amsmath."""
+    head = f"\\noindent\\textbf{{{latex_escape(title(explanation.cost))}}}"
+    blocks = [_latex_block(_head(layer), list(map(_latex_line, layer.lines))) for layer in explanation.layers]
+    if explanation.totals:
+        blocks.append(_latex_block("total, the sum of its parts", list(map(_latex_sum, explanation.totals))))
+    return "\n\n".join((head, *map(latex_escape, heading(explanation.cost)), *blocks)) + "\n"
+
+
+def _head(layer: LayerWorking) -> str:
+    inputs = ", ".join(f"{name} {tensor}" for name, tensor in zip(layer.inputs, layer.input_types, strict=True))
+    return f"{layer.name} ({layer.type}): {inputs} → {', '.join(map(str, layer.output_types))}"
+
+
+def working(line: Line, style: Style = TEXT) -> list[str]:
+    """What is equal to each other: the formula, with numbers put in, the result. Each only if it says something new."""
+    if not line.formula:
+        return [value(line.result, style)]
+    sides = [letters(line.formula, style), numbers(line.formula, line.values, style), value(line.result, style)]
+    return list(dict.fromkeys(sides))
+
+
+def _text_line(line: Line) -> str:
+    note = f"  ({line.note})" if line.note else ""
+    return _wrapped(f"  {line.quantity}: ", working(line), " = ", note)
+
+
+def _text_sum(total: Sum) -> str:
+    return _wrapped(f"  {total.quantity}: ", _parts(total), " + ", f" = {count(total.result)}")
+
+
+def _wrapped(head: str, pieces: list[str], sign: str, tail: str) -> str:
+    """The pieces with a sign between them, broken before a sign where a line would be too long."""
+    lines = [head + pieces[0]]
+    for piece in (*(sign + piece for piece in pieces[1:]), tail):
+        if len(lines[-1]) + len(piece) <= WIDTH:
+            lines[-1] += piece
+        elif piece:
+            lines.append(f"      {piece.strip()}")
+    return "\n".join(lines)
+
+
+def _parts(total: Sum) -> list[str]:
+    return [f"{name} {count(number)}" for name, number in total.parts] or ["0"]
+
+
+def _markdown_line(line: Line) -> str:
+    note = f" ({markdown_escape(line.note)})" if line.note else ""
+    return f"- {line.quantity}: `{' = '.join(working(line))}`{note}"
+
+
+def _latex_block(head: str, lines: list[str]) -> str:
+    rows = " \\\\\n".join(lines)
+    return f"\\paragraph{{{latex_escape(head)}}}\n\\begin{{align*}}\n{rows}\n\\end{{align*}}"
+
+
+def _latex_line(line: Line) -> str:
+    first, *others = working(line, LATEX)
+    note = f" && \\text{{{latex_escape(line.note)}}}" if line.note else ""
+    rest = "".join(f" \\\\\n  &= {side}" for side in others)
+    return f"  \\text{{{latex_escape(line.quantity)}}} &= {first}{note}{rest}"
+
+
+def _latex_sum(total: Sum) -> str:
+    numbers = " + ".join(value(number, LATEX) for _, number in total.parts) or "0"
+    return f"  \\text{{{latex_escape(total.quantity)}}} &= {numbers} \\\\\n  &= {value(total.result, LATEX)}"

@@ -1,0 +1,141 @@
+"""The table of a network: what each layer costs, and what it comes to."""
+
+from __future__ import annotations
+
+from archcost.costs import ModelCost
+from archcost.costs.model import TrainingFlops
+from archcost.report.document import Cell, Column, Document, Facts, Table
+from archcost.report.folding import Folded, Group
+from archcost.tensors import format_shape
+from archcost.units import count
+
+COLUMNS = (
+    Column("layer"),
+    Column("type"),
+    Column("output shape"),
+    Column("parameters", "right"),
+    Column("MACs", "right"),
+    Column("FLOPs forward", "right"),
+    Column("FLOPs backward", "right"),
+)
+DATA_COLUMNS = (
+    "layer",
+    "type",
+    "inputs",
+    "output_shape",
+    "parameters",
+    "biases",
+    "trainable_parameters",
+    "buffers",
+    "macs",
+    "flops_forward_contraction",
+    "flops_forward_elementwise",
+    "flops_backward_input_contraction",
+    "flops_backward_input_elementwise",
+    "flops_backward_weight_contraction",
+    "flops_backward_weight_elementwise",
+    "receptive_field",
+)
+MEANING = "FLOPs in this table are those of contractions, 2 a MAC. Backward is one step of training."
+
+
+def document(folded: Folded) -> Document:
+    cost, groups = folded.cost, folded.groups
+    total = ("total", None, None, cost.parameters, cost.macs, *_contraction(cost.flops))
+    parts = (
+        *heading(cost),
+        Table(COLUMNS, tuple(map(_row, groups)), total),
+        *_unknown(cost),
+        MEANING,
+        Facts(_facts(cost)),
+        _flops_table(cost.flops),
+    )
+    return Document(title(cost), parts, Table(tuple(map(Column, DATA_COLUMNS)), tuple(map(_data_row, groups))))
+
+
+def title(cost: ModelCost) -> str:
+    name = cost.graph.spec.title
+    return f"{cost.network}, batch {cost.batch:,}" + (f": {name}" if name else "")
+
+
+def heading(cost: ModelCost) -> tuple[str, ...]:
+    citation = cost.graph.spec.citation
+    return (citation,) if citation else ()
+
+
+def shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
+    return ", ".join(map(format_shape, shapes))
+
+
+def _row(group: Group) -> tuple[Cell, ...]:
+    numbers = (group.parameters, group.macs, *_contraction(group.flops))
+    return (group.name, group.type, shapes(group.output_shapes), *numbers)
+
+
+def _contraction(flops: TrainingFlops) -> tuple[int, int]:
+    return flops.forward.contraction, flops.backward.contraction
+
+
+def _unknown(cost: ModelCost) -> tuple[str, ...]:
+    if not cost.unknown:
+        return ()
+    return (f"Lower bounds: the operations of {', '.join(cost.unknown)} are not known.",)
+
+
+def _facts(cost: ModelCost) -> tuple[tuple[str, str], ...]:
+    weights = cost.parameters - cost.biases
+    frozen = cost.parameters - cost.trainable_parameters
+    facts = [
+        ("parameters", f"{count(cost.parameters)} = {count(weights)} without biases + {count(cost.biases)} biases"),
+        ("trainable", f"{count(cost.trainable_parameters)}, and {count(frozen)} frozen"),
+        ("buffers", f"{count(cost.buffers)} values kept but never trained"),
+        ("MACs", count(cost.macs)),
+    ]
+    spatial = [layer for layer in cost.layers if layer.field and any(layer.field.jump)]
+    if spatial and (field := spatial[-1].field):
+        jump = "×".join(map(str, field.jump))
+        padding = "×".join(map(str, field.padding))
+        where = f"of {spatial[-1].name} in {field.source}"
+        facts.append(("receptive field", f"{format_shape(field.size)} {where}, jump {jump}, padding effect {padding}"))
+    if cost.graph.spec.published is not None:
+        published = cost.graph.spec.published
+        figures = (
+            ("parameters", "", published.parameters),
+            ("MACs", "", published.macs),
+            ("top-1 error", " %", published.top1_error),
+            ("top-5 error", " %", published.top5_error),
+        )
+        texts = [
+            f"{name} {value:,}{unit}" if isinstance(value, int) else f"{name} {value}{unit}"
+            for name, unit, value in figures
+            if value is not None
+        ]
+        source = f" ({published.source})" if published.source else ""
+        facts.append(("published", ", ".join(texts) + source))
+    return tuple(facts)
+
+
+def _flops_table(flops: TrainingFlops) -> Table:
+    columns = (Column("FLOPs"), Column("contraction", "right"), Column("elementwise", "right"))
+    named = (
+        ("forward", flops.forward),
+        ("backward, input gradients", flops.backward_input),
+        ("backward, weight gradients", flops.backward_weight),
+    )
+    rows = tuple((name, part.contraction, part.elementwise) for name, part in named)
+    return Table(columns, rows, ("one step of training", flops.total.contraction, flops.total.elementwise))
+
+
+def _data_row(group: Group) -> tuple[Cell, ...]:
+    values = group.to_dict()
+    flops = [number for part in values["flops"].values() for number in part.values()]
+    field = values["receptive_field"]
+    return (
+        group.name,
+        group.type,
+        " ".join(values["inputs"]),
+        " ".join("x".join(map(str, shape)) for shape in values["output_shapes"]),
+        *(values[key] for key in ("parameters", "biases", "trainable_parameters", "buffers", "macs")),
+        *flops,
+        "x".join(map(str, field)) if field else None,
+    )
