@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Self, TypedDict
 
 
@@ -81,12 +82,22 @@ class CheckError(ArchcostError):
     exit_code = 1
 
 
+MOST_COMPARED = 2_000
+
+
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str | None:
     """`did you mean` for a misspelt word: the nearest known ones, or None when nothing is near."""
     import difflib  # only errors need it
 
-    matches = difflib.get_close_matches(word[:100], sorted(known), n=count, cutoff=0.6)
+    compared = sorted(islice(known, MOST_COMPARED))
+    matches = difflib.get_close_matches(word[:100], compared, n=count, cutoff=0.6)
     return " or ".join(repr(match) for match in matches) or None
+
+
+def listing(words: Collection[str], most: int = 20) -> str:
+    """`a, b, c`, cut where it would flood the terminal."""
+    more = f", … ({len(words):,} in all)" if len(words) > most else ""
+    return ", ".join(word[:100] for word in islice(words, most)) + more
 
 
 def shorten(value: object, width: int = 60) -> str:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 from archcost.errors import ShapeError, SpecError, shorten
+from archcost.graph.loss import check_loss
 from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
 from archcost.graph.wire import Wired, wire
+from archcost.layers import Layer
 from archcost.layers.base import MAX_SIZE
 from archcost.spec.model import ModelSpec
-from archcost.tensors import Tensors, TensorType
+from archcost.spec.plain import Path
+from archcost.tensors import Tensors, TensorType, format_shape
 
 LARGEST_TENSOR = 2**63
 """Torch counts elements in 64 bits."""
+
+
+MOST_AXES = 64
+"""Torch's limit."""
+
+MOST_TENSORS = 200_000
+"""Outputs of all layers together; thousands of layers that each split into thousands of pieces are refused."""
 
 
 def build(spec: ModelSpec, batch: int = 1) -> ModelGraph:
@@ -24,15 +36,32 @@ def build(spec: ModelSpec, batch: int = 1) -> ModelGraph:
     types: dict[str, Tensors] = {name: (tensor,) for name, tensor in inputs.items()}
     known: Known = {}
     nodes: list[Node] = []
+    tensors = 0
     for wired in wire(spec):
         try:
             node = _infer(wired, types, known)
+            tensors += len(node.output_types)
+            if tensors > MOST_TENSORS:
+                raise ShapeError(
+                    "too many tensors", expected=f"at most {MOST_TENSORS:,} outputs of layers", found="more"
+                )
         except ShapeError as error:
-            raise error.at(layer=wired.name, place=spec.source.place(wired.path)) from None
+            path = (*wired.path, *_field_at_fault(error, wired.layer))
+            raise error.at(layer=wired.name, place=spec.source.place(path)) from None
         types[wired.name] = node.output_types
         nodes.append(node)
     _check_shared(spec, nodes)
-    return ModelGraph(spec, batch, inputs, tuple(nodes))
+    graph = ModelGraph(spec, batch, inputs, tuple(nodes))
+    check_loss(graph)
+    return graph
+
+
+def _field_at_fault(error: ShapeError, layer: Layer) -> Path:
+    """The field that a problem begins with, as in `stride has the wrong length`; `inputs` when it speaks of them."""
+    word = error.problem.split()[0].rstrip(":")
+    if word in type(layer).model_fields:
+        return (word,)
+    return ("inputs",) if re.search(r"\binputs?\b", error.problem) else ()
 
 
 Known = dict[tuple[int, Tensors], Facts]
@@ -62,15 +91,28 @@ def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:
     try:
         output_types = layer.output_types(input_types)
     except ShapeError as error:
-        sources = ", ".join(f"{port} {tensor}" for port, tensor in zip(wired.inputs, input_types, strict=True))
-        found = f"{error.found} (inputs: {sources})" if error.found else sources
+        found = _told_of_producers(error.found, wired.inputs, input_types)
         raise ShapeError(error.problem, expected=error.expected, found=found, hint=error.hint) from None
     weights = layer.weights(input_types)
     for tensor in (*output_types, *(TensorType(weight.shape) for weight in weights)):
         if tensor.numel >= LARGEST_TENSOR:
             raise _too_large(tensor)
+        if tensor.rank > MOST_AXES:
+            raise ShapeError("a tensor has too many axes", expected=f"at most {MOST_AXES}", found=f"{tensor.rank:,}")
     work, windows = layer.work(input_types, output_types), layer.windows(input_types, output_types)
     return Facts(input_types, output_types, weights, work, windows)
+
+
+def _told_of_producers(found: str | None, ports: tuple[Port, ...], tensors: Tensors) -> str:
+    """What a layer found, with who produced each of its inputs."""
+    produced = [f"{tensor} ({port})" for port, tensor in zip(ports, tensors, strict=True)]
+    named = " and ".join(produced[:4]) + (f" and {len(produced) - 4:,} more" if len(produced) > 4 else "")
+    shapes = [str(tensor) for tensor in tensors]
+    if found is None or found in (*shapes, " and ".join(shapes)):
+        return named
+    told = found if len(found) <= 200 else found[:200] + "…"
+    first = f"input {shapes[0]}"
+    return told.replace(first, named) if told.endswith(first) else f"{told}, from {named}"
 
 
 def _output(port: Port, types: dict[str, Tensors]) -> TensorType:
@@ -104,14 +146,15 @@ def _check_shared(spec: ModelSpec, nodes: list[Node]) -> None:
                 expected="a convolution or linear layer with its own weight",
                 found=node.shared.owner,
             ).at(layer=node.name, place=spec.source.place((*node.path, "weight")))
-        wanted = _weight_shape(node)
-        given = (owned[1], owned[0], *owned[2:]) if node.shared.transposed else owned
+        wanted, turned = _weight_shape(node), (owned[1], owned[0], *owned[2:])
+        given, otherwise = (turned, owned) if node.shared.transposed else (owned, turned)
         if given != wanted:
+            reference = f"{node.shared.owner}.weight" + ("" if node.shared.transposed else ".T")
             raise ShapeError(
                 "the shared weight has another shape",
-                expected="×".join(map(str, wanted)),
-                found=f"{'×'.join(map(str, given))} of {node.shared.owner}" + (" transposed" * node.shared.transposed),
-                hint=None if node.shared.transposed else f"weight: {node.shared.owner}.weight.T",
+                expected=format_shape(wanted),
+                found=f"{format_shape(given)}, {node.shared.owner}'s" + " transposed" * node.shared.transposed,
+                hint=f"weight: {reference}" if otherwise == wanted else None,
             ).at(layer=node.name, place=spec.source.place((*node.path, "weight")))
 
 

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Unpack, cast
+from typing import Any, NamedTuple, Unpack
 
 from pydantic import ValidationError
 
-from archcost.errors import Details, SpecError, nearest, shorten
+from archcost.errors import Details, SpecError, listing, nearest, shorten
 from archcost.formulas import FormulaError, evaluate
+from archcost.graph.names import Names
+from archcost.graph.nesting import check_nesting
 from archcost.layers import LAYERS, Layer
-from archcost.spec.load import explain_first
+from archcost.spec.mistakes import explain_first
 from archcost.spec.model import BlockUse, Entry, LayerTemplate, ModelSpec, Repeat, Value
+from archcost.spec.plain import Path, as_list, spell
 
 MOST_LAYERS = 200_000
-"""More than this is a mistake (a repeat of 10^12) and is refused before any work."""
+"""Layers and the connections between them. More is a mistake (a repeat of 10^12) and is refused before any work."""
 
-Path = tuple[str | int, ...]
+MOST_ARITHMETIC = 500_000
+"""Characters of all expressions worked out: about a second."""
+
 Values = Mapping[str, Value]
 
-Binding = tuple[str, tuple[tuple[str, Value], ...]]
-"""A block and the values of its parameters."""
-
 _PARAMETER = re.compile(r"\$(\w+)")
+_BARE_NAME = re.compile(r"(?<![\w$])[A-Za-z_]\w*")
 
 
 class Scope(NamedTuple):
@@ -63,44 +65,30 @@ class Alias(NamedTuple):
     path: Path
 
 
-@dataclass
+class LimitError(SpecError):
+    """A network beyond the limits above."""
+
+
 class Expansion:
-    """What one walk over the entries collects, in order."""
+    """One walk over the entries of a spec; collects `steps` in order.
 
-    spec: ModelSpec
-    steps: list[Placed | Alias] = field(default_factory=list[Placed | Alias])
-    _taken: dict[str, Path] = field(default_factory=dict[str, Path])
-    _counters: dict[str, int] = field(default_factory=dict[str, int])
-    _counts: dict[Binding, int] = field(default_factory=dict[Binding, int])
-    _layers: dict[tuple[int, tuple[tuple[str, Value], ...]], Layer] = field(
-        default_factory=dict[tuple[int, tuple[tuple[str, Value], ...]], Layer]
-    )
+    Entries and the values of parameters are known by their identity: both live as long as the walk, and equal
+    values of one block's parameters are made one object, so that equal layers are made once.
+    """
 
-    def refuse(self, path: Path, problem: str, layer: str | None = None, **details: Unpack[Details]) -> SpecError:
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self.names = Names(spec)
+        self.steps: list[Placed | Alias] = []
+        self._arithmetic = 0
+        self._counts: dict[tuple[str, int], int] = {}
+        self._layers: dict[tuple[int, int], Layer] = {}
+        self._bound: dict[tuple[int, int], Values] = {}
+        self._equal: dict[tuple[str, str], Values] = {}
+        self.values = self.with_defaults(spec.parameters, {}, {}, spec.name, ("parameters",))
+
+    def refuse(self, path: Path, problem: str, layer: str, **details: Unpack[Details]) -> SpecError:
         return SpecError(problem, **details).at(layer=layer, place=self.spec.source.place(path))
-
-    def take(self, name: str, path: Path) -> str:
-        """Claim a full name. A layer's name cannot also be the start of other layers' names."""
-        if name in self._taken:
-            first = self.spec.source.place(self._taken[name])
-            raise self.refuse(
-                path,
-                f"the name {name!r} stands twice",
-                layer=name,
-                expected="each name once",
-                found=f"first at {first}" if first else "another layer of that name",
-                hint="give one of them another name, or give the repeat around it a name",
-            )
-        self._taken[name] = path
-        return name
-
-    def auto_name(self, scope: Scope, prefix: str) -> str:
-        """`conv1`, `conv2`, … in each scope, names given by hand left out."""
-        key = scope.full(prefix)
-        while True:
-            self._counters[key] = self._counters.get(key, 0) + 1
-            if f"{key}{self._counters[key]}" not in self._taken:
-                return f"{prefix}{self._counters[key]}"
 
     def entries(self, entries: tuple[Entry, ...], scope: Scope, values: Values, path: Path) -> str | None:
         """Place entries one after the other; the full name of the last, or None when there is none."""
@@ -116,160 +104,221 @@ class Expansion:
         return last
 
     def layer(self, entry: Layer | LayerTemplate, scope: Scope, values: Values, path: Path) -> str:
-        name = entry.name or self.auto_name(scope, LAYERS[entry.type].prefix)
-        full = self.take(scope.full(name), path)
+        name = entry.name or self.names.number(scope.prefix, LAYERS[entry.type].prefix)
+        full = self.names.take_layer(scope.full(name), path)
         layer = self.concrete(entry, values, full, path) if isinstance(entry, LayerTemplate) else entry
         self.steps.append(Placed(full, layer, scope, entry.inputs, path))
         return full
 
     def concrete(self, template: LayerTemplate, values: Values, name: str, path: Path) -> Layer:
         """The layer that a template means under these values; equal ones are made once."""
-        key = (id(template), tuple(values.items()))
+        key = (id(template), id(values))
         if key not in self._layers:
             filled = {k: self.fill(v, values, name, (*path, k)) for k, v in template.fields.items()}
             tree: dict[str, Any] = {"type": template.type, "inputs": template.inputs, **filled}
             try:
                 self._layers[key] = LAYERS[template.type].model_validate(tree)
             except ValidationError as error:
-                raise explain_first(error, tree, self.spec.source, path).at(layer=name) from None
+                raise explain_first(error, tree, self.spec.source, path, template.fields).at(layer=name) from None
         return self._layers[key]
 
-    def fill(self, value: Any, values: Values, name: str, path: Path) -> Any:
+    def fill(self, value: Value, values: Values, name: str, path: Path) -> Value:
         """A value with every `$expression` in it worked out."""
-        if isinstance(value, tuple):
-            entries = cast("tuple[Any, ...]", value)
+        entries = as_list(value)
+        if entries is not None:
+            self.spend(len(entries), name, path)
             return tuple(self.fill(entry, values, name, path) for entry in entries)
         if not isinstance(value, str) or "$" not in value:
             return value
-        for parameter in _PARAMETER.findall(value):
-            if parameter not in values:
-                raise self.refuse(
-                    path,
-                    f"unknown parameter ${shorten_word(parameter)}",
-                    layer=name,
-                    expected=", ".join(f"${known}" for known in values) or "no parameters are declared here",
-                    found=shorten(value),
-                    hint=nearest(parameter, values),
-                )
-            if values[parameter] is None:
-                raise self.refuse(
-                    path, f"parameter ${parameter} has no value", layer=name, expected=f"{parameter}: …", found="null"
-                )
+        used = _PARAMETER.findall(value)
+        for parameter in used:
+            self.require_known(parameter, value, values, name, path)
         whole = _PARAMETER.fullmatch(value.strip())
         if whole:
-            return values[whole.group(1)]
-        numbers = {key: number for key, number in values.items() if type(number) is int}
+            found = values[whole.group(1)]
+            self.spend(len(as_list(found) or ()), name, path)
+            return found
+        self.spend(len(value), name, path)
+        bare = _BARE_NAME.search(value)
+        numbers: dict[str, int] = {}
+        for parameter in used:
+            number = values[parameter]
+            if type(number) is not int:
+                raise self.refuse(
+                    path,
+                    "cannot work out an expression",
+                    name,
+                    expected="integers",
+                    found=f"{shorten(value)}, where ${parameter} is {spell(number)}",
+                )
+            numbers[parameter] = number
         try:
-            return evaluate(value.replace("$", ""), numbers)
+            if bare:
+                raise FormulaError("integer arithmetic such as $width * 2")
+            return evaluate(_PARAMETER.sub(r"(\1)", value), numbers)
         except FormulaError as error:
+            told = ", ".join(f"${key} = {number:,}" for key, number in list(numbers.items())[:8])
             raise self.refuse(
-                path, "cannot work out an expression", layer=name, expected=str(error), found=shorten(value)
+                path,
+                "cannot work out an expression",
+                name,
+                expected=str(error)[:200],
+                found=f"{shorten(value)}, where {told}" if told and not bare else shorten(value),
+                hint=f"${bare.group()}" if bare and bare.group() in values else None,
             ) from None
 
+    def require_known(self, parameter: str, value: str, values: Values, name: str, path: Path) -> None:
+        if parameter not in values:
+            raise self.refuse(
+                path,
+                f"unknown parameter ${parameter[:60]}",
+                name,
+                expected=listing([f"${known}" for known in values]) or "no parameters are declared here",
+                found=shorten(value),
+                hint=nearest(parameter, values),
+            )
+        if values[parameter] is None:
+            raise self.refuse(
+                path,
+                f"parameter ${parameter} has no value",
+                name,
+                expected="a value where the block is used, or a default",
+                found="null",
+            )
+
+    def spend(self, effort: int, name: str, path: Path) -> None:
+        self._arithmetic += effort
+        if self._arithmetic > MOST_ARITHMETIC:
+            raise LimitError(
+                "too much arithmetic",
+                expected=f"expressions of at most {MOST_ARITHMETIC:,} characters in the whole network",
+                found="more",
+            ).at(layer=name, place=self.spec.source.place(path))
+
     def block(self, use: BlockUse, scope: Scope, values: Values, path: Path) -> str:
-        name = use.name or self.auto_name(scope, use.block)
-        full = self.take(scope.full(name), path)
+        full = self.names.take(scope.full(use.name or self.names.number(scope.prefix, use.block)), path)
         inner = self.bind(use, values, full, path)
         body = Scope(full, scope, scope.trainable and use.trainable)
-        self.steps.append(Alias(self.take(f"{full}.input", path), scope, use.inputs, path))
+        self.steps.append(Alias(self.names.take(f"{full}.input", path), scope, use.inputs, path))
         last = self.entries(self.spec.blocks[use.block].layers, body, inner, ("blocks", use.block, "layers"))
-        self.steps.append(Alias(full, body, (f"{last}:*",) if last else ("input:*",), path))
+        self.steps.append(Alias(full, body, (f"{last or f'{full}.input'}:*",), path))
         return full
 
-    def bind(self, use: BlockUse, values: Values, name: str, path: Path) -> dict[str, Value]:
-        """The block's parameters with their defaults and what this use says."""
-        if use.block not in self.spec.blocks:
+    def bind(self, use: BlockUse, values: Values, name: str, path: Path) -> Values:
+        """The network's parameters, and the block's with their defaults and what this use says."""
+        key = (id(use), id(values))
+        if key in self._bound:
+            return self._bound[key]
+        block = self.spec.blocks.get(use.block)
+        if block is None:
             raise self.refuse(
                 (*path, "block"),
                 f"unknown block {shorten(use.block)}",
-                layer=name,
-                expected=", ".join(self.spec.blocks) or "no blocks are declared",
+                name,
+                expected=listing(self.spec.blocks) or "no blocks are declared",
                 found=shorten(use.block),
                 hint=nearest(use.block, self.spec.blocks),
             )
-        declared = self.spec.blocks[use.block].parameters
-        for key in use.parameters:
-            if key not in declared:
+        for parameter in use.parameters:
+            if parameter not in block.parameters:
                 raise self.refuse(
-                    (*path, key),
-                    f"block {use.block!r} has no parameter {shorten(key)}",
-                    layer=name,
-                    expected=", ".join(declared) or "no parameters",
-                    found=shorten(key),
-                    hint=nearest(key, declared),
+                    (*path, parameter),
+                    f"block {use.block!r} has no parameter {shorten(parameter)}",
+                    name,
+                    expected=listing(block.parameters) or "no parameters",
+                    found=shorten(parameter),
+                    hint=nearest(parameter, block.parameters),
                 )
         given = {key: self.fill(value, values, name, (*path, key)) for key, value in use.parameters.items()}
-        return {**self.network_values, **declared, **given}
+        open_ = [key for key, default in block.parameters.items() if default is None and key not in given]
+        if open_:
+            raise self.refuse(
+                path,
+                f"block {use.block!r} needs {listing(open_)}",
+                name,
+                expected=f"{open_[0]}: …",
+                found=f"only {listing(given)}" if given else "no parameters",
+            )
+        inside = ("blocks", use.block, "parameters")
+        bound = self.with_defaults(block.parameters, given, self.values, name, inside)
+        self._bound[key] = self._equal.setdefault((use.block, repr(bound)), bound)
+        return self._bound[key]
 
-    @property
-    def network_values(self) -> Values:
-        return self.spec.parameters
+    def with_defaults(self, declared: Values, given: Values, outer: Values, name: str, path: Path) -> Values:
+        """A default may use the network's parameters and those before it."""
+        self.spend(len(declared) + len(outer), name, path)
+        values = dict(outer)
+        for key, default in declared.items():
+            values[key] = given[key] if key in given else self.fill(default, values, name, (*path, key))
+        return values
 
     def repeat(self, entry: Repeat, scope: Scope, values: Values, path: Path) -> str | None:
         last: str | None = None
         inside = (*path, "layers")
-        for number in range(1, self.rounds(entry, values, path) + 1):
+        for number in range(1, self.rounds(entry, scope.full(entry.name or "repeat"), values, path) + 1):
             if entry.name is None:
                 last = self.entries(entry.layers, scope, values, inside)
                 continue
-            full = self.take(scope.full(f"{entry.name}{number}"), path)
+            full = self.names.take(scope.full(f"{entry.name}{number}"), path)
             body = Scope(full, scope, scope.trainable)
-            self.steps.append(Alias(self.take(f"{full}.input", path), scope, (), path))
+            self.steps.append(Alias(self.names.take(f"{full}.input", path), scope, (), path))
             last = self.entries(entry.layers, body, values, inside)
-            self.steps.append(Alias(full, body, (f"{last}:*",) if last else ("input:*",), path))
+            self.steps.append(Alias(full, body, (f"{last or f'{full}.input'}:*",), path))
             last = full
         return last
 
-    def rounds(self, entry: Repeat, values: Values, path: Path) -> int:
-        rounds = self.fill(entry.repeat, values, entry.name or "repeat", (*path, "repeat"))
+    def rounds(self, entry: Repeat, name: str, values: Values, path: Path) -> int:
+        rounds = self.fill(entry.repeat, values, name, (*path, "repeat"))
         if type(rounds) is not int or rounds < 0:
             raise self.refuse(
-                (*path, "repeat"), "wrong value for 'repeat'", expected="an integer from 0", found=shorten(rounds)
+                (*path, "repeat"),
+                "wrong value for 'repeat'",
+                name,
+                expected="an integer from 0",
+                found=f"{spell(rounds)}, from {shorten(entry.repeat)}",
             )
         return rounds
 
-    def count(self, entries: tuple[Entry, ...], values: Values, path: Path, uses: tuple[str, ...] = ()) -> int:
-        """How many entries the walk would place. Refuses too many, and a block inside itself, before the walk."""
+    def count(self, entries: tuple[Entry, ...], values: Values, path: Path) -> int:
+        """How much the walk would place. Refuses too much before the walk."""
         total = 0
         for index, entry in enumerate(entries):
             at = (*path, index)
+            name = entry.name or "repeat"
             if isinstance(entry, Repeat):
-                rounds = self.rounds(entry, values, at)
+                rounds = self.rounds(entry, name, values, at)
                 # A round of nothing still costs the walk a round.
-                total += rounds * max(1, self.count(entry.layers, values, (*at, "layers"), uses)) if rounds else 0
+                total += rounds * max(1, self.count(entry.layers, values, (*at, "layers"))) if rounds else 0
             elif isinstance(entry, BlockUse):
-                if entry.block in uses:
-                    circle = " → ".join((*uses[uses.index(entry.block) :], entry.block))
-                    raise self.refuse(at, "a block cannot contain itself", expected="no circle", found=circle)
-                bound = self.bind(entry, values, entry.name or entry.block, at)
-                total += 1 + self.count_block(entry.block, bound, (*uses, entry.block))
+                total += 1 + len(entry.inputs) + self.count_block(entry.block, self.bind(entry, values, name, at))
             else:
-                total += 1
+                total += max(1, len(entry.inputs))
             if total > MOST_LAYERS:
-                raise self.refuse(
-                    at,
-                    "the network has too many layers",
-                    expected=f"at most {MOST_LAYERS:,}",
+                raise LimitError(
+                    "the network is too large",
+                    expected=f"at most {MOST_LAYERS:,} layers and connections",
                     found=f"{shorten(total)} or more",
-                )
+                ).at(layer=entry.name, place=self.spec.source.place(at))
         return total
 
-    def count_block(self, block: str, values: Values, uses: tuple[str, ...]) -> int:
-        key = (block, tuple(values.items()))
+    def count_block(self, block: str, values: Values) -> int:
+        key = (block, id(values))
         if key not in self._counts:
-            self._counts[key] = self.count(self.spec.blocks[block].layers, values, ("blocks", block, "layers"), uses)
+            self._counts[key] = self.count(self.spec.blocks[block].layers, values, ("blocks", block, "layers"))
         return self._counts[key]
-
-
-def shorten_word(word: str) -> str:
-    return word if len(word) <= 60 else word[:60] + "…"
 
 
 def expand(spec: ModelSpec) -> list[Placed | Alias]:
     """Every layer of the network in order, and the names that stand for others. Raises SpecError."""
+    check_nesting(spec)
     expansion = Expansion(spec)
     for name in spec.inputs:
-        expansion.take(name, ("inputs", name))
-    expansion.count(spec.layers, spec.parameters, ("layers",))
-    expansion.entries(spec.layers, Scope("", None, True), spec.parameters, ("layers",))
+        expansion.names.take(name, ("inputs", name))
+    try:
+        expansion.count(spec.layers, expansion.values, ("layers",))
+    except LimitError:
+        raise
+    except SpecError:
+        pass  # the walk comes to the same mistake, with the layer's full name
+    expansion.entries(spec.layers, Scope("", None, True), expansion.values, ("layers",))
     return expansion.steps

@@ -76,16 +76,15 @@ class _Names:
             return (Port(full, int(index or 0)),)
         if index == "*":
             return ports
-        if len(ports) == 1:
-            # The outputs of the layer that the name stands for.
-            return (Port(ports[0].producer, int(index)) if index else ports[0],)
+        if len(ports) == 1 and index and ports[0].output == 0:
+            return (Port(ports[0].producer, int(index)),)  # an output of the layer that the name stands for
         if int(index or 0) >= len(ports):
             raise self.refuse(
                 reader,
                 f"{full} has no output {index}",
                 "inputs",
                 expected=f"at most {full}:{len(ports) - 1}",
-                found=f":{index}",
+                found=f"{full}:{index}",
             )
         return (ports[int(index or 0)],)
 

@@ -6,9 +6,20 @@ from typing import Any
 
 import yaml
 
+from archcost.spec.reading import plain_scalar
+
 
 class SpecDumper(yaml.SafeDumper):
     """Block style, but flow style for what fits a line: shapes, and entries without entries of their own."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Quoted where our reader would take it for a number: PyYAML writes for YAML 1.1, which has others."""
+        style = None if plain_scalar(data) is data else "'"
+        return yaml.ScalarNode("tag:yaml.org,2002:str", data, style=style)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """What stands twice is written twice: our reader takes no aliases."""
+        return True
 
     def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
         flat = not any(isinstance(entry, (dict, list, tuple)) for entry in sequence)
@@ -20,3 +31,6 @@ class SpecDumper(yaml.SafeDumper):
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         return super().increase_indent(flow, False)
+
+
+SpecDumper.add_representer(str, SpecDumper.represent_str)

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path as FilePath
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from archcost.errors import Place, SpecError, nearest, shorten
-from archcost.layers import LAYERS
 from archcost.spec import zoo
-from archcost.spec.model import Mark, ModelSpec, Source
-from archcost.spec.reading import parse, read_text
+from archcost.spec.mistakes import explain_first
+from archcost.spec.model import ModelSpec, Source
+from archcost.spec.plain import Path, as_mapping, spell
+from archcost.spec.reading import LARGEST_FILE, MOST_VALUES, Marks, parse, read_text
 
 SUFFIXES = (".yaml", ".yml", ".json")
 DEEPEST_FAMILY = 8
+JOINED = ("parameters", "blocks")
+"""Sections that a file adds to those of the file it extends; any other it replaces."""
 
 
-def load(network: str | Path) -> ModelSpec:
+def load(network: str | FilePath) -> ModelSpec:
     """The spec of a shipped network by its name, or of a file by its path. Raises SpecError."""
     path = find(network)
-    tree, marks = _read_family(path, ())
-    return from_tree(tree, Source(str(path), marks))
+    family = _read_family(path)
+    return from_tree(family.tree, Source(str(path), family.marks))
 
 
-def find(network: str | Path) -> Path:
+def find(network: str | FilePath) -> FilePath:
     """The file that NETWORK means."""
     text = str(network)
     if text.endswith(SUFFIXES):
-        return Path(network)
+        return FilePath(network)
     names = zoo.names()
     if text in names:
         return zoo.path(text)
@@ -40,76 +42,18 @@ def find(network: str | Path) -> Path:
             expected="a shipped name, or a path to .yaml, .yml or .json",
             found="an ONNX file" if text.endswith(".onnx") else "a Python callable",
         )
-    near = nearest(text, names)
     raise SpecError(
         f"unknown network {shorten(text)}",
         expected="a shipped name, or a path to .yaml, .yml or .json",
         found=shorten(text),
-        hint=near or "archcost list",
+        hint=nearest(text, names) or "archcost list",
     )
 
 
 def loads(text: str, file: str = "<text>") -> ModelSpec:
     """The spec of YAML or JSON text that stands alone (no `extends`)."""
-    tree, marks = parse(text, file)
-    return from_tree(_mapping(tree, Place(file, 1, 1)), Source(file, marks))
-
-
-def _read_family(path: Path, above: tuple[Path, ...]) -> tuple[dict[str, Any], dict[tuple[str | int, ...], Mark]]:
-    """A file laid over the one it `extends`: `parameters` and `blocks` key by key, everything else whole.
-
-    Published figures are not inherited: they are those of the network that states them.
-    """
-    raw, marks = parse(read_text(path), str(path))
-    tree = _mapping(raw, Place(str(path), 1, 1))
-    if "extends" not in tree:
-        return tree, marks
-    base_name = tree.pop("extends")
-    place = Place(*marks[("extends",)])
-    base_path = _family_path(base_name, path, place)
-    if base_path.resolve() in {seen.resolve() for seen in (*above, path)} or len(above) >= DEEPEST_FAMILY:
-        raise SpecError("extends goes round in a circle", found=shorten(base_name), place=place)
-    base, base_marks = _read_family(base_path, (*above, path))
-    merged, merged_marks = {key: value for key, value in base.items() if key != "published"}, dict(base_marks)
-    for key, value in tree.items():
-        if key in ("parameters", "blocks") and isinstance(value, dict) and isinstance(base.get(key), dict):
-            inner: dict[str, Any] = value
-            merged[key] = {**base[key], **inner}
-            replaced = [(key, name) for name in inner]
-        else:
-            merged[key] = value
-            replaced = [(key,)]
-        for prefix in replaced:
-            merged_marks = {at: mark for at, mark in merged_marks.items() if at[: len(prefix)] != prefix}
-    return merged, {**merged_marks, **marks}
-
-
-def _family_path(name: Any, path: Path, place: Place) -> Path:
-    """`extends` names a shipped network, or a file beside or below this one."""
-    if isinstance(name, str) and name in zoo.names():
-        return zoo.path(name)
-    if (
-        isinstance(name, str)
-        and name.endswith(SUFFIXES)
-        and not Path(name).is_absolute()
-        and ".." not in Path(name).parts
-    ):
-        if (path.parent / name).is_file():
-            return path.parent / name
-        raise SpecError("extends a file that does not exist", found=shorten(name), place=place)
-    raise SpecError(
-        "extends what cannot be read",
-        expected="a shipped network, or a .yaml or .json file in this folder or below",
-        found=shorten(name),
-        hint=nearest(name, zoo.names()) if isinstance(name, str) else None,
-        place=place,
-    )
-
-
-def _mapping(tree: Any, place: Place) -> dict[str, Any]:
-    if not isinstance(tree, dict):
-        raise SpecError("a spec is a mapping", expected="name, input and layers", found=shorten(tree), place=place)
-    return tree  # pyright: ignore[reportUnknownVariableType]
+    read = _read_one(text, file)
+    return from_tree(read.tree, Source(file, read.marks))
 
 
 def from_tree(tree: Mapping[str, Any], source: Source) -> ModelSpec:
@@ -121,111 +65,101 @@ def from_tree(tree: Mapping[str, Any], source: Source) -> ModelSpec:
     return spec.with_source(source)
 
 
-@dataclass(frozen=True, slots=True)
-class _Mistake:
-    path: tuple[str | int, ...]
-    kind: str
-    message: str
-    found: Any
-    context: Mapping[str, Any]
+class Read(NamedTuple):
+    """What a file says, and where."""
+
+    tree: dict[str, Any]
+    marks: Marks
 
 
-def explain_first(error: ValidationError, tree: Any, source: Source, prefix: tuple[str | int, ...] = ()) -> SpecError:
-    """Pydantic's report as one message, for the mistake that stands first in the file."""
-    mistakes = [
-        _Mistake((*prefix, *real_path(e["loc"], tree)), e["type"], e["msg"], e.get("input"), e.get("ctx", {}))
-        for e in error.errors(include_url=False)
-    ]
-    first = min(mistakes, key=lambda mistake: _order(source, mistake.path))
-    place = source.place(first.path) or (Place(source.file, 1, 1) if source.file else None)
-    layer = layer_at(tree, first.path[len(prefix) :])
-    return _phrase(first, tree, prefix).at(layer=layer, place=place)
+def _read_one(text: str, file: str) -> Read:
+    value, marks = parse(text, file)
+    tree = as_mapping(value)
+    if tree is None:
+        found = "an empty file" if value is None else spell(value)
+        raise SpecError(
+            "not a spec", expected="a mapping with name, input and layers", found=found, place=Place(file, 1, 1)
+        )
+    tree.pop("$schema", None)  # JSON has no comment that could tell an editor
+    return Read(tree, marks)
 
 
-def _order(source: Source, path: tuple[str | int, ...]) -> tuple[int, int]:
-    place = source.place(path)
-    return (place.line, place.column) if place else (0, 0)
-
-
-def real_path(loc: tuple[str | int, ...], tree: Any) -> tuple[str | int, ...]:
-    """Pydantic's location without the branch names it adds for unions and keys; the last part may be missing."""
-    path: list[str | int] = []
-    value = tree
-    for index, step in enumerate(loc):
-        if (isinstance(value, dict) and step in value) or (
-            isinstance(value, (list, tuple)) and isinstance(step, int) and step < len(value)
-        ):
-            value = value[step]  # pyright: ignore[reportUnknownVariableType]
-        elif index < len(loc) - 1 or not isinstance(step, str) or "[" in step or not isinstance(value, dict):
-            continue
-        path.append(step)
-    return tuple(path)
-
-
-def layer_at(tree: Any, path: tuple[str | int, ...]) -> str | None:
-    """The dotted name of the entry a path leads into, as far as the file names it."""
-    names: list[str] = []
-    value = tree
-    for index, step in enumerate(path):
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
+def _read_family(path: FilePath) -> Read:
+    """A file laid over the one it `extends`, and that over its own."""
+    read: list[Read] = []
+    seen: list[FilePath] = []
+    place: Place | None = None
+    size = values = 0
+    while True:
+        if path.resolve() in seen:
+            raise SpecError("extends goes round in a circle", expected="no circle", found=path.name, place=place)
+        if len(seen) == DEEPEST_FAMILY:
+            raise SpecError(
+                "extends goes too deep", expected=f"at most {DEEPEST_FAMILY} files", found="more", place=place
+            )
+        seen.append(path.resolve())
+        text = read_text(path)
+        one = _read_one(text, str(path))
+        size, values = size + len(text), values + len(one.marks)
+        if size > LARGEST_FILE or values > MOST_VALUES:
+            raise SpecError(
+                "the files are too large together", expected="as much as one file may hold", found="more", place=place
+            )
+        read.append(one)
+        if "extends" not in one.tree:
             break
-        if index >= 1 and path[index - 1] == "blocks":
-            names.append(str(step))
-        elif isinstance(step, int) and isinstance(value, dict):
-            entry: dict[str, Any] = value
-            label = next((entry[key] for key in ("name", "type", "block") if isinstance(entry.get(key), str)), None)
-            if label is not None or "repeat" not in entry:
-                names.append(label or f"layers[{step}]")
-    return shorten_name(".".join(names)) or None
+        place = Place(*one.marks[("extends",)])
+        path = _base_path(one.tree.pop("extends"), path, place)
+    joined = read.pop()
+    while read:
+        joined = _lay_over(joined, read.pop())
+    return joined
 
 
-def shorten_name(name: str) -> str:
-    return name if len(name) <= 100 else name[:100] + "…"
+def _lay_over(base: Read, over: Read) -> Read:
+    """`parameters` and `blocks` key by key, everything else whole.
+
+    Published figures are not inherited: they are those of the network that states them.
+    """
+    dropped = {"published"}
+    if "input" in over.tree or "inputs" in over.tree:
+        dropped |= {"input", "inputs"}  # two words for one section
+    tree = {key: value for key, value in base.tree.items() if key not in dropped}
+    replaced: set[Path] = {()}
+    for key, value in over.tree.items():
+        inner, below = as_mapping(value), as_mapping(base.tree.get(key))
+        if key in JOINED and inner is not None and below is not None:
+            tree[key] = {**below, **inner}
+            replaced |= {(key, name) for name in inner}
+        else:
+            tree[key] = value
+            replaced.add((key,))
+    kept = {at: mark for at, mark in base.marks.items() if at[:1] not in replaced and at[:2] not in replaced}
+    return Read(tree, {**kept, **over.marks})
 
 
-def _phrase(mistake: _Mistake, tree: Any, prefix: tuple[str | int, ...]) -> SpecError:
-    field = str(mistake.path[-1]) if mistake.path else "the file"
-    match mistake.kind:
-        case "layer_type":
-            found = mistake.found.get("type") if isinstance(mistake.found, dict) else mistake.found  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            hint = nearest(found, LAYERS) if isinstance(found, str) else None  # pyright: ignore[reportUnknownArgumentType]
-            return SpecError(
-                "unknown layer type",
-                expected="a layer type, as archcost schema lists them",
-                found=shorten(found),  # pyright: ignore[reportUnknownArgumentType]
-                hint=hint,
-            )
-        case "extra_forbidden" | "extra_field":
-            known = _known_fields(tree, mistake.path[len(prefix) : -1])
-            return SpecError(
-                f"unknown field {shorten(field)}",
-                expected=", ".join(known) or None,
-                found=shorten(field),
-                hint=nearest(field, known),
-            )
-        case "missing":
-            return SpecError(f"field {field!r} is missing", expected=f"{field}: …", found="nothing")
-        case _:
-            expected = mistake.message.removeprefix("Input should be ").removeprefix("Input should ")
-            found = mistake.found if not isinstance(mistake.found, dict) else "a mapping"  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-            return SpecError(f"wrong value for {field!r}", expected=expected, found=shorten(found))  # pyright: ignore[reportUnknownArgumentType]
+def _base_path(name: object, path: FilePath, place: Place) -> FilePath:
+    """`extends` names a shipped network, or a file beside or below this one."""
+    if isinstance(name, str) and name in zoo.names():
+        return zoo.path(name)
+    if not isinstance(name, str) or not name.endswith(SUFFIXES) or _leads_elsewhere(FilePath(name)):
+        raise SpecError(
+            "extends what cannot be read",
+            expected="a shipped network, or a .yaml or .json file in this folder or below",
+            found=spell(name),
+            hint=nearest(name, zoo.names()) if isinstance(name, str) else None,
+            place=place,
+        )
+    base = path.parent / name
+    if not base.is_file():
+        raise SpecError(
+            "extends a file that does not exist",
+            expected="a file in this folder or below",
+            found=spell(name),
+            place=place,
+        )
+    return base
 
 
-def _known_fields(tree: Any, path: tuple[str | int, ...]) -> list[str]:
-    """The fields allowed where an unknown one was found."""
-    from archcost.spec.model import Block, InputSpec, Published, Repeat
-
-    value = tree
-    for step in path:
-        value = value[step] if isinstance(value, (dict, list)) else None  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, dict) and value.get("type") in LAYERS:  # pyright: ignore[reportUnknownMemberType]
-        return [name for name in LAYERS[value["type"]].model_fields]  # pyright: ignore[reportUnknownArgumentType]
-    if isinstance(value, dict) and "repeat" in value:
-        return list(Repeat.model_fields)
-    if not path:
-        return ["input", "extends", *ModelSpec.model_fields]
-    by_section = {"published": Published, "inputs": InputSpec, "blocks": Block}
-    section = by_section.get(str(path[0]))
-    return list(section.model_fields) if section else []
+def _leads_elsewhere(path: FilePath) -> bool:
+    return path.is_absolute() or ".." in path.parts

@@ -8,48 +8,90 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from keyword import iskeyword
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     PlainSerializer,
     PlainValidator,
     PrivateAttr,
+    StringConstraints,
     ValidationError,
-    field_validator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from archcost.errors import Place, nearest
+from archcost.errors import Place
 from archcost.layers import LAYERS, Layer
-from archcost.layers.base import Count, Flag, Name, Reference, Size
+from archcost.layers.base import MAX_SIZE, Flag, Name, Reference, Size
+from archcost.spec.plain import Path, as_list, as_mapping, as_tuples
 from archcost.tensors import DTYPE_BYTES
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
+MOST_AXES = 63
+"""Torch's tensors have at most 64 axes, of which the batch takes one."""
+
+LONGEST_LIST = 10_000
+LARGEST_VALUE = 2**63
+
+Text = Annotated[str, StringConstraints(strict=True, max_length=10_000)]
+
+
+def check_value(value: Any) -> Any:
+    """A parameter's value with lists made tuples. Raises PydanticCustomError for what no field could take."""
+    entries = as_list(value)
+    if entries is not None and len(entries) <= LONGEST_LIST:
+        return tuple(map(check_value, entries))
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int) and abs(value) < LARGEST_VALUE:
+        return value
+    if isinstance(value, float) and isfinite(value):
+        return value
+    raise PydanticCustomError("value", "Input should be a number below 2^63, a word, true, false, null, or a list")
+
+
 Value = int | float | str | bool | None | tuple[Any, ...]
 """What a parameter may hold."""
 
-LOSSES = ("cross_entropy", "mse", "l1", "sum", "none")
+CheckedValue = Annotated[Value, BeforeValidator(check_value)]
+
+RESERVED = ("block", "name", "inputs", "trainable")
+"""What a use of a block says beside the block's parameters."""
 
 
-def has_expression(value: Any) -> bool:
+def check_parameter_name(name: str) -> str:
+    if not (name.isascii() and name.isidentifier()) or iskeyword(name) or name in RESERVED:
+        raise PydanticCustomError(
+            "parameter_name",
+            "Input should be a name that $ can stand before: letters, digits and _, not a word of Python, and none of "
+            "block, name, inputs and trainable",
+        )
+    return name
+
+
+Parameters = dict[Annotated[str, BeforeValidator(check_parameter_name)], CheckedValue]
+
+
+def has_expression(value: object) -> bool:
     """Whether a `$` stands anywhere in a field's value."""
     if isinstance(value, str):
         return "$" in value
-    return isinstance(value, (list, tuple)) and any(has_expression(entry) for entry in value)  # pyright: ignore[reportUnknownVariableType]
+    return any(map(has_expression, as_list(value) or ()))
 
 
-def check_type(type_: Any) -> type[Layer]:
-    """The class of a layer type. Raises PydanticCustomError with the nearest names."""
+def check_type(type_: object) -> type[Layer]:
+    """The class of a layer type."""
     if isinstance(type_, str) and type_ in LAYERS:
         return LAYERS[type_]
-    hint = nearest(type_, LAYERS) if isinstance(type_, str) else None
-    raise PydanticCustomError("layer_type", "unknown layer type", {"hint": hint} if hint else {})
+    raise PydanticCustomError("layer_type", "Input should be a layer type")
 
 
 class LayerTemplate(BaseModel):
@@ -61,46 +103,61 @@ class LayerTemplate(BaseModel):
     name: Name | None = None
     inputs: tuple[Reference, ...] = ()
 
-    @model_validator(mode="after")
-    def _known_fields(self) -> LayerTemplate:
-        layer = check_type(self.type)
-        for key in self.fields:
-            if key not in layer.model_fields:
-                raise extra_field(key, layer.model_fields)
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _check_plain_fields(cls, data: Any) -> Any:
+        """Fields without `$` are held against the layer at once; the others wait for their values."""
+        given = as_mapping(data)
+        if given is None:
+            return data
+        layer = check_type(given.get("type"))
+        waiting = {key for key, value in given.items() if has_expression(value) and key in layer.model_fields}
+        try:
+            layer.model_validate({key: value for key, value in given.items() if key not in waiting})
+        except ValidationError as error:
+            mistakes = [_again(e) for e in error.errors(include_url=False) if _is_final(e["loc"], waiting)]
+            if mistakes:
+                raise ValidationError.from_exception_data(layer.__name__, mistakes) from None
+        return {key: as_tuples(value) for key, value in given.items()}
 
     @property
     def fields(self) -> dict[str, Any]:
         return self.model_extra or {}
 
 
-def extra_field(key: str, known: Mapping[str, Any]) -> ValidationError:
-    error = PydanticCustomError("extra_field", "unknown field", {"known": ", ".join(known)})
-    return ValidationError.from_exception_data("layer", [InitErrorDetails(type=error, loc=(key,), input=key)])
+def _is_final(loc: Path, waiting: set[str]) -> bool:
+    """Rules about the layer as a whole, and what is said of a waiting field, may change once it has its value."""
+    return bool(loc) and loc[0] not in waiting
+
+
+def _again(error: ErrorDetails) -> InitErrorDetails:
+    """A reported error as one that can be raised again."""
+    told = {"message": error["msg"], "kind": error["type"], "context": error.get("ctx", {})}
+    return InitErrorDetails(
+        type=PydanticCustomError("layer_field", "{message}", told), loc=error["loc"], input=error["input"]
+    )
 
 
 class BlockUse(BaseModel):
     """A block put in place: `BlockUse(block="stage", name="stage1", channels=64)`. Other keys are its parameters."""
 
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+    __pydantic_extra__: dict[str, CheckedValue] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     block: Name
     name: Name | None = None
     inputs: tuple[Reference, ...] = ()
     trainable: Flag = True
 
-    @model_validator(mode="before")
-    @classmethod
-    def _freeze_lists(cls, data: Any) -> Any:
-        return {key: as_tuples(value) for key, value in data.items()} if isinstance(data, dict) else data  # pyright: ignore[reportUnknownVariableType]
-
     @property
     def parameters(self) -> dict[str, Value]:
         return self.model_extra or {}
 
 
-def as_tuples(value: Any) -> Any:
-    return tuple(as_tuples(entry) for entry in value) if isinstance(value, (list, tuple)) else value  # pyright: ignore[reportUnknownVariableType]
+def check_rounds(value: Any) -> int | str:
+    if (type(value) is int and 0 <= value <= MAX_SIZE) or (isinstance(value, str) and "$" in value):
+        return value
+    raise PydanticCustomError("repeat", "Input should be an integer from 0, or an expression such as $depth")
 
 
 class Repeat(BaseModel):
@@ -108,39 +165,31 @@ class Repeat(BaseModel):
 
     model_config = FROZEN
 
-    repeat: Count | str
+    repeat: Annotated[int | str, BeforeValidator(check_rounds)]
     name: Name | None = None
     layers: Entries
 
-    @field_validator("repeat")
-    @classmethod
-    def _expression(cls, value: int | str) -> int | str:
-        if isinstance(value, str) and "$" not in value:
-            raise PydanticCustomError("repeat", "Input should be an integer from 0 or a $parameter")
-        return value
+
+Entry = Layer | LayerTemplate | BlockUse | Repeat
 
 
-def parse_entry(value: Any) -> Layer | LayerTemplate | BlockUse | Repeat:
+def parse_entry(value: Any) -> Entry:
     """Tell by its keys what an entry is, so that only the classes in use are ever built."""
     if isinstance(value, (Layer, LayerTemplate, BlockUse, Repeat)):
         return value
-    if not isinstance(value, dict):
-        raise PydanticCustomError("entry", "Input should be a layer: a mapping with type, block or repeat")
-    data: dict[str, Any] = value
-    kinds = [key for key in ("type", "block", "repeat") if key in data]
-    if len(kinds) != 1:
-        raise PydanticCustomError("entry", "Input should have exactly one of type, block and repeat")
+    given = as_mapping(value)
+    kinds = [key for key in ("type", "block", "repeat") if key in (given or ())]
+    if given is None or len(kinds) != 1:
+        raise PydanticCustomError("entry", "Input should be a mapping with one of type, block and repeat")
     if kinds == ["block"]:
-        return BlockUse.model_validate(data)
+        return BlockUse.model_validate(given)
     if kinds == ["repeat"]:
-        return Repeat.model_validate(data)
-    layer = check_type(data["type"])
-    if any(has_expression(entry) for entry in data.values()):
-        return LayerTemplate.model_validate({key: as_tuples(entry) for key, entry in data.items()})
-    return layer.model_validate(data)
+        return Repeat.model_validate(given)
+    layer = check_type(given["type"])
+    return (LayerTemplate if any(map(has_expression, given.values())) else layer).model_validate(given)
 
 
-def dump_entry(entry: Layer | LayerTemplate | BlockUse | Repeat) -> dict[str, Any]:
+def dump_entry(entry: Entry) -> dict[str, Any]:
     """The mapping an entry is written as: only what differs from the defaults, kind first."""
     if isinstance(entry, Repeat):
         head = {"repeat": entry.repeat} | ({"name": entry.name} if entry.name else {})
@@ -150,10 +199,17 @@ def dump_entry(entry: Layer | LayerTemplate | BlockUse | Repeat) -> dict[str, An
     return {kind: getattr(entry, kind), **{key: value for key, value in fields.items() if key != kind}}
 
 
-Entry = Layer | LayerTemplate | BlockUse | Repeat
-Entries = tuple[
-    Annotated[Entry, PlainValidator(parse_entry), PlainSerializer(dump_entry, return_type=dict[str, Any])], ...
+# The first mistake is enough, and a list of a hundred thousand must not make as many.
+Entries = Annotated[
+    tuple[Annotated[Entry, PlainValidator(parse_entry), PlainSerializer(dump_entry, return_type=dict[str, Any])], ...],
+    FailFast(),
 ]
+
+
+def check_dtype(value: Any) -> str:
+    if isinstance(value, str) and value in DTYPE_BYTES:
+        return value
+    raise PydanticCustomError("dtype", "Input should be {expected}", {"expected": ", ".join(DTYPE_BYTES)})
 
 
 class InputSpec(BaseModel):
@@ -161,15 +217,8 @@ class InputSpec(BaseModel):
 
     model_config = FROZEN
 
-    shape: tuple[Size, ...]
-    dtype: str = "float32"
-
-    @field_validator("dtype")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in DTYPE_BYTES:
-            raise PydanticCustomError("dtype", f"Input should be one of {', '.join(DTYPE_BYTES)}")
-        return value
+    shape: Annotated[tuple[Size, ...], Field(max_length=MOST_AXES)]
+    dtype: Annotated[str, BeforeValidator(check_dtype)] = "float32"
 
 
 class Block(BaseModel):
@@ -177,23 +226,30 @@ class Block(BaseModel):
 
     model_config = FROZEN
 
-    parameters: dict[str, Annotated[Value, BeforeValidator(as_tuples)]] = {}
+    parameters: Parameters = {}
     layers: Entries
 
 
+def check_figure(value: Any) -> int | str:
+    if (type(value) is int and value >= 0) or (isinstance(value, str) and len(value) <= 40):
+        return value
+    raise PydanticCustomError("figure", "Input should be an integer, or text such as 138 M")
+
+
+Figure = Annotated[int | str, BeforeValidator(check_figure)]
 Percent = Annotated[float, Field(strict=True, ge=0, le=100)]
 
 
 class Published(BaseModel):
-    """Figures as printed in `source`. A count is an exact integer, or text with the digits it was printed with (`138 M`)."""
+    """Figures as printed in `source`. A count is an exact integer, or text with the digits as printed: 138 M."""
 
     model_config = FROZEN
 
-    parameters: Annotated[int, Field(strict=True)] | str | None = None
-    macs: Annotated[int, Field(strict=True)] | str | None = None
+    parameters: Figure | None = None
+    macs: Figure | None = None
     top1_error: Percent | None = None
     top5_error: Percent | None = None
-    source: str | None = None
+    source: Text | None = None
 
 
 Mark = tuple[str, int, int]
@@ -205,9 +261,9 @@ class Source:
     """Where the parts of a spec stand in its files, for messages. Two specs are equal wherever they were read."""
 
     file: str
-    marks: Mapping[tuple[str | int, ...], Mark] = field(default_factory=dict[tuple[str | int, ...], Mark])
+    marks: Mapping[Path, Mark] = field(default_factory=dict[Path, Mark])
 
-    def place(self, path: tuple[str | int, ...]) -> Place | None:
+    def place(self, path: Path) -> Place | None:
         """The nearest known place at or above a path into the spec."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.marks:
@@ -227,12 +283,12 @@ class ModelSpec(BaseModel):
     model_config = FROZEN
 
     name: Name
-    title: str | None = None
-    citation: str | None = None
+    title: Text | None = None
+    citation: Text | None = None
     published: Published | None = None
-    inputs: dict[Name, InputSpec]
+    inputs: dict[Name, InputSpec] = Field(min_length=1)
     loss: Literal["cross_entropy", "mse", "l1", "sum", "none"] = "sum"
-    parameters: dict[str, Annotated[Value, BeforeValidator(as_tuples)]] = {}
+    parameters: Parameters = {}
     blocks: dict[Name, Block] = {}
     layers: Entries
 
@@ -240,27 +296,16 @@ class ModelSpec(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _normalize_inputs(cls, data: Any) -> Any:
+    def _name_inputs(cls, data: Any) -> Any:
         """`input: [3, 32, 32]` is one input called `input`; a bare shape stands for a float32 input."""
-        if not isinstance(data, dict):
+        given = as_mapping(data)
+        if given is None or ("input" in given and "inputs" in given):
+            return data  # and `input` is refused as an unknown field
+        named = {"input": given["input"]} if "input" in given else as_mapping(given.get("inputs"))
+        if named is None:
             return data
-        given: dict[str, Any] = dict(data)  # pyright: ignore[reportUnknownArgumentType]
-        if "input" in given:
-            if "inputs" in given:
-                raise PydanticCustomError("inputs", "Input should have either input or inputs, not both")
-            given["inputs"] = {"input": given.pop("input")}
-        inputs = given.get("inputs")
-        if isinstance(inputs, dict):
-            bare: dict[str, Any] = inputs
-            given["inputs"] = {k: {"shape": v} if isinstance(v, (list, tuple)) else v for k, v in bare.items()}
-        return given
-
-    @field_validator("inputs")
-    @classmethod
-    def _at_least_one(cls, value: dict[str, InputSpec]) -> dict[str, InputSpec]:
-        if not value:
-            raise PydanticCustomError("inputs", "Input should have at least one input")
-        return value
+        inputs = {name: value if as_list(value) is None else {"shape": value} for name, value in named.items()}
+        return {**{key: value for key, value in given.items() if key != "input"}, "inputs": inputs}
 
     @property
     def source(self) -> Source:

@@ -6,82 +6,112 @@ while it is read. Scalars follow YAML 1.2's core schema: `no` is a word and `1e-
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from math import isfinite
+from pathlib import Path as FilePath
+from stat import S_ISREG
 from typing import Any
 
 import yaml
 
-from archcost.errors import Place, SpecError
+from archcost.errors import Place, SpecError, shorten
 from archcost.spec.model import Mark
+from archcost.spec.plain import Path
 
 LARGEST_FILE = 16 * 2**20
 LONGEST_SCALAR = 10_000
+LONGEST_KEY = 200
 DEEPEST = 64
-MOST_VALUES = 1_000_000
+MOST_VALUES = 100_000
+"""As many as 20,000 layers written out; a longer network says `repeat`."""
 
-Path_ = tuple[str | int, ...]
-Marks = dict[Path_, Mark]
+Marks = dict[Path, Mark]
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: dict[str, Any] = {"": None, "~": None} | {
     spelling: value
     for word, value in (("null", None), ("true", True), ("false", False))
     for spelling in (word, word.capitalize(), word.upper())
 }
-_SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def read_text(path: Path) -> str:
+def read_text(path: FilePath) -> str:
     """The file's text. Refuses what is not a file of UTF-8 text of at most 16 MiB."""
     place = Place(str(path), 1, 1)
     try:
-        if not path.is_file():
-            raise SpecError("no such file" if not path.exists() else "not a regular file", place=place)
-        with path.open("rb") as stream:
-            data = stream.read(LARGEST_FILE + 1)
+        data = _read_bytes(path, place)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SpecError(f"cannot be read: {reason}", place=place) from None
-    if len(data) > LARGEST_FILE:
-        raise SpecError("file is too large", expected="at most 16 MiB of text", found="more", place=place)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        wrong = f"byte 0x{data[error.start]:02x}"
+        before = data[: error.start].decode("utf-8-sig")
         raise SpecError(
             "not UTF-8 text",
             expected="UTF-8",
-            found=f"byte 0x{data[error.start]:02x}",
+            found=wrong,
             hint="save the file as UTF-8",
-            place=Place(str(path), line, column),
+            place=_place_after(before, str(path)),
         ) from None
+
+
+def _read_bytes(path: FilePath, place: Place) -> bytes:
+    if not path.exists():
+        raise SpecError("no such file", place=place)
+    if not path.is_file():  # a pipe would be waited for
+        raise SpecError("not a regular file", place=place)
+    with path.open("rb") as stream:
+        status = os.fstat(stream.fileno())
+        data = stream.read(LARGEST_FILE + 1) if status.st_size <= LARGEST_FILE and S_ISREG(status.st_mode) else None
+    if data is None or len(data) > LARGEST_FILE:
+        raise SpecError("the file is too large", expected="at most 16 MiB", found=f"{status.st_size:,} B", place=place)
+    return data
+
+
+def _place_after(text: str, file: str) -> Place:
+    """Where the character after `text` stands."""
+    return Place(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
 
 
 def parse(text: str, file: str) -> tuple[Any, Marks]:
     """The plain value of a YAML or JSON document, and the place of every value in it."""
-    reader = _Reader(text, file)
-    try:
-        return reader.document(), reader.marks
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
+    unprintable = _UNPRINTABLE.search(text)
+    if unprintable:
         raise SpecError(
             "not readable text",
             expected="printable characters",
-            found=f"character #x{ord(error.character):04x}"
-            if isinstance(error.character, str)
-            else str(error.character),
-            place=Place(file, line, error.position - text.rfind("\n", 0, error.position)),
-        ) from None
+            found=f"character U+{ord(unprintable.group()):04X}",
+            place=_place_after(text[: unprintable.start()], file),
+        )
+    reader = _Reader(text, file)
+    try:
+        return reader.document(), reader.marks
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
-        raise SpecError(
-            "not valid YAML", found=error.problem, hint="check indentation, brackets and quotes", place=place
-        ) from None
+        is_tab = mark is not None and text[mark.index : mark.index + 1] == "\t"
+        hint = (
+            "spaces instead of the tab" if is_tab else "look at indentation, brackets and quotes, here and just above"
+        )
+        raise SpecError(f"not valid YAML: {error.problem}", hint=hint, place=place) from None
+
+
+def plain_scalar(text: str) -> Any:
+    """What an unquoted word means in YAML 1.2's core schema: null, a truth value, a number, or itself."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return float("nan") if _NOT_FINITE.fullmatch(text) else text
 
 
 class _Reader:
@@ -92,9 +122,11 @@ class _Reader:
         self.marks: Marks = {}
         self.events: Iterator[Any] = iter(yaml.parse(text, Loader=yaml.CSafeLoader))
 
+    def mark(self, event: Any) -> Mark:
+        return self.file, event.start_mark.line + 1, event.start_mark.column + 1
+
     def refuse(self, event: Any, problem: str, **details: str) -> SpecError:
-        mark = event.start_mark
-        return SpecError(problem, **details, place=Place(self.file, mark.line + 1, mark.column + 1))
+        return SpecError(problem, **details, place=Place(*self.mark(event)))
 
     def document(self) -> Any:
         value: Any = None
@@ -103,20 +135,20 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise self.refuse(event, "more than one document", expected="one network a file")
+                    raise self.refuse(event, "more than one document", expected="one network a file", found="a second")
                 value = self.value(next(self.events), ())
         return value
 
-    def value(self, event: Any, path: Path_) -> Any:
-        self.marks[path] = (self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+    def value(self, event: Any, path: Path) -> Any:
+        self.marks[path] = self.mark(event)
         if len(self.marks) > MOST_VALUES:
-            raise self.refuse(event, "too many values", expected=f"at most {MOST_VALUES:,}")
+            raise self.refuse(event, "too many values", expected=f"at most {MOST_VALUES:,}", found="more")
         if isinstance(event, yaml.AliasEvent):
             raise self.refuse(
                 event,
                 "aliases are not read",
-                expected="plain values",
-                found=f"*{event.anchor}",
+                expected="values written out",
+                found=f"*{event.anchor}"[:60],
                 hint="a block, used by name, says the same thing",
             )
         if event.tag is not None and not (isinstance(event, yaml.ScalarEvent) and event.tag == "!"):
@@ -124,50 +156,68 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event)
         if len(path) >= DEEPEST:
-            raise self.refuse(event, "nested too deeply", expected=f"at most {DEEPEST} levels")
+            raise self.refuse(event, "nested too deeply", expected=f"at most {DEEPEST} levels", found="more")
         return self.sequence(path) if isinstance(event, yaml.SequenceStartEvent) else self.mapping(path)
 
-    def sequence(self, path: Path_) -> list[Any]:
+    def sequence(self, path: Path) -> list[Any]:
         values: list[Any] = []
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             values.append(self.value(event, (*path, len(values))))
         return values
 
-    def mapping(self, path: Path_) -> dict[str, Any]:
+    def mapping(self, path: Path) -> dict[str, Any]:
         values: dict[str, Any] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
-            if not isinstance(event, yaml.ScalarEvent) or event.tag is not None:
-                raise self.refuse(event, "a key must be a word", expected="key: value")
-            key = event.value
-            if len(key) > 200:
-                raise self.refuse(event, "a key is too long", expected="at most 200 characters")
+            key = self.key(event)
             if key in values:
                 first = Place(*self.marks[(*path, key)])
                 raise self.refuse(
-                    event, f"key {key!r} stands twice", expected="each key once", found=f"first on line {first.line}"
+                    event,
+                    f"key {shorten(key)} stands twice",
+                    expected="each key once",
+                    found=f"first on line {first.line}",
                 )
             values[key] = self.value(next(self.events), (*path, key))
-            mark = event.start_mark
-            self.marks[(*path, key)] = (self.file, mark.line + 1, mark.column + 1)
+            self.marks[(*path, key)] = self.mark(event)  # a field's place is that of its key
         return values
+
+    def key(self, event: Any) -> str:
+        if not isinstance(event, yaml.ScalarEvent) or event.tag is not None:
+            raise self.refuse(event, "a key must be a word", expected="key: value", found="something else")
+        key: str = event.value
+        if len(key) > LONGEST_KEY:
+            raise self.refuse(
+                event,
+                "a key is too long",
+                expected=f"at most {LONGEST_KEY} characters",
+                found=f"{len(key):,} characters",
+            )
+        if key == "<<" and event.implicit[0]:
+            raise self.refuse(
+                event,
+                "merge keys are not read",
+                expected="fields written out",
+                found="<<",
+                hint="a block, used by name, says the same thing",
+            )
+        return key
 
     def scalar(self, event: Any) -> Any:
         text: str = event.value
         if len(text) > LONGEST_SCALAR:
             raise self.refuse(
-                event, "a value is too long", expected=f"at most {LONGEST_SCALAR:,} characters", found=f"{len(text):,}"
+                event,
+                "a value is too long",
+                expected=f"at most {LONGEST_SCALAR:,} characters",
+                found=f"{len(text):,} characters",
             )
         if not event.implicit[0]:
             return text  # quoted
-        if text in _WORDS:
-            return _WORDS[text]
-        if _INTEGER.fullmatch(text):
-            return int(text) if len(text) <= 100 else self.too_long(event)
-        if _FLOAT.fullmatch(text):
-            return float(text)
-        if _SPECIAL_FLOAT.fullmatch(text):
-            raise self.refuse(event, "not a finite number", expected="a finite number", found=text)
-        return text
-
-    def too_long(self, event: Any) -> int:
-        raise self.refuse(event, "an integer is too long", expected="at most 100 digits", found=f"{len(event.value):,}")
+        if len(text) > 100 and _INTEGER.fullmatch(text):
+            raise self.refuse(
+                event, "an integer is too long", expected="at most 100 digits", found=f"{len(text):,} digits"
+            )
+        value = plain_scalar(text)
+        if isinstance(value, float) and not isfinite(value):
+            raise self.refuse(event, "not a finite number", expected="a finite number", found=shorten(text))
+        return value

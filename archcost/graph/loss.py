@@ -1,0 +1,33 @@
+"""Whether the loss that a spec names suits what its network returns."""
+
+from __future__ import annotations
+
+from archcost.errors import SpecError
+from archcost.graph.model_graph import ModelGraph
+
+SUITED = {
+    "cross_entropy": "one output of scores, floats of (batch, classes, …)",
+    "mse": "one output of floats, to compare with a target",
+    "l1": "one output of floats, to compare with a target",
+}
+
+
+def check_loss(graph: ModelGraph) -> None:
+    """Raises SpecError. Scalars that the network computes itself, such as a penalty, are added to the loss."""
+    loss = graph.spec.loss
+    if loss not in SUITED or not graph.nodes:
+        return
+    outputs = [(node.name, node.output_types[0]) for node in graph.outputs]
+    compared = [tensor for _, tensor in outputs if tensor.rank > 0]
+    suits = len(compared) == 1 and compared[0].is_floating
+    if suits and loss == "cross_entropy":
+        suits = compared[0].rank >= 2 and compared[0].shape[0] == graph.batch
+    if suits:
+        return
+    found = ", ".join(f"{tensor} ({name})" for name, tensor in outputs[:8]) + (", …" if len(outputs) > 8 else "")
+    raise SpecError(
+        f"loss {loss} does not suit the outputs",
+        expected=SUITED[loss],
+        found=found,
+        hint="loss: sum, which adds up all outputs",
+    ).at(layer=graph.name, place=graph.spec.source.place(("loss",)))

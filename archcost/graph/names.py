@@ -1,0 +1,71 @@
+"""The full names of a network: given once each, counted where nobody gave one."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from archcost.errors import Details, SpecError
+from archcost.spec.model import ModelSpec
+from archcost.spec.plain import Path
+
+LONGEST_NAME = 400
+
+
+class Names:
+    """The full names given so far."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self.given: dict[str, Path] = {}
+        self.layers: set[str] = set()
+        self.beginnings: dict[str, str] = {}
+        self.counters: dict[str, int] = {}
+
+    def take(self, name: str, path: Path) -> str:
+        """Claim a full name for an input of the network, a block, or what goes into one."""
+        if len(name) > LONGEST_NAME:
+            raise self.refuse(path, "a name is too long", name[:60] + "…", found=f"{len(name):,} characters")
+        if name in self.given:
+            first = self.spec.source.place(self.given[name])
+            raise self.refuse(
+                path,
+                f"the name {name!r} stands twice",
+                name,
+                expected="each name once",
+                found=f"first at {first}" if first else "an earlier one",
+                hint="another name for one of them, or a name for the repeat around them",
+            )
+        self.given[name] = path
+        return name
+
+    def take_layer(self, name: str, path: Path) -> str:
+        """Claim a layer's full name, which cannot also be the beginning of other layers' names."""
+        self.take(name, path)
+        self.layers.add(name)
+        clash = self.beginnings.get(name)
+        beginning = name.rpartition(".")[0]
+        while beginning and beginning not in self.beginnings:
+            clash = beginning if beginning in self.layers else clash
+            self.beginnings[beginning] = name
+            beginning = beginning.rpartition(".")[0]
+        if clash is not None:
+            raise self.refuse(
+                path,
+                "a layer's name is the beginning of another's",
+                name,
+                expected="names that can be nested",
+                found=f"{clash} and {name}",
+                hint="another name for one of them",
+            )
+        return name
+
+    def number(self, scope: str, prefix: str) -> str:
+        """`conv1`, `conv2`, … in each scope, names given by hand left out."""
+        key = f"{scope}.{prefix}" if scope else prefix
+        while True:
+            self.counters[key] = self.counters.get(key, 0) + 1
+            if f"{key}{self.counters[key]}" not in self.given:
+                return f"{prefix}{self.counters[key]}"
+
+    def refuse(self, path: Path, problem: str, layer: str, **details: Unpack[Details]) -> SpecError:
+        return SpecError(problem, **details).at(layer=layer, place=self.spec.source.place(path))

@@ -1,0 +1,272 @@
+"""Pydantic's report on a spec → one message, in the words of the format, for the mistake that stands first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from archcost.errors import Details, Place, SpecError, listing, nearest, shorten
+from archcost.layers import LAYERS
+from archcost.layers.base import Name, Reference, WeightReference
+from archcost.spec.model import Block, BlockUse, InputSpec, ModelSpec, Published, Repeat, Source
+from archcost.spec.plain import Path, as_list, as_mapping, spell, step_into, value_at
+
+INFERRED = ("in_channels", "in_features", "num_features", "num_channels", "input_size")
+"""What torch asks for and a spec leaves out, since the input says it."""
+
+EXAMPLES = {
+    "name": "a name for the network",
+    "inputs": "input: [3, 224, 224], or inputs: {image: [3, 224, 224]}",
+    "layers": "a list of layers",
+    "shape": "the shape of one sample, as in [3, 224, 224]",
+}
+
+PATTERNS = {
+    str(Name): "a name of letters, digits and _, or several joined by dots",
+    str(Reference): "the name of a layer, as in conv1, or one of its outputs, as in pool1:1",
+    str(WeightReference): "the weight of a layer, as in enc1.weight, or transposed, as in enc1.weight.T",
+}
+
+
+class Mistake(NamedTuple):
+    """One of pydantic's errors, at a path that the file really has. For what is missing, the path ends with it."""
+
+    path: Path
+    kind: str
+    message: str
+    found: Any
+    context: Mapping[str, Any]
+
+
+def explain_first(
+    error: ValidationError,
+    tree: object,
+    source: Source,
+    prefix: Path = (),
+    written: Mapping[str, Any] | None = None,
+) -> SpecError:
+    """The first mistake in `tree`, which stands at `prefix` in the file.
+
+    `written` are the fields of a layer before its `$expressions` were worked out.
+    """
+    mistakes = [_mistake(details, tree) for details in error.errors(include_url=False)]
+
+    def order(mistake: Mistake) -> tuple[bool, int, int]:
+        place = source.place((*prefix, *mistake.path))
+        return (place.file != source.file, place.line, place.column) if place else (False, 0, 0)
+
+    first = min(mistakes, key=order)
+    # The branches of a union each report, the nearest of them from the deepest place.
+    within = [mistake for mistake in mistakes if mistake.path[: len(first.path)] == first.path]
+    deepest = max(within, key=lambda mistake: len(mistake.path))
+    together = [mistake for mistake in within if mistake.path == deepest.path]
+    place = source.place((*prefix, *deepest.path)) or (Place(source.file, 1, 1) if source.file else None)
+    told = _tell(together, tree)
+    expression = (written or {}).get(str(deepest.path[0])) if deepest.path else None
+    if expression is not None and isinstance(expression, str) and "$" in expression:
+        told = SpecError(
+            told.problem, expected=told.expected, found=f"{told.found}, from {shorten(expression)}", hint=told.hint
+        )
+    return told.at(layer=layer_at(tree, deepest.path), place=place)
+
+
+def _mistake(details: ErrorDetails, tree: object) -> Mistake:
+    context: Mapping[str, Any] = details.get("ctx", {})
+    kind, message = details["type"], details["msg"]
+    if kind == "layer_field":  # raised again by LayerTemplate
+        kind, message, context = context["kind"], context["message"], context["context"]
+    return Mistake(real_path(details["loc"], tree, kind), kind, message, details["input"], context)
+
+
+def real_path(loc: Path, tree: object, kind: str = "") -> Path:
+    """Pydantic's location without what it adds to the file's own: branches of unions, `inputs` for `input`, keys."""
+    path: list[str | int] = []
+    value = tree
+    for step in loc:
+        there, inner = step_into(value, step)
+        if there:
+            path.append(step)
+            value = inner
+    if kind == "missing":
+        path.append(loc[-1])
+    return tuple(path)
+
+
+def _tell(mistakes: Sequence[Mistake], tree: object) -> SpecError:
+    """All mistakes are about one place."""
+    first = mistakes[0]
+    match first.kind:
+        case "layer_type":
+            return _unknown_type(value_at(tree, (*first.path, "type")), tree)
+        case "extra_forbidden":
+            return _unknown_field(first, tree)
+        case "missing":
+            return _missing_field(first, tree)
+        case "entry":
+            found = as_mapping(first.found)
+            told = spell(first.found) if found is None else listing([*found]) or "an empty mapping"
+            return SpecError("not a layer", expected="a mapping with one of type, block and repeat", found=told)
+        case "parameter_name":
+            return SpecError("wrong name for a parameter", expected=_expected(first), found=spell(first.found))
+        case _:
+            return SpecError(_headline(first, tree), **_wrong_value(mistakes))
+
+
+def _headline(mistake: Mistake, tree: object) -> str:
+    """`wrong value for 'kernel_size[1]'`; a rule about several fields names none."""
+    path = mistake.path
+    if not path:
+        return "not a spec"
+    indices = list(takewhile(lambda step: isinstance(step, int), reversed(path)))
+    words = path[: len(path) - len(indices)]
+    if as_mapping(mistake.found) is not None and "type" in (value_at(tree, path) or ()):
+        return "fields that do not go together"
+    return f"wrong value for '{words[-1] if words else 'layer'}{''.join(f'[{i}]' for i in reversed(indices))}'"
+
+
+def _wrong_value(mistakes: Sequence[Mistake]) -> Details:
+    # Where the type was right, only the limit matters, not the other types that would do as well.
+    limits = [mistake for mistake in mistakes if not mistake.kind.endswith("_type") and mistake.kind != "none_required"]
+    expected = list(dict.fromkeys(_expected(mistake) for mistake in limits or mistakes))
+    found = mistakes[0].found
+    return {"expected": " or ".join(expected), "found": spell(found), "hint": _hint(found, expected[0])}
+
+
+def _hint(found: object, expected: str) -> str | None:
+    """Against the usual slips of YAML, and misspelt words."""
+    if not isinstance(found, str):
+        return None
+    if "true or false" in expected and found.lower() in ("yes", "no", "on", "off"):
+        return f"{'true' if found.lower() in ('yes', 'on') else 'false'}, since YAML 1.2 knows no {found}"
+    if ("integer" in expected or "number" in expected) and re.fullmatch(r"-?[0-9.]{1,20}", found):
+        return f"{found} without quotes"
+    return nearest(found, re.findall(r"\w+", expected)) if ", " in expected else None
+
+
+def _expected(mistake: Mistake) -> str:
+    """Pydantic's kind of error in plain words."""
+    limit = mistake.context
+    match mistake.kind:
+        case "int_type" | "int_parsing" | "int_from_float":
+            return "an integer"
+        case "float_type" | "float_parsing" | "finite_number":
+            return "a number"
+        case "bool_type":
+            return "true or false"
+        case "string_type":
+            return "text"
+        case "tuple_type" | "list_type":
+            return "a list"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return "a mapping"
+        case "none_required":
+            return "null"
+        case "greater_than_equal":
+            return f"at least {limit['ge']:,}"
+        case "less_than_equal":
+            return f"at most {limit['le']:,}"
+        case "string_too_long":
+            return f"at most {limit['max_length']:,} characters"
+        case "too_long":
+            return f"at most {limit['max_length']:,} entries"
+        case "too_short":
+            return f"at least {limit['min_length']:,}"
+        case "literal_error":
+            return str(limit["expected"]).replace("'", "")
+        case "string_pattern_mismatch":
+            return next(told for schema, told in PATTERNS.items() if repr(limit["pattern"]) in schema)
+        case _:
+            return mistake.message.removeprefix("Input should be ").removeprefix("Input should ")
+
+
+def _unknown_type(found: object, tree: object) -> SpecError:
+    """Names of torch's classes are near enough in lower case; a block needs another word."""
+    hint = None
+    if isinstance(found, str):
+        blocks = as_mapping(value_at(tree, ("blocks",))) or {}
+        hint = f"block: {found}" if found in blocks else nearest(found.lower(), LAYERS)
+    return SpecError(
+        "unknown layer type", expected="a layer type, as archcost schema lists them", found=spell(found), hint=hint
+    )
+
+
+def _unknown_field(mistake: Mistake, tree: object) -> SpecError:
+    field = str(mistake.path[-1])
+    known = _fields_at(tree, mistake.path[:-1])
+    if mistake.path == ("input",):
+        return SpecError("input and inputs stand together", expected="one of them", found="both")
+    hint = "leave it out: the input of the layer says it" if field in INFERRED else nearest(field, known)
+    return SpecError(f"unknown field {shorten(field)}", expected=", ".join(known), found=shorten(field), hint=hint)
+
+
+def _missing_field(mistake: Mistake, tree: object) -> SpecError:
+    field = str(mistake.path[-1])
+    given = as_mapping(value_at(tree, mistake.path[:-1])) or {}
+    shown = "input" if field == "inputs" else field
+    return SpecError(
+        f"field {shown!r} is missing",
+        expected=EXAMPLES.get(field, f"{field}: …"),
+        found=f"only {listing([*given])}" if given else "nothing",
+    )
+
+
+def _fields_at(tree: object, path: Path) -> list[str]:
+    """The fields that the mapping at a path may have."""
+    entry = as_mapping(value_at(tree, path)) or {}
+    if isinstance(entry.get("type"), str) and entry["type"] in LAYERS:
+        return [*LAYERS[entry["type"]].model_fields]
+    if "repeat" in entry:
+        return [*Repeat.model_fields]
+    match path:
+        case ():
+            return ["extends", "input", *ModelSpec.model_fields]
+        case ("published",):
+            return [*Published.model_fields]
+        case ("inputs" | "input", *_):
+            return [*InputSpec.model_fields]
+        case ("blocks", _):
+            return [*Block.model_fields]
+        case _:
+            return [*BlockUse.model_fields]
+
+
+def layer_at(tree: object, path: Path) -> str | None:
+    """The dotted name of the entry that a path leads into, as far as the file says it before the network is built."""
+    names: list[str] = []
+    for index, step in enumerate(path):
+        if index == 1 and path[0] in ("blocks", "inputs"):
+            names.append(str(step))
+        elif isinstance(step, int) and index and path[index - 1] == "layers":
+            around = as_mapping(value_at(tree, path[: index - 1])) or {}
+            is_counted_on = "repeat" in around and "name" not in around
+            name = _name_of(as_list(value_at(tree, path[:index])) or (), step, is_counted_on)
+            names.extend([name] if name else [])
+    return ".".join(names)[:200] or None
+
+
+def _name_of(entries: Sequence[Any], index: int, is_counted_on: bool) -> str | None:
+    """An entry's name, given or to be given; its type where that depends on what repeats come to."""
+    entry = as_mapping(entries[index]) or {}
+    if isinstance(entry.get("name"), str):
+        return entry["name"]
+    prefix = _prefix(entry)
+    if prefix is None:
+        return None if "repeat" in entry else f"layers[{index}]"
+    before = [as_mapping(other) or {} for other in entries[:index]]
+    if is_counted_on or any("repeat" in other and "name" not in other for other in before):
+        return str(entry.get("type") or entry.get("block"))
+    unnamed = [other for other in before if "name" not in other and _prefix(other) == prefix]
+    return f"{prefix}{len(unnamed) + 1}"
+
+
+def _prefix(entry: Mapping[str, Any]) -> str | None:
+    """What an unnamed entry is called, before its number."""
+    block, type_ = entry.get("block"), entry.get("type")
+    if isinstance(block, str):
+        return block
+    return LAYERS[type_].prefix if isinstance(type_, str) and type_ in LAYERS else None
