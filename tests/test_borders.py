@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "pytest_plugin": BASE | {"spec", "graph", "costs", "locks"},
     # The witness: no layer rule, only schemas, wiring and the finished numbers to compare.
     "pytorch": BASE | {"layers", "spec", "graph", "costs", "presentable"},
-    "cli": BASE | {"spec", "graph", "costs", "comparison", "locks", "report", "pytorch"},
+    "cli": BASE | {"spec", "graph", "costs", "comparison", "locks", "report", "pytorch", "__version__"},
     "__main__": {"cli"},
     "__init__": BASE | {"spec", "graph", "costs", "pytorch"},
 }
