@@ -167,6 +167,17 @@ class AvgPool3d(AvgPool):
     ndim: ClassVar[int] = 3
     divisor_override: Size | None = None
 
+    def output_sizes(self, inputs: Tensors) -> tuple[int, ...]:
+        """Alone among the pools, torch's refuses a kernel larger than the input, whatever padding and ceil_mode say."""
+        sizes = super().output_sizes(inputs)
+        if any(kernel > size for kernel, size in zip(self.kernels(), inputs[0].shape[2:], strict=True)):
+            raise ShapeError(
+                "the kernel is larger than the input",
+                expected=f"at most {'×'.join(map(str, inputs[0].shape[2:]))}",
+                found="×".join(map(str, self.kernels())),
+            )
+        return sizes
+
 
 AdaptiveSize = Size | tuple[Size | None, ...]
 
