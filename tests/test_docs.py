@@ -38,8 +38,8 @@ def test_commands_print_what_the_page_shows(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, **ids)
 def test_python_blocks_run(page: Path) -> None:
-    for index, block in enumerate(python_blocks(page.read_text())):
-        assert run_doctest(block, f"{page.name}[{index}]") == ""
+    """The blocks of a page are one session: a later one may use what an earlier one defined."""
+    assert run_doctest("\n".join(python_blocks(page.read_text())), page.name) == ""
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name not in GENERATED], **ids)
