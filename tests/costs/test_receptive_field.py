@@ -141,7 +141,13 @@ def test_excited_channels_see_everything() -> None:
         {"type": "mean", "name": "squeeze", "dim": (2, 3), "keepdim": True},
         {"type": "mul", "name": "excite", "inputs": ("a", "squeeze")},
     )
-    assert seen(field(*layers))[0] == 34
+    assert seen(field(*layers)) == (34, 1, 1)  # the map itself still moves
+
+
+def test_a_linear_on_a_map_mixes_its_last_axis() -> None:
+    found = field(conv("a", 5, 3, padding=1), {"type": "linear", "out_features": 7})
+    assert found is not None
+    assert (found.size, found.jump) == ((3, 34), (1, 0))
 
 
 @pytest.mark.parametrize(
