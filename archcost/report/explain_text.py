@@ -5,10 +5,8 @@ from __future__ import annotations
 from archcost.report.explain import Explanation, LayerWorking, Line, Sum
 from archcost.report.formula import LATEX, TEXT, Style, letters, numbers, value
 from archcost.report.summary import heading, title
-from archcost.report.writers import latex_escape, markdown_escape
+from archcost.report.writers import WIDTH, latex_escape, markdown_escape
 from archcost.units import count
-
-WIDTH = 118
 
 
 def text(explanation: Explanation) -> str:
@@ -20,7 +18,9 @@ def text(explanation: Explanation) -> str:
 
 
 def markdown(explanation: Explanation) -> str:
-    head = "\n\n".join((f"## {title(explanation.cost)}", *map(markdown_escape, heading(explanation.cost))))
+    head = "\n\n".join(
+        (f"## {markdown_escape(title(explanation.cost))}", *map(markdown_escape, heading(explanation.cost)))
+    )
     blocks = [
         "\n".join([f"### {markdown_escape(_head(layer))}", "", *map(_markdown_line, layer.lines)])
         for layer in explanation.layers
@@ -61,7 +61,8 @@ def _text_line(line: Line) -> str:
 
 
 def _text_sum(total: Sum) -> str:
-    return _wrapped(f"  {total.quantity}: ", _parts(total), " + ", f" = {count(total.result)}")
+    result = f" = {count(total.result)}" if total.parts else ""
+    return _wrapped(f"  {total.quantity}: ", _parts(total), " + ", result)
 
 
 def _wrapped(head: str, pieces: list[str], sign: str, tail: str) -> str:

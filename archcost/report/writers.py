@@ -9,15 +9,22 @@ import re
 import textwrap
 from collections.abc import Sequence
 
-from tabulate import SEPARATING_LINE, tabulate
+from tabulate import SEPARATING_LINE, DataRow, Line, TableFormat, tabulate
 
 from archcost.report.document import Document, Facts, Table, show
 
-WIDTH = 118
+WIDTH = 120
+"""Prose is broken, and a wider table pressed together, to fit a screen of this many columns."""
+
+
+def _ruled(gap: str) -> TableFormat:
+    """Columns a gap apart, rules of dashes where they are asked for."""
+    row = DataRow("", gap, "")
+    return TableFormat(None, Line("", "-", gap, ""), None, None, row, row, 0, None)
 
 
 def text(document: Document) -> str:
-    return _joined([document.title, *(_text_part(part) for part in document.parts)])
+    return _joined([_text_part(part) for part in (document.title, *document.parts)])
 
 
 def markdown(document: Document) -> str:
@@ -58,10 +65,22 @@ def _text_part(part: str | Facts | Table) -> str:
         case Facts(items=items):
             width = max((len(name) for name, _ in items), default=0)
             return "\n".join(_filled(f"{name.ljust(width)}  {value}", width + 2) for name, value in items)
-        case Table(total=None):
-            return _tabulate(part, _shown(part), "simple")
         case Table():
-            return _tabulate(part, [*_shown(part)[:-1], SEPARATING_LINE, _shown(part)[-1]], "simple")
+            return _text_table(part)
+
+
+def _text_table(table: Table) -> str:
+    """The headers are rows like any other, since tabulate would make their columns two wider than they need be."""
+    rows = [table.headers, SEPARATING_LINE, *_shown(table)]
+    if table.total is not None:
+        rows.insert(-1, SEPARATING_LINE)
+    aligned = [column.align for column in table.columns]
+
+    def spaced(gap: str) -> str:
+        return tabulate(rows, tablefmt=_ruled(gap), colalign=aligned, disable_numparse=True)
+
+    wide = spaced("  ")
+    return wide if wide.find("\n") <= WIDTH else spaced(" ")
 
 
 def _filled(line: str, indent: int) -> str:
