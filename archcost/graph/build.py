@@ -57,11 +57,10 @@ def build(spec: ModelSpec, batch: int = 1) -> ModelGraph:
 
 
 def _field_at_fault(error: ShapeError, layer: Layer) -> Path:
-    """The field that a problem begins with, as in `stride has the wrong length`; `inputs` when it speaks of them."""
-    word = error.problem.split()[0].rstrip(":")
-    if word in type(layer).model_fields:
-        return (word,)
-    return ("inputs",) if re.search(r"\binputs?\b", error.problem) else ()
+    """The first field that a problem names, as in `stride has the wrong length`."""
+    words = (word for word in re.findall(r"\w+", error.problem) if word not in ("type", "name"))
+    field = next((word for word in words if word in type(layer).model_fields), None)
+    return () if field is None else (field,)
 
 
 Known = dict[tuple[int, Tensors], Facts]
@@ -119,16 +118,18 @@ def _output(port: Port, types: dict[str, Tensors]) -> TensorType:
     outputs = types[port.producer]
     if port.output >= len(outputs):
         raise ShapeError(
-            f"{port.producer} has no output {port.output}",
-            expected=f"an output from 0 to {len(outputs) - 1}",
+            f"inputs name an output that {port.producer} does not have",
+            expected=f"{port.producer} or {port.producer}:1 to {port.producer}:{len(outputs) - 1}"
+            if len(outputs) > 1
+            else f"{port.producer}, which has one output",
             found=str(port),
-            hint="return_indices: true on the pool" if port.output == 1 else None,
+            hint="return_indices: true, if it is a pool" if port.output == 1 else None,
         )
     return outputs[port.output]
 
 
 def _too_large(tensor: TensorType) -> ShapeError:
-    return ShapeError("a tensor is too large", expected="fewer than 2^63 elements", found=shorten(str(tensor)))
+    return ShapeError("a tensor is too large", expected="fewer than 2^63 elements", found=f"{tensor}"[:60])
 
 
 def _check_shared(spec: ModelSpec, nodes: list[Node]) -> None:

@@ -175,7 +175,7 @@ class Expansion:
                 name,
                 expected=listing([f"${known}" for known in values]) or "no parameters are declared here",
                 found=shorten(value),
-                hint=nearest(parameter, values),
+                hint=nearest(f"${parameter}", [f"${known}" for known in values]),
             )
         if values[parameter] is None:
             raise self.refuse(
@@ -255,7 +255,9 @@ class Expansion:
     def repeat(self, entry: Repeat, scope: Scope, values: Values, path: Path) -> str | None:
         last: str | None = None
         inside = (*path, "layers")
-        for number in range(1, self.rounds(entry, scope.full(entry.name or "repeat"), values, path) + 1):
+        for number in range(
+            1, self.rounds(entry, scope.full(entry.name) if entry.name else scope.prefix, values, path) + 1
+        ):
             if entry.name is None:
                 last = self.entries(entry.layers, scope, values, inside)
                 continue
@@ -297,8 +299,8 @@ class Expansion:
                 raise LimitError(
                     "the network is too large",
                     expected=f"at most {MOST_LAYERS:,} layers and connections",
-                    found=f"{shorten(total)} or more",
-                ).at(layer=entry.name, place=self.spec.source.place(at))
+                    found=f"{total:,} or more",
+                ).at(layer=name, place=self.spec.source.place(at))
         return total
 
     def count_block(self, block: str, values: Values) -> int:

@@ -33,7 +33,9 @@ class Names:
                 name,
                 expected="each name once",
                 found=f"first at {first}" if first else "an earlier one",
-                hint="another name for one of them, or a name for the repeat around them",
+                hint="another name: in a block, input is what goes into it"
+                if name.endswith(".input")
+                else "another name for one of them, or a name for the repeat around them",
             )
         self.given[name] = path
         return name

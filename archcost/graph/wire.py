@@ -64,7 +64,11 @@ class _Names:
             full = scope.full(name)
             if full == reader.name and isinstance(reader, Placed):
                 raise self.refuse(
-                    reader, "a layer cannot read its own output", "inputs", expected="another layer", found=name
+                    reader,
+                    "a layer cannot read its own output",
+                    "inputs",
+                    expected="another layer",
+                    found=shorten(name),
                 )
             if full in self.known:
                 return self._select(full, index, reader)
@@ -81,7 +85,7 @@ class _Names:
         if int(index or 0) >= len(ports):
             raise self.refuse(
                 reader,
-                f"{full} has no output {index}",
+                f"inputs name an output that {full} does not have",
                 "inputs",
                 expected=f"at most {full}:{len(ports) - 1}",
                 found=f"{full}:{index}",
@@ -104,7 +108,7 @@ class _Names:
             )
         return self.refuse(
             reader,
-            f"{field} reaches forward to {shorten(forward.name)}",
+            f"{field} {'reach' if field == 'inputs' else 'reaches'} forward to {shorten(forward.name)}",
             field,
             expected="a layer that stands before this one",
             found=shorten(name),
@@ -118,6 +122,7 @@ class _Names:
 
     def _unknown(self, name: str, reader: Placed | Alias, field: str) -> SpecError:
         inner = f"{reader.scope.prefix}."
+        inside = next((full for full in reversed(self.known) if full.endswith(f".{name}")), None)
         visible = (full.removeprefix(inner) for full in reversed(self.known))
         return self.refuse(
             reader,
@@ -125,7 +130,7 @@ class _Names:
             field,
             expected="the name of a layer before this one" + (", or of a network input" if field == "inputs" else ""),
             found=shorten(name),
-            hint=nearest(name, visible),
+            hint=inside or nearest(name, visible),
         )
 
     def shared(self, step: Placed) -> SharedWeight | None:

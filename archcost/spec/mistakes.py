@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from archcost.errors import Details, Place, SpecError, listing, nearest, shorten
+from archcost.errors import Place, SpecError, listing, nearest, shorten
 from archcost.layers import LAYERS
 from archcost.layers.base import Name, Reference, WeightReference
 from archcost.spec.model import Block, BlockUse, InputSpec, ModelSpec, Published, Repeat, Source
@@ -55,6 +55,9 @@ def explain_first(
     `written` are the fields of a layer before its `$expressions` were worked out.
     """
     mistakes = [_mistake(details, tree) for details in error.errors(include_url=False)]
+    # A misspelt field is not missing as well.
+    misspelt = {mistake.path[:-1] for mistake in mistakes if mistake.kind == "extra_forbidden"}
+    mistakes = [mistake for mistake in mistakes if mistake.kind != "missing" or mistake.path[:-1] not in misspelt]
 
     def order(mistake: Mistake) -> tuple[bool, int, int]:
         place = source.place((*prefix, *mistake.path))
@@ -80,7 +83,8 @@ def _mistake(details: ErrorDetails, tree: object) -> Mistake:
     kind, message = details["type"], details["msg"]
     if kind == "layer_field":  # raised again by LayerTemplate
         kind, message, context = context["kind"], context["message"], context["context"]
-    return Mistake(real_path(details["loc"], tree, kind), kind, message, details["input"], context)
+    path = real_path(details["loc"], tree, kind)
+    return Mistake((*path, "type") if kind == "layer_type" else path, kind, message, details["input"], context)
 
 
 def real_path(loc: Path, tree: object, kind: str = "") -> Path:
@@ -102,50 +106,58 @@ def _tell(mistakes: Sequence[Mistake], tree: object) -> SpecError:
     first = mistakes[0]
     match first.kind:
         case "layer_type":
-            return _unknown_type(value_at(tree, (*first.path, "type")), tree)
+            return _unknown_type(value_at(tree, first.path), tree)
         case "extra_forbidden":
             return _unknown_field(first, tree)
         case "missing":
             return _missing_field(first, tree)
         case "entry":
-            found = as_mapping(first.found)
-            told = spell(first.found) if found is None else listing([*found]) or "an empty mapping"
-            return SpecError("not a layer", expected="a mapping with one of type, block and repeat", found=told)
+            return SpecError(
+                "not a layer",
+                expected="a mapping with one of type, block and repeat",
+                found=_fields_or_value(first.found),
+            )
         case "parameter_name":
             return SpecError("wrong name for a parameter", expected=_expected(first), found=spell(first.found))
         case _:
-            return SpecError(_headline(first, tree), **_wrong_value(mistakes))
+            return _wrong_value(mistakes, tree)
 
 
-def _headline(mistake: Mistake, tree: object) -> str:
-    """`wrong value for 'kernel_size[1]'`; a rule about several fields names none."""
-    path = mistake.path
-    if not path:
-        return "not a spec"
-    indices = list(takewhile(lambda step: isinstance(step, int), reversed(path)))
-    words = path[: len(path) - len(indices)]
-    if as_mapping(mistake.found) is not None and "type" in (value_at(tree, path) or ()):
-        return "fields that do not go together"
-    return f"wrong value for '{words[-1] if words else 'layer'}{''.join(f'[{i}]' for i in reversed(indices))}'"
-
-
-def _wrong_value(mistakes: Sequence[Mistake]) -> Details:
+def _wrong_value(mistakes: Sequence[Mistake], tree: object) -> SpecError:
+    path, found = mistakes[0].path, mistakes[0].found
     # Where the type was right, only the limit matters, not the other types that would do as well.
     limits = [mistake for mistake in mistakes if not mistake.kind.endswith("_type") and mistake.kind != "none_required"]
-    expected = list(dict.fromkeys(_expected(mistake) for mistake in limits or mistakes))
-    found = mistakes[0].found
-    return {"expected": " or ".join(expected), "found": spell(found), "hint": _hint(found, expected[0])}
+    expected = ", or ".join(dict.fromkeys(map(_expected, limits or mistakes)))
+    words = [word for mistake in mistakes for word in re.findall(r"\w+", str(mistake.context.get("expected", "")))]
+    if "type" in (as_mapping(value_at(tree, path)) or {}):
+        return SpecError("fields that do not go together", expected=expected, found=_fields_or_value(found))
+    problem = f"wrong value for {_field(path)!r}" if path else "not a spec"
+    return SpecError(problem, expected=expected, found=spell(found), hint=_hint(found, expected, words))
 
 
-def _hint(found: object, expected: str) -> str | None:
+def _field(path: Path) -> str:
+    """`kernel_size[1]`."""
+    indices = list(takewhile(lambda step: isinstance(step, int), reversed(path)))
+    word = path[-1 - len(indices)] if len(indices) < len(path) else ""
+    return f"{word}{''.join(f'[{index}]' for index in reversed(indices))}"
+
+
+def _fields_or_value(found: object) -> str:
+    fields = as_mapping(found)
+    return listing([*fields]) if fields else spell(found)
+
+
+def _hint(found: object, expected: str, words: Sequence[str]) -> str | None:
     """Against the usual slips of YAML, and misspelt words."""
     if not isinstance(found, str):
         return None
-    if "true or false" in expected and found.lower() in ("yes", "no", "on", "off"):
-        return f"{'true' if found.lower() in ('yes', 'on') else 'false'}, since YAML 1.2 knows no {found}"
-    if ("integer" in expected or "number" in expected) and re.fullmatch(r"-?[0-9.]{1,20}", found):
+    if expected == "true or false" and found.lower() in ("yes", "no", "on", "off"):
+        return f"{'true' if found.lower() in ('yes', 'on') else 'false'}: in YAML 1.2, {found} is a word"
+    if re.fullmatch(r"-?[0-9]{1,20}", found) and ("integer" in expected or "number" in expected):
         return f"{found} without quotes"
-    return nearest(found, re.findall(r"\w+", expected)) if ", " in expected else None
+    if expected == "a list" and re.fullmatch(r"[\w.:]{1,60}", found):
+        return f"[{found}]"
+    return nearest(found, words)
 
 
 def _expected(mistake: Mistake) -> str:
@@ -163,25 +175,30 @@ def _expected(mistake: Mistake) -> str:
         case "tuple_type" | "list_type":
             return "a list"
         case "dict_type" | "model_type" | "model_attributes_type":
-            return "a mapping"
+            is_input = mistake.path[:1] in (("input",), ("inputs",))
+            return "a shape such as [3, 224, 224]" if is_input else "a mapping"
         case "none_required":
             return "null"
         case "greater_than_equal":
-            return f"at least {limit['ge']:,}"
+            return f"at least {_number(limit['ge'])}"
         case "less_than_equal":
-            return f"at most {limit['le']:,}"
+            return f"at most {_number(limit['le'])}"
         case "string_too_long":
             return f"at most {limit['max_length']:,} characters"
         case "too_long":
             return f"at most {limit['max_length']:,} entries"
         case "too_short":
-            return f"at least {limit['min_length']:,}"
+            return f"at least {limit['min_length']:,} entry"
         case "literal_error":
             return str(limit["expected"]).replace("'", "")
         case "string_pattern_mismatch":
             return next(told for schema, told in PATTERNS.items() if repr(limit["pattern"]) in schema)
         case _:
-            return mistake.message.removeprefix("Input should be ").removeprefix("Input should ")
+            return mistake.message.removeprefix("Input should ").removeprefix("be ").removeprefix("have ")
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def _unknown_type(found: object, tree: object) -> SpecError:

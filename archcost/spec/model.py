@@ -157,7 +157,9 @@ class BlockUse(BaseModel):
 def check_rounds(value: Any) -> int | str:
     if (type(value) is int and 0 <= value <= MAX_SIZE) or (isinstance(value, str) and "$" in value):
         return value
-    raise PydanticCustomError("repeat", "Input should be an integer from 0, or an expression such as $depth")
+    raise PydanticCustomError(
+        "repeat", "Input should be an integer from 0 to 2,147,483,647, or an expression such as $depth"
+    )
 
 
 class Repeat(BaseModel):
@@ -265,6 +267,8 @@ class Source:
 
     def place(self, path: Path) -> Place | None:
         """The nearest known place at or above a path into the spec."""
+        if path[:2] == ("inputs", "input") and ("input",) in self.marks:  # the short way to write one input
+            path = ("input", *path[2:])
         for length in range(len(path), -1, -1):
             if path[:length] in self.marks:
                 return Place(*self.marks[path[:length]])

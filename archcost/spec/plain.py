@@ -55,4 +55,7 @@ def spell(value: object) -> str:
     if entries is not None:
         more = ", …" if len(entries) > 8 else ""
         return f"[{', '.join(map(spell, entries[:8]))}{more}]"
-    return "a mapping" if isinstance(value, dict) else shorten(value)
+    mapping = as_mapping(value)
+    if mapping is not None:
+        return "a mapping" if mapping else "an empty mapping"
+    return shorten(value)
