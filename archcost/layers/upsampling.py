@@ -84,13 +84,17 @@ class Upsample(Layer):
         return (Reduction(outputs[0].numel, 2 * taps - 1, {0: 2 * taps}, "weighted sum of neighbours"),)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        spans = zip(inputs[0].shape[2:], outputs[0].shape[2:], strict=True)
-        return tuple(self._rule(before, after) for before, after in spans)
+        """Neighbours are n/m apart, or 1/scale_factor where it was given, even if ⌊n·scale_factor⌋ cut some off."""
+        spans = list(zip(inputs[0].shape[2:], outputs[0].shape[2:], strict=True))
+        if self.size is None:
+            jumps = [1 / Fraction(str(scale)) for scale in self._scales(len(spans))]
+        else:
+            jumps = [Fraction(before, after) for before, after in spans]
+        return tuple(self._rule(*span, jump) for span, jump in zip(spans, jumps, strict=True))
 
-    def _rule(self, before: int, after: int) -> Rule:
+    def _rule(self, before: int, after: int, jump: Fraction) -> Rule:
         if self.mode == "nearest":
-            # ⌊o·n/m⌋, which is at most (m/gcd − 1)/(m/gcd) below o·n/m.
-            jump = Fraction(before, after)
+            # ⌊o·jump⌋, which is at most (d − 1)/d below o·jump for a jump of denominator d.
             return Window(jump, -(1 - Fraction(1, jump.denominator)), Fraction(0))
         if self.align_corners and after == 1:
             return WHOLE
@@ -98,7 +102,6 @@ class Upsample(Layer):
         if self.align_corners:
             jump, shift = Fraction(before - 1, after - 1), Fraction(0)
         else:
-            jump = Fraction(before, after)
             shift = (jump - 1) / 2
         step = Fraction(1, (jump.denominator * shift.denominator))
         return Window(jump, shift - (1 - step) - (reach - 1), shift + reach)
