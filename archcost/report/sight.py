@@ -50,14 +50,14 @@ def sight_steps(cost: ModelCost, layer: LayerCost) -> tuple[Step, ...]:
 
 
 def _before(cost: ModelCost, layer: LayerCost) -> list[Field]:
-    """Fields of the tensors that the layer looks at, each once."""
+    """Fields of the tensors that the layer looks at, each once; beside other inputs, indices and labels do not count."""
     assert layer.field is not None
     fields = {name: Field(name, (POINT,) * (tensor.rank - 2)) for name, tensor in cost.graph.inputs.items()}
     fields |= {each.name: each.field for each in cost.layers if each.field is not None}
     found = [
         fields[port.producer]
         for port, tensor in zip(layer.node.inputs, layer.node.input_types, strict=True)
-        if tensor.is_floating and port.producer in fields
+        if port.producer in fields and (tensor.is_floating or len(layer.node.inputs) == 1)
     ]
     suiting = [f for f in found if f.source == layer.field.source and len(f.axes) == len(layer.field.axes)]
     return list(dict.fromkeys(suiting))
@@ -82,7 +82,7 @@ def _axis_steps(layer: LayerCost, axis: int, rule: Rule, branches: Sequence[Inte
         case Everything():
             values: Values = {**seen, "n": extent}
             return (
-                Step(FIELD, "r_in + (n - 1)*j_in", values, "every output sees the whole axis"),
+                _whole(FIELD, "r_in + (n - 1)*j_in", values, "every output sees the whole axis"),
                 Step(JUMP, "0", {}, "every output sees the same"),
                 _whole(PADDING, "P_in", values),
             )
