@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 Rational = int | Fraction
 """Integers as long as nothing is upsampled: most networks never meet a fraction."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """Output o looks at inputs [jump·o + low, jump·o + high], where they are integers.
 
     A convolution has jump = stride, low = −padding, high = dilation·(kernel − 1) − padding.

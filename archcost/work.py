@@ -8,7 +8,6 @@ A layer says what it does in elements; the kind fixes what a FLOP is. Two column
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 Operand = int | str
@@ -31,8 +30,7 @@ class Flops(NamedTuple):
 NO_FLOPS = Flops()
 
 
-@dataclass(frozen=True, slots=True)
-class Contraction:
+class Contraction(NamedTuple):
     """Sums of products: convolution, linear, matrix product.
 
     `macs` multiply-and-adds forward. The gradient of each operand is again one contraction of as
@@ -51,13 +49,12 @@ class Contraction:
         return self.forward if operand in self.operands else NO_FLOPS
 
 
-@dataclass(frozen=True, slots=True)
-class Elementwise:
+class Elementwise(NamedTuple):
     """`operations` a value over `numel` values; `gradients` gives each operand's operations a value."""
 
     numel: int
     operations: int
-    gradients: Mapping[Operand, int] = field(default_factory=dict[Operand, int])
+    gradients: Mapping[Operand, int]
     what: str = ""
 
     @property
@@ -69,22 +66,26 @@ class Elementwise:
         return Flops(elementwise=self.numel * self.operations)
 
     def gradient(self, operand: Operand) -> Flops:
-        return Flops(elementwise=self.numel * self.gradients.get(operand, 0))
+        operations = self.gradients.get(operand)
+        return Flops(elementwise=self.numel * operations) if operations else NO_FLOPS
 
 
-@dataclass(frozen=True, slots=True)
 class Reduction(Elementwise):
     """Like `Elementwise`, over the values read, of which fewer are written (pooling, mean, a norm's sums)."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class Gather(Elementwise):
     """Values picked or scattered by index. Free forward; backward may add up what meets in one place."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True)
+
 class Copy(Elementwise):
     """Values moved or only renamed (concat, pad, reshape): no arithmetic either way."""
+
+    __slots__ = ()
 
 
 Work = Contraction | Elementwise

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from archcost.work import NO_FLOPS, Contraction, Copy, Elementwise, Flops, Gather, Reduction
@@ -44,5 +42,5 @@ def test_the_other_kinds_count_operations_a_value(kind: type[Elementwise]) -> No
 
 
 def test_work_is_frozen() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         Contraction(1).macs = 2  # type: ignore[misc]

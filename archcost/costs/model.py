@@ -44,7 +44,7 @@ class Amounts(NamedTuple):
     flops: TrainingFlops
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Costed:
     """What a layer and a whole network have in common: their amounts, by name."""
 
@@ -75,7 +75,7 @@ class Costed:
         return self.amounts.flops
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LayerCost(Costed):
     """What one layer costs. Parameters are its own: a weight shared with another layer counts there."""
 

@@ -10,8 +10,8 @@ from archcost.units import count, parse_printed
 def check_published(spec: ModelSpec, parameters: int, macs: int) -> None:
     """Raises SpecError when a figure disagrees. `macs` are of one sample.
 
-    An integer must agree exactly. Text (`138 M`) must agree to one unit of its last digit, since papers both
-    round and cut off.
+    An integer must agree exactly. Text (`138 M`) must be what rounding or cutting off makes of the count, since
+    papers do both.
     """
     if spec.published is None:
         return
@@ -36,4 +36,4 @@ def _agrees(spec: ModelSpec, name: str, stated: int | str, found: int) -> bool:
             f"published {name} cannot be read", expected="an integer, or text such as 138 M", found=repr(stated[:60])
         ).at(layer=spec.name, place=spec.source.place(("published", name)))
     value, last_digit = parsed
-    return abs(found - value) < last_digit
+    return -last_digit / 2 <= found - value < last_digit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import prod
 
 from archcost.errors import ShapeError, SpecError, shorten
 from archcost.graph.loss import check_loss
@@ -93,11 +94,11 @@ def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:
         found = _told_of_producers(error.found, wired.inputs, input_types)
         raise ShapeError(error.problem, expected=error.expected, found=found, hint=error.hint) from None
     weights = layer.weights(input_types)
-    for tensor in (*output_types, *(TensorType(weight.shape) for weight in weights)):
-        if tensor.numel >= LARGEST_TENSOR:
-            raise _too_large(tensor)
-        if tensor.rank > MOST_AXES:
-            raise ShapeError("a tensor has too many axes", expected=f"at most {MOST_AXES}", found=f"{tensor.rank:,}")
+    for shape in [thing.shape for thing in (*output_types, *weights)]:
+        if prod(shape) >= LARGEST_TENSOR:
+            raise _too_large(TensorType(shape))
+        if len(shape) > MOST_AXES:
+            raise ShapeError("a tensor has too many axes", expected=f"at most {MOST_AXES}", found=f"{len(shape):,}")
     work, windows = layer.work(input_types, output_types), layer.windows(input_types, output_types)
     return Facts(input_types, output_types, weights, work, windows)
 

@@ -39,9 +39,10 @@ def wire(spec: ModelSpec) -> list[Wired]:
             elif ports:
                 previous = ports[0]
             continue
-        inputs = tuple(names.look_up(name, step)[0] for name in step.reads) or (previous,)
+        inputs = tuple([names.look_up(name, step)[0] for name in step.reads]) if step.reads else (previous,)
         trainable = step.scope.trainable and (not isinstance(step.layer, WeightedLayer) or step.layer.trainable)
-        wired.append(Wired(step.name, step.layer, inputs, trainable, names.shared(step), step.path))
+        shared = names.shared(step, step.layer.shared_weight) if step.layer.shared_weight else None
+        wired.append(Wired(step.name, step.layer, inputs, trainable, shared, step.path))
         names.known[step.name] = ()
         previous = Port(step.name)
     return wired
@@ -133,11 +134,8 @@ class _Names:
             hint=inside or nearest(name, visible),
         )
 
-    def shared(self, step: Placed) -> SharedWeight | None:
-        """The layer whose weight this one uses, when it says so."""
-        reference = getattr(step.layer, "weight", None)
-        if not isinstance(reference, str):
-            return None
+    def shared(self, step: Placed, reference: str) -> SharedWeight:
+        """The layer whose weight this one uses."""
         transposed = reference.endswith(".T")
         name = reference.removesuffix(".T").removesuffix(".weight")
         for scope in step.scope.outwards():
@@ -152,26 +150,17 @@ class _Names:
 
 def _way(steps: Sequence[Placed | Alias], start: Placed | Alias, end: Placed | Alias) -> tuple[str, ...]:
     """From `end` on to `start`, which `end` reads, and back: a circle. Empty when `start` does not come from `end`."""
+    import networkx as nx  # no cost needs an algorithm, only this message
+
     names = {step.name for step in steps}
-    reads: dict[str, list[str]] = {}
+    graph: nx.DiGraph[str] = nx.DiGraph()
     previous: str | None = None
     for step in steps:
         written = [read.partition(":")[0] for read in step.reads]
-        reads[step.name] = [
-            next((s.full(name) for s in step.scope.outwards() if s.full(name) in names), name) for name in written
-        ]
-        reads[step.name] = reads[step.name] or ([previous] if previous else [])
+        reads = [next((s.full(name) for s in step.scope.outwards() if s.full(name) in names), name) for name in written]
+        graph.add_edges_from((read, step.name) for read in reads or ([previous] if previous else []))
         previous = step.name
-    came_from = {start.name: ""}
-    waiting = [start.name]
-    for name in waiting:
-        for read in reads.get(name, ()):
-            if read not in came_from:
-                came_from[read] = name
-                waiting.append(read)
-    if end.name not in came_from:
+    if start.name not in graph or end.name not in graph or not nx.has_path(graph, end.name, start.name):
         return ()
-    way = [end.name]
-    while way[-1] != start.name:
-        way.append(came_from[way[-1]])
+    way: list[str] = nx.shortest_path(graph, end.name, start.name)  # pyright: ignore[reportUnknownMemberType]
     return (*way, end.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
 from typing import Annotated, Any, ClassVar, LiteralString, NamedTuple, cast
 
@@ -62,8 +61,7 @@ class Arity(NamedTuple):
         return f"{self.least} inputs or more" if self.most is None else f"{self.least} to {self.most} inputs"
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(NamedTuple):
     """A parameter, or a buffer (kept and saved, never trained), of a layer."""
 
     name: str
