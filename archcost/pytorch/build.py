@@ -50,8 +50,15 @@ def build(spec: ModelSpec, device: str = "cpu") -> Network:
 
 def require_device(device: str) -> None:
     """Raises ArchcostError when torch has no such device here."""
-    try:
+    with refused_at(device):
         torch.empty(0, device=device)
+
+
+@contextmanager
+def refused_at(device: str) -> Generator[None]:
+    """What torch says against a device, as an ArchcostError."""
+    try:
+        yield
     except REFUSALS as error:
         raise ArchcostError(
             f"device {shorten(device)} cannot be used here",
@@ -61,11 +68,15 @@ def require_device(device: str) -> None:
 
 
 def zeros(spec: ModelSpec, batch: int, device: str) -> dict[str, Tensor]:
-    """The network's inputs, `batch` samples of zeros."""
-    return {
-        name: torch.zeros((batch, *given.shape), dtype=getattr(torch, given.dtype), device=device)
-        for name, given in spec.inputs.items()
-    }
+    """The network's inputs, `batch` samples of zeros. Raises ArchcostError when torch cannot make one."""
+    made: dict[str, Tensor] = {}
+    for name, given in spec.inputs.items():
+        try:
+            made[name] = torch.zeros((batch, *given.shape), dtype=getattr(torch, given.dtype), device=device)
+        except REFUSALS as error:
+            place = spec.source.place(("inputs", name))
+            raise ArchcostError("torch cannot make this input", found=said(error), layer=name, place=place) from None
+    return made
 
 
 @contextmanager

@@ -59,6 +59,7 @@ class Pass(NamedTuple):
     """One layer in a forward and a backward pass."""
 
     inputs: tuple[Tensor, ...]
+    """Meta tensors like those that arrived."""
     shapes: tuple[Shape, ...]
     forward: int
     backward: int
@@ -97,7 +98,7 @@ def count_flops(network: Network, inputs: Sequence[Tensor]) -> FlopCounts:
     owners: dict[Any, str] = {}
 
     def before(name: str, module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        arrived[name] = tuple(tensor.detach() for tensor in given)
+        arrived[name] = tuple(torch.empty_like(tensor, device="meta") for tensor in given)
         meter.enter(name)
 
     def after(name: str, module: nn.Module, given: tuple[Tensor, ...], result: Tensor | tuple[Tensor, ...]) -> None:
@@ -169,6 +170,12 @@ def _hooks(network: Network, before: Any, after: Any) -> Generator[None]:
             handle.remove()
 
 
+def real_size(network: Network, counted: FlopCounts) -> int:
+    """Bytes that weights and all the tensors between layers would take, were they real."""
+    passing = (tensor for layer in counted.layers.values() for tensor in layer.inputs)
+    return sum(tensor.nbytes for tensor in (*network.state_dict().values(), *passing))
+
+
 def materialise(network: Network, device: str) -> Network:
     """A meta network on a real device, all zeros: counters ask for real tensors, not for their values."""
     state = {
@@ -216,6 +223,11 @@ def count_by_fvcore(
     except REFUSALS:
         return FvcoreCounts({name: _alone(module_at(network, name), arrived[name]) for name in names}, None)
     return FvcoreCounts({name: _counted(analysis, name) for name in names}, _counted(analysis, ""))
+
+
+def silent(counted: FlopCounts, reason: str) -> FvcoreCounts:
+    """What fvcore says of a network that it is not given."""
+    return FvcoreCounts({name: Counted(failure=reason) for name in counted.layers}, None)
 
 
 def _alone(module: nn.Module, arrived: Sequence[Tensor]) -> Counted:

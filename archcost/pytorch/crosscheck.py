@@ -13,7 +13,7 @@ import torch
 from archcost.costs import LayerCost, ModelCost, cost
 from archcost.graph import build as build_graph
 from archcost.presentable import Presentable
-from archcost.pytorch.build import build, require_device, zeros
+from archcost.pytorch.build import build, refused_at, require_device, zeros
 from archcost.pytorch.conventions import FVCORE_COUNTS
 from archcost.pytorch.counters import (
     Counted,
@@ -25,14 +25,23 @@ from archcost.pytorch.counters import (
     count_flops,
     count_weights,
     materialise,
+    real_size,
+    silent,
 )
 from archcost.pytorch.differences import KNOWN_DIFFERENCES, KnownDifference
+from archcost.pytorch.network import Network
 from archcost.spec import ModelSpec
 
 Value = int | tuple[tuple[int, ...], ...]
 """A count, or the shapes of a layer's outputs."""
 
 TOTAL = "total"
+
+TORCH = f"torch {torch.__version__.partition('+')[0]}"
+"""Without the build, such as +cpu, which says nothing about the counts."""
+
+ROOM = 4 * 2**30
+"""Bytes that a check may take on the machine where it runs: seven times VGG-E."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +104,44 @@ def _plain(check: Check) -> dict[str, Any]:
 def verify(spec: ModelSpec, device: str = "cpu", batch: int = 1) -> Verification:
     """Build the network in torch and compare shapes, weights, MACs and contraction FLOPs, each layer and in total.
 
-    Counted on the meta device, and by fvcore on the CPU with real tensors; on another `device` shapes and FLOPs
-    are counted there too. The default batch is 1, as in `archcost summary`, since fvcore really runs the network.
-    Raises ArchcostError for a wrong input or a device that is not there.
+    Counted on the meta device at the given batch; on a `device` such as cuda also there. fvcore really runs the
+    network, on the CPU, and therefore always at batch 1. Raises ArchcostError for a wrong input, a device that is
+    not there, or a network that torch refuses.
     """
     require_device(device)
     expected = cost(build_graph(spec, batch))
     network = build(spec, "meta")
     checks = list(_weight_checks(expected, count_weights(network), count_all_weights(network)))
-    counted = count_flops(network, tuple(zeros(spec, batch, "meta").values()))
+    counted = _count(spec, network, batch, "meta")
     checks += _pass_checks(expected, counted, "meta")
-    arrived = {name: layer.inputs for name, layer in counted.layers.items()}
-    materialise(network, "cpu")
-    checks += _fvcore_checks(expected, count_by_fvcore(network, tuple(zeros(spec, batch, "cpu").values()), arrived))
     if torch.device(device).type not in ("cpu", "meta"):
-        network = network.to(device)
-        checks += _pass_checks(expected, count_flops(network, tuple(zeros(spec, batch, device).values())), device)
+        with refused_at(device):
+            materialise(network, device)
+        checks += _pass_checks(expected, _count(spec, network, batch, device), device)
+        network.to("meta")
+    single = counted if batch == 1 else _count(spec, network, 1, "meta")
+    checks += _fvcore_checks(cost(build_graph(spec, 1)), _ask_fvcore(spec, network, single))
     return Verification(spec.name, device, tuple(checks))
 
 
+def _count(spec: ModelSpec, network: Network, batch: int, device: str) -> FlopCounts:
+    return count_flops(network, tuple(zeros(spec, batch, device).values()))
+
+
+def _ask_fvcore(spec: ModelSpec, network: Network, counted: FlopCounts) -> FvcoreCounts:
+    """On real tensors, unless they are too large for that."""
+    size = real_size(network, counted)
+    if size > ROOM:
+        return silent(
+            counted, f"fvcore needs real tensors, and {size:,} bytes of them are too many to make for a check"
+        )
+    materialise(network, "cpu")
+    arrived = {name: layer.inputs for name, layer in counted.layers.items()}
+    return count_by_fvcore(network, tuple(zeros(spec, 1, "cpu").values()), arrived)
+
+
 def _weight_checks(expected: ModelCost, layers: dict[str, Weights], whole: Weights) -> Iterator[Check]:
-    by = f"torch {torch.__version__}"
+    by = TORCH
     for quantity, field in (
         ("parameters", "parameters"),
         ("trainable_parameters", "trainable"),
@@ -128,7 +154,7 @@ def _weight_checks(expected: ModelCost, layers: dict[str, Weights], whole: Weigh
 
 
 def _pass_checks(expected: ModelCost, counted: FlopCounts, device: str) -> Iterator[Check]:
-    by = f"torch {torch.__version__} on {device}"
+    by = f"{TORCH} on {device}"
     for layer in expected.layers:
         yield compare("output_shapes", layer.name, layer.output_shapes, counted.layers[layer.name].shapes, by)
     by = f"FlopCounterMode of {by}"
@@ -152,7 +178,7 @@ def _excess(layer: LayerCost, counted: FlopCounts) -> dict[KnownDifference, int]
 
 
 def _fvcore_checks(expected: ModelCost, counted: FvcoreCounts) -> Iterator[Check]:
-    by = f"fvcore {version('fvcore')}"
+    by = f"fvcore {version('fvcore')} at batch 1"
     whole = counted.whole or _sum(counted.layers.values())
     ours = {layer.name: FVCORE_COUNTS[layer.type](layer) for layer in expected.layers}
     yield _fvcore_check("macs", TOTAL, expected.macs, whole.macs, whole, by)

@@ -49,8 +49,9 @@ def test_the_step_of_vgg_d_by_torch() -> None:
 def test_the_batch_multiplies_work_and_not_weights() -> None:
     one, three = (verify(archcost.load("lenet5"), batch=batch) for batch in (1, 3))
     assert three.ok
-    for quantity, factor in (("macs", 3), ("flops_forward", 3), ("flops_backward", 3), ("parameters", 1)):
+    for quantity, factor in (("flops_forward", 3), ("flops_backward", 3), ("parameters", 1), ("macs", 1)):
         assert check_of(three, quantity).witness == factor * check_of(one, quantity).witness  # pyright: ignore
+    assert check_of(three, "macs").by.endswith(" at batch 1")
 
 
 def test_json() -> None:
@@ -69,7 +70,7 @@ def test_json() -> None:
     total = next(check for check in plain["checks"] if check["quantity"] == "parameters")
     parameters = archcost.cost(archcost.build(archcost.load("mlp"))).parameters
     assert (total["scope"], total["archcost"], total["witness"]) == ("total", parameters, parameters)
-    assert total["by"] == f"torch {torch.__version__}"
+    assert total["by"] == "torch " + torch.__version__.removesuffix("+cpu")
 
 
 SMALL = archcost.loads("""
@@ -206,6 +207,31 @@ layers:
     assert check_of(verification, "macs", "before").witness == 24 * 4 * 5
     assert check_of(verification, "macs", "after").witness == 24 * 5 * 3
     assert check_of(verification, "flops_forward").witness == 2 * (24 * 4 * 5 + 24 * 5 * 3)
+
+
+def test_a_network_too_large_to_be_real_is_not_made_real() -> None:
+    spec = archcost.loads("""
+name: vast
+input: [1000000]
+layers:
+  - {type: linear, name: fc, out_features: 1000000}
+""")
+    verification = verify(spec, batch=2**20)
+    assert verification.ok
+    # 2^20 rows of 10^6 * 10^6 products, 2 FLOPs each
+    assert check_of(verification, "flops_forward").witness == 2 * 2**20 * 10**12
+    # weights 10^12 + 10^6 and one sample of 10^6, 4 bytes each
+    reason = "fvcore needs real tensors, and 4,000,008,000,000 bytes of them are too many to make for a check"
+    assert {(check.scope, check.reason) for check in verification.silent} == {("total", reason), ("fc", reason)}
+
+
+def test_an_input_that_torch_cannot_hold_is_an_error() -> None:
+    spec = archcost.ModelSpec.model_validate(
+        {"name": "net", "inputs": {"x": [2**31 - 1, 2**31 - 1]}, "layers": [{"type": "relu"}]}
+    )
+    with pytest.raises(ArchcostError, match="torch cannot make this input") as caught:
+        verify(spec)
+    assert caught.value.layer == "x"
 
 
 def test_what_fvcore_leaves_out_is_named() -> None:
