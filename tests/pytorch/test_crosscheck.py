@@ -299,6 +299,45 @@ layers:
     assert caught.value.layer == "kept"
 
 
+SHARED = {
+    "transposed, frozen owner": """
+input: [3, 8, 8]
+layers:
+  - {type: conv2d, name: there, out_channels: 6, kernel_size: 3, trainable: false}
+  - {type: conv2d, name: back, out_channels: 3, kernel_size: 3, padding: 2, weight: there.weight.T}
+""",
+    "as it is, frozen borrower": """
+input: [3, 8, 8]
+layers:
+  - {type: conv2d, name: down, out_channels: 6, kernel_size: 3, stride: 2, groups: 3}
+  - {type: conv_transpose2d, name: up, out_channels: 3, kernel_size: 3, stride: 2, groups: 3, trainable: false,
+      weight: down.weight}
+""",
+    "twice the same": """
+input: [5, 4]
+layers:
+  - {type: linear, name: first, out_features: 4}
+  - {type: linear, name: second, out_features: 4, bias: false, weight: first.weight}
+  - {type: linear, name: third, out_features: 4, weight: first.weight.T}
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "backward"),
+    [
+        ("transposed, frozen owner", 0),  # the last bias alone is trained, and a bias is no contraction
+        # 2 samples * 3*3*6 values * 1*9 = 972 MACs each way: the weight of `down`; input and (its) weight of `up`
+        ("as it is, frozen borrower", 3 * 2 * 972),
+        ("twice the same", 5 * 2 * 10 * 4 * 4),  # 10 rows; the weight of each, the input of the second and third
+    ],
+)
+def test_shared_weights(case: str, backward: int) -> None:
+    verification = verify(archcost.loads(f"name: shared{SHARED[case]}"), batch=2)
+    assert verification.disagreements == ()
+    assert check_of(verification, "flops_backward").witness == backward
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_without_cuda_is_a_clear_error() -> None:
     with pytest.raises(ArchcostError, match="device 'cuda' cannot be used here"):
