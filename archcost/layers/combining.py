@@ -6,6 +6,7 @@ from itertools import zip_longest
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
+from archcost.formulas import Step
 from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis, require_floating
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, WHOLE, Rules
@@ -67,6 +68,10 @@ class Mul(Layer):
         return (Elementwise(outputs[0].numel, 1, {**gradients}, "multiplied"),)
 
 
+MOST_TERMS = 16
+"""A longer sum explains nothing."""
+
+
 class Concat(Layer):
     """Tensors side by side along `dim` (torch.cat). `dim` defaults to 1, the channels, where torch has the batch."""
 
@@ -93,6 +98,11 @@ class Concat(Layer):
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Copy(outputs[0].numel, 0, {}, "values moved"),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        axis = normalize_axis(self.dim, inputs[0].rank)
+        values = {f"n_{index}": tensor.shape[axis] for index, tensor in enumerate(inputs, 1)}
+        return (Step(f"output axis {axis}", " + ".join(values), values),) if len(values) <= MOST_TERMS else ()
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         spatial = normalize_axis(self.dim, inputs[0].rank) >= 2

@@ -19,7 +19,7 @@ from archcost.layers.base import (
     require_images,
     require_positive,
 )
-from archcost.layers.symbols import AXES
+from archcost.layers.symbols import AXES, asked_for
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import WHOLE, Rule, Rules, Window
 from archcost.work import Gather, Reduction, Work
@@ -208,6 +208,9 @@ class AdaptivePool(Layer):
         spans = zip(inputs[0].shape[2:], outputs[0].shape[2:], strict=True)
         return prod(outputs[0].shape[:2]) * prod(n + m - gcd(n, m) for n, m in spans)
 
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        return asked_for(outputs[0].shape[2:], "as output_size says")
+
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         spans = zip(inputs[0].shape[2:], outputs[0].shape[2:], strict=True)
         return tuple(_adaptive_rule(before, after) for before, after in spans)
@@ -323,7 +326,7 @@ class MaxUnpool(Layer):
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         if self.output_size is not None:
-            return ()
+            return asked_for(outputs[0].shape[2:], "as output_size says, within a stride of the usual size")
         columns = zip(
             AXES[self.ndim], inputs[0].shape[2:], self.kernels(), self.strides(), self.paddings(), strict=True
         )

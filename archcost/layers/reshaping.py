@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
+from archcost.formulas import Step
 from archcost.layers.base import MAX_SIZE, Axis, Layer, Number, Size, normalize_axis
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import WHOLE, Rules, Window
@@ -51,6 +52,12 @@ class Flatten(Reshaping):
             )
         flat = (*shape[:first], prod(shape[first : last + 1]), *shape[last + 1 :])
         return (TensorType(flat, inputs[0].dtype),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        first = normalize_axis(self.start_dim, inputs[0].rank)
+        sizes = inputs[0].shape[first : normalize_axis(self.end_dim, inputs[0].rank) + 1]
+        values = {f"n_{axis}": size for axis, size in enumerate(sizes, first)}
+        return (Step(f"output axis {first}", "*".join(values), values),)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         """Flattening every axis leaves features that are looked at together; flattening some mixes axes."""
@@ -174,6 +181,14 @@ class Pad(Reshaping):
             most = source.shape[-1 - index // 2] + slack
             if count > most:
                 raise ShapeError(f"mode {self.mode} cannot pad so far", expected=f"at most {most}", found=str(count))
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        steps: list[Step] = []
+        for index in range(len(self.pad) // 2):
+            axis = inputs[0].rank - 1 - index
+            values = {"n": inputs[0].shape[axis], "a": self.pad[2 * index], "b": self.pad[2 * index + 1]}
+            steps.append(Step(f"output axis {axis}", "n + a + b", values, "padded before and after"))
+        return tuple(steps)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         before = {-1 - axis: self.pad[2 * axis] for axis in range(len(self.pad) // 2)}

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+from archcost.formulas import Step
+
 AXES = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 """Names of the spatial axes, outermost first."""
+
+
+def asked_for(sizes: Sequence[int], note: str) -> tuple[Step, ...]:
+    """Output sizes that a field of the layer gives outright."""
+    return tuple(Step(f"output {axis}", f"m_{axis}", {f"m_{axis}": size}, note) for axis, size in _named(sizes))
+
+
+def _named(sizes: Sequence[int]) -> Iterable[tuple[str, int]]:
+    return zip(AXES[len(sizes)], sizes, strict=True)
 
 
 def product(letter: str, ndim: int, suffix: str = "") -> str:

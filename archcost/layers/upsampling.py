@@ -10,7 +10,9 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
+from archcost.formulas import Step
 from archcost.layers.base import Flag, Layer, Sizes, one_or_list, per_axis, require_floating, require_positive
+from archcost.layers.symbols import AXES, asked_for
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import WHOLE, Rule, Rules, Window
 from archcost.work import Gather, Reduction, Work
@@ -82,6 +84,14 @@ class Upsample(Layer):
         if self.mode == "nearest":
             return (Gather(outputs[0].numel, 0, {0: 1}, "values replicated"),)
         return (Reduction(outputs[0].numel, 2 * taps - 1, {0: 2 * taps}, "weighted sum of neighbours"),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        if self.scale_factor is None:
+            return asked_for(outputs[0].shape[2:], "as size says")
+        axes = AXES[inputs[0].rank - 2]
+        columns = zip(axes, inputs[0].shape[2:], self._scales(len(axes)), strict=True)
+        values = [(axis, {f"{axis}_in": size, f"s_{axis}": Fraction(scale)}) for axis, size, scale in columns]
+        return tuple(Step(f"output {axis}", f"{axis}_in*s_{axis}//1", given) for axis, given in values)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         """Neighbours are n/m apart, or 1/scale_factor where it was given, even if ⌊n·scale_factor⌋ cut some off."""

@@ -84,9 +84,22 @@ def test_working(row: Row) -> None:
     steps = {step.quantity: step.result for step in row.layer.working(row.input_types, outputs_of(row))}
     sizes = dict(zip(AXES.get(len(row.outputs[0]) - 2, ()), row.outputs[0][2:], strict=False))
     known = {f"output {axis}": size for axis, size in sizes.items()}
+    known |= {f"output axis {axis}": size for axis, size in enumerate(row.outputs[0])}
     known |= {"parameters": row.parameters, "MACs": row.macs}
     assert steps == {quantity: known[quantity] for quantity in steps}
     assert {quantity for quantity in ("parameters", "MACs") if known[quantity]} <= steps.keys()
+
+
+# Their output is the input's values in another order, or fewer axes of them: there is nothing to work out.
+NOTHING_TO_WORK_OUT = {"permute", "reshape", "unflatten", "split", "mean", "linear", "add", "mul"}
+LOSSES = {"cross_entropy", "mse", "l1_penalty"}
+
+
+@each_row
+def test_a_new_size_has_its_working(row: Row) -> None:
+    if row.layer.type in NOTHING_TO_WORK_OUT | LOSSES or row.outputs[0] == row.input_types[0].shape:
+        return
+    assert any(step.quantity.startswith("output") for step in row.layer.working(row.input_types, outputs_of(row)))
 
 
 def test_working_uses_only_letters_it_gives() -> None:

@@ -71,6 +71,8 @@ def check_layer(explained: LayerWorking, layer: LayerCost) -> None:
             for letter in quantity.removeprefix(head.group()).strip().split(", "):
                 assert layer.field is not None
                 assert result == SIGHT[head.group()](layer.field.axes[axes.index(letter)]), f"{layer.name}: {quantity}"
+        elif name == "output axis":
+            assert result == layer.output_shapes[0][int(which)], f"{layer.name}: {quantity}"
         elif name == "output":
             letters = AXES[len(layer.output_shapes[0]) - 2]
             assert result == layer.output_shapes[0][2 + letters.index(which)], f"{layer.name}: {quantity}"
