@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from archcost.cli import main as archcost
+from archcost.spec import zoo
 from tests import conventions
-from tests.documents import PAGES, refresh
+from tests.documents import PAGES, ROOT, refresh
 
 
 def main() -> None:
+    archcost(["schema", "-o", str(zoo.folder() / "schema.json")])
+    archcost(["lock", *zoo.names(), "-o", str(ROOT / "tests" / "specs.lock")])
     for page in PAGES:
         text = page.read_text()
         renewed = conventions.renew(text) if page == conventions.PAGE else refresh(text)

@@ -116,7 +116,7 @@ def set_inputs(spec: ModelSpec, texts: Sequence[str]) -> ModelSpec:
 def parse_input(text: str, dtype: str = "float32") -> InputSpec:
     """`3x384x384:float16`; without a dtype, the one given."""
     shape, colon, named = text.partition(":")
-    sizes = shape.lower().replace("×", "x").split("x") if shape else []
+    sizes = shape.lower().replace("×", "x").split("x")
     if not all(size.isascii() and size.isdigit() and len(size) < 12 for size in sizes):
         raise SpecError("--input has no shape", expected="sizes such as 3x224x224", found=shorten(text))
     try:
