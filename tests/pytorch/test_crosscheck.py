@@ -17,6 +17,7 @@ from archcost.errors import ArchcostError
 from archcost.layers import BatchNorm2d, Conv2d, Linear, ReLU
 from archcost.pytorch import Verification, build, verify
 from archcost.pytorch.build import zeros
+from archcost.pytorch.counters import count_flops, materialise
 from archcost.pytorch.crosscheck import Check, corrected
 from archcost.pytorch.differences import KNOWN_DIFFERENCES
 from archcost.spec import zoo
@@ -336,6 +337,20 @@ def test_shared_weights(case: str, backward: int) -> None:
     verification = verify(archcost.loads(f"name: shared{SHARED[case]}"), batch=2)
     assert verification.disagreements == ()
     assert check_of(verification, "flops_backward").witness == backward
+
+
+@pytest.mark.parametrize("name", ["conv_autoencoder_unpooling", "autoencoder_tied", "conv_autoencoder_transposed"])
+def test_real_tensors_are_counted_as_meta_tensors_are(name: str) -> None:
+    """What `--device cuda` does, on the device that every machine has; and the way back to meta."""
+    spec = archcost.load(name)
+    network = build(spec, "meta")
+    on_meta = count_flops(network, tuple(zeros(spec, 2, "meta").values()))
+    on_cpu = count_flops(materialise(network, "cpu"), tuple(zeros(spec, 2, "cpu").values()))
+    again = count_flops(network.to("meta"), tuple(zeros(spec, 2, "meta").values()))
+    for other in (on_cpu, again):
+        assert (other.forward, other.backward) == (on_meta.forward, on_meta.backward)
+        for layer, counted in on_meta.layers.items():
+            assert other.layers[layer][1:] == counted[1:]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
