@@ -52,7 +52,9 @@ def _trained_weights(node: Node, trainable: Mapping[str, bool]) -> tuple[str, ..
 
 
 def _reached(graph: ModelGraph) -> set[str]:
-    """Layers from which floating tensors lead to an output of the network, whose sum is the loss."""
+    """Layers from which floating tensors lead to an output of the network, and so to the loss, if there is one."""
+    if graph.spec.loss == "none":
+        return set()
     reached = {node.name for node in graph.outputs if node.output_types[0].is_floating}
     for node in reversed(graph.nodes):
         if node.name in reached:

@@ -85,8 +85,8 @@ class _Meter:
         self.layer = layer
 
 
-def count_flops(network: Network, inputs: Sequence[Tensor]) -> FlopCounts:
-    """FLOPs by FlopCounterMode: forward in evaluation mode, and backward from the sum of the floating outputs.
+def count_flops(network: Network, inputs: Sequence[Tensor], backward: bool = True) -> FlopCounts:
+    """FLOPs by FlopCounterMode: forward in evaluation mode, and `backward` from the sum of the floating outputs.
 
     Only contractions are counted, and they are the same in training; evaluation also takes a batch of 1, which
     batch norm refuses to train on. Raises ArchcostError when torch cannot run the network.
@@ -117,25 +117,25 @@ def count_flops(network: Network, inputs: Sequence[Tensor]) -> FlopCounts:
             results = as_tuple(network(*inputs))
             meter.enter(None)
             forward = Counter(meter.counted)
-            losses = [result.sum() for result in results if result.requires_grad]
+            losses = [result.sum() for result in results if result.requires_grad and backward]
             if losses:
                 torch.autograd.backward(losses)
             meter.enter(None)
         except REFUSALS as error:
             raise ArchcostError("torch cannot run this layer", found=said(error), layer=meter.layer) from None
-    backward = meter.counted - forward
+    after_forward = meter.counted - forward
     layers = {
         step.name: Pass(
             arrived[step.name],
             left[step.name],
             forward[step.name],
-            backward[step.name],
+            after_forward[step.name],
             _trains_weight(network, step.borrows or step.name),
         )
         for step in network.steps
     }
     network.zero_grad()
-    return FlopCounts(layers, forward.total(), backward.total())
+    return FlopCounts(layers, forward.total(), after_forward.total())
 
 
 def _trains_weight(network: Network, name: str) -> bool:

@@ -125,7 +125,7 @@ def verify(spec: ModelSpec, device: str = "cpu", batch: int = 1) -> Verification
 
 
 def _count(spec: ModelSpec, network: Network, batch: int, device: str) -> FlopCounts:
-    return count_flops(network, tuple(zeros(spec, batch, device).values()))
+    return count_flops(network, tuple(zeros(spec, batch, device).values()), backward=spec.loss != "none")
 
 
 def _ask_fvcore(spec: ModelSpec, network: Network, counted: FlopCounts) -> FvcoreCounts:

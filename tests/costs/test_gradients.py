@@ -136,3 +136,7 @@ def test_flops_follow_the_needs() -> None:
     assert [flops[name].backward_weight.contraction for name in "abc"] == [0, 60, 0]
     assert flops["relu"].backward_input.elementwise == 0
     assert [flops[name].backward_weight.elementwise for name in "abc"] == [0, 6, 0]  # b's bias sums 2*3 gradients
+
+
+def test_without_a_loss_there_is_no_backward() -> None:
+    assert needs(linear("a", 5), RELU, loss="none") == {"a": ((), ()), "relu": ((), ())}

@@ -379,3 +379,10 @@ except archcost.ArchcostError as error:
 """
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout == f"this needs {missing}, which is not installed\n  try: pip install archcost[torch]\n"
+
+
+def test_without_a_loss_no_witness_runs_backward() -> None:
+    tree = {"name": "net", "input": [7], "loss": "none", "layers": [{"type": "linear", "out_features": 5}]}
+    checks = verify(archcost.ModelSpec.model_validate(tree)).checks
+    backward = [(check.archcost, check.witness) for check in checks if check.quantity == "flops_backward"]
+    assert backward == [(0, 0), (0, 0)]
