@@ -19,7 +19,7 @@ from archcost.layers.base import (
     require_images,
     require_positive,
 )
-from archcost.layers.symbols import AXES, product
+from archcost.layers.symbols import AXES, left_over, product
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import Rules, Window
 from archcost.work import Contraction, Elementwise, Work
@@ -149,7 +149,8 @@ class Convolution(Kernel):
             values |= {f"p_{axis}": before, f"q_{axis}": after}
             pad = f"2*p_{axis}" if before == after else f"p_{axis} + q_{axis}"
             formula = f"({axis}_in + {pad} - d_{axis}*(k_{axis} - 1) - 1)//s_{axis} + 1"
-            sizes.append(Step(f"output {axis}", formula, values))
+            span = values[f"{axis}_in"] + before + after - values[f"d_{axis}"] * (values[f"k_{axis}"] - 1) - 1
+            sizes.append(Step(f"output {axis}", formula, values, left_over(span, values[f"s_{axis}"])))
         group = "/g" if self.groups > 1 else ""
         macs = f"B*C_out*{product('', self.ndim, '_out')}*C_in{group}*{product('k', self.ndim)}"
         note = "every output value is one sum of C_in·k products"

@@ -19,7 +19,7 @@ from archcost.layers.base import (
     require_images,
     require_positive,
 )
-from archcost.layers.symbols import AXES, asked_for
+from archcost.layers.symbols import AXES, asked_for, left_over
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import WHOLE, Rule, Rules, Window
 from archcost.work import Gather, Reduction, Work
@@ -94,7 +94,7 @@ class Pool(Layer):
             values |= {f"p_{axis}": padding, f"d_{axis}": dilation}
             span = f"{axis}_in + 2*p_{axis} - d_{axis}*(k_{axis} - 1) - 1"
             formula = f"({span})//s_{axis} + 1"
-            note = ""
+            note = left_over(size + 2 * padding - dilation * (kernel - 1) - 1, stride)
             if self.ceil_mode:
                 formula, note = f"({span} + s_{axis} - 1)//s_{axis} + 1", "ceil_mode rounds up"
                 if Step("", formula, values).result != after:

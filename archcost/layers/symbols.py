@@ -10,6 +10,12 @@ AXES = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 """Names of the spatial axes, outermost first."""
 
 
+def left_over(span: int, stride: int) -> str:
+    """What to say when a stride does not divide: the last positions of the padded input are never looked at."""
+    rest = span % stride
+    return f"a stride of {stride} leaves the last {rest} of the padded input unread" if rest else ""
+
+
 def asked_for(sizes: Sequence[int], note: str) -> tuple[Step, ...]:
     """Output sizes that a field of the layer gives outright."""
     return tuple(Step(f"output {axis}", f"m_{axis}", {f"m_{axis}": size}, note) for axis, size in _named(sizes))
