@@ -20,8 +20,8 @@ from archcost.spec.plain import Path, as_list, spell
 MOST_LAYERS = 200_000
 """Layers and the connections between them. More is a mistake (a repeat of 10^12) and is refused before any work."""
 
-MOST_ARITHMETIC = 500_000
-"""Characters of all expressions worked out: about a second."""
+MOST_ARITHMETIC = 100_000
+"""Characters of all expressions worked out, and values carried into blocks: about a second."""
 
 Values = Mapping[str, Value]
 

@@ -24,7 +24,13 @@ class Names:
     def take(self, name: str, path: Path) -> str:
         """Claim a full name for an input of the network, a block, or what goes into one."""
         if len(name) > LONGEST_NAME:
-            raise self.refuse(path, "a name is too long", name[:60] + "…", found=f"{len(name):,} characters")
+            raise self.refuse(
+                path,
+                "a name is too long",
+                name[:60] + "…",
+                expected=f"at most {LONGEST_NAME} characters with the blocks around it",
+                found=f"{len(name):,} characters",
+            )
         if name in self.given:
             first = self.spec.source.place(self.given[name])
             raise self.refuse(
@@ -64,10 +70,11 @@ class Names:
     def number(self, scope: str, prefix: str) -> str:
         """`conv1`, `conv2`, … in each scope, names given by hand left out."""
         key = f"{scope}.{prefix}" if scope else prefix
-        while True:
-            self.counters[key] = self.counters.get(key, 0) + 1
-            if f"{key}{self.counters[key]}" not in self.given:
-                return f"{prefix}{self.counters[key]}"
+        number = self.counters.get(key, 0) + 1
+        while f"{key}{number}" in self.given:
+            number += 1
+        self.counters[key] = number
+        return f"{prefix}{number}"
 
     def refuse(self, path: Path, problem: str, layer: str, **details: Unpack[Details]) -> SpecError:
         return SpecError(problem, **details).at(layer=layer, place=self.spec.source.place(path))

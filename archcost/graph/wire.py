@@ -12,6 +12,9 @@ from archcost.layers import Layer, WeightedLayer
 from archcost.spec.model import ModelSpec
 from archcost.spec.plain import Path
 
+MOST_SEARCHED = 10_000
+"""Steps among which a circle is looked for; beyond, the message only says that a name comes later."""
+
 
 class Wired(NamedTuple):
     """A layer that knows what it reads."""
@@ -97,7 +100,7 @@ class _Names:
         forward = self._later(name, reader)
         if forward is None:
             return self._unknown(name, reader, field)
-        way = _way(self.steps, forward, reader)
+        way = _way(self.steps, forward, reader) if len(self.steps) <= MOST_SEARCHED else ()
         if way:
             shown = way if len(way) <= 8 else (*way[:4], "…", *way[-3:])
             return self.refuse(

@@ -91,6 +91,7 @@ def _read_family(path: FilePath) -> Read:
     place: Place | None = None
     size = values = 0
     while True:
+        text = read_text(path)
         if path.resolve() in seen:
             raise SpecError("extends goes round in a circle", expected="no circle", found=path.name, place=place)
         if len(seen) == DEEPEST_FAMILY:
@@ -98,7 +99,6 @@ def _read_family(path: FilePath) -> Read:
                 "extends goes too deep", expected=f"at most {DEEPEST_FAMILY} files", found="more", place=place
             )
         seen.append(path.resolve())
-        text = read_text(path)
         one = _read_one(text, str(path))
         size, values = size + len(text), values + len(one.marks)
         if size > LARGEST_FILE or values > MOST_VALUES:

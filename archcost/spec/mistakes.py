@@ -81,7 +81,7 @@ def explain_first(
 def _mistake(details: ErrorDetails, tree: object) -> Mistake:
     context: Mapping[str, Any] = details.get("ctx", {})
     kind, message = details["type"], details["msg"]
-    if kind == "layer_field":  # raised again by LayerTemplate
+    if kind == "told_again":
         kind, message, context = context["kind"], context["message"], context["context"]
     path = real_path(details["loc"], tree, kind)
     return Mistake((*path, "type") if kind == "layer_type" else path, kind, message, details["input"], context)

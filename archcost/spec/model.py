@@ -130,12 +130,12 @@ def _is_final(loc: Path, waiting: set[str]) -> bool:
     return bool(loc) and loc[0] not in waiting
 
 
-def _again(error: ErrorDetails) -> InitErrorDetails:
-    """A reported error as one that can be raised again."""
-    told = {"message": error["msg"], "kind": error["type"], "context": error.get("ctx", {})}
-    return InitErrorDetails(
-        type=PydanticCustomError("layer_field", "{message}", told), loc=error["loc"], input=error["input"]
-    )
+def _again(error: ErrorDetails, prefix: Path = ()) -> InitErrorDetails:
+    """A reported error as one that can be raised again, from further out."""
+    context = error.get("ctx", {})
+    told = {"message": error["msg"], "kind": error["type"], "context": context}
+    kind = PydanticCustomError("told_again", "{message}", context if error["type"] == "told_again" else told)
+    return InitErrorDetails(type=kind, loc=(*prefix, *error["loc"]), input=error["input"])
 
 
 class BlockUse(BaseModel):
@@ -219,7 +219,7 @@ class InputSpec(BaseModel):
 
     model_config = FROZEN
 
-    shape: Annotated[tuple[Size, ...], Field(max_length=MOST_AXES)]
+    shape: Annotated[tuple[Size, ...], FailFast(), Field(max_length=MOST_AXES)]
     dtype: Annotated[str, BeforeValidator(check_dtype)] = "float32"
 
 
@@ -281,6 +281,21 @@ class Source:
         return 0
 
 
+def check_blocks(value: Any) -> Any:
+    """Blocks one by one: the first that is wrong is enough."""
+    given = as_mapping(value)
+    if given is None:
+        return value
+    blocks: dict[str, Any] = {}
+    for name, block in given.items():
+        try:
+            blocks[name] = Block.model_validate(block)
+        except ValidationError as error:
+            mistakes = [_again(e, (name,)) for e in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data("Block", mistakes) from None
+    return blocks
+
+
 class ModelSpec(BaseModel):
     """A network: what goes in, layers in order, and what is known about it."""
 
@@ -293,7 +308,7 @@ class ModelSpec(BaseModel):
     inputs: dict[Name, InputSpec] = Field(min_length=1)
     loss: Literal["cross_entropy", "mse", "l1", "sum", "none"] = "sum"
     parameters: Parameters = {}
-    blocks: dict[Name, Block] = {}
+    blocks: Annotated[dict[Name, Block], BeforeValidator(check_blocks)] = {}
     layers: Entries
 
     _source: Source = PrivateAttr(default=Source(""))

@@ -54,7 +54,8 @@ def spell(value: object) -> str:
         return "true" if value else "false"
     if entries is not None:
         more = ", …" if len(entries) > 8 else ""
-        return f"[{', '.join(map(spell, entries[:8]))}{more}]"
+        inner = ("[…]" if as_list(entry) else spell(entry) for entry in entries[:8])
+        return f"[{', '.join(inner)}{more}]"
     mapping = as_mapping(value)
     if mapping is not None:
         return "a mapping" if mapping else "an empty mapping"

@@ -20,10 +20,14 @@ from archcost.errors import Place, SpecError, shorten
 from archcost.spec.model import Mark
 from archcost.spec.plain import Path
 
-LARGEST_FILE = 16 * 2**20
+LARGEST_FILE = 8 * 2**20
 LONGEST_SCALAR = 10_000
 LONGEST_KEY = 200
 DEEPEST = 64
+LONGEST_LIST = 10_000
+"""Of plain values; a list of layers may be longer."""
+
+MOST_KEYS = 1_000
 MOST_VALUES = 100_000
 """As many as 20,000 layers written out; a longer network says `repeat`."""
 
@@ -41,7 +45,7 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 
 
 def read_text(path: FilePath) -> str:
-    """The file's text. Refuses what is not a file of UTF-8 text of at most 16 MiB."""
+    """The file's text. Refuses what is not a file of UTF-8 text of at most 8 MiB."""
     place = Place(str(path), 1, 1)
     try:
         data = _read_bytes(path, place)
@@ -64,14 +68,14 @@ def read_text(path: FilePath) -> str:
 
 def _read_bytes(path: FilePath, place: Place) -> bytes:
     if not path.exists():
-        raise SpecError("no such file", place=place)
+        raise SpecError("no such file", expected="a text file", found="nothing", place=place)
     if not path.is_file():  # a pipe would be waited for
-        raise SpecError("not a regular file", place=place)
+        raise SpecError("not a regular file", expected="a text file", found="something else", place=place)
     with path.open("rb") as stream:
         status = os.fstat(stream.fileno())
         data = stream.read(LARGEST_FILE + 1) if status.st_size <= LARGEST_FILE and S_ISREG(status.st_mode) else None
     if data is None or len(data) > LARGEST_FILE:
-        raise SpecError("the file is too large", expected="at most 16 MiB", found=f"{status.st_size:,} B", place=place)
+        raise SpecError("the file is too large", expected="at most 8 MiB", found=f"{status.st_size:,} B", place=place)
     return data
 
 
@@ -163,6 +167,8 @@ class _Reader:
         values: list[Any] = []
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             values.append(self.value(event, (*path, len(values))))
+            if len(values) > LONGEST_LIST and isinstance(event, yaml.ScalarEvent):
+                raise self.refuse(event, "a list is too long", expected=f"at most {LONGEST_LIST:,}", found="more")
         return values
 
     def mapping(self, path: Path) -> dict[str, Any]:
@@ -178,6 +184,8 @@ class _Reader:
                     found=f"first on line {first.line}",
                 )
             values[key] = self.value(next(self.events), (*path, key))
+            if len(values) > MOST_KEYS:
+                raise self.refuse(event, "a mapping is too large", expected=f"at most {MOST_KEYS:,} keys", found="more")
             self.marks[(*path, key)] = self.mark(event)  # a field's place is that of its key
         return values
 
