@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from archcost import __version__
 from archcost.errors import ArchcostError, CheckError
@@ -81,6 +81,20 @@ class Parser(argparse.ArgumentParser):
         raise ArchcostError(message, hint=f"{self.prog} --help")
 
 
+class CommandParser(Parser):
+    """Names and options of one command in any order: `explain vgg_d --batch 2 fc6` has an option between two names."""
+
+    mixing = False
+
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Any = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        if self.mixing:  # called back from below
+            return super().parse_known_args(args, namespace)
+        self.mixing = True
+        return self.parse_known_intermixed_args(args, namespace)
+
+
 def parser() -> argparse.ArgumentParser:
     top = Parser(
         prog="archcost",
@@ -89,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"archcost {__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=CommandParser)
 
     def command(name: str, run: Command, help: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False)
@@ -113,6 +127,7 @@ def parser() -> argparse.ArgumentParser:
     _add_format(explaining, WORKING_FORMATS)
 
     comparing = command("compare", compare, "networks side by side, and which layers differ")
+    comparing.add_argument("network", metavar="NETWORK")
     comparing.add_argument("networks", metavar="NETWORK", nargs="+")
     _add_run(comparing)
     _add_format(comparing)
@@ -227,7 +242,7 @@ def explain(options: argparse.Namespace) -> tuple[str, int]:
 def compare(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.comparison import compare
 
-    return _render(compare([_cost(network, options) for network in options.networks]), options), 0
+    return _render(compare([_cost(network, options) for network in (options.network, *options.networks)]), options), 0
 
 
 def verify(options: argparse.Namespace) -> tuple[str, int]:

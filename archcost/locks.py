@@ -100,6 +100,8 @@ def _section_text(section: Section) -> str:
     table = [COLUMNS, *rows, (TOTAL, "", "", count(parameters), count(macs))]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [_line(row, widths) for row in table]
+    if len(str(section.recipe).splitlines()) > 1:
+        raise SpecError("a lock holds its options on one line", expected="no line break", found=shorten(section.recipe))
     rule = "-+-".join("-" * width for width in widths)
     return "\n".join([str(section.recipe), lines[0], rule, *lines[1:-1], rule, lines[-1], ""])
 

@@ -90,6 +90,25 @@ def test_options_of_a_run(capsys: Capture) -> None:
     assert (parts[2]["name"], parts[2]["folded_layers"], parts[2]["output_shapes"]) == ("stage3", 9, [[2, 256, 8, 8]])
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["explain", "vgg_d", "--batch", "2", "fc6"],
+        ["explain", "--batch", "2", "vgg_d", "fc6"],
+        ["explain", "vgg_d", "fc6", "--batch", "2"],
+    ],
+)
+def test_names_and_options_in_any_order(capsys: Capture, argv: list[str]) -> None:
+    code, out, _ = run(capsys, *argv)
+    assert code == 0
+    assert "\nfc6 (linear): flatten1 2×25088 → 2×4096\n" in out
+
+
+def test_options_between_networks(capsys: Capture) -> None:
+    code, out, _ = run(capsys, "compare", "mlp", "--batch", "3", "lenet5", "vgg_a", "--format", "csv")
+    assert (code, out.splitlines()[:2]) == (0, [",mlp,lenet5,vgg_a", "batch,3,3,3"])
+
+
 def test_output_goes_to_a_file(capsys: Capture, tmp_path: Path) -> None:
     code, out, _ = run(capsys, "summary", "mlp", "-o", str(tmp_path / "mlp.txt"))
     assert (code, out) == (0, "")
@@ -127,6 +146,7 @@ WRONG = [
     (["check", "no.lock"], "no.lock:1:1: no such file"),
     (["summary", "mlp", "--set", "a=1"], "--set: the network has no parameter 'a'\n"),
     (["summary", "mlp", "--input", "0"], "--input cannot be used\n"),
+    (["compare", "mlp"], "the following arguments are required: NETWORK\n  try: archcost compare --help"),
     (["compare", "mlp", "nope"], "unknown network 'nope'\n"),
     (["lock", "nope"], "unknown network 'nope'\n"),
 ]

@@ -8,7 +8,7 @@ import pytest
 
 from archcost.cli import main
 from archcost.errors import SpecError
-from archcost.locks import Recipe, changes, check, find, parse, put, read, section, write
+from archcost.locks import Recipe, Section, changes, check, find, parse, put, read, section, write
 
 NET = """
 name: net
@@ -60,6 +60,12 @@ def test_what_is_written_is_read_back() -> None:
     assert second.recipe == Recipe("net.yaml", 1, ("a=[1, 2]",), ("3x4:int8",))
     assert first.layers == second.layers
     assert write([first, second]) == twice
+
+
+def test_an_option_of_two_lines_is_refused(net: Path) -> None:
+    broken = Section(Recipe("net.yaml", 1, ("width=3\n",)), section_now(net).layers)
+    with pytest.raises(SpecError, match="a lock holds its options on one line"):
+        write([broken])
 
 
 def test_nothing_changed(net: Path) -> None:

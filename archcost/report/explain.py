@@ -13,7 +13,7 @@ from archcost.errors import SpecError, nearest, shorten
 from archcost.formulas import exact, names
 from archcost.layers import Weight
 from archcost.report.folding import Folded
-from archcost.report.sight import sight_steps
+from archcost.report.sight import Fields, known_fields, sight_steps
 from archcost.tensors import Tensors
 from archcost.work import Contraction, Elementwise, Operand
 
@@ -115,8 +115,9 @@ class Explanation:
 
 def explain(cost: ModelCost, layer: str | None = None) -> Explanation:
     """The working of one layer, of all layers of a block, or of the network. Raises SpecError for an unknown name."""
+    fields = known_fields(cost)
     if layer is None:
-        return Explanation(cost, tuple(_working(cost, each) for each in cost.layers), network_sums(cost))
+        return Explanation(cost, tuple(_working(cost, each, fields) for each in cost.layers), network_sums(cost))
     chosen = [each for each in cost.layers if each.name == layer or each.name.startswith(f"{layer}.")]
     if not chosen:
         known = [each.name for each in cost.layers]
@@ -127,7 +128,7 @@ def explain(cost: ModelCost, layer: str | None = None) -> Explanation:
             found=shorten(layer),
             hint=nearest(layer, {*known, *blocks}) or f"archcost summary {cost.network}",
         )
-    return Explanation(cost, tuple(_working(cost, each) for each in chosen), ())
+    return Explanation(cost, tuple(_working(cost, each, fields) for each in chosen), ())
 
 
 def network_sums(cost: ModelCost) -> tuple[Sum, ...]:
@@ -158,7 +159,7 @@ def network_sums(cost: ModelCost) -> tuple[Sum, ...]:
     )
 
 
-def _working(cost: ModelCost, layer: LayerCost) -> LayerWorking:
+def _working(cost: ModelCost, layer: LayerCost, fields: Fields) -> LayerWorking:
     node = layer.node
     steps = node.layer.working(node.input_types, node.output_types)
     given = {step.quantity: Line.of(step.quantity, step.formula, step.values, step.note) for step in steps}
@@ -172,7 +173,7 @@ def _working(cost: ModelCost, layer: LayerCost) -> LayerWorking:
         *_forward(contractions, elementwise),
         *_backward_input(cost, layer, contractions, elementwise),
         *_backward_weight(layer, contractions, elementwise),
-        *(Line.of(step.quantity, step.formula, step.values, step.note) for step in sight_steps(cost, layer)),
+        *(Line.of(step.quantity, step.formula, step.values, step.note) for step in sight_steps(layer, fields)),
     )
     inputs = tuple(map(str, node.inputs))
     return LayerWorking(layer.name, layer.type, inputs, node.input_types, node.output_types, lines)

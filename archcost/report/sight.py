@@ -7,7 +7,7 @@ An output that looks at a layer's inputs s·o + a to s·o + b makes r + (b − a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from archcost.costs import ModelCost
@@ -24,11 +24,20 @@ FIELD, JUMP, PADDING = "receptive field", "jump", "padding effect"
 Values = dict[str, int | Fraction]
 
 
-def sight_steps(cost: ModelCost, layer: LayerCost) -> tuple[Step, ...]:
+Fields = Mapping[str, Field]
+
+
+def known_fields(cost: ModelCost) -> Fields:
+    """What every input and layer sees, by name, as far as it is known."""
+    inputs = {name: Field(name, (POINT,) * (tensor.rank - 2)) for name, tensor in cost.graph.inputs.items()}
+    return inputs | {layer.name: layer.field for layer in cost.layers if layer.field is not None}
+
+
+def sight_steps(layer: LayerCost, fields: Fields) -> tuple[Step, ...]:
     """The recurrence of every axis, equal axes once. Empty where the layer sees what the one before it sees."""
     if layer.field is None or not layer.field.axes:
         return ()
-    before = _before(cost, layer)
+    before = _before(layer, fields)
     rules = _rules(layer)
     if len(before) == 1 and all(rule is SAME for rule in rules):
         return ()
@@ -49,11 +58,9 @@ def sight_steps(cost: ModelCost, layer: LayerCost) -> tuple[Step, ...]:
     )
 
 
-def _before(cost: ModelCost, layer: LayerCost) -> list[Field]:
-    """Fields of the tensors that the layer looks at, each once; beside other inputs, indices and labels do not count."""
+def _before(layer: LayerCost, fields: Fields) -> list[Field]:
+    """Fields of the tensors that the layer looks at, each once; indices and labels beside others do not count."""
     assert layer.field is not None
-    fields = {name: Field(name, (POINT,) * (tensor.rank - 2)) for name, tensor in cost.graph.inputs.items()}
-    fields |= {each.name: each.field for each in cost.layers if each.field is not None}
     found = [
         fields[port.producer]
         for port, tensor in zip(layer.node.inputs, layer.node.input_types, strict=True)

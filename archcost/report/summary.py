@@ -55,12 +55,17 @@ def document(folded: Folded) -> Document:
 
 def title(cost: ModelCost) -> str:
     name = cost.graph.spec.title
-    return f"{cost.network}, batch {cost.batch:,}" + (f": {name}" if name else "")
+    return f"{cost.network}, batch {cost.batch:,}" + (f": {one_line(name)}" if name else "")
 
 
 def heading(cost: ModelCost) -> tuple[str, ...]:
     citation = cost.graph.spec.citation
-    return (citation,) if citation else ()
+    return (one_line(citation),) if citation else ()
+
+
+def one_line(text: str) -> str:
+    """A spec's own words, whatever breaks they have, without what would move a terminal's cursor."""
+    return "".join(character for character in " ".join(text.split()) if character.isprintable())
 
 
 def shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
@@ -110,7 +115,7 @@ def _facts(cost: ModelCost) -> tuple[tuple[str, str], ...]:
             for name, unit, value in figures
             if value is not None
         ]
-        source = f" ({published.source})" if published.source else ""
+        source = f" ({one_line(published.source)})" if published.source else ""
         facts.append(("published", ", ".join(texts) + source))
     return tuple(facts)
 

@@ -16,7 +16,9 @@ from archcost.report import render
 from archcost.report.explain import Explanation, LayerWorking, explain
 from archcost.report.explain_text import working
 from archcost.report.formula import LATEX
-from archcost.spec import zoo
+from archcost.spec import InputSpec, ModelSpec, zoo
+from tests.layers import every_row
+from tests.layers.rows import Row
 from tests.report.networks import cost_of, tiny
 
 MORE = """
@@ -99,6 +101,17 @@ def test_every_number_of_every_network(network: str) -> None:
 @pytest.mark.parametrize("batch", [1, 3])
 def test_every_number_of_unusual_layers(batch: int) -> None:
     check(cost_of(MORE, batch))
+
+
+@pytest.mark.parametrize("row", every_row(), ids=str)
+def test_every_number_of_every_row(row: Row) -> None:
+    """Each layer of the rows, alone on its inputs, with a weight before it where the gradient of an image is asked."""
+    inputs = {f"x{i}": InputSpec(shape=t.shape[1:], dtype=t.dtype) for i, t in enumerate(row.input_types)}
+    layer = row.layer.model_copy(update={"name": "layer", "inputs": tuple(inputs)})
+    spec = ModelSpec(name="row", inputs=inputs, layers=(layer,))
+    if any(t.rank == 0 or t.shape[0] != row.input_types[0].shape[0] for t in row.input_types):
+        pytest.skip("its inputs have no common batch")
+    check(archcost.cost(archcost.build(spec, row.input_types[0].shape[0])))
 
 
 def test_numbers_beyond_64_bits() -> None:

@@ -209,6 +209,11 @@ layers:
     assert "buffers          5 values kept but never trained" in text  # 2 means, 2 variances, 1 count
 
 
+def test_what_would_move_the_cursor_is_left_out() -> None:
+    hostile = 'name: bad\ntitle: "a\\e[2J\\n\\n## b"\ninput: [2]\nlayers: [{type: relu}]'
+    assert render(cost_of(hostile)).startswith("bad, batch 1: a[2J ## b\n\nlayer")
+
+
 def test_a_long_citation_is_broken() -> None:
     long = "\n".join(["name: long", f"citation: {'word ' * 60}", "input: [2]", "layers: [{type: relu}]"])
     assert max(map(len, render(cost_of(long)).splitlines())) <= 120
