@@ -25,16 +25,14 @@ from archcost.windows import WHOLE, Rule, Rules, Window
 from archcost.work import Gather, Reduction, Work
 
 
-class Pool(Layer):
-    """A window slid over `ndim` axes. `ceil_mode` keeps a last window that starts before the right padding."""
+class Slid(Layer):
+    """A window slid over `ndim` axes, by its own size when no stride is given."""
 
-    prefix: ClassVar[str] = "pool"
     ndim: ClassVar[int]
 
     kernel_size: Sizes
     stride: Sizes | None = None
     padding: Counts = 0
-    ceil_mode: Flag = False
 
     def kernels(self) -> tuple[int, ...]:
         return per_axis(self.kernel_size, self.ndim, "kernel_size")
@@ -44,6 +42,14 @@ class Pool(Layer):
 
     def paddings(self) -> tuple[int, ...]:
         return per_axis(self.padding, self.ndim, "padding")
+
+
+class Pool(Slid):
+    """A window of values made one. `ceil_mode` keeps a last window that starts before the right padding."""
+
+    prefix: ClassVar[str] = "pool"
+
+    ceil_mode: Flag = False
 
     def dilations(self) -> tuple[int, ...]:
         return (1,) * self.ndim
@@ -267,7 +273,7 @@ class AdaptiveMaxPool2d(AdaptivePool):
         )
 
 
-class MaxUnpool(Layer):
+class MaxUnpool(Slid):
     """Values put back where the pool took them from, zeros elsewhere. Inputs: pooled values and their indices.
 
     Size (n−1)·stride − 2·padding + kernel, or `output_size` within one stride of it (torch.nn.MaxUnpool2d).
@@ -275,21 +281,8 @@ class MaxUnpool(Layer):
 
     prefix: ClassVar[str] = "unpool"
     arity: ClassVar[Arity] = Arity(2, 2)
-    ndim: ClassVar[int]
 
-    kernel_size: Sizes
-    stride: Sizes | None = None
-    padding: Counts = 0
     output_size: Sizes | None = None
-
-    def kernels(self) -> tuple[int, ...]:
-        return per_axis(self.kernel_size, self.ndim, "kernel_size")
-
-    def strides(self) -> tuple[int, ...]:
-        return self.kernels() if self.stride is None else per_axis(self.stride, self.ndim, "stride")
-
-    def paddings(self) -> tuple[int, ...]:
-        return per_axis(self.padding, self.ndim, "padding")
 
     def output_types(self, inputs: Tensors) -> Tensors:
         pooled, indices = inputs
