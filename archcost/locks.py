@@ -28,8 +28,8 @@ from archcost.units import count
 HEADER = "# Layers of networks, written by `archcost lock` and compared by `archcost check`.\n"
 COLUMNS = ("layer", "type", "output shape", "parameters", "MACs")
 TOTAL = "total"
-_NUMBER = re.compile(r"\d{1,3}(,\d{3})*")
-_SHAPE = re.compile(r"\(\)|\d+(×\d+)*")
+_NUMBER = re.compile(r"[0-9]{1,3}(,[0-9]{3}){0,30}")
+_SHAPE = re.compile(r"\(\)|[0-9]{1,20}(×[0-9]{1,20})*")
 
 
 @dataclass(frozen=True, slots=True)

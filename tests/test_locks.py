@@ -163,6 +163,8 @@ DAMAGE = [
     ("---------+------------+------------------+------------+------\nconv1", "conv1", 5, "a rule of dashes"),
     (ROW, "<<<<<<< ours", 9, "5 cells: layer | type | output shape | parameters | MACs"),
     (ROW, ROW.replace("3,000", "3000"), 9, "layer | type | 1×64×224×224 | 1,792 | 86,704,128"),
+    (ROW, ROW.replace("3,000", "3" + ",000" * 2000), 9, "layer | type | 1×64×224×224 | 1,792 | 86,704,128"),
+    (ROW, ROW.replace("1×1000", "1×1" + "0" * 5000), 9, "layer | type | 1×64×224×224 | 1,792 | 86,704,128"),
     (ROW, ROW.replace("1×1000", "1xx1000"), 9, "layer | type | 1×64×224×224 | 1,792 | 86,704,128"),
     (ROW, ROW.replace("linear", "      "), 9, "layer | type | 1×64×224×224 | 1,792 | 86,704,128"),
     (ROW + "\n", "", 10, "total of 20 parameters and 72 MACs, the sum of its rows"),
