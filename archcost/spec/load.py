@@ -53,6 +53,11 @@ def find(network: str | FilePath) -> FilePath:
 def loads(text: str, file: str = "<text>") -> ModelSpec:
     """The spec of YAML or JSON text that stands alone (no `extends`)."""
     read = _read_one(text, file)
+    if "extends" in read.tree:
+        place = Place(*read.marks[("extends",)])
+        raise SpecError(
+            "text extends nothing", expected="a spec that stands alone", found="extends", hint="a file", place=place
+        )
     return from_tree(read.tree, Source(file, read.marks))
 
 
