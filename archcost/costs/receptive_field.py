@@ -57,9 +57,12 @@ class Field(NamedTuple):
 
 POINT = Interval(1, 0, 0)
 
+LARGEST = 2**128
+"""Farther than this nobody looks; beyond, the receptive field is not followed."""
+
 
 def receptive_fields(graph: ModelGraph) -> dict[str, Field | None]:
-    """For every layer by name; None where the axes can no longer be told apart, or are none."""
+    """For every layer by name; None where the axes can no longer be told apart, are none, or make no sense."""
     fields: dict[str, Field | None] = {
         name: Field(name, (POINT,) * (tensor.rank - 2)) if tensor.rank > 2 else None
         for name, tensor in graph.inputs.items()
@@ -93,7 +96,13 @@ def _looked_at(node: Node, before: Field | None) -> Field | None:
         return before
     sizes = node.input_types[0].shape[2:]
     extents = sizes if len(sizes) == len(before.axes) else (1,) * len(before.axes)
-    return Field(before.source, tuple(map(_compose, before.axes, rules, extents)))
+    axes = tuple(map(_compose, before.axes, rules, extents))
+    return Field(before.source, axes) if all(map(_is_sensible, axes)) else None
+
+
+def _is_sensible(axis: Interval) -> bool:
+    """Strides of 2^31, layer after layer, would make numbers of a million digits."""
+    return all(abs(n.numerator) < LARGEST and n.denominator < LARGEST for n in axis)
 
 
 def _is_constant(axes: tuple[Interval, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
@@ -107,6 +108,17 @@ def test_a_folder_is_not_a_file(tmp_path: Path):
 def test_marks_at_the_beginning_and_line_ends_of_windows_are_read(tmp_path: Path):
     file = write(tmp_path, b"\xef\xbb\xbfname: n\r\ninput: [4]\r\nlayers: [{type: linear, out_features: 3}]\r\n")
     assert archcost.cost(archcost.build(archcost.load(file))).parameters == 5 * 3
+
+
+@pytest.mark.parametrize("layer", ["conv1d", "conv_transpose1d"])
+def test_strides_without_end_make_no_endless_numbers(layer: str):
+    """A kernel of 1 on a single position may have any stride; 600 of 2^31 would be a number of 5,600 digits."""
+    strided = f"{{type: {layer}, out_channels: 1, kernel_size: 1, stride: 2147483647}}"
+    spec = archcost.loads(f"name: n\ninput: [1, 1]\nlayers: [{{repeat: 600, layers: [{strided}]}}]\n")
+    cost = archcost.cost(archcost.build(spec))
+    assert cost.layers[0].field is not None
+    assert cost.layers[-1].field is None
+    assert len(json.dumps(cost.to_dict())) < 10**6
 
 
 def test_text_with_lone_surrogates_is_refused():
