@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os.path import isfile
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
@@ -156,7 +157,7 @@ def _base_path(name: object, path: FilePath, place: Place) -> FilePath:
             place=place,
         )
     base = path.parent / name
-    if not base.is_file():
+    if not isfile(base):  # which takes a name too long for a file as well
         raise SpecError(
             "extends a file that does not exist",
             expected="a file in this folder or below",

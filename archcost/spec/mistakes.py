@@ -71,7 +71,7 @@ def explain_first(
     place = source.place((*prefix, *deepest.path)) or (Place(source.file, 1, 1) if source.file else None)
     told = _tell(together, tree)
     expression = (written or {}).get(str(deepest.path[0])) if deepest.path else None
-    if expression is not None and isinstance(expression, str) and "$" in expression:
+    if isinstance(expression, str) and "$" in expression:
         told = SpecError(
             told.problem, expected=told.expected, found=f"{told.found}, from {shorten(expression)}", hint=told.hint
         )

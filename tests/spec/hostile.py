@@ -147,6 +147,7 @@ CHEAP = [
     ),
     Hostile("published digits", f"{HEAD}published: {{parameters: '{'9' * 9000}'}}\nlayers: []\n", "wrong value"),
     Hostile("extends itself", "extends: file.yaml\n", "extends goes round in a circle"),
+    Hostile("extends a long name", f"extends: {'x' * 5000}.yaml\n", "extends a file that does not exist"),
     Hostile("extends outside", "extends: ../../etc/passwd\n", "extends what cannot be read"),
     Hostile("extends outside by a suffix", "extends: ../../etc/passwd.yaml\n", "extends what cannot be read"),
     Hostile("extends a folder", "extends: folder.yaml\n", "extends a file that does not exist"),
