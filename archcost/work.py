@@ -7,7 +7,7 @@ A layer says what it does in elements; the kind fixes what a FLOP is. Two column
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 Operand = int | str
@@ -60,6 +60,10 @@ class Elementwise(NamedTuple):
     @property
     def macs(self) -> int:
         return 0
+
+    @property
+    def operands(self) -> Iterable[Operand]:
+        return self.gradients
 
     @property
     def forward(self) -> Flops:

@@ -34,9 +34,9 @@ def gradients_needed(graph: ModelGraph) -> dict[str, Needs]:
     requires: set[str] = set()
     needs: dict[str, Needs] = {}
     for node in graph.nodes:
-        types = node.input_types
+        types = node.facts.input_types
         inputs = tuple([i for i, port in enumerate(node.inputs) if port.producer in requires and types[i].is_floating])
-        weights = _trained_weights(node, trainable)
+        weights = _trained_weights(node, trainable) if node.facts.weights else ()
         if inputs or weights:
             requires.add(node.name)
         needs[node.name] = Needs(inputs, weights) if node.name in reached else NOTHING
@@ -45,8 +45,6 @@ def gradients_needed(graph: ModelGraph) -> dict[str, Needs]:
 
 def _trained_weights(node: Node, trainable: Mapping[str, bool]) -> tuple[str, ...]:
     """A shared weight is trained when the layer it belongs to is."""
-    if not node.weights:
-        return ()
     own = tuple([weight.name for weight in node.own_weights if not weight.is_buffer]) if node.trainable else ()
     return (*own, "weight") if node.shared and trainable[node.shared.owner] else own
 

@@ -160,7 +160,11 @@ def sum_amounts(parts: Iterable[Amounts]) -> Amounts:
 def _sum_flops(flops: Sequence[Flops]) -> Flops:
     if len(flops) < 2:
         return flops[0] if flops else NO_FLOPS
-    return Flops(sum([each.contraction for each in flops]), sum([each.elementwise for each in flops]))
+    contractions = elementwise = 0
+    for each in flops:
+        contractions += each[0]
+        elementwise += each[1]
+    return Flops(contractions, elementwise)
 
 
 def cost(graph: ModelGraph) -> ModelCost:
@@ -183,18 +187,16 @@ def cost(graph: ModelGraph) -> ModelCost:
 
 def _amounts(node: Node, needs: Needs) -> Amounts:
     work = node.facts.work
-    own = node.own_weights
-    parameters = [weight for weight in own if not weight.is_buffer]
-    count = sum([weight.numel for weight in parameters])
-    return Amounts(
-        parameters=count,
-        biases=sum([weight.numel for weight in parameters if weight.name == "bias"]),
-        trainable_parameters=count if node.trainable else 0,
-        buffers=sum([weight.numel for weight in own if weight.is_buffer]),
-        macs=sum([part.macs for part in work]),
-        flops=TrainingFlops(
-            forward=_sum_flops([part.forward for part in work]),
-            backward_input=_sum_flops([part.gradient(index) for index in needs.inputs for part in work]),
-            backward_weight=_sum_flops([part.gradient(name) for name in needs.weights for part in work]),
-        ),
+    flops = TrainingFlops(
+        _sum_flops([part.forward for part in work]),
+        _sum_flops([part.gradient(operand) for part in work for operand in part.operands if operand in needs.inputs]),
+        _sum_flops([part.gradient(operand) for part in work for operand in part.operands if operand in needs.weights]),
     )
+    macs = sum([part.macs for part in work])
+    if not node.weights:
+        return Amounts(0, 0, 0, 0, macs, flops)
+    own = node.own_weights
+    parameters = sum([weight.numel for weight in own if not weight.is_buffer])
+    biases = sum([weight.numel for weight in own if weight.name == "bias"])
+    buffers = sum([weight.numel for weight in own if weight.is_buffer])
+    return Amounts(parameters, biases, parameters if node.trainable else 0, buffers, macs, flops)

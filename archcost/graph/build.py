@@ -70,24 +70,23 @@ Known = dict[tuple[int, Tensors], Facts]
 
 def _infer(wired: Wired, types: dict[str, Tensors], known: Known) -> Node:
     """The layer with its shapes. Equal layers on equal inputs are worked out once."""
+    input_types = tuple([_output(port, types) for port in wired.inputs])
+    key = (id(wired.layer), input_types)
+    if key not in known:
+        known[key] = _apply_rules(wired, input_types)
+    return Node(wired.name, wired.layer, wired.inputs, known[key], wired.trainable, wired.shared, wired.path)
+
+
+def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:
     layer = wired.layer
     least, most = layer.arity
-    if not least <= len(wired.inputs) <= (len(wired.inputs) if most is None else most):
+    if len(input_types) < least or (most is not None and len(input_types) > most):
         raise ShapeError(
             "wrong number of inputs",
             expected=str(layer.arity),
             found=", ".join(map(str, wired.inputs)),
             hint="inputs: [a, b]" if least > 1 else None,
         )
-    input_types = tuple([_output(port, types) for port in wired.inputs])
-    key = (id(layer), input_types)
-    if key not in known:
-        known[key] = _apply_rules(wired, input_types)
-    return Node(wired.name, layer, wired.inputs, known[key], wired.trainable, wired.shared, wired.path)
-
-
-def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:
-    layer = wired.layer
     try:
         output_types = layer.output_types(input_types)
     except ShapeError as error:

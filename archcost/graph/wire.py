@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import NamedTuple, Unpack
 
@@ -27,8 +28,19 @@ class Wired(NamedTuple):
     path: Path
 
 
-def wire(spec: ModelSpec) -> list[Wired]:
+_KNOWN: dict[int, tuple[Wired, ...]] = {}
+"""By the identity of a spec, as long as it lives. Building it again, for another batch, need not wire it again."""
+
+
+def wire(spec: ModelSpec) -> tuple[Wired, ...]:
     """Every layer with its inputs found. Raises SpecError for a name that is unknown, doubled, or comes later."""
+    if id(spec) not in _KNOWN:
+        _KNOWN[id(spec)] = tuple(_wire(spec))
+        weakref.finalize(spec, _KNOWN.pop, id(spec))
+    return _KNOWN[id(spec)]
+
+
+def _wire(spec: ModelSpec) -> list[Wired]:
     steps = expand(spec)
     names = _Names(spec, steps)
     previous = Port(next(iter(spec.inputs)))

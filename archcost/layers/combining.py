@@ -83,11 +83,9 @@ class Concat(Layer):
     def output_types(self, inputs: Tensors) -> Tensors:
         first = inputs[0]
         axis = normalize_axis(self.dim, first.rank)
+        around = (first.dtype, first.rank, first.shape[:axis], first.shape[axis + 1 :])
         for other in inputs[1:]:
-            same = other.dtype == first.dtype and other.rank == first.rank
-            if not same or any(
-                a != b for i, (a, b) in enumerate(zip(first.shape, other.shape, strict=True)) if i != axis
-            ):
+            if (other.dtype, other.rank, other.shape[:axis], other.shape[axis + 1 :]) != around:
                 raise ShapeError(
                     "inputs do not go together",
                     expected=f"equal shapes but for axis {axis}",

@@ -6,7 +6,7 @@ device that was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -117,13 +117,13 @@ def _module(layer: Wired, inputs: tuple[Tensor, ...], device: str) -> nn.Module:
     return module.requires_grad_(layer.trainable)
 
 
-def _outputs(wired: list[Wired]) -> tuple[Port, ...]:
+def _outputs(wired: Sequence[Wired]) -> tuple[Port, ...]:
     """The first output of every layer that nobody reads."""
     read = {port.producer for layer in wired for port in layer.inputs}
     return tuple(Port(layer.name) for layer in wired if layer.name not in read)
 
 
-def _steps(wired: list[Wired]) -> tuple[Step, ...]:
+def _steps(wired: Sequence[Wired]) -> tuple[Step, ...]:
     last_reader = {port: layer.name for layer in wired for port in layer.inputs}
     frees: dict[str, list[Port]] = {}
     for port, reader in last_reader.items():

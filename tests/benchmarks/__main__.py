@@ -55,8 +55,8 @@ def page(record: dict[str, Any]) -> str:
             "## In process, once loaded",
             "",
             "`archcost` builds and costs the network (parameters, operations forward and backward, receptive field).",
-            "FlopCounterMode and torchinfo run one forward pass on the meta device, fvcore one on real tensors.",
-            "Target: at least 20 times faster than the FlopCounterMode pass.",
+            "The others run it: FlopCounterMode and torchinfo on the meta device, fvcore on real tensors.",
+            "Target: at least 20 times faster than one FlopCounterMode pass over the same network.",
             *(
                 line
                 for group in networks

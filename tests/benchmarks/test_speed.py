@@ -34,7 +34,13 @@ def ours(network: str) -> Callable[[], object]:
     return lambda: archcost.cost(archcost.build(spec))
 
 
-def flop_counter(network: str) -> Callable[[], object]:
+def ours_at_first(network: str) -> Callable[[], object]:
+    """A spec that was never built before; later builds of it, for another batch, find its layers wired."""
+    spec = archcost.load(network)
+    return lambda: archcost.cost(archcost.build(spec.model_copy()))
+
+
+def flop_counter(network: str, backward: bool = False) -> Callable[[], object]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -42,11 +48,18 @@ def flop_counter(network: str) -> Callable[[], object]:
     image = torch.empty(1, 3, 224, 224, device="meta")
 
     def count() -> int:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            module(image)
+        with torch.set_grad_enabled(backward), FlopCounterMode(display=False) as counter:
+            scores = module(image)
+            if backward:
+                scores.sum().backward()
         return counter.get_total_flops()
 
     return count
+
+
+def flop_counter_with_backward(network: str) -> Callable[[], object]:
+    """What archcost counts as well: forward and backward."""
+    return flop_counter(network, backward=True)
 
 
 def torchinfo(network: str) -> Callable[[], object]:
@@ -73,9 +86,11 @@ def fvcore(network: str) -> Callable[[], object]:
 
 TOOLS = {
     "archcost": ours,
-    "FlopCounterMode (meta)": flop_counter,
-    "torchinfo (meta)": torchinfo,
-    "fvcore (CPU)": fvcore,
+    "archcost, first build of a spec": ours_at_first,
+    "FlopCounterMode, meta, forward only": flop_counter,
+    "FlopCounterMode, meta, forward and backward": flop_counter_with_backward,
+    "torchinfo, meta, forward only": torchinfo,
+    "fvcore, CPU, forward only": fvcore,
 }
 
 
