@@ -31,6 +31,10 @@ class TensorType(NamedTuple):
         return prod(self.shape)
 
     @property
+    def nbytes(self) -> int:
+        return self.numel * DTYPE_BYTES[self.dtype]
+
+    @property
     def rank(self) -> int:
         return len(self.shape)
 

@@ -30,6 +30,11 @@ NOTHING = Needs((), ())
 def gradients_needed(graph: ModelGraph) -> dict[str, Needs]:
     """For every layer by name, what its backward computes."""
     reached = _reached(graph)
+    return {name: needs if name in reached else NOTHING for name, needs in gradients_required(graph).items()}
+
+
+def gradients_required(graph: ModelGraph) -> dict[str, Needs]:
+    """For every layer by name, what autograd prepares for in forward, when it cannot know where the loss will be."""
     trainable = {node.name: node.trainable for node in graph.nodes}
     requires: set[str] = set()
     needs: dict[str, Needs] = {}
@@ -39,7 +44,7 @@ def gradients_needed(graph: ModelGraph) -> dict[str, Needs]:
         weights = _trained_weights(node, trainable) if node.facts.weights else ()
         if inputs or weights:
             requires.add(node.name)
-        needs[node.name] = Needs(inputs, weights) if node.name in reached else NOTHING
+        needs[node.name] = Needs(inputs, weights)
     return needs
 
 

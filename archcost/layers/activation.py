@@ -9,30 +9,46 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from archcost.keeping import INPUT, OUTPUT, Own, Saved, Setting
 from archcost.layers.base import Axis, Flag, Layer, Number, normalize_axis, require_floating
+from archcost.layers.order import ValueByValue
 from archcost.tensors import Tensors
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Elementwise, Reduction, Work
 
 
-class Activation(Layer):
-    """A function of each value alone; subclasses give its price forward and backward."""
+class Activation(ValueByValue):
+    """A function of each value alone; subclasses give its price forward and backward, and what backward works from."""
 
     operations: ClassVar[int]
     operations_backward: ClassVar[int]
+    backward_from: ClassVar[Saved]
 
     def output_types(self, inputs: Tensors) -> Tensors:
         require_floating(inputs)
         return inputs
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (self.backward_from,)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Elementwise(inputs[0].numel, self.operations, {0: self.operations_backward}, self.type),)
 
 
 class InplaceActivation(Activation):
-    """`inplace: true` overwrites the input."""
+    """`inplace: true` overwrites the input. Where backward works from the input, torch then keeps a copy of it."""
 
     inplace: Flag = False
+    result_serves: ClassVar[bool] = False
+    """In place, backward can work from the result instead of a copy of the input."""
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        if not self.inplace or self.backward_from == OUTPUT:
+            return (self.backward_from,)
+        return (OUTPUT,) if self.result_serves else (Own("copy of the input", inputs[0]),)
+
+    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
+        return (0,) if self.inplace else (None,)
 
 
 class ReLU(InplaceActivation):
@@ -42,6 +58,7 @@ class ReLU(InplaceActivation):
     prefix: ClassVar[str] = "relu"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1
+    backward_from: ClassVar[Saved] = OUTPUT
 
 
 class ReLU6(InplaceActivation):
@@ -51,6 +68,7 @@ class ReLU6(InplaceActivation):
     prefix: ClassVar[str] = "relu"
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 2
+    backward_from: ClassVar[Saved] = INPUT
 
 
 class LeakyReLU(InplaceActivation):
@@ -61,6 +79,8 @@ class LeakyReLU(InplaceActivation):
     negative_slope: Number = 0.01
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 2
+    backward_from: ClassVar[Saved] = INPUT
+    result_serves: ClassVar[bool] = True
 
 
 class ELU(InplaceActivation):
@@ -71,6 +91,8 @@ class ELU(InplaceActivation):
     alpha: Number = 1.0
     operations: ClassVar[int] = 4
     operations_backward: ClassVar[int] = 3
+    backward_from: ClassVar[Saved] = INPUT
+    result_serves: ClassVar[bool] = True
 
 
 class GELU(Activation):
@@ -79,6 +101,7 @@ class GELU(Activation):
     type: Literal["gelu"] = "gelu"
     prefix: ClassVar[str] = "gelu"
     approximate: Literal["none", "tanh"] = "none"
+    backward_from: ClassVar[Saved] = INPUT
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """x/2·(1 + erf(x/√2)) (5); backward dy·(Φ + x·φ) with Φ (4) and φ = exp(−x²/2)/√(2π) (4).
@@ -97,6 +120,7 @@ class SiLU(InplaceActivation):
     prefix: ClassVar[str] = "silu"
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 9
+    backward_from: ClassVar[Saved] = INPUT
 
 
 class Hardsigmoid(InplaceActivation):
@@ -106,6 +130,7 @@ class Hardsigmoid(InplaceActivation):
     prefix: ClassVar[str] = "hardsigmoid"
     operations: ClassVar[int] = 4
     operations_backward: ClassVar[int] = 3
+    backward_from: ClassVar[Saved] = INPUT
 
 
 class Hardswish(InplaceActivation):
@@ -115,6 +140,7 @@ class Hardswish(InplaceActivation):
     prefix: ClassVar[str] = "hardswish"
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 5
+    backward_from: ClassVar[Saved] = INPUT
 
 
 class Sigmoid(Activation):
@@ -124,6 +150,7 @@ class Sigmoid(Activation):
     prefix: ClassVar[str] = "sigmoid"
     operations: ClassVar[int] = 4
     operations_backward: ClassVar[int] = 3
+    backward_from: ClassVar[Saved] = OUTPUT
 
 
 class Tanh(Activation):
@@ -133,6 +160,7 @@ class Tanh(Activation):
     prefix: ClassVar[str] = "tanh"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
+    backward_from: ClassVar[Saved] = OUTPUT
 
 
 class Softplus(Activation):
@@ -144,6 +172,7 @@ class Softplus(Activation):
     threshold: Number = 20.0
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 6
+    backward_from: ClassVar[Saved] = INPUT
 
 
 class AxisActivation(Layer):
@@ -157,6 +186,9 @@ class AxisActivation(Layer):
         require_floating(inputs)
         normalize_axis(self.dim, inputs[0].rank)
         return inputs
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (OUTPUT,)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, self.operations, {0: self.operations_backward}, self.type),)

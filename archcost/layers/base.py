@@ -11,6 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
+from archcost.keeping import Saved, Setting
+from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, Rules
 from archcost.work import Work
@@ -99,6 +101,25 @@ class Layer(BaseModel):
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """What one pass over these tensors does."""
         raise NotImplementedError
+
+    def saved(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """What torch's eager autograd keeps of one pass for its backward; nothing when nobody needs a gradient.
+
+        One tensor may be named twice (an in-place result is an input as well), and two names may lead to one storage.
+        """
+        return self.keeps(inputs, outputs, setting) if setting.needs else ()
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """`saved` where some operand needs its gradient. Every layer says it, were it only `()`."""
+        raise NotImplementedError
+
+    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
+        """For each output the input in whose storage it lies (a view, an in-place result), None for one of its own."""
+        return (None,) * len(outputs)
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        """In which order the values of each output lie in its storage; row-major where a layer says nothing else."""
+        return (None,) * len(outputs)
 
     @property
     def shared_weight(self) -> str | None:

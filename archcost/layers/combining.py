@@ -7,7 +7,10 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
+from archcost.keeping import Input, Saved, Setting
 from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis, require_floating
+from archcost.layers.order import ValueByValue
+from archcost.layouts import Layout, channels_last, is_channels_last
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Copy, Elementwise, Operand, Reduction, Work
@@ -39,21 +42,34 @@ def stretched(inputs: Tensors, output: TensorType) -> dict[Operand, int]:
     return {index: 1 for index, tensor in enumerate(inputs) if tensor.numel != output.numel}
 
 
-class Add(Layer):
-    """Sum of two or more tensors. Backward passes the gradient on; only a stretched input costs additions."""
+class Add(ValueByValue):
+    """Sum of two or more tensors. Backward passes the gradient on; only a stretched input costs additions.
+
+    `inplace: true` adds to the first (x += y): the sum has no storage of its own.
+    """
 
     type: Literal["add"] = "add"
     prefix: ClassVar[str] = "add"
     arity: ClassVar[Arity] = Arity(2, None)
+    inplace: Flag = False
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        return (broadcast(inputs),)
+        total = broadcast(inputs)
+        if self.inplace and total != inputs[0]:
+            raise ShapeError("inplace cannot stretch the first input", expected=str(total), found=str(inputs[0]))
+        return (total,)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
+
+    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
+        return (0,) if self.inplace else (None,)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Elementwise(outputs[0].numel, len(inputs) - 1, stretched(inputs, outputs[0]), "added"),)
 
 
-class Mul(Layer):
+class Mul(ValueByValue):
     """Product of two tensors, value by value; each gradient is a product with the other."""
 
     type: Literal["mul"] = "mul"
@@ -62,6 +78,9 @@ class Mul(Layer):
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (broadcast(inputs),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return tuple(Input(1 - operand) for operand in (1, 0) if operand in setting.needs)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         gradients = {index: 1 + stretched(inputs, outputs[0]).get(index, 0) for index in (0, 1)}
@@ -94,8 +113,16 @@ class Concat(Layer):
         total = sum(tensor.shape[axis] for tensor in inputs)
         return (TensorType((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype),)
 
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Copy(outputs[0].numel, 0, {}, "values moved"),)
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        """Images that all have their channels last stay so."""
+        last = (is_channels_last(tensor.shape, setting.layout(index)) for index, tensor in enumerate(inputs))
+        return (channels_last(outputs[0].shape) if inputs[0].rank > 3 and all(last) else None,)
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         axis = normalize_axis(self.dim, inputs[0].rank)
@@ -127,6 +154,9 @@ class Mean(Layer):
         axes = self.axes(inputs)
         sizes = ((axis, size) for axis, size in enumerate(inputs[0].shape) if self.keepdim or axis not in axes)
         return (TensorType(tuple(1 if axis in axes else size for axis, size in sizes), inputs[0].dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {0: 1}, "mean"),)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
+from archcost.keeping import INPUT, Own, Saved, Setting, Stored
 from archcost.layers.base import (
     Counts,
     Flag,
@@ -19,6 +20,7 @@ from archcost.layers.base import (
     require_images,
     require_positive,
 )
+from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, left_over, product
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import Rules, Window
@@ -27,7 +29,7 @@ from archcost.work import Contraction, Elementwise, Work
 Padding = Counts | Literal["same", "valid"]
 
 
-class Kernel(WeightedLayer):
+class Kernel(WeightedLayer, OfImages):
     """What a convolution and a transposed convolution share: a kernel slid over `ndim` axes, in groups."""
 
     ndim: ClassVar[int]
@@ -68,6 +70,10 @@ class Kernel(WeightedLayer):
 
     def bias_work(self, outputs: Tensors) -> tuple[Work, ...]:
         return (Elementwise(outputs[0].numel, 1, {"bias": 1}, "bias added"),) if self.bias else ()
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """Both operands of the product, whichever gradient is needed."""
+        return (INPUT, Stored("weight"))
 
     def parameter_step(self, inputs: Tensors) -> Step:
         """(k·C_in/g + 1)·C_out. Every kernel reads all the channels of its group; one bias an output channel."""
@@ -133,6 +139,24 @@ class Convolution(Kernel):
     def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
         shape = (self.out_channels, inputs[0].shape[1] // self.groups, *self.kernels())
         return (Weight("weight", shape), *self.bias_weights())
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """Torch pads by a copy what its convolution cannot: with other values than zeros, or unevenly.
+
+        The gradient of a reflected or replicated border is worked out from the input, which is then kept too.
+        """
+        padded = self._padded(inputs[0])
+        if padded == inputs[0] and self.padding_mode == "zeros":
+            return super().keeps(inputs, outputs, setting)
+        for_padding = (INPUT,) if self.padding_mode in ("reflect", "replicate") and 0 in setting.needs else ()
+        return (*for_padding, Own("padded input", padded), Stored("weight"))
+
+    def _padded(self, source: TensorType) -> TensorType:
+        """The copy that torch pads; of zeros, only what the far sides have more than the near ones."""
+        pads = self.paddings()
+        added = [after - before if self.padding_mode == "zeros" else before + after for before, after in pads]
+        sizes = (size + more for size, more in zip(source.shape[2:], added, strict=True))
+        return TensorType((*source.shape[:2], *sizes), source.dtype)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         products = inputs[0].shape[1] // self.groups * prod(self.kernels())

@@ -6,7 +6,9 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
+from archcost.keeping import INPUT, Own, Saved, Setting, Stored
 from archcost.layers.base import Flag, Size, Weight, WeightedLayer, WeightReference, require_floating
+from archcost.layouts import view
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Contraction, Elementwise, Work
@@ -40,6 +42,14 @@ class Linear(WeightedLayer):
         matrix = Contraction(outputs[0].numel * inputs[0].shape[-1])
         added = Elementwise(outputs[0].numel, 1, {"bias": 1}, "bias added")
         return (matrix, added) if self.bias else (matrix,)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """Each operand for the other's gradient. The input is seen as a matrix: a copy, where no view is one."""
+        source = inputs[0]
+        matrix = TensorType((source.numel // source.shape[-1], source.shape[-1]), source.dtype)
+        viewed = source.rank == 2 or view(source.shape, setting.layout(0), matrix.shape) is not None
+        rows: Saved = INPUT if viewed else Own("rows of the input", matrix)
+        return (*((Stored("weight"),) if 0 in setting.needs else ()), *((rows,) if "weight" in setting.needs else ()))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         """It mixes the last axis, which is a spatial one as soon as there are three."""

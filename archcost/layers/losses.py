@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
+from archcost.keeping import INPUT, Input, Own, Saved, Setting
 from archcost.layers.base import Arity, Layer, Number, require_floating
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Elementwise, Reduction, Work
@@ -41,6 +42,11 @@ class CrossEntropy(Loss):
             raise ShapeError("the second input must be the labels", expected=str(wanted), found=str(labels))
         return (TensorType((), scores.dtype),)
 
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """Labels, the scores' log-probabilities, and the sum of the labels' weights."""
+        scores = inputs[0]
+        return (Input(1), Own("log-probabilities", scores), Own("total weight", TensorType((), scores.dtype)))
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """log_softmax (5 a score), then an addition a label.
 
@@ -68,6 +74,9 @@ class MSE(Loss):
             )
         return (TensorType((), inputs[0].dtype),)
 
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (Input(0), Input(1))
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Difference, square, sum; backward, for each side, the difference again and a product with 2·dy/N."""
         return (Reduction(inputs[0].numel, 3, {0: 2, 1: 2}, "squared differences"),)
@@ -83,6 +92,10 @@ class L1Penalty(Loss):
     def output_types(self, inputs: Tensors) -> Tensors:
         require_floating(inputs)
         return (TensorType((), inputs[0].dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """The values whose sign backward takes."""
+        return (INPUT,)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Absolute value and sum; backward sign and product."""

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
+from archcost.keeping import INPUT, Own, Saved, Setting, Stored, statistic
 from archcost.layers.base import (
     Flag,
-    Layer,
     Number,
     Size,
     Sizes,
@@ -20,7 +20,9 @@ from archcost.layers.base import (
     require_floating,
     require_images,
 )
-from archcost.tensors import Tensors
+from archcost.layers.order import OfImages, ValueByValue
+from archcost.layouts import is_channels_last
+from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Elementwise, Operand, Reduction, Work
 
@@ -36,6 +38,12 @@ def scale_and_shift(numel: int, scale: bool, shift: bool) -> tuple[Work, ...]:
     if shift:
         work.append(Elementwise(numel, 1, {"bias": 1}, "bias added"))
     return tuple(work)
+
+
+def mean_and_scale(shape: tuple[int, ...], source: TensorType, setting: Setting) -> tuple[Saved, ...]:
+    """The two statistics that standardised the input."""
+    kept = statistic(shape, source.dtype, setting)
+    return (Own("mean", kept), Own("1/deviation", kept))
 
 
 class ChannelNorm(WeightedLayer):
@@ -60,7 +68,7 @@ class ChannelNorm(WeightedLayer):
         return (Step("parameters", "2*C", values, "a scale and a shift a channel"),) if self.has_affine() else ()
 
 
-class BatchNorm(ChannelNorm):
+class BatchNorm(ChannelNorm, OfImages):
     """Mean and variance of a channel over batch and positions. Counted as in training (torch.nn.BatchNorm2d).
 
     For the receptive field it is a pointwise layer, as in inference: statistics are not counted as sight.
@@ -81,6 +89,14 @@ class BatchNorm(ChannelNorm):
             require_images(inputs[0], self.ndims[-1])
         require_floating(inputs)
         return inputs
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """The batch's own mean and 1/deviation, unless the running ones were used. cuDNN may add a small reserve."""
+        scale = (Stored("weight"),) if self.affine else ()
+        running = (Stored("running_mean"), Stored("running_var")) if self.track_running_stats else ()
+        own = setting.training or not self.track_running_stats
+        channels = inputs[0].shape[1:2]
+        return (INPUT, *scale, *running, *(mean_and_scale(channels, inputs[0], setting) if own else ()))
 
     def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
         channels = inputs[0].shape[1]
@@ -138,11 +154,27 @@ class InstanceNorm2d(ChannelNorm):
         channels = inputs[0].shape[1]
         return (*self.affine_weights(channels), *running_statistics(channels, self.track_running_stats))
 
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """Run as a batch norm of one sample with B·C channels: weight and running statistics are repeated."""
+        source = inputs[0]
+        channels = (source.shape[0] * source.shape[1],)
+        repeated = TensorType(channels, source.dtype)
+        names = [
+            *(["weight"] if self.affine else []),
+            *(["running mean", "running variance"] * self.track_running_stats),
+        ]
+        own = setting.training or not self.track_running_stats
+        return (
+            INPUT if setting.layout(0) is None else Own("row-major input", source),
+            *(Own(f"repeated {name}", repeated) for name in names),
+            *(mean_and_scale(channels, source, setting) if own else ()),
+        )
+
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         return (WHOLE, WHOLE)
 
 
-class GroupNorm(ChannelNorm):
+class GroupNorm(ChannelNorm, OfImages):
     """Mean and variance of each group of channels of each sample (torch.nn.GroupNorm)."""
 
     prefix: ClassVar[str] = "gn"
@@ -167,6 +199,17 @@ class GroupNorm(ChannelNorm):
 
     def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
         return self.affine_weights(inputs[0].shape[1])
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """The kernel wants its input row-major, or on the CPU channels last: otherwise torch keeps a copy."""
+        source, layout = inputs[0], setting.layout(0)
+        images = setting.device == "cpu" and source.rank > 3 and is_channels_last(source.shape, layout)
+        groups = (source.shape[0], self.num_groups)
+        return (
+            INPUT if layout is None or images else Own("row-major input", source),
+            *((Stored("weight"),) if self.affine else ()),
+            *mean_and_scale(groups, source, setting),
+        )
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         return tuple(WHOLE for _ in inputs[0].shape[2:])
@@ -215,6 +258,11 @@ class LayerNorm(FeatureNorm):
         shape = self.normalized(inputs)
         return (Weight("weight", shape), *((Weight("bias", shape),) if self.bias else ()))
 
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        rows = inputs[0].shape[: inputs[0].rank - len(self.normalized(inputs))]
+        names = [weight.name for weight in self.weights(inputs)]
+        return (INPUT, *(Stored(name) for name in names), *mean_and_scale(rows, inputs[0], setting))
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """A value: mean, difference, square, sum, scale; backward two sums (3) and their combination (4)."""
         numel = inputs[0].numel
@@ -229,7 +277,7 @@ class LayerNorm(FeatureNorm):
         return (Step("parameters", formula, values, note),)
 
 
-class RMSNorm(FeatureNorm):
+class RMSNorm(FeatureNorm, ValueByValue):
     """Each row divided by the root of its mean square (torch.nn.RMSNorm)."""
 
     prefix: ClassVar[str] = "rms_norm"
@@ -239,6 +287,26 @@ class RMSNorm(FeatureNorm):
 
     def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
         return (Weight("weight", self.normalized(inputs)),) if self.elementwise_affine else ()
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """On the CPU torch composes it of products, in float32 where the input has fewer bits; on CUDA one kernel."""
+        source = inputs[0]
+        rows = source.shape[: source.rank - len(self.normalized(inputs))]
+        scale = (Stored("weight"),) if self.elementwise_affine else ()
+        if setting.device == "cuda":
+            return (INPUT, *scale, Own("1/root", statistic(rows, source.dtype, setting)))
+        halved = source.dtype in ("float16", "bfloat16")
+        wide = TensorType(source.shape, "float32" if halved else source.dtype)
+        kept: list[Saved] = []
+        if 0 in setting.needs:
+            kept += [
+                Own("input in float32", wide) if halved else INPUT,
+                Own("1/root", TensorType(rows, wide.dtype)),
+                *scale,
+            ]
+        if "weight" in setting.needs:
+            kept.append(Own("normalised input", wide))
+        return tuple(kept)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Square, sum, scale: 3 a value; backward a product and a sum, a product and a difference, a scale: 5."""
@@ -253,7 +321,7 @@ class RMSNorm(FeatureNorm):
         return (Step("parameters", "N", values, "a scale a feature"),) if self.elementwise_affine else ()
 
 
-class LocalResponseNorm(Layer):
+class LocalResponseNorm(ValueByValue):
     """b_c = a_c / (k + α/n·Σ a_j²)^β over the n channels around c, clipped at the ends (torch.nn.LocalResponseNorm).
 
     Krizhevsky et al. 2012 do not divide α by n; torch and Caffe do. Write α·n here for the paper's α.
@@ -278,6 +346,12 @@ class LocalResponseNorm(Layer):
         before, after = self.size // 2, (self.size - 1) // 2
         clipped = _reach(channels, before) + _reach(channels, after) + channels
         return batch * prod(sizes) * clipped
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """Torch pads the squares, averages them, and divides by a power: the padded squares, its base and its value."""
+        batch, channels, *sizes = inputs[0].shape
+        squares = TensorType((batch, channels + self.size - 1, *sizes), inputs[0].dtype)
+        return (INPUT, Own("padded squares", squares), Own("base", inputs[0]), Own("divisor", inputs[0]))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """A value: square, scale, power, division (4), and an addition a term; backward 7 and an addition a term.

@@ -8,24 +8,26 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
+from archcost.keeping import INPUT, Input, Output, Own, Saved, Setting
 from archcost.layers.base import (
     Arity,
     Counts,
     Flag,
-    Layer,
     Size,
     Sizes,
     per_axis,
     require_images,
     require_positive,
 )
+from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, asked_for, left_over
+from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import WHOLE, Rule, Rules, Window
 from archcost.work import Gather, Reduction, Work
 
 
-class Slid(Layer):
+class Slid(OfImages):
     """A window slid over `ndim` axes, by its own size when no stride is given."""
 
     ndim: ClassVar[int]
@@ -109,6 +111,11 @@ class Pool(Slid):
         return tuple(steps)
 
 
+def kept_indices(outputs: Tensors) -> Saved:
+    """Where each maximum came from: the second output, or a tensor as large as it would be."""
+    return Output(1) if len(outputs) == 2 else Own("indices", TensorType(outputs[0].shape, "int64"))
+
+
 class MaxPool(Pool):
     """Maximum of each window; `return_indices` adds a second output, where each came from (torch.nn.MaxPool2d)."""
 
@@ -123,6 +130,9 @@ class MaxPool(Pool):
         pooled = TensorType(shape, inputs[0].dtype)
         return (pooled, TensorType(shape, "int64")) if self.return_indices else (pooled,)
 
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (INPUT, kept_indices(outputs))
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """k comparisons an output; backward, one addition an output, at the index it came from."""
         return (Reduction(outputs[0].numel, prod(self.kernels()), {0: 1}, "maximum of a window"),)
@@ -131,6 +141,12 @@ class MaxPool(Pool):
 class MaxPool1d(MaxPool):
     type: Literal["max_pool1d"] = "max_pool1d"
     ndim: ClassVar[int] = 1
+    fewest_axes: ClassVar[int] = 3
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        """Where neither gradient nor indices are wanted, a kernel of its own."""
+        wanted = self.return_indices or setting.needs
+        return super().layouts(inputs, outputs, setting) if wanted else (None,)
 
 
 class MaxPool2d(MaxPool):
@@ -151,6 +167,9 @@ class AvgPool(Pool):
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType((*inputs[0].shape[:2], *self.output_sizes(inputs)), inputs[0].dtype),)
 
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (INPUT,)
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """k − 1 additions and a division an output; backward, a division and k − 1 additions."""
         kernel = prod(self.kernels())
@@ -160,6 +179,7 @@ class AvgPool(Pool):
 class AvgPool1d(AvgPool):
     type: Literal["avg_pool1d"] = "avg_pool1d"
     ndim: ClassVar[int] = 1
+    fewest_axes: ClassVar[int] = 3
 
 
 class AvgPool2d(AvgPool):
@@ -184,11 +204,14 @@ class AvgPool3d(AvgPool):
             )
         return sizes
 
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        return (None,)
+
 
 AdaptiveSize = Size | tuple[Size | None, ...]
 
 
-class AdaptivePool(Layer):
+class AdaptivePool(OfImages):
     """Windows chosen so that the output has `output_size` m: o covers ⌊o·n/m⌋ up to, not with, ⌈(o+1)·n/m⌉."""
 
     prefix: ClassVar[str] = "pool"
@@ -235,6 +258,10 @@ class AdaptiveAvgPool(AdaptivePool):
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType((*inputs[0].shape[:2], *self.output_sizes(inputs)), inputs[0].dtype),)
 
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """Down to one value a channel torch takes the mean, whose backward needs only sizes."""
+        return () if prod(outputs[0].shape[2:]) == 1 else (INPUT,)
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """As `AvgPool`: one operation a value read, forward and backward."""
         return (Reduction(self.values_read(inputs, outputs), 1, {0: 1}, "mean of a window"),)
@@ -243,6 +270,7 @@ class AdaptiveAvgPool(AdaptivePool):
 class AdaptiveAvgPool1d(AdaptiveAvgPool):
     type: Literal["adaptive_avg_pool1d"] = "adaptive_avg_pool1d"
     ndim: ClassVar[int] = 1
+    fewest_axes: ClassVar[int] = 3
 
 
 class AdaptiveAvgPool2d(AdaptiveAvgPool):
@@ -254,6 +282,9 @@ class AdaptiveAvgPool3d(AdaptiveAvgPool):
     type: Literal["adaptive_avg_pool3d"] = "adaptive_avg_pool3d"
     ndim: ClassVar[int] = 3
 
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        return (None,)
+
 
 class AdaptiveMaxPool2d(AdaptivePool):
     type: Literal["adaptive_max_pool2d"] = "adaptive_max_pool2d"
@@ -264,6 +295,9 @@ class AdaptiveMaxPool2d(AdaptivePool):
         shape = (*inputs[0].shape[:2], *self.output_sizes(inputs))
         pooled = TensorType(shape, inputs[0].dtype)
         return (pooled, TensorType(shape, "int64")) if self.return_indices else (pooled,)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (INPUT, kept_indices(outputs))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """One comparison a value read; backward, one addition an output."""
@@ -309,6 +343,10 @@ class MaxUnpool(Slid):
         require_positive(sizes, inputs, "less padding")
         return (TensorType((*pooled.shape[:2], *sizes), pooled.dtype),)
 
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """Where the values were put."""
+        return (Input(1),)
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """No arithmetic either way: backward picks each value's gradient up by its index."""
         return (Gather(inputs[0].numel, 0, {}, "values put back by index"),)
@@ -346,3 +384,6 @@ class MaxUnpool2d(MaxUnpool):
 class MaxUnpool3d(MaxUnpool):
     type: Literal["max_unpool3d"] = "max_unpool3d"
     ndim: ClassVar[int] = 3
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        return (None,)

@@ -9,7 +9,10 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
+from archcost.keeping import INPUT, Saved, Setting
 from archcost.layers.base import MAX_SIZE, Axis, Layer, Number, Size, normalize_axis
+from archcost.layers.order import OfImages
+from archcost.layouts import Layout, laid, strides_of, view
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import WHOLE, Rules, Window
 from archcost.work import Copy, Work
@@ -21,8 +24,25 @@ class Reshaping(Layer):
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Copy(inputs[0].numel, 0, {}, "values moved"),)
 
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
 
-class Identity(Reshaping):
+
+class Viewing(Reshaping):
+    """Seen in another shape: a view where the input's values lie so that there is one, else a copy."""
+
+    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
+        return (None if self._view(inputs, outputs, setting) is None else 0,)
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        strides = self._view(inputs, outputs, setting)
+        return (None if strides is None else laid(outputs[0].shape, strides),)
+
+    def _view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int, ...] | None:
+        return view(inputs[0].shape, setting.layout(0), outputs[0].shape)
+
+
+class Identity(Viewing):
     """The input itself (torch.nn.Identity)."""
 
     type: Literal["identity"] = "identity"
@@ -32,7 +52,7 @@ class Identity(Reshaping):
         return inputs
 
 
-class Flatten(Reshaping):
+class Flatten(Viewing):
     """Axes start_dim … end_dim made one (torch.nn.Flatten)."""
 
     type: Literal["flatten"] = "flatten"
@@ -85,7 +105,7 @@ def _fill(shape: tuple[int, ...], numel: int, where: str) -> tuple[int, ...]:
     return filled
 
 
-class Unflatten(Reshaping):
+class Unflatten(Viewing):
     """One axis split into several (torch.nn.Unflatten)."""
 
     type: Literal["unflatten"] = "unflatten"
@@ -103,7 +123,7 @@ class Unflatten(Reshaping):
         return tuple(WHOLE for _ in outputs[0].shape[2:]) if inputs[0].rank == 2 else None
 
 
-class Reshape(Reshaping):
+class Reshape(Viewing):
     """`shape` is that of one sample; the batch axis is kept (torch.reshape on the rest)."""
 
     type: Literal["reshape"] = "reshape"
@@ -137,6 +157,13 @@ class Permute(Reshaping):
             )
         return (TensorType(tuple(inputs[0].shape[axis] for axis in order), inputs[0].dtype),)
 
+    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
+        return (0,) * len(outputs)
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        strides = strides_of(inputs[0].shape, setting.layout(0))
+        return (laid(outputs[0].shape, tuple(strides[axis] for axis in self.dims)),)
+
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """Axes change their meaning, so the receptive field is not followed further."""
         return
@@ -145,7 +172,7 @@ class Permute(Reshaping):
 PadCount = Annotated[int, Field(strict=True, ge=0, le=MAX_SIZE)]
 
 
-class Pad(Reshaping):
+class Pad(Reshaping, OfImages):
     """`pad` counts from the last axis: [left, right, top, bottom, …] (torch.nn.functional.pad)."""
 
     type: Literal["pad"] = "pad"
@@ -181,6 +208,13 @@ class Pad(Reshaping):
             most = source.shape[-1 - index // 2] + slack
             if count > most:
                 raise ShapeError(f"mode {self.mode} cannot pad so far", expected=f"at most {most}", found=str(count))
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """The gradient of a reflected or replicated border is worked out from the input."""
+        return (INPUT,) if self.mode in ("reflect", "replicate") else ()
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        return (None,) if self.mode == "circular" else super().layouts(inputs, outputs, setting)
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         steps: list[Step] = []
@@ -226,6 +260,14 @@ class Split(Reshaping):
                 found=f"{' + '.join(map(str, self.split_size))} = {sum(self.split_size)}",
             )
         return self.split_size
+
+    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
+        return (0,) * len(outputs)
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        """Pieces lie where the whole does, with gaps between."""
+        strides = strides_of(inputs[0].shape, setting.layout(0))
+        return tuple(laid(piece.shape, strides) for piece in outputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         spatial = normalize_axis(self.dim, inputs[0].rank) >= 2

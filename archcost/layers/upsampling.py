@@ -11,7 +11,9 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.layers.base import Flag, Layer, Sizes, one_or_list, per_axis, require_floating, require_positive
+from archcost.keeping import Saved, Setting
+from archcost.layers.base import Flag, Sizes, one_or_list, per_axis, require_floating, require_positive
+from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, asked_for
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import WHOLE, Rule, Rules, Window
@@ -26,7 +28,7 @@ TAPS = {"nearest": (1, 1, 1), "linear": (2, 0, 0), "bilinear": (0, 4, 0), "bicub
 """Input values an output value is made of, for 1, 2 and 3 spatial axes; 0 where torch has no such mode."""
 
 
-class Upsample(Layer):
+class Upsample(OfImages):
     """`size` or ⌊n·scale_factor⌋ (torch.nn.Upsample). `nearest` is the lecture's replication: copies, no arithmetic."""
 
     prefix: ClassVar[str] = "upsample"
@@ -77,6 +79,9 @@ class Upsample(Layer):
                 found=str(list(self.scale_factor)),
             )
         return self.scale_factor
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Replication adds gradients up. Others weigh t values: t products, t − 1 additions; backward t and t."""

@@ -10,13 +10,20 @@ from archcost.pytorch.layers.base import Factory, Inputs
 
 
 class Sum(nn.Module):
-    """Summed in the order of the inputs."""
+    """Summed in the order of the inputs, into the first of them when `inplace`."""
+
+    def __init__(self, inplace: bool) -> None:
+        super().__init__()
+        self.inplace = inplace
 
     def forward(self, first: Tensor, *others: Tensor) -> Tensor:
         total = first
         for other in others:
-            total = total + other
+            total = total.add_(other) if self.inplace else total + other
         return total
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
 
 
 class Product(nn.Module):
@@ -50,7 +57,7 @@ class Average(nn.Module):
 
 
 def add(layer: Add, inputs: Inputs) -> nn.Module:
-    return Sum()
+    return Sum(layer.inplace)
 
 
 def mul(layer: Mul, inputs: Inputs) -> nn.Module:

@@ -1,0 +1,79 @@
+"""What a layer keeps from forward for its backward, by reference: the words of the layers' `saved` rules.
+
+A reference names a tensor, never a number of bytes. Whoever follows it to its storage counts a storage once,
+however many layers, views and in-place results share it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from archcost.layouts import Layout
+from archcost.tensors import TensorType
+from archcost.work import Operand
+
+Device = Literal["cpu", "cuda"]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """The input of that index, alive in its producer's storage."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The output of that index."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A parameter or buffer, by name. Of a shared weight it is the owner's, a transposed one being a view of it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A tensor that lives for backward alone: a mask, indices, statistics, a copy."""
+
+    what: str
+    tensor: TensorType
+
+
+Saved = Input | Output | Stored | Own
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How a layer is run, as far as it decides what is kept.
+
+    `needs` are the operands whose gradient autograd will want. `layouts` are those of the inputs; none given
+    means that all are row-major.
+    """
+
+    needs: frozenset[Operand]
+    training: bool = True
+    device: Device = "cpu"
+    layouts: tuple[Layout, ...] = ()
+
+    @property
+    def needs_input(self) -> bool:
+        return any(isinstance(operand, int) for operand in self.needs)
+
+    def layout(self, index: int) -> Layout:
+        return self.layouts[index] if self.layouts else None
+
+
+INPUT = Input(0)
+OUTPUT = Output(0)
+
+
+def statistic(shape: tuple[int, ...], dtype: str, setting: Setting) -> TensorType:
+    """A mean or a scale. Those of 16-bit values CUDA's kernels keep in float32, the CPU's in their own dtype."""
+    widened = setting.device == "cuda" and dtype in ("float16", "bfloat16")
+    return TensorType(shape, "float32" if widened else dtype)

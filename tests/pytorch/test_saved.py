@@ -1,0 +1,183 @@
+"""What the rules say is kept for backward, beside what torch saves: the same references, and extra bytes to the byte."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import archcost
+from archcost.costs.kept import Kept, Storage, kept
+from archcost.graph import ModelGraph, Port
+from archcost.keeping import Input, Output, Own, Saved, Setting, Stored
+from archcost.layers import (
+    ELU,
+    Add,
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    BatchNorm2d,
+    Concat,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    Dropout,
+    GroupNorm,
+    Hardsigmoid,
+    Hardswish,
+    InstanceNorm2d,
+    LeakyReLU,
+    Linear,
+    LocalResponseNorm,
+    Pad,
+    ReLU6,
+    SiLU,
+)
+from archcost.layouts import Layout, laid
+from archcost.pytorch.layers import FACTORIES
+from archcost.pytorch.saved import NetworkSaved, watch, watch_network
+from archcost.tensors import TensorType
+from archcost.work import Operand
+from tests.layers import every_row
+from tests.layers.rows import Row, Shape
+
+SHAPE = (2, 3, 5, 7)
+
+
+def variant(layer: archcost.layers.Layer, *inputs: Shape) -> Row:  # pyright: ignore[reportAttributeAccessIssue]
+    """Options that change no count, and so are no row elsewhere, but change what is kept."""
+    return Row(layer, inputs or (SHAPE,), ())
+
+
+VARIANTS = (
+    *(variant(layer(inplace=True)) for layer in (ReLU6, LeakyReLU, ELU, SiLU, Hardsigmoid, Hardswish)),
+    variant(Dropout(p=0.0)),
+    variant(Dropout(p=1.0)),
+    variant(Dropout(p=0.0, inplace=True)),
+    variant(Dropout(p=1.0, inplace=True)),
+    variant(BatchNorm2d(affine=False, track_running_stats=False)),
+    variant(InstanceNorm2d(affine=True)),
+    variant(InstanceNorm2d(track_running_stats=True)),
+    variant(GroupNorm(num_groups=1), (2, 3, 5, 7, 2)),
+    variant(LocalResponseNorm(size=3, beta=1.0, k=0.0), (2, 3, 2, 5, 7)),
+    variant(AdaptiveAvgPool1d(output_size=1), (2, 3, 5)),
+    variant(AdaptiveAvgPool2d(output_size=(1, None)), (2, 3, 5, 1)),
+    variant(AdaptiveAvgPool2d(output_size=(1, None))),
+    variant(AdaptiveAvgPool3d(output_size=1), (2, 3, 5, 2, 3)),
+    variant(Conv1d(out_channels=5, kernel_size=3, padding=1, padding_mode="circular"), (2, 3, 5)),
+    variant(Conv2d(out_channels=5, kernel_size=3, padding_mode="reflect")),  # nothing to pad, and a copy all the same
+    variant(Conv2d(out_channels=5, kernel_size=1, padding="valid", padding_mode="replicate")),
+    variant(Conv2d(out_channels=5, kernel_size=(2, 3), padding="same", padding_mode="reflect")),
+    variant(Conv3d(out_channels=5, kernel_size=3, padding=(0, 1, 2), padding_mode="replicate"), (2, 3, 5, 2, 3)),
+    variant(Pad(pad=(0, 0))),
+    variant(Pad(pad=(1, 2, 0, 1), mode="replicate")),
+    variant(Pad(pad=(1, 2, 0, 1, 1, 0), mode="reflect"), (2, 3, 5, 2, 3)),
+    variant(Pad(pad=(1, 2, 0, 1, 1, 0)), (2, 3, 5, 2, 3)),
+    variant(Linear(out_features=5, bias=True)),
+    variant(Concat(), SHAPE, SHAPE),
+)
+ROWS = (*every_row(), *VARIANTS)
+
+
+def dense(shape: Shape) -> Shape:
+    return shape
+
+
+def given(tensor: TensorType, order: str, needs: bool, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Values in a storage of their own, that no leaf owns: a leaf may not be overwritten in place."""
+    if not tensor.is_floating:
+        return torch.zeros(tensor.shape, dtype=getattr(torch, tensor.dtype))
+    rank = tensor.rank
+    values = torch.rand(tensor.shape, dtype=dtype)
+    if order == "permuted" and rank > 2:
+        values = values.transpose(1, -1).contiguous().transpose(1, -1)
+    if order == "channels last" and rank > 2:
+        values = values.movedim(1, -1).contiguous().movedim(-1, 1)
+    if order == "piece" and rank > 1:
+        values = torch.cat([values, values], dim=1)
+    held = values.requires_grad_(needs).clone()
+    return held[:, : tensor.shape[1]] if order == "piece" and rank > 1 else held
+
+
+ORDERS = ("row-major", "piece", "permuted", "channels last")
+
+
+def needed(row: Row) -> Iterator[frozenset[Operand]]:
+    """All, inputs alone, weights alone, each alone, none."""
+    inputs = frozenset[Operand](index for index, tensor in enumerate(row.input_types) if tensor.is_floating)
+    weights = frozenset[Operand](w.name for w in row.layer.weights(row.input_types) if not w.is_buffer)
+    yield from dict.fromkeys(
+        [
+            inputs | weights,
+            inputs,
+            weights,
+            *(frozenset((one,)) for one in sorted(inputs | weights, key=str)),
+            frozenset(),
+        ]
+    )
+
+
+def module_of(row: Row, training: bool, needs: frozenset[Operand], dtype: torch.dtype = torch.float32) -> nn.Module:
+    torch.manual_seed(0)
+    inputs = tuple(given(tensor, "row-major", False, dtype) for tensor in row.input_types)
+    module = FACTORIES[row.layer.type](row.layer, inputs).to(dtype).train(training)
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name in needs)
+    return module
+
+
+def measure(row: Row, setting: Setting, order: str, dtype: torch.dtype = torch.float32) -> tuple[NetworkSaved, Setting]:
+    """What torch keeps, and the setting with the layouts that the inputs really had."""
+    inputs = [given(t, order, index in setting.needs, dtype) for index, t in enumerate(row.input_types)]
+    layouts: tuple[Layout, ...] = tuple(laid(tuple(tensor.shape), tensor.stride()) for tensor in inputs)
+    measured = watch(module_of(row, setting.training, setting.needs, dtype), inputs)
+    return measured, Setting(setting.needs, setting.training, "cpu", layouts)
+
+
+def compare(row: Row, measured: NetworkSaved, setting: Setting) -> None:
+    dtype = next((tensor.dtype for tensor in row.input_types if tensor.is_floating), "float32")
+    outputs = row.layer.output_types(row.input_types)
+    names: set[str] = set()
+    own: list[int] = []
+    for reference in row.layer.saved(row.input_types, outputs, setting):
+        match reference:
+            case Input(index):
+                names.add(measured.places[str(index)])
+            case Output(index):
+                names.add(measured.places[str(Port("layer", index))])
+            case Stored(name):
+                names.add(f"layer.{name}")
+            case Own(_, tensor):
+                own.append(tensor.nbytes)
+    assert dtype
+    layer = measured.layers["layer"]
+    assert set(layer.shared) == names, setting
+    assert layer.own == tuple(sorted(own)), setting
+
+
+def refused(row: Row, order: str) -> bool:
+    """Torch's local response norm takes a view of images of three axes and more."""
+    return row.layer.type == "local_response_norm" and len(row.input_types[0].shape) > 4 and order != "row-major"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_rows(row: Row) -> None:
+    """Training and evaluation, each operand needing its gradient or not, values in every order."""
+    outputs = row.layer.output_types(row.input_types)
+    for training, needs, order in product((True, False), needed(row), ORDERS):
+        if refused(row, order):
+            continue
+        measured, setting = measure(row, Setting(needs, training), order)
+        compare(row, measured, setting)
+        ports = [str(Port("layer", index)) for index in range(len(outputs))]
+        aliases = row.layer.aliases(row.input_types, outputs, setting)
+        wanted = [
+            port if alias is None else measured.places[str(alias)] for port, alias in zip(ports, aliases, strict=True)
+        ]
+        assert [measured.places[port] for port in ports] == wanted, setting
+        layouts = row.layer.layouts(row.input_types, outputs, setting)
+        found = [laid(tensor.shape, measured.strides[port]) for tensor, port in zip(outputs, ports, strict=True)]
+        assert list(layouts) == found, (setting, order)
