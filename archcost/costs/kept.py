@@ -16,7 +16,6 @@ from archcost.keeping import Device, Input, Output, Saved, Setting, Stored
 from archcost.layouts import Layout
 from archcost.tensors import TensorType
 
-
 Role = Literal["input", "output", "weight", "saved"]
 """Of the network's inputs, of what layers put out, of parameters and buffers, of what lives for backward alone."""
 

@@ -22,6 +22,7 @@ from archcost.layers.base import (
 )
 from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, left_over, product
+from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import Rules, Window
 from archcost.work import Contraction, Elementwise, Work
@@ -150,6 +151,10 @@ class Convolution(Kernel):
             return super().keeps(inputs, outputs, setting)
         for_padding = (INPUT,) if self.padding_mode in ("reflect", "replicate") and 0 in setting.needs else ()
         return (*for_padding, Own("padded input", padded), Stored("weight"))
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        """Circular padding is written row by row."""
+        return (None,) if self.padding_mode == "circular" else super().layouts(inputs, outputs, setting)
 
     def _padded(self, source: TensorType) -> TensorType:
         """The copy that torch pads; of zeros, only what the far sides have more than the near ones."""

@@ -277,7 +277,7 @@ class LayerNorm(FeatureNorm):
         return (Step("parameters", formula, values, note),)
 
 
-class RMSNorm(FeatureNorm, ValueByValue):
+class RMSNorm(FeatureNorm, OfImages):
     """Each row divided by the root of its mean square (torch.nn.RMSNorm)."""
 
     prefix: ClassVar[str] = "rms_norm"

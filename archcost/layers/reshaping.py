@@ -12,7 +12,7 @@ from archcost.formulas import Step
 from archcost.keeping import INPUT, Saved, Setting
 from archcost.layers.base import MAX_SIZE, Axis, Layer, Number, Size, normalize_axis
 from archcost.layers.order import OfImages
-from archcost.layouts import Layout, laid, strides_of, view
+from archcost.layouts import Layout, laid, like, strides_of, view
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import WHOLE, Rules, Window
 from archcost.work import Copy, Work
@@ -214,6 +214,9 @@ class Pad(Reshaping, OfImages):
         return (INPUT,) if self.mode in ("reflect", "replicate") else ()
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        """What is padded by nothing is copied as it lies."""
+        if self.mode == "constant" and not any(self.pad):
+            return (like(outputs[0].shape, [(inputs[0].shape, setting.layout(0))]),)
         return (None,) if self.mode == "circular" else super().layouts(inputs, outputs, setting)
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
