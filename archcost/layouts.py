@@ -2,7 +2,8 @@
 
 Strides count elements, as torch's do. Nearly every tensor of a network is row-major; others come out of `permute`
 and `split`, and out of what computes on those. The rules are torch's own: `view` is at::detail::computeStride,
-`like` is TensorIterator's order of axes, `is_channels_last` is c10's.
+`like` is TensorIterator's order of axes, `is_channels_last` is c10's. Not followed are the choices that some kernels
+make where an axis of a permuted tensor has a single value; they change the order of a result, never what is kept of it.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ def row_major(shape: Shape) -> Strides:
 
 
 def laid(shape: Shape, strides: Strides) -> Layout:
-    """Strides as a layout. An axis of one value may have any stride."""
-    return (
-        None
-        if all(size == 1 or a == b for size, a, b in zip(shape, strides, row_major(shape), strict=True))
-        else strides
-    )
+    """Strides as a layout."""
+    return None if strides == row_major(shape) else strides
+
+
+def is_row_major(shape: Shape, layout: Layout) -> bool:
+    """Whether the values lie as those of a row-major tensor. An axis of one value may have any stride."""
+    if layout is None:
+        return True
+    return all(size == 1 or a == b for size, a, b in zip(shape, layout, row_major(shape), strict=True))
 
 
 def strides_of(shape: Shape, layout: Layout) -> Strides:

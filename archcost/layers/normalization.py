@@ -21,7 +21,7 @@ from archcost.layers.base import (
     require_images,
 )
 from archcost.layers.order import OfImages, ValueByValue
-from archcost.layouts import is_channels_last
+from archcost.layouts import is_channels_last, is_row_major
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Elementwise, Operand, Reduction, Work
@@ -165,7 +165,7 @@ class InstanceNorm2d(ChannelNorm):
         ]
         own = setting.training or not self.track_running_stats
         return (
-            INPUT if setting.layout(0) is None else Own("row-major input", source),
+            INPUT if is_row_major(source.shape, setting.layout(0)) else Own("row-major input", source),
             *(Own(f"repeated {name}", repeated) for name in names),
             *(mean_and_scale(channels, source, setting) if own else ()),
         )
@@ -206,7 +206,7 @@ class GroupNorm(ChannelNorm, OfImages):
         images = setting.device == "cpu" and source.rank > 3 and is_channels_last(source.shape, layout)
         groups = (source.shape[0], self.num_groups)
         return (
-            INPUT if layout is None or images else Own("row-major input", source),
+            INPUT if images or is_row_major(source.shape, layout) else Own("row-major input", source),
             *((Stored("weight"),) if self.affine else ()),
             *mean_and_scale(groups, source, setting),
         )

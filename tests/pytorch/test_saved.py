@@ -34,7 +34,7 @@ from archcost.layers import (
     ReLU6,
     SiLU,
 )
-from archcost.layouts import Layout, laid
+from archcost.layouts import Layout, Strides, laid, strides_of
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.saved import NetworkSaved, watch
 from archcost.tensors import TensorType
@@ -150,6 +150,11 @@ def compare(row: Row, measured: NetworkSaved, setting: Setting) -> None:
     assert layer.own == tuple(sorted(own)), setting
 
 
+def told(shape: Shape, strides: Strides) -> tuple[int | None, ...]:
+    """Strides of axes with more than one value; the others mean nothing."""
+    return tuple(stride if size > 1 else None for size, stride in zip(shape, strides, strict=True))
+
+
 def refused(row: Row, order: str) -> bool:
     """Torch's local response norm takes a view of images of three axes and more."""
     return row.layer.type == "local_response_norm" and len(row.input_types[0].shape) > 4 and order != "row-major"
@@ -171,8 +176,8 @@ def test_rows(row: Row) -> None:
         ]
         assert [measured.places[port] for port in ports] == wanted, setting
         layouts = row.layer.layouts(row.input_types, outputs, setting)
-        found = [laid(tensor.shape, measured.strides[port]) for tensor, port in zip(outputs, ports, strict=True)]
-        assert list(layouts) == found, (setting, order)
+        for tensor, layout, port in zip(outputs, layouts, ports, strict=True):
+            assert told(tensor.shape, strides_of(tensor.shape, layout)) == told(tensor.shape, measured.strides[port])
 
 
 NO_KERNEL = {"avg_pool3d", "local_response_norm"}
