@@ -3,7 +3,8 @@
 Strides count elements, as torch's do. Nearly every tensor of a network is row-major; others come out of `permute`
 and `split`, and out of what computes on those. The rules are torch's own: `view` is at::detail::computeStride,
 `like` is TensorIterator's order of axes, `is_channels_last` is c10's. Not followed are the choices that some kernels
-make where an axis of a permuted tensor has a single value; they change the order of a result, never what is kept of it.
+make where an axis of a permuted tensor has a single value; they decide no more than
+whether a later reshape is a copy.
 """
 
 from __future__ import annotations

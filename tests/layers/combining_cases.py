@@ -34,6 +34,13 @@ ROWS: tuple[Row, ...] = (
         backward_input=140,  # 2*5*7 + 2*5*7
     ),
     Row(
+        Add(inplace=True),
+        inputs=((2, 3, 5, 7), (2, 3, 5, 7), (2, 1, 5, 1)),
+        outputs=((2, 3, 5, 7),),
+        forward=420,  # (2*3*5*7) * 2
+        backward_input=210,  # 2*3*5*7: the last summed back to 2×1×5×1
+    ),
+    Row(
         Mul(),
         inputs=((2, 3, 5, 7), (2, 3, 5, 7)),
         outputs=((2, 3, 5, 7),),
