@@ -193,6 +193,14 @@ COMBINING: list[Refusal] = [
         None,
     ),
     (
+        Add(inplace=True),
+        ((2, 3, 1), (2, 3, 5)),
+        "inplace cannot stretch the first input",
+        "2×3×5",
+        "2×3×1",
+        None,
+    ),
+    (
         Mul(),
         (TensorType((2, 3)), ints(2, 3)),
         "inputs have different dtypes",

@@ -1,0 +1,145 @@
+"""The table of docs/what_is_kept.md, made from the rules: what each layer keeps for its backward.
+
+`python -m tests.generate` writes it; tests/test_what_is_kept.py compares.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from archcost.keeping import Device, Input, Output, Own, Saved, Setting, Stored
+from archcost.layers import LAYERS, Layer
+from archcost.layouts import Layout, row_major
+from archcost.tensors import format_shape
+from archcost.work import Operand
+from tests.layers import every_row
+from tests.layers.keeping_variants import VARIANTS
+from tests.layers.rows import Row
+
+PAGE = Path(__file__).parents[1] / "docs" / "what_is_kept.md"
+BEGIN, END = "<!-- begin: made by python -m tests.generate -->\n", "<!-- end -->"
+HEAD = (
+    "layer",
+    "for example",
+    "on",
+    "result",
+    "keeps",
+    "in evaluation",
+    "weights frozen",
+    "weights alone",
+    "on CUDA",
+    "if permuted",
+)
+
+
+def renew(text: str) -> str:
+    """The page with the table as the code has it now."""
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n{table()}\n{rest[rest.index(END) :]}"
+
+
+def table() -> str:
+    """The first row of each type, and one for each other way of keeping that it knows."""
+    lines = [HEAD, ("---",) * len(HEAD)]
+    rows = (*every_row(), *VARIANTS)
+    for type_ in LAYERS:
+        ways: dict[tuple[str, ...], Line] = {}
+        for row in rows:
+            if row.layer.type == type_ and any(tensor.is_floating for tensor in row.input_types):
+                line = _line(row)
+                ways.setdefault(line.words, line)
+        lines += [line.cells for line in ways.values()]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+class Line(NamedTuple):
+    words: tuple[str, ...]
+    cells: tuple[str, ...]
+
+
+def _line(row: Row) -> Line:
+    inputs = frozenset[Operand](index for index, tensor in enumerate(row.input_types) if tensor.is_floating)
+    named = [weight.name for weight in row.layer.weights(row.input_types) if not weight.is_buffer]
+    every = inputs | frozenset[Operand](named)
+    told = [_told(row, every)]
+    told.append(_told(row, every, training=False))
+    told.append(_told(row, inputs) if named else told[0])
+    told.append(_told(row, frozenset(named)) if named else told[0])
+    told.append(_told(row, every, device="cuda"))
+    told.append(_told(row, every, permuted=True))
+    words, cells = zip(*told, strict=True)
+    result = _result(row, every)
+    shown = [cells[0], *("" if cell == cells[0] else cell for cell in cells[1:])]
+    shapes = ", ".join(str(tensor) for tensor in row.input_types)
+    return Line((result, *words), (f"`{row.layer.type}`", _example(row.layer), shapes, result, *shown))
+
+
+def _told(
+    row: Row,
+    needs: frozenset[Operand],
+    training: bool = True,
+    device: Device = "cpu",
+    permuted: bool = False,
+) -> tuple[str, str]:
+    """In words alone, and in words with elements."""
+    layouts: tuple[Layout, ...] = tuple(_turned(tensor.shape) for tensor in row.input_types) if permuted else ()
+    setting = Setting(needs, training, device, layouts)
+    saved = row.layer.saved(row.input_types, row.layer.output_types(row.input_types), setting)
+    several = len(row.input_types) > 1
+    words = [_word(reference, several) for reference in saved]
+    cells = [f"{word}{_elements(reference)}" for word, reference in zip(words, saved, strict=True)]
+    return ", ".join(words) or "nothing", ", ".join(cells) or "nothing"
+
+
+def _turned(shape: tuple[int, ...]) -> Layout:
+    """Axes 1 and the last changed places, as a permutation leaves them."""
+    if len(shape) < 3:
+        return None
+    turned = list(shape)
+    turned[1], turned[-1] = turned[-1], turned[1]
+    strides = list(row_major(tuple(turned)))
+    strides[1], strides[-1] = strides[-1], strides[1]
+    return tuple(strides)
+
+
+def _word(reference: Saved, several: bool) -> str:
+    match reference:
+        case Input(index):
+            return f"input {index + 1}" if several else "input"
+        case Output(index):
+            return "output" if index == 0 else f"output {index + 1}"
+        case Stored(name):
+            return name
+        case Own(what, _):
+            return f"**{what}**"
+
+
+def _elements(reference: Saved) -> str:
+    if not isinstance(reference, Own):
+        return ""
+    tensor = reference.tensor
+    dtype = "" if tensor.dtype == "float32" else f" {tensor.dtype}"
+    shape = f"{format_shape(tensor.shape)} = {tensor.numel:,}" if tensor.rank > 1 else f"{tensor.numel:,}"
+    return f" ({shape}{dtype})"
+
+
+def _result(row: Row, needs: frozenset[Operand]) -> str:
+    """Where the output lies; in evaluation and permuted, if that differs."""
+    outputs = row.layer.output_types(row.input_types)
+    settings = {
+        "": Setting(needs),
+        "in evaluation ": Setting(needs, training=False),
+        "if permuted ": Setting(needs, layouts=tuple(_turned(tensor.shape) for tensor in row.input_types)),
+    }
+    places = {
+        when: "new" if set(row.layer.aliases(row.input_types, outputs, setting)) == {None} else "the input's"
+        for when, setting in settings.items()
+    }
+    return "; ".join(when + place for when, place in places.items() if not when or place != places[""])
+
+
+def _example(layer: Layer) -> str:
+    fields = layer.model_dump(exclude_defaults=True, exclude={"type"}, mode="json")
+    return ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in fields.items())

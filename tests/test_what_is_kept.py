@@ -1,0 +1,34 @@
+"""docs/what_is_kept.md is what the rules say."""
+
+from __future__ import annotations
+
+from tests.keeping import PAGE, renew, table
+
+
+def test_the_page_is_up_to_date() -> None:
+    text = PAGE.read_text()
+    assert renew(text) == text, "make docs brings the page up to date"
+
+
+def cells(type_: str, example: str) -> list[str]:
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table().splitlines()]
+    return next(line[3:] for line in lines if line[:2] == [f"`{type_}`", example])
+
+
+def test_lines_by_hand() -> None:
+    """The result, what is kept, and where that differs: in evaluation, frozen, weights alone, on CUDA, permuted."""
+    same = [""] * 5
+    assert cells("relu", "") == ["new", "output", *same]
+    assert cells("silu", "`inplace: true`") == ["the input's", "**copy of the input** (2×3×5×7 = 210)", *same]
+    assert cells("flatten", "") == ["the input's; if permuted new", "nothing", *same]
+    assert cells("linear", "`out_features: 5`") == ["new", "weight, input", "", "weight", "input", "", ""]
+    assert cells("dropout", "") == [
+        "new; in evaluation the input's",
+        "**mask** (2×7 = 14)",
+        "nothing",
+        "",
+        "",
+        "**mask** (2×7 = 14 bool)",
+        "",
+    ]
+    assert cells("max_pool2d", "`kernel_size: 2`") == ["new", "input, **indices** (2×3×3×5 = 90 int64)", *same]
