@@ -61,10 +61,6 @@ class Setting:
     device: Device = "cpu"
     layouts: tuple[Layout, ...] = ()
 
-    @property
-    def needs_input(self) -> bool:
-        return any(isinstance(operand, int) for operand in self.needs)
-
     def layout(self, index: int) -> Layout:
         return self.layouts[index] if self.layouts else None
 

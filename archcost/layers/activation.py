@@ -50,6 +50,9 @@ class InplaceActivation(Activation):
     def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
         return (0,) if self.inplace else (None,)
 
+    def overwrites(self, setting: Setting) -> bool:
+        return self.inplace
+
 
 class ReLU(InplaceActivation):
     """max(x, 0); dy where x > 0."""

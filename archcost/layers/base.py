@@ -117,6 +117,10 @@ class Layer(BaseModel):
         """For each output the input in whose storage it lies (a view, an in-place result), None for one of its own."""
         return (None,) * len(outputs)
 
+    def overwrites(self, setting: Setting) -> bool:
+        """Whether the first input's values are gone afterwards."""
+        return False
+
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         """In which order the values of each output lie in its storage; row-major where a layer says nothing else."""
         return (None,) * len(outputs)

@@ -65,6 +65,9 @@ class Add(ValueByValue):
     def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
         return (0,) if self.inplace else (None,)
 
+    def overwrites(self, setting: Setting) -> bool:
+        return self.inplace
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Elementwise(outputs[0].numel, len(inputs) - 1, stretched(inputs, outputs[0]), "added"),)
 

@@ -44,6 +44,9 @@ class Dropout(ValueByValue):
     def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
         return (None,) if self.drops(setting) and not self.inplace else (0,)
 
+    def overwrites(self, setting: Setting) -> bool:
+        return self.inplace and self.drops(setting)
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Masked and scaled, 2 a value; backward a product with the scaled mask. Drawing the mask is not counted."""
         return (Elementwise(inputs[0].numel, 2, {0: 1}, "dropped"),)

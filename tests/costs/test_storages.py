@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archcost.costs.kept import Kept, kept
+from archcost.costs.storages import Kept, kept
 from archcost.graph import Port, build
 from archcost.keeping import Device
 from archcost.spec import ModelSpec
@@ -54,6 +54,17 @@ def test_a_copy_of_the_input_where_the_result_does_not_tell_it() -> None:
     found = keeps(conv("a", 5), {"type": "silu", "name": "act", "inplace": True})
     assert listed(found)["act"] == ["act copy of the input"]
     assert found.places[Port("act")] == found.places[Port("a")]
+
+
+def test_what_was_kept_may_not_be_overwritten() -> None:
+    """A sigmoid keeps its result, which the next layer destroys; a conv's is kept by nobody."""
+    relu = {**RELU, "inplace": True}
+    assert keeps(conv("a", 5), {"type": "sigmoid", "name": "s"}, relu).spoiled == {"relu": ("s",)}
+    assert keeps(conv("a", 5), relu).spoiled == {}
+    drop = {"type": "dropout", "name": "drop", "inplace": True}
+    layers = (conv("a", 5), {"type": "tanh", "name": "t"}, drop)
+    assert keeps(*layers).spoiled == {"drop": ("t",)}
+    assert keeps(*layers, training=False).spoiled == {}
 
 
 def test_an_addition_keeps_nothing_and_in_place_has_no_storage() -> None:

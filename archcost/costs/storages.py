@@ -40,16 +40,29 @@ class Storage(NamedTuple):
 class Kept:
     """`places` says in which storage each input of the network and each output of a layer lives, `layouts` how it
     lies there; `saved` lists for each layer, in order of execution, the storages that it keeps, each once.
+
+    `spoiled` names, for a layer that overwrites its input, the layers before it that had kept what was there: torch
+    refuses their backward.
     """
 
     places: Mapping[Port, Storage]
     layouts: Mapping[Port, Layout]
     saved: Mapping[str, tuple[Storage, ...]]
+    spoiled: Mapping[str, tuple[str, ...]]
 
     @property
     def storages(self) -> tuple[Storage, ...]:
         """All that is kept, each storage once, in the order in which it is first kept."""
         return unique(storage for kept in self.saved.values() for storage in kept)
+
+
+class _Rules(NamedTuple):
+    """What a layer says in one setting. Equal layers on equal inputs share it."""
+
+    saved: tuple[Saved, ...]
+    aliases: tuple[int | None, ...]
+    layouts: tuple[Layout, ...]
+    overwrites: bool
 
 
 def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu") -> Kept:
@@ -58,19 +71,39 @@ def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu") -> Ke
     layouts: dict[Port, Layout] = dict.fromkeys(places)
     required = gradients_required(graph)
     saved: dict[str, tuple[Storage, ...]] = {}
+    keepers: dict[Storage, list[str]] = {}
+    spoiled: dict[str, tuple[str, ...]] = {}
+    known: dict[tuple[int, Setting], _Rules] = {}
     for node in graph.nodes:
         setting = _setting(node, required[node.name], layouts, training, device)
-        inputs, outputs = node.input_types, node.output_types
-        aliases = node.layer.aliases(inputs, outputs, setting)
-        orders = node.layer.layouts(inputs, outputs, setting)
-        for index, (tensor, alias, order) in enumerate(zip(outputs, aliases, orders, strict=True)):
+        key = (id(node.facts), setting)
+        if key not in known:
+            known[key] = _ask(node, setting)
+        rules = known[key]
+        for index, (alias, layout) in enumerate(zip(rules.aliases, rules.layouts, strict=True)):
             port = Port(node.name, index)
-            made = Storage(node.name, "output", f"output {index}" if index else "output", tensor)
-            places[port] = made if alias is None else places[node.inputs[alias]]
-            layouts[port] = order
-        references = node.layer.saved(inputs, outputs, setting)
-        saved[node.name] = unique(_follow(reference, node, places) for reference in references)
-    return Kept(places, layouts, saved)
+            places[port] = _made(node, index) if alias is None else places[node.inputs[alias]]
+            layouts[port] = layout
+        if rules.overwrites:
+            spoiled[node.name] = tuple(keepers.get(places[node.inputs[0]], ()))
+        saved[node.name] = unique(_follow(reference, node, places) for reference in rules.saved)
+        for storage in saved[node.name]:
+            keepers.setdefault(storage, []).append(node.name)
+    return Kept(places, layouts, saved, {name: keepers for name, keepers in spoiled.items() if keepers})
+
+
+def _ask(node: Node, setting: Setting) -> _Rules:
+    layer, inputs, outputs = node.layer, node.input_types, node.output_types
+    return _Rules(
+        layer.saved(inputs, outputs, setting),
+        layer.aliases(inputs, outputs, setting),
+        layer.layouts(inputs, outputs, setting),
+        layer.overwrites(setting),
+    )
+
+
+def _made(node: Node, index: int) -> Storage:
+    return Storage(node.name, "output", f"output {index}" if index else "output", node.output_types[index])
 
 
 def unique(storages: Iterable[Storage]) -> tuple[Storage, ...]:
