@@ -11,8 +11,8 @@ from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
 from archcost.graph.wire import Wired, wire
 from archcost.layers import Layer
 from archcost.layers.base import MAX_SIZE
+from archcost.plain import Path
 from archcost.spec.model import ModelSpec
-from archcost.spec.plain import Path
 from archcost.tensors import Tensors, TensorType, format_shape
 
 LARGEST_TENSOR = 2**63
