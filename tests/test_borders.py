@@ -32,12 +32,13 @@ ALLOWED: dict[str, set[str]] = {
     "graph": BASE | {"work", "layers", "spec"},
     "costs": BASE | {"work", "layers", "spec", "graph", "presentable"},
     "comparison": BASE | {"work", "layers", "spec", "graph", "costs", "presentable"},
+    "hardware": BASE | {"work", "presentable"},
     "locks": BASE | {"work", "layers", "spec", "graph", "costs", "comparison", "presentable"},
-    "report": BASE | {"work", "layers", "spec", "graph", "costs", "comparison", "locks", "presentable"},
+    "report": BASE | {"work", "layers", "spec", "graph", "costs", "comparison", "hardware", "locks", "presentable"},
     "pytest_plugin": BASE | {"spec", "graph", "costs", "locks"},
     # The witness: no layer rule, only schemas, wiring and the finished numbers to compare.
     "pytorch": BASE | {"layers", "spec", "graph", "costs", "presentable"},
-    "cli": BASE | {"spec", "graph", "costs", "comparison", "locks", "report", "pytorch", "__version__"},
+    "cli": BASE | {"spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch", "__version__"},
     "__main__": {"cli"},
     "__init__": BASE | {"spec", "graph", "costs", "pytorch"},
 }
