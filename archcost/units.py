@@ -53,7 +53,7 @@ UNITS: dict[str, dict[str, Fraction]] = {
 }
 """What a quantity may be written in, and what that is worth in the unit that names the row."""
 
-_QUANTITY = re.compile(r"([-+]?\d+(?:\.\d+)?) ?([A-Za-z][A-Za-z/]*)")
+_QUANTITY = re.compile(r"([-+]?[0-9]+(?:\.[0-9]+)?) ?([A-Za-z][A-Za-z/]*)")
 
 
 class Quantity(NamedTuple):

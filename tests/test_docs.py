@@ -24,6 +24,7 @@ CITED = {
     "lecture.md": {"2012", "2014", "2015", "1998", "640", "1,280", "2,560", "27,520", "133,000"},
     "architecture.md": set[str](),
     "add_a_layer.md": set[str](),
+    "add_a_device.md": set[str](),
     "README.md": {"3.11"},
 }
 

@@ -26,6 +26,10 @@ EXAMPLES = {
     "accumulate": "accumulate: float32 (int32 for int8), the type that sums are kept in",
     "memory": "memory: with type, nominal and bandwidth",
     "rates": "rates: {float32: {value: 82.6 TFLOP/s, accumulate: float32, source: page}}",
+    "type": "type: {value: GDDR6X, source: page}",
+    "nominal": "nominal: {value: 24 GiB, source: page}",
+    "bandwidth": "bandwidth: {value: 1008 GB/s, source: page}",
+    "value": "value: a number and a unit, such as 1008 GB/s",
     "devices": "devices: 2",
 }
 """What a missing field looks like."""
@@ -63,11 +67,14 @@ def explain_first(error: ValidationError, tree: object, marks: Marks, file: str)
 
     first = min(mistakes, key=order)
     path = _path(first)
-    return _tell(first, path, tree).at(layer=dotted(path[:-1]) or None, place=place(marks, path, file))
+    where = path if first["type"] == "told" else path[:-1]
+    return _tell(first, path, tree).at(layer=dotted(where) or None, place=place(marks, path, file))
 
 
 def dotted(path: Path) -> str:
-    return ".".join(map(str, path))[:200]
+    """`memory.bandwidth`: a figure's value and its place in a list go by the figure's name."""
+    named = [str(step) for step in path if not isinstance(step, int)]
+    return ".".join(named[:-1] if named[-1:] == ["value"] else named)[:200]
 
 
 def _path(mistake: ErrorDetails) -> Path:
@@ -76,12 +83,12 @@ def _path(mistake: ErrorDetails) -> Path:
 
 
 def _tell(mistake: ErrorDetails, path: Path, tree: object) -> SpecError:
-    field, found = str(path[-1]) if path else "", mistake["input"]
+    field, found = str(next((step for step in reversed(path) if isinstance(step, str)), "")), mistake["input"]
     context: Mapping[str, Any] = mistake.get("ctx", {})
     match mistake["type"]:
         case "told":
             return SpecError(
-                f"{field}: {context['problem']}",
+                context["problem"],
                 expected=context["expected"],
                 found=context["found"],
                 hint=context.get("hint"),
@@ -100,11 +107,19 @@ def _tell(mistake: ErrorDetails, path: Path, tree: object) -> SpecError:
             return SpecError(f"wrong value for {field!r}", expected=_written(path), found=spell(found), hint=hint)
         case "literal_error":
             words = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-            hint = nearest(found, words) if isinstance(found, str) else None
+            hint = nearest(found, words, count=1) if isinstance(found, str) else None
             return SpecError(f"wrong value for {field!r}", expected=listing(words), found=spell(found), hint=hint)
         case "string_pattern_mismatch":
             expected = PATTERNS.get(field, "a key of a to z, digits and _")
             return SpecError(f"wrong value for {field!r}", expected=expected, found=spell(found))
+        case "too_short":
+            return SpecError(f"wrong value for {field!r}", expected=EXAMPLES[field], found=spell(found))
+        case "greater_than_equal" | "less_than_equal":
+            limit = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']:g}"
+            return SpecError(f"wrong value for {field!r}", expected=limit, found=spell(found))
+        case "int_type":
+            hint = f"{found} without quotes" if isinstance(found, str) and found.isdigit() else None
+            return SpecError(f"wrong value for {field!r}", expected="an integer", found=spell(found), hint=hint)
         case _:
             expected = mistake["msg"].removeprefix("Input should ").removeprefix("be ").removeprefix("have ")
             return SpecError(f"wrong value for {field!r}", expected=expected, found=spell(found))
@@ -119,7 +134,7 @@ def _unknown_field(field: str, path: Path) -> SpecError:
         f"unknown {what} {shorten(field)}",
         expected=listing(known, 30),
         found=shorten(field),
-        hint=hint or nearest(field, known),
+        hint=hint or nearest(field, known, count=1),
     )
 
 
@@ -146,6 +161,6 @@ def _written(path: Path) -> str:
     """What stands at a path, in its rough form."""
     model = _model_at(path)
     required = [name for name, field in model.model_fields.items() if field.is_required()]
-    if len(path) == 1 and path[0] in EXAMPLES:
-        return EXAMPLES[str(path[0])]
+    if path and path[-1] in EXAMPLES:
+        return EXAMPLES[str(path[-1])]
     return f"a mapping with {', '.join(sorted(required, key='value'.__ne__)) or ', '.join(model.model_fields)}"

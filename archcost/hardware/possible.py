@@ -71,7 +71,7 @@ def _bandwidth(profile: HardwareProfile) -> Iterator[Refusal]:
     if memory.data_rate and limit and memory.data_rate.amount > limit.data_rate * (1 + ROUNDING):
         fastest = f"at most {show_in(limit.data_rate, 'Gbit/s', 'bit/s')} Gbit/s, the fastest {kind}"
         yield Refusal(
-            ("memory", "data_rate"), f"faster than {kind}", fastest, memory.data_rate.value, f"see {limit.source}"
+            ("memory", "data_rate"), f"faster than {kind}", f"{fastest}; {limit.source}", memory.data_rate.value
         )
     pins = memory.bus.amount if memory.bus else limit.bus if limit else None
     bits = memory.data_rate.amount if memory.data_rate else limit.data_rate if limit else None
@@ -79,13 +79,12 @@ def _bandwidth(profile: HardwareProfile) -> Iterator[Refusal]:
         return
     most = show_in(round(pins * bits / 8), "GB/s", "B/s")
     pin = f"{show_in(bits, 'Gbit/s', 'bit/s')} Gbit/s a pin"
-    both = memory.bus and memory.data_rate
+    says = f"; {limit.source}" if limit and not (memory.bus and memory.data_rate) else ""
     yield Refusal(
         ("memory", "bandwidth"),
-        f"more than {'the bus' if both else kind} can give",
-        f"at most {most} GB/s: {pins:,} bit × {pin}",
+        f"more than {kind if says else 'the bus'} can give",
+        f"at most {most} GB/s: {pins:,} bit × {pin}{says}",
         memory.bandwidth.value,
-        None if both or limit is None else f"see {limit.source}",
     )
 
 
@@ -96,7 +95,7 @@ def _flash(profile: HardwareProfile) -> Iterator[Refusal]:
             ("kind",), "a microcontroller without flash", "flash: where weights live; memory is its SRAM", "no flash"
         )
     if profile.flash and not is_small:
-        yield Refusal(("flash",), f"flash in a {profile.kind}", "flash in a microcontroller only", profile.flash.value)
+        yield Refusal(("flash",), "flash apart", "flash in a microcontroller only", f"flash in a {profile.kind}")
 
 
 def _reserves(profile: HardwareProfile) -> Iterator[Refusal]:
@@ -115,7 +114,10 @@ def _sparse(profile: HardwareProfile) -> Iterator[Refusal]:
             continue
         if profile.sparsity is None or profile.sparsity.value == "none":
             yield Refusal(
-                ("rates", dtype, "sparse"), "a sparse rate without sparsity", "sparsity: 2:4", f"sparse: {rate.sparse}"
+                ("rates", dtype, "sparse"),
+                "a sparse rate without sparsity",
+                'sparsity: {value: "2:4", …}',
+                f"sparse: {rate.sparse}",
             )
         if not _near(sparse / rate.amount, 2):
             yield Refusal(
@@ -132,24 +134,25 @@ def _near(ratio: float, whole: float) -> bool:
 
 
 class Pair(NamedTuple):
-    """Of two dtypes with the same kind of accumulation: what the faster has for each of the slower, and never."""
+    """Of two dtypes that sum alike: how the faster relates to the slower on all devices known, and never does."""
 
     slower: str
     faster: str
-    ratio: int
-    never: tuple[float, ...]
-    only_if_sparse: tuple[float, ...] = ()
-    """Never on a device with sparsity; without it, units are known that do this."""
+    usual: str
+    too_little: tuple[float, ...]
+    too_much: tuple[float, ...]
+    is_sparse_only: bool = False
+    """Without sparsity, units are known that run both at one rate."""
 
 
 PAIRS = (
-    Pair("tf32", "float16", 2, (1, 4)),
-    Pair("tf32", "bfloat16", 2, (1, 4)),
-    Pair("bfloat16", "float16", 1, (0.5, 2)),
-    Pair("float16", "float8", 2, (4,), (1,)),
-    Pair("float16", "int8", 2, (8,), (1,)),
-    Pair("bfloat16", "float8", 2, (4,), (1,)),
-    Pair("bfloat16", "int8", 2, (8,), (1,)),
+    Pair("tf32", "float16", "2 × tf32", (1,), (4,)),
+    Pair("tf32", "bfloat16", "2 × tf32", (1,), (4,)),
+    Pair("bfloat16", "float16", "as much as bfloat16", (0.5,), (2,)),
+    Pair("float16", "float8", "2 × float16", (1,), (4,), is_sparse_only=True),
+    Pair("bfloat16", "float8", "2 × bfloat16", (1,), (4,), is_sparse_only=True),
+    Pair("float16", "int8", "2 or 4 × float16", (1,), (8,), is_sparse_only=True),
+    Pair("bfloat16", "int8", "2 or 4 × bfloat16", (1,), (8,), is_sparse_only=True),
 )
 
 
@@ -161,20 +164,22 @@ def _ratios(profile: HardwareProfile) -> Iterator[Refusal]:
         if slower is None or faster is None or not _sums_alike(slower, faster):
             continue
         ratio = faster.amount / slower.amount
-        never = pair.never + (pair.only_if_sparse if has_sparsity else ())
-        if any(_near(ratio, wrong) for wrong in never):
-            doubtful = pair.faster if ratio > pair.ratio else pair.slower
+        is_too_much = any(_near(ratio, wrong) for wrong in pair.too_much)
+        is_too_little = any(_near(ratio, wrong) for wrong in pair.too_little)
+        if is_too_much or (is_too_little and (has_sparsity or not pair.is_sparse_only)):
+            doubtful = pair.faster if is_too_much else pair.slower
             yield Refusal(
                 ("rates", doubtful, "value"),
                 "looks like a sparse rate entered as dense",
-                f"{pair.faster} {_times(pair.ratio)} {pair.slower}",
-                f"{faster.value} {_times(round(ratio, 1))} {slower.value}",
-                f"half of {rates[doubtful].value}, and this as sparse: if the sheet means 2:4 sparsity",
+                f"{pair.faster} {pair.usual}",
+                f"{pair.faster} {faster.value}, {ratio:.3g} × the {slower.value} of {pair.slower}",
+                f"value: {_half(rates[doubtful])}, sparse: {rates[doubtful].value}",
             )
 
 
-def _times(ratio: float) -> str:
-    return "as fast as" if ratio == 1 else f"{ratio:g} × as fast as"
+def _half(rate: FloatRate) -> str:
+    written = rate.quantity(rate.value)
+    return f"{float(written.number / 2):.6g} {written.unit}"
 
 
 def _sums_alike(one: FloatRate, other: FloatRate) -> bool:
@@ -232,7 +237,8 @@ def against_peers(profile: HardwareProfile, peers: Sequence[HardwareProfile]) ->
             "looks like a sparse rate entered as dense",
             f"about {most:.3g} × float32, as {name} has: {dense}",
             f"{rate.value}, {own:.3g} × float32",
-            "the dense rate; or, with sums in float16, accumulate: float16",
+            f"value: {_half(rate)}, sparse: {rate.value}"
+            + ("; or accumulate: float16, if it sums so" if dtype == "float16" else ""),
         )
     return None
 

@@ -13,7 +13,7 @@ from archcost.errors import ArchcostError, nearest
 from archcost.hardware.memory_types import MemoryType
 from archcost.plain import spell
 from archcost.presentable import Presentable
-from archcost.units import UNITS, Quantity, parse_quantity
+from archcost.units import UNITS, Quantity, parse_quantity, show_in
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
@@ -86,14 +86,18 @@ class Figure(Origin):
         if read is None:
             raise _told("not a quantity", expected, spell(text))
         if read.unit not in known:
-            hint = _binary(read) if known == Size.units else nearest(read.unit, known)
+            hint = _binary(read) if known == Size.units else nearest(read.unit, known, count=1)
             raise _told("wrong unit", expected, spell(text), hint)
         amount = read.amount(cls.dimension)
         if amount <= 0:
             hint = "leave out what the device has not, or what is not known" if amount == 0 else None
             raise _told("not a positive number", f"more than 0 {read.unit}", spell(text), hint)
         if amount > cls.most:
-            raise _told("too large to be true", f"at most {cls.most:.4g} {cls.dimension}", spell(text))
+            raise _told(
+                "too large to be true",
+                f"at most {show_in(cls.most, read.unit, cls.dimension)} {read.unit}",
+                spell(text),
+            )
         return read
 
     @cached_property
@@ -112,7 +116,7 @@ def _told(problem: str, expected: str, found: str, hint: str | None = None) -> P
 def _binary(read: Quantity) -> str | None:
     """Memory is sold in GB of 2^30 bytes."""
     if read.unit not in ("kB", "MB", "GB", "TB"):
-        return nearest(read.unit, Size.units)
+        return nearest(read.unit, Size.units, count=1)
     number = f"{float(read.number):.6g}"
     return f"{number} {read.unit[0].upper()}iB: what is sold as a {read.unit} of memory has 2^10, not 10^3, as its step"
 
