@@ -27,7 +27,7 @@ _DIMMS = "sockets have at most 12 channels of 64 bit"
 _STACKS = "8 stacks of 1024 bit"
 _CATALOG = "rooflinenotes.dev, HBM catalog"
 _MOBILE = "Apple's M1 Ultra has 1024 bit"
-_CARDS = "GTX 295-class and R9 290X cards have 512 bit"
+_CARDS = "R9 290X has 512 bit"
 
 LIMITS: dict[MemoryType, MemoryLimit] = {
     "DDR3": MemoryLimit(2.133e9, 512, "JESD79-3: 2133 MT/s; sockets have at most 8 channels of 64 bit (recalled)"),

@@ -85,6 +85,7 @@ def _bandwidth(profile: HardwareProfile) -> Iterator[Refusal]:
         f"more than {kind if says else 'the bus'} can give",
         f"at most {most} GB/s: {pins:,} bit × {pin}{says}",
         memory.bandwidth.value,
+        None if memory.bus else "the type that the device has; or memory.bus, if it has more pins than any before",
     )
 
 

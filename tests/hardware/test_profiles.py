@@ -175,7 +175,7 @@ def test_boards_of_two_devices_and_flash():
 
 
 def test_library_workspaces():
-    """torch's CublasHandlePool: 4096 KiB and 8 × 16 KiB, twice, is 8.125 MiB; 32 MiB on Hopper."""
+    """torch's CublasHandlePool: 2 × 4096 KiB and 8 × 16 KiB are 8.125 MiB; 32 MiB on Hopper."""
     workspaces = {name: hardware.load(name).workspace for name in ("nvidia-rtx-4090", "nvidia-h100-sxm5-80gb")}
     assert {name: w.amount for name, w in workspaces.items() if w} == {
         "nvidia-rtx-4090": 8_519_680,
