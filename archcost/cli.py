@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from archcost.report import Result
     from archcost.spec import ModelSpec
 
+MOST = 2**31 - 1
+"""Of a batch, as of every other size in a spec."""
+
 TABLE_FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
 WORKING_FORMATS = ("text", "markdown", "latex", "json")
 
@@ -183,8 +186,8 @@ def _depth(text: str) -> int:
 
 
 def _positive(text: str, meaning: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{meaning} is an integer from 1, not {text[:40]!r}")
+    if not (text.isascii() and text.isdigit() and len(text) < 11 and 0 < int(text) <= MOST):
+        raise argparse.ArgumentTypeError(f"{meaning} is an integer from 1 to {MOST:,}, not {text[:40]!r}")
     return int(text)
 
 
