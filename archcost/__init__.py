@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archcost import pytorch
+    from archcost import layers, pytorch
     from archcost.costs import ModelCost, cost
     from archcost.errors import ArchcostError
     from archcost.graph import ModelGraph, build
@@ -31,11 +31,13 @@ __all__ = [
     "__version__",
     "build",
     "cost",
+    "layers",
     "load",
     "loads",
     "pytorch",
 ]
 
+_PARTS = ("layers", "pytorch")
 _HOMES = {
     "ArchcostError": "archcost.errors",
     "ModelCost": "archcost.costs",
@@ -49,8 +51,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "pytorch":
-        return import_module("archcost.pytorch")
+    if name in _PARTS:
+        return import_module(f"archcost.{name}")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'archcost' has no attribute {name!r}")
