@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archcost import hardware, pytorch
+    from archcost import hardware, layers, pytorch
     from archcost.costs import ModelCost, cost
     from archcost.errors import ArchcostError
     from archcost.graph import ModelGraph, build
@@ -32,11 +32,13 @@ __all__ = [
     "build",
     "cost",
     "hardware",
+    "layers",
     "load",
     "loads",
     "pytorch",
 ]
 
+_PARTS = ("hardware", "layers", "pytorch")
 _HOMES = {
     "ArchcostError": "archcost.errors",
     "ModelCost": "archcost.costs",
@@ -50,7 +52,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("hardware", "pytorch"):
+    if name in _PARTS:
         return import_module(f"archcost.{name}")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)

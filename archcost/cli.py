@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     Commands = argparse._SubParsersAction["CommandParser"]  # pyright: ignore[reportPrivateUsage]
 
+MOST = 2**31 - 1
+"""Of a batch, as of every other size in a spec."""
+
 TABLE_FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
 WORKING_FORMATS = ("text", "markdown", "latex", "json")
 
@@ -158,7 +161,9 @@ def _add_command(commands: Commands, name: str, run: Command, help: str) -> argp
 
 def _add_hardware(commands: Commands) -> None:
     help = "the devices that ship, one of them in full, or a check of one's own"
-    hardware = commands.add_parser("hardware", help=help, description=f"{help[0].upper()}{help[1:]}.")
+    hardware = commands.add_parser(
+        "hardware", help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False
+    )
     inner = hardware.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=CommandParser)
     _add_format(_add_command(inner, "list", list_hardware, "the devices that ship: memory, bandwidth, rates"))
 
@@ -205,8 +210,8 @@ def _depth(text: str) -> int:
 
 
 def _positive(text: str, meaning: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{meaning} is an integer from 1, not {text[:40]!r}")
+    if not (text.isascii() and text.isdigit() and len(text) < 11 and 0 < int(text) <= MOST):
+        raise argparse.ArgumentTypeError(f"{meaning} is an integer from 1 to {MOST:,}, not {text[:40]!r}")
     return int(text)
 
 

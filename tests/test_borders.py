@@ -40,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "pytorch": BASE | {"layers", "spec", "graph", "costs", "presentable"},
     "cli": BASE | {"spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch", "__version__"},
     "__main__": {"cli"},
-    "__init__": BASE | {"spec", "graph", "costs", "hardware", "pytorch"},
+    "__init__": BASE | {"layers", "spec", "graph", "costs", "hardware", "pytorch"},
 }
 
 OWNERS = {"networkx": {"graph"}, "tabulate": {"report"}, "torch": {"pytorch"}, "fvcore": {"pytorch"}}

@@ -1,4 +1,8 @@
-"""Normalisations: over the batch, over features, over groups, over neighbouring channels."""
+"""Normalisations: over the batch, over features, over groups, over neighbouring channels.
+
+For the receptive field they are pointwise: what counts is where values come from, and the statistics of a whole
+map, a mean and a variance, are not counted as sight, in no norm.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,6 @@ from archcost.layers.base import (
     require_images,
 )
 from archcost.tensors import Tensors
-from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Elementwise, Operand, Reduction, Work
 
 STANDARDISE, STANDARDISE_BACKWARD = 5, 7
@@ -61,10 +64,7 @@ class ChannelNorm(WeightedLayer):
 
 
 class BatchNorm(ChannelNorm):
-    """Mean and variance of a channel over batch and positions. Counted as in training (torch.nn.BatchNorm2d).
-
-    For the receptive field it is a pointwise layer, as in inference: statistics are not counted as sight.
-    """
+    """Mean and variance of a channel over batch and positions. Counted as in training (torch.nn.BatchNorm2d)."""
 
     prefix: ClassVar[str] = "bn"
     ndims: ClassVar[tuple[int, ...]]
@@ -138,9 +138,6 @@ class InstanceNorm2d(ChannelNorm):
         channels = inputs[0].shape[1]
         return (*self.affine_weights(channels), *running_statistics(channels, self.track_running_stats))
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        return (WHOLE, WHOLE)
-
 
 class GroupNorm(ChannelNorm):
     """Mean and variance of each group of channels of each sample (torch.nn.GroupNorm)."""
@@ -168,9 +165,6 @@ class GroupNorm(ChannelNorm):
     def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
         return self.affine_weights(inputs[0].shape[1])
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        return tuple(WHOLE for _ in inputs[0].shape[2:])
-
 
 class FeatureNorm(WeightedLayer):
     """A norm over the last axes; `normalized_shape` defaults to the last axis alone and is checked when given."""
@@ -194,10 +188,6 @@ class FeatureNorm(WeightedLayer):
     def output_types(self, inputs: Tensors) -> Tensors:
         self.normalized(inputs)
         return inputs
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        first = inputs[0].rank - len(self.normalized(inputs))
-        return tuple(WHOLE if axis >= first else SAME for axis in range(2, inputs[0].rank))
 
 
 class LayerNorm(FeatureNorm):
