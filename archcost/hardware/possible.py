@@ -22,7 +22,10 @@ NEAR = 0.06
 """Ratios of printed rates: B200's tf32 is printed as 1100 where float16 has 2250."""
 
 FASTER_THAN_PEERS = 1.5
-"""Devices of one architecture have the same ratio of matrix to vector rates; a sparse rate doubles it."""
+"""Devices of one architecture and line have the same ratio of matrix to vector rates; a sparse rate doubles it."""
+
+BETWEEN_LINES = 2
+"""Lines of one architecture differ by that much: GeForce runs half of what the same chip does in a data centre."""
 
 
 class Refusal(NamedTuple):
@@ -218,8 +221,8 @@ def _spreads(profile: HardwareProfile) -> Iterator[Refusal]:
 
 def against_peers(profile: HardwareProfile, peers: Sequence[HardwareProfile]) -> Refusal | None:
     """Matrix rates beside the vector rate, held against devices of the same architecture (and line, where given)."""
-    alike = [peer for peer in peers if _is_alike(profile, peer)]
     base = profile.rates.float32
+    alike, faster_at_most = _alike(profile, peers)
     if base is None:
         return None
     for dtype, rate in profile.rates.known().items():
@@ -229,7 +232,7 @@ def against_peers(profile: HardwareProfile, peers: Sequence[HardwareProfile]) ->
             if peer.rates.float32 and (there := peer.rates.known().get(dtype)) and (faster := _faster_sums(rate, there))
         ]
         own = rate.amount / base.amount
-        if not ratios or own <= max(ratios)[0] * FASTER_THAN_PEERS:
+        if not ratios or own <= max(ratios)[0] * faster_at_most:
             continue
         most, name = max(ratios)
         dense = f"{show_in(most * base.amount, 'TFLOP/s', 'FLOP/s')} T{rate.dimension}"
@@ -251,8 +254,14 @@ def _faster_sums(rate: FloatRate, peer: FloatRate) -> int:
     return 2 if rate.accumulate == "float16" else 0
 
 
-def _is_alike(one: HardwareProfile, other: HardwareProfile) -> bool:
-    if one.architecture is None or other.architecture is None:
-        return False
-    same_line = one.line is None or other.line is None or one.line.lower() == other.line.lower()
-    return one.architecture.lower() == other.architecture.lower() and same_line
+def _alike(profile: HardwareProfile, peers: Sequence[HardwareProfile]) -> tuple[list[HardwareProfile], float]:
+    """Devices of the same architecture, of the same line where there are such; how much faster one may be than they."""
+    if profile.architecture is None:
+        return [], 1
+    same = [peer for peer in peers if _same(peer.architecture, profile.architecture)]
+    in_line = [peer for peer in same if profile.line is None or _same(peer.line, profile.line)]
+    return (in_line, FASTER_THAN_PEERS) if in_line else (same, FASTER_THAN_PEERS * BETWEEN_LINES)
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    return (one or "").lower() == (other or "").lower()

@@ -12,6 +12,7 @@ import pytest
 from archcost import hardware
 from archcost.hardware import HardwareProfile
 from archcost.hardware.memory_types import LIMITS
+from archcost.hardware.possible import against_peers, alone
 from archcost.hardware.profile import Figure
 
 ROOT = Path(__file__).parents[2]
@@ -193,3 +194,26 @@ def test_every_limit_of_a_memory_type_is_above_what_ships():
         limit = LIMITS.get(profile.memory.type.value)
         assert limit is None or profile.memory.bandwidth.amount <= limit.bandwidth
     assert all(limit.source for limit in LIMITS.values())
+
+
+def doubled(profile: HardwareProfile, dtypes: list[str]) -> HardwareProfile:
+    """The profile with some rates twice as high, as if the sparse ones had been taken for dense."""
+    fields = profile.model_dump()
+    for dtype in dtypes:
+        number, unit = fields["rates"][dtype]["value"].split()
+        fields["rates"][dtype]["value"] = f"{float(2 * Fraction(number)):.10g} {unit}"
+    return HardwareProfile.model_validate(fields)
+
+
+WITH_SPARSITY = [profile for profile in PROFILES if profile.sparsity and profile.sparsity.value == "2:4"]
+
+
+@pytest.mark.parametrize("profile", WITH_SPARSITY, ids=[profile.name for profile in WITH_SPARSITY])
+def test_a_sparse_rate_taken_for_dense_is_seen(profile: HardwareProfile):
+    """On a device of a known make: any one matrix rate, and all of them together."""
+    matrix = [dtype for dtype in profile.rates.known() if dtype not in ("float64", "float32")]
+    for dtypes in [*([dtype] for dtype in matrix), matrix]:
+        slip = doubled(profile, dtypes)
+        refusal = alone(slip) or against_peers(slip, PROFILES)
+        assert refusal is not None, dtypes
+        assert "sparse" in refusal.problem
