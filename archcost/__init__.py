@@ -5,8 +5,8 @@
     print(archcost.cost(graph))
 
 Names are imported when first used, so that `import archcost` costs nothing where little is needed (the pytest
-plugin is imported by every run of pytest). `archcost.pytorch` (the witness) needs torch; everything else works
-without.
+plugin is imported by every run of pytest). `archcost.hardware` holds the profiles of devices; `archcost.pytorch` (the
+witness) needs torch, everything else works without.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archcost import pytorch
+    from archcost import hardware, layers, pytorch
     from archcost.costs import ModelCost, cost
     from archcost.errors import ArchcostError
     from archcost.graph import ModelGraph, build
@@ -31,11 +31,14 @@ __all__ = [
     "__version__",
     "build",
     "cost",
+    "hardware",
+    "layers",
     "load",
     "loads",
     "pytorch",
 ]
 
+_PARTS = ("hardware", "layers", "pytorch")
 _HOMES = {
     "ArchcostError": "archcost.errors",
     "ModelCost": "archcost.costs",
@@ -49,8 +52,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "pytorch":
-        return import_module("archcost.pytorch")
+    if name in _PARTS:
+        return import_module(f"archcost.{name}")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'archcost' has no attribute {name!r}")

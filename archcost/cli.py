@@ -8,6 +8,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from archcost.costs import ModelCost
     from archcost.report import Result
     from archcost.spec import ModelSpec
+
+    Commands = argparse._SubParsersAction["CommandParser"]  # pyright: ignore[reportPrivateUsage]
+
+MOST = 2**31 - 1
+"""Of a batch, as of every other size in a spec."""
 
 TABLE_FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
 WORKING_FORMATS = ("text", "markdown", "latex", "json")
@@ -89,7 +95,7 @@ class CommandParser(Parser):
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, args: Any = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        if self.mixing:  # called back from below
+        if self.mixing or self._subparsers:  # called back from below; commands of a command stand in their order
             return super().parse_known_args(args, namespace)
         self.mixing = True
         return self.parse_known_intermixed_args(args, namespace)
@@ -104,13 +110,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"archcost {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=CommandParser)
-
-    def command(name: str, run: Command, help: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False)
-        added.set_defaults(run=run)
-        added.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of the terminal")
-        added.add_argument("--debug", action="store_true", help="show the traceback of an error")
-        return added
+    command = partial(_add_command, commands)
 
     _add_format(command("list", list_networks, "the networks that ship, with parameters, MACs and citation"))
 
@@ -145,8 +145,35 @@ def parser() -> argparse.ArgumentParser:
     checking = command("check", check, "compare networks with the tables of archcost lock")
     checking.add_argument("file", metavar="FILE")
 
+    _add_hardware(commands)
+
     command("schema", schema, "the JSON Schema of the spec format, for editors")
     return top
+
+
+def _add_command(commands: Commands, name: str, run: Command, help: str) -> argparse.ArgumentParser:
+    added = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False)
+    added.set_defaults(run=run)
+    added.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of the terminal")
+    added.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return added
+
+
+def _add_hardware(commands: Commands) -> None:
+    help = "the devices that ship, one of them in full, or a check of one's own"
+    hardware = commands.add_parser(
+        "hardware", help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False
+    )
+    inner = hardware.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=CommandParser)
+    _add_format(_add_command(inner, "list", list_hardware, "the devices that ship: memory, bandwidth, rates"))
+
+    showing = _add_command(inner, "show", show_hardware, "every figure of a device, with its source and date")
+    showing.add_argument("name", metavar="NAME", help="a shipped name, or the path of a file")
+    _add_format(showing)
+
+    checking = _add_command(inner, "check", check_hardware, "refuse a profile that is ill formed, or impossible")
+    checking.add_argument("file", metavar="FILE")
+    _add_format(checking)
 
 
 def _add_format(added: argparse.ArgumentParser, formats: Sequence[str] = TABLE_FORMATS) -> None:
@@ -183,8 +210,8 @@ def _depth(text: str) -> int:
 
 
 def _positive(text: str, meaning: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{meaning} is an integer from 1, not {text[:40]!r}")
+    if not (text.isascii() and text.isdigit() and len(text) < 11 and 0 < int(text) <= MOST):
+        raise argparse.ArgumentTypeError(f"{meaning} is an integer from 1 to {MOST:,}, not {text[:40]!r}")
     return int(text)
 
 
@@ -272,6 +299,24 @@ def check(options: argparse.Namespace) -> tuple[str, int]:
 
     outcomes = locks.check(Path(options.file))
     return locks.report(outcomes), 1 if any(outcome.changes for outcome in outcomes) else 0
+
+
+def list_hardware(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost import hardware
+
+    return _render(hardware.shipped(), options), 0
+
+
+def show_hardware(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost import hardware
+
+    return _render(hardware.load(options.name), options), 0
+
+
+def check_hardware(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost import hardware
+
+    return _render(hardware.check(options.file), options), 0
 
 
 def schema(options: argparse.Namespace) -> tuple[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from typing import NamedTuple
 
 DECIMAL = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 _PRINTED = re.compile(r"(\d+)(?:\.(\d+))? ?([kKMGBT]?)")
@@ -34,3 +35,45 @@ def parse_printed(text: str) -> tuple[Fraction, Fraction] | None:
     whole, decimals, prefix = match.group(1), match.group(2) or "", match.group(3)
     unit = Fraction(DECIMAL[prefix], 10 ** len(decimals))
     return int(whole + decimals) * unit, unit
+
+
+UNITS: dict[str, dict[str, Fraction]] = {
+    "B": {
+        **{f"{prefix}B": Fraction(1000**power) for power, prefix in enumerate(("", "k", "M", "G", "T"))},
+        **{f"{prefix}iB": Fraction(1024**power) for power, prefix in enumerate(("K", "M", "G", "T"), 1)},
+    },
+    "B/s": {f"{prefix}B/s": Fraction(1000**power) for power, prefix in enumerate(("k", "M", "G", "T", "P"), 1)},
+    "FLOP/s": {f"{prefix}FLOP/s": Fraction(1000**power) for power, prefix in enumerate(("M", "G", "T", "P"), 2)},
+    "OP/s": {f"{prefix}OP/s": Fraction(1000**power) for power, prefix in enumerate(("M", "G", "T", "P"), 2)},
+    "bit": {"bit": Fraction(1)},
+    "bit/s": {"Mbit/s": Fraction(10**6), "Gbit/s": Fraction(10**9)},
+    "W": {"mW": Fraction(1, 1000), "W": Fraction(1), "kW": Fraction(1000)},
+    "USD": {"USD": Fraction(1)},
+    "processors": dict.fromkeys(("SM", "SMX", "CU", "core", "cores", "TensorCore", "TensorCores"), Fraction(1)),
+}
+"""What a quantity may be written in, and what that is worth in the unit that names the row."""
+
+_QUANTITY = re.compile(r"([-+]?[0-9]+(?:\.[0-9]+)?) ?([A-Za-z][A-Za-z/]*)")
+
+
+class Quantity(NamedTuple):
+    """A number and its unit as written: `1008 GB/s`. Whether the unit is one of `UNITS` is not said."""
+
+    number: Fraction
+    unit: str
+
+    def amount(self, dimension: str) -> int | float:
+        """In the unit that names the dimension: bytes, FLOP/s. An int where it is whole. KeyError for a wrong unit."""
+        exact = self.number * UNITS[dimension][self.unit]
+        return exact.numerator if exact.denominator == 1 else float(exact)
+
+
+def parse_quantity(text: str) -> Quantity | None:
+    """None if it is not a number and a word."""
+    match = _QUANTITY.fullmatch(text) if len(text) <= 60 else None
+    return Quantity(Fraction(match.group(1)), match.group(2)) if match else None
+
+
+def show_in(amount: float, unit: str, dimension: str) -> str:
+    """A number in the unit asked for, without it, to six digits: 165.2 for TFLOP/s."""
+    return f"{float(Fraction(amount) / UNITS[dimension][unit]):.6g}"

@@ -56,6 +56,12 @@ def refresh(text: str) -> str:
     return CONSOLE.sub(renew, text)
 
 
+def yaml_blocks(text: str) -> list[str]:
+    """Specs shown whole, which have layers; a part of one stands for itself."""
+    found = (match.group(2) for match in BLOCK.finditer(text) if match.group(1) == "yaml")
+    return [block for block in found if "\nlayers:" in block]
+
+
 def python_blocks(text: str) -> list[str]:
     return [match.group(2) for match in BLOCK.finditer(text) if match.group(1) == "python"]
 

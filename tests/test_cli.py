@@ -126,11 +126,13 @@ WRONG = [
     (["summary", "mlp", "more"], "unrecognized arguments: more\n  try: archcost --help"),
     (
         ["summary", "mlp", "--batch", "0"],
-        "argument --batch: the number of samples is an integer from 1, not '0'\n  try: archcost summary --help",
+        "argument --batch: the number of samples is an integer from 1 to 2,147,483,647, not '0'\n"
+        "  try: archcost summary --help",
     ),
     (
         ["summary", "mlp", "--depth", "x"],
-        "argument --depth: the number of names to fold at is an integer from 1, not 'x'\n  try: archcost",
+        "argument --depth: the number of names to fold at is an integer from 1 to 2,147,483,647, not 'x'\n"
+        "  try: archcost",
     ),
     (
         ["explain", "mlp", "--format", "html"],

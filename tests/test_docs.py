@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import archcost
 from tests.documents import (
     BLOCK,
     PAGES,
@@ -14,6 +15,7 @@ from tests.documents import (
     python_blocks,
     rerun,
     run_doctest,
+    yaml_blocks,
 )
 
 # Pages that are made whole by a program; its own test compares them.
@@ -24,7 +26,9 @@ CITED = {
     "lecture.md": {"2012", "2014", "2015", "1998", "640", "1,280", "2,560", "27,520", "133,000"},
     "architecture.md": set[str](),
     "add_a_layer.md": set[str](),
+    "add_a_device.md": set[str](),
     "README.md": {"3.11"},
+    "spec.md": {"138"},
 }
 
 ids = {"ids": lambda page: page.name}
@@ -40,6 +44,13 @@ def test_commands_print_what_the_page_shows(page: Path) -> None:
 def test_python_blocks_run(page: Path) -> None:
     """The blocks of a page are one session: a later one may use what an earlier one defined."""
     assert run_doctest("\n".join(python_blocks(page.read_text())), page.name) == ""
+
+
+@pytest.mark.parametrize("page", PAGES, **ids)
+def test_whole_specs_build(page: Path) -> None:
+    for block in yaml_blocks(page.read_text()):
+        spec = archcost.loads(block, page.name)
+        assert archcost.cost(archcost.build(spec)).parameters > 0
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name not in GENERATED], **ids)

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 import archcost
 from archcost.cli import main
 from archcost.layers import LAYERS
+from archcost.reading import parse
 from archcost.spec import zoo
-from archcost.spec.reading import parse
 from archcost.spec.schema import schema, schema_text
 
 SCHEMA = schema()

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from archcost.units import count, parse_printed, short
+from archcost.units import count, parse_printed, parse_quantity, short, show_in
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,38 @@ def test_parse_printed(text: str, value: int | Fraction, last_digit: int | Fract
 @pytest.mark.parametrize("text", ["", "M", "about 138 M", "-1", "1e6", "138 X", "1.2.3", "138 million"])
 def test_not_a_printed_figure(text: str) -> None:
     assert parse_printed(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "dimension", "amount"),
+    [
+        ("1008 GB/s", "B/s", 1_008_000_000_000),
+        ("56.25 GB/s", "B/s", 56_250_000_000),
+        ("39.5 GiB", "B", 42_412_802_048),  # 39.5 * 1024 * 1024 * 1024
+        ("24GiB", "B", 25_769_803_776),
+        ("300 MB", "B", 300_000_000),
+        ("82.6 TFLOP/s", "FLOP/s", 82_600_000_000_000),
+        ("864 MOP/s", "OP/s", 864_000_000),
+        ("300 mW", "W", 0.3),
+        ("16 SM", "processors", 16),
+        ("-3 W", "W", -3),
+    ],
+)
+def test_quantities(text: str, dimension: str, amount: float) -> None:
+    read = parse_quantity(text)
+    assert read is not None
+    assert read.amount(dimension) == amount
+    assert type(read.amount(dimension)) is type(amount)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "24", "GB", "nan GB", "1e3 GB", "1,008 GB/s", "٣ GB", "24  GB", "1.2.3 GB", "9" * 99 + " B"]
+)
+def test_not_a_quantity(text: str) -> None:
+    assert parse_quantity(text) is None
+
+
+def test_a_number_in_the_unit_asked_for() -> None:
+    assert show_in(165_200_000_000_000, "TFLOP/s", "FLOP/s") == "165.2"
+    assert show_in(432_000_000, "TFLOP/s", "FLOP/s") == "0.000432"
+    assert show_in(2**30, "GiB", "B") == "1"

@@ -102,7 +102,7 @@ def _looked_at(node: Node, before: Field | None) -> Field | None:
 
 def _is_sensible(axis: Interval) -> bool:
     """Strides of 2^31, layer after layer, would make numbers of a million digits."""
-    return all(abs(n.numerator) < LARGEST and n.denominator < LARGEST for n in axis)
+    return all(-LARGEST < number < LARGEST and number.denominator < LARGEST for number in axis)
 
 
 def _is_constant(axes: tuple[Interval, ...]) -> bool:

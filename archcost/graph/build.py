@@ -11,8 +11,8 @@ from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
 from archcost.graph.wire import Wired, wire
 from archcost.layers import Layer
 from archcost.layers.base import MAX_SIZE
+from archcost.plain import Path
 from archcost.spec.model import ModelSpec
-from archcost.spec.plain import Path
 from archcost.tensors import Tensors, TensorType, format_shape
 
 LARGEST_TENSOR = 2**63
@@ -93,11 +93,13 @@ def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:
         found = _told_of_producers(error.found, wired.inputs, input_types)
         raise ShapeError(error.problem, expected=error.expected, found=found, hint=error.hint) from None
     weights = layer.weights(input_types)
-    for shape in [thing.shape for thing in (*output_types, *weights)]:
-        if prod(shape) >= LARGEST_TENSOR:
-            raise _too_large(TensorType(shape))
-        if len(shape) > MOST_AXES:
-            raise ShapeError("a tensor has too many axes", expected=f"at most {MOST_AXES}", found=f"{len(shape):,}")
+    for made in (*output_types, *weights):
+        if prod(made.shape) >= LARGEST_TENSOR:
+            raise _too_large(TensorType(made.shape))
+        if len(made.shape) > MOST_AXES:
+            raise ShapeError(
+                "a tensor has too many axes", expected=f"at most {MOST_AXES}", found=f"{len(made.shape):,}"
+            )
     work, windows = layer.work(input_types, output_types), layer.windows(input_types, output_types)
     return Facts(input_types, output_types, weights, work, windows)
 

@@ -13,9 +13,9 @@ from archcost.formulas import FormulaError, evaluate
 from archcost.graph.names import Names
 from archcost.graph.nesting import check_nesting
 from archcost.layers import LAYERS, Layer
+from archcost.plain import Path, as_list, spell
 from archcost.spec.mistakes import explain_first
 from archcost.spec.model import BlockUse, Entry, LayerTemplate, ModelSpec, Repeat, Value
-from archcost.spec.plain import Path, as_list, spell
 
 MOST_LAYERS = 200_000
 """Layers and the connections between them. More is a mistake (a repeat of 10^12) and is refused before any work."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Unpack
 
 from archcost.errors import Details, SpecError
+from archcost.plain import Path
 from archcost.spec.model import ModelSpec
-from archcost.spec.plain import Path
 
 LONGEST_NAME = 400
 

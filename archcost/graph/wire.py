@@ -10,8 +10,8 @@ from archcost.errors import Details, SpecError, nearest, shorten
 from archcost.graph.expand import Alias, Placed, expand
 from archcost.graph.model_graph import Port, SharedWeight
 from archcost.layers import Layer, WeightedLayer
+from archcost.plain import Path
 from archcost.spec.model import ModelSpec
-from archcost.spec.plain import Path
 
 MOST_SEARCHED = 10_000
 """Steps among which a circle is looked for; beyond, the message only says that a name comes later."""

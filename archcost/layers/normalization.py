@@ -1,4 +1,8 @@
-"""Normalisations: over the batch, over features, over groups, over neighbouring channels."""
+"""Normalisations: over the batch, over features, over groups, over neighbouring channels.
+
+For the receptive field they are pointwise: what counts is where values come from, and the statistics of a whole
+map, a mean and a variance, are not counted as sight, in no norm.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,6 @@ from archcost.layers.base import (
 from archcost.layers.order import OfImages, ValueByValue
 from archcost.layouts import is_channels_last, is_row_major
 from archcost.tensors import Tensors, TensorType
-from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Elementwise, Operand, Reduction, Work
 
 STANDARDISE, STANDARDISE_BACKWARD = 5, 7
@@ -69,10 +72,7 @@ class ChannelNorm(WeightedLayer):
 
 
 class BatchNorm(ChannelNorm, OfImages):
-    """Mean and variance of a channel over batch and positions. Counted as in training (torch.nn.BatchNorm2d).
-
-    For the receptive field it is a pointwise layer, as in inference: statistics are not counted as sight.
-    """
+    """Mean and variance of a channel over batch and positions. Counted as in training (torch.nn.BatchNorm2d)."""
 
     prefix: ClassVar[str] = "bn"
     ndims: ClassVar[tuple[int, ...]]
@@ -170,9 +170,6 @@ class InstanceNorm2d(ChannelNorm):
             *(mean_and_scale(channels, source, setting) if own else ()),
         )
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        return (WHOLE, WHOLE)
-
 
 class GroupNorm(ChannelNorm, OfImages):
     """Mean and variance of each group of channels of each sample (torch.nn.GroupNorm)."""
@@ -211,9 +208,6 @@ class GroupNorm(ChannelNorm, OfImages):
             *mean_and_scale(groups, source, setting),
         )
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        return tuple(WHOLE for _ in inputs[0].shape[2:])
-
 
 class FeatureNorm(WeightedLayer):
     """A norm over the last axes; `normalized_shape` defaults to the last axis alone and is checked when given."""
@@ -237,10 +231,6 @@ class FeatureNorm(WeightedLayer):
     def output_types(self, inputs: Tensors) -> Tensors:
         self.normalized(inputs)
         return inputs
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        first = inputs[0].rank - len(self.normalized(inputs))
-        return tuple(WHOLE if axis >= first else SAME for axis in range(2, inputs[0].rank))
 
 
 class LayerNorm(FeatureNorm):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Result(Protocol):
-    """What can be rendered: a cost, a comparison, a listing, an explanation, a verification."""
+    """What can be rendered: a cost, a comparison, a listing, an explanation, a device, a verification."""
 
     def to_dict(self) -> dict[str, Any]: ...
 
@@ -47,7 +47,8 @@ def _writers(result: Result) -> Writers:
         return _document_writers(summary.document(result))
 
     from archcost.comparison import Comparison, Listing
-    from archcost.report import compare, explain, listing, verification
+    from archcost.hardware import Checked, Devices, HardwareProfile
+    from archcost.report import compare, explain, hardware, listing, verification
 
     if isinstance(result, explain.Explanation):
         return _explanation_writers(result)
@@ -55,6 +56,8 @@ def _writers(result: Result) -> Writers:
         return _document_writers(compare.document(result))
     if isinstance(result, Listing):
         return _document_writers(listing.document(result))
+    if isinstance(result, (Checked, Devices, HardwareProfile)):
+        return _document_writers(hardware.document(result))
     return _document_writers(verification.document(result.to_dict()))
 
 

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from archcost.errors import Place, SpecError, nearest, shorten
+from archcost.plain import Path, as_mapping, spell
+from archcost.reading import LARGEST_FILE, MOST_VALUES, Marks, parse, read_text
 from archcost.spec import zoo
 from archcost.spec.mistakes import explain_first
 from archcost.spec.model import ModelSpec, Source
-from archcost.spec.plain import Path, as_mapping, spell
-from archcost.spec.reading import LARGEST_FILE, MOST_VALUES, Marks, parse, read_text
 
 SUFFIXES = (".yaml", ".yml", ".json")
 DEEPEST_FAMILY = 8
@@ -79,7 +79,7 @@ class Read(NamedTuple):
 
 
 def _read_one(text: str, file: str) -> Read:
-    value, marks = parse(text, file)
+    value, marks = parse(text, file, instead_of_alias="a block, used by name, says the same thing")
     tree = as_mapping(value)
     if tree is None:
         found = "an empty file" if value is None else spell(value)

@@ -13,8 +13,8 @@ from pydantic_core import ErrorDetails
 from archcost.errors import Place, SpecError, listing, nearest, shorten
 from archcost.layers import LAYERS
 from archcost.layers.base import Name, Reference, WeightReference
+from archcost.plain import Path, as_list, as_mapping, spell, step_into, value_at
 from archcost.spec.model import Block, BlockUse, InputSpec, ModelSpec, Published, Repeat, Source
-from archcost.spec.plain import Path, as_list, as_mapping, spell, step_into, value_at
 
 INFERRED = ("in_channels", "in_features", "num_features", "num_channels", "input_size")
 """What torch asks for and a spec leaves out, since the input says it."""

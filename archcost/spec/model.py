@@ -30,7 +30,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from archcost.errors import Place
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import MAX_SIZE, Flag, Name, Reference, Size
-from archcost.spec.plain import Path, as_list, as_mapping, as_tuples
+from archcost.plain import Mark, Path, as_list, as_mapping, as_tuples
 from archcost.tensors import DTYPE_BYTES
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
@@ -252,10 +252,6 @@ class Published(BaseModel):
     top1_error: Percent | None = None
     top5_error: Percent | None = None
     source: Text | None = None
-
-
-Mark = tuple[str, int, int]
-"""File, line and column."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from archcost.errors import SpecError, nearest, shorten
+from archcost.reading import parse
 from archcost.spec.model import BlockUse, Entry, InputSpec, ModelSpec, Repeat, Value, as_tuples
-from archcost.spec.reading import parse
 
 
 def override(spec: ModelSpec, settings: Sequence[str] = (), inputs: Sequence[str] = ()) -> ModelSpec:

@@ -151,20 +151,27 @@ def test_a_linear_on_a_map_mixes_its_last_axis() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layer", "whole"),
+    "layer",
     [
-        ({"type": "batch_norm2d"}, False),
-        ({"type": "relu"}, False),
-        ({"type": "local_response_norm", "size": 5}, False),
-        ({"type": "softmax", "dim": 1}, False),
-        ({"type": "group_norm", "num_groups": 1}, True),
-        ({"type": "instance_norm2d"}, True),
-        ({"type": "layer_norm", "normalized_shape": (32, 32)}, True),
+        {"type": "batch_norm2d"},
+        {"type": "relu"},
+        {"type": "local_response_norm", "size": 5},
+        {"type": "softmax", "dim": 1},
+        {"type": "group_norm", "num_groups": 1},
+        {"type": "instance_norm2d"},
+        {"type": "layer_norm", "normalized_shape": (32, 32)},
     ],
-    ids=lambda value: value["type"] if isinstance(value, dict) else "",
+    ids=lambda layer: layer["type"],
 )
-def test_norms_over_positions_see_everything(layer: Entry, whole: bool) -> None:
-    assert seen(field(conv("a", 5, 3, padding=1), layer)) == ((34, 0, 1) if whole else (3, 1, 1))
+def test_statistics_are_no_sight(layer: Entry) -> None:
+    """Values stay where they are; the mean and variance of a map are not counted."""
+    assert seen(field(conv("a", 5, 3, padding=1), layer)) == (3, 1, 1)
+
+
+def test_a_softmax_over_positions_sees_its_axis() -> None:
+    found = field(conv("a", 5, 3, padding=1), {"type": "softmax", "dim": 3})
+    assert found is not None
+    assert (found.size, found.jump) == ((3, 34), (1, 0))
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,6 @@ EXACT: dict[str, list[dict[str, Any]]] = {
     "replication to another size": [enlarge("nearest", size=60)],
     "interpolation": [enlarge("linear", scale_factor=2)],
     "interpolation of convolution": [conv(3, padding=1), enlarge("linear", scale_factor=2)],
-    "layer norm": [{"type": "layer_norm"}],
     "mean": [conv(3), {"type": "mean", "dim": 2, "keepdim": True}],
     "adaptive pooling": [{"type": "adaptive_avg_pool1d", "output_size": 10}],
     "adaptive pooling, uneven": [{"type": "adaptive_avg_pool1d", "output_size": 13}],

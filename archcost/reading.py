@@ -17,8 +17,7 @@ from typing import Any
 import yaml
 
 from archcost.errors import Place, SpecError, shorten
-from archcost.spec.model import Mark
-from archcost.spec.plain import Path
+from archcost.plain import Mark, Path
 
 LARGEST_FILE = 8 * 2**20
 LONGEST_SCALAR = 10_000
@@ -84,8 +83,11 @@ def _place_after(text: str, file: str) -> Place:
     return Place(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
 
 
-def parse(text: str, file: str) -> tuple[Any, Marks]:
-    """The plain value of a YAML or JSON document, and the place of every value in it."""
+def parse(text: str, file: str, *, instead_of_alias: str | None = None) -> tuple[Any, Marks]:
+    """The plain value of a YAML or JSON document, and the place of every value in it.
+
+    `instead_of_alias` is the hint for who meant to write a thing once and use it twice.
+    """
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
         raise SpecError(
@@ -94,7 +96,7 @@ def parse(text: str, file: str) -> tuple[Any, Marks]:
             found=f"character U+{ord(unprintable.group()):04X}",
             place=_place_after(text[: unprintable.start()], file),
         )
-    reader = _Reader(text, file)
+    reader = _Reader(text, file, instead_of_alias)
     try:
         return reader.document(), reader.marks
     except yaml.MarkedYAMLError as error:
@@ -121,15 +123,16 @@ def plain_scalar(text: str) -> Any:
 class _Reader:
     """Turns events into values. One instance reads one document."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, instead_of_alias: str | None) -> None:
         self.file = file
+        self.instead_of_alias = instead_of_alias
         self.marks: Marks = {}
         self.events: Iterator[Any] = iter(yaml.parse(text, Loader=yaml.CSafeLoader))
 
     def mark(self, event: Any) -> Mark:
         return self.file, event.start_mark.line + 1, event.start_mark.column + 1
 
-    def refuse(self, event: Any, problem: str, **details: str) -> SpecError:
+    def refuse(self, event: Any, problem: str, **details: str | None) -> SpecError:
         return SpecError(problem, **details, place=Place(*self.mark(event)))
 
     def document(self) -> Any:
@@ -139,7 +142,7 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise self.refuse(event, "more than one document", expected="one network a file", found="a second")
+                    raise self.refuse(event, "more than one document", expected="one document a file", found="a second")
                 value = self.value(next(self.events), ())
         return value
 
@@ -153,7 +156,7 @@ class _Reader:
                 "aliases are not read",
                 expected="values written out",
                 found=f"*{event.anchor}"[:60],
-                hint="a block, used by name, says the same thing",
+                hint=self.instead_of_alias,
             )
         if event.tag is not None and not (isinstance(event, yaml.ScalarEvent) and event.tag == "!"):
             raise self.refuse(event, "tags are not read", expected="plain values", found=event.tag[:60])
@@ -206,7 +209,7 @@ class _Reader:
                 "merge keys are not read",
                 expected="fields written out",
                 found="<<",
-                hint="a block, used by name, says the same thing",
+                hint=self.instead_of_alias,
             )
         return key
 

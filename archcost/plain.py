@@ -8,7 +8,10 @@ from typing import Any, cast
 from archcost.errors import shorten
 
 Path = tuple[str | int, ...]
-"""The way into a spec: keys and indices."""
+"""The way into a file: keys and indices."""
+
+Mark = tuple[str, int, int]
+"""File, line and column."""
 
 
 def as_mapping(value: object) -> dict[str, Any] | None:

@@ -1,0 +1,169 @@
+"""Profiles that ship, and those of a user: found, read, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path as FilePath
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from archcost.errors import ArchcostError, Place, SpecError, nearest, shorten
+from archcost.hardware.mistakes import dotted, explain_first, place
+from archcost.hardware.possible import Refusal, against_peers, alone
+from archcost.hardware.profile import HardwareProfile
+from archcost.plain import as_mapping, spell
+from archcost.presentable import Presentable
+from archcost.reading import Marks, parse, read_text
+
+SUFFIXES = (".yaml", ".yml", ".json")
+_FOLDER = FilePath(__file__).parent / "profiles"
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Of the profiles that ship."""
+    return tuple(sorted(file.stem for file in _FOLDER.glob("*.yaml")))
+
+
+def load(hardware: str | FilePath) -> HardwareProfile:
+    """A shipped profile by its name, or a file by its path. Raises ArchcostError; there is no default device."""
+    text = str(hardware)
+    if text.endswith(SUFFIXES):
+        return _read(FilePath(hardware)).profile
+    if text in names():
+        return _shipped(text)
+    raise ArchcostError(
+        f"unknown hardware {shorten(text)}",
+        expected="the name of a device, or a path to .yaml, .yml or .json",
+        found=shorten(text),
+        hint=nearest(text.lower(), names()) or "archcost hardware list",
+    )
+
+
+@cache
+def _shipped(name: str) -> HardwareProfile:
+    return _read(_FOLDER / f"{name}.yaml").profile
+
+
+@dataclass(frozen=True)
+class Devices(Presentable):
+    """Profiles in a table."""
+
+    profiles: tuple[HardwareProfile, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"schema": "archcost.hardware_list/1", "devices": [_short(profile) for profile in self.profiles]}
+
+
+def shipped() -> Devices:
+    """Every profile that ships, in order of names."""
+    return Devices(tuple(map(_shipped, names())))
+
+
+def _short(profile: HardwareProfile) -> dict[str, Any]:
+    return {
+        "name": profile.name,
+        "title": profile.title,
+        "vendor": profile.vendor,
+        "kind": profile.kind,
+        "year": profile.year,
+        "memory_nominal": profile.memory.nominal.amount,
+        "memory_usable": profile.memory.usable.amount if profile.memory.usable else None,
+        "bandwidth": profile.memory.bandwidth.amount,
+        "rates": {dtype: rate.amount for dtype, rate in profile.rates.known().items()},
+        "verified": profile.verified,
+    }
+
+
+@dataclass(frozen=True)
+class Checked(Presentable):
+    """A file in which no mistake was found."""
+
+    file: str
+    profile: HardwareProfile
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema": "archcost.hardware_check/1",
+            "file": self.file,
+            "name": self.profile.name,
+            "figures": len([*self.profile.figures()]),
+            "unknown": self.profile.unknown(),
+        }
+
+
+def check(file: str | FilePath) -> Checked:
+    """A file held against the format, against physics, and against the other profiles. Raises the first mistake."""
+    path = FilePath(file)
+    read = _read(path)
+    peers = [profile for profile in shipped().profiles if not _is_shipped(path, profile.name)]
+    taken = {profile.name: "a profile that ships" for profile in peers} | _names_beside(path)
+    if read.profile.name in taken:
+        raise SpecError(
+            f"two devices of one name: {read.profile.name}",
+            expected="a name that no other profile has",
+            found=f"the name of {taken[read.profile.name]}",
+            hint=f"{read.profile.name}-2, say",
+            place=place(read.marks, ("name",), str(path)),
+        )
+    _refuse(against_peers(read.profile, peers), read.marks, str(path))
+    return Checked(str(file), read.profile)
+
+
+def _is_shipped(path: FilePath, name: str) -> bool:
+    return path.resolve() == (_FOLDER / f"{name}.yaml").resolve()
+
+
+def _names_beside(path: FilePath) -> dict[str, str]:
+    """Names of the profiles in the same folder → their files. What cannot be read is none of this file's faults."""
+    found: dict[str, str] = {}
+    for other in sorted(path.parent.iterdir()):
+        if other.suffix not in SUFFIXES or other.resolve() == path.resolve():
+            continue
+        try:
+            tree = as_mapping(parse(read_text(other), str(other))[0]) or {}
+        except SpecError:
+            continue
+        if isinstance(tree.get("name"), str) and "memory" in tree and "sources" in tree:
+            found[tree["name"]] = other.name
+    return found
+
+
+class Read(NamedTuple):
+    profile: HardwareProfile
+    marks: Marks
+
+
+def _read(path: FilePath) -> Read:
+    """A file that is well formed, and possible as far as it alone can say."""
+    file = str(path)
+    tree, marks = parse(read_text(path), file)
+    if as_mapping(tree) is None:
+        raise SpecError(
+            "not a profile",
+            expected="a mapping with name, sources, rates, memory and so on",
+            found="an empty file" if tree is None else spell(tree),
+            hint="archcost hardware show nvidia-rtx-4090 shows what one has",
+            place=Place(file, 1, 1),
+        )
+    try:
+        profile = HardwareProfile.model_validate(tree)
+    except ValidationError as error:
+        raise explain_first(error, tree, marks, file) from None
+    _refuse(alone(profile), marks, file)
+    return Read(profile, marks)
+
+
+def _refuse(refusal: Refusal | None, marks: Marks, file: str) -> None:
+    if refusal is None:
+        return
+    raise SpecError(
+        refusal.problem,
+        expected=refusal.expected,
+        found=refusal.found,
+        hint=refusal.hint,
+        layer=dotted(refusal.path),
+        place=place(marks, refusal.path, file),
+    )

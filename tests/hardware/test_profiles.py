@@ -1,0 +1,219 @@
+"""Every shipped profile against its row of the reference table: no figure lost, none mistyped, none added."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from archcost import hardware
+from archcost.hardware import HardwareProfile
+from archcost.hardware.memory_types import LIMITS
+from archcost.hardware.possible import against_peers, alone
+from archcost.hardware.profile import Figure
+
+ROOT = Path(__file__).parents[2]
+with (ROOT / "tests" / "reference" / "devices.csv").open(newline="", encoding="utf-8") as stream:
+    ROWS = {row["name"]: row for row in csv.DictReader(stream)}
+
+PROFILES = hardware.shipped().profiles
+BY_NAME = {"argvalues": PROFILES, "ids": [profile.name for profile in PROFILES]}
+
+GIB, MIB = 2**30, 2**20
+FIGURES = {
+    "fp64_tflops": ("rates.float64", 10**12),
+    "fp32_tflops": ("rates.float32", 10**12),
+    "tf32_tflops": ("rates.tf32", 10**12),
+    "fp16_tflops": ("rates.float16", 10**12),
+    "bf16_tflops": ("rates.bfloat16", 10**12),
+    "fp8_tflops": ("rates.float8", 10**12),
+    "int8_tops": ("rates.int8", 10**12),
+    "memory_gb": ("memory.nominal", GIB),
+    "usable_gib": ("memory.usable", GIB),
+    "bandwidth_gbs": ("memory.bandwidth", 10**9),
+    "l2_or_llc_mb": ("cache", MIB),
+    "link_each_way_gbs": ("links.peer", 10**9),
+    "host_link_each_way_gbs": ("links.host", 10**9),
+    "tdp_w": ("tdp", 1),
+    "launch_price_usd": ("price", 1),
+}
+"""Column of the table → figure of the profile, and what one of the column's unit is worth."""
+
+MICROCONTROLLER_MEMORY = 320 * 1024
+"""The table writes 320 KB as 0.00032 GB."""
+
+ONLY_HERE = {
+    "memory.type", "memory.bus", "memory.data_rate", "sparsity", "board", "flash", "context", "workspace", "processors",
+    "seen.stream", "seen.matmul.float32", "seen.matmul.bfloat16",
+}  # fmt: skip
+"""Figures that no single number of the table says; the tests below look at them one by one."""
+
+
+def amounts(profile: HardwareProfile) -> dict[str, int | float]:
+    return {path: figure.amount for path, figure in profile.figures() if isinstance(figure, Figure)}
+
+
+def expected(row: dict[str, str]) -> Iterator[tuple[str, int | float]]:
+    for column, (path, worth) in FIGURES.items():
+        if not row[column]:
+            continue
+        exact = Fraction(row[column]) * worth
+        if row["kind"] == "mcu" and path == "memory.nominal":
+            exact = Fraction(MICROCONTROLLER_MEMORY)
+        yield path, exact.numerator if exact.denominator == 1 else float(exact)
+
+
+def test_each_row_has_its_profile():
+    assert len(ROWS) == len(PROFILES) == 41
+    assert {profile.title for profile in PROFILES} == set(ROWS)
+    assert [profile.name for profile in PROFILES] == list(hardware.names())
+
+
+@pytest.mark.parametrize("profile", **BY_NAME)
+def test_figures_are_those_of_the_row(profile: HardwareProfile):
+    figures = {path: amount for path, amount in amounts(profile).items() if path not in ONLY_HERE}
+    assert figures == dict(expected(ROWS[profile.title]))
+
+
+@pytest.mark.parametrize("profile", **BY_NAME)
+def test_the_rest_of_the_row(profile: HardwareProfile):
+    row = ROWS[profile.title]
+    assert profile.vendor == row["vendor"]
+    assert profile.kind == {"mcu": "microcontroller"}.get(row["kind"], row["kind"])
+    assert profile.year == int(row["year"])
+    assert profile.verified == row["verified"]
+    assert (profile.notes or "") == row["notes"]
+    assert profile.sparsity is not None
+    assert profile.sparsity.value == {"yes": "2:4", "no": "none"}[row["sparsity_2to4"]]
+    assert profile.processors is not None
+    assert profile.processors.value == row["units"]
+    assert (profile.board is not None) == ("one of two" in profile.title)
+
+
+@pytest.mark.parametrize("profile", **BY_NAME)
+def test_parts_of_the_peak_that_were_seen(profile: HardwareProfile):
+    row, seen = ROWS[profile.title], profile.seen
+    matmul = dict(part.split() for part in row["matmul_fraction_seen"].split("; ") if part)
+    given = {dtype: spread for dtype, spread in seen.matmul or () if spread}
+    assert {"fp32": "float32", "bf16": "bfloat16"}.keys() >= matmul.keys()
+    named = {{"fp32": "float32", "bf16": "bfloat16"}[word]: text for word, text in matmul.items()}
+    assert {dtype: "/".join(f"{share:.2f}" for share in spread.value) for dtype, spread in given.items()} == named
+    assert (
+        "/".join(f"{share:.2f}" for share in (seen.stream.value if seen.stream else ()))
+        == (row["stream_fraction_seen"])
+    )
+
+
+@pytest.mark.parametrize("profile", **BY_NAME)
+def test_the_sources_of_the_row_are_in_the_profile(profile: HardwareProfile):
+    """Whatever site the row names stands among the sources or in the notes, and every source is used."""
+    told = " ".join([*(source.text for source in profile.sources.values()), profile.notes or ""])
+    for part in ROWS[profile.title]["sources"].split("; "):
+        site = part.split()[0].rstrip(",")
+        assert site in told, site
+    used = {figure.source for _, figure in profile.figures()}
+    assert used == set(profile.sources)
+
+
+RECALLED = {
+    "nvidia-gtx-580-3gb": {"rates.float64", "cache", "price"},
+    "nvidia-gtx-titan-black": {"rates.float64", "cache", "price"},
+    "nvidia-k80": {"memory.usable", "rates.float32", "rates.float64", "tdp"},
+    "nvidia-v100-pcie-16gb": {"tdp"},
+    "nvidia-rtx-2080-ti": {"rates.float16"},
+    "nvidia-rtx-3090": {"rates.tf32", "rates.float16", "rates.bfloat16", "rates.int8"},
+    "nvidia-rtx-5090": {"rates.float8", "rates.int8"},
+    "nvidia-a10": {"rates.tf32", "cache", "tdp"},
+    "nvidia-rtx-a6000": {"price"},
+    "nvidia-h100-pcie-80gb": {"rates.float64", "rates.float32"},
+    "nvidia-h100-sxm5-80gb": {"memory.usable"},
+    "amd-mi300x": {"rates.float16", "rates.float8"},
+    "google-tpu-v4": {"links.peer"},
+    "apple-m2-max": {"memory.bandwidth"},
+    "nvidia-jetson-agx-orin-64gb": {"rates.float16", "rates.int8", "memory.nominal"},
+    "raspberry-pi-4": {"tdp", "price"},
+    "raspberry-pi-5": {"tdp", "price"},
+    "amd-epyc-7763": {"price"},
+    "amd-epyc-9654": {"price"},
+}
+"""What the table's notes and sources call recalled."""
+
+
+@pytest.mark.parametrize("profile", **BY_NAME)
+def test_what_the_table_calls_recalled_is_not_called_more(profile: HardwareProfile):
+    statuses = {path: profile.source(figure).verified for path, figure in profile.figures()}
+    assert {statuses[path] for path in RECALLED.get(profile.name, ())} <= {"C"}
+    assert all("recalled" not in source.text or source.verified == "C" for source in profile.sources.values())
+
+
+@pytest.mark.parametrize("profile", **BY_NAME)
+def test_a_shipped_profile_passes_its_own_check(profile: HardwareProfile):
+    file = ROOT / "archcost" / "hardware" / "profiles" / f"{profile.name}.yaml"
+    checked = hardware.check(file)
+    assert checked.profile == profile
+    assert all(len(line) <= 120 for line in file.read_text(encoding="utf-8").splitlines())
+
+
+def test_dtypes_sum_in_what_is_known_of_them():
+    """Tensor cores sum in float32; a P100 without them runs float16 at twice the rate, and sums in it."""
+    sums = {profile.name: rate.accumulate for profile in PROFILES if (rate := profile.rates.float16)}
+    assert {name for name, type_ in sums.items() if type_ == "float16"} == {
+        "nvidia-p100-pcie-16gb",
+        "nvidia-p100-sxm2-16gb",
+    }
+
+
+def test_boards_of_two_devices_and_flash():
+    k80, mcu = hardware.load("nvidia-k80"), hardware.load("st-stm32f746")
+    assert k80.board is not None
+    assert (k80.board.value, k80.board.devices) == ("Tesla K80", 2)
+    assert k80.memory.nominal.amount * k80.board.devices == 24 * GIB  # the board is sold with 24 GB
+    assert mcu.flash is not None
+    assert (mcu.flash.amount, mcu.memory.nominal.amount) == (MIB, 320 * 1024)
+
+
+def test_library_workspaces():
+    """torch's CublasHandlePool: 2 × 4096 KiB and 8 × 16 KiB are 8.125 MiB; 32 MiB on Hopper."""
+    workspaces = {name: hardware.load(name).workspace for name in ("nvidia-rtx-4090", "nvidia-h100-sxm5-80gb")}
+    assert {name: w.amount for name, w in workspaces.items() if w} == {
+        "nvidia-rtx-4090": 8_519_680,
+        "nvidia-h100-sxm5-80gb": 33_554_432,
+    }
+
+
+def test_capacity_is_what_is_usable_where_that_is_known():
+    assert hardware.load("nvidia-a100-sxm4-40gb").memory.capacity == 42_412_802_048  # 39.5 * 2^30
+    assert hardware.load("nvidia-rtx-4090").memory.capacity == 25_769_803_776  # 24 * 2^30
+
+
+def test_every_limit_of_a_memory_type_is_above_what_ships():
+    for profile in PROFILES:
+        limit = LIMITS.get(profile.memory.type.value)
+        assert limit is None or profile.memory.bandwidth.amount <= limit.bandwidth
+    assert all(limit.source for limit in LIMITS.values())
+
+
+def doubled(profile: HardwareProfile, dtypes: list[str]) -> HardwareProfile:
+    """The profile with some rates twice as high, as if the sparse ones had been taken for dense."""
+    fields = profile.model_dump()
+    for dtype in dtypes:
+        number, unit = fields["rates"][dtype]["value"].split()
+        fields["rates"][dtype]["value"] = f"{float(2 * Fraction(number)):.10g} {unit}"
+    return HardwareProfile.model_validate(fields)
+
+
+WITH_SPARSITY = [profile for profile in PROFILES if profile.sparsity and profile.sparsity.value == "2:4"]
+
+
+@pytest.mark.parametrize("profile", WITH_SPARSITY, ids=[profile.name for profile in WITH_SPARSITY])
+def test_a_sparse_rate_taken_for_dense_is_seen(profile: HardwareProfile):
+    """On a device of a known make: any one matrix rate, and all of them together."""
+    matrix = [dtype for dtype in profile.rates.known() if dtype not in ("float64", "float32")]
+    for dtypes in [*([dtype] for dtype in matrix), matrix]:
+        slip = doubled(profile, dtypes)
+        refusal = alone(slip) or against_peers(slip, PROFILES)
+        assert refusal is not None, dtypes
+        assert "sparse" in refusal.problem
