@@ -27,11 +27,16 @@ def laid(shape: Shape, strides: Strides) -> Layout:
     return None if strides == row_major(shape) else strides
 
 
-def is_row_major(shape: Shape, layout: Layout) -> bool:
-    """Whether the values lie as those of a row-major tensor. An axis of one value may have any stride."""
-    if layout is None:
+def is_same(shape: Shape, layout: Layout, other: Layout) -> bool:
+    """Whether the values lie in the same places. An axis of one value may have any stride."""
+    if layout is other:
         return True
-    return all(size == 1 or a == b for size, a, b in zip(shape, layout, row_major(shape), strict=True))
+    columns = zip(shape, strides_of(shape, layout), strides_of(shape, other), strict=True)
+    return all(size == 1 or mine == theirs for size, mine, theirs in columns)
+
+
+def is_row_major(shape: Shape, layout: Layout) -> bool:
+    return is_same(shape, layout, None)
 
 
 def strides_of(shape: Shape, layout: Layout) -> Strides:

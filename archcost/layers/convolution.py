@@ -22,7 +22,7 @@ from archcost.layers.base import (
 )
 from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, left_over, product
-from archcost.layouts import Layout
+from archcost.layouts import Layout, is_row_major
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import Rules, Window
 from archcost.work import Contraction, Elementwise, Work
@@ -75,6 +75,14 @@ class Kernel(WeightedLayer, OfImages):
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """Both operands of the product, whichever gradient is needed."""
         return (INPUT, Stored("weight"))
+
+    fewest_axes: ClassVar[int] = 3
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        """Torch works on images; what is none it first makes row-major."""
+        if self.ndim == 1 and not is_row_major(inputs[0].shape, setting.layout(0)):
+            return (None,)
+        return super().layouts(inputs, outputs, setting)
 
     def parameter_step(self, inputs: Tensors) -> Step:
         """(k·C_in/g + 1)·C_out. Every kernel reads all the channels of its group; one bias an output channel."""

@@ -25,7 +25,7 @@ from archcost.layers.base import (
     require_images,
 )
 from archcost.layers.order import OfImages, ValueByValue
-from archcost.layouts import is_channels_last, is_row_major
+from archcost.layouts import Layout, channels_last, is_channels_last, is_row_major, is_same
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Elementwise, Operand, Reduction, Work
 
@@ -97,6 +97,14 @@ class BatchNorm(ChannelNorm, OfImages):
         own = setting.training or not self.track_running_stats
         channels = inputs[0].shape[1:2]
         return (INPUT, *scale, *running, *(mean_and_scale(channels, inputs[0], setting) if own else ()))
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        """Channels last, whatever the stride of an axis of one value."""
+        shape, layout = inputs[0].shape, setting.layout(0)
+        if inputs[0].rank < self.fewest_axes or is_row_major(shape, layout):
+            return super().layouts(inputs, outputs, setting)
+        last = channels_last(shape)
+        return (last if is_channels_last(shape, layout) or is_same(shape, layout, last) else None,)
 
     def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
         channels = inputs[0].shape[1]
