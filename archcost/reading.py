@@ -43,6 +43,23 @@ _WORDS: dict[str, Any] = {"": None, "~": None} | {
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+class ReadError(SpecError):
+    """A document refused while it was read: `tree` is what was read of it, `path` the way to where that stopped."""
+
+    tree: Any = None
+    path: Path = ()
+
+    def inside(self, container: list[Any] | dict[str, Any], step: str | int | None) -> ReadError:
+        """The same seen from the value around it, of which `step` was being read; None for a key."""
+        if isinstance(container, list):
+            container.append(self.tree)
+        elif isinstance(step, str):
+            container.setdefault(step, self.tree)
+        self.tree = container
+        self.path = self.path if step is None else (step, *self.path)
+        return self
+
+
 def read_text(path: FilePath) -> str:
     """The file's text. Refuses what is not a file of UTF-8 text of at most 8 MiB."""
     place = Place(str(path), 1, 1)
@@ -132,8 +149,8 @@ class _Reader:
     def mark(self, event: Any) -> Mark:
         return self.file, event.start_mark.line + 1, event.start_mark.column + 1
 
-    def refuse(self, event: Any, problem: str, **details: str | None) -> SpecError:
-        return SpecError(problem, **details, place=Place(*self.mark(event)))
+    def refuse(self, event: Any, problem: str, **details: str | None) -> ReadError:
+        return ReadError(problem, **details, place=Place(*self.mark(event)))
 
     def document(self) -> Any:
         value: Any = None
@@ -169,7 +186,10 @@ class _Reader:
     def sequence(self, path: Path) -> list[Any]:
         values: list[Any] = []
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
-            values.append(self.value(event, (*path, len(values))))
+            try:
+                values.append(self.value(event, (*path, len(values))))
+            except ReadError as refused:
+                raise refused.inside(values, len(values)) from None
             if len(values) > LONGEST_LIST and isinstance(event, yaml.ScalarEvent):
                 raise self.refuse(event, "a list is too long", expected=f"at most {LONGEST_LIST:,}", found="more")
         return values
@@ -177,20 +197,28 @@ class _Reader:
     def mapping(self, path: Path) -> dict[str, Any]:
         values: dict[str, Any] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
-            key = self.key(event)
-            if key in values:
-                first = Place(*self.marks[(*path, key)])
-                raise self.refuse(
-                    event,
-                    f"key {shorten(key)} stands twice",
-                    expected="each key once",
-                    found=f"first on line {first.line}",
-                )
-            values[key] = self.value(next(self.events), (*path, key))
+            key: str | None = None
+            try:
+                key = self.new_key(event, values, path)
+                values[key] = self.value(next(self.events), (*path, key))
+            except ReadError as refused:
+                raise refused.inside(values, key) from None
             if len(values) > MOST_KEYS:
                 raise self.refuse(event, "a mapping is too large", expected=f"at most {MOST_KEYS:,} keys", found="more")
             self.marks[(*path, key)] = self.mark(event)  # a field's place is that of its key
         return values
+
+    def new_key(self, event: Any, values: dict[str, Any], path: Path) -> str:
+        key = self.key(event)
+        if key in values:
+            first = Place(*self.marks[(*path, key)])
+            raise self.refuse(
+                event,
+                f"key {shorten(key)} stands twice",
+                expected="each key once",
+                found=f"first on line {first.line}",
+            )
+        return key
 
     def key(self, event: Any) -> str:
         if not isinstance(event, yaml.ScalarEvent) or event.tag is not None:

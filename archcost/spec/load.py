@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from archcost.errors import Place, SpecError, nearest, shorten
 from archcost.plain import Path, as_mapping, spell
-from archcost.reading import LARGEST_FILE, MOST_VALUES, Marks, parse, read_text
+from archcost.reading import LARGEST_FILE, MOST_VALUES, Marks, ReadError, parse, read_text
 from archcost.spec import zoo
-from archcost.spec.mistakes import explain_first
+from archcost.spec.mistakes import explain_first, layer_at
 from archcost.spec.model import ModelSpec, Source
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -79,7 +79,10 @@ class Read(NamedTuple):
 
 
 def _read_one(text: str, file: str) -> Read:
-    value, marks = parse(text, file, instead_of_alias="a block, used by name, says the same thing")
+    try:
+        value, marks = parse(text, file, instead_of_alias="a block, used by name, says the same thing")
+    except ReadError as error:
+        raise error.at(layer=layer_at(error.tree, error.path)) from None
     tree = as_mapping(value)
     if tree is None:
         found = "an empty file" if value is None else spell(value)
