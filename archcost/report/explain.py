@@ -163,7 +163,7 @@ def _working(cost: ModelCost, layer: LayerCost, fields: Fields) -> LayerWorking:
     node = layer.node
     steps = node.layer.working(node.input_types, node.output_types)
     given = {step.quantity: Line.of(step.quantity, step.formula, step.values, step.note) for step in steps}
-    work = node.layer.work(node.input_types, node.output_types)
+    work = node.facts.work
     contractions = [part for part in work if isinstance(part, Contraction)]
     elementwise = [part for part in work if isinstance(part, Elementwise)]
     lines = (

@@ -73,7 +73,7 @@ def _before(layer: LayerCost, fields: Fields) -> list[Field]:
 def _rules(layer: LayerCost) -> Rules:
     """The layer's rules; none of them where every position sees the same whole, and axes no longer matter."""
     assert layer.field is not None
-    rules = layer.node.layer.windows(layer.node.input_types, layer.node.output_types)
+    rules = layer.node.facts.windows
     same = (SAME,) * len(layer.field.axes)
     return rules if rules is not None and len(rules) == len(same) else same
 
