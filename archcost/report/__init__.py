@@ -46,16 +46,23 @@ def _writers(result: Result) -> Writers:
     if isinstance(result, Folded):
         return _document_writers(summary.document(result))
 
-    from archcost.comparison import Comparison, Listing
-    from archcost.hardware import Checked, Devices, HardwareProfile
-    from archcost.report import compare, explain, hardware, listing, verification
+    from archcost.report.explain import Explanation
 
-    if isinstance(result, explain.Explanation):
+    if isinstance(result, Explanation):
         return _explanation_writers(result)
-    if isinstance(result, Comparison):
-        return _document_writers(compare.document(result))
-    if isinstance(result, Listing):
-        return _document_writers(listing.document(result))
+
+    from archcost.comparison import Comparison, Listing
+
+    if isinstance(result, (Comparison, Listing)):
+        from archcost.report import compare, listing
+
+        return _document_writers(
+            compare.document(result) if isinstance(result, Comparison) else listing.document(result)
+        )
+
+    from archcost.hardware import Checked, Devices, HardwareProfile
+    from archcost.report import hardware, verification
+
     if isinstance(result, (Checked, Devices, HardwareProfile)):
         return _document_writers(hardware.document(result))
     return _document_writers(verification.document(result.to_dict()))
