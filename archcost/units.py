@@ -15,18 +15,6 @@ def count(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
 
 
-def short(value: int) -> str:
-    """Four digits and a decimal prefix: `15.47 G`. Below 10,000 the number itself."""
-    if value < 10_000:
-        return f"{value:,}"
-    for prefix in ("k", "M", "G", "T", "P", "E"):
-        scaled = value / DECIMAL[prefix]
-        if scaled < 999.95 or prefix == "E":
-            digits = 2 if scaled < 99.995 else 1
-            return f"{scaled:,.{digits}f} {prefix}"
-    raise AssertionError
-
-
 def parse_printed(text: str) -> tuple[Fraction, Fraction] | None:
     """A figure as a paper prints it (`138 M`): its value, and the worth of its last digit. None if it is not one."""
     match = _PRINTED.fullmatch(text.strip().replace(",", ""))

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from archcost.units import count, parse_printed, parse_quantity, short, show_in
+from archcost.units import count, parse_printed, parse_quantity, show_in
 
 
 @pytest.mark.parametrize(
@@ -14,28 +14,6 @@ from archcost.units import count, parse_printed, parse_quantity, short, show_in
 )
 def test_count(value: int | None, text: str) -> None:
     assert count(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0"),
-        (9_999, "9,999"),
-        (10_000, "10.00 k"),
-        (61_706, "61.71 k"),
-        (99_994, "99.99 k"),
-        (99_995, "100.0 k"),
-        (999_949, "999.9 k"),
-        (999_950, "1.00 M"),
-        (138_357_544, "138.4 M"),
-        (15_470_264_320, "15.47 G"),
-        (10**15, "1.00 P"),
-        (10**18, "1.00 E"),
-        (123_456 * 10**18, "123,456.0 E"),
-    ],
-)
-def test_short(value: int, text: str) -> None:
-    assert short(value) == text
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,6 @@ Verified = Literal["A", "B", "C", "derived"]
 """A: a document of the vendor, or a page that quotes it, was read. B: another page was read. C: recalled, not looked
 up. derived: worked out from other figures, as the source says. Of a whole profile, B allows for recalled figures."""
 
-Dtype = Literal["float64", "float32", "tf32", "float16", "bfloat16", "float8", "int8"]
 Kind = Literal["gpu", "tpu", "soc", "cpu", "microcontroller"]
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import INPUT, Saved, Setting
-from archcost.layers.base import MAX_SIZE, Axis, Layer, Number, Size, normalize_axis
+from archcost.layers.base import MAX_SIZE, Axis, Count, Layer, Number, Size, normalize_axis
 from archcost.layers.order import OfImages
 from archcost.layouts import Layout, laid, like, strides_of, view
 from archcost.tensors import Tensors, TensorType
@@ -169,15 +169,12 @@ class Permute(Reshaping):
         return
 
 
-PadCount = Annotated[int, Field(strict=True, ge=0, le=MAX_SIZE)]
-
-
 class Pad(Reshaping, OfImages):
     """`pad` counts from the last axis: [left, right, top, bottom, …] (torch.nn.functional.pad)."""
 
     type: Literal["pad"] = "pad"
     prefix: ClassVar[str] = "pad"
-    pad: tuple[PadCount, ...]
+    pad: tuple[Count, ...]
     mode: Literal["constant", "reflect", "replicate", "circular"] = "constant"
     value: Number | None = None
 
