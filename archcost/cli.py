@@ -151,8 +151,12 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_parser(commands: Commands, name: str, help: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False)
+
+
 def _add_command(commands: Commands, name: str, run: Command, help: str) -> argparse.ArgumentParser:
-    added = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False)
+    added = _add_parser(commands, name, help)
     added.set_defaults(run=run)
     added.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of the terminal")
     added.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -161,9 +165,7 @@ def _add_command(commands: Commands, name: str, run: Command, help: str) -> argp
 
 def _add_hardware(commands: Commands) -> None:
     help = "the devices that ship, one of them in full, or a check of one's own"
-    hardware = commands.add_parser(
-        "hardware", help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False
-    )
+    hardware = _add_parser(commands, "hardware", help)
     inner = hardware.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=CommandParser)
     _add_format(_add_command(inner, "list", list_hardware, "the devices that ship: memory, bandwidth, rates"))
 

@@ -18,9 +18,8 @@ from archcost.comparison import LayerFacts, LayerRow, align
 from archcost.costs import ModelCost, cost
 from archcost.errors import ArchcostError, Place, SpecError, shorten
 from archcost.graph import build
-from archcost.reading import read_text
+from archcost.reading import SUFFIXES, read_text
 from archcost.spec import load
-from archcost.spec.load import SUFFIXES
 from archcost.spec.overrides import override
 from archcost.tensors import format_shape
 from archcost.units import count

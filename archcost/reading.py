@@ -19,6 +19,9 @@ import yaml
 from archcost.errors import Place, SpecError, shorten
 from archcost.plain import Mark, Path
 
+SUFFIXES = (".yaml", ".yml", ".json")
+"""Of files that are read: JSON is a subset."""
+
 LARGEST_FILE = 8 * 2**20
 LONGEST_SCALAR = 10_000
 LONGEST_KEY = 200

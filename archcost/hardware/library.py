@@ -15,9 +15,8 @@ from archcost.hardware.possible import Refusal, against_peers, alone
 from archcost.hardware.profile import HardwareProfile
 from archcost.plain import as_mapping, spell
 from archcost.presentable import Presentable
-from archcost.reading import Marks, parse, read_text
+from archcost.reading import SUFFIXES, Marks, parse, read_text
 
-SUFFIXES = (".yaml", ".yml", ".json")
 _FOLDER = FilePath(__file__).parent / "profiles"
 
 

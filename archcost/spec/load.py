@@ -11,12 +11,11 @@ from pydantic import ValidationError
 
 from archcost.errors import Place, SpecError, nearest, shorten
 from archcost.plain import Path, as_mapping, spell
-from archcost.reading import LARGEST_FILE, MOST_VALUES, Marks, ReadError, parse, read_text
+from archcost.reading import LARGEST_FILE, MOST_VALUES, SUFFIXES, Marks, ReadError, parse, read_text
 from archcost.spec import zoo
 from archcost.spec.mistakes import explain_first, layer_at
 from archcost.spec.model import ModelSpec, Source
 
-SUFFIXES = (".yaml", ".yml", ".json")
 DEEPEST_FAMILY = 8
 JOINED = ("parameters", "blocks")
 """Sections that a file adds to those of the file it extends; any other it replaces."""
