@@ -65,6 +65,34 @@ class Setting:
         return self.layouts[index] if self.layouts else None
 
 
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A gradient that backward hands on without making a tensor: the one that arrived at that output, or a view of it.
+
+    A piece of it, as `concat` hands out, is not `whole`.
+    """
+
+    output: int = 0
+    whole: bool = True
+
+
+Gradient = Handed | TensorType
+"""What backward gives an input: one that arrived, or a new tensor, whose storage may be smaller than the input's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """What lives only while a layer runs: the bytes at its worst moment beyond what stays or is handed on.
+
+    `forward` comes on top of the layer's outputs and of what it keeps; `backward` on top of the arrived gradients, of
+    what was kept, and of all gradients that it gives.
+    """
+
+    forward: tuple[Own, ...] = ()
+    backward: tuple[Own, ...] = ()
+
+
+NO_SCRATCH = Scratch()
 INPUT = Input(0)
 OUTPUT = Output(0)
 

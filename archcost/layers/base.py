@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import Saved, Setting
+from archcost.keeping import NO_SCRATCH, Gradient, Saved, Scratch, Setting
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, Rules
@@ -124,6 +124,14 @@ class Layer(BaseModel):
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         """In which order the values of each output lie in its storage; row-major where a layer says nothing else."""
         return (None,) * len(outputs)
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        """For each input what its gradient is, where one is needed: a new tensor like it, unless a layer says else."""
+        return inputs
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """What torch's operators make and drop while the layer runs."""
+        return NO_SCRATCH
 
     @property
     def shared_weight(self) -> str | None:

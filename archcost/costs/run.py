@@ -1,0 +1,85 @@
+"""How a network is run: what a planner chooses, the network and its batch given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from archcost.errors import ArchcostError, nearest, shorten
+
+Mode = Literal["train", "infer", "infer-autograd"]
+"""A training step; a forward pass in evaluation mode without autograd; the same with autograd left on."""
+
+Precision = Literal["fp32", "tf32", "bf16", "fp16", "amp-bf16", "amp-fp16"]
+"""`bf16` and `fp16`: all floating tensors in 16 bits. `amp-`: torch.autocast over weights in float32."""
+
+Optimizer = Literal["none", "sgd", "sgd-momentum", "adam", "adamw", "adamw-8bit", "adafactor", "lion"]
+
+OptimizerImpl = Literal["loop", "foreach", "fused"]
+"""Torch's three ways through the parameters: one by one, all at once in lists, in one kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Settings of one run. Raises ArchcostError for a word that is not one of those.
+
+    `optimizer_impl` None is torch's own choice: foreach on a GPU, loop on a CPU. `in_place` None leaves activations as
+    the spec has them. `master_weights` keeps a float32 copy of 16-bit weights for the optimizer to work on.
+    `recompute` is `none`, `blocks`, `every:K`, names of layers or blocks with commas between, or `auto`.
+    """
+
+    mode: Mode = "train"
+    precision: Precision = "fp32"
+    optimizer: Optimizer = "adam"
+    optimizer_impl: OptimizerImpl | None = None
+    accumulation: int = 1
+    recompute: str = "none"
+    in_place: bool | None = None
+    master_weights: bool = False
+
+    def __post_init__(self) -> None:
+        _require_one_of("mode", self.mode, get_args(Mode))
+        _require_one_of("precision", self.precision, get_args(Precision))
+        _require_one_of("optimizer", self.optimizer, get_args(Optimizer))
+        if self.optimizer_impl is not None:
+            _require_one_of("optimizer_impl", self.optimizer_impl, get_args(OptimizerImpl))
+        if type(self.accumulation) is not int or not 1 <= self.accumulation <= MOST:
+            raise ArchcostError(
+                "accumulation is the number of backward passes before a step",
+                expected=f"an integer from 1 to {MOST:,}",
+                found=shorten(repr(self.accumulation)),
+            )
+        if self.master_weights and self.precision not in ("bf16", "fp16"):
+            raise ArchcostError(
+                "master weights are float32 copies of 16-bit weights",
+                expected="precision bf16 or fp16",
+                found=f"precision {self.precision}",
+            )
+
+    @property
+    def trains(self) -> bool:
+        return self.mode == "train"
+
+    @property
+    def autocast(self) -> str | None:
+        """The dtype that autocast casts to."""
+        return {"amp-bf16": "bfloat16", "amp-fp16": "float16"}.get(self.precision)
+
+    @property
+    def weight_dtype(self) -> str | None:
+        """The dtype that every floating weight and input is turned into; None leaves them as declared."""
+        return {"bf16": "bfloat16", "fp16": "float16"}.get(self.precision)
+
+
+MOST = 2**31 - 1
+
+
+def _require_one_of(field: str, value: object, words: tuple[str, ...]) -> None:
+    if value in words:
+        return
+    raise ArchcostError(
+        f"{field} is not one of those known",
+        expected=", ".join(words),
+        found=shorten(value),
+        hint=nearest(str(value), words),
+    )
