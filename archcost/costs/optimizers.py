@@ -1,0 +1,272 @@
+"""What an optimizer keeps for each parameter, and what one step of it needs besides.
+
+Read from torch 2.13's torch/optim (sgd.py, adam.py, adamw.py, _adafactor.py) and measured on the CPU
+(tests/pytorch/test_optimizers.py). The same Python runs on CUDA; what differs there is read from it: the step
+counter lies on the device only when the form is fused, and foreach wraps its 1.0 into a tensor of the CPU.
+All with torch's defaults, in the steady state: the first step, which makes the state, is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from archcost.costs.run import Optimizer, OptimizerImpl, Run
+from archcost.errors import ArchcostError
+from archcost.keeping import Device, Own
+from archcost.tensors import Tensors, TensorType
+
+FORMS: dict[Optimizer, tuple[OptimizerImpl, ...]] = {
+    "none": ("loop",),
+    "sgd": ("loop", "foreach", "fused"),
+    "sgd-momentum": ("loop", "foreach", "fused"),
+    "adam": ("loop", "foreach", "fused"),
+    "adamw": ("loop", "foreach", "fused"),
+    "adafactor": ("loop", "foreach"),
+}
+"""The forms in which each optimizer exists, the library's own choice on a CPU first."""
+
+PREFERS_FOREACH: frozenset[Optimizer] = frozenset({"sgd", "sgd-momentum", "adam", "adamw"})
+"""Those that take lists on CUDA unless told otherwise (torch/optim/optimizer.py, `_default_to_fused_or_foreach`).
+
+`adafactor` does not ask it: its loop is the default everywhere.
+"""
+
+
+class Burst(NamedTuple):
+    """Tensors alive together at the worst moment of a part of a step, beyond weights, gradients and state.
+
+    The part is the update of the parameter of that index, or, when `parameter` is None, of all at once.
+    """
+
+    parameter: int | None
+    tensors: tuple[Own, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return sum([own.tensor.nbytes for own in self.tensors])
+
+
+def implementation(run: Run, device: Device) -> OptimizerImpl:
+    """The form in which the run's optimizer works. Raises ArchcostError when it has no such form."""
+    forms = FORMS[run.optimizer]
+    if run.optimizer_impl is None:
+        return "foreach" if device == "cuda" and run.optimizer in PREFERS_FOREACH else forms[0]
+    if run.optimizer_impl not in forms:
+        raise ArchcostError(
+            f"{run.optimizer} has no such implementation",
+            expected=", ".join(forms),
+            found=run.optimizer_impl,
+        )
+    return run.optimizer_impl
+
+
+def state(optimizer: Optimizer, parameter: TensorType, impl: OptimizerImpl, device: Device) -> tuple[Own, ...]:
+    """What stays on the device from step to step for one parameter, in its dtype where nothing else is said.
+
+    A step counter is a float32 scalar. Off the device it costs none of its memory and is left out: loop and foreach
+    keep it on the CPU, fused keeps it beside the parameter.
+    """
+    counter = (Own("step", STEP),) if device == "cpu" or impl == "fused" else ()
+    match optimizer:
+        case "none" | "sgd":
+            return ()
+        case "sgd-momentum":
+            return (Own("momentum", parameter),)
+        case "adam" | "adamw":
+            return (*counter, Own("first moment", parameter), Own("second moment", parameter))
+        case "adafactor" if parameter.rank < 2:
+            return (*counter, Own("second moment", parameter))
+        case "adafactor":
+            return (*counter, Own("row factor", _rows(parameter)), Own("column factor", _columns(parameter)))
+        case _:
+            raise AssertionError(optimizer)
+
+
+STEP = TensorType(())
+
+
+def step(
+    optimizer: Optimizer, impl: OptimizerImpl, parameters: Sequence[TensorType], device: Device
+) -> tuple[Burst, ...]:
+    """The temporaries of one step over these parameters, in their order; none where all is done in place.
+
+    Those that gradients were computed for, that is: torch passes over the others. Decoupled weight decay is in place.
+    """
+    play = PLAYS.get((optimizer, impl))
+    return tuple(play(parameters, device)) if play else ()
+
+
+class _Locals:
+    """The local variables of a step, which hold its temporaries.
+
+    A name that is bound again lets go of its old tensors only when the new ones are there; one that is never
+    dropped holds its tensors while the next parameter, or group of parameters, is worked on.
+    """
+
+    def __init__(self) -> None:
+        self.bound: dict[str, tuple[Own, ...]] = {}
+        self.worst: tuple[Own, ...] = ()
+        self.most = 0
+        self.live = 0
+
+    def moment(self, *passing: Own) -> None:
+        """These live for a moment beside what is bound."""
+        nbytes = self.live + _nbytes(passing)
+        if nbytes > self.most:
+            self.most = nbytes
+            self.worst = (*(own for held in self.bound.values() for own in held), *passing)
+
+    def bind(self, name: str, tensors: Iterable[Own]) -> None:
+        new = tuple(tensors)
+        self.moment(*new)
+        self.drop(name)
+        self.bound[name] = new
+        self.live += _nbytes(new)
+
+    def drop(self, name: str) -> None:
+        self.live -= _nbytes(self.bound.pop(name, ()))
+
+    def rename(self, name: str, new: str) -> None:
+        """What `new` held goes."""
+        self.drop(new)
+        self.bound[new] = self.bound.pop(name)
+
+    def burst(self, parameter: int | None) -> Burst:
+        """The worst since the burst before."""
+        worst, self.worst, self.most = self.worst, (), 0
+        return Burst(parameter, worst)
+
+
+def _nbytes(tensors: Iterable[Own]) -> int:
+    return sum([own.tensor.nbytes for own in tensors])
+
+
+def _groups(parameters: Sequence[TensorType]) -> list[list[TensorType]]:
+    """By dtype, as foreach works on them, the dtype seen last coming first.
+
+    That is the order of libstdc++'s unordered_map, which torch collects them in (aten/src/ATen/native/ForeachUtils.h);
+    it matters only where there are several.
+    """
+    groups: dict[str, list[TensorType]] = {}
+    for parameter in parameters:
+        groups.setdefault(parameter.dtype, []).append(parameter)
+    return list(reversed(groups.values()))
+
+
+def _adam_loop(parameters: Sequence[TensorType], device: Device) -> Iterable[Burst]:
+    """`denom = (exp_avg_sq.sqrt() / bias_correction2_sqrt).add_(eps)`: two, and the divisor of the one before."""
+    local = _Locals()
+    for index, parameter in enumerate(parameters):
+        divisor = Own("divisor", parameter)
+        local.moment(Own("root of the second moment", parameter), divisor)
+        local.bind("denom", [divisor])
+        yield local.burst(index)
+
+
+def _adam_foreach(parameters: Sequence[TensorType], device: Device) -> Iterable[Burst]:
+    """`exp_avg_sq_sqrt = torch._foreach_sqrt(device_exp_avg_sqs)`: one of all, dtype by dtype, two dtypes together."""
+    local = _Locals()
+    for group in _groups(parameters):
+        _count_up(local, device)
+        local.bind("exp_avg_sq_sqrt", [Own("root of the second moment", parameter) for parameter in group])
+    yield local.burst(None)
+
+
+def _adafactor_loop(parameters: Sequence[TensorType], device: Device) -> Iterable[Burst]:
+    """Names are torch's. All of them hold on into the next parameter, those of vectors and of matrices alike."""
+    local = _Locals()
+    for index, parameter in enumerate(parameters):
+        local.moment(_norm(parameter))
+        if parameter.rank > 1:
+            local.bind("row_mean", [Own("mean square by rows", _rows(parameter))])
+            local.bind("col_mean", [Own("mean square by columns", _columns(parameter))])
+            local.bind("var_estimate", [Own("update", parameter)])
+            local.moment(_row_factor_mean(parameter))
+        else:
+            local.bind("grad_squared", [Own("squared gradient", parameter)])
+            local.bind("var_estimate", [Own("update", parameter)])
+        local.rename("var_estimate", "update")
+        local.moment(_norm(parameter))
+        yield local.burst(index)
+
+
+def _adafactor_foreach(parameters: Sequence[TensorType], device: Device) -> Iterable[Burst]:
+    """Matrices and vectors of one dtype are two groups; a group's updates live on while the next one's are made."""
+    local = _Locals()
+    for group in _groups(parameters):
+        matrices = [parameter for parameter in group if parameter.rank > 1]
+        vectors = [parameter for parameter in group if parameter.rank < 2]
+        for alike in (matrices, vectors) if group[0].rank > 1 else (vectors, matrices):
+            if alike:
+                _adafactor_group(alike, local, device)
+    yield local.burst(None)
+
+
+def _adafactor_group(alike: Sequence[TensorType], local: _Locals, device: Device) -> None:
+    _count_up(local, device)
+    for parameter in alike:
+        local.moment(_norm(parameter))
+    if alike[0].rank > 1:
+        local.moment(*[Own("mean square by rows", _rows(parameter)) for parameter in alike])
+        local.moment(*[Own("mean square by columns", _columns(parameter)) for parameter in alike])
+        local.bind("var_estimates", [Own("update", parameter) for parameter in alike])
+        local.moment(*[_row_factor_mean(parameter) for parameter in alike])
+    else:
+        local.moment(*[Own("squared gradient", parameter) for parameter in alike])
+        local.bind("var_estimates", [Own("update", parameter) for parameter in alike])
+    local.rename("var_estimates", "updates")
+    for parameter in alike:
+        local.moment(_norm(parameter))
+
+
+def _count_up(local: _Locals, device: Device) -> None:
+    if device == "cpu":
+        local.moment(Own("one", STEP))
+
+
+PLAYS: dict[tuple[Optimizer, OptimizerImpl], Callable[[Sequence[TensorType], Device], Iterable[Burst]]] = {
+    ("adam", "loop"): _adam_loop,
+    ("adamw", "loop"): _adam_loop,
+    ("adam", "foreach"): _adam_foreach,
+    ("adamw", "foreach"): _adam_foreach,
+    ("adafactor", "loop"): _adafactor_loop,
+    ("adafactor", "foreach"): _adafactor_foreach,
+}
+
+
+def _rows(parameter: TensorType) -> TensorType:
+    return parameter._replace(shape=(*parameter.shape[:-1], 1))
+
+
+def _columns(parameter: TensorType) -> TensorType:
+    return parameter._replace(shape=(*parameter.shape[:-2], 1, parameter.shape[-1]))
+
+
+def _row_factor_mean(parameter: TensorType) -> Own:
+    return Own("mean of the row factor", parameter._replace(shape=(*parameter.shape[:-2], 1, 1)))
+
+
+def _norm(parameter: TensorType) -> Own:
+    return Own("norm", parameter._replace(shape=()))
+
+
+def optimized(parameters: Sequence[TensorType], run: Run) -> Tensors:
+    """The tensors that the optimizer works on: the parameters, or float32 copies of them under master weights."""
+    if not run.master_weights:
+        return tuple(parameters)
+    return tuple([parameter._replace(dtype="float32") for parameter in parameters])
+
+
+def master_weights(parameters: Sequence[TensorType], run: Run) -> tuple[Own, ...]:
+    """One for each parameter, kept from step to step; none without master weights."""
+    return tuple([Own("master weight", copy) for copy in optimized(parameters, run)]) if run.master_weights else ()
+
+
+def master_gradients(parameters: Sequence[TensorType], run: Run) -> tuple[Own, ...]:
+    """One for each parameter, cast before a step and alive until its end; none without master weights.
+
+    `master.grad = parameter.grad.float()` for each, one after the other, beside the gradients that are cast. What the
+    step makes lies on top of all of them.
+    """
+    return tuple([Own("master gradient", copy) for copy in optimized(parameters, run)]) if run.master_weights else ()
