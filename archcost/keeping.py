@@ -93,6 +93,7 @@ class Scratch:
 
 
 NO_SCRATCH = Scratch()
+PASSED_ON = Handed()
 INPUT = Input(0)
 OUTPUT = Output(0)
 

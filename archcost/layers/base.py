@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import NO_SCRATCH, Gradient, Saved, Scratch, Setting
+from archcost.keeping import NO_SCRATCH, Gradient, Own, Saved, Scratch, Setting
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, Rules
@@ -132,6 +132,12 @@ class Layer(BaseModel):
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """What torch's operators make and drop while the layer runs."""
         return NO_SCRATCH
+
+    def unkept(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Own, ...]:
+        """Where nobody needs a gradient, what the operators make for backward all the same, and drop."""
+        if setting.needs:
+            return ()
+        return tuple(kept for kept in self.keeps(inputs, outputs, setting) if isinstance(kept, Own))
 
     @property
     def shared_weight(self) -> str | None:

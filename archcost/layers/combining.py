@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import Input, Saved, Setting
+from archcost.keeping import NO_SCRATCH, PASSED_ON, Gradient, Handed, Input, Own, Saved, Scratch, Setting
 from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis, require_floating
 from archcost.layers.order import ValueByValue
 from archcost.layouts import Layout, channels_last, is_channels_last
@@ -68,6 +68,16 @@ class Add(ValueByValue):
     def overwrites(self, setting: Setting) -> bool:
         return self.inplace
 
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        """What arrives goes to every input; for a stretched one it is summed up first."""
+        return tuple(PASSED_ON if tensor.shape == outputs[0].shape else tensor for tensor in inputs)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """The sum so far, while the last input is added to it."""
+        if self.inplace or len(inputs) == 2:
+            return NO_SCRATCH
+        return Scratch(forward=(Own("sum so far", broadcast(inputs[:-1])),))
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Elementwise(outputs[0].numel, len(inputs) - 1, stretched(inputs, outputs[0]), "added"),)
 
@@ -121,6 +131,10 @@ class Concat(Layer):
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Copy(outputs[0].numel, 0, {}, "values moved"),)
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        """Slices of the one that arrives."""
+        return (Handed(whole=len(inputs) == 1),) * len(inputs)
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         """Images that all have their channels last stay so."""

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from archcost.keeping import Own, Saved, Setting
+from archcost.keeping import PASSED_ON, Gradient, Own, Saved, Scratch, Setting
 from archcost.layers.base import Flag, require_floating
 from archcost.layers.order import ValueByValue
 from archcost.tensors import Tensors, TensorType
@@ -46,6 +46,13 @@ class Dropout(ValueByValue):
 
     def overwrites(self, setting: Setting) -> bool:
         return self.inplace and self.drops(setting)
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return inputs if self.drops(setting) else (PASSED_ON,)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """The mask is drawn whether or not backward will want it."""
+        return Scratch(self.unkept(inputs, outputs, setting))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Masked and scaled, 2 a value; backward a product with the scaled mask. Drawing the mask is not counted."""

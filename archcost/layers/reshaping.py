@@ -9,7 +9,7 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import INPUT, Saved, Setting
+from archcost.keeping import INPUT, PASSED_ON, Gradient, Saved, Setting
 from archcost.layers.base import MAX_SIZE, Axis, Count, Layer, Number, Size, normalize_axis
 from archcost.layers.order import OfImages
 from archcost.layouts import Layout, laid, like, strides_of, view
@@ -37,6 +37,10 @@ class Viewing(Reshaping):
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         strides = self._view(inputs, outputs, setting)
         return (None if strides is None else laid(outputs[0].shape, strides),)
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        """Seen in the input's shape, also where forward had to copy."""
+        return (PASSED_ON,)
 
     def _view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int, ...] | None:
         return view(inputs[0].shape, setting.layout(0), outputs[0].shape)
@@ -163,6 +167,9 @@ class Permute(Reshaping):
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         strides = strides_of(inputs[0].shape, setting.layout(0))
         return (laid(outputs[0].shape, tuple(strides[axis] for axis in self.dims)),)
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return (PASSED_ON,)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """Axes change their meaning, so the receptive field is not followed further."""
