@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from archcost.costs.gradients import Needs, gradients_required
+from archcost.costs.gradients import NOTHING, Needs, gradients_required
 from archcost.graph import ModelGraph, Node, Port
-from archcost.keeping import Device, Input, Output, Saved, Setting, Stored
+from archcost.keeping import Device, Gradient, Input, Output, Saved, Scratch, Setting, Stored
 from archcost.layouts import Layout
 from archcost.tensors import TensorType
 
@@ -36,6 +36,13 @@ class Storage(NamedTuple):
         return f"{self.owner} {self.what}"
 
 
+class Passing(NamedTuple):
+    """What backward gives the inputs of a layer, and what lives only while the layer runs."""
+
+    gradients: tuple[Gradient, ...]
+    scratch: Scratch
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """`places` says in which storage each input of the network and each output of a layer lives, `layouts` how it
@@ -49,6 +56,7 @@ class Kept:
     layouts: Mapping[Port, Layout]
     saved: Mapping[str, tuple[Storage, ...]]
     spoiled: Mapping[str, tuple[str, ...]]
+    passing: Mapping[str, Passing]
 
     @property
     def storages(self) -> tuple[Storage, ...]:
@@ -63,23 +71,26 @@ class _Rules(NamedTuple):
     aliases: tuple[int | None, ...]
     layouts: tuple[Layout, ...]
     overwrites: bool
+    passing: Passing
 
 
-def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu") -> Kept:
-    """What one forward pass keeps under autograd. Raises nothing: every layer has its rule."""
+def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu", autograd: bool = True) -> Kept:
+    """What one forward pass keeps under autograd, or without. Raises nothing: every layer has its rule."""
     places = {Port(name): Storage(name, "input", "input", tensor) for name, tensor in graph.inputs.items()}
     layouts: dict[Port, Layout] = dict.fromkeys(places)
-    required = gradients_required(graph)
+    required = gradients_required(graph) if autograd else dict.fromkeys((node.name for node in graph.nodes), NOTHING)
     saved: dict[str, tuple[Storage, ...]] = {}
     keepers: dict[Storage, list[str]] = {}
     spoiled: dict[str, tuple[str, ...]] = {}
     known: dict[tuple[int, Setting], _Rules] = {}
+    passing: dict[str, Passing] = {}
     for node in graph.nodes:
         setting = _setting(node, required[node.name], layouts, training, device)
         key = (id(node.facts), setting)
         if key not in known:
             known[key] = _ask(node, setting)
         rules = known[key]
+        passing[node.name] = rules.passing
         for index, (alias, layout) in enumerate(zip(rules.aliases, rules.layouts, strict=True)):
             port = Port(node.name, index)
             places[port] = _made(node, index) if alias is None else places[node.inputs[alias]]
@@ -89,7 +100,8 @@ def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu") -> Ke
         saved[node.name] = unique(_follow(reference, node, places) for reference in rules.saved)
         for storage in saved[node.name]:
             keepers.setdefault(storage, []).append(node.name)
-    return Kept(places, layouts, saved, {name: keepers for name, keepers in spoiled.items() if keepers})
+    refused = {name: keepers for name, keepers in spoiled.items() if keepers}
+    return Kept(places, layouts, saved, refused, passing)
 
 
 def _ask(node: Node, setting: Setting) -> _Rules:
@@ -99,6 +111,7 @@ def _ask(node: Node, setting: Setting) -> _Rules:
         layer.aliases(inputs, outputs, setting),
         layer.layouts(inputs, outputs, setting),
         layer.overwrites(setting),
+        Passing(layer.gradients(inputs, outputs, setting), layer.scratch(inputs, outputs, setting)),
     )
 
 
@@ -131,9 +144,16 @@ def _follow(reference: Saved, node: Node, places: Mapping[Port, Storage]) -> Sto
 
 def _stored(name: str, node: Node) -> Storage:
     """Weights have the dtype of what arrives. A transposed weight is a view of its owner's, whose size is the same."""
-    shape = next(weight.shape for weight in node.weights if weight.name == name)
-    owner = node.name
+    weight = next(weight for weight in node.weights if weight.name == name)
+    shape, owner, dtype = weight.shape, node.name, weight.dtype or node.input_types[0].dtype
     if name == "weight" and node.shared is not None:
         owner = node.shared.owner
         shape = (shape[1], shape[0], *shape[2:]) if node.shared.transposed else shape
-    return Storage(owner, "weight", name, TensorType(shape, node.input_types[0].dtype))
+    if weight.cast is not None:
+        return Storage(owner, "weight", copied(name, weight.cast), TensorType(shape, weight.cast))
+    return Storage(owner, "weight", name, TensorType(shape, dtype))
+
+
+def copied(name: str, dtype: str) -> str:
+    """What autocast's copy of a weight is called."""
+    return f"{name} as {dtype}"

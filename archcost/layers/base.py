@@ -64,11 +64,16 @@ class Arity(NamedTuple):
 
 
 class Weight(NamedTuple):
-    """A parameter, or a buffer (kept and saved, never trained), of a layer."""
+    """A parameter, or a buffer (kept and saved, never trained), of a layer.
+
+    `dtype` None is that of what arrives. `cast` is the dtype of the copy that autocast makes for the layer to work on.
+    """
 
     name: str
     shape: tuple[int, ...]
     is_buffer: bool = False
+    dtype: str | None = None
+    cast: str | None = None
 
     @property
     def numel(self) -> int:

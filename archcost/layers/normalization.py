@@ -117,7 +117,7 @@ def running_statistics(channels: int, tracked: bool) -> tuple[Weight, ...]:
     return (
         Weight("running_mean", (channels,), is_buffer=True),
         Weight("running_var", (channels,), is_buffer=True),
-        Weight("num_batches_tracked", (), is_buffer=True),
+        Weight("num_batches_tracked", (), is_buffer=True, dtype="int64"),
     )
 
 
