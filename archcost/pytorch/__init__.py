@@ -2,6 +2,7 @@
 
     module = archcost.pytorch.build(spec)
     archcost.pytorch.verify(spec).ok
+    archcost.pytorch.measure(graph, run).peak
 
 The only part that imports torch. It takes from the formula half what a layer says (its fields and its inputs),
 never what it works out.
@@ -17,5 +18,6 @@ for _package in ("torch", "fvcore"):
 
 from archcost.pytorch.build import Network, build  # noqa: E402
 from archcost.pytorch.crosscheck import Verification, verify  # noqa: E402
+from archcost.pytorch.measure import Measured, measure  # noqa: E402
 
-__all__ = ["Network", "Verification", "build", "verify"]
+__all__ = ["Measured", "Network", "Verification", "build", "measure", "verify"]

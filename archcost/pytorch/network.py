@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, cast
 
 from torch import Tensor, nn
@@ -32,15 +32,7 @@ class Network(nn.Module):
 
     def forward(self, *given: Tensor, **named: Tensor) -> Tensor | tuple[Tensor, ...]:
         values = {Port(name): tensor for name, tensor in self._bind(given, named).items()}
-        for step in self.steps:
-            tensors = [values[port] for port in step.inputs]
-            if step.borrows is not None:
-                tensors.append(weight_of(module_at(self, step.borrows)).transpose(0, 1))
-            results = as_tuple(module_at(self, step.name)(*tensors))
-            values.update({Port(step.name, index): tensor for index, tensor in enumerate(results)})
-            for port in step.frees:
-                del values[port]
-            del tensors, results
+        play(self, self.steps, values)
         returned = tuple(values[port] for port in self.outputs)
         return returned[0] if len(returned) == 1 else returned
 
@@ -50,6 +42,19 @@ class Network(nn.Module):
             wanted, names = ", ".join(self.input_names), ", ".join(named) or "none"
             raise TypeError(f"forward() takes {wanted}; given {len(given)} by position and {names} by name")
         return bound
+
+
+def play(network: nn.Module, steps: Iterable[Step], values: dict[Port, Tensor]) -> None:
+    """Run layers on what stands in `values`; their outputs join it, and what nobody reads any more leaves it."""
+    for step in steps:
+        tensors = [values[port] for port in step.inputs]
+        if step.borrows is not None:
+            tensors.append(weight_of(module_at(network, step.borrows)).transpose(0, 1))
+        results = as_tuple(module_at(network, step.name)(*tensors))
+        values.update({Port(step.name, index): tensor for index, tensor in enumerate(results)})
+        for port in step.frees:
+            del values[port]
+        del tensors, results
 
 
 def as_tuple(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -1,0 +1,199 @@
+"""One step of training or inference, as everybody writes it, so that what the caller holds is known.
+
+out = network(**inputs)
+loss = loss_of(out, target)
+loss.backward()
+optimizer.step()
+optimizer.zero_grad(set_to_none=True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from archcost.costs.run import Run
+from archcost.errors import ArchcostError
+from archcost.graph import ModelGraph
+from archcost.pytorch.build import build, zeros
+from archcost.pytorch.checkpointed import Checkpointed
+from archcost.pytorch.network import Network, as_tuple, module_at
+from archcost.spec import ModelSpec
+
+Begins = Callable[[str], None]
+"""Told the phase that begins: `forward`, `backward` or `optimizer`."""
+
+COMPARED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "cross_entropy": functional.cross_entropy,
+    "mse": functional.mse_loss,
+    "l1": functional.l1_loss,
+}
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "sgd": partial(torch.optim.SGD, lr=1e-3),
+    "sgd-momentum": partial(torch.optim.SGD, lr=1e-3, momentum=0.9),
+    "adam": partial(torch.optim.Adam, lr=1e-3),
+    "adamw": partial(torch.optim.AdamW, lr=1e-3),
+    "adafactor": partial(torch.optim.Adafactor, lr=1e-3),
+}
+
+IMPLS: dict[str | None, dict[str, bool]] = {
+    None: {},
+    "loop": {"foreach": False},
+    "foreach": {"foreach": True},
+    "fused": {"fused": True},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """All that outlives a step. `forward` is the network, or what runs it with checkpoints.
+
+    `masters` are float32 copies of the trained parameters, in their order, where the optimizer works on such.
+    """
+
+    run: Run
+    loss: str
+    network: Network
+    forward: Callable[..., Tensor | tuple[Tensor, ...]]
+    inputs: Mapping[str, Tensor]
+    target: Tensor | None
+    optimizer: Optimizer | None
+    masters: tuple[nn.Parameter, ...]
+
+    @contextmanager
+    def forward_context(self) -> Generator[None]:
+        """Autograd and autocast as the run wants them."""
+        dtype = torch_dtype(self.run.autocast)
+        device = next(iter(self.inputs.values())).device.type
+        with torch.set_grad_enabled(self.run.mode != "infer"), torch.autocast(device, dtype, enabled=dtype is not None):
+            yield
+
+    @property
+    def optimizer_state(self) -> list[Tensor]:
+        """The masters, and the tensors that the optimizer keeps."""
+        if self.optimizer is None:
+            return []
+        states: Iterable[dict[str, Any]] = self.optimizer.state.values()
+        return [*self.masters, *(value for state in states for value in state.values() if isinstance(value, Tensor))]
+
+
+def prepare(graph: ModelGraph, run: Run, segments: Sequence[Sequence[str]], device: str) -> Training:
+    """The network built, its inputs and target made, the optimizer at its parameters; nothing has run yet.
+
+    Raises ArchcostError for what torch does not have.
+    """
+    spec = graph.spec
+    network = build(spec, device)
+    for node in graph.nodes:
+        module, inplace = module_at(network, node.name), getattr(node.layer, "inplace", None)
+        if inplace is not None and hasattr(module, "inplace"):
+            module.inplace = inplace
+    dtype = torch_dtype(run.weight_dtype)
+    network.to(dtype).train(run.trains)
+    inputs = {
+        name: _filled(tensor).to(_kept(tensor, dtype)) for name, tensor in zeros(spec, graph.batch, device).items()
+    }
+    loss = spec.loss if run.trains else "none"
+    target = _target(spec, graph.batch, dtype, device) if loss in COMPARED else None
+    learns = trained(network) if loss != "none" else []
+    masters = tuple(nn.Parameter(weight.detach().float()) for weight in learns) if run.master_weights else ()
+    optimizer = _optimizer(run, masters or learns)
+    forward = Checkpointed(network, segments) if segments else network
+    return Training(run, loss, network, forward, inputs, target, optimizer, masters)
+
+
+def step(training: Training, begins: Begins) -> None:
+    """One step. Every parameter's gradient is None before and after.
+
+    `out` and `loss` stay bound until the function returns or, with accumulation, until the next micro-batch binds
+    them anew: during its forward pass the previous ones still live. The loss is not divided by the number of
+    micro-batches, and each is given the same inputs.
+    """
+    run = training.run
+    for _ in range(run.accumulation if run.trains else 1):
+        begins("forward")
+        with training.forward_context():
+            out = training.forward(**training.inputs)
+            loss = loss_of(training.loss, out, training.target)
+        if loss is not None and loss.requires_grad:
+            begins("backward")
+            loss.backward()  # pyright: ignore[reportUnknownMemberType]
+    if training.optimizer is not None:
+        begins("optimizer")
+        _update(training, training.optimizer)
+    training.network.zero_grad(set_to_none=True)
+
+
+def loss_of(loss: str, out: Tensor | tuple[Tensor, ...], target: Tensor | None) -> Tensor | None:
+    """The output's loss; scalars that the network computes, such as a penalty, are added. None where there is none.
+
+    `sum` sums every floating output, and adds the sums in the order of the outputs.
+    """
+    total = None
+    for result in as_tuple(out):
+        if loss == "none" or not result.is_floating_point():
+            continue
+        term = result if result.dim() == 0 else result.sum() if target is None else COMPARED[loss](result, target)
+        total = term if total is None else total + term
+    return total
+
+
+def _update(training: Training, optimizer: Optimizer) -> None:
+    """With masters: all gradients in float32, the step, the new weights in 16 bits."""
+    pairs = list(zip(training.masters, trained(training.network), strict=True)) if training.masters else []
+    for master, weight in pairs:
+        master.grad = None if weight.grad is None else weight.grad.float()
+    optimizer.step()
+    with torch.no_grad():
+        for master, weight in pairs:
+            weight.copy_(master)
+    optimizer.zero_grad(set_to_none=True)
+
+
+def trained(network: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def torch_dtype(name: str | None) -> torch.dtype | None:
+    return None if name is None else getattr(torch, name)
+
+
+def _optimizer(run: Run, parameters: Sequence[nn.Parameter]) -> Optimizer | None:
+    if run.optimizer == "none" or not parameters:
+        return None
+    if run.optimizer not in OPTIMIZERS:
+        raise ArchcostError(
+            f"{run.optimizer} cannot be measured: torch does not have it", expected=f"none, {', '.join(OPTIMIZERS)}"
+        )
+    if run.optimizer == "adafactor" and run.optimizer_impl == "fused":
+        raise ArchcostError("torch's adafactor has no fused form", expected="loop or foreach", found="fused")
+    return OPTIMIZERS[run.optimizer](parameters, **IMPLS[run.optimizer_impl])
+
+
+def _filled(tensor: Tensor) -> Tensor:
+    """Random floats. Integers stay 0, which is a valid label or index wherever there is one."""
+    return tensor.normal_() if tensor.is_floating_point() else tensor
+
+
+def _kept(tensor: Tensor, dtype: torch.dtype | None) -> torch.dtype:
+    return dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
+
+
+def _target(spec: ModelSpec, batch: int, dtype: torch.dtype | None, device: str) -> Tensor:
+    """Labels, or floats like the output: of the one output with axes, whose shape the meta device tells."""
+    with torch.no_grad():
+        results = as_tuple(build(spec, "meta").eval()(**zeros(spec, batch, "meta")))
+    compared = next(result for result in results if result.dim() > 0)
+    if spec.loss != "cross_entropy":
+        return torch.randn(compared.shape, dtype=dtype or compared.dtype, device=device)
+    samples, classes, *rest = compared.shape
+    return torch.randint(classes, (samples, *rest), device=device)
