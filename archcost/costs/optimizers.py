@@ -1,9 +1,12 @@
 """What an optimizer keeps for each parameter, and what one step of it needs besides.
 
-Read from torch 2.13's torch/optim (sgd.py, adam.py, adamw.py, _adafactor.py) and measured on the CPU
-(tests/pytorch/test_optimizers.py). The same Python runs on CUDA; what differs there is read from it: the step
-counter lies on the device only when the form is fused, and foreach wraps its 1.0 into a tensor of the CPU.
-All with torch's defaults, in the steady state: the first step, which makes the state, is over.
+Of torch 2.13 (torch/optim: sgd.py, adam.py, adamw.py, _adafactor.py) all is measured on the CPU, and on CUDA as far as
+fake tensors go (tests/pytorch/test_optimizers.py). The same Python runs there; what differs is that the step counter
+lies on the device only when the form is fused, and that foreach wraps its 1.0 into a tensor of the CPU. Kernels'
+own temporaries are not in here. lion is lion-pytorch 0.2.5 (Chen et al. 2023, arXiv 2302.06675), adamw-8bit is
+bitsandbytes 0.50 (Dettmers et al. 2021, arXiv 2110.02861): measured once on a CPU, read for CUDA.
+
+All with the libraries' defaults, in the steady state: the first step, which makes the state, is over.
 """
 
 from __future__ import annotations
@@ -16,21 +19,11 @@ from archcost.errors import ArchcostError
 from archcost.keeping import Device, Own
 from archcost.tensors import Tensors, TensorType
 
-FORMS: dict[Optimizer, tuple[OptimizerImpl, ...]] = {
-    "none": ("loop",),
-    "sgd": ("loop", "foreach", "fused"),
-    "sgd-momentum": ("loop", "foreach", "fused"),
-    "adam": ("loop", "foreach", "fused"),
-    "adamw": ("loop", "foreach", "fused"),
-    "adafactor": ("loop", "foreach"),
-}
-"""The forms in which each optimizer exists, the library's own choice on a CPU first."""
+BLOCK = 256
+"""Values that share a scale under 8-bit states (bitsandbytes/optim/optimizer.py, `Optimizer2State.init_state`)."""
 
-PREFERS_FOREACH: frozenset[Optimizer] = frozenset({"sgd", "sgd-momentum", "adam", "adamw"})
-"""Those that take lists on CUDA unless told otherwise (torch/optim/optimizer.py, `_default_to_fused_or_foreach`).
-
-`adafactor` does not ask it: its loop is the default everywhere.
-"""
+LEAST_QUANTISED = 4096
+"""A parameter with fewer values keeps its states in 32 bits (`min_8bit_size`, ibid.)."""
 
 
 class Burst(NamedTuple):
@@ -47,15 +40,35 @@ class Burst(NamedTuple):
         return sum([own.tensor.nbytes for own in self.tensors])
 
 
+def forms(optimizer: Optimizer, device: Device) -> tuple[OptimizerImpl, ...]:
+    """The forms in which an optimizer exists, the library's own choice first.
+
+    On CUDA torch prefers lists (torch/optim/optimizer.py, `_default_to_fused_or_foreach`), but Adafactor does not ask
+    and loops everywhere. Of lion-pytorch the loop is `Lion`, foreach `lion_pytorch.foreach`, fused its Triton kernel;
+    bitsandbytes has one form, a kernel a parameter.
+    """
+    match optimizer:
+        case "none":
+            return ("loop",)
+        case "adafactor":
+            return ("loop", "foreach")
+        case "lion":
+            return ("loop", "foreach", "fused") if device == "cuda" else ("loop", "foreach")
+        case "adamw-8bit":
+            return ("fused",)
+        case _:
+            return ("foreach", "loop", "fused") if device == "cuda" else ("loop", "foreach", "fused")
+
+
 def implementation(run: Run, device: Device) -> OptimizerImpl:
-    """The form in which the run's optimizer works. Raises ArchcostError when it has no such form."""
-    forms = FORMS[run.optimizer]
+    """The form in which the run's optimizer works. Raises ArchcostError when it has no such form there."""
+    known = forms(run.optimizer, device)
     if run.optimizer_impl is None:
-        return "foreach" if device == "cuda" and run.optimizer in PREFERS_FOREACH else forms[0]
-    if run.optimizer_impl not in forms:
+        return known[0]
+    if run.optimizer_impl not in known:
         raise ArchcostError(
-            f"{run.optimizer} has no such implementation",
-            expected=", ".join(forms),
+            f"{run.optimizer} has no such implementation on {device}",
+            expected=", ".join(known),
             found=run.optimizer_impl,
         )
     return run.optimizer_impl
@@ -65,13 +78,13 @@ def state(optimizer: Optimizer, parameter: TensorType, impl: OptimizerImpl, devi
     """What stays on the device from step to step for one parameter, in its dtype where nothing else is said.
 
     A step counter is a float32 scalar. Off the device it costs none of its memory and is left out: loop and foreach
-    keep it on the CPU, fused keeps it beside the parameter.
+    keep it on the CPU, fused keeps it beside the parameter. lion-pytorch has none; bitsandbytes' is no tensor.
     """
-    counter = (Own("step", STEP),) if device == "cpu" or impl == "fused" else ()
+    counter = (Own("step", SCALAR),) if device == "cpu" or impl == "fused" else ()
     match optimizer:
         case "none" | "sgd":
             return ()
-        case "sgd-momentum":
+        case "sgd-momentum" | "lion":
             return (Own("momentum", parameter),)
         case "adam" | "adamw":
             return (*counter, Own("first moment", parameter), Own("second moment", parameter))
@@ -79,11 +92,63 @@ def state(optimizer: Optimizer, parameter: TensorType, impl: OptimizerImpl, devi
             return (*counter, Own("second moment", parameter))
         case "adafactor":
             return (*counter, Own("row factor", _rows(parameter)), Own("column factor", _columns(parameter)))
-        case _:
-            raise AssertionError(optimizer)
+        case "adamw-8bit" if parameter.numel < LEAST_QUANTISED:
+            wide = parameter._replace(dtype="float32")
+            return Own("first moment", wide), Own("second moment", wide)
+        case "adamw-8bit":
+            codes = parameter._replace(dtype="uint8")
+            scales = TensorType((-(-parameter.numel // BLOCK),))
+            return (
+                Own("first moment", codes),
+                Own("second moment", codes),
+                Own("scales of the first moment", scales),
+                Own("scales of the second moment", scales),
+            )
 
 
-STEP = TensorType(())
+def shared_state(optimizer: Optimizer, parameters: Sequence[TensorType]) -> tuple[Own, ...]:
+    """What stays on the device once, for all parameters: the two tables of 8-bit codes, if anything is quantised."""
+    if optimizer != "adamw-8bit" or all(parameter.numel < LEAST_QUANTISED for parameter in parameters):
+        return ()
+    table = TensorType((256,))
+    return Own("codes of the first moment", table), Own("codes of the second moment", table)
+
+
+def operations(optimizer: Optimizer, parameter: TensorType) -> int:
+    """Arithmetic operations of one step for one parameter, by the convention of docs/conventions.md: every addition,
+    product, division, comparison, root or sign a value; what is done once for a tensor or a row is not counted.
+
+    - sgd: p - lr·g, 2. Momentum: b = μ·b + g, p - lr·b, 4.
+    - adam: m + (1 - β1)·(g - m), 3; β2·v + (1 - β2)·g·g, 4; p - α·m / (√v / c + ε), 6. In all 13. adamw: one product
+      more, p·(1 - lr·λ).
+    - adafactor: ‖p‖ 2; ‖update‖ 2; its limit, inverse root and product with g 3; p + α·update 2. A matrix adds g² by
+      rows and by columns 4, the outer product and its division 2, in all 15; a vector g² 1, its average 3, in all 13.
+    - lion: β1·m + (1 - β1)·g and its sign 4; p·(1 - lr·λ) 1; p - lr·update 2; β2·m + (1 - β2)·g 3. In all 10.
+    - adamw-8bit (bitsandbytes' CUDA kernel): m and v 7; p + α·m / (√v + ε) 5; decay 1: 13. A quantised moment adds the
+      product with its scale 1, its magnitude and the block's maximum 2, the division by it 1, and the search of the
+      nearest code 11 (8 comparisons, the midpoint 2, a comparison): 15 a moment, in all 43.
+    """
+    match optimizer:
+        case "none":
+            each = 0
+        case "sgd":
+            each = 2
+        case "sgd-momentum":
+            each = 4
+        case "adam":
+            each = 13
+        case "adamw":
+            each = 14
+        case "adafactor":
+            each = 15 if parameter.rank > 1 else 13
+        case "lion":
+            each = 10
+        case "adamw-8bit":
+            each = 13 if parameter.numel < LEAST_QUANTISED else 43
+    return each * parameter.numel
+
+
+SCALAR = TensorType(())
 
 
 def step(
@@ -220,9 +285,38 @@ def _adafactor_group(alike: Sequence[TensorType], local: _Locals, device: Device
         local.moment(_norm(parameter))
 
 
+def _lion_loop(parameters: Sequence[TensorType], device: Device) -> Iterable[Burst]:
+    """`exp_avg.clone().mul_(beta1).add(grad, …)`: a copy and a sum, both gone when the function returns."""
+    for index, parameter in enumerate(parameters):
+        yield Burst(index, (Own("momentum's copy", parameter), Own("update", parameter)))
+
+
+def _lion_foreach(parameters: Sequence[TensorType], device: Device) -> Iterable[Burst]:
+    """`updates = [t.clone() for t in exp_avgs]`, whatever their dtypes."""
+    yield Burst(None, tuple([Own("update", parameter) for parameter in parameters]))
+
+
+def _eight_bit(parameters: Sequence[TensorType], device: Device) -> Iterable[Burst]:
+    """Nothing on CUDA, where a kernel does it all. On a CPU (bitsandbytes/backends/cpu/ops.py) float32 copies, which
+    a dispatch mode does not see, since they are made inside one operator; the profiler's memory events do.
+    """
+    if device == "cuda":
+        return
+    for index, parameter in enumerate(parameters):
+        wide = parameter._replace(dtype="float32")
+        names = ["gradient in float32", "divisor"]
+        if parameter.dtype != "float32":
+            names.append("weight in float32")
+        if parameter.numel < LEAST_QUANTISED:
+            names.append("update")
+        else:
+            names += ["first moment in float32", "second moment in float32", "root of the second moment"]
+        yield Burst(index, tuple([Own(name, wide) for name in names]))
+
+
 def _count_up(local: _Locals, device: Device) -> None:
     if device == "cpu":
-        local.moment(Own("one", STEP))
+        local.moment(Own("one", SCALAR))
 
 
 PLAYS: dict[tuple[Optimizer, OptimizerImpl], Callable[[Sequence[TensorType], Device], Iterable[Burst]]] = {
@@ -230,6 +324,9 @@ PLAYS: dict[tuple[Optimizer, OptimizerImpl], Callable[[Sequence[TensorType], Dev
     ("adamw", "loop"): _adam_loop,
     ("adam", "foreach"): _adam_foreach,
     ("adamw", "foreach"): _adam_foreach,
+    ("lion", "loop"): _lion_loop,
+    ("lion", "foreach"): _lion_foreach,
+    ("adamw-8bit", "fused"): _eight_bit,
     ("adafactor", "loop"): _adafactor_loop,
     ("adafactor", "foreach"): _adafactor_foreach,
 }

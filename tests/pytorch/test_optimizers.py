@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from archcost.costs.optimizers import FORMS, state, step
-from archcost.costs.run import Optimizer, OptimizerImpl
-from archcost.keeping import Own
+from archcost.costs.optimizers import (
+    forms,
+    implementation,
+    master_gradients,
+    master_weights,
+    optimized,
+    state,
+    step,
+)
+from archcost.costs.run import Optimizer, OptimizerImpl, Run
+from archcost.keeping import Device, Own
 from archcost.pytorch.tracker import Tracker
 from archcost.tensors import TensorType
 
@@ -31,7 +42,7 @@ NAMES = {
     "col_var": "column factor",
     "step": "step",
 }
-FORMS_OF_TORCH = [(name, form) for name in OPTIMIZERS for form in FORMS[name]]
+FORMS_OF_TORCH = [(name, form) for name in OPTIMIZERS for form in forms(name, "cpu")]
 
 # What dominates stands last, first, or between: temporaries of a parameter live on into the next one's.
 SHAPES = {
@@ -44,28 +55,54 @@ SHAPES = {
 DTYPES = [("float32",), ("bfloat16",), ("float16",), ("float64",), ("float32", "bfloat16"), ("bfloat16", "float32")]
 
 
-def make(name: Optimizer, form: OptimizerImpl, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
+def make(name: Optimizer, form: OptimizerImpl | None, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
+    """Without a form torch chooses."""
     kind, settings = OPTIMIZERS[name]
-    return kind(parameters, **settings, **({"foreach": False} if form == "loop" else {form: True}))
+    chosen: dict[OptimizerImpl | None, dict[str, bool]] = {
+        None: {},
+        "loop": {"foreach": False},
+        "foreach": {"foreach": True},
+        "fused": {"fused": True},
+    }
+    return kind(parameters, **settings, **chosen[form])
 
 
-def parameters_of(types: Sequence[TensorType]) -> list[nn.Parameter]:
-    return [nn.Parameter(torch.rand(kind.shape).to(getattr(torch, kind.dtype))) for kind in types]
+def parameters_of(types: Sequence[TensorType], device: str = "cpu") -> list[nn.Parameter]:
+    return [nn.Parameter(torch.ones(kind.shape, dtype=getattr(torch, kind.dtype), device=device)) for kind in types]
 
 
-def third_step(optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor]) -> int:
+def alternating(shapes: Sequence[tuple[int, ...]], *dtypes: str) -> list[TensorType]:
+    return [TensorType(shape, dtypes[index % len(dtypes)]) for index, shape in enumerate(shapes)]
+
+
+def most(name: Optimizer, form: OptimizerImpl, types: Sequence[TensorType], device: Device = "cpu") -> int:
+    return max((burst.nbytes for burst in step(name, form, types, device)), default=0)
+
+
+def state_on(device: str, optimizer: torch.optim.Optimizer, parameter: Tensor) -> set[Own]:
+    kept = optimizer.state[parameter].items()
+    return {Own(NAMES[key], type_of(value)) for key, value in kept if value.device.type == device}
+
+
+def third_step(
+    optimizer: torch.optim.Optimizer,
+    parameters: Sequence[Tensor],
+    take: Callable[[], Any] | None = None,
+    besides: Sequence[Tensor] = (),
+) -> int:
     """The most bytes beyond what was there before, of a step in the steady state."""
+    take = take or optimizer.step
     for parameter in parameters:
-        parameter.grad = torch.rand_like(parameter)
+        parameter.grad = torch.ones_like(parameter)
     for _ in range(2):
-        optimizer.step()
+        take()
     tracker = Tracker()
-    tracker.hold([*parameters, *(parameter.grad for parameter in parameters if parameter.grad is not None)])
+    tracker.hold([*parameters, *besides, *(parameter.grad for parameter in parameters if parameter.grad is not None)])
     tracker.hold([tensor for kept in optimizer.state.values() for tensor in kept.values()])
     before = tracker.live
     tracker.mark("step")
     with tracker.watching():
-        optimizer.step()
+        take()
     assert tracker.live == before, "a step in the steady state leaves nothing behind"
     return tracker.peak - before
 
@@ -78,12 +115,82 @@ def type_of(tensor: Tensor) -> TensorType:
 @pytest.mark.parametrize(("name", "form"), FORMS_OF_TORCH)
 def test_state_and_temporaries_to_the_byte(name: Optimizer, form: OptimizerImpl, dtypes: tuple[str, ...]) -> None:
     for case, shapes in SHAPES.items():
-        types = [TensorType(shape, dtypes[index % len(dtypes)]) for index, shape in enumerate(shapes)]
+        types = alternating(shapes, *dtypes)
         parameters = parameters_of(types)
         optimizer = make(name, form, parameters)
-        measured = third_step(optimizer, parameters)
-        bursts = step(name, form, types, "cpu")
-        assert max((burst.nbytes for burst in bursts), default=0) == measured, case
+        assert third_step(optimizer, parameters) == most(name, form, types), case
         for parameter, kind in zip(parameters, types, strict=True):
-            kept = {Own(NAMES[key], type_of(value)) for key, value in optimizer.state[parameter].items()}
-            assert set(state(name, kind, form, "cpu")) == kept, (case, kind)
+            assert set(state(name, kind, form, "cpu")) == state_on("cpu", optimizer, parameter), (case, kind)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_form_that_torch_chooses_on_a_cpu(name: Optimizer) -> None:
+    types = alternating(SHAPES["ends large"], "float32")
+    parameters = parameters_of(types)
+    chosen = implementation(Run(optimizer=name), "cpu")
+    assert third_step(make(name, None, parameters), parameters) == most(name, chosen, types)
+
+
+@pytest.mark.parametrize("form", ["loop", "foreach", "fused"])
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_adam_on_fake_cuda(name: Optimizer, form: OptimizerImpl) -> None:
+    """Where the step counter is kept, and what is made."""
+    types = alternating(SHAPES["ends large"], "float32", "bfloat16")
+    with FakeTensorMode():
+        parameters = parameters_of(types, "cuda")
+        optimizer = make(name, form, parameters)
+        assert third_step(optimizer, parameters) == most(name, form, types, "cuda")
+        for parameter, kind in zip(parameters, types, strict=True):
+            assert set(state(name, kind, form, "cuda")) == state_on("cuda", optimizer, parameter)
+
+
+@pytest.mark.parametrize("form", ["loop", "foreach"])
+def test_adafactor_on_fake_cuda(form: OptimizerImpl) -> None:
+    """Its state is made before its step asks for a norm's value, which fake tensors lack."""
+    types = alternating(SHAPES["ends large"], "float32", "bfloat16")
+    with FakeTensorMode():
+        parameters = parameters_of(types, "cuda")
+        optimizer = make("adafactor", form, parameters)
+        for parameter in parameters:
+            parameter.grad = torch.ones_like(parameter)
+        with suppress(DataDependentOutputException):
+            optimizer.step()
+        for parameter, kind in zip(parameters, types, strict=True):
+            assert set(state("adafactor", kind, form, "cuda")) == state_on("cuda", optimizer, parameter)
+
+
+def test_the_form_that_torch_chooses_on_cuda() -> None:
+    """Read, not run: of fake tensors torch does not know that lists can hold them."""
+    asks = "_default_to_fused_or_foreach"
+    modules = [import_module(f"torch.optim.{name}") for name in ("sgd", "adam", "_adafactor", "optimizer")]
+    assert [hasattr(module, asks) for module in modules[:3]] == [True, True, False]
+    supported = vars(modules[3])["_get_foreach_kernels_supported_devices"]()
+    assert [device in supported for device in ("cuda", "cpu")] == [True, False]
+    assert implementation(Run(optimizer="adam"), "cuda") == "foreach"
+    assert implementation(Run(optimizer="adafactor"), "cuda") == "loop"
+
+
+@pytest.mark.parametrize("form", ["loop", "foreach", "fused"])
+def test_master_weights(form: OptimizerImpl) -> None:
+    """A step over float32 copies: gradients cast before it, copied back after it."""
+    run = Run(precision="bf16", master_weights=True, optimizer="adam", optimizer_impl=form)
+    types = alternating(SHAPES["ends large"], "bfloat16")
+    parameters = parameters_of(types)
+    masters = [parameter.detach().float() for parameter in parameters]
+    assert [Own("master weight", type_of(master)) for master in masters] == list(master_weights(types, run))
+    optimizer = make("adam", form, masters)
+
+    def step_over_copies() -> None:
+        for parameter, master in zip(parameters, masters, strict=True):
+            assert parameter.grad is not None
+            master.grad = parameter.grad.float()
+        optimizer.step()
+        for parameter, master in zip(parameters, masters, strict=True):
+            parameter.data.copy_(master)
+            master.grad = None
+
+    measured = third_step(optimizer, parameters, step_over_copies, masters)
+    gradients = sum(own.tensor.nbytes for own in master_gradients(types, run))
+    assert measured == gradients + most("adam", form, optimized(types, run))
+    for master, kind in zip(masters, optimized(types, run), strict=True):
+        assert set(state("adam", kind, form, "cpu")) == state_on("cpu", optimizer, master)

@@ -1,0 +1,235 @@
+"""What optimizers keep and need, by hand. What torch's own do is measured in tests/pytorch/test_optimizers.py."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from archcost.costs.optimizers import (
+    Burst,
+    forms,
+    implementation,
+    master_gradients,
+    master_weights,
+    operations,
+    optimized,
+    shared_state,
+    state,
+    step,
+)
+from archcost.costs.run import Optimizer, OptimizerImpl, Run
+from archcost.errors import ArchcostError
+from archcost.keeping import Device, Own
+from archcost.tensors import TensorType
+
+BF16 = "bfloat16"
+
+
+def nbytes(tensors: tuple[Own, ...]) -> int:
+    return sum(own.tensor.nbytes for own in tensors)
+
+
+def kept(optimizer: Optimizer, shape: tuple[int, ...], dtype: str = "float32", device: Device = "cuda") -> int:
+    """Bytes of state, in the form that the library chooses."""
+    return nbytes(state(optimizer, TensorType(shape, dtype), forms(optimizer, device)[0], device))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "on_cpu", "on_cuda"),
+    [
+        ("none", "loop", "loop"),
+        ("sgd", "loop", "foreach"),
+        ("sgd-momentum", "loop", "foreach"),
+        ("adam", "loop", "foreach"),
+        ("adamw", "loop", "foreach"),
+        ("adafactor", "loop", "loop"),
+        ("lion", "loop", "loop"),
+        ("adamw-8bit", "fused", "fused"),
+    ],
+)
+def test_what_the_library_chooses(optimizer: Optimizer, on_cpu: str, on_cuda: str) -> None:
+    run = Run(optimizer=optimizer)
+    assert (implementation(run, "cpu"), implementation(run, "cuda")) == (on_cpu, on_cuda)
+
+
+def test_a_form_that_exists_is_taken() -> None:
+    assert implementation(Run(optimizer="adam", optimizer_impl="fused"), "cpu") == "fused"
+    assert implementation(Run(optimizer="lion", optimizer_impl="fused"), "cuda") == "fused"
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "impl", "device", "expected"),
+    [
+        ("adafactor", "fused", "cuda", "loop, foreach"),
+        ("lion", "fused", "cpu", "loop, foreach"),
+        ("adamw-8bit", "foreach", "cuda", "fused"),
+    ],
+)
+def test_a_form_that_does_not_exist(optimizer: Optimizer, impl: OptimizerImpl, device: Device, expected: str) -> None:
+    with pytest.raises(ArchcostError) as raised:
+        implementation(Run(optimizer=optimizer, optimizer_impl=impl), device)
+    assert raised.value.problem == f"{optimizer} has no such implementation on {device}"
+    assert (raised.value.expected, raised.value.found) == (expected, impl)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "shape", "dtype", "expected"),
+    [
+        ("sgd", (7, 11), "float32", 0),
+        ("sgd-momentum", (7, 11), "float32", 7 * 11 * 4),
+        ("adam", (7, 11), "float32", 2 * 7 * 11 * 4),
+        ("adamw", (7, 11), BF16, 2 * 7 * 11 * 2),
+        ("adafactor", (7, 11), "float32", (7 + 11) * 4),
+        ("adafactor", (5, 7, 3, 3), "float32", 5 * 7 * (3 + 3) * 4),  # the last two axes are factored
+        ("adafactor", (11,), "float32", 11 * 4),
+        ("lion", (7, 11), BF16, 7 * 11 * 2),
+        # lion-pytorch: exp_avg = zeros_like(p), and nothing else.
+        # bitsandbytes 0.50.2 on a CPU, seen: (4095,) float32 twice; (4097,) uint8 twice and (17,) float32 twice.
+        ("adamw-8bit", (4095,), BF16, 2 * 4095 * 4),
+        ("adamw-8bit", (64, 64), BF16, 2 * 4096 + 2 * 16 * 4),
+        ("adamw-8bit", (4097,), "float32", 2 * 4097 + 2 * 17 * 4),
+        ("adamw-8bit", (17, 19, 3, 5), "float32", 2 * 4845 + 2 * 19 * 4),  # 4845 = 18·256 + 237
+    ],
+)
+def test_state_on_a_gpu(optimizer: Optimizer, shape: tuple[int, ...], dtype: str, expected: int) -> None:
+    assert kept(optimizer, shape, dtype) == expected
+
+
+def test_the_step_counter_is_a_float32_scalar_where_the_form_keeps_it() -> None:
+    weight = TensorType((7, 11), BF16)
+    without, with_counter = 2 * 7 * 11 * 2, 2 * 7 * 11 * 2 + 4
+    assert nbytes(state("adam", weight, "fused", "cuda")) == with_counter
+    assert nbytes(state("adam", weight, "foreach", "cuda")) == without
+    assert nbytes(state("adam", weight, "loop", "cpu")) == with_counter
+    assert kept("lion", (7, 11), BF16, "cpu") == kept("lion", (7, 11), BF16)
+    assert kept("adamw-8bit", (64, 64), device="cpu") == kept("adamw-8bit", (64, 64))
+
+
+def test_the_codes_of_8_bit_states_are_there_once() -> None:
+    small, large = TensorType((4095,)), TensorType((4096,))
+    assert nbytes(shared_state("adamw-8bit", [large, small, large])) == 2 * 256 * 4
+    assert shared_state("adamw-8bit", [small]) == ()
+    assert shared_state("adamw", [large]) == ()
+
+
+def test_8_bit_adam_keeps_two_bytes_a_parameter_and_the_scales() -> None:
+    """Dettmers et al. 2021: 8-bit states take a quarter of 32-bit ones; a scale a block of 256 adds 1/64 of a byte."""
+    weight = TensorType((4096, 4096))
+    assert nbytes(state("adamw-8bit", weight, "fused", "cuda")) == 2 * 4096**2 + 2 * 4096**2 // 64
+
+
+def bursts(optimizer: Optimizer, impl: OptimizerImpl, *types: TensorType, device: Device = "cuda") -> list[int]:
+    return [burst.nbytes for burst in step(optimizer, impl, types, device)]
+
+
+LARGE, MIDDLE, SMALL = TensorType((5, 7)), TensorType((11,)), TensorType((2,), BF16)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "impl"),
+    [
+        ("none", "loop"),
+        ("sgd", "loop"),
+        ("sgd", "foreach"),
+        ("sgd", "fused"),
+        ("sgd-momentum", "loop"),
+        ("sgd-momentum", "foreach"),
+        ("sgd-momentum", "fused"),
+        ("adam", "fused"),
+        ("adamw", "fused"),
+        ("lion", "fused"),
+        ("adamw-8bit", "fused"),
+    ],
+)
+def test_steps_in_place(optimizer: Optimizer, impl: OptimizerImpl) -> None:
+    assert step(optimizer, impl, [LARGE, MIDDLE, SMALL], "cuda") == ()
+
+
+def test_adam_in_a_loop_holds_the_last_divisor_while_it_makes_the_next() -> None:
+    # 2·140; 2·44 + 140; 2·4 + 44
+    assert bursts("adam", "loop", LARGE, MIDDLE, SMALL) == [280, 228, 52]
+    first, second = step("adamw", "loop", [LARGE, MIDDLE], "cpu")
+    root, divisor = "root of the second moment", "divisor"
+    assert first == Burst(0, (Own(root, LARGE), Own(divisor, LARGE)))
+    assert second == Burst(1, (Own(divisor, LARGE), Own(root, MIDDLE), Own(divisor, MIDDLE)))
+
+
+def test_adam_in_lists_makes_one_copy_of_all() -> None:
+    (burst,) = step("adam", "foreach", [LARGE, MIDDLE], "cuda")
+    assert (burst.parameter, burst.nbytes) == (None, 140 + 44)
+    assert bursts("adam", "foreach", LARGE, SMALL, MIDDLE) == [140 + 44 + 4], "both dtypes live together"
+
+
+def test_of_three_dtypes_two_neighbours_live_together() -> None:
+    # The dtype seen last comes first: float64's 80 and bfloat16's 4, then bfloat16's and float32's 140.
+    assert bursts("adam", "foreach", LARGE, SMALL, TensorType((10,), "float64")) == [4 + 140]
+
+
+def test_no_parameters() -> None:
+    for optimizer in get_args(Optimizer):
+        for impl in forms(optimizer, "cpu"):
+            assert sum(burst.nbytes for burst in step(optimizer, impl, [], "cuda")) == 0
+
+
+def test_lion() -> None:
+    """lion-pytorch 0.2.5, seen: a clone and a sum a parameter; its foreach clones of all."""
+    assert bursts("lion", "loop", LARGE, SMALL) == [2 * 140, 2 * 4]
+    assert bursts("lion", "foreach", LARGE, MIDDLE, SMALL) == [140 + 44 + 4]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "each"),
+    # Bytes a parameter of the CPU allocator's peak in bitsandbytes 0.50.2, by the profiler.
+    [(3000, "float32", 12), (50_000, "float32", 20), (3000, BF16, 16), (50_000, BF16, 24)],
+)
+def test_8_bit_adam_works_in_float32_on_a_cpu(values: int, dtype: str, each: int) -> None:
+    assert bursts("adamw-8bit", "fused", TensorType((values,), dtype), device="cpu") == [each * values]
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_mixed_precision_adam_holds_16_bytes_a_parameter(precision: str) -> None:
+    """Rajbhandari et al. 2020 (ZeRO, arXiv 1910.02054): 2 + 2 for weight and gradient, 12 for the optimizer."""
+    run = Run(precision="bf16" if precision == "bf16" else "fp16", master_weights=True, optimizer="adam")
+    weight = TensorType((1000, 1000), run.weight_dtype or "")
+    (copy,) = optimized([weight], run)
+    states = nbytes(master_weights([weight], run)) + nbytes(state("adam", copy, "foreach", "cuda"))
+    assert states == 12 * weight.numel
+    assert weight.nbytes + weight.nbytes + states == 16 * weight.numel
+    assert nbytes(master_gradients([weight], run)) == 4 * weight.numel
+
+
+def test_without_master_weights_the_optimizer_works_on_the_parameters() -> None:
+    run = Run(precision="bf16")
+    assert optimized([LARGE, SMALL], run) == (LARGE, SMALL)
+    assert master_weights([LARGE, SMALL], run) == master_gradients([LARGE, SMALL], run) == ()
+
+
+def test_a_checkpoint_of_weights_and_two_moments() -> None:
+    """karpathy/nanoGPT, transformer_sizing.ipynb: 124,337,664 float32 parameters with Adam's buffers, 1.49 GB."""
+    weights = TensorType((124_337_664,))
+    nbytes_of_all = weights.nbytes + nbytes(state("adamw", weights, "foreach", "cuda"))
+    assert nbytes_of_all == 12 * 124_337_664
+    assert f"{nbytes_of_all / 1e9:.2f}" == "1.49"
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "each"),
+    [
+        ("none", 0),
+        ("sgd", 2),  # product, difference
+        ("sgd-momentum", 2 + 2),
+        ("adam", 3 + 4 + 6),
+        ("adamw", 3 + 4 + 6 + 1),
+        ("adafactor", 2 + 2 + 3 + 2 + 4 + 2),
+        ("lion", 4 + 1 + 2 + 3),
+        ("adamw-8bit", 7 + 5 + 1),  # below 4,096 values in 32 bits
+    ],
+)
+def test_operations(optimizer: Optimizer, each: int) -> None:
+    assert operations(optimizer, LARGE) == 35 * each
+
+
+def test_operations_that_depend_on_the_parameter() -> None:
+    assert operations("adafactor", MIDDLE) == 11 * (2 + 2 + 3 + 2 + 1 + 3)
+    assert operations("adamw-8bit", TensorType((4096,))) == 4096 * (7 + 5 + 1 + 2 * (1 + 2 + 1 + 11))
