@@ -6,6 +6,7 @@ mode is on, so that autograd adds gradients in place where it can.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -51,6 +52,7 @@ def peaks(run: Callable[[Callable[[str], None]], None], resident: int) -> Peaks:
 
 def trace_of(run: Callable[[Callable[[str], None]], None]) -> Trace:
     """Of one run on the CPU. What was allocated before it is not followed."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # its library announces every start and end on stderr
     with profile(
         activities=[ProfilerActivity.CPU],
         profile_memory=True,

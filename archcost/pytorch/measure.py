@@ -89,7 +89,7 @@ def measure(graph: ModelGraph, run: Run, segments: Sequence[Sequence[str]] = (),
         phases = track(training)
         gc.collect()
         if torch.device(device).type == "cuda":
-            return Measured(phases, saved, None, *_cuda_peaks(training, device))
+            return Measured(phases, saved, None, *cuda_peaks(training, device))
         unwatched = peaks(lambda begins: step(training, begins), resident(training))
     except REFUSALS as error:
         raise ArchcostError("torch cannot run this step", found=said(error)).at(layer=graph.name) from None
@@ -211,7 +211,8 @@ def _saved(training: Training) -> NetworkSaved:
         return watch_network(training.network, training.inputs)
 
 
-def _cuda_peaks(training: Training, device: str) -> tuple[int, int]:
+def cuda_peaks(training: Training, device: str) -> tuple[int, int]:
+    """`max_memory_allocated` and `max_memory_reserved` of one step."""
     torch.cuda.reset_peak_memory_stats(device)
     step(training, _nothing)
     torch.cuda.synchronize(device)
