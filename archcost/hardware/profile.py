@@ -328,7 +328,7 @@ class HardwareProfile(Presentable, BaseModel):
     """What the driver takes for a process before its first tensor."""
 
     workspace: Reserve | None = None
-    """What torch keeps for the library of matrix products, a stream."""
+    """What torch keeps for the library of matrix products, a thread and stream: a training step has two of it."""
 
     seen: Seen = Seen()
 

@@ -103,8 +103,8 @@ def test_of_equal_blocks_in_a_segment_the_first():
 
 
 def test_of_equal_blocks_in_a_segment_the_first_also_after_joining():
-    """Of 40: 16 + 4 are freed, the last first joined to its neighbour, and cut into five of 4. The fifth lies before the
-    free 4 at 24, so that is where 4 go, and the 4 at 24 join the last 12."""
+    """Of 40: 16 + 4 are freed, join, and are cut into five of 4. The fifth lies before the free 4 at 24, so that is
+    where 4 go, and the 4 at 24 join the last 12."""
     cut = ((0, 40), (0, FREE), (1, 16), (2, 4), (3, 4), (4, 4), (5, 12), (1, FREE), (2, FREE))
     fifths = tuple((key, 4) for key in range(6, 11))
     assert played(*cut, *fifths, (4, FREE), (10, FREE), (11, 4), (5, FREE), (12, 16)).reserved == 40 * MIB
