@@ -1,0 +1,118 @@
+"""The loss that a training step starts its backward from, as layers behind the network's outputs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from archcost.graph import ModelGraph, Node, Port
+from archcost.graph.model_graph import Facts
+from archcost.keeping import Gradient, Handed, Own, Saved, Scratch, Setting
+from archcost.layers import LAYERS, Layer
+from archcost.layers.base import Arity
+from archcost.tensors import Tensors, TensorType
+from archcost.work import Elementwise, Reduction, Work
+
+LABELS = "(labels)"
+LOSS = "(loss)"
+"""Names that no layer of a spec can have."""
+
+
+class Sum(Layer):
+    """Σx, a scalar, whose gradient is spread over the input without a copy (torch.sum, `expand`)."""
+
+    type: Literal["(sum)"] = "(sum)"
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType((), inputs[0].dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return (Handed(0, whole=False),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 1, {0: 0}, "added"),)
+
+
+class L1(Layer):
+    """Mean of |a − b|: prediction and target of one shape (torch.nn.functional.l1_loss, composed by torch)."""
+
+    type: Literal["(l1)"] = "(l1)"
+    arity = Arity(2, 2)
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType((), inputs[0].dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (Own("differences", inputs[0]),)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """The absolute values; backward the mean's gradient and the signs beside their product."""
+        kept = () if setting.needs else (Own("differences", inputs[0]),)
+        back = (Own("gradient of the absolute values", inputs[0]), Own("signs", inputs[0]))
+        return Scratch((*kept, Own("absolute values", inputs[0])), back)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 3, {0: 2, 1: 2}, "absolute differences"),)
+
+
+class Total(Layer):
+    """A sum of scalars."""
+
+    type: Literal["(total)"] = "(total)"
+    arity = Arity(2, None)
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (inputs[0],)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return (Handed(),) * len(inputs)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Elementwise(1, len(inputs) - 1, {}, "added"),)
+
+
+def with_loss(graph: ModelGraph) -> ModelGraph:
+    """The network with its loss as last layers, the final one called LOSS, and with the labels or target as an input.
+
+    Scalars that the network puts out are added. The same graph when `spec.loss` is none, or nothing can be summed.
+    """
+    returned = [node for node in graph.outputs if node.output_types[0].is_floating]
+    if graph.spec.loss == "none" or not returned:
+        return graph
+    scalars = [node for node in returned if node.output_types[0].rank == 0]
+    nodes: list[Node] = []
+    inputs = dict(graph.inputs)
+    if graph.spec.loss == "sum":
+        parts = [node for node in returned if node not in scalars]
+        nodes += [_node(f"(sum of {node.name})", Sum(), (node,)) for node in parts]
+    else:
+        compared = next(node for node in returned if node not in scalars)
+        target = _target(graph.spec.loss, compared.output_types[0])
+        inputs[LABELS] = target
+        layer = L1() if graph.spec.loss == "l1" else LAYERS[graph.spec.loss](type=graph.spec.loss)
+        nodes.append(_node(f"({graph.spec.loss})", layer, (compared,), target))
+    terms = [*nodes, *scalars]
+    if len(terms) > 1:
+        nodes.append(_node(LOSS, Total(), terms))
+    elif nodes:
+        nodes[-1] = nodes[-1]._replace(name=LOSS)
+    return ModelGraph(graph.spec, graph.batch, inputs, (*graph.nodes, *nodes))
+
+
+def _target(loss: str, output: TensorType) -> TensorType:
+    """Labels of classes for cross entropy, else a tensor like the output."""
+    if loss != "cross_entropy":
+        return output
+    return TensorType((output.shape[0], *output.shape[2:]), "int64")
+
+
+def _node(name: str, layer: Layer, reads: list[Node] | tuple[Node, ...], target: TensorType | None = None) -> Node:
+    ports = tuple(Port(node.name) for node in reads) + ((Port(LABELS),) if target else ())
+    inputs = tuple(node.output_types[0] for node in reads) + ((target,) if target else ())
+    outputs = layer.output_types(inputs)
+    return Node(name, layer, ports, Facts(inputs, outputs, (), layer.work(inputs, outputs), None), True)

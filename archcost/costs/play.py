@@ -1,0 +1,318 @@
+"""One step played through time: which storage comes and goes when.
+
+The rules are those of torch 2.13's eager mode. Backward runs operations in the reverse order of their creation
+(torch/csrc/autograd/engine.cpp); when one is done, what it kept and the gradients that had arrived are let go, and
+then its own gradients move on. Where several meet, they are added into the first if nobody else holds its storage and
+it lies whole, else into a third tensor (`can_accumulate_inplace` in input_buffer.cpp).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from archcost.costs.program import Give, Held, Op, Program
+from archcost.graph import Port
+from archcost.keeping import Handed, Own
+from archcost.tensors import TensorType
+
+Phase = Literal["before", "forward", "recompute", "backward", "optimizer", "after"]
+
+
+class Mark(NamedTuple):
+    """From that event on the step is in this phase, at this operation (by its number, where it is one)."""
+
+    event: int
+    phase: Phase
+    name: str
+    op: int | None = None
+
+
+class Arrived(NamedTuple):
+    """A gradient on its way: its storage, and whether it fills that without gaps."""
+
+    storage: int
+    whole: bool
+
+
+class Segment(NamedTuple):
+    """Operations from `first` up to `end`, computed again in backward. A checkpoint holds the storages `takes`."""
+
+    first: int
+    end: int
+    takes: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Tape:
+    """What happened: an event is the number of a storage that comes, or ~number of one that goes."""
+
+    storages: list[Held]
+    refs: list[int]
+    events: list[int] = field(default_factory=list[int])
+    marks: list[Mark] = field(default_factory=list[Mark])
+    copies: dict[int, int] = field(default_factory=dict[int, int])
+    """Of a storage that is computed again, the first."""
+
+    def mark(self, phase: Phase, name: str, op: int | None = None) -> None:
+        self.marks.append(Mark(len(self.events), phase, name, op))
+
+    def new(self, held: Held, refs: int = 1) -> int:
+        self.storages.append(held)
+        self.refs.append(refs)
+        self.events.append(len(self.storages) - 1)
+        return len(self.storages) - 1
+
+    def again(self, storage: int) -> int:
+        """Another storage like it, which has not come yet."""
+        self.storages.append(self.storages[storage])
+        self.refs.append(0)
+        self.copies[len(self.storages) - 1] = storage
+        return len(self.storages) - 1
+
+    def release(self, storage: int) -> None:
+        self.refs[storage] -= 1
+        if self.refs[storage] == 0:
+            self.events.append(~storage)
+
+    def brief(self, held: Iterable[Held]) -> None:
+        """Come together, and go at once."""
+        numbers = [self.new(each) for each in held]
+        self.events += [~number for number in numbers]
+
+
+class Kernel(NamedTuple):
+    """Bytes that the kernels of a layer allocate for themselves."""
+
+    forward: int
+    backward: int
+
+
+@dataclass(slots=True)
+class Player:
+    """Plays parts of a step onto a tape. `out_of_place` adds gradients as torch does under a dispatch mode.
+
+    `checkpoint` is what each checkpoint keeps for itself. `kernels` are by the name of a layer.
+    """
+
+    program: Program
+    segments: Sequence[Segment] = ()
+    out_of_place: bool = False
+    checkpoint: Held | None = None
+    kernels: Mapping[str, Kernel] = field(default_factory=dict[str, Kernel])
+    tape: Tape = field(init=False)
+    gradients: dict[int, int] = field(default_factory=dict[int, int])
+    """By place, the storage of a parameter's gradient."""
+    _arrived: dict[int, Arrived] = field(default_factory=dict[int, Arrived])
+    _waits: dict[int, int] = field(default_factory=dict[int, int])
+    _pending: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
+    """By operation what it keeps, until its backward is done."""
+    _checkpoints: dict[Segment, list[int]] = field(default_factory=dict["Segment", list[int]])
+    """What a checkpoint holds, until its segment's backward is done."""
+    _previous: list[int] = field(default_factory=list[int])
+    """What the caller still holds of the micro-batch before."""
+
+    def __post_init__(self) -> None:
+        storages = list(self.program.storages)
+        self.tape = Tape(storages, [0] * len(storages))
+        self.tape.mark("before", "")
+        for storage in self.program.resident:
+            self.tape.refs[storage] = 1
+            self.tape.events.append(storage)
+
+    def keep(self, held: Iterable[Held]) -> None:
+        """There before the step, and after it."""
+        for each in held:
+            self.tape.new(each)
+
+    def forward(self) -> None:
+        """All operations, with what autograd keeps. What the network returns stays held."""
+        inside = self._inside()
+        for index, op in enumerate(self.program.ops):
+            if op.name.startswith("(") and self._previous:  # the network has returned, and its outputs replace the last
+                self._let_go(self._previous)
+            self.tape.mark("forward", op.name, index)
+            segment = inside.get(index)
+            if segment is not None and index == segment.first:
+                self._checkpoints[segment] = self._enter(segment)
+            if segment is None and op.saved:
+                self._pending[index] = list(op.saved)
+            self._run(op, op.makes, op.outputs, () if segment else op.saved)
+            for storage in op.ends:
+                self.tape.release(storage)
+        for storage in (*self.program.cached, *self.program.unread):
+            self.tape.release(storage)
+        self._let_go(self._previous)
+
+    def _inside(self) -> dict[int, Segment]:
+        """By operation, the segment that it is in."""
+        return {index: segment for segment in self.segments for index in range(segment.first, segment.end)}
+
+    def _run(self, op: Op, makes: Sequence[int], outputs: Sequence[int], saved: Sequence[int]) -> None:
+        """Make the operation's storages, hold them for those who will read and keep them, and drop the others."""
+        tape, refs = self.tape, self.tape.refs
+        tape.events += makes
+        for storage in (*outputs, *saved):
+            refs[storage] += 1
+        if op.scratch.forward or op.name in self.kernels:
+            tape.brief([*self._scratch(op, op.scratch.forward), *self._kernel(op, 0)])
+        for storage in makes:
+            if storage in self.program.cached:
+                refs[storage] += 1
+            elif refs[storage] == 0:
+                tape.events.append(~storage)
+
+    def _enter(self, segment: Segment) -> list[int]:
+        for storage in segment.takes:
+            self.tape.refs[storage] += 1
+        own = [self.tape.new(self.checkpoint)] if self.checkpoint else []
+        return [*segment.takes, *own]
+
+    def backward(self) -> None:
+        """From the loss to the parameters, whose gradients stay."""
+        root = self.program.root
+        if root is None:
+            return
+        last = self.program.ops[-1]
+        self._waits = dict(self.program.waits)
+        self.tape.mark("backward", last.name, len(self.program.ops) - 1)
+        like = last.node.output_types[0]
+        self._arrived[root] = Arrived(self.tape.new(Held(last.name, "temporaries", "gradient", like)), True)
+        inside = self._inside()
+        for index in range(len(self.program.ops) - 1, -1, -1):
+            op, segment = self.program.ops[index], inside.get(index)
+            arriving = {place: self._arrived.pop(place) for place in op.takes if place in self._arrived}
+            if arriving:
+                if segment is not None and op.saved and index not in self._pending:
+                    self._recompute(segment)
+                self._backward(index, op, arriving)
+            if segment is not None and index == segment.first:
+                self._let_go(self._checkpoints.pop(segment))
+
+    def _backward(self, index: int, op: Op, arriving: Mapping[int, Arrived]) -> None:
+        self.tape.mark("backward", op.name, index)
+        given = [(give, self._give(op, give, arriving)) for give in op.gives]
+        if op.scratch.backward or op.name in self.kernels:
+            self.tape.brief([*self._scratch(op, op.scratch.backward), *self._kernel(op, 1)])
+        for gradient in arriving.values():
+            self.tape.release(gradient.storage)
+        self._let_go(self._pending.pop(index, []))
+        for give, gradient in given:
+            self._receive(give, gradient)
+
+    def _give(self, op: Op, give: Give, arriving: Mapping[int, Arrived]) -> Arrived:
+        if isinstance(give.gradient, Handed):
+            handed = arriving[op.takes[give.gradient.output]]
+            self.tape.refs[handed.storage] += 1
+            return Arrived(handed.storage, handed.whole and give.gradient.whole)
+        return Arrived(self.tape.new(self._gradient(give, give.gradient)), give.gradient.numel == give.like.numel)
+
+    def _gradient(self, give: Give, tensor: TensorType) -> Held:
+        of = self.program.places[give.place]
+        if isinstance(of, Port):
+            return Held(of.producer, "temporaries", "gradient", tensor)
+        stays = give.place in self.program.parameters and give.place not in self.gradients
+        return Held(of[0], "gradients" if stays else "temporaries", f"gradient of {of[1]}", tensor)
+
+    def _receive(self, give: Give, gradient: Arrived) -> None:
+        """At a place where others may have arrived; a parameter's is done when all have."""
+        tape, place = self.tape, give.place
+        first = self._arrived.get(place)
+        if first is None:
+            self._arrived[place] = gradient
+        elif first.whole and tape.refs[first.storage] == 1 and not self.out_of_place:
+            tape.release(gradient.storage)
+        else:
+            self._arrived[place] = Arrived(tape.new(self._gradient(give, give.like)), True)
+            tape.release(first.storage)
+            tape.release(gradient.storage)
+        if place not in self.program.parameters:
+            return
+        self._waits[place] -= 1
+        if self._waits[place] == 0:
+            storage = self._arrived.pop(place).storage
+            if self.gradients.setdefault(place, storage) != storage:  # added to that of the micro-batch before
+                tape.release(storage)
+
+    def _recompute(self, segment: Segment) -> None:
+        """The forward of a segment once more, until all is kept again."""
+        again: dict[int, int] = {}
+        held: Counter[int] = Counter()
+        for index, runs in recomputed(self.program.ops, segment):
+            op = self.program.ops[index]
+            self.tape.mark("recompute", op.name, index)
+            if runs:
+                again.update({storage: self.tape.again(storage) for storage in op.makes})
+            makes, outputs, saved = ([again.get(s, s) for s in numbers] for numbers in (op.makes, op.outputs, op.saved))
+            if op.saved:
+                self._pending[index] = saved
+            if not runs:
+                for storage in saved:
+                    self.tape.refs[storage] += 1
+                break
+            self._run(op, makes, outputs, saved)
+            held.update(outputs)
+            held.update([copy for copy, first in zip(makes, op.makes, strict=True) if first in self.program.cached])
+            for storage in op.ends:
+                number = again.get(storage, storage)
+                if held[number] > 0:  # what came from before the segment is not the segment's to drop
+                    held[number] -= 1
+                    self.tape.release(number)
+        self._let_go(list(held.elements()))
+
+    def optimize(self, bursts: Iterable[tuple[str, Sequence[Held]]]) -> None:
+        """The optimizer's step: what lives together, by the name of what is worked on."""
+        for name, held in bursts:
+            self.tape.mark("optimizer", name)
+            self.tape.brief(held)
+
+    def next_micro_batch(self) -> None:
+        """The caller's names still hold what the network returned, until the next pass replaces it."""
+        for storage in self.program.returned:
+            self.tape.release(storage)
+            if self.tape.refs[storage] == 0:
+                copy = self.tape.again(storage)
+                self._run_alone(copy)
+                self._previous.append(copy)
+        for kept in self._pending.values():
+            self._let_go(kept)
+        self._pending.clear()
+
+    def finish(self) -> None:
+        """Gradients go, and what the step's function held."""
+        self.tape.mark("after", "")
+        for storage in (*self.gradients.values(), *self.program.returned):
+            self.tape.release(storage)
+        for kept in (*self._pending.values(), *self._checkpoints.values()):
+            self._let_go(kept)
+        self.gradients.clear()
+
+    def _run_alone(self, storage: int) -> None:
+        self.tape.refs[storage] = 1
+        self.tape.events.append(storage)
+
+    def _let_go(self, storages: list[int]) -> None:
+        for storage in storages:
+            self.tape.release(storage)
+        storages.clear()
+
+    def _scratch(self, op: Op, own: Sequence[Own]) -> list[Held]:
+        return [Held(op.name, "temporaries", each.what, each.tensor) for each in own]
+
+    def _kernel(self, op: Op, direction: Literal[0, 1]) -> list[Held]:
+        nbytes = self.kernels[op.name][direction] if op.name in self.kernels else 0
+        return [Held(op.name, "workspace", "the kernel's own", TensorType((nbytes,), "uint8"))] if nbytes else []
+
+
+def recomputed(ops: Sequence[Op], segment: Segment) -> list[tuple[int, bool]]:
+    """The operations that run a second time, by number, and whether each really runs.
+
+    torch/utils/checkpoint.py stops as soon as it has everything; the last operation that keeps anything does not run
+    when that is only what arrives, because inputs are saved before it computes.
+    """
+    saving = [index for index in range(segment.first, segment.end) if ops[index].saved]
+    if not saving:
+        return []
+    return [(index, index != saving[-1] or ops[index].runs_to_save) for index in range(segment.first, saving[-1] + 1)]

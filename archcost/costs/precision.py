@@ -1,0 +1,140 @@
+"""A network in another precision: the dtypes of its tensors, and the copies that autocast makes.
+
+Autocast works by operator (torch/csrc/../aten/src/ATen/autocast_mode.h and .cpp, torch 2.13): products of matrices and
+convolutions take copies of inputs and weights in 16 bits, some operators take float32 copies, concatenation takes the
+widest dtype that arrives, and all others take what they are given. The lists for the CPU are measured; those of CUDA
+are read from the header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from archcost.costs.run import Run
+from archcost.graph import ModelGraph, Node, Port
+from archcost.graph.model_graph import Facts
+from archcost.keeping import Device, Saved, Setting
+from archcost.layers.base import Weight
+from archcost.layers.order import ValueByValue
+from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
+from archcost.work import Copy, Work
+
+LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)) | {"linear"}
+"""Layers whose inputs and weights autocast copies into 16 bits, on every device."""
+
+_RAISED = frozenset(["local_response_norm", "cross_entropy", "mse", "(l1)"])
+RAISED: Mapping[Device, frozenset[str]] = {
+    "cpu": _RAISED
+    | {"max_pool3d", "avg_pool3d", "adaptive_avg_pool3d", "max_unpool1d", "max_unpool2d", "max_unpool3d"},
+    "cuda": _RAISED
+    | {"softplus", "softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm", "upsample", "(sum)"},
+}
+"""Layers whose inputs autocast copies into float32."""
+
+WIDENED = frozenset(["add", "mul", "concat"])
+"""Layers whose result has the widest dtype of what arrives."""
+
+
+class Cast(ValueByValue):
+    """A copy in another dtype (torch's `_to_copy`)."""
+
+    type: Literal["(cast)"] = "(cast)"
+    dtype: str
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType(inputs[0].shape, self.dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Copy(inputs[0].numel, 0, {0: 0}, "cast"),)
+
+
+def with_precision(graph: ModelGraph, run: Run, device: Device) -> ModelGraph:
+    """The same network in the dtypes of the run, with a layer for every copy of a tensor that autocast makes."""
+    if run.weight_dtype is None and run.autocast is None:
+        return graph
+    return _Retyping(graph, run, device).graph()
+
+
+class _Retyping:
+    def __init__(self, source: ModelGraph, run: Run, device: Device) -> None:
+        self.source = source
+        self.autocast = run.autocast
+        self.all = run.weight_dtype
+        self.raised = RAISED[device]
+        self.inputs = {name: self._declared(tensor) for name, tensor in source.inputs.items()}
+        self.types: dict[Port, TensorType] = {Port(name): tensor for name, tensor in self.inputs.items()}
+        self.nodes: list[Node] = []
+        self.known: dict[tuple[int, Tensors, str | None], Facts] = {}
+
+    def graph(self) -> ModelGraph:
+        for node in self.source.nodes:
+            self._add(node)
+        return ModelGraph(self.source.spec, self.source.batch, self.inputs, tuple(self.nodes))
+
+    def _declared(self, tensor: TensorType) -> TensorType:
+        return TensorType(tensor.shape, self.all) if self.all and tensor.is_floating else tensor
+
+    def _add(self, node: Node) -> None:
+        wanted = self._wanted(node)
+        ports = tuple([self._cast(node, port, index, wanted) for index, port in enumerate(node.inputs)])
+        types = tuple([self.types[port] for port in ports])
+        lowered = self.autocast if node.layer.type in LOWERED else None
+        key = (id(node.facts), types, lowered)
+        if key not in self.known:
+            self.known[key] = self._facts(node, types, lowered)
+        made = node._replace(inputs=ports, facts=self.known[key])
+        self.nodes.append(made)
+        self.types.update({Port(node.name, index): tensor for index, tensor in enumerate(made.output_types)})
+
+    def _wanted(self, node: Node) -> str | None:
+        """The dtype in which autocast hands the inputs to the layer; None: as they are."""
+        if self.autocast is None:
+            return None
+        if node.layer.type in LOWERED:
+            return self.autocast
+        if node.layer.type in self.raised:
+            return "float32"
+        if node.layer.type == "concat":
+            return self._widest([self.types[port] for port in node.inputs])
+        return None
+
+    def _widest(self, tensors: list[TensorType]) -> str:
+        return max((tensor.dtype for tensor in tensors), key=DTYPE_BYTES.__getitem__)
+
+    def _cast(self, node: Node, port: Port, index: int, wanted: str | None) -> Port:
+        """The port to read: the same, or that of a copy in the wanted dtype."""
+        tensor = self.types[port]
+        if wanted is None or not tensor.is_floating or tensor.dtype in (wanted, "float64"):
+            return port
+        layer = Cast(dtype=wanted)
+        outputs = layer.output_types((tensor,))
+        facts = Facts((tensor,), outputs, (), layer.work((tensor,), outputs), None)
+        name = f"{node.name} (input{f' {index + 1}' if index else ''} as {wanted})"
+        self.nodes.append(Node(name, layer, (port,), facts, True))
+        self.types[Port(name)] = outputs[0]
+        return Port(name)
+
+    def _facts(self, node: Node, types: Tensors, lowered: str | None) -> Facts:
+        # Products and sums of different dtypes are taken in the widest without a copy (TensorIterator).
+        given = types
+        if node.layer.type in WIDENED:
+            widest = self._widest(list(types))
+            given = tuple([TensorType(tensor.shape, widest) for tensor in types])
+        outputs = tuple(
+            [
+                TensorType(declared.shape, given[0].dtype) if declared.is_floating else declared
+                for declared in node.output_types
+            ]
+        )
+        weights = tuple([self._weight(weight, node, lowered) for weight in node.weights])
+        return node.facts._replace(input_types=types, output_types=outputs, weights=weights)
+
+    def _weight(self, weight: Weight, node: Node, lowered: str | None) -> Weight:
+        if weight.dtype is not None:  # a counter
+            return weight
+        declared = self._declared(TensorType((), node.input_types[0].dtype)).dtype
+        return weight._replace(dtype=declared, cast=lowered if lowered and declared == "float32" else None)

@@ -1,0 +1,267 @@
+"""One pass of eager PyTorch as operations over storages: what each makes, reads for the last time, keeps and gives.
+
+A program knows no time and no sizes beyond its tensors; `timeline` plays it. Storages, operations and gradients are
+numbered in the order in which they first appear, which no batch changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from archcost.costs.gradients import NOTHING, Needs, gradients_needed
+from archcost.costs.storages import Kept, Storage, copied, kept
+from archcost.graph import ModelGraph, Node, Port
+from archcost.keeping import NO_SCRATCH, Device, Gradient, Handed, Scratch
+from archcost.layers.base import Weight
+from archcost.tensors import TensorType
+
+Role = Literal[
+    "weights", "gradients", "optimizer_state", "buffers", "inputs", "activations", "temporaries", "workspace"
+]
+ROLES: tuple[Role, ...] = (
+    "weights",
+    "gradients",
+    "optimizer_state",
+    "buffers",
+    "inputs",
+    "activations",
+    "temporaries",
+    "workspace",
+)
+
+
+class Held(NamedTuple):
+    """A storage: whose it is, what it holds there, and its size."""
+
+    owner: str
+    role: Role
+    what: str
+    tensor: TensorType
+
+    @property
+    def nbytes(self) -> int:
+        return self.tensor.nbytes
+
+
+class Give(NamedTuple):
+    """A gradient that an operation gives: into which place, and what it is made of."""
+
+    place: int
+    gradient: Gradient
+    like: TensorType
+    """What it is the gradient of."""
+
+
+class Op(NamedTuple):
+    """One differentiable operation. Numbers are those of storages, but for `takes` and `gives`."""
+
+    name: str
+    makes: tuple[int, ...]
+    """In forward: outputs of its own, and what lives for backward alone."""
+    outputs: tuple[int, ...]
+    """The storage of each output, its own or another's; each is held until it is read for the last time."""
+    reads: tuple[int, ...]
+    ends: tuple[int, ...]
+    """The storage of each output (of any operation) that this one is the last to read."""
+    saved: tuple[int, ...]
+    runs_to_save: bool
+    """Whether something is kept that the operation itself makes, so that it has to run before all is kept."""
+    takes: tuple[int, ...]
+    """The places of its outputs' gradients."""
+    gives: tuple[Give, ...]
+    scratch: Scratch
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """`resident` storages live through it all: weights, buffers, inputs. `root` is the place of the loss's gradient.
+
+    `parameters` are the places of the weights' gradients with the storage of the weight; `waits` says how many
+    gradients come together in a place. `returned` are the storages of the network's outputs, and `cached` the copies
+    of weights that autocast holds until forward ends.
+    """
+
+    storages: tuple[Held, ...]
+    resident: tuple[int, ...]
+    ops: tuple[Op, ...]
+    places: tuple[Port | tuple[str, str], ...]
+    """What the gradient in each place is of: an output, or a weight by its owner and name."""
+    root: int | None
+    parameters: Mapping[int, int]
+    waits: Mapping[int, int]
+    returned: tuple[int, ...]
+    cached: frozenset[int]
+    unread: tuple[int, ...]
+    """Outputs that nobody reads and the network does not return; they go when forward ends."""
+    spoiled: Mapping[str, tuple[str, ...]]
+
+
+def program(graph: ModelGraph, returned: Sequence[Port], training: bool, device: Device, autograd: bool) -> Program:
+    """Of a network in its precision and with its loss behind it. `returned` is what the caller holds until the end."""
+    return _Writer(graph, returned, training, device, autograd).program()
+
+
+class _Writer:
+    def __init__(
+        self, graph: ModelGraph, returned: Sequence[Port], training: bool, device: Device, autograd: bool
+    ) -> None:
+        self.graph = graph
+        self.returned = returned
+        self.kept: Kept = kept(graph, training, device, autograd)
+        self.needs: Mapping[str, Needs] = gradients_needed(graph) if autograd and training else {}
+        self.storages: list[Held] = []
+        self.numbers: dict[Storage, int] = {}
+        self.places: dict[Port | tuple[str, str], int] = {}
+        self.waits: dict[int, int] = {}
+        self.parameters: dict[int, int] = {}
+        self.resident: list[int] = []
+        self.cached: list[int] = []
+        self.ops: list[Op] = []
+        self.trainable = {node.name: node.trainable for node in graph.nodes}
+
+    def program(self) -> Program:
+        for name in self.graph.inputs:
+            self.resident.append(self._number(self.kept.places[Port(name)]))
+        for node in self.graph.nodes:
+            self._weights(node)
+        last = {port: node.name for node in self.graph.nodes for port in node.inputs}
+        held = set(self.returned)
+        ends: dict[str, list[Port]] = {}
+        for port, reader in last.items():
+            if port not in held and port.producer not in self.graph.inputs:
+                ends.setdefault(reader, []).append(port)
+        for node in self.graph.nodes:
+            copies = list(self._copies(node))
+            self.ops += copies
+            passing = [copy.outputs[0] for copy in copies if copy.outputs]
+            self.ops.append(self._op(node, (*map(self._at, ends.get(node.name, ())), *passing)))
+        root = self._root()
+        outputs = {Port(node.name, index): node for node in self.graph.nodes for index in range(len(node.output_types))}
+        unread = [port for port in outputs if port not in last and port not in held]
+        return Program(
+            tuple(self.storages),
+            tuple(self.resident),
+            tuple(self.ops),
+            tuple(self.places),
+            root,
+            self.parameters,
+            self.waits,
+            tuple([self._at(port) for port in self.returned]),
+            frozenset(self.cached),
+            tuple([self._at(port) for port in unread]),
+            self.kept.spoiled,
+        )
+
+    def _root(self) -> int | None:
+        """The place of the gradient that backward starts with: that of the one scalar at the end."""
+        ends = [node for node in self.graph.outputs if self.needs.get(node.name, NOTHING).operands]
+        return self._place(Port(ends[-1].name)) if ends else None
+
+    def _number(self, storage: Storage) -> int:
+        if storage not in self.numbers:
+            role: Role = "inputs" if storage.role == "input" else "activations"
+            self.numbers[storage] = self._add(Held(storage.owner, role, storage.what, storage.tensor))
+        return self.numbers[storage]
+
+    def _add(self, held: Held) -> int:
+        self.storages.append(held)
+        return len(self.storages) - 1
+
+    def _at(self, port: Port) -> int:
+        return self._number(self.kept.places[port])
+
+    def _place(self, of: Port | tuple[str, str]) -> int:
+        return self.places.setdefault(of, len(self.places))
+
+    def _weights(self, node: Node) -> None:
+        """Parameters and buffers of the layer's own."""
+        for weight in node.own_weights:
+            tensor = weight_type(weight, node)
+            storage = Storage(node.name, "weight", weight.name, tensor)
+            role: Role = "buffers" if weight.is_buffer else "weights"
+            number = self.numbers[storage] = self._add(Held(node.name, role, weight.name, tensor))
+            self.resident.append(number)
+
+    def _weight(self, node: Node, weight: Weight) -> tuple[str, TensorType]:
+        """Whose weight it is, and as what it lies there."""
+        tensor = weight_type(weight, node)
+        if weight.name != "weight" or node.shared is None:
+            return node.name, tensor
+        if node.shared.transposed:
+            shape = tensor.shape
+            tensor = TensorType((shape[1], shape[0], *shape[2:]), tensor.dtype)
+        return node.shared.owner, tensor
+
+    def _copies(self, node: Node) -> Iterator[Op]:
+        """Autocast's copies of weights, each made by the first layer that works on it.
+
+        Those of trained weights its cache holds until forward ends (cached_cast in autocast_mode.cpp).
+        """
+        for weight in node.weights:
+            owner, tensor = self._weight(node, weight)
+            if weight.cast is None:
+                continue
+            copy = Storage(owner, "weight", copied(weight.name, weight.cast), TensorType(tensor.shape, weight.cast))
+            if copy in self.numbers:
+                continue
+            number = self._number(copy)
+            cached = self.trainable[owner]
+            if cached:
+                self.cached.append(number)
+            trained = weight.name in self.needs.get(node.name, NOTHING).weights
+            place = self._place((owner, copy.what))
+            gives = (self._parameter(owner, weight.name, tensor),) if trained else ()
+            outputs = () if cached else (number,)
+            yield Op(f"{owner} ({copy.what})", (number,), outputs, (), (), (), False, (place,), gives, NO_SCRATCH, node)
+
+    def _parameter(self, owner: str, name: str, tensor: TensorType) -> Give:
+        place = self._place((owner, name))
+        self.waits[place] = self.waits.get(place, 0) + 1
+        self.parameters[place] = self.numbers[Storage(owner, "weight", name, tensor)]
+        return Give(place, tensor, tensor)
+
+    def _op(self, node: Node, ends: tuple[int, ...]) -> Op:
+        saved = self.kept.saved[node.name]
+        outputs = [self.kept.places[Port(node.name, index)] for index in range(len(node.output_types))]
+        own = [storage for storage in saved if storage.owner == node.name and storage.role == "saved"]
+        made = [storage for storage in (*outputs, *own) if storage.owner == node.name and storage not in self.numbers]
+        runs = any(storage.owner == node.name and storage.role != "weight" for storage in saved)
+        passing = self.kept.passing[node.name]
+        return Op(
+            node.name,
+            tuple([self._number(storage) for storage in dict.fromkeys(made)]),
+            tuple([self._number(storage) for storage in outputs]),
+            tuple([self._at(port) for port in node.inputs]),
+            ends,
+            tuple([self._number(storage) for storage in saved]),
+            runs or any(storage in outputs for storage in saved),
+            tuple([self._place(Port(node.name, index)) for index in range(len(outputs))]),
+            tuple(self._gives(node, passing.gradients)),
+            passing.scratch,
+            node,
+        )
+
+    def _gives(self, node: Node, gradients: Sequence[Gradient]) -> Iterator[Give]:
+        needs = self.needs.get(node.name, NOTHING)
+        for index in needs.inputs:
+            gradient, tensor = gradients[index], node.input_types[index]
+            if not isinstance(gradient, Handed):
+                gradient = TensorType(gradient.shape, tensor.dtype)
+            yield Give(self._place(node.inputs[index]), gradient, tensor)
+        for weight in node.weights:
+            if weight.name not in needs.weights:
+                continue
+            owner, tensor = self._weight(node, weight)
+            if weight.cast is None:
+                yield self._parameter(owner, weight.name, tensor)
+                continue
+            copy = TensorType(tensor.shape, weight.cast)
+            yield Give(self._place((owner, copied(weight.name, weight.cast))), copy, copy)
+
+
+def weight_type(weight: Weight, node: Node) -> TensorType:
+    """A weight as it is kept between steps: in the dtype of what arrives, unless it has its own."""
+    return TensorType(weight.shape, weight.dtype or node.input_types[0].dtype)

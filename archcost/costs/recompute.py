@@ -1,0 +1,129 @@
+"""Which layers are computed again in backward instead of being kept: the words of `--recompute` as segments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from archcost.costs.play import Segment
+from archcost.costs.program import Program
+from archcost.errors import ArchcostError, nearest, shorten
+from archcost.graph import ModelGraph, Node
+
+Names = tuple[str, ...]
+
+
+def segments(graph: ModelGraph, recompute: str) -> tuple[Names, ...]:
+    """Runs of layers that follow one another, by name. `auto` is not one of them: it needs a budget.
+
+    Raises ArchcostError for a word, number or name that does not suit.
+    """
+    if recompute == "none":
+        return ()
+    if recompute == "blocks":
+        return tuple(_blocks(graph.nodes, 0))
+    if recompute.startswith("every:"):
+        return tuple(_every(graph.nodes, _length(recompute)))
+    return tuple(_named(graph, [name.strip() for name in recompute.split(",")]))
+
+
+def _blocks(nodes: Sequence[Node], depth: int) -> Iterator[Names]:
+    """The outermost blocks that hold layers of their own: a stage of nothing but blocks is not one, its blocks are."""
+    for group in _groups(nodes, depth):
+        parts = [node.name.split(".") for node in group]
+        if len(parts[0]) <= depth + 1:
+            continue
+        if any(len(part) == depth + 2 for part in parts):
+            yield tuple(node.name for node in group)
+        else:
+            yield from _blocks(group, depth + 1)
+
+
+def _groups(nodes: Sequence[Node], depth: int) -> Iterator[list[Node]]:
+    """Neighbours whose names agree in the first `depth + 1` parts."""
+    group: list[Node] = []
+    for node in nodes:
+        if group and node.name.split(".")[: depth + 1] != group[-1].name.split(".")[: depth + 1]:
+            yield group
+            group = []
+        group.append(node)
+    if group:
+        yield group
+
+
+def _length(recompute: str) -> int:
+    digits = recompute.removeprefix("every:")
+    if digits.isascii() and digits.isdigit() and 0 < len(digits) < 10 and int(digits) > 0:
+        return int(digits)
+    raise ArchcostError("every:K recomputes K layers at a time", expected="K of 1 or more", found=shorten(recompute))
+
+
+def _every(nodes: Sequence[Node], length: int) -> Iterator[Names]:
+    """K layers each. A layer that overwrites what arrives stays with the layer before it, which made that."""
+    group: list[str] = []
+    for node in nodes:
+        if len(group) >= length and not overwrites(node):
+            yield tuple(group)
+            group = []
+        group.append(node.name)
+    if group:
+        yield tuple(group)
+
+
+def overwrites(node: Node) -> bool:
+    return bool(getattr(node.layer, "inplace", False))
+
+
+def _named(graph: ModelGraph, names: Sequence[str]) -> Iterator[Names]:
+    """Each name is a layer, or a block whose layers make one segment."""
+    taken: set[str] = set()
+    known = dict.fromkeys(node.name for node in graph.nodes)
+    for name in names:
+        found = tuple(layer for layer in known if layer == name or layer.startswith(f"{name}."))
+        if not found:
+            raise ArchcostError(
+                f"no layer or block {shorten(name)} to recompute",
+                expected="none, blocks, every:K, auto, or names of layers or blocks with commas between",
+                found=shorten(name),
+                hint=nearest(name, _prefixes(known)),
+            )
+        if taken & set(found):
+            raise ArchcostError("a layer can be recomputed once only", found=name)
+        taken |= set(found)
+        yield found
+
+
+def _prefixes(names: Sequence[str] | dict[str, None]) -> set[str]:
+    return {".".join(name.split(".")[: depth + 1]) for name in names for depth in range(name.count(".") + 1)}
+
+
+def located(program: Program, runs: Sequence[Names]) -> tuple[Segment, ...]:
+    """Names → operations. Raises ArchcostError when layers do not follow one another, or overwrite what is held."""
+    if not runs:
+        return ()
+    first: dict[str, int] = {}
+    last: dict[str, int] = {}
+    for index, op in enumerate(program.ops):
+        first.setdefault(op.node.name.partition(" (")[0], index)
+        last[op.node.name.partition(" (")[0]] = index
+    made = {storage: index for index, op in enumerate(program.ops) for storage in op.makes}
+    segments: list[Segment] = []
+    for names in runs:
+        start, end = first[names[0]], last[names[-1]] + 1
+        inside = {op.node.name.partition(" (")[0] for op in program.ops[start:end]}
+        if inside != set(names):
+            raise ArchcostError(
+                "layers recomputed together follow one another",
+                expected=f"only layers of {names[0]} to {names[-1]}",
+                found=", ".join(sorted(inside - set(names))[:3]),
+            )
+        reads = dict.fromkeys(s for op in program.ops[start:end] for s in op.reads if made.get(s, -1) < start)
+        for op in program.ops[start:end]:
+            if overwrites(op.node) and op.outputs[0] in reads:
+                maker = program.storages[op.outputs[0]].owner
+                raise ArchcostError(
+                    f"{op.name} overwrites what its checkpoint would hold",
+                    expected=f"the layer that makes its input recomputed with it ({maker})",
+                    found=f"a segment that begins at {names[0]}",
+                )
+        segments.append(Segment(start, end, tuple(reads)))
+    return tuple(segments)

@@ -1,0 +1,263 @@
+"""`timeline`: the memory of one step, moment by moment: what is alive, whose it is and why.
+
+In the steady state: optimizer state exists, gradients are None before forward. The caller holds the inputs and, until
+the step's function returns, what the network returned and the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from archcost.costs.loss import with_loss
+from archcost.costs.optimizers import (
+    implementation,
+    master_gradients,
+    master_weights,
+    optimized,
+    shared_state,
+    state,
+    step,
+)
+from archcost.costs.play import Kernel, Mark, Phase, Player, recomputed
+from archcost.costs.precision import with_precision
+from archcost.costs.program import ROLES, Held, Program, Role, program
+from archcost.costs.reasons import why
+from archcost.costs.recompute import Names, located, segments
+from archcost.costs.run import Run
+from archcost.errors import ArchcostError, listing
+from archcost.graph import ModelGraph, Port
+from archcost.keeping import Device
+from archcost.presentable import Presentable
+from archcost.tensors import TensorType
+
+RNG_STATE = Held("checkpoint", "workspace", "state of the random numbers", TensorType((5056,), "uint8"))
+"""Of the CPU's generator (torch.get_rng_state), kept by every checkpoint. Dispatch modes do not see it."""
+
+DEFAULT = Run()
+
+
+class Moment(NamedTuple):
+    """A phase at a layer, and the most bytes that live in it, by role in the order of ROLES."""
+
+    phase: Phase
+    name: str
+    peak: int
+    roles: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.phase} {self.name}".strip()
+
+
+class Alive(NamedTuple):
+    """A storage at the peak, and why it is there."""
+
+    held: Held
+    why: str
+
+
+@dataclass(frozen=True)
+class Timeline(Presentable):
+    """One step. Bytes are those of tensors as they were asked for; `workspace` is left out of every peak."""
+
+    graph: ModelGraph
+    run: Run
+    device: Device
+    program: Program
+    segments: tuple[Names, ...]
+    storages: tuple[Held, ...]
+    events: tuple[int, ...]
+    """The number of a storage that comes, ~number of one that goes."""
+    marks: tuple[Mark, ...]
+    copies: Mapping[int, int]
+    recomputed: tuple[int, ...]
+    """Operations that run a second time, by number."""
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Of the storages, in bytes; nothing for workspaces."""
+        return tuple([0 if held.role == "workspace" else held.tensor.nbytes for held in self.storages])
+
+    @property
+    def peak(self) -> int:
+        return self._highest[0]
+
+    @property
+    def recomputed_flops(self) -> int:
+        """Contraction and elementwise FLOPs that forward does again."""
+        works = [work.forward for op in self.recomputed for work in self.program.ops[op].node.facts.work]
+        return sum([flops.contraction + flops.elementwise for flops in works])
+
+    @cached_property
+    def moments(self) -> tuple[Moment, ...]:
+        """Every phase at every layer, in order."""
+        return tuple(_moments(self))
+
+    @cached_property
+    def highest(self) -> Moment:
+        """The moment of the peak, the first of equals."""
+        return self.moments[self._mark]
+
+    @property
+    def by_role(self) -> dict[Role, int]:
+        """At the peak. Adds up to it."""
+        return dict(zip(ROLES, self.highest.roles, strict=True))
+
+    @cached_property
+    def alive(self) -> tuple[Alive, ...]:
+        """All that lives at the peak, the largest first."""
+        return tuple(sorted(_alive(self), key=lambda alive: -alive.held.nbytes))
+
+    @cached_property
+    def _highest(self) -> tuple[int, int]:
+        """The peak, and the event that reaches it first."""
+        return highest(self.events, self.sizes)
+
+    @property
+    def _mark(self) -> int:
+        """The number of the moment of the peak."""
+        return max(index for index, mark in enumerate(self.marks) if mark.event <= self._highest[1])
+
+
+def highest(events: Sequence[int], sizes: Sequence[int]) -> tuple[int, int]:
+    """The most that lives at once, and the event that reaches it first."""
+    live = most = at = 0
+    for index, event in enumerate(events):
+        if event < 0:
+            live -= sizes[~event]
+            continue
+        live += sizes[event]
+        if live > most:
+            most, at = live, index
+    return most, at
+
+
+def timeline(
+    graph: ModelGraph,
+    run: Run = DEFAULT,
+    device: Device = "cpu",
+    kernels: Mapping[str, Kernel] | None = None,
+    out_of_place: bool = False,
+) -> Timeline:
+    """Play one step of the network.
+
+    `kernels` are what the kernels of a layer allocate for themselves, by its name; `out_of_place` adds gradients at
+    forks as torch does while a dispatch mode watches. Raises ArchcostError for settings that do not suit each other
+    or the network.
+    """
+    lossy = with_loss(graph) if run.trains else graph
+    returned = [Port(node.name) for node in graph.outputs]
+    if lossy is not graph:
+        returned.append(Port(lossy.nodes[-1].name))
+    cast = with_precision(lossy, run, device)
+    written = program(cast, tuple(dict.fromkeys(returned)), run.trains, device, run.mode != "infer")
+    _refuse_spoiled(written)
+    names = segments(graph, run.recompute) if run.trains else ()
+    found = located(written, names)
+    player = Player(written, found, out_of_place, RNG_STATE if device == "cpu" else None, kernels or {})
+    learned = [written.storages[number] for number in written.parameters.values()] if written.root is not None else []
+    player.keep(_state(learned, run, device))
+    player.forward()
+    if run.trains:
+        player.backward()
+        if run.accumulation > 1:  # all micro-batches after the first are alike
+            player.next_micro_batch()
+            player.forward()
+            player.backward()
+        player.optimize(_bursts(learned, run, device))
+    player.finish()
+    again = [index for segment in found for index, runs in recomputed(written.ops, segment) if runs]
+    tape = player.tape
+    return Timeline(
+        graph,
+        run,
+        device,
+        written,
+        names,
+        tuple(tape.storages),
+        tuple(tape.events),
+        tuple(tape.marks),
+        tape.copies,
+        tuple(again),
+    )
+
+
+def _refuse_spoiled(written: Program) -> None:
+    for name, keepers in written.spoiled.items():
+        raise ArchcostError(
+            "overwrites what another layer keeps for its backward, which torch refuses",
+            found=f"kept by {listing(keepers, 3)}",
+            hint="inplace: false",
+            layer=name,
+        )
+
+
+def _state(learned: Sequence[Held], run: Run, device: Device) -> Iterator[Held]:
+    """What the optimizer keeps from step to step."""
+    if run.optimizer == "none":
+        return
+    impl = implementation(run, device)
+    tensors = [weight.tensor for weight in learned]
+    works_on = optimized(tensors, run)
+    for weight, tensor in zip(learned, works_on, strict=True):
+        for own in state(run.optimizer, tensor, impl, device):
+            yield Held(weight.owner, "optimizer_state", f"{own.what} of {weight.what}", own.tensor)
+    for weight, own in zip(learned, master_weights(tensors, run), strict=False):
+        yield Held(weight.owner, "optimizer_state", f"{own.what} of {weight.what}", own.tensor)
+    for own in shared_state(run.optimizer, works_on):
+        yield Held("optimizer", "optimizer_state", own.what, own.tensor)
+
+
+def _bursts(learned: Sequence[Held], run: Run, device: Device) -> Iterator[tuple[str, Sequence[Held]]]:
+    """The temporaries of the optimizer's step, beside what is cast for it all along."""
+    if run.optimizer == "none" or not learned:
+        return
+    tensors = [weight.tensor for weight in learned]
+    cast = [
+        Held(weight.owner, "temporaries", f"{own.what} of {weight.what}", own.tensor)
+        for weight, own in zip(learned, master_gradients(tensors, run), strict=False)
+    ]
+    bursts = step(run.optimizer, implementation(run, device), optimized(tensors, run), device)
+    if cast and not bursts:
+        yield "", cast
+    for burst in bursts:
+        owner = "optimizer" if burst.parameter is None else learned[burst.parameter].owner
+        name = "" if burst.parameter is None else f"{owner}.{learned[burst.parameter].what}"
+        yield name, [*cast, *(Held(owner, "temporaries", own.what, own.tensor) for own in burst.tensors)]
+
+
+def _moments(line: Timeline) -> Iterator[Moment]:
+    """The peak of each moment, with its roles: those at the event that reaches it."""
+    sizes, storages, events = line.sizes, line.storages, line.events
+    column = {role: index for index, role in enumerate(ROLES)}
+    columns = [column[held.role] for held in storages]
+    roles = [0] * len(ROLES)
+    live = 0
+    ends = [mark.event for mark in line.marks[1:]] + [len(events)]
+    for mark, end in zip(line.marks, ends, strict=True):
+        most, at_most = live, tuple(roles)
+        for event in events[mark.event : end]:
+            storage = event if event >= 0 else ~event
+            change = sizes[storage] if event >= 0 else -sizes[storage]
+            live += change
+            roles[columns[storage]] += change
+            if live > most:
+                most, at_most = live, tuple(roles)
+        yield Moment(mark.phase, mark.name, most, at_most)
+
+
+def _alive(line: Timeline) -> Iterator[Alive]:
+    event = line._highest[1]  # pyright: ignore[reportPrivateUsage]
+    living: dict[int, None] = {}
+    for each in line.events[: event + 1]:
+        if each >= 0:
+            living[each] = None
+        else:
+            del living[~each]
+    mark = line.marks[line._mark]  # pyright: ignore[reportPrivateUsage]
+    for storage in living:
+        held = line.storages[storage]
+        if held.role != "workspace":
+            yield Alive(held, why(line.program, held, line.copies.get(storage, storage), mark))
