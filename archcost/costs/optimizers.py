@@ -242,7 +242,6 @@ def _adafactor_loop(parameters: Sequence[TensorType], device: Device) -> Iterabl
     """Names are torch's. All of them hold on into the next parameter, those of vectors and of matrices alike."""
     local = _Locals()
     for index, parameter in enumerate(parameters):
-        local.moment(_norm(parameter))
         if parameter.rank > 1:
             local.bind("row_mean", [Own("mean square by rows", _rows(parameter))])
             local.bind("col_mean", [Own("mean square by columns", _columns(parameter))])
@@ -269,17 +268,11 @@ def _adafactor_foreach(parameters: Sequence[TensorType], device: Device) -> Iter
 
 
 def _adafactor_group(alike: Sequence[TensorType], local: _Locals, device: Device) -> None:
+    """Squared gradients and their means are dropped before the updates, which are no smaller, are made."""
     _count_up(local, device)
-    for parameter in alike:
-        local.moment(_norm(parameter))
+    local.bind("var_estimates", [Own("update", parameter) for parameter in alike])
     if alike[0].rank > 1:
-        local.moment(*[Own("mean square by rows", _rows(parameter)) for parameter in alike])
-        local.moment(*[Own("mean square by columns", _columns(parameter)) for parameter in alike])
-        local.bind("var_estimates", [Own("update", parameter) for parameter in alike])
         local.moment(*[_row_factor_mean(parameter) for parameter in alike])
-    else:
-        local.moment(*[Own("squared gradient", parameter) for parameter in alike])
-        local.bind("var_estimates", [Own("update", parameter) for parameter in alike])
     local.rename("var_estimates", "updates")
     for parameter in alike:
         local.moment(_norm(parameter))

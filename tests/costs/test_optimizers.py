@@ -161,6 +161,12 @@ def test_adam_in_lists_makes_one_copy_of_all() -> None:
     assert bursts("adam", "foreach", LARGE, SMALL, MIDDLE) == [140 + 44 + 4], "both dtypes live together"
 
 
+def test_lists_wrap_the_one_that_counts_steps_on_the_cpu() -> None:
+    scalar = TensorType((), BF16)
+    assert bursts("adam", "foreach", scalar, device="cuda") == [2]
+    assert bursts("adam", "foreach", scalar, device="cpu") == [4]
+
+
 def test_of_three_dtypes_two_neighbours_live_together() -> None:
     # The dtype seen last comes first: float64's 80 and bfloat16's 4, then bfloat16's and float32's 140.
     assert bursts("adam", "foreach", LARGE, SMALL, TensorType((10,), "float64")) == [4 + 140]
