@@ -25,6 +25,7 @@ from archcost.layers.base import Layer, Weight, WeightedLayer
 from archcost.layers.combining import Add, Concat, Mean, Mul
 from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from archcost.layers.linear import Linear
+from archcost.layers.local_response_norm import LocalResponseNorm
 from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
 from archcost.layers.normalization import (
     BatchNorm1d,
@@ -33,7 +34,6 @@ from archcost.layers.normalization import (
     GroupNorm,
     InstanceNorm2d,
     LayerNorm,
-    LocalResponseNorm,
     RMSNorm,
 )
 from archcost.layers.pooling import (
@@ -47,12 +47,10 @@ from archcost.layers.pooling import (
     MaxPool1d,
     MaxPool2d,
     MaxPool3d,
-    MaxUnpool1d,
-    MaxUnpool2d,
-    MaxUnpool3d,
 )
 from archcost.layers.regularization import Dropout
 from archcost.layers.reshaping import Flatten, Identity, Pad, Permute, Reshape, Split, Unflatten
+from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
 
 Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d

@@ -1,0 +1,64 @@
+"""The norm of AlexNet's time, over neighbouring channels."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from archcost.errors import ShapeError
+from archcost.keeping import INPUT, Own, Saved, Setting
+from archcost.layers.base import Number, Size, require_floating
+from archcost.layers.order import ValueByValue
+from archcost.tensors import Tensors, TensorType
+from archcost.work import Elementwise, Reduction, Work
+
+
+class LocalResponseNorm(ValueByValue):
+    """b_c = a_c / (k + α/n·Σ a_j²)^β over the n channels around c, clipped at the ends (torch.nn.LocalResponseNorm).
+
+    Krizhevsky et al. 2012 do not divide α by n; torch and Caffe do. Write α·n here for the paper's α.
+    """
+
+    prefix: ClassVar[str] = "lrn"
+    type: Literal["local_response_norm"] = "local_response_norm"
+    size: Size = Field(description="channels in a window; the paper's n")
+    alpha: Number = 1e-4
+    beta: Number = 0.75
+    k: Number = 1.0
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        if inputs[0].rank < 3:
+            raise ShapeError("needs at least 3 axes", expected="(batch, channels, length, …)", found=str(inputs[0]))
+        return inputs
+
+    def terms(self, inputs: Tensors) -> int:
+        """Squares added over all windows, those outside the channels left out."""
+        batch, channels, *sizes = inputs[0].shape
+        before, after = self.size // 2, (self.size - 1) // 2
+        clipped = _reach(channels, before) + _reach(channels, after) + channels
+        return batch * prod(sizes) * clipped
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """Torch pads the squares, averages them, and divides by a power: the padded squares, its base and its value."""
+        batch, channels, *sizes = inputs[0].shape
+        squares = TensorType((batch, channels + self.size - 1, *sizes), inputs[0].dtype)
+        return (INPUT, Own("padded squares", squares), Own("base", inputs[0]), Own("divisor", inputs[0]))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """A value: square, scale, power, division (4), and an addition a term; backward 7 and an addition a term.
+
+        dx = dy·d^−β − 2αβ/n·x·Σ dy·y/d: a power and products (5), a scale, a difference, and the sum.
+        """
+        return (
+            Elementwise(inputs[0].numel, 4, {0: 7}, "square, scale, power, division"),
+            Reduction(self.terms(inputs), 1, {0: 1}, "squares added over the window"),
+        )
+
+
+def _reach(channels: int, reach: int) -> int:
+    """Σ over channels of min(reach, channels before it), the neighbours on one side."""
+    full = min(reach, channels)
+    return reach * (channels - full) + full * (full - 1) // 2
