@@ -1,11 +1,14 @@
 """`measure`: real steps of a network, and the most bytes that they hold.
 
 Three witnesses. The tracker sees every tensor, who made it and when it goes, through a dispatch mode; under any such
-mode autograd adds the gradients of a fork out of place, so that forks read high by a tensor. The profiler's trace of
-an unwatched step has the same tensors without that bias, but no names. And it has the allocator's own peak, with
-what kernels allocate for themselves. Small things that only some of them see: a state of the random number generator
-(5,056 bytes) for every checkpoint, which no dispatch mode sees; the 4-byte step counts of Adam and Adafactor, one a
-parameter, which are optimizer state here.
+mode autograd adds the gradients of a fork out of place, so that a peak at a fork reads high by one tensor. The
+profiler's trace of an unwatched step has the same tensors without that bias, but no names. And it has the allocator's
+own peak, with what kernels allocate for themselves.
+
+Small things in the trace that no dispatch mode sees: 5,056 bytes for each checkpoint, the state of the CPU's random
+number generator, kept from its forward to its backward, and as much again while it is recomputed; 8 bytes for a
+Python number that meets a tensor. The 4-byte step counts of Adam and Adafactor, one a parameter, all see: they are
+optimizer state.
 """
 
 from __future__ import annotations
@@ -80,8 +83,8 @@ def measure(graph: ModelGraph, run: Run, segments: Sequence[Sequence[str]] = (),
     `segments` are runs of layers that follow one another, each recomputed as one in backward. Raises ArchcostError for
     an optimizer that torch lacks, segments that do not fit, and what torch refuses to run.
     """
-    training = prepare(graph, run, segments, device)
     try:
+        training = prepare(graph, run, segments, device)
         saved = _saved(training)
         for _ in range(UNMEASURED):
             step(training, _nothing)

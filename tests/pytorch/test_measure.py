@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import archcost
 from archcost.costs.run import Run
@@ -15,7 +17,7 @@ from archcost.layers import GELU, Add, Layer, Linear, ReLU, Sigmoid, SiLU, Softp
 from archcost.pytorch import Measured, measure
 from archcost.pytorch.allocations import Block, peak_by_phase, trace_of
 from archcost.pytorch.measure import Phase, Role, cuda_peaks, resident
-from archcost.pytorch.training import OPTIMIZERS, prepare, step
+from archcost.pytorch.training import OPTIMIZERS, loss_of, prepare, step, trained
 
 SGD = Run(optimizer="sgd")
 
@@ -202,11 +204,51 @@ def test_autocast() -> None:
     assert roles(measured, "forward") == held | {"activations": 12 + 40 + 22}
 
 
-def test_activations_in_place() -> None:
+def test_activations_are_in_place_where_the_graph_says_so() -> None:
+    """Whatever the spec says, which the module is built from: relu's output lies in fc's."""
+    spec = network(Linear(name="fc", type="linear", out_features=5), ReLU(name="relu", type="relu"), width=3)
+    inplace = ReLU(name="relu", type="relu", inplace=True)
+    graph = replace(spec, nodes=(spec.nodes[0], spec.nodes[1]._replace(layer=inplace)))
+    assert roles(measure(spec, SGD), "forward")["activations"] == 40 + 40  # while relu runs
+    assert roles(measure(graph, SGD), "forward")["activations"] == 40 + 4
+
+
+def test_a_network_without_a_loss_runs_forward_only() -> None:
+    graph = network(Linear(name="fc", type="linear", out_features=5), width=3, loss="none")
+    measured = measure(graph, Run())
+    assert [phase.name for phase in measured.phases] == ["forward"]
+    assert roles(measured, "forward") == {"weights": 80, "inputs": 24, "activations": 40}
+
+
+@pytest.mark.parametrize(
+    ("name", "segments"),
+    [
+        ("autoencoder_tied", [["tanh1", "encode2"], ["decode2.fc", "tanh2", "decode1.fc"]]),
+        (
+            "resnet18",
+            [["bn1", "relu1", "pool1"], ["stage1.residual1.conv2", "stage1.residual1.bn2"]],
+        ),
+    ],
+)
+def test_checkpoints_change_no_gradient(name: str, segments: Sequence[Sequence[str]]) -> None:
+    training = prepare(archcost.build(archcost.load(name), batch=2), SGD, segments, "cpu")
+    gradients: list[list[Tensor]] = []
+    for forward in (training.network, training.forward):
+        loss = loss_of("sum", forward(**training.inputs), None)
+        assert loss is not None
+        loss.backward()
+        gradients.append([weight.grad for weight in trained(training.network) if weight.grad is not None])
+        training.network.zero_grad()
+    for plain, recomputed in zip(*gradients, strict=True):
+        assert torch.equal(plain, recomputed)
+
+
+def test_a_segment_that_overwrites_what_it_is_given_is_refused_by_torch() -> None:
     graph = network(
         Linear(name="fc", type="linear", out_features=5), ReLU(name="relu", type="relu", inplace=True), width=3
     )
-    assert roles(measure(graph, SGD), "forward")["activations"] == 40 + 4
+    with pytest.raises(ArchcostError, match="torch cannot run this step"):
+        measure(graph, SGD, [["relu"]])
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
