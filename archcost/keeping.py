@@ -53,13 +53,14 @@ class Setting:
     """How a layer is run, as far as it decides what is kept.
 
     `needs` are the operands whose gradient autograd will want. `layouts` are those of the inputs; none given
-    means that all are row-major.
+    means that all are row-major. `weights` is the dtype of the weights where it is not that of what arrives.
     """
 
     needs: frozenset[Operand]
     training: bool = True
     device: Device = "cpu"
     layouts: tuple[Layout, ...] = ()
+    weights: str | None = None
 
     def layout(self, index: int) -> Layout:
         return self.layouts[index] if self.layouts else None
@@ -69,11 +70,12 @@ class Setting:
 class Handed:
     """A gradient that backward hands on without making a tensor: the one that arrived at that output, or a view of it.
 
-    A piece of it, as `concat` hands out, is not `whole`.
+    Nothing is ever added to a view in place: it holds the tensor that it was made of, and so a second hand on the
+    storage (`ViewInfo` in torch/csrc/autograd/variable.h).
     """
 
     output: int = 0
-    whole: bool = True
+    is_view: bool = False
 
 
 Gradient = Handed | TensorType
@@ -94,11 +96,17 @@ class Scratch:
 
 NO_SCRATCH = Scratch()
 PASSED_ON = Handed()
+VIEWED = Handed(is_view=True)
 INPUT = Input(0)
 OUTPUT = Output(0)
 
 
 def statistic(shape: tuple[int, ...], dtype: str, setting: Setting) -> TensorType:
-    """A mean or a scale. Those of 16-bit values CUDA's kernels keep in float32, the CPU's in their own dtype."""
-    widened = setting.device == "cuda" and dtype in ("float16", "bfloat16")
+    """A mean or a scale. Of 16-bit values CUDA's kernels keep it in float32, the CPU's in the dtype of the weights."""
+    widened = (setting.device == "cuda" or setting.weights == "float32") and dtype in ("float16", "bfloat16")
     return TensorType(shape, "float32" if widened else dtype)
+
+
+def excess(what: str, numel: int, dtype: str) -> tuple[Own, ...]:
+    """So many values more than all that is counted anyway; nothing where there are not more."""
+    return (Own(what, TensorType((numel,), dtype)),) if numel > 0 else ()

@@ -6,7 +6,7 @@ from typing import Literal
 
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
-from archcost.keeping import Gradient, Handed, Own, Saved, Scratch, Setting
+from archcost.keeping import PASSED_ON, VIEWED, Gradient, Own, Saved, Scratch, Setting
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Arity
 from archcost.tensors import Tensors, TensorType
@@ -29,7 +29,7 @@ class Sum(Layer):
         return ()
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (Handed(0, whole=False),)
+        return (VIEWED,)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {0: 0}, "added"),)
@@ -70,7 +70,7 @@ class Total(Layer):
         return ()
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (Handed(),) * len(inputs)
+        return (PASSED_ON,) * len(inputs)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Elementwise(1, len(inputs) - 1, {}, "added"),)

@@ -31,7 +31,7 @@ class Mark(NamedTuple):
 
 
 class Arrived(NamedTuple):
-    """A gradient on its way: its storage, and whether it fills that without gaps."""
+    """A gradient on its way: its storage, and whether it is that, without gaps and without another hand on it."""
 
     storage: int
     whole: bool
@@ -159,7 +159,7 @@ class Player:
         if op.scratch.forward or op.name in self.kernels:
             tape.brief([*self._scratch(op, op.scratch.forward), *self._kernel(op, 0)])
         for storage in makes:
-            if storage in self.program.cached:
+            if tape.copies.get(storage, storage) in self.program.cached:
                 refs[storage] += 1
             elif refs[storage] == 0:
                 tape.events.append(~storage)
@@ -179,7 +179,8 @@ class Player:
         self._waits = dict(self.program.waits)
         self.tape.mark("backward", last.name, len(self.program.ops) - 1)
         like = last.node.output_types[0]
-        self._arrived[root] = Arrived(self.tape.new(Held(last.name, "temporaries", "gradient", like)), True)
+        start = self.tape.new(Held(last.name, "temporaries", "gradient", like), 2)  # the caller of backward has it too
+        self._arrived[root] = Arrived(start, True)
         inside = self._inside()
         for index in range(len(self.program.ops) - 1, -1, -1):
             op, segment = self.program.ops[index], inside.get(index)
@@ -190,6 +191,7 @@ class Player:
                 self._backward(index, op, arriving)
             if segment is not None and index == segment.first:
                 self._let_go(self._checkpoints.pop(segment))
+        self.tape.release(start)
 
     def _backward(self, index: int, op: Op, arriving: Mapping[int, Arrived]) -> None:
         self.tape.mark("backward", op.name, index)
@@ -206,8 +208,9 @@ class Player:
         if isinstance(give.gradient, Handed):
             handed = arriving[op.takes[give.gradient.output]]
             self.tape.refs[handed.storage] += 1
-            return Arrived(handed.storage, handed.whole and give.gradient.whole)
-        return Arrived(self.tape.new(self._gradient(give, give.gradient)), give.gradient.numel == give.like.numel)
+            return Arrived(handed.storage, handed.whole and not give.gradient.is_view)
+        whole = not give.is_view and give.gradient.numel == give.like.numel
+        return Arrived(self.tape.new(self._gradient(give, give.gradient)), whole)
 
     def _gradient(self, give: Give, tensor: TensorType) -> Held:
         of = self.program.places[give.place]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from archcost.costs.gradients import NOTHING, Needs, gradients_needed
-from archcost.costs.storages import Kept, Storage, copied, kept
+from archcost.costs.precision import Cast
+from archcost.costs.storages import Kept, Storage, copied, copy_owner, kept
 from archcost.graph import ModelGraph, Node, Port
 from archcost.keeping import NO_SCRATCH, Device, Gradient, Handed, Scratch
 from archcost.layers.base import Weight
@@ -52,6 +53,8 @@ class Give(NamedTuple):
     gradient: Gradient
     like: TensorType
     """What it is the gradient of."""
+    is_view: bool = False
+    """Whether a new one is a view of what was computed, to which nothing is added in place."""
 
 
 class Op(NamedTuple):
@@ -133,11 +136,19 @@ class _Writer:
         for port, reader in last.items():
             if port not in held and port.producer not in self.graph.inputs:
                 ends.setdefault(reader, []).append(port)
+        casts: list[Op] = []
+        read: list[int] = []
         for node in self.graph.nodes:
+            read += map(self._at, ends.get(node.name, ()))
+            if isinstance(node.layer, Cast):  # what it reads lives until the layer that it casts for is done
+                casts.append(self._op(node, ()))
+                continue
+            # Arguments are cast from the last to the first: bias, weight, input (as compiled by GCC).
             copies = list(self._copies(node))
-            self.ops += copies
-            passing = [copy.outputs[0] for copy in copies if copy.outputs]
-            self.ops.append(self._op(node, (*map(self._at, ends.get(node.name, ())), *passing)))
+            read += [copy.outputs[0] for copy in copies if copy.outputs]
+            self.ops += [*copies, *casts, self._op(node, tuple(read))]
+            casts.clear()
+            read.clear()
         root = self._root()
         outputs = {Port(node.name, index): node for node in self.graph.nodes for index in range(len(node.output_types))}
         unread = [port for port in outputs if port not in last and port not in held]
@@ -196,26 +207,29 @@ class _Writer:
         return node.shared.owner, tensor
 
     def _copies(self, node: Node) -> Iterator[Op]:
-        """Autocast's copies of weights, each made by the first layer that works on it.
+        """Autocast's copies of weights, each made by the first layer that works on it, the bias first.
 
-        Those of trained weights its cache holds until forward ends (cached_cast in autocast_mode.cpp).
+        Its cache holds those of trained weights until forward ends, but not those of views, as a transposed weight is
+        (cached_cast in autocast_mode.cpp).
         """
-        for weight in node.weights:
+        for weight in reversed(node.weights):
             owner, tensor = self._weight(node, weight)
             if weight.cast is None:
                 continue
-            copy = Storage(owner, "weight", copied(weight.name, weight.cast), TensorType(tensor.shape, weight.cast))
+            whose, transposed = copy_owner(node, weight)
+            copy = Storage(whose, "weight", copied(weight.name, weight.cast), TensorType(tensor.shape, weight.cast))
             if copy in self.numbers:
                 continue
             number = self._number(copy)
-            cached = self.trainable[owner]
+            cached = self.trainable[owner] and not transposed
             if cached:
                 self.cached.append(number)
             trained = weight.name in self.needs.get(node.name, NOTHING).weights
-            place = self._place((owner, copy.what))
-            gives = (self._parameter(owner, weight.name, tensor),) if trained else ()
+            place = self._place((whose, copy.what))
+            given = self._parameter(owner, weight.name, tensor)._replace(is_view=transposed) if trained else None
+            gives = () if given is None else (given,)
             outputs = () if cached else (number,)
-            yield Op(f"{owner} ({copy.what})", (number,), outputs, (), (), (), False, (place,), gives, NO_SCRATCH, node)
+            yield Op(f"{whose} ({copy.what})", (number,), outputs, (), (), (), False, (place,), gives, NO_SCRATCH, node)
 
     def _parameter(self, owner: str, name: str, tensor: TensorType) -> Give:
         place = self._place((owner, name))
@@ -256,10 +270,12 @@ class _Writer:
                 continue
             owner, tensor = self._weight(node, weight)
             if weight.cast is None:
-                yield self._parameter(owner, weight.name, tensor)
-                continue
-            copy = TensorType(tensor.shape, weight.cast)
-            yield Give(self._place((owner, copied(weight.name, weight.cast))), copy, copy)
+                give = self._parameter(owner, weight.name, tensor)
+            else:
+                copy = TensorType(tensor.shape, weight.cast)
+                give = Give(self._place((copy_owner(node, weight)[0], copied(weight.name, weight.cast))), copy, copy)
+            transposed = node.shared is not None and node.shared.transposed
+            yield give._replace(is_view=weight.name == "weight" and (transposed or node.layer.weight_gradient_is_view))
 
 
 def weight_type(weight: Weight, node: Node) -> TensorType:

@@ -13,8 +13,9 @@ from typing import Literal, NamedTuple
 from archcost.costs.gradients import NOTHING, Needs, gradients_required
 from archcost.graph import ModelGraph, Node, Port
 from archcost.keeping import Device, Gradient, Input, Output, Saved, Scratch, Setting, Stored
+from archcost.layers.base import Weight
 from archcost.layouts import Layout
-from archcost.tensors import TensorType
+from archcost.tensors import Tensors, TensorType
 
 Role = Literal["input", "output", "weight", "saved"]
 """Of the network's inputs, of what layers put out, of parameters and buffers, of what lives for backward alone."""
@@ -71,6 +72,7 @@ class _Rules(NamedTuple):
     aliases: tuple[int | None, ...]
     layouts: tuple[Layout, ...]
     overwrites: bool
+    allocated: Tensors
     passing: Passing
 
 
@@ -93,7 +95,7 @@ def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu", autog
         passing[node.name] = rules.passing
         for index, (alias, layout) in enumerate(zip(rules.aliases, rules.layouts, strict=True)):
             port = Port(node.name, index)
-            places[port] = _made(node, index) if alias is None else places[node.inputs[alias]]
+            places[port] = _made(node, index, rules.allocated[index]) if alias is None else places[node.inputs[alias]]
             layouts[port] = layout
         if rules.overwrites:
             spoiled[node.name] = tuple(keepers.get(places[node.inputs[0]], ()))
@@ -111,12 +113,13 @@ def _ask(node: Node, setting: Setting) -> _Rules:
         layer.aliases(inputs, outputs, setting),
         layer.layouts(inputs, outputs, setting),
         layer.overwrites(setting),
+        layer.allocated(inputs, outputs),
         Passing(layer.gradients(inputs, outputs, setting), layer.scratch(inputs, outputs, setting)),
     )
 
 
-def _made(node: Node, index: int) -> Storage:
-    return Storage(node.name, "output", f"output {index}" if index else "output", node.output_types[index])
+def _made(node: Node, index: int, tensor: TensorType) -> Storage:
+    return Storage(node.name, "output", f"output {index}" if index else "output", tensor)
 
 
 def unique(storages: Iterable[Storage]) -> tuple[Storage, ...]:
@@ -126,7 +129,8 @@ def unique(storages: Iterable[Storage]) -> tuple[Storage, ...]:
 def _setting(node: Node, needs: Needs, layouts: Mapping[Port, Layout], training: bool, device: Device) -> Setting:
     arriving = tuple([layouts[port] for port in node.inputs])
     given = arriving if any(layout is not None for layout in arriving) else ()
-    return Setting(frozenset(needs.operands), training, device, given)
+    weights = node.weights[0].dtype if node.weights and node.weights[0].cast is None else None
+    return Setting(frozenset(needs.operands), training, device, given, weights)
 
 
 def _follow(reference: Saved, node: Node, places: Mapping[Port, Storage]) -> Storage:
@@ -150,8 +154,16 @@ def _stored(name: str, node: Node) -> Storage:
         owner = node.shared.owner
         shape = (shape[1], shape[0], *shape[2:]) if node.shared.transposed else shape
     if weight.cast is not None:
+        owner, _ = copy_owner(node, weight)
         return Storage(owner, "weight", copied(name, weight.cast), TensorType(shape, weight.cast))
     return Storage(owner, "weight", name, TensorType(shape, dtype))
+
+
+def copy_owner(node: Node, weight: Weight) -> tuple[str, bool]:
+    """Whose copy autocast makes of a weight, and whether it is one of a transposed weight: such is the reader's own."""
+    if weight.name != "weight" or node.shared is None:
+        return node.name, False
+    return (node.name, True) if node.shared.transposed else (node.shared.owner, False)
 
 
 def copied(name: str, dtype: str) -> str:

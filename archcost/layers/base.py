@@ -144,6 +144,13 @@ class Layer(BaseModel):
             return ()
         return tuple(kept for kept in self.keeps(inputs, outputs, setting) if isinstance(kept, Own))
 
+    def allocated(self, inputs: Tensors, outputs: Tensors) -> Tensors:
+        """What each output's storage holds, where torch leaves it larger than the output."""
+        return outputs
+
+    weight_gradient_is_view: ClassVar[bool] = False
+    """Whether backward makes the gradient of `weight` as a view of another tensor."""
+
     @property
     def shared_weight(self) -> str | None:
         """`name.weight` or `name.weight.T` when this layer uses another's weight."""

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import NO_SCRATCH, PASSED_ON, Gradient, Handed, Input, Own, Saved, Scratch, Setting
+from archcost.keeping import NO_SCRATCH, PASSED_ON, VIEWED, Gradient, Input, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis, require_floating
 from archcost.layers.order import ValueByValue
 from archcost.layouts import Layout, channels_last, is_channels_last
@@ -95,6 +95,12 @@ class Mul(ValueByValue):
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return tuple(Input(1 - operand) for operand in (1, 0) if operand in setting.needs)
 
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """The product for a stretched input, before it is summed up; if both are, each beside the other's."""
+        products = [index for index in (0, 1) if index in setting.needs and inputs[index].shape != outputs[0].shape]
+        numel = len(products) * outputs[0].numel - sum(inputs[index].numel for index in products[1:])
+        return Scratch(backward=excess("products before they are summed", numel, outputs[0].dtype))
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         gradients = {index: 1 + stretched(inputs, outputs[0]).get(index, 0) for index in (0, 1)}
         return (Elementwise(outputs[0].numel, 1, {**gradients}, "multiplied"),)
@@ -134,7 +140,7 @@ class Concat(Layer):
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
         """Slices of the one that arrives."""
-        return (Handed(whole=len(inputs) == 1),) * len(inputs)
+        return (VIEWED,) * len(inputs)
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         """Images that all have their channels last stay so."""

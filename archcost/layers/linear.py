@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import INPUT, Own, Saved, Setting, Stored
+from archcost.keeping import INPUT, NO_SCRATCH, Own, Saved, Scratch, Setting, Stored
 from archcost.layers.base import Flag, Size, Weight, WeightedLayer, WeightReference, require_floating
 from archcost.layouts import view
 from archcost.tensors import Tensors, TensorType
@@ -18,6 +19,8 @@ class Linear(WeightedLayer):
     """(…, in) → (…, out); weight (out, in); MACs rows·in·out (torch.nn.Linear)."""
 
     prefix: ClassVar[str] = "fc"
+    weight_gradient_is_view: ClassVar[bool] = True
+    """Torch multiplies by `weight.t()`, whose backward turns the product around again."""
 
     type: Literal["linear"] = "linear"
     out_features: Size
@@ -50,6 +53,14 @@ class Linear(WeightedLayer):
         viewed = source.rank == 2 or view(source.shape, setting.layout(0), matrix.shape) is not None
         rows: Saved = INPUT if viewed else Own("rows of the input", matrix)
         return (*((Stored("weight"),) if 0 in setting.needs else ()), *((rows,) if "weight" in setting.needs else ()))
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """Where no weight gradient is wanted, torch takes the input as a stack of matrices, by a copy if it must."""
+        shape = inputs[0].shape
+        stack = (prod(shape[:-2]), *shape[-2:])
+        if "weight" in setting.needs or inputs[0].rank < 4 or view(shape, setting.layout(0), stack) is not None:
+            return NO_SCRATCH
+        return Scratch(forward=(Own("matrices of the input", inputs[0]),))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         """It mixes the last axis, which is a spatial one as soon as there are three."""
