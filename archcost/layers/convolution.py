@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import INPUT, Own, Saved, Setting, Stored
+from archcost.keeping import INPUT, Own, Saved, Scratch, Setting, Stored, excess
 from archcost.layers.base import (
     Counts,
     Flag,
@@ -20,6 +20,7 @@ from archcost.layers.base import (
     require_images,
     require_positive,
 )
+from archcost.layers.circular import circular_backward
 from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, left_over, product
 from archcost.layouts import Layout, is_row_major
@@ -154,15 +155,28 @@ class Convolution(Kernel):
 
         The gradient of a reflected or replicated border is worked out from the input, which is then kept too.
         """
-        padded = self._padded(inputs[0])
-        if padded == inputs[0] and self.padding_mode == "zeros":
+        if not self._pads_a_copy(inputs[0]):
             return super().keeps(inputs, outputs, setting)
+        padded = self._padded(inputs[0])
         for_padding = (INPUT,) if self.padding_mode in ("reflect", "replicate") and 0 in setting.needs else ()
         return (*for_padding, Own("padded input", padded), Stored("weight"))
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """The padded input's gradient, which is larger than the input's."""
+        forward = self.unkept(inputs, outputs, setting)
+        if 0 not in setting.needs or not self._pads_a_copy(inputs[0]):
+            return Scratch(forward)
+        more = self._padded(inputs[0]).numel - inputs[0].numel
+        if self.padding_mode == "circular":
+            more = max(more, circular_backward(inputs[0], self.paddings()) - outputs[0].numel)
+        return Scratch(forward, excess("gradient of the padded input", more, inputs[0].dtype))
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         """Circular padding is written row by row."""
         return (None,) if self.padding_mode == "circular" else super().layouts(inputs, outputs, setting)
+
+    def _pads_a_copy(self, source: TensorType) -> bool:
+        return self.padding_mode != "zeros" or self._padded(source) != source
 
     def _padded(self, source: TensorType) -> TensorType:
         """The copy that torch pads; of zeros, only what the far sides have more than the near ones."""

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.keeping import INPUT, Own, Saved, Setting
+from archcost.keeping import INPUT, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Number, Size, require_floating
 from archcost.layers.order import ValueByValue
 from archcost.tensors import Tensors, TensorType
@@ -43,9 +43,25 @@ class LocalResponseNorm(ValueByValue):
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """Torch pads the squares, averages them, and divides by a power: the padded squares, its base and its value."""
-        batch, channels, *sizes = inputs[0].shape
-        squares = TensorType((batch, channels + self.size - 1, *sizes), inputs[0].dtype)
+        squares = self._padded(inputs[0])
         return (INPUT, Own("padded squares", squares), Own("base", inputs[0]), Own("divisor", inputs[0]))
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """Beside the output: the squares' means, scaled and raised by k, or the padded squares.
+
+        Backward of the quotient makes three tensors for the divisor's gradient, and has what was kept around it.
+        By the time of the padded squares' gradient, base, divisor and what arrived are gone.
+        """
+        source, padded = inputs[0], self._padded(inputs[0]).numel
+        forward = (
+            () if setting.needs else excess("squares and their means", max(2 * source.numel, padded), source.dtype)
+        )
+        backward = max(3 * source.numel, padded - 2 * source.numel)
+        return Scratch(forward, excess("gradients of divisor and squares", backward, source.dtype))
+
+    def _padded(self, source: TensorType) -> TensorType:
+        batch, channels, *sizes = source.shape
+        return TensorType((batch, channels + self.size - 1, *sizes), source.dtype)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """A value: square, scale, power, division (4), and an addition a term; backward 7 and an addition a term.

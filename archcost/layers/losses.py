@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.keeping import INPUT, Input, Own, Saved, Setting
+from archcost.keeping import INPUT, Input, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Arity, Layer, Number, require_floating
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Elementwise, Reduction, Work
@@ -46,6 +46,12 @@ class CrossEntropy(Loss):
         """Labels, the scores' log-probabilities, and the sum of the labels' weights."""
         scores = inputs[0]
         return (Input(1), Own("log-probabilities", scores), Own("total weight", TensorType((), scores.dtype)))
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """Their gradient, before the scores'. The loss's own and the total weight, two scalars, are gone by then."""
+        scores = inputs[0]
+        backward = excess("gradient of the log-probabilities", scores.numel - 2, scores.dtype)
+        return Scratch(self.unkept(inputs, outputs, setting), backward)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """log_softmax (5 a score), then an addition a label.
@@ -96,6 +102,9 @@ class L1Penalty(Loss):
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """The values whose sign backward takes."""
         return (INPUT,)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        return Scratch((Own("absolute values", inputs[0]),), (Own("signs", inputs[0]),))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Absolute value and sum; backward sign and product."""

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import INPUT, Own, Saved, Setting, Stored, statistic
+from archcost.keeping import INPUT, Own, Saved, Scratch, Setting, Stored, excess, statistic
 from archcost.layers.base import (
     Flag,
     Number,
@@ -23,7 +23,7 @@ from archcost.layers.base import (
     require_images,
 )
 from archcost.layers.order import OfImages
-from archcost.layouts import Layout, channels_last, is_channels_last, is_row_major, is_same
+from archcost.layouts import Layout, channels_last, is_channels_last, is_row_major, is_same, like
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Elementwise, Operand, Reduction, Work
 
@@ -63,6 +63,10 @@ class ChannelNorm(WeightedLayer):
         numel = inputs[0].numel
         standardise = Reduction(numel, STANDARDISE, {0: STANDARDISE_BACKWARD}, "standardised")
         return (standardise, *scale_and_shift(numel, self.has_affine(), self.has_affine()))
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """The statistics are worked out for nobody as well."""
+        return Scratch(self.unkept(inputs, outputs, setting))
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         values = {"C": inputs[0].shape[1]}
@@ -176,6 +180,26 @@ class InstanceNorm2d(ChannelNorm):
             *(mean_and_scale(channels, source, setting) if own else ()),
         )
 
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """The bias is repeated as well, and so are gradients of weights before they are summed up.
+
+        Running statistics are averaged over the batch at the end, when all that nobody keeps is gone.
+        """
+        source = inputs[0]
+        batch, channels = source.shape[:2]
+        forward = list(self.unkept(inputs, outputs, setting))
+        if self.affine:
+            forward.append(Own("repeated bias", TensorType((batch * channels,), source.dtype)))
+        if self.track_running_stats and setting.training and setting.needs:
+            forward.append(Own("averaged running statistic", TensorType((channels,), source.dtype)))
+        backward = [
+            gradient
+            for name in ("weight", "bias")
+            if name in setting.needs
+            for gradient in excess(f"gradient of the repeated {name}", (batch - 1) * channels, source.dtype)
+        ]
+        return Scratch(tuple(forward), tuple(backward))
+
 
 class GroupNorm(ChannelNorm, OfImages):
     """Mean and variance of each group of channels of each sample (torch.nn.GroupNorm)."""
@@ -259,6 +283,9 @@ class LayerNorm(FeatureNorm):
         names = [weight.name for weight in self.weights(inputs)]
         return (INPUT, *(Stored(name) for name in names), *mean_and_scale(rows, inputs[0], setting))
 
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        return Scratch(self.unkept(inputs, outputs, setting))
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """A value: mean, difference, square, sum, scale; backward two sums (3) and their combination (4)."""
         numel = inputs[0].numel
@@ -286,23 +313,59 @@ class RMSNorm(FeatureNorm, OfImages):
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """On the CPU torch composes it of products, in float32 where the input has fewer bits; on CUDA one kernel."""
-        source = inputs[0]
+        source, wide = inputs[0], self._wide(inputs[0])
         rows = source.shape[: source.rank - len(self.normalized(inputs))]
         scale = (Stored("weight"),) if self.elementwise_affine else ()
-        if setting.device == "cuda":
+        if self._is_fused(inputs, setting):
             return (INPUT, *scale, Own("1/root", statistic(rows, source.dtype, setting)))
-        halved = source.dtype in ("float16", "bfloat16")
-        wide = TensorType(source.shape, "float32" if halved else source.dtype)
         kept: list[Saved] = []
         if 0 in setting.needs:
             kept += [
-                Own("input in float32", wide) if halved else INPUT,
+                INPUT if wide == source else Own("input in float32", wide),
                 Own("1/root", TensorType(rows, wide.dtype)),
                 *scale,
             ]
         if "weight" in setting.needs:
             kept.append(Own("normalised input", wide))
         return tuple(kept)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """The worst moments of torch's composition, in bytes (aten/src/ATen/native/layer_norm.cpp)."""
+        if self._is_fused(inputs, setting):
+            return Scratch(self.unkept(inputs, outputs, setting))
+        source, wide = inputs[0], self._wide(inputs[0])
+        full, narrow = wide.nbytes, source.nbytes
+        roots = TensorType(source.shape[: source.rank - len(self.normalized(inputs))], wide.dtype).nbytes
+        widened = full if wide != source else 0
+        normalised = full if "weight" in setting.needs else 0
+        moments = [
+            widened + full + 2 * roots,  # squares, their means, the roots
+            widened + roots + (2 if self.elementwise_affine else 1) * full,  # normalised; times the weight
+        ]
+        if like(source.shape, [(source.shape, setting.layout(0))]) != self.layouts(inputs, outputs, setting)[0]:
+            moments.append(widened + roots + normalised + 2 * full)  # made row-major
+        if widened:
+            moments.append(
+                (widened if 0 in setting.needs else 0) + roots + normalised + full + narrow
+            )  # narrowed again
+        kept = sum(own.tensor.nbytes for own in self.saved(inputs, outputs, setting) if isinstance(own, Own))
+        if 0 in setting.needs:
+            # Three factors of the squares' gradient, beside that of the product; what arrived, the roots and the
+            # normalised input are gone.
+            backward = 5 * full - 2 * narrow - normalised - roots
+        else:
+            backward = 2 * full - narrow if widened else full
+        return Scratch(
+            excess("bytes of products of the input", max(moments) - narrow - kept, "uint8"),
+            excess("bytes of products of the gradient", backward, "uint8"),
+        )
+
+    def _is_fused(self, inputs: Tensors, setting: Setting) -> bool:
+        """On CUDA torch has one kernel, but for images with their channels last."""
+        return setting.device == "cuda" and not is_channels_last(inputs[0].shape, setting.layout(0))
+
+    def _wide(self, source: TensorType) -> TensorType:
+        return TensorType(source.shape, "float32" if source.dtype in ("float16", "bfloat16") else source.dtype)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Square, sum, scale: 3 a value; backward a product and a sum, a product and a difference, a scale: 5."""

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import INPUT, Output, Own, Saved, Setting
+from archcost.keeping import INPUT, NO_SCRATCH, Output, Own, Saved, Scratch, Setting
 from archcost.layers.base import (
     Counts,
     Flag,
@@ -132,6 +132,10 @@ class MaxPool(Pool):
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return (INPUT, kept_indices(outputs))
 
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """Torch finds the indices also where nobody wants them."""
+        return Scratch(self.unkept(inputs, outputs, setting))
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """k comparisons an output; backward, one addition an output, at the index it came from."""
         return (Reduction(outputs[0].numel, prod(self.kernels()), {0: 1}, "maximum of a window"),)
@@ -146,6 +150,10 @@ class MaxPool1d(MaxPool):
         """Where neither gradient nor indices are wanted, a kernel of its own."""
         wanted = self.return_indices or setting.needs
         return super().layouts(inputs, outputs, setting) if wanted else (None,)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """The CPU's own kernel finds no indices."""
+        return NO_SCRATCH if setting.device == "cpu" else super().scratch(inputs, outputs, setting)
 
 
 class MaxPool2d(MaxPool):
@@ -297,6 +305,9 @@ class AdaptiveMaxPool2d(AdaptivePool):
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return (INPUT, kept_indices(outputs))
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        return Scratch(self.unkept(inputs, outputs, setting))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """One comparison a value read; backward, one addition an output."""

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import Input, Saved, Setting
+from archcost.keeping import NO_SCRATCH, Input, Own, Saved, Scratch, Setting
 from archcost.layers.base import Arity, Sizes, per_axis, require_images, require_positive
 from archcost.layers.pooling import Slid
 from archcost.layers.symbols import AXES, asked_for
@@ -55,6 +55,12 @@ class MaxUnpool(Slid):
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """Where the values were put."""
         return (Input(1),)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """Backward reads row by row a gradient that lies as the output does."""
+        if self.layouts(inputs, outputs, setting)[0] is None:
+            return NO_SCRATCH
+        return Scratch(backward=(Own("row-major gradient", outputs[0]),))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """No arithmetic either way: backward picks each value's gradient up by its index."""
