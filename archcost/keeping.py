@@ -110,8 +110,3 @@ def statistic(shape: tuple[int, ...], dtype: str, setting: Setting) -> TensorTyp
 def excess(what: str, numel: int, dtype: str) -> tuple[Own, ...]:
     """So many values more than all that is counted anyway; nothing where there are not more."""
     return (Own(what, TensorType((numel,), dtype)),) if numel > 0 else ()
-
-
-def excess(what: str, numel: int, dtype: str) -> tuple[Own, ...]:
-    """So many values more than all that is counted anyway; nothing where there are not more."""
-    return (Own(what, TensorType((numel,), dtype)),) if numel > 0 else ()

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import NO_SCRATCH, PASSED_ON, Gradient, Handed, Input, Own, Saved, Scratch, Setting, excess
+from archcost.keeping import NO_SCRATCH, PASSED_ON, VIEWED, Gradient, Input, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis, require_floating
 from archcost.layers.order import ValueByValue
 from archcost.layouts import Layout, channels_last, is_channels_last
@@ -140,7 +140,7 @@ class Concat(Layer):
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
         """Slices of the one that arrives."""
-        return (Handed(whole=len(inputs) == 1),) * len(inputs)
+        return (VIEWED,) * len(inputs)
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         """Images that all have their channels last stay so."""

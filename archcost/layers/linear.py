@@ -19,6 +19,8 @@ class Linear(WeightedLayer):
     """(…, in) → (…, out); weight (out, in); MACs rows·in·out (torch.nn.Linear)."""
 
     prefix: ClassVar[str] = "fc"
+    weight_gradient_is_view: ClassVar[bool] = True
+    """Torch multiplies by `weight.t()`, whose backward turns the product around again."""
 
     type: Literal["linear"] = "linear"
     out_features: Size

@@ -83,6 +83,10 @@ class MSE(Loss):
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return (Input(0), Input(1))
 
+    def allocated(self, inputs: Tensors, outputs: Tensors) -> Tensors:
+        """The scalar stays in the storage made for all squares (`TORCH_META_FUNC(mse_loss)` in native/Loss.cpp)."""
+        return (inputs[0],)
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Difference, square, sum; backward, for each side, the difference again and a product with 2·dy/N."""
         return (Reduction(inputs[0].numel, 3, {0: 2, 1: 2}, "squared differences"),)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import INPUT, NO_SCRATCH, PASSED_ON, Gradient, Saved, Scratch, Setting, excess
+from archcost.keeping import INPUT, NO_SCRATCH, PASSED_ON, VIEWED, Gradient, Saved, Scratch, Setting, excess
 from archcost.layers.base import MAX_SIZE, Axis, Count, Layer, Number, Size, normalize_axis
 from archcost.layers.circular import circular_backward
 from archcost.layers.order import OfImages
@@ -41,7 +41,7 @@ class Viewing(Reshaping):
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
         """Seen in the input's shape, also where forward had to copy."""
-        return (PASSED_ON,)
+        return (VIEWED,)
 
     def _view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int, ...] | None:
         return view(inputs[0].shape, setting.layout(0), outputs[0].shape)
@@ -55,6 +55,9 @@ class Identity(Viewing):
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return inputs
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return (PASSED_ON,)
 
 
 class Flatten(Viewing):
@@ -77,6 +80,10 @@ class Flatten(Viewing):
             )
         flat = (*shape[:first], prod(shape[first : last + 1]), *shape[last + 1 :])
         return (TensorType(flat, inputs[0].dtype),)
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        """Where nothing changes torch returns the input itself."""
+        return (PASSED_ON,) if outputs == inputs else super().gradients(inputs, outputs, setting)
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         first = normalize_axis(self.start_dim, inputs[0].rank)
@@ -170,7 +177,7 @@ class Permute(Reshaping):
         return (laid(outputs[0].shape, tuple(strides[axis] for axis in self.dims)),)
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (PASSED_ON,)
+        return (VIEWED,)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """Axes change their meaning, so the receptive field is not followed further."""
