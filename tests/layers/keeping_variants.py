@@ -25,12 +25,13 @@ from archcost.layers import (
     ReLU6,
     SiLU,
 )
+from archcost.tensors import TensorType
 from tests.layers.rows import Row, Shape
 
 SHAPE = (2, 3, 5, 7)
 
 
-def variant(layer: Layer, *inputs: Shape) -> Row:
+def variant(layer: Layer, *inputs: Shape | TensorType) -> Row:
     return Row(layer, inputs or (SHAPE,), ())
 
 

@@ -22,12 +22,12 @@ from archcost.work import Operand
 class Given:
     """The gradient of one operand. `arrived` is the floating output from which it came on, None for a new tensor.
 
-    `nbytes` are those of its storage, of which it takes up all when `whole`; `key` tells storages apart.
+    `nbytes` are those of its storage; `key` tells storages apart.
     """
 
     arrived: int | None
     nbytes: int
-    whole: bool
+    is_view: bool
     key: int
 
 
@@ -100,5 +100,5 @@ def work(module: nn.Module, inputs: Sequence[Tensor], needs: frozenset[Operand])
 
 def _given(tracker: Tracker, gradient: Tensor, arrived: Sequence[int]) -> Given:
     storage = tracker.see(gradient, None)
-    whole = storage.nbytes == gradient.numel() * gradient.element_size()
-    return Given(arrived.index(storage.key) if storage.key in arrived else None, storage.nbytes, whole, storage.key)
+    place = arrived.index(storage.key) if storage.key in arrived else None
+    return Given(place, storage.nbytes, gradient._is_view(), storage.key)  # pyright: ignore[reportPrivateUsage]
