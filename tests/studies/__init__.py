@@ -1,0 +1,1 @@
+"""Longer measurements behind a rule, run by hand: `python -m tests.studies.NAME`."""
