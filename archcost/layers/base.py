@@ -144,6 +144,10 @@ class Layer(BaseModel):
             return ()
         return tuple(kept for kept in self.keeps(inputs, outputs, setting) if isinstance(kept, Own))
 
+    def input_gradient_is_view(self, inputs: Tensors) -> bool:
+        """Whether the new gradient that backward makes for an input is a view of another tensor."""
+        return False
+
     def allocated(self, inputs: Tensors, outputs: Tensors) -> Tensors:
         """What each output's storage holds, where torch leaves it larger than the output."""
         return outputs

@@ -62,6 +62,10 @@ class Linear(WeightedLayer):
             return NO_SCRATCH
         return Scratch(forward=(Own("matrices of the input", inputs[0]),))
 
+    def input_gradient_is_view(self, inputs: Tensors) -> bool:
+        """Of a matrix, where the input is none."""
+        return inputs[0].rank > 2
+
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         """It mixes the last axis, which is a spatial one as soon as there are three."""
         middle = tuple(SAME for _ in outputs[0].shape[2:-1])

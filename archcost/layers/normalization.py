@@ -200,6 +200,10 @@ class InstanceNorm2d(ChannelNorm):
         ]
         return Scratch(tuple(forward), tuple(backward))
 
+    def input_gradient_is_view(self, inputs: Tensors) -> bool:
+        """Of one sample with B·C channels."""
+        return True
+
 
 class GroupNorm(ChannelNorm, OfImages):
     """Mean and variance of each group of channels of each sample (torch.nn.GroupNorm)."""

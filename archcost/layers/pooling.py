@@ -155,6 +155,10 @@ class MaxPool1d(MaxPool):
         """The CPU's own kernel finds no indices."""
         return NO_SCRATCH if setting.device == "cpu" else super().scratch(inputs, outputs, setting)
 
+    def input_gradient_is_view(self, inputs: Tensors) -> bool:
+        """Torch pools images of one row."""
+        return True
+
 
 class MaxPool2d(MaxPool):
     type: Literal["max_pool2d"] = "max_pool2d"
@@ -187,6 +191,10 @@ class AvgPool1d(AvgPool):
     type: Literal["avg_pool1d"] = "avg_pool1d"
     ndim: ClassVar[int] = 1
     fewest_axes: ClassVar[int] = 3
+
+    def input_gradient_is_view(self, inputs: Tensors) -> bool:
+        """Torch pools images of one row."""
+        return True
 
 
 class AvgPool2d(AvgPool):
@@ -278,6 +286,10 @@ class AdaptiveAvgPool1d(AdaptiveAvgPool):
     type: Literal["adaptive_avg_pool1d"] = "adaptive_avg_pool1d"
     ndim: ClassVar[int] = 1
     fewest_axes: ClassVar[int] = 3
+
+    def input_gradient_is_view(self, inputs: Tensors) -> bool:
+        """Torch pools images of one row."""
+        return True
 
 
 class AdaptiveAvgPool2d(AdaptiveAvgPool):

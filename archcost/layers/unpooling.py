@@ -62,6 +62,9 @@ class MaxUnpool(Slid):
             return NO_SCRATCH
         return Scratch(backward=(Own("row-major gradient", outputs[0]),))
 
+    def input_gradient_is_view(self, inputs: Tensors) -> bool:
+        return True
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """No arithmetic either way: backward picks each value's gradient up by its index."""
         return (Gather(inputs[0].numel, 0, {}, "values put back by index"),)

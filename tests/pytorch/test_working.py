@@ -16,6 +16,7 @@ from archcost.layers import (
     CrossEntropy,
     Flatten,
     InstanceNorm2d,
+    Layer,
     Linear,
     LocalResponseNorm,
     MaxPool1d,
@@ -25,7 +26,7 @@ from archcost.layers import (
 )
 from archcost.layers.convolution import Convolution, Kernel
 from archcost.layouts import is_row_major, laid
-from archcost.tensors import TensorType
+from archcost.tensors import Tensors, TensorType
 from archcost.work import Operand
 from tests.layers.keeping_variants import SHAPE, variant
 from tests.layers.rows import Row
@@ -84,6 +85,16 @@ def check_gradients(row: Row, worked: Worked, setting: Setting) -> None:
             assert (gradient.arrived, gradient.nbytes) == (None, sizes[operand]), setting
         else:
             assert told(gradients[operand]) == seen(gradient), setting
+        if gradient.arrived is None:
+            check_view(row.layer, operand, row.input_types, gradient.is_view)
+
+
+def check_view(layer: Layer, operand: Operand, inputs: Tensors, is_view: bool) -> None:
+    """Where something may be added to the gradient: of an input that several read, of a weight that several use."""
+    if operand == 0 and not isinstance(layer, Add):
+        assert is_view == layer.input_gradient_is_view(inputs)
+    if operand == "weight" and isinstance(layer, (Kernel, Linear)):
+        assert is_view == layer.weight_gradient_is_view
 
 
 def told(gradient: Handed | TensorType) -> tuple[int | None, bool | int]:
