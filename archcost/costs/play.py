@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from archcost.costs.cpu_kernels import Call, Direction, own_memory
 from archcost.costs.program import Give, Held, Op, Program
 from archcost.graph import Port
 from archcost.keeping import Handed, Own
 from archcost.tensors import TensorType
+from archcost.work import Operand
 
 Phase = Literal["before", "forward", "recompute", "backward", "optimizer", "after"]
 
@@ -83,25 +85,19 @@ class Tape:
         self.events += [~number for number in numbers]
 
 
-class Kernel(NamedTuple):
-    """Bytes that the kernels of a layer allocate for themselves."""
-
-    forward: int
-    backward: int
-
-
 @dataclass(slots=True)
 class Player:
     """Plays parts of a step onto a tape. `out_of_place` adds gradients as torch does under a dispatch mode.
 
-    `checkpoint` is what each checkpoint keeps for itself. `kernels` are by the name of a layer.
+    `checkpoint` is what each checkpoint keeps for itself. `threads` are those of the CPU, whose kernels allocate for
+    themselves; None on a GPU.
     """
 
     program: Program
     segments: Sequence[Segment] = ()
     out_of_place: bool = False
     checkpoint: Held | None = None
-    kernels: Mapping[str, Kernel] = field(default_factory=dict[str, Kernel])
+    threads: int | None = None
     tape: Tape = field(init=False)
     gradients: dict[int, int] = field(default_factory=dict[int, int])
     """By place, the storage of a parameter's gradient."""
@@ -111,6 +107,8 @@ class Player:
     """By operation what it keeps, until its backward is done."""
     _checkpoints: dict[Segment, list[int]] = field(default_factory=dict["Segment", list[int]])
     """What a checkpoint holds, until its segment's backward is done."""
+    _own: dict[tuple[int, tuple[Operand, ...], Direction, bool], int] = field(default_factory=dict[Any, int])
+    """Bytes of kernels' own memory that were worked out before."""
     _previous: list[int] = field(default_factory=list[int])
     """What the caller still holds of the micro-batch before."""
 
@@ -156,8 +154,9 @@ class Player:
         tape.events += makes
         for storage in (*outputs, *saved):
             refs[storage] += 1
-        if op.scratch.forward or op.name in self.kernels:
-            tape.brief([*self._scratch(op, op.scratch.forward), *self._kernel(op, 0)])
+        brief = [*self._scratch(op, op.scratch.forward), *self._kernel(op, "forward")]
+        if brief:
+            tape.brief(brief)
         for storage in makes:
             if tape.copies.get(storage, storage) in self.program.cached:
                 refs[storage] += 1
@@ -196,8 +195,10 @@ class Player:
     def _backward(self, index: int, op: Op, arriving: Mapping[int, Arrived]) -> None:
         self.tape.mark("backward", op.name, index)
         given = [(give, self._give(op, give, arriving)) for give in op.gives]
-        if op.scratch.backward or op.name in self.kernels:
-            self.tape.brief([*self._scratch(op, op.scratch.backward), *self._kernel(op, 1)])
+        pieced = any(not gradient.whole for gradient in arriving.values())
+        brief = [*self._scratch(op, op.scratch.backward), *self._kernel(op, "backward", pieced)]
+        if brief:
+            self.tape.brief(brief)
         for gradient in arriving.values():
             self.tape.release(gradient.storage)
         self._let_go(self._pending.pop(index, []))
@@ -304,8 +305,15 @@ class Player:
     def _scratch(self, op: Op, own: Sequence[Own]) -> list[Held]:
         return [Held(op.name, "temporaries", each.what, each.tensor) for each in own]
 
-    def _kernel(self, op: Op, direction: Literal[0, 1]) -> list[Held]:
-        nbytes = self.kernels[op.name][direction] if op.name in self.kernels else 0
+    def _kernel(self, op: Op, direction: Direction, pieced: bool = False) -> list[Held]:
+        if self.threads is None:
+            return []
+        facts = op.node.facts
+        key = (id(facts), op.operands, direction, pieced)
+        if key not in self._own:
+            call = Call(op.node.layer, facts.input_types, facts.output_types, op.operands, self.threads, pieced)
+            self._own[key] = own_memory(call, direction)
+        nbytes = self._own[key]
         return [Held(op.name, "workspace", "the kernel's own", TensorType((nbytes,), "uint8"))] if nbytes else []
 
 

@@ -17,6 +17,7 @@ from archcost.graph import ModelGraph, Node, Port
 from archcost.keeping import NO_SCRATCH, Device, Gradient, Handed, Scratch
 from archcost.layers.base import Weight
 from archcost.tensors import TensorType
+from archcost.work import Operand
 
 Role = Literal[
     "weights", "gradients", "optimizer_state", "buffers", "inputs", "activations", "temporaries", "workspace"
@@ -75,6 +76,8 @@ class Op(NamedTuple):
     """The places of its outputs' gradients."""
     gives: tuple[Give, ...]
     scratch: Scratch
+    operands: tuple[Operand, ...]
+    """Those whose gradient backward computes."""
     node: Node
 
 
@@ -229,7 +232,9 @@ class _Writer:
             given = self._parameter(owner, weight.name, tensor)._replace(is_view=transposed) if trained else None
             gives = () if given is None else (given,)
             outputs = () if cached else (number,)
-            yield Op(f"{whose} ({copy.what})", (number,), outputs, (), (), (), False, (place,), gives, NO_SCRATCH, node)
+            yield Op(
+                f"{whose} ({copy.what})", (number,), outputs, (), (), (), False, (place,), gives, NO_SCRATCH, (), node
+            )
 
     def _parameter(self, owner: str, name: str, tensor: TensorType) -> Give:
         place = self._place((owner, name))
@@ -255,6 +260,7 @@ class _Writer:
             tuple([self._place(Port(node.name, index)) for index in range(len(outputs))]),
             tuple(self._gives(node, passing.gradients)),
             passing.scratch,
+            self.needs.get(node.name, NOTHING).operands,
             node,
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from archcost.costs.in_place import with_in_place
 from archcost.costs.loss import with_loss
 from archcost.costs.optimizers import (
     implementation,
@@ -21,7 +22,7 @@ from archcost.costs.optimizers import (
     state,
     step,
 )
-from archcost.costs.play import Kernel, Mark, Phase, Player, recomputed
+from archcost.costs.play import Mark, Phase, Player, recomputed
 from archcost.costs.precision import with_precision
 from archcost.costs.program import ROLES, Held, Program, Role, program
 from archcost.costs.reasons import why
@@ -79,6 +80,11 @@ class Timeline(Presentable):
     def sizes(self) -> tuple[int, ...]:
         """Of the storages, in bytes; nothing for workspaces."""
         return tuple([0 if held.role == "workspace" else held.tensor.nbytes for held in self.storages])
+
+    @cached_property
+    def requested(self) -> tuple[int, ...]:
+        """Of the storages, in bytes, workspaces as well."""
+        return tuple([held.tensor.nbytes for held in self.storages])
 
     @property
     def peak(self) -> int:
@@ -138,15 +144,16 @@ def timeline(
     graph: ModelGraph,
     run: Run = DEFAULT,
     device: Device = "cpu",
-    kernels: Mapping[str, Kernel] | None = None,
+    threads: int = 1,
     out_of_place: bool = False,
 ) -> Timeline:
     """Play one step of the network.
 
-    `kernels` are what the kernels of a layer allocate for themselves, by its name; `out_of_place` adds gradients at
-    forks as torch does while a dispatch mode watches. Raises ArchcostError for settings that do not suit each other
+    `threads` are those of a CPU, whose kernels allocate more with more of them; `out_of_place` adds gradients at forks
+    as torch does while a dispatch mode watches. Raises ArchcostError for settings that do not suit each other
     or the network.
     """
+    graph = with_in_place(graph, run.in_place)
     lossy = with_loss(graph) if run.trains else graph
     returned = [Port(node.name) for node in graph.outputs]
     if lossy is not graph:
@@ -156,7 +163,8 @@ def timeline(
     _refuse_spoiled(written)
     names = segments(graph, run.recompute) if run.trains else ()
     found = located(written, names)
-    player = Player(written, found, out_of_place, RNG_STATE if device == "cpu" else None, kernels or {})
+    on_cpu = device == "cpu"
+    player = Player(written, found, out_of_place, RNG_STATE if on_cpu else None, threads if on_cpu else None)
     learned = [written.storages[number] for number in written.parameters.values()] if written.root is not None else []
     player.keep(_state(learned, run, device))
     player.forward()
