@@ -12,7 +12,7 @@ from typing import NamedTuple
 from archcost.keeping import Device, Input, Output, Own, Saved, Setting, Stored
 from archcost.layers import LAYERS, Layer
 from archcost.layouts import Layout, row_major
-from archcost.tensors import format_shape
+from archcost.tensors import TensorType, format_shape
 from archcost.work import Operand
 from tests.layers import every_row
 from tests.layers.keeping_variants import VARIANTS
@@ -36,8 +36,12 @@ HEAD = (
 
 def renew(text: str) -> str:
     """The page with the table as the code has it now."""
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{table()}\n{rest[rest.index(END) :]}"
+    return replaced(text, BEGIN, table())
+
+
+def replaced(text: str, begin: str, table: str) -> str:
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{table}\n{rest[rest.index(END) :]}"
 
 
 def table() -> str:
@@ -73,7 +77,7 @@ def _line(row: Row) -> Line:
     result = _result(row, every)
     shown = [cells[0], *("" if cell == cells[0] else cell for cell in cells[1:])]
     shapes = ", ".join(str(tensor) for tensor in row.input_types)
-    return Line((result, *words), (f"`{row.layer.type}`", _example(row.layer), shapes, result, *shown))
+    return Line((result, *words), (f"`{row.layer.type}`", example(row.layer), shapes, result, *shown))
 
 
 def _told(
@@ -119,10 +123,14 @@ def _word(reference: Saved, several: bool) -> str:
 def _elements(reference: Saved) -> str:
     if not isinstance(reference, Own):
         return ""
-    tensor = reference.tensor
+    return f" ({sized(reference.tensor)})"
+
+
+def sized(tensor: TensorType) -> str:
+    """`2×3 = 6 int64`."""
     dtype = "" if tensor.dtype == "float32" else f" {tensor.dtype}"
     shape = f"{format_shape(tensor.shape)} = {tensor.numel:,}" if tensor.rank > 1 else f"{tensor.numel:,}"
-    return f" ({shape}{dtype})"
+    return f"{shape}{dtype}"
 
 
 def _result(row: Row, needs: frozenset[Operand]) -> str:
@@ -140,6 +148,6 @@ def _result(row: Row, needs: frozenset[Operand]) -> str:
     return "; ".join(when + place for when, place in places.items() if not when or place != places[""])
 
 
-def _example(layer: Layer) -> str:
+def example(layer: Layer) -> str:
     fields = layer.model_dump(exclude_defaults=True, exclude={"type"}, mode="json")
     return ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in fields.items())

@@ -24,7 +24,7 @@ from archcost.layers.base import (
 )
 from archcost.layers.order import OfImages
 from archcost.layouts import Layout, channels_last, is_channels_last, is_row_major, is_same, like
-from archcost.tensors import Tensors, TensorType
+from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.work import Elementwise, Operand, Reduction, Work
 
 STANDARDISE, STANDARDISE_BACKWARD = 5, 7
@@ -359,9 +359,10 @@ class RMSNorm(FeatureNorm, OfImages):
             backward = 5 * full - 2 * narrow - normalised - roots
         else:
             backward = 2 * full - narrow if widened else full
+        size = DTYPE_BYTES[source.dtype]
         return Scratch(
-            excess("bytes of products of the input", max(moments) - narrow - kept, "uint8"),
-            excess("bytes of products of the gradient", backward, "uint8"),
+            excess("products of the input", (max(moments) - narrow - kept) // size, source.dtype),
+            excess("products of the gradient", backward // size, source.dtype),
         )
 
     def _is_fused(self, inputs: Tensors, setting: Setting) -> bool:

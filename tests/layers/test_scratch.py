@@ -1,0 +1,34 @@
+"""Scratch and gradients by hand, where no CPU can tell: on CUDA. tests/pytorch/test_working.py has the rest."""
+
+from __future__ import annotations
+
+from archcost.keeping import NO_SCRATCH, Own, Scratch, Setting
+from archcost.layers import Dropout, MaxPool1d, RMSNorm
+from archcost.layouts import channels_last
+from archcost.tensors import TensorType
+
+NOBODY = Setting(frozenset(), device="cuda")
+IMAGES = (TensorType((2, 3, 5, 7)),)
+
+
+def test_dropout_draws_bytes() -> None:
+    mask = Own("mask", TensorType((2, 3, 5, 7), "bool"))
+    assert Dropout().scratch(IMAGES, IMAGES, NOBODY) == Scratch((mask,))
+
+
+def test_a_maximum_over_one_axis_finds_indices_for_nobody() -> None:
+    """The CPU has a kernel without."""
+    inputs, outputs = (TensorType((2, 3, 7)),), (TensorType((2, 3, 3)),)
+    indices = Own("indices", TensorType((2, 3, 3), "int64"))
+    assert MaxPool1d(kernel_size=2).scratch(inputs, outputs, NOBODY) == Scratch((indices,))
+    assert MaxPool1d(kernel_size=2).scratch(inputs, outputs, Setting(frozenset())) == NO_SCRATCH
+
+
+def test_a_fused_norm_makes_nothing_but_the_roots() -> None:
+    """Images with their channels last are the exception: composed as on the CPU."""
+    trained = Setting(frozenset({0, "weight"}), device="cuda")
+    assert RMSNorm().scratch(IMAGES, IMAGES, trained) == NO_SCRATCH
+    assert RMSNorm().scratch(IMAGES, IMAGES, NOBODY) == Scratch((Own("1/root", TensorType((2, 3, 5))),))
+    last = Setting(frozenset({0, "weight"}), device="cuda", layouts=(channels_last((2, 3, 5, 7)),))
+    # 210 values with 30 roots: five tensors alive, less what arrived, what is given, the normalised input and the roots.
+    assert RMSNorm().scratch(IMAGES, IMAGES, last).backward[0].tensor.numel == 5 * 210 - 3 * 210 - 30
