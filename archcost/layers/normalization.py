@@ -366,8 +366,9 @@ class RMSNorm(FeatureNorm, OfImages):
         )
 
     def _is_fused(self, inputs: Tensors, setting: Setting) -> bool:
-        """On CUDA torch has one kernel, but for images with their channels last."""
-        return setting.device == "cuda" and not is_channels_last(inputs[0].shape, setting.layout(0))
+        """On CUDA torch has one kernel, but for images with their channels last and for a weight of another dtype."""
+        mixed = self.elementwise_affine and setting.weights is not None
+        return setting.device == "cuda" and not mixed and not is_channels_last(inputs[0].shape, setting.layout(0))
 
     def _wide(self, source: TensorType) -> TensorType:
         return TensorType(source.shape, "float32" if source.dtype in ("float16", "bfloat16") else source.dtype)

@@ -25,10 +25,13 @@ def test_a_maximum_over_one_axis_finds_indices_for_nobody() -> None:
 
 
 def test_a_fused_norm_makes_nothing_but_the_roots() -> None:
-    """Images with their channels last are the exception: composed as on the CPU."""
+    """Images with their channels last are composed as on the CPU, and so is a norm whose weight has another dtype."""
     trained = Setting(frozenset({0, "weight"}), device="cuda")
     assert RMSNorm().scratch(IMAGES, IMAGES, trained) == NO_SCRATCH
     assert RMSNorm().scratch(IMAGES, IMAGES, NOBODY) == Scratch((Own("1/root", TensorType((2, 3, 5))),))
     last = Setting(frozenset({0, "weight"}), device="cuda", layouts=(channels_last((2, 3, 5, 7)),))
-    # 210 values with 30 roots: five tensors alive, less what arrived, what is given, the normalised input and the roots.
+    # 210 values, 30 roots: five tensors alive, less what arrived, what is given, the normalised input and the roots.
     assert RMSNorm().scratch(IMAGES, IMAGES, last).backward[0].tensor.numel == 5 * 210 - 3 * 210 - 30
+    half, mixed = (TensorType((2, 7), "bfloat16"),), Setting(frozenset({0}), device="cuda", weights="float32")
+    # 14 values and 2 roots of 4 bytes, in units of 2: five tensors, less what arrived and what is given, and roots.
+    assert RMSNorm().scratch(half, half, mixed).backward[0].tensor.numel == 2 * 5 * 14 - 2 * 14 - 2 * 2
