@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from archcost import hardware, layers, pytorch
     from archcost.costs import ModelCost, cost
+    from archcost.costs.run import Run
+    from archcost.costs.timeline import Timeline, timeline
     from archcost.errors import ArchcostError
+    from archcost.estimates import Estimate, estimate
     from archcost.graph import ModelGraph, build
     from archcost.spec import ModelSpec, load, loads
 
@@ -25,29 +28,39 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArchcostError",
+    "Estimate",
     "ModelCost",
     "ModelGraph",
     "ModelSpec",
+    "Run",
+    "Timeline",
     "__version__",
     "build",
     "cost",
+    "estimate",
     "hardware",
     "layers",
     "load",
     "loads",
     "pytorch",
+    "timeline",
 ]
 
 _PARTS = ("hardware", "layers", "pytorch")
 _HOMES = {
     "ArchcostError": "archcost.errors",
+    "Estimate": "archcost.estimates",
     "ModelCost": "archcost.costs",
     "ModelGraph": "archcost.graph",
     "ModelSpec": "archcost.spec",
+    "Run": "archcost.costs.run",
+    "Timeline": "archcost.costs.timeline",
     "build": "archcost.graph",
     "cost": "archcost.costs",
+    "estimate": "archcost.estimates",
     "load": "archcost.spec",
     "loads": "archcost.spec",
+    "timeline": "archcost.costs.timeline",
 }
 
 

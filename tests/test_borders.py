@@ -35,14 +35,20 @@ ALLOWED: dict[str, set[str]] = {
     "costs": BASE | {"work", "keeping", "layers", "spec", "graph", "presentable"},
     "comparison": BASE | {"work", "layers", "spec", "graph", "costs", "presentable"},
     "hardware": BASE | {"work", "presentable"},
+    "estimates": BASE | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "presentable"},
+    "planning": BASE | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "estimates", "presentable"},
     "locks": BASE | {"work", "layers", "spec", "graph", "costs", "comparison", "presentable"},
-    "report": BASE | {"work", "layers", "spec", "graph", "costs", "comparison", "hardware", "locks", "presentable"},
+    "report": BASE
+    | {"work", "layers", "spec", "graph", "costs", "comparison", "hardware", "locks", "presentable"}
+    | {"estimates", "planning"},
     "pytest_plugin": BASE | {"spec", "graph", "costs", "locks"},
     # The witness: no layer rule, only schemas, wiring and the finished numbers to compare.
     "pytorch": BASE | {"layers", "spec", "graph", "costs", "presentable"},
-    "cli": BASE | {"spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch", "__version__"},
+    "cli": BASE
+    | {"spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch", "__version__"}
+    | {"estimates", "planning"},
     "__main__": {"cli"},
-    "__init__": BASE | {"layers", "spec", "graph", "costs", "hardware", "pytorch"},
+    "__init__": BASE | {"layers", "spec", "graph", "costs", "hardware", "estimates", "planning", "pytorch"},
 }
 
 OWNERS = {"networkx": {"graph"}, "tabulate": {"report"}, "torch": {"pytorch"}, "fvcore": {"pytorch"}}

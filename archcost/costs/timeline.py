@@ -144,14 +144,14 @@ def timeline(
     graph: ModelGraph,
     run: Run = DEFAULT,
     device: Device = "cpu",
-    threads: int = 1,
+    threads: int | None = None,
     out_of_place: bool = False,
 ) -> Timeline:
     """Play one step of the network.
 
-    `threads` are those of a CPU, whose kernels allocate more with more of them; `out_of_place` adds gradients at forks
-    as torch does while a dispatch mode watches. Raises ArchcostError for settings that do not suit each other
-    or the network.
+    `threads` are those of the CPU, and None leaves out what its kernels allocate for themselves; `out_of_place` adds
+    gradients at forks as torch does while a dispatch mode watches. Raises ArchcostError for settings that do not suit
+    each other or the network.
     """
     graph = with_in_place(graph, run.in_place)
     lossy = with_loss(graph) if run.trains else graph
@@ -164,7 +164,7 @@ def timeline(
     names = segments(graph, run.recompute) if run.trains else ()
     found = located(written, names)
     on_cpu = device == "cpu"
-    player = Player(written, found, out_of_place, RNG_STATE if on_cpu else None, threads if on_cpu else None)
+    player = Player(written, found, out_of_place, RNG_STATE if on_cpu else None, threads)
     learned = [written.storages[number] for number in written.parameters.values()] if written.root is not None else []
     player.keep(_state(learned, run, device))
     player.forward()

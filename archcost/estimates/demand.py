@@ -1,0 +1,119 @@
+"""What a step asks of a device: from the bytes of tensors to the numbers that the device shows.
+
+On NVIDIA's and AMD's GPUs three numbers have three names. `allocated` are blocks of torch's caching allocator, with the
+library's workspaces among them (`torch.cuda.max_memory_allocated`); `reserved` are the segments that it cuts them from
+(`max_memory_reserved`); the driver shows those and the context. Elsewhere tensors are allocated as they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from archcost.costs.timeline import Timeline, highest
+from archcost.hardware.allocator import FREE, Change, simulate
+from archcost.hardware.overheads import room
+from archcost.hardware.profile import HardwareProfile
+from archcost.keeping import Device
+
+CACHING = frozenset(["NVIDIA", "AMD"])
+"""Vendors whose GPUs torch allocates on by its caching allocator."""
+
+USES_BLAS = frozenset(["linear"])
+"""Layers that torch computes by cuBLAS; convolutions are cuDNN's."""
+
+STEPS = 2
+"""Played after the first: the second finds every segment that the first has left."""
+
+
+class Demand(NamedTuple):
+    """Bytes at the worst moment. `reserved` is None where no allocator caches; `flash` is that of a microcontroller."""
+
+    allocated: int
+    reserved: int | None
+    fits: bool
+    flash: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A timeline in the parts that a device sees: before the first step, optimizer state, and the step itself."""
+
+    resident: tuple[int, ...]
+    state: tuple[int, ...]
+    step: tuple[int, ...]
+    update: int
+    """Where in the step the optimizer begins, which makes its state in the first."""
+
+    weights: tuple[int, ...]
+    products: int
+    """Threads that multiply matrices: forward, and in training autograd's."""
+
+    @classmethod
+    def of(cls, line: Timeline) -> Played:
+        begin = line.marks[1].event if len(line.marks) > 1 else len(line.events)
+        before = line.events[:begin]
+        state = tuple([each for each in before if line.storages[each].role == "optimizer_state"])
+        updates = [mark.event for mark in line.marks if mark.phase in ("optimizer", "after")]
+        blas = any(node.layer.type in USES_BLAS for node in line.graph.nodes)
+        return cls(
+            tuple([each for each in before if line.storages[each].role != "optimizer_state"]),
+            state,
+            line.events[begin:],
+            updates[0] - begin,
+            tuple([each for each in before if line.storages[each].role in ("weights", "buffers")]),
+            (2 if line.run.trains else 1) if blas else 0,
+        )
+
+
+def torch_device(profile: HardwareProfile) -> Device:
+    """Whose kernels run: those of CUDA stand for every accelerator."""
+    return "cpu" if profile.kind in ("cpu", "microcontroller") else "cuda"
+
+
+def caches(profile: HardwareProfile) -> bool:
+    return torch_device(profile) == "cuda" and profile.kind != "tpu" and profile.vendor in CACHING
+
+
+def workspace(played: Played, profile: HardwareProfile) -> int:
+    """Bytes of the library of matrix products, for every thread that uses it."""
+    return 0 if profile.workspace is None else played.products * int(profile.workspace.amount)
+
+
+def demand(played: Played, sizes: Sequence[int], profile: HardwareProfile, trains: bool) -> Demand:
+    """Of storages of these sizes, by number, workspaces included."""
+    if caches(profile):
+        simulated = simulate(_changes(played, sizes, profile), room(profile))
+        if simulated.fits:
+            return Demand(simulated.allocated, simulated.reserved, True)
+        free = simulate(_changes(played, sizes, profile))
+        return Demand(free.allocated, free.reserved, False)
+    before = (*played.resident, *played.state)
+    peak, _ = highest((*before, *played.step), sizes)
+    if profile.flash is not None and not trains:
+        stored = sum([sizes[each] for each in played.weights])
+        fits = peak - stored <= profile.memory.capacity and stored <= int(profile.flash.amount)
+        return Demand(peak - stored, None, fits, stored)
+    return Demand(peak, None, peak <= room(profile))
+
+
+def _changes(played: Played, sizes: Sequence[int], profile: HardwareProfile) -> Iterator[Change]:
+    """From the first tensor on: the first step, in which the optimizer makes its state, and those after it."""
+    yield from _come(played.resident, sizes)
+    if profile.workspace is not None:
+        for index in range(played.products):
+            yield Change(len(sizes) + index, int(profile.workspace.amount))
+    yield from _play(played.step[: played.update], sizes)
+    yield from _come(played.state, sizes)
+    yield from _play(played.step[played.update :], sizes)
+    for _ in range(STEPS):
+        yield from _play(played.step, sizes)
+
+
+def _come(storages: Sequence[int], sizes: Sequence[int]) -> Iterator[Change]:
+    return (Change(each, sizes[each]) for each in storages)
+
+
+def _play(events: Sequence[int], sizes: Sequence[int]) -> Iterator[Change]:
+    return (Change(each, sizes[each]) if each >= 0 else Change(~each, FREE) for each in events)

@@ -1,0 +1,145 @@
+"""`estimate`: what one step of a network takes on a device, and whether it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from archcost import hardware as profiles
+from archcost.costs.program import Role
+from archcost.costs.run import Run
+from archcost.costs.timeline import Timeline, timeline
+from archcost.estimates.batches import Growth, growth, largest_batch, threads_of
+from archcost.estimates.demand import Demand, Played, demand, torch_device, workspace
+from archcost.graph import build
+from archcost.hardware.profile import HardwareProfile
+from archcost.presentable import Presentable
+from archcost.spec import ModelSpec
+
+DTYPES: Mapping[str, str] = {
+    "fp32": "float32",
+    "tf32": "tf32",
+    "bf16": "bfloat16",
+    "fp16": "float16",
+    "amp-bf16": "bfloat16",
+    "amp-fp16": "float16",
+}
+"""By precision, the dtype in which matrices are multiplied."""
+
+
+@dataclass(frozen=True)
+class Estimate(Presentable):
+    """One step on a device. `to_dict()` is `archcost estimate --format json`."""
+
+    line: Timeline
+    hardware: HardwareProfile
+    demand: Demand
+    grown: Growth
+
+    @property
+    def network(self) -> str:
+        return self.line.graph.name
+
+    @property
+    def batch(self) -> int:
+        return self.line.graph.batch
+
+    @property
+    def run(self) -> Run:
+        return self.line.run
+
+    @property
+    def peak(self) -> int:
+        """Bytes of live tensors."""
+        return self.line.peak
+
+    @property
+    def by_role(self) -> dict[Role, int]:
+        return self.line.by_role
+
+    @property
+    def fits(self) -> bool:
+        return self.demand.fits
+
+    @property
+    def workspace(self) -> int:
+        """Bytes that libraries hold among what is allocated."""
+        return workspace(self.grown.played, self.hardware) if torch_device(self.hardware) == "cuda" else self._kernels
+
+    @property
+    def context(self) -> int | None:
+        """Bytes that the driver takes beside all that; None where the profile does not say."""
+        return None if self.hardware.context is None else int(self.hardware.context.amount)
+
+    @property
+    def capacity(self) -> int:
+        return self.hardware.memory.capacity
+
+    @cached_property
+    def max_batch(self) -> int:
+        """The largest batch that fits, 0 when none does."""
+        return largest_batch(self.grown, self.hardware)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """What is not known, by the JSON's names."""
+        memory = {"reserved_bytes": self.demand.reserved, "context_bytes": self.context}
+        return (*[f"memory.{name}" for name, value in memory.items() if value is None], "time")
+
+    @property
+    def _kernels(self) -> int:
+        """What kernels and checkpoints hold at the moment at which most is allocated."""
+        return self.demand.allocated - self.line.peak if not self.demand.flash else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        run = self.run
+        return {
+            "schema": "archcost.estimate/1",
+            "network": self.network,
+            "batch": self.batch,
+            "mode": run.mode,
+            "precision": run.precision,
+            "optimizer": run.optimizer,
+            "accumulation": run.accumulation,
+            "recompute": run.recompute,
+            "hardware": self.hardware.name,
+            "unknown": list(self.unknown),
+            "memory": {
+                "peak_bytes": self.peak,
+                "peak_at": str(self.line.highest),
+                "by_role": self.by_role,
+                "workspace_bytes": self.workspace,
+                "allocated_bytes": self.demand.allocated,
+                "reserved_bytes": self.demand.reserved,
+                "context_bytes": self.context,
+                "capacity_bytes": self.capacity,
+                "fits": self.fits,
+                "max_batch": self.max_batch,
+                "recomputed_flops": self.line.recomputed_flops,
+                "status": "exact under assumptions",
+                "band": None,
+            },
+            "time": None,
+        }
+
+
+def estimate(
+    spec: ModelSpec, batch: int = 1, *, hardware: str | HardwareProfile, run: Run | None = None, **settings: Any
+) -> Estimate:
+    """One step of a network on a device, by name, path or profile.
+
+    What is chosen is either a `run` or its fields: `mode="train"`, `precision="bf16"`, `optimizer="adam"` and so on.
+    Raises ArchcostError for what is wrong in any of them, and for a precision that the device has no rate for.
+    """
+    profile = profiles.load(hardware) if isinstance(hardware, str) else hardware
+    chosen = run or Run(**settings)
+    profile.rate(DTYPES[chosen.precision])
+
+    def make(samples: int, threads: int | None) -> Timeline:
+        return timeline(build(spec, samples), chosen, torch_device(profile), threads)
+
+    line = make(batch, threads_of(profile))
+    needs = demand(Played.of(line), line.requested, profile, chosen.trains)
+    return Estimate(line, profile, needs, growth(make))
