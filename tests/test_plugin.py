@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+# pytester forgets what a run imports, and libyaml's events do not survive a second import of their module.
+import archcost.spec.load  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
 pytest_plugins = ["pytester"]
 
 NET = """
