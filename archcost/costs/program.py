@@ -270,7 +270,8 @@ class _Writer:
             gradient, tensor = gradients[index], node.input_types[index]
             if not isinstance(gradient, Handed):
                 gradient = TensorType(gradient.shape, tensor.dtype)
-            yield Give(self._place(node.inputs[index]), gradient, tensor)
+            is_view = node.layer.input_gradient_is_view(node.input_types)
+            yield Give(self._place(node.inputs[index]), gradient, tensor, is_view)
         for weight in node.weights:
             if weight.name not in needs.weights:
                 continue
