@@ -74,6 +74,12 @@ class Tape:
         self.copies[len(self.storages) - 1] = storage
         return len(self.storages) - 1
 
+    def is_part(self, storage: int) -> None:
+        """Added to another, it does not stay as a parameter's gradient."""
+        held = self.storages[storage]
+        if held.role == "gradients":
+            self.storages[storage] = held._replace(role="temporaries")
+
     def release(self, storage: int) -> None:
         self.refs[storage] -= 1
         if self.refs[storage] == 0:
@@ -106,11 +112,15 @@ class Player:
     _pending: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
     """By operation what it keeps, until its backward is done."""
     _checkpoints: dict[Segment, list[int]] = field(default_factory=dict["Segment", list[int]])
-    """What a checkpoint holds, until its segment's backward is done."""
+    """What a checkpoint holds, until all that its segment keeps is let go."""
+    _keepers: dict[Segment, set[int]] = field(default_factory=dict["Segment", set[int]])
+    """Operations of the segment that keep something, as long as they do."""
     _own: dict[tuple[int, tuple[Operand, ...], Direction, bool], int] = field(default_factory=dict[Any, int])
     """Bytes of kernels' own memory that were worked out before."""
-    _previous: list[int] = field(default_factory=list[int])
-    """What the caller still holds of the micro-batch before."""
+    _outputs_before: list[int] = field(default_factory=list[int])
+    """Of the micro-batch before, what the caller still holds: the network's outputs."""
+    _loss_before: list[int] = field(default_factory=list[int])
+    """And its loss."""
 
     def __post_init__(self) -> None:
         storages = list(self.program.storages)
@@ -129,8 +139,8 @@ class Player:
         """All operations, with what autograd keeps. What the network returns stays held."""
         inside = self._inside()
         for index, op in enumerate(self.program.ops):
-            if op.name.startswith("(") and self._previous:  # the network has returned, and its outputs replace the last
-                self._let_go(self._previous)
+            if op.name.startswith("("):  # the network has returned, and its outputs replace the last
+                self._let_go(self._outputs_before)
             self.tape.mark("forward", op.name, index)
             segment = inside.get(index)
             if segment is not None and index == segment.first:
@@ -140,9 +150,12 @@ class Player:
             self._run(op, op.makes, op.outputs, () if segment else op.saved)
             for storage in op.ends:
                 self.tape.release(storage)
+            if segment is not None and index == segment.end - 1 and not self._keepers[segment]:
+                self._let_go(self._checkpoints.pop(segment))  # nothing will ask for it
         for storage in (*self.program.cached, *self.program.unread):
             self.tape.release(storage)
-        self._let_go(self._previous)
+        self._let_go(self._outputs_before)
+        self._let_go(self._loss_before)
 
     def _inside(self) -> dict[int, Segment]:
         """By operation, the segment that it is in."""
@@ -167,6 +180,7 @@ class Player:
         for storage in segment.takes:
             self.tape.refs[storage] += 1
         own = [self.tape.new(self.checkpoint)] if self.checkpoint else []
+        self._keepers[segment] = {index for index in range(segment.first, segment.end) if self.program.ops[index].saved}
         return [*segment.takes, *own]
 
     def backward(self) -> None:
@@ -188,8 +202,8 @@ class Player:
                 if segment is not None and op.saved and index not in self._pending:
                     self._recompute(segment)
                 self._backward(index, op, arriving)
-            if segment is not None and index == segment.first:
-                self._let_go(self._checkpoints.pop(segment))
+                if segment in self._checkpoints:
+                    self._leave(segment, index)
         self.tape.release(start)
 
     def _backward(self, index: int, op: Op, arriving: Mapping[int, Arrived]) -> None:
@@ -227,8 +241,11 @@ class Player:
         if first is None:
             self._arrived[place] = gradient
         elif first.whole and tape.refs[first.storage] == 1 and not self.out_of_place:
+            tape.is_part(gradient.storage)
             tape.release(gradient.storage)
         else:
+            tape.is_part(first.storage)
+            tape.is_part(gradient.storage)
             self._arrived[place] = Arrived(tape.new(self._gradient(give, give.like)), True)
             tape.release(first.storage)
             tape.release(gradient.storage)
@@ -244,6 +261,7 @@ class Player:
         """The forward of a segment once more, until all is kept again."""
         again: dict[int, int] = {}
         held: Counter[int] = Counter()
+        before = [self.tape.new(self.checkpoint)] if self.checkpoint else []  # to be put back afterwards
         for index, runs in recomputed(self.program.ops, segment):
             op = self.program.ops[index]
             self.tape.mark("recompute", op.name, index)
@@ -264,7 +282,7 @@ class Player:
                 if held[number] > 0:  # what came from before the segment is not the segment's to drop
                     held[number] -= 1
                     self.tape.release(number)
-        self._let_go(list(held.elements()))
+        self._let_go([*held.elements(), *before])
 
     def optimize(self, bursts: Iterable[tuple[str, Sequence[Held]]]) -> None:
         """The optimizer's step: what lives together, by the name of what is worked on."""
@@ -272,30 +290,38 @@ class Player:
             self.tape.mark("optimizer", name)
             self.tape.brief(held)
 
+    def _leave(self, segment: Segment, index: int) -> None:
+        """The last operation that lets go of what it kept lets go of the checkpoint."""
+        self._keepers[segment].discard(index)
+        if not self._keepers[segment]:
+            self._let_go(self._checkpoints.pop(segment))
+
     def next_micro_batch(self) -> None:
-        """The caller's names still hold what the network returned, until the next pass replaces it."""
-        for storage in self.program.returned:
+        """The caller's names still hold what the network returned, and through it what no backward has let go of,
+        until the next pass replaces them.
+        """
+        last = self.program.ops[-1]
+        loss = set(last.outputs if last.name.startswith("(") else ())
+        for storage in (*self.program.returned, *self._left()):
             self.tape.release(storage)
             if self.tape.refs[storage] == 0:
                 copy = self.tape.again(storage)
-                self._run_alone(copy)
-                self._previous.append(copy)
-        for kept in self._pending.values():
-            self._let_go(kept)
+                self.tape.refs[copy] = 1
+                self.tape.events.append(copy)
+                (self._loss_before if storage in loss else self._outputs_before).append(copy)
+
+    def _left(self) -> list[int]:
+        """What is still kept for a backward that did not come."""
+        left = [storage for kept in (*self._pending.values(), *self._checkpoints.values()) for storage in kept]
         self._pending.clear()
+        self._checkpoints.clear()
+        return left
 
     def finish(self) -> None:
         """Gradients go, and what the step's function held."""
         self.tape.mark("after", "")
-        for storage in (*self.gradients.values(), *self.program.returned):
-            self.tape.release(storage)
-        for kept in (*self._pending.values(), *self._checkpoints.values()):
-            self._let_go(kept)
+        self._let_go([*self.gradients.values(), *self.program.returned, *self._left()])
         self.gradients.clear()
-
-    def _run_alone(self, storage: int) -> None:
-        self.tape.refs[storage] = 1
-        self.tape.events.append(storage)
 
     def _let_go(self, storages: list[int]) -> None:
         for storage in storages:

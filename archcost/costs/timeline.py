@@ -6,6 +6,7 @@ the step's function returns, what the network returned and the loss.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,8 +54,9 @@ class Moment(NamedTuple):
 
 
 class Alive(NamedTuple):
-    """A storage at the peak, and why it is there."""
+    """A storage at a moment, by its number, and why it is there."""
 
+    storage: int
     held: Held
     why: str
 
@@ -104,7 +106,7 @@ class Timeline(Presentable):
     @cached_property
     def highest(self) -> Moment:
         """The moment of the peak, the first of equals."""
-        return self.moments[self._mark]
+        return self.moments[self.mark_at(self._highest[1])]
 
     @property
     def by_role(self) -> dict[Role, int]:
@@ -114,17 +116,30 @@ class Timeline(Presentable):
     @cached_property
     def alive(self) -> tuple[Alive, ...]:
         """All that lives at the peak, the largest first."""
-        return tuple(sorted(_alive(self), key=lambda alive: -alive.held.nbytes))
+        return tuple(sorted(self.alive_at(self._highest[1]), key=lambda alive: -alive.held.nbytes))
+
+    def alive_at(self, event: int) -> Iterator[Alive]:
+        """What lives after that event, in the order in which it came."""
+        living: dict[int, None] = {}
+        for each in self.events[: event + 1]:
+            if each >= 0:
+                living[each] = None
+            else:
+                del living[~each]
+        mark = self.marks[self.mark_at(event)]
+        for storage in living:
+            held = self.storages[storage]
+            if held.role != "workspace":
+                yield Alive(storage, held, why(self.program, held, self.copies.get(storage, storage), mark))
+
+    def mark_at(self, event: int) -> int:
+        """The number of the moment in which that event falls."""
+        return bisect_right(self.marks, event, key=lambda mark: mark.event) - 1
 
     @cached_property
     def _highest(self) -> tuple[int, int]:
         """The peak, and the event that reaches it first."""
         return highest(self.events, self.sizes)
-
-    @property
-    def _mark(self) -> int:
-        """The number of the moment of the peak."""
-        return max(index for index, mark in enumerate(self.marks) if mark.event <= self._highest[1])
 
 
 def highest(events: Sequence[int], sizes: Sequence[int]) -> tuple[int, int]:
@@ -165,7 +180,8 @@ def timeline(
     found = located(written, names)
     on_cpu = device == "cpu"
     player = Player(written, found, out_of_place, RNG_STATE if on_cpu else None, threads)
-    learned = [written.storages[number] for number in written.parameters.values()] if written.root is not None else []
+    trained = sorted(written.parameters.values()) if written.root is not None else []  # in the network's order
+    learned = [written.storages[number] for number in trained]
     player.keep(_state(learned, run, device))
     player.forward()
     if run.trains:
@@ -254,18 +270,3 @@ def _moments(line: Timeline) -> Iterator[Moment]:
             if live > most:
                 most, at_most = live, tuple(roles)
         yield Moment(mark.phase, mark.name, most, at_most)
-
-
-def _alive(line: Timeline) -> Iterator[Alive]:
-    event = line._highest[1]  # pyright: ignore[reportPrivateUsage]
-    living: dict[int, None] = {}
-    for each in line.events[: event + 1]:
-        if each >= 0:
-            living[each] = None
-        else:
-            del living[~each]
-    mark = line.marks[line._mark]  # pyright: ignore[reportPrivateUsage]
-    for storage in living:
-        held = line.storages[storage]
-        if held.role != "workspace":
-            yield Alive(held, why(line.program, held, line.copies.get(storage, storage), mark))

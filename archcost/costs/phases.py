@@ -1,0 +1,59 @@
+"""A timeline's worst moments by phase: of tensors, and of all that is asked of the allocator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple, get_args
+
+from archcost.costs.program import ROLES, Role
+from archcost.costs.timeline import Timeline
+
+PhaseName = Literal["forward", "backward", "optimizer"]
+PHASES: tuple[PhaseName, ...] = get_args(PhaseName)
+
+_PHASE_OF: Mapping[str, PhaseName] = {
+    "forward": "forward",
+    "recompute": "backward",
+    "backward": "backward",
+    "optimizer": "optimizer",
+}
+
+
+class PhasePeak(NamedTuple):
+    """The most bytes that live in a phase, its beginning included; the roles at the first moment of it."""
+
+    name: PhaseName
+    peak: int
+    roles: Mapping[Role, int]
+
+
+def by_phase(line: Timeline) -> tuple[PhasePeak, ...]:
+    """Of the tensors, in the order in which phases begin. What is recomputed belongs to backward."""
+    worst: dict[PhaseName, PhasePeak] = {}
+    for moment, name in zip(line.moments, _phase_of_marks(line), strict=True):
+        if name is not None and (name not in worst or moment.peak > worst[name].peak):
+            worst[name] = PhasePeak(name, moment.peak, dict(zip(ROLES, moment.roles, strict=True)))
+    return tuple(worst.values())
+
+
+def requested_by_phase(line: Timeline) -> dict[PhaseName, int]:
+    """The same in all that is asked of the allocator: with what kernels and checkpoints hold beside tensors."""
+    sizes = line.requested
+    worst: dict[PhaseName, int] = {}
+    live = 0
+    ends = [mark.event for mark in line.marks[1:]] + [len(line.events)]
+    for mark, end, name in zip(line.marks, ends, _phase_of_marks(line), strict=True):
+        most = live
+        for event in line.events[mark.event : end]:
+            live += sizes[event] if event >= 0 else -sizes[~event]
+            most = max(most, live)
+        if name is not None:
+            worst[name] = max(worst.get(name, 0), most)
+    return worst
+
+
+def _phase_of_marks(line: Timeline) -> Iterator[PhaseName | None]:
+    """An optimizer that makes nothing still has its moment: the one at which the step is over."""
+    steps = line.run.trains and line.run.optimizer != "none" and bool(line.program.parameters)
+    for mark in line.marks:
+        yield "optimizer" if mark.phase == "after" and steps else _PHASE_OF.get(mark.phase)
