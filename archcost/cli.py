@@ -7,29 +7,30 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from archcost import __version__
 from archcost.errors import ArchcostError, CheckError
+from archcost.options import (
+    WORKING_FORMATS,
+    CommandParser,
+    Parser,
+    add_command,
+    add_format,
+    add_parser,
+    add_run,
+    depth,
+)
 
 if TYPE_CHECKING:
     from archcost.costs import ModelCost
     from archcost.report import Result
     from archcost.spec import ModelSpec
 
-    Commands = argparse._SubParsersAction["CommandParser"]  # pyright: ignore[reportPrivateUsage]
-
-MOST = 2**31 - 1
-"""Of a batch, as of every other size in a spec."""
-
-TABLE_FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
-WORKING_FORMATS = ("text", "markdown", "latex", "json")
-
-Command = Callable[[argparse.Namespace], "tuple[str, int]"]
-"""Options → what is printed, and the exit code."""
+    Commands = argparse._SubParsersAction[CommandParser]  # pyright: ignore[reportPrivateUsage]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,27 +81,6 @@ def _silence(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-class Parser(argparse.ArgumentParser):
-    """Mistakes in the command line are told like any other wrong input."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ArchcostError(message, hint=f"{self.prog} --help")
-
-
-class CommandParser(Parser):
-    """Names and options of one command in any order: `explain vgg_d --batch 2 fc6` has an option between two names."""
-
-    mixing = False
-
-    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, args: Any = None, namespace: Any = None
-    ) -> tuple[Any, list[str]]:
-        if self.mixing or self._subparsers:  # called back from below; commands of a command stand in their order
-            return super().parse_known_args(args, namespace)
-        self.mixing = True
-        return self.parse_known_intermixed_args(args, namespace)
-
-
 def parser() -> argparse.ArgumentParser:
     top = Parser(
         prog="archcost",
@@ -110,37 +90,37 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"archcost {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=CommandParser)
-    command = partial(_add_command, commands)
+    command = partial(add_command, commands)
 
-    _add_format(command("list", list_networks, "the networks that ship, with parameters, MACs and citation"))
+    add_format(command("list", list_networks, "the networks that ship, with parameters, MACs and citation"))
 
     summary = command("summary", summarize, "the table of layers: output shape, parameters, MACs, FLOPs")
     summary.add_argument("network", metavar="NETWORK")
-    summary.add_argument("--depth", type=_depth, metavar="N", help="fold the table at N dotted names")
-    _add_run(summary)
-    _add_format(summary)
+    summary.add_argument("--depth", type=depth, metavar="N", help="fold the table at N dotted names")
+    add_run(summary)
+    add_format(summary)
 
     explaining = command("explain", explain, "the working of each number: formula, numbers put in, result")
     explaining.add_argument("network", metavar="NETWORK")
     explaining.add_argument("layer", metavar="LAYER", nargs="?", help="a layer or a block; default: the whole network")
-    _add_run(explaining)
-    _add_format(explaining, WORKING_FORMATS)
+    add_run(explaining)
+    add_format(explaining, WORKING_FORMATS)
 
     comparing = command("compare", compare, "networks side by side, and which layers differ")
     comparing.add_argument("network", metavar="NETWORK")
     comparing.add_argument("networks", metavar="NETWORK", nargs="+")
-    _add_run(comparing)
-    _add_format(comparing)
+    add_run(comparing)
+    add_format(comparing)
 
     verifying = command("verify", verify, "cross-check every number with torch and fvcore")
     verifying.add_argument("network", metavar="NETWORK")
     verifying.add_argument("--device", default="cpu", metavar="cpu|cuda", help="where torch runs (default cpu)")
-    _add_run(verifying)
-    _add_format(verifying)
+    add_run(verifying)
+    add_format(verifying)
 
     locking = command("lock", lock, "write a reviewable table of layers, for archcost check")
     locking.add_argument("networks", metavar="NETWORK", nargs="+")
-    _add_run(locking)
+    add_run(locking)
 
     checking = command("check", check, "compare networks with the tables of archcost lock")
     checking.add_argument("file", metavar="FILE")
@@ -151,70 +131,19 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _add_parser(commands: Commands, name: str, help: str) -> argparse.ArgumentParser:
-    return commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False)
-
-
-def _add_command(commands: Commands, name: str, run: Command, help: str) -> argparse.ArgumentParser:
-    added = _add_parser(commands, name, help)
-    added.set_defaults(run=run)
-    added.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of the terminal")
-    added.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return added
-
-
 def _add_hardware(commands: Commands) -> None:
     help = "the devices that ship, one of them in full, or a check of one's own"
-    hardware = _add_parser(commands, "hardware", help)
+    hardware = add_parser(commands, "hardware", help)
     inner = hardware.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=CommandParser)
-    _add_format(_add_command(inner, "list", list_hardware, "the devices that ship: memory, bandwidth, rates"))
+    add_format(add_command(inner, "list", list_hardware, "the devices that ship: memory, bandwidth, rates"))
 
-    showing = _add_command(inner, "show", show_hardware, "every figure of a device, with its source and date")
+    showing = add_command(inner, "show", show_hardware, "every figure of a device, with its source and date")
     showing.add_argument("name", metavar="NAME", help="a shipped name, or the path of a file")
-    _add_format(showing)
+    add_format(showing)
 
-    checking = _add_command(inner, "check", check_hardware, "refuse a profile that is ill formed, or impossible")
+    checking = add_command(inner, "check", check_hardware, "refuse a profile that is ill formed, or impossible")
     checking.add_argument("file", metavar="FILE")
-    _add_format(checking)
-
-
-def _add_format(added: argparse.ArgumentParser, formats: Sequence[str] = TABLE_FORMATS) -> None:
-    added.add_argument("--format", choices=formats, default="text", help="default: text")
-
-
-def _add_run(added: argparse.ArgumentParser) -> None:
-    added.add_argument("--batch", type=_batch, default=1, metavar="N", help="samples at once (default 1)")
-    added.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="settings",
-        metavar="KEY=VALUE",
-        help="a parameter of the network (depth3=4), of a block (stage.channels=32), or of one use of it",
-    )
-    added.add_argument(
-        "--input",
-        action="append",
-        default=[],
-        dest="inputs",
-        metavar="SHAPE",
-        help="shape of one sample, 3x384x384 or 3x384x384:float16, once per input or as NAME=SHAPE",
-    )
-    added.add_argument("--strict", action="store_true", help="fail when the cost of any layer is unknown")
-
-
-def _batch(text: str) -> int:
-    return _positive(text, "the number of samples")
-
-
-def _depth(text: str) -> int:
-    return _positive(text, "the number of names to fold at")
-
-
-def _positive(text: str, meaning: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 11 and 0 < int(text) <= MOST):
-        raise argparse.ArgumentTypeError(f"{meaning} is an integer from 1 to {MOST:,}, not {text[:40]!r}")
-    return int(text)
+    add_format(checking)
 
 
 def _spec(network: str, options: argparse.Namespace) -> ModelSpec:

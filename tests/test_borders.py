@@ -44,8 +44,9 @@ ALLOWED: dict[str, set[str]] = {
     "pytest_plugin": BASE | {"spec", "graph", "costs", "locks"},
     # The witness: no layer rule, only schemas, wiring and the finished numbers to compare.
     "pytorch": BASE | {"layers", "spec", "graph", "costs", "presentable"},
+    "options": BASE | {"costs"},
     "cli": BASE
-    | {"spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch", "__version__"}
+    | {"options", "spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch", "__version__"}
     | {"estimates", "planning"},
     "__main__": {"cli"},
     "__init__": BASE | {"layers", "spec", "graph", "costs", "hardware", "estimates", "planning", "pytorch"},

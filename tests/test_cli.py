@@ -17,6 +17,7 @@ import archcost
 from archcost import cli
 from archcost.cli import main
 from archcost.costs import ModelCost
+from archcost.options import TABLE_FORMATS, WORKING_FORMATS
 from archcost.spec import zoo
 
 Capture = pytest.CaptureFixture[str]
@@ -54,7 +55,7 @@ def test_summary_json_is_the_contract_s(capsys: Capture) -> None:
     )
 
 
-@pytest.mark.parametrize("format", cli.TABLE_FORMATS)
+@pytest.mark.parametrize("format", TABLE_FORMATS)
 @pytest.mark.parametrize("command", [["summary", "mlp"], ["compare", "mlp", "lenet5"], ["list"]])
 def test_every_table_in_every_format(capsys: Capture, command: list[str], format: str) -> None:
     code, out, err = run(capsys, *command, "--format", format)
@@ -65,7 +66,7 @@ def test_every_table_in_every_format(capsys: Capture, command: list[str], format
     assert number in (out if "," in number else out.replace(",", ""))
 
 
-@pytest.mark.parametrize("format", cli.WORKING_FORMATS)
+@pytest.mark.parametrize("format", WORKING_FORMATS)
 def test_explain_in_every_format(capsys: Capture, format: str) -> None:
     code, out, _ = run(capsys, "explain", "mlp", "fc1", "--format", format)
     assert code == 0
@@ -246,6 +247,7 @@ def test_verify_without_torch_says_what_is_missing() -> None:
 import importlib.util, sys
 found = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name == "torch" else found(name, *rest)
+from archcost import cli
 from archcost.cli import main
 sys.exit(main(["verify", "mlp"]))
 """
@@ -257,6 +259,7 @@ sys.exit(main(["verify", "mlp"]))
 def test_summary_imports_only_what_it_needs() -> None:
     script = """
 import sys
+from archcost import cli
 from archcost.cli import main
 main(["summary", "vgg_d", "--output", "/dev/null"])
 heavy = {"networkx", "torch", "numpy", "difflib", "json.encoder", "archcost.comparison", "archcost.report.explain"}

@@ -1,0 +1,93 @@
+"""The options of the commands: how they are declared, checked, and turned into the library's words."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from archcost.errors import ArchcostError
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction["CommandParser"]  # pyright: ignore[reportPrivateUsage]
+
+MOST = 2**31 - 1
+"""Of a batch, as of every other size in a spec."""
+
+TABLE_FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
+WORKING_FORMATS = ("text", "markdown", "latex", "json")
+
+Command = Callable[[argparse.Namespace], "tuple[str, int]"]
+"""Options → what is printed, and the exit code."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Mistakes in the command line are told like any other wrong input."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ArchcostError(message, hint=f"{self.prog} --help")
+
+
+class CommandParser(Parser):
+    """Names and options of one command in any order: `explain vgg_d --batch 2 fc6` has an option between two names."""
+
+    mixing = False
+
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Any = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        if self.mixing or self._subparsers:  # called back from below; commands of a command stand in their order
+            return super().parse_known_args(args, namespace)
+        self.mixing = True
+        return self.parse_known_intermixed_args(args, namespace)
+
+
+def add_parser(commands: Commands, name: str, help: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False)
+
+
+def add_command(commands: Commands, name: str, run: Command, help: str) -> argparse.ArgumentParser:
+    added = add_parser(commands, name, help)
+    added.set_defaults(run=run)
+    added.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of the terminal")
+    added.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return added
+
+
+def add_format(added: argparse.ArgumentParser, formats: Sequence[str] = TABLE_FORMATS) -> None:
+    added.add_argument("--format", choices=formats, default="text", help="default: text")
+
+
+def add_run(added: argparse.ArgumentParser) -> None:
+    added.add_argument("--batch", type=batch, default=1, metavar="N", help="samples at once (default 1)")
+    added.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="KEY=VALUE",
+        help="a parameter of the network (depth3=4), of a block (stage.channels=32), or of one use of it",
+    )
+    added.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        dest="inputs",
+        metavar="SHAPE",
+        help="shape of one sample, 3x384x384 or 3x384x384:float16, once per input or as NAME=SHAPE",
+    )
+    added.add_argument("--strict", action="store_true", help="fail when the cost of any layer is unknown")
+
+
+def batch(text: str) -> int:
+    return _positive(text, "the number of samples")
+
+
+def depth(text: str) -> int:
+    return _positive(text, "the number of names to fold at")
+
+
+def _positive(text: str, meaning: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 11 and 0 < int(text) <= MOST):
+        raise argparse.ArgumentTypeError(f"{meaning} is an integer from 1 to {MOST:,}, not {text[:40]!r}")
+    return int(text)
