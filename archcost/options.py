@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from archcost.errors import ArchcostError
 
 if TYPE_CHECKING:
+    from archcost.costs.run import Run
+
     Commands = argparse._SubParsersAction["CommandParser"]  # pyright: ignore[reportPrivateUsage]
 
 MOST = 2**31 - 1
@@ -76,11 +78,59 @@ def add_run(added: argparse.ArgumentParser) -> None:
         metavar="SHAPE",
         help="shape of one sample, 3x384x384 or 3x384x384:float16, once per input or as NAME=SHAPE",
     )
-    added.add_argument("--strict", action="store_true", help="fail when the cost of any layer is unknown")
+    added.add_argument("--strict", action="store_true", help="fail when any number is unknown")
+
+
+def add_settings(added: argparse.ArgumentParser) -> None:
+    """How the network is run. Words are checked by `Run`, which knows the nearest ones."""
+    group = added.add_argument_group("how it is run")
+    group.add_argument("--mode", default="train", metavar="MODE", help="train (default), infer, infer-autograd")
+    group.add_argument(
+        "--precision",
+        default="fp32",
+        metavar="P",
+        help="fp32 (default), tf32, bf16, fp16, or autocast's amp-bf16, amp-fp16",
+    )
+    group.add_argument(
+        "--optimizer",
+        default="adam",
+        metavar="O",
+        help="none, sgd, sgd-momentum, adam (default), adamw, adamw-8bit, adafactor, lion",
+    )
+    group.add_argument(
+        "--optimizer-impl", metavar="I", help="loop, foreach, fused; default torch's: foreach on a GPU, loop on a CPU"
+    )
+    group.add_argument(
+        "--accumulation", type=accumulation, default=1, metavar="N", help="batches whose gradients add up to one step"
+    )
+    group.add_argument(
+        "--recompute",
+        default="none",
+        metavar="R",
+        help="none (default), blocks, every:K, or names of layers or blocks with commas between",
+    )
+    group.add_argument("--loss", metavar="L", help="cross_entropy, mse, l1, sum, none; default: what the spec says")
+    group.add_argument(
+        "--in-place",
+        action=argparse.BooleanOptionalAction,
+        help="activations overwrite their input, or none does; default: what the spec says",
+    )
+    group.add_argument("--master-weights", action="store_true", help="float32 copies of bf16 or fp16 weights")
+
+
+def run_of(options: argparse.Namespace) -> Run:
+    """The settings that `add_settings` has read; `--loss` is the spec's."""
+    from archcost.costs.run import Run
+
+    return Run(**{field: getattr(options, field) for field in Run.__dataclass_fields__})
 
 
 def batch(text: str) -> int:
     return _positive(text, "the number of samples")
+
+
+def accumulation(text: str) -> int:
+    return _positive(text, "the number of batches before a step")
 
 
 def depth(text: str) -> int:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from archcost.errors import SpecError, nearest, shorten
 from archcost.reading import parse
 from archcost.spec.model import BlockUse, Entry, InputSpec, ModelSpec, Repeat, Value, as_tuples
+
+
+def set_loss(spec: ModelSpec, loss: str) -> ModelSpec:
+    """The spec with another loss. Raises SpecError for one that is not known; `build` checks that it suits."""
+    known = get_args(ModelSpec.model_fields["loss"].annotation)
+    if loss not in known:
+        raise SpecError("unknown loss", expected=", ".join(known), found=shorten(loss), hint=nearest(loss, known))
+    return spec.model_copy(update={"loss": loss})
 
 
 def override(spec: ModelSpec, settings: Sequence[str] = (), inputs: Sequence[str] = ()) -> ModelSpec:
