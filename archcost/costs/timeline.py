@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archcost.costs.in_place import with_in_place
 from archcost.costs.loss import with_loss
@@ -52,6 +52,10 @@ class Moment(NamedTuple):
     def __str__(self) -> str:
         return f"{self.phase} {self.name}".strip()
 
+    def to_dict(self) -> dict[str, Any]:
+        by_role = dict(zip(ROLES, self.roles, strict=True))
+        return {"phase": self.phase, "name": self.name, "peak_bytes": self.peak, "by_role": by_role}
+
 
 class Alive(NamedTuple):
     """A storage at a moment, by its number, and why it is there."""
@@ -59,6 +63,18 @@ class Alive(NamedTuple):
     storage: int
     held: Held
     why: str
+
+    def to_dict(self) -> dict[str, Any]:
+        held = self.held
+        return {
+            "owner": held.owner,
+            "what": held.what,
+            "role": held.role,
+            "shape": list(held.tensor.shape),
+            "dtype": held.tensor.dtype,
+            "bytes": held.nbytes,
+            "why": self.why,
+        }
 
 
 @dataclass(frozen=True)
@@ -135,6 +151,30 @@ class Timeline(Presentable):
     def mark_at(self, event: int) -> int:
         """The number of the moment in which that event falls."""
         return bisect_right(self.marks, event, key=lambda mark: mark.event) - 1
+
+    def to_dict(self) -> dict[str, Any]:
+        run = self.run
+        return {
+            "schema": "archcost.timeline/1",
+            "network": self.graph.name,
+            "batch": self.graph.batch,
+            "device": self.device,
+            "mode": run.mode,
+            "precision": run.precision,
+            "optimizer": run.optimizer,
+            "optimizer_impl": implementation(run, self.device),
+            "accumulation": run.accumulation,
+            "recompute": run.recompute,
+            "in_place": run.in_place,
+            "master_weights": run.master_weights,
+            "loss": self.graph.spec.loss,
+            "peak_bytes": self.peak,
+            "peak_at": str(self.highest),
+            "by_role": self.by_role,
+            "recomputed_flops": self.recomputed_flops,
+            "moments": [moment.to_dict() for moment in self.moments],
+            "alive": [alive.to_dict() for alive in self.alive],
+        }
 
     @cached_property
     def _highest(self) -> tuple[int, int]:
