@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from archcost.costs.timeline import Timeline
+from archcost.costs.timeline import Timeline, highest
 from archcost.errors import ArchcostError
-from archcost.estimates.demand import Demand, Played, demand, workspace
+from archcost.estimates.demand import Demand, Played, caches, demand, fits_at, workspace
 from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
 
@@ -23,11 +24,30 @@ Make = Callable[[int, int | None], Timeline]
 """Batch and threads of the CPU → the timeline; without threads that of the tensors alone."""
 
 
+class Bound(NamedTuple):
+    """A tensor alive at the peak, its bytes, and why it is there."""
+
+    owner: str
+    what: str
+    nbytes: int
+    why: str
+
+
+class Binding(NamedTuple):
+    """The moment of the peak, and its tensors, the largest first."""
+
+    peak: int
+    at: str
+    tensors: tuple[Bound, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Growth:
     """A network's step at every batch: the size of each tensor is `base` + `slope`·N."""
 
     make: Make
+    line: Timeline
+    """At two samples."""
     played: Played
     base: tuple[int, ...]
     slope: tuple[int, ...]
@@ -46,6 +66,20 @@ class Growth:
             line = self.make(batch, threads)
             return demand(Played.of(line), line.requested, profile, self.trains)
         return demand(self.played, self.sizes(batch), profile, self.trains)
+
+    def fits(self, batch: int, profile: HardwareProfile) -> bool:
+        if batch > 1 and caches(profile):
+            return fits_at(self.played, self.sizes(batch), profile)
+        return self.demand(batch, profile).fits
+
+    def binding(self, batch: int) -> Binding:
+        """Where the peak falls at that batch, and what lives there."""
+        sizes = self.sizes(batch)
+        peak, event = highest(self.line.events, sizes)
+        mark = self.line.marks[self.line.mark_at(event)]
+        alive = sorted(self.line.alive_at(event), key=lambda alive: -sizes[alive.storage])
+        tensors = tuple([Bound(each.held.owner, each.held.what, sizes[each.storage], each.why) for each in alive])
+        return Binding(peak, f"{mark.phase} {mark.name}".strip(), tensors)
 
     def moments(self) -> list[tuple[int, int]]:
         """What lives after each event that brings something: a + b·N bytes. Those that no other exceeds."""
@@ -67,7 +101,7 @@ def growth(make: Make) -> Growth:
     first, second, third = make(2, None), make(3, None), make(5, None)
     slope = tuple([b - a for a, b in zip(first.requested, second.requested, strict=True)])
     base = tuple([a - 2 * b for a, b in zip(first.requested, slope, strict=True)])
-    grown = Growth(make, Played.of(first), base, slope, first.run.trains)
+    grown = Growth(make, first, Played.of(first), base, slope, first.run.trains)
     if first.events != second.events or grown.sizes(5) != third.requested:
         raise ArchcostError(f"{first.graph.name}: memory does not grow evenly with the batch")
     return grown
@@ -76,23 +110,34 @@ def growth(make: Make) -> Growth:
 def largest_batch(grown: Growth, profile: HardwareProfile) -> int:
     """0 when not even one sample fits."""
     most = _most(grown, profile)
-    if most < 1 or grown.demand(most, profile).fits:
+    if most < 1:
+        return 0
+    below = _excess(grown, most, profile)
+    if below == 0:
         return most
     fits, fails = 0, most
-    below = 1
-    while below < most:  # it is seldom far below
-        if grown.demand(most - below, profile).fits:
+    while fits == 0 and below < most:  # it is seldom far below
+        if grown.fits(most - below, profile):
             fits = most - below
-            break
-        fails = most - below
-        below *= 4
+        else:
+            fails = most - below
+            below *= 4
+    middle = fits + 1
     while fails - fits > 1:
-        middle = (fits + fails) // 2
-        if grown.demand(middle, profile).fits:
+        if grown.fits(middle, profile):
             fits = middle
         else:
             fails = middle
+        middle = (fits + fails) // 2
     return fits
+
+
+def _excess(grown: Growth, batch: int, profile: HardwareProfile) -> int:
+    """About how many samples too many that batch has; 0 when it fits."""
+    if caches(profile):
+        return 0 if grown.fits(batch, profile) else 1
+    needed, _, fits, _ = grown.demand(batch, profile)
+    return 0 if fits else max(1, (needed - room(profile)) * batch // needed)
 
 
 def threads_of(profile: HardwareProfile) -> int | None:

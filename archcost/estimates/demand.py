@@ -7,7 +7,7 @@ library's workspaces among them (`torch.cuda.max_memory_allocated`); `reserved` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,8 +23,8 @@ CACHING = frozenset(["NVIDIA", "AMD"])
 USES_BLAS = frozenset(["linear"])
 """Layers that torch computes by cuBLAS; convolutions are cuDNN's."""
 
-STEPS = 2
-"""Played after the first: the second finds every segment that the first has left."""
+STEPS = 1
+"""Played after the first, which leaves its segments to it."""
 
 
 class Demand(NamedTuple):
@@ -84,10 +84,11 @@ def workspace(played: Played, profile: HardwareProfile) -> int:
 def demand(played: Played, sizes: Sequence[int], profile: HardwareProfile, trains: bool) -> Demand:
     """Of storages of these sizes, by number, workspaces included."""
     if caches(profile):
-        simulated = simulate(_changes(played, sizes, profile), room(profile))
+        changes = _changes(played, sizes, profile)
+        simulated = simulate(changes, room(profile))
         if simulated.fits:
             return Demand(simulated.allocated, simulated.reserved, True)
-        free = simulate(_changes(played, sizes, profile))
+        free = simulate(changes)
         return Demand(free.allocated, free.reserved, False)
     before = (*played.resident, *played.state)
     peak, _ = highest((*before, *played.step), sizes)
@@ -98,22 +99,24 @@ def demand(played: Played, sizes: Sequence[int], profile: HardwareProfile, train
     return Demand(peak, None, peak <= room(profile))
 
 
-def _changes(played: Played, sizes: Sequence[int], profile: HardwareProfile) -> Iterator[Change]:
+def fits_at(played: Played, sizes: Sequence[int], profile: HardwareProfile) -> bool:
+    """`demand(...).fits` on a device whose allocator caches."""
+    return simulate(_changes(played, sizes, profile), room(profile)).fits
+
+
+def _changes(played: Played, sizes: Sequence[int], profile: HardwareProfile) -> list[Change]:
     """From the first tensor on: the first step, in which the optimizer makes its state, and those after it."""
-    yield from _come(played.resident, sizes)
-    if profile.workspace is not None:
-        for index in range(played.products):
-            yield Change(len(sizes) + index, int(profile.workspace.amount))
-    yield from _play(played.step[: played.update], sizes)
-    yield from _come(played.state, sizes)
-    yield from _play(played.step[played.update :], sizes)
-    for _ in range(STEPS):
-        yield from _play(played.step, sizes)
+    libraries = [] if profile.workspace is None else [int(profile.workspace.amount)] * played.products
+    step = _play(played.step, sizes)
+    return [
+        *_play(played.resident, sizes),
+        *(Change(len(sizes) + index, nbytes) for index, nbytes in enumerate(libraries)),
+        *step[: played.update],
+        *_play(played.state, sizes),
+        *step[played.update :],
+        *step * STEPS,
+    ]
 
 
-def _come(storages: Sequence[int], sizes: Sequence[int]) -> Iterator[Change]:
-    return (Change(each, sizes[each]) for each in storages)
-
-
-def _play(events: Sequence[int], sizes: Sequence[int]) -> Iterator[Change]:
-    return (Change(each, sizes[each]) if each >= 0 else Change(~each, FREE) for each in events)
+def _play(events: Sequence[int], sizes: Sequence[int]) -> list[Change]:
+    return [Change(each, sizes[each]) if each >= 0 else Change(~each, FREE) for each in events]
