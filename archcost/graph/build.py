@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from math import prod
 
 from archcost.errors import ShapeError, SpecError, shorten
@@ -28,6 +29,11 @@ MOST_TENSORS = 200_000
 
 def build(spec: ModelSpec, batch: int = 1) -> ModelGraph:
     """The network with the shapes of `batch` samples. Raises SpecError or ShapeError at the layer at fault."""
+    return assemble(spec, wire(spec), batch)
+
+
+def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelGraph:
+    """`build` from layers that are wired already: those of `spec`, some of them with other fields. Raises the same."""
     if type(batch) is not int or not 1 <= batch <= MAX_SIZE:
         raise SpecError("wrong batch", expected=f"an integer from 1 to {MAX_SIZE:,}", found=shorten(batch))
     inputs = {name: TensorType((batch, *given.shape), given.dtype) for name, given in spec.inputs.items()}
@@ -38,7 +44,7 @@ def build(spec: ModelSpec, batch: int = 1) -> ModelGraph:
     known: Known = {}
     nodes: list[Node] = []
     tensors = 0
-    for wired in wire(spec):
+    for wired in layers:
         try:
             node = _infer(wired, types, known)
             tensors += len(node.output_types)
