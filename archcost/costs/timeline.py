@@ -162,7 +162,7 @@ class Timeline(Presentable):
             "mode": run.mode,
             "precision": run.precision,
             "optimizer": run.optimizer,
-            "optimizer_impl": implementation(run, self.device),
+            "optimizer_impl": implementation(run, self.device) if run.trains else None,
             "accumulation": run.accumulation,
             "recompute": run.recompute,
             "in_place": run.in_place,
