@@ -58,10 +58,10 @@ class L1(Layer):
 
 
 class Total(Layer):
-    """A sum of scalars."""
+    """A sum of two scalars, the one so far and the next."""
 
     type: Literal["(total)"] = "(total)"
-    arity = Arity(2, None)
+    arity = Arity(2, 2)
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (inputs[0],)
@@ -73,45 +73,57 @@ class Total(Layer):
         return (PASSED_ON,) * len(inputs)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Elementwise(1, len(inputs) - 1, {}, "added"),)
+        return (Elementwise(1, 1, {}, "added"),)
 
 
 def with_loss(graph: ModelGraph) -> ModelGraph:
     """The network with its loss as last layers, the final one called LOSS, and with the labels or target as an input.
 
-    Scalars that the network puts out are added. The same graph when `spec.loss` is none, or nothing can be summed.
+    Scalars that the network puts out are added, one after the other in the order of the outputs. The same graph when
+    `spec.loss` is none, or nothing can be summed.
     """
     returned = [node for node in graph.outputs if node.output_types[0].is_floating]
     if graph.spec.loss == "none" or not returned:
         return graph
-    scalars = [node for node in returned if node.output_types[0].rank == 0]
     nodes: list[Node] = []
     inputs = dict(graph.inputs)
-    if graph.spec.loss == "sum":
-        parts = [node for node in returned if node not in scalars]
-        nodes += [_node(f"(sum of {node.name})", Sum(), (node,)) for node in parts]
-    else:
-        compared = next(node for node in returned if node not in scalars)
-        target = _target(graph.spec.loss, compared.output_types[0])
-        inputs[LABELS] = target
-        layer = L1() if graph.spec.loss == "l1" else LAYERS[graph.spec.loss](type=graph.spec.loss)
-        nodes.append(_node(f"({graph.spec.loss})", layer, (compared,), target))
-    terms = [*nodes, *scalars]
-    if len(terms) > 1:
-        nodes.append(_node(LOSS, Total(), terms))
-    elif nodes:
+    total: Node | None = None
+    for node in returned:
+        term = node
+        if node.output_types[0].rank > 0:
+            target = _target(graph.spec.loss, node.output_types[0])
+            inputs |= {LABELS: target} if target else {}
+            term = _node(f"({graph.spec.loss} of {node.name})", _loss(graph.spec.loss), (node,), target)
+            nodes.append(term)
+        if total is not None:
+            term = _node(f"(loss up to {node.name})", Total(), (total, term), None)
+            nodes.append(term)
+        total = term
+    if nodes:
         nodes[-1] = nodes[-1]._replace(name=LOSS)
     return ModelGraph(graph.spec, graph.batch, inputs, (*graph.nodes, *nodes))
 
 
-def _target(loss: str, output: TensorType) -> TensorType:
-    """Labels of classes for cross entropy, else a tensor like the output."""
+def _loss(loss: str) -> Layer:
+    match loss:
+        case "sum":
+            return Sum()
+        case "l1":
+            return L1()
+        case _:
+            return LAYERS[loss](type=loss)
+
+
+def _target(loss: str, output: TensorType) -> TensorType | None:
+    """Labels of classes for cross entropy, else a tensor like the output; a sum compares with nothing."""
+    if loss == "sum":
+        return None
     if loss != "cross_entropy":
         return output
     return TensorType((output.shape[0], *output.shape[2:]), "int64")
 
 
-def _node(name: str, layer: Layer, reads: list[Node] | tuple[Node, ...], target: TensorType | None = None) -> Node:
+def _node(name: str, layer: Layer, reads: tuple[Node, ...], target: TensorType | None) -> Node:
     ports = tuple(Port(node.name) for node in reads) + ((Port(LABELS),) if target else ())
     inputs = tuple(node.output_types[0] for node in reads) + ((target,) if target else ())
     outputs = layer.output_types(inputs)

@@ -147,7 +147,10 @@ class Player:
                 self._checkpoints[segment] = self._enter(segment)
             if segment is None and op.saved:
                 self._pending[index] = list(op.saved)
-            self._run(op, op.makes, op.outputs, () if segment else op.saved)
+            if segment is None:
+                self._run(op, op.makes, op.outputs, op.saved, op.scratch.forward)
+            else:
+                self._run(op, op.stays, op.outputs, (), op.dropped)
             for storage in op.ends:
                 self.tape.release(storage)
             if segment is not None and index == segment.end - 1 and not self._keepers[segment]:
@@ -161,13 +164,15 @@ class Player:
         """By operation, the segment that it is in."""
         return {index: segment for segment in self.segments for index in range(segment.first, segment.end)}
 
-    def _run(self, op: Op, makes: Sequence[int], outputs: Sequence[int], saved: Sequence[int]) -> None:
+    def _run(
+        self, op: Op, makes: Sequence[int], outputs: Sequence[int], saved: Sequence[int], scratch: Sequence[Own]
+    ) -> None:
         """Make the operation's storages, hold them for those who will read and keep them, and drop the others."""
         tape, refs = self.tape, self.tape.refs
         tape.events += makes
         for storage in (*outputs, *saved):
             refs[storage] += 1
-        brief = [*self._scratch(op, op.scratch.forward), *self._kernel(op, "forward")]
+        brief = [*self._scratch(op, scratch), *self._kernel(op, "forward")]
         if brief:
             tape.brief(brief)
         for storage in makes:
@@ -201,23 +206,28 @@ class Player:
             if arriving:
                 if segment is not None and op.saved and index not in self._pending:
                     self._recompute(segment)
-                self._backward(index, op, arriving)
-                if segment in self._checkpoints:
-                    self._leave(segment, index)
+                self._backward(index, op, arriving, segment)
         self.tape.release(start)
 
-    def _backward(self, index: int, op: Op, arriving: Mapping[int, Arrived]) -> None:
+    def _backward(self, index: int, op: Op, arriving: Mapping[int, Arrived], segment: Segment | None) -> None:
         self.tape.mark("backward", op.name, index)
-        given = [(give, self._give(op, give, arriving)) for give in op.gives]
+        given = [(give, self._give(op, give, arriving)) for give in op.gives if not give.is_summed]
         pieced = any(not gradient.whole for gradient in arriving.values())
         brief = [*self._scratch(op, op.scratch.backward), *self._kernel(op, "backward", pieced)]
         if brief:
             self.tape.brief(brief)
+        if (
+            segment is not None
+        ):  # a checkpoint hands out each tensor once: it goes when the operation's function returns
+            self._let_go(self._pending.pop(index, []))
+        given += [(give, self._give(op, give, arriving)) for give in op.gives if give.is_summed]
         for gradient in arriving.values():
             self.tape.release(gradient.storage)
         self._let_go(self._pending.pop(index, []))
-        for give, gradient in given:
-            self._receive(give, gradient)
+        if segment is not None and segment in self._checkpoints:
+            self._leave(segment, index)
+        added = [gradient.storage for give, gradient in given if self._receive(give, gradient)]
+        self._let_go(added)
 
     def _give(self, op: Op, give: Give, arriving: Mapping[int, Arrived]) -> Arrived:
         if isinstance(give.gradient, Handed):
@@ -234,28 +244,30 @@ class Player:
         stays = give.place in self.program.parameters and give.place not in self.gradients
         return Held(of[0], "gradients" if stays else "temporaries", f"gradient of {of[1]}", tensor)
 
-    def _receive(self, give: Give, gradient: Arrived) -> None:
-        """At a place where others may have arrived; a parameter's is done when all have."""
+    def _receive(self, give: Give, gradient: Arrived) -> bool:
+        """At a place where others may have arrived; a parameter's is done when all have.
+
+        Whether it was added to others: the engine lets go of such only when it has handed out all of an operation's.
+        """
         tape, place = self.tape, give.place
         first = self._arrived.get(place)
         if first is None:
             self._arrived[place] = gradient
         elif first.whole and tape.refs[first.storage] == 1 and not self.out_of_place:
             tape.is_part(gradient.storage)
-            tape.release(gradient.storage)
         else:
             tape.is_part(first.storage)
             tape.is_part(gradient.storage)
             self._arrived[place] = Arrived(tape.new(self._gradient(give, give.like)), True)
             tape.release(first.storage)
-            tape.release(gradient.storage)
         if place not in self.program.parameters:
-            return
+            return first is not None
         self._waits[place] -= 1
         if self._waits[place] == 0:
             storage = self._arrived.pop(place).storage
             if self.gradients.setdefault(place, storage) != storage:  # added to that of the micro-batch before
                 tape.release(storage)
+        return first is not None
 
     def _recompute(self, segment: Segment) -> None:
         """The forward of a segment once more, until all is kept again."""
@@ -274,7 +286,7 @@ class Player:
                 for storage in saved:
                     self.tape.refs[storage] += 1
                 break
-            self._run(op, makes, outputs, saved)
+            self._run(op, makes, outputs, saved, op.scratch.forward)
             held.update(outputs)
             held.update([copy for copy, first in zip(makes, op.makes, strict=True) if first in self.program.cached])
             for storage in op.ends:

@@ -32,7 +32,7 @@ RAISED: Mapping[Device, frozenset[str]] = {
 }
 """Layers whose inputs autocast copies into float32."""
 
-WIDENED = frozenset(["add", "mul", "concat"])
+WIDENED = frozenset(["add", "mul", "concat", "(total)"])
 """Layers whose result has the widest dtype of what arrives."""
 
 

@@ -14,7 +14,7 @@ from archcost.costs.gradients import NOTHING, Needs, gradients_needed
 from archcost.costs.precision import Cast
 from archcost.costs.storages import Kept, Storage, copied, copy_owner, kept
 from archcost.graph import ModelGraph, Node, Port
-from archcost.keeping import NO_SCRATCH, Device, Gradient, Handed, Scratch
+from archcost.keeping import NO_SCRATCH, Device, Gradient, Handed, Own, Scratch
 from archcost.layers.base import Weight
 from archcost.tensors import TensorType
 from archcost.work import Operand
@@ -56,6 +56,8 @@ class Give(NamedTuple):
     """What it is the gradient of."""
     is_view: bool = False
     """Whether a new one is a view of what was computed, to which nothing is added in place."""
+    is_summed: bool = False
+    """Whether autograd's engine sums it up, after the operation's own function (validate_outputs in engine.cpp)."""
 
 
 class Op(NamedTuple):
@@ -64,6 +66,8 @@ class Op(NamedTuple):
     name: str
     makes: tuple[int, ...]
     """In forward: outputs of its own, and what lives for backward alone."""
+    stays: tuple[int, ...]
+    """What it makes that does not live for backward alone."""
     outputs: tuple[int, ...]
     """The storage of each output, its own or another's; each is held until it is read for the last time."""
     reads: tuple[int, ...]
@@ -76,6 +80,8 @@ class Op(NamedTuple):
     """The places of its outputs' gradients."""
     gives: tuple[Give, ...]
     scratch: Scratch
+    dropped: tuple[Own, ...]
+    """In place of the scratch of forward, what lives then under a checkpoint, which drops at once what is kept."""
     operands: tuple[Operand, ...]
     """Those whose gradient backward computes."""
     node: Node
@@ -232,9 +238,8 @@ class _Writer:
             given = self._parameter(owner, weight.name, tensor)._replace(is_view=transposed) if trained else None
             gives = () if given is None else (given,)
             outputs = () if cached else (number,)
-            yield Op(
-                f"{whose} ({copy.what})", (number,), outputs, (), (), (), False, (place,), gives, NO_SCRATCH, (), node
-            )
+            name, makes = f"{whose} ({copy.what})", (number,)
+            yield Op(name, makes, makes, outputs, (), (), (), False, (place,), gives, NO_SCRATCH, (), (), node)
 
     def _parameter(self, owner: str, name: str, tensor: TensorType) -> Give:
         place = self._place((owner, name))
@@ -252,6 +257,7 @@ class _Writer:
         return Op(
             node.name,
             tuple([self._number(storage) for storage in dict.fromkeys(made)]),
+            tuple([self._number(storage) for storage in dict.fromkeys(made) if storage.role != "saved"]),
             tuple([self._number(storage) for storage in outputs]),
             tuple([self._at(port) for port in node.inputs]),
             ends,
@@ -260,6 +266,7 @@ class _Writer:
             tuple([self._place(Port(node.name, index)) for index in range(len(outputs))]),
             tuple(self._gives(node, passing.gradients)),
             passing.scratch,
+            passing.dropped,
             self.needs.get(node.name, NOTHING).operands,
             node,
         )
@@ -270,6 +277,8 @@ class _Writer:
             gradient, tensor = gradients[index], node.input_types[index]
             if not isinstance(gradient, Handed):
                 gradient = TensorType(gradient.shape, tensor.dtype)
+            elif node.output_types[gradient.output].dtype != tensor.dtype:  # autograd's engine casts it
+                gradient = tensor
             is_view = node.layer.input_gradient_is_view(node.input_types)
             yield Give(self._place(node.inputs[index]), gradient, tensor, is_view)
         for weight in node.weights:
@@ -282,7 +291,9 @@ class _Writer:
                 copy = TensorType(tensor.shape, weight.cast)
                 give = Give(self._place((copy_owner(node, weight)[0], copied(weight.name, weight.cast))), copy, copy)
             transposed = node.shared is not None and node.shared.transposed
-            yield give._replace(is_view=weight.name == "weight" and (transposed or node.layer.weight_gradient_is_view))
+            is_view = weight.name == "weight" and (transposed or node.layer.weight_gradient_is_view)
+            is_summed = weight.name == "bias" and node.layer.bias_gradient_is_summed
+            yield give._replace(is_view=is_view, is_summed=is_summed)
 
 
 def weight_type(weight: Weight, node: Node) -> TensorType:

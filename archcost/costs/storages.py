@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from archcost.costs.gradients import NOTHING, Needs, gradients_required
 from archcost.graph import ModelGraph, Node, Port
-from archcost.keeping import Device, Gradient, Input, Output, Saved, Scratch, Setting, Stored
+from archcost.keeping import Device, Gradient, Input, Output, Own, Saved, Scratch, Setting, Stored
 from archcost.layers.base import Weight
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
@@ -42,6 +42,7 @@ class Passing(NamedTuple):
 
     gradients: tuple[Gradient, ...]
     scratch: Scratch
+    dropped: tuple[Own, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,11 @@ def _ask(node: Node, setting: Setting) -> _Rules:
         layer.layouts(inputs, outputs, setting),
         layer.overwrites(setting),
         layer.allocated(inputs, outputs),
-        Passing(layer.gradients(inputs, outputs, setting), layer.scratch(inputs, outputs, setting)),
+        Passing(
+            layer.gradients(inputs, outputs, setting),
+            layer.scratch(inputs, outputs, setting),
+            layer.dropped(inputs, outputs, setting),
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 from typing import Annotated, Any, ClassVar, LiteralString, NamedTuple, cast
 
@@ -148,12 +149,25 @@ class Layer(BaseModel):
         """Whether the new gradient that backward makes for an input is a view of another tensor."""
         return False
 
+    def dropped(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Own, ...]:
+        """What lives beside the outputs at forward's worst moment where a checkpoint drops at once what is kept."""
+        if self.is_composed:
+            return self.scratch(inputs, outputs, replace(setting, needs=frozenset())).forward
+        kept = [own for own in self.saved(inputs, outputs, setting) if isinstance(own, Own)]
+        return (*kept, *self.scratch(inputs, outputs, setting).forward)
+
+    is_composed: ClassVar[bool] = False
+    """Whether torch's operator calls others one after the other, which drop what backward does not keep."""
+
     def allocated(self, inputs: Tensors, outputs: Tensors) -> Tensors:
         """What each output's storage holds, where torch leaves it larger than the output."""
         return outputs
 
     weight_gradient_is_view: ClassVar[bool] = False
     """Whether backward makes the gradient of `weight` as a view of another tensor."""
+
+    bias_gradient_is_summed: ClassVar[bool] = False
+    """Whether backward hands on what arrived for the bias, and autograd's engine sums it up afterwards."""
 
     @property
     def shared_weight(self) -> str | None:

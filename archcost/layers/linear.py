@@ -21,6 +21,7 @@ class Linear(WeightedLayer):
     prefix: ClassVar[str] = "fc"
     weight_gradient_is_view: ClassVar[bool] = True
     """Torch multiplies by `weight.t()`, whose backward turns the product around again."""
+    bias_gradient_is_summed: ClassVar[bool] = True
 
     type: Literal["linear"] = "linear"
     out_features: Size

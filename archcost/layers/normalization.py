@@ -308,6 +308,7 @@ class RMSNorm(FeatureNorm, OfImages):
     """Each row divided by the root of its mean square (torch.nn.RMSNorm)."""
 
     prefix: ClassVar[str] = "rms_norm"
+    is_composed: ClassVar[bool] = True
     type: Literal["rms_norm"] = "rms_norm"
     eps: Number | None = None
     elementwise_affine: Flag = True
