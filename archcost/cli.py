@@ -22,7 +22,9 @@ from archcost.options import (
     add_format,
     add_parser,
     add_run,
+    add_settings,
     depth,
+    run_of,
 )
 
 if TYPE_CHECKING:
@@ -115,7 +117,9 @@ def parser() -> argparse.ArgumentParser:
     verifying = command("verify", verify, "cross-check every number with torch and fvcore")
     verifying.add_argument("network", metavar="NETWORK")
     verifying.add_argument("--device", default="cpu", metavar="cpu|cuda", help="where torch runs (default cpu)")
+    verifying.add_argument("--measure", action="store_true", help="also run steps, and compare what they hold in memory")
     add_run(verifying)
+    add_settings(verifying)
     add_format(verifying)
 
     locking = command("lock", lock, "write a reviewable table of layers, for archcost check")
@@ -209,7 +213,9 @@ def verify(options: argparse.Namespace) -> tuple[str, int]:
         _cost(options.network, options)
     from archcost import pytorch
 
-    result = pytorch.verify(spec, device=options.device, batch=options.batch)
+    result = pytorch.verify(
+        spec, device=options.device, batch=options.batch, run=run_of(options) if options.measure else None
+    )
     return _render(result, options), 0 if result.ok else 1
 
 

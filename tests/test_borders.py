@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"estimates", "planning"},
     "pytest_plugin": BASE | {"spec", "graph", "costs", "locks"},
     # The witness: no layer rule, only schemas, wiring and the finished numbers to compare.
-    "pytorch": BASE | {"layers", "spec", "graph", "costs", "presentable"},
+    "pytorch": BASE | {"keeping", "layers", "spec", "graph", "costs", "hardware", "estimates", "presentable"},
     "options": BASE | {"costs"},
     "cli": BASE
     | {"options", "spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch", "__version__"}

@@ -78,17 +78,21 @@ def caches(profile: HardwareProfile) -> bool:
 
 def workspace(played: Played, profile: HardwareProfile) -> int:
     """Bytes of the library of matrix products, for every thread that uses it."""
-    return 0 if profile.workspace is None else played.products * int(profile.workspace.amount)
+    return played.products * _library(profile)
+
+
+def _library(profile: HardwareProfile) -> int:
+    return 0 if profile.workspace is None else int(profile.workspace.amount)
 
 
 def demand(played: Played, sizes: Sequence[int], profile: HardwareProfile, trains: bool) -> Demand:
     """Of storages of these sizes, by number, workspaces included."""
     if caches(profile):
-        changes = _changes(played, sizes, profile)
-        simulated = simulate(changes, room(profile))
+        played_out = changes(played, sizes, _library(profile))
+        simulated = simulate(played_out, room(profile))
         if simulated.fits:
             return Demand(simulated.allocated, simulated.reserved, True)
-        free = simulate(changes)
+        free = simulate(played_out)
         return Demand(free.allocated, free.reserved, False)
     before = (*played.resident, *played.state)
     peak, _ = highest((*before, *played.step), sizes)
@@ -101,12 +105,15 @@ def demand(played: Played, sizes: Sequence[int], profile: HardwareProfile, train
 
 def fits_at(played: Played, sizes: Sequence[int], profile: HardwareProfile) -> bool:
     """`demand(...).fits` on a device whose allocator caches."""
-    return simulate(_changes(played, sizes, profile), room(profile)).fits
+    return simulate(changes(played, sizes, _library(profile)), room(profile)).fits
 
 
-def _changes(played: Played, sizes: Sequence[int], profile: HardwareProfile) -> list[Change]:
-    """From the first tensor on: the first step, in which the optimizer makes its state, and those after it."""
-    libraries = [] if profile.workspace is None else [int(profile.workspace.amount)] * played.products
+def changes(played: Played, sizes: Sequence[int], library: int) -> list[Change]:
+    """From the first tensor on: the first step, in which the optimizer makes its state, and those after it.
+
+    `library` are the bytes that the library of matrix products takes for each thread that uses it.
+    """
+    libraries = [library] * played.products
     step = _play(played.step, sizes)
     return [
         *_play(played.resident, sizes),

@@ -2,6 +2,7 @@
 
     module = archcost.pytorch.build(spec)
     archcost.pytorch.verify(spec).ok
+    archcost.pytorch.verify(spec, batch=8, run=run).ok
     archcost.pytorch.measure(graph, run).peak
 
 The only part that imports torch. It takes from the formula half what a layer says (its fields and its inputs),
@@ -17,7 +18,8 @@ for _package in ("torch", "fvcore"):
         raise ArchcostError(f"this needs {_package}, which is not installed", hint="pip install archcost[torch]")
 
 from archcost.pytorch.build import Network, build  # noqa: E402
-from archcost.pytorch.crosscheck import Verification, verify  # noqa: E402
+from archcost.pytorch.checks import Verification  # noqa: E402
+from archcost.pytorch.crosscheck import verify  # noqa: E402
 from archcost.pytorch.measure import Measured, measure  # noqa: E402
 
 __all__ = ["Measured", "Network", "Verification", "build", "measure", "verify"]

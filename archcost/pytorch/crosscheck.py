@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from operator import attrgetter
-from typing import Any
 
 import torch
 
 from archcost.costs import LayerCost, ModelCost, cost
+from archcost.costs.run import Run
 from archcost.graph import build as build_graph
-from archcost.presentable import Presentable
 from archcost.pytorch.build import build, refused_at, require_device, zeros
+from archcost.pytorch.checks import TORCH, TOTAL, Check, Verification, compare
 from archcost.pytorch.conventions import FVCORE_COUNTS
 from archcost.pytorch.counters import (
     Counted,
@@ -28,85 +27,21 @@ from archcost.pytorch.counters import (
     real_size,
     silent,
 )
+from archcost.pytorch.crosscheck_memory import check_memory
 from archcost.pytorch.differences import KNOWN_DIFFERENCES, KnownDifference
 from archcost.pytorch.network import Network
 from archcost.spec import ModelSpec
-
-Value = int | tuple[tuple[int, ...], ...]
-"""A count, or the shapes of a layer's outputs."""
-
-TOTAL = "total"
-
-TORCH = f"torch {torch.__version__.partition('+')[0]}"
-"""Without the build, such as +cpu, which says nothing about the counts."""
 
 ROOM = 4 * 2**30
 """Bytes that a check may take on the machine where it runs: seven times VGG-E."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One number beside its witness. `scope` is a layer's name or `total`.
-
-    `agrees` is None, and `reason` says why, where the witness cannot speak. Where a known difference was taken
-    off the witness, `reason` names it.
-    """
-
-    quantity: str
-    scope: str
-    archcost: Value
-    witness: Value | None
-    by: str
-    agrees: bool | None
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Verification(Presentable):
-    """What every witness said. `to_dict()` is `archcost verify --format json`."""
-
-    network: str
-    device: str
-    checks: tuple[Check, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Nothing disagrees. A silent witness does not disagree; `silent` lists those."""
-        return not self.disagreements
-
-    @property
-    def disagreements(self) -> tuple[Check, ...]:
-        return tuple(check for check in self.checks if check.agrees is False)
-
-    @property
-    def silent(self) -> tuple[Check, ...]:
-        return tuple(check for check in self.checks if check.agrees is None)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "schema": "archcost.verify/1",
-            "network": self.network,
-            "device": self.device,
-            "ok": self.ok,
-            "checks": [_plain(check) for check in self.checks],
-        }
-
-
-def _plain(check: Check) -> dict[str, Any]:
-    """Lists for tuples, as JSON has them."""
-    fields = asdict(check)
-    for side in ("archcost", "witness"):
-        if isinstance(fields[side], tuple):
-            fields[side] = [list(shape) for shape in fields[side]]
-    return fields
-
-
-def verify(spec: ModelSpec, device: str = "cpu", batch: int = 1) -> Verification:
+def verify(spec: ModelSpec, device: str = "cpu", batch: int = 1, run: Run | None = None) -> Verification:
     """Build the network in torch and compare shapes, weights, MACs and contraction FLOPs, each layer and in total.
 
     Counted on the meta device at the given batch; on a `device` such as cuda also there. fvcore really runs the
-    network, on the CPU, and therefore always at batch 1. Raises ArchcostError for a wrong input, a device that is
-    not there, or a network that torch refuses.
+    network, on the CPU, and therefore always at batch 1. With a `run`, steps are also run and their memory compared.
+    Raises ArchcostError for a wrong input, a device that is not there, or a network that torch refuses.
     """
     require_device(device)
     expected = cost(build_graph(spec, batch))
@@ -121,6 +56,9 @@ def verify(spec: ModelSpec, device: str = "cpu", batch: int = 1) -> Verification
         network.to("meta")
     single = counted if batch == 1 else _count(spec, network, 1, "meta")
     checks += _fvcore_checks(cost(build_graph(spec, 1)), _ask_fvcore(spec, network, single))
+    if run is not None:
+        del network
+        checks += check_memory(spec, run, device, batch)
     return Verification(spec.name, device, tuple(checks))
 
 
@@ -207,10 +145,6 @@ def _fvcore_check(quantity: str, scope: str, ours: int, theirs: int, counted: Co
     if scope == TOTAL and check.agrees and unknown:
         return Check(quantity, scope, ours, theirs, by, True, f"{unknown}, which count nothing here")
     return check
-
-
-def compare(quantity: str, scope: str, ours: Value, theirs: Value, by: str) -> Check:
-    return Check(quantity, scope, ours, theirs, by, ours == theirs)
 
 
 def corrected(check: Check, excess: dict[KnownDifference, int]) -> Check:

@@ -54,11 +54,12 @@ def _groups(checks: Iterable[Check]) -> list[tuple[str, str, list[Check]]]:
 
 
 def _group_row(quantity: str, by: str, checks: list[Check]) -> tuple[Cell, ...]:
-    """The two totals, and how many numbers (total and layers) agree."""
+    """The two totals, and how many numbers (total and layers, phases or roles) agree."""
     total = next((check for check in checks if check["scope"] == TOTAL), None)
     agreeing = sum(check["agrees"] is True for check in checks)
     differing = sum(check["agrees"] is False for check in checks)
-    numbers = (_value(total["archcost"]), _value(total["witness"])) if total else ("each layer", "each layer")
+    each = "each role" if quantity == "role_bytes" else "each layer"
+    numbers = (_value(total["archcost"]), _value(total["witness"])) if total else (each, each)
     silent = len(checks) - agreeing - differing
     return (_words(quantity), *numbers, f"{agreeing:,} of {len(checks):,}", differing, silent, by)
 
