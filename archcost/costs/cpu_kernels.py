@@ -57,6 +57,11 @@ def own_memory(call: Call, direction: Direction) -> int:
     return rule(call) if rule is not None else 0
 
 
+def allocates(layer: Layer, direction: Direction) -> bool:
+    """Whether the kernels of such a layer may allocate for themselves at all."""
+    return layer.type in _RULES[direction]
+
+
 # Convolutions
 
 LANES = 16

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from archcost.costs.cpu_kernels import Call, Direction, own_memory
+from archcost.costs.cpu_kernels import Call, Direction, allocates, own_memory
 from archcost.costs.program import Give, Held, Op, Program
 from archcost.graph import Port
 from archcost.keeping import Handed, Own
 from archcost.tensors import TensorType
-from archcost.work import Operand
 
 Phase = Literal["before", "forward", "recompute", "backward", "optimizer", "after"]
 
@@ -47,6 +46,13 @@ class Segment(NamedTuple):
     takes: tuple[int, ...]
 
 
+class KernelRun(NamedTuple):
+    """One pass of a layer's kernels."""
+
+    call: Call
+    direction: Direction
+
+
 @dataclass(slots=True)
 class Tape:
     """What happened: an event is the number of a storage that comes, or ~number of one that goes."""
@@ -55,6 +61,8 @@ class Tape:
     refs: list[int]
     events: list[int] = field(default_factory=list[int])
     marks: list[Mark] = field(default_factory=list[Mark])
+    kernels: dict[int, KernelRun] = field(default_factory=dict[int, "KernelRun"])
+    """By storage, whose kernels allocate it for themselves."""
     copies: dict[int, int] = field(default_factory=dict[int, int])
     """Of a storage that is computed again, the first."""
 
@@ -115,7 +123,7 @@ class Player:
     """What a checkpoint holds, until all that its segment keeps is let go."""
     _keepers: dict[Segment, set[int]] = field(default_factory=dict["Segment", set[int]])
     """Operations of the segment that keep something, as long as they do."""
-    _own: dict[tuple[int, tuple[Operand, ...], Direction, bool], int] = field(default_factory=dict[Any, int])
+    _own: dict[tuple[object, ...], int] = field(default_factory=dict[tuple[object, ...], int])
     """Bytes of kernels' own memory that were worked out before."""
     _outputs_before: list[int] = field(default_factory=list[int])
     """Of the micro-batch before, what the caller still holds: the network's outputs."""
@@ -172,9 +180,7 @@ class Player:
         tape.events += makes
         for storage in (*outputs, *saved):
             refs[storage] += 1
-        brief = [*self._scratch(op, scratch), *self._kernel(op, "forward")]
-        if brief:
-            tape.brief(brief)
+        self._brief(op, scratch, "forward")
         for storage in makes:
             if tape.copies.get(storage, storage) in self.program.cached:
                 refs[storage] += 1
@@ -213,12 +219,8 @@ class Player:
         self.tape.mark("backward", op.name, index)
         given = [(give, self._give(op, give, arriving)) for give in op.gives if not give.is_summed]
         pieced = any(not gradient.whole for gradient in arriving.values())
-        brief = [*self._scratch(op, op.scratch.backward), *self._kernel(op, "backward", pieced)]
-        if brief:
-            self.tape.brief(brief)
-        if (
-            segment is not None
-        ):  # a checkpoint hands out each tensor once: it goes when the operation's function returns
+        self._brief(op, op.scratch.backward, "backward", pieced)
+        if segment is not None:  # a checkpoint hands out each tensor once: it goes when the function returns
             self._let_go(self._pending.pop(index, []))
         given += [(give, self._give(op, give, arriving)) for give in op.gives if give.is_summed]
         for gradient in arriving.values():
@@ -340,19 +342,23 @@ class Player:
             self.tape.release(storage)
         storages.clear()
 
-    def _scratch(self, op: Op, own: Sequence[Own]) -> list[Held]:
-        return [Held(op.name, "temporaries", each.what, each.tensor) for each in own]
-
-    def _kernel(self, op: Op, direction: Direction, pieced: bool = False) -> list[Held]:
-        if self.threads is None:
-            return []
-        facts = op.node.facts
-        key = (id(facts), op.operands, direction, pieced)
-        if key not in self._own:
+    def _brief(self, op: Op, own: Sequence[Own], direction: Direction, pieced: bool = False) -> None:
+        """What lives only while the operation runs, its kernels' own memory beside it."""
+        tape = self.tape
+        numbers = [tape.new(Held(op.name, "temporaries", each.what, each.tensor)) for each in own]
+        if self.threads is not None and not op.is_copy and allocates(op.node.layer, direction):
+            facts = op.node.facts
             call = Call(op.node.layer, facts.input_types, facts.output_types, op.operands, self.threads, pieced)
+            tensor = TensorType((self._own_memory(call, direction),), "uint8")
+            numbers.append(tape.new(Held(op.name, "workspace", "the kernel's own", tensor)))
+            tape.kernels[numbers[-1]] = KernelRun(call, direction)
+        tape.events += [~number for number in numbers]
+
+    def _own_memory(self, call: Call, direction: Direction) -> int:
+        key = (id(call.layer), call.inputs, call.needs, direction, call.pieced)
+        if key not in self._own:
             self._own[key] = own_memory(call, direction)
-        nbytes = self._own[key]
-        return [Held(op.name, "workspace", "the kernel's own", TensorType((nbytes,), "uint8"))] if nbytes else []
+        return self._own[key]
 
 
 def recomputed(ops: Sequence[Op], segment: Segment) -> list[tuple[int, bool]]:

@@ -86,6 +86,11 @@ class Op(NamedTuple):
     """Those whose gradient backward computes."""
     node: Node
 
+    @property
+    def is_copy(self) -> bool:
+        """Autocast's copy of a weight of the node, not the node itself."""
+        return self.name != self.node.name
+
 
 @dataclass(frozen=True, slots=True)
 class Program:

@@ -23,7 +23,7 @@ from archcost.costs.optimizers import (
     state,
     step,
 )
-from archcost.costs.play import Mark, Phase, Player, recomputed
+from archcost.costs.play import KernelRun, Mark, Phase, Player, recomputed
 from archcost.costs.precision import with_precision
 from archcost.costs.program import ROLES, Held, Program, Role, program
 from archcost.costs.reasons import why
@@ -90,6 +90,8 @@ class Timeline(Presentable):
     events: tuple[int, ...]
     """The number of a storage that comes, ~number of one that goes."""
     marks: tuple[Mark, ...]
+    kernels: Mapping[int, KernelRun]
+    """By storage, whose kernels allocate it for themselves."""
     copies: Mapping[int, int]
     recomputed: tuple[int, ...]
     """Operations that run a second time, by number."""
@@ -219,7 +221,7 @@ def timeline(
     names = segments(graph, run.recompute) if run.trains else ()
     found = located(written, names)
     on_cpu = device == "cpu"
-    player = Player(written, found, out_of_place, RNG_STATE if on_cpu else None, threads)
+    player = Player(written, found, out_of_place, RNG_STATE if on_cpu else None, threads if on_cpu else None)
     trained = sorted(written.parameters.values()) if written.root is not None else []  # in the network's order
     learned = [written.storages[number] for number in trained]
     player.keep(_state(learned, run, device))
@@ -243,6 +245,7 @@ def timeline(
         tuple(tape.storages),
         tuple(tape.events),
         tuple(tape.marks),
+        tape.kernels,
         tape.copies,
         tuple(again),
     )

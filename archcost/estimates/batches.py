@@ -7,15 +7,17 @@ searched below.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from archcost.costs.cpu_kernels import Call, Direction, own_memory
 from archcost.costs.timeline import Timeline, highest
 from archcost.errors import ArchcostError
 from archcost.estimates.demand import Demand, Played, caches, demand, fits_at, workspace
 from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
+from archcost.tensors import TensorType
 
 MOST = 2**31 - 1
 """Of a batch, as of every size in a spec."""
@@ -41,6 +43,26 @@ class Binding(NamedTuple):
     tensors: tuple[Bound, ...]
 
 
+class GrowingRun(NamedTuple):
+    """A pass of a CPU's kernels at two and at three samples, between which every axis of its tensors grows evenly."""
+
+    second: Call
+    third: Call
+    direction: Direction
+
+    def at(self, batch: int, threads: int) -> Call:
+        inputs, outputs = (
+            tuple([_grown(a, b, batch) for a, b in zip(second, third, strict=True)])
+            for second, third in ((self.second.inputs, self.third.inputs), (self.second.outputs, self.third.outputs))
+        )
+        return self.second._replace(inputs=inputs, outputs=outputs, threads=threads)
+
+
+def _grown(second: TensorType, third: TensorType, batch: int) -> TensorType:
+    sizes = [a + (b - a) * (batch - 2) for a, b in zip(second.shape, third.shape, strict=True)]
+    return TensorType(tuple(sizes), second.dtype)
+
+
 @dataclass(frozen=True, slots=True)
 class Growth:
     """A network's step at every batch: the size of each tensor is `base` + `slope`·N."""
@@ -51,21 +73,24 @@ class Growth:
     played: Played
     base: tuple[int, ...]
     slope: tuple[int, ...]
+    kernels: Mapping[int, GrowingRun]
     trains: bool
 
-    def sizes(self, batch: int) -> tuple[int, ...]:
-        return tuple([base + slope * batch for base, slope in zip(self.base, self.slope, strict=True)])
+    def sizes(self, batch: int, threads: int | None = None) -> list[int]:
+        """Of the storages by number, in bytes. Without threads the CPU's kernels allocate nothing."""
+        sizes = [base + slope * batch for base, slope in zip(self.base, self.slope, strict=True)]
+        if threads is not None:
+            for storage, run in self.kernels.items():
+                sizes[storage] = own_memory(run.at(batch, threads), run.direction)
+        return sizes
 
     def demand(self, batch: int, profile: HardwareProfile) -> Demand:
-        """One sample is played by itself: layers may keep or copy other tensors than of several.
-
-        So is every batch on a CPU, for its kernels' sake.
-        """
+        """One sample is played by itself: layers may keep or copy other tensors than of several."""
         threads = threads_of(profile)
-        if batch == 1 or threads is not None:
-            line = self.make(batch, threads)
+        if batch == 1:
+            line = self.make(1, threads)
             return demand(Played.of(line), line.requested, profile, self.trains)
-        return demand(self.played, self.sizes(batch), profile, self.trains)
+        return demand(self.played, self.sizes(batch, threads), profile, self.trains)
 
     def fits(self, batch: int, profile: HardwareProfile) -> bool:
         if batch > 1 and caches(profile):
@@ -98,13 +123,29 @@ class Growth:
 
 def growth(make: Make) -> Growth:
     """From two batches, and a third that must lie on their line. Raises ArchcostError where it does not."""
-    first, second, third = make(2, None), make(3, None), make(5, None)
-    slope = tuple([b - a for a, b in zip(first.requested, second.requested, strict=True)])
-    base = tuple([a - 2 * b for a, b in zip(first.requested, slope, strict=True)])
-    grown = Growth(make, first, Played.of(first), base, slope, first.run.trains)
-    if first.events != second.events or grown.sizes(5) != third.requested:
-        raise ArchcostError(f"{first.graph.name}: memory does not grow evenly with the batch")
+    second, third, fifth = (make(batch, 1) for batch in (2, 3, 5))
+    if second.events != third.events:
+        raise _uneven(second)
+    twos, threes = (_tensors(line) for line in (second, third))
+    slope = tuple([b - a for a, b in zip(twos, threes, strict=True)])
+    base = tuple([a - 2 * b for a, b in zip(twos, slope, strict=True)])
+    kernels = {
+        storage: GrowingRun(run.call, third.kernels[storage].call, run.direction)
+        for storage, run in second.kernels.items()
+    }
+    grown = Growth(make, second, Played.of(second), base, slope, kernels, second.run.trains)
+    if grown.sizes(5) != _tensors(fifth):
+        raise _uneven(second)
     return grown
+
+
+def _tensors(line: Timeline) -> list[int]:
+    """Sizes, nothing for what kernels allocate."""
+    return [0 if storage in line.kernels else nbytes for storage, nbytes in enumerate(line.requested)]
+
+
+def _uneven(line: Timeline) -> ArchcostError:
+    return ArchcostError(f"{line.graph.name}: memory does not grow evenly with the batch")
 
 
 def largest_batch(grown: Growth, profile: HardwareProfile) -> int:
