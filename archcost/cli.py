@@ -114,6 +114,27 @@ def parser() -> argparse.ArgumentParser:
     add_run(comparing)
     add_format(comparing)
 
+    estimating = command("estimate", estimate, "the memory that a step takes on a device, and whether it fits")
+    estimating.add_argument("network", metavar="NETWORK")
+    estimating.add_argument(
+        "--hardware", metavar="H", help="required: a device by name (archcost hardware list) or file"
+    )
+    add_run(estimating)
+    add_settings(estimating)
+    add_format(estimating)
+
+    lining = command("timeline", timeline, "the memory of a step through time, and what is alive at the peak")
+    lining.add_argument("network", metavar="NETWORK")
+    where = lining.add_mutually_exclusive_group()
+    where.add_argument("--hardware", metavar="H", help="a device by name (archcost hardware list) or file")
+    where.add_argument(
+        "--device", choices=("cuda", "cpu"), default="cuda", help="whose kernels run, without --hardware (default cuda)"
+    )
+    lining.add_argument("--depth", type=depth, metavar="N", help="fold the moments at N dotted names")
+    add_run(lining)
+    add_settings(lining)
+    add_format(lining)
+
     verifying = command("verify", verify, "cross-check every number with torch and fvcore")
     verifying.add_argument("network", metavar="NETWORK")
     verifying.add_argument("--device", default="cpu", metavar="cpu|cuda", help="where torch runs (default cpu)")
@@ -154,11 +175,13 @@ def _spec(network: str, options: argparse.Namespace) -> ModelSpec:
     from archcost.spec import load
 
     spec = load(network)
-    if not options.settings and not options.inputs:
+    loss = getattr(options, "loss", None)
+    if not options.settings and not options.inputs and loss is None:
         return spec
-    from archcost.spec.overrides import override
+    from archcost.spec.overrides import override, set_loss
 
-    return override(spec, options.settings, options.inputs)
+    spec = override(spec, options.settings, options.inputs)
+    return spec if loss is None else set_loss(spec, loss)
 
 
 def _cost(network: str, options: argparse.Namespace) -> ModelCost:
@@ -205,6 +228,39 @@ def compare(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.comparison import compare
 
     return _render(compare([_cost(network, options) for network in (options.network, *options.networks)]), options), 0
+
+
+def estimate(options: argparse.Namespace) -> tuple[str, int]:
+    if options.hardware is None:
+        raise ArchcostError(
+            "no device to estimate for", expected="--hardware with a name or a file", hint="archcost hardware list"
+        )
+    from archcost.estimates import estimate
+
+    result = estimate(_spec(options.network, options), options.batch, hardware=options.hardware, run=run_of(options))
+    if options.strict and result.unknown:
+        raise CheckError(
+            f"{result.network} on {result.hardware.name}: not all is known", found=", ".join(result.unknown)
+        )
+    return _render(result, options), 0 if result.fits else 1
+
+
+def timeline(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.costs.timeline import timeline
+    from archcost.graph import build
+    from archcost.report.timeline import Folded
+
+    if options.strict:
+        _cost(options.network, options)
+    graph = build(_spec(options.network, options), options.batch)
+    if options.hardware is None:
+        line = timeline(graph, run_of(options), options.device)
+    else:
+        from archcost import hardware
+        from archcost.estimates.demand import torch_device
+
+        line = timeline(graph, run_of(options), torch_device(hardware.load(options.hardware)))
+    return _render(Folded(line, options.depth), options), 0
 
 
 def verify(options: argparse.Namespace) -> tuple[str, int]:

@@ -15,6 +15,17 @@ def count(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
 
 
+def binary_unit(nbytes: int) -> str:
+    """The largest of B, KiB, MiB, GiB and TiB of which there is one at least."""
+    return next((unit for unit in ("TiB", "GiB", "MiB", "KiB") if abs(nbytes) >= UNITS["B"][unit]), "B")
+
+
+def size(nbytes: int, unit: str | None = None) -> str:
+    """`4.23 GiB`, to two decimals; of bytes none."""
+    unit = unit or binary_unit(nbytes)
+    return f"{nbytes:,} B" if unit == "B" else f"{nbytes / UNITS['B'][unit].numerator:,.2f} {unit}"
+
+
 def parse_printed(text: str) -> tuple[Fraction, Fraction] | None:
     """A figure as a paper prints it (`138 M`): its value, and the worth of its last digit. None if it is not one."""
     match = _PRINTED.fullmatch(text.strip().replace(",", ""))

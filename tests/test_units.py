@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from archcost.units import count, parse_printed, parse_quantity, show_in
+from archcost.units import binary_unit, count, parse_printed, parse_quantity, show_in, size
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,24 @@ def test_a_number_in_the_unit_asked_for() -> None:
     assert show_in(165_200_000_000_000, "TFLOP/s", "FLOP/s") == "165.2"
     assert show_in(432_000_000, "TFLOP/s", "FLOP/s") == "0.000432"
     assert show_in(2**30, "GiB", "B") == "1"
+
+
+@pytest.mark.parametrize(
+    ("nbytes", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1,023 B"),
+        (1024, "1.00 KiB"),
+        (1032, "1.01 KiB"),  # 1.0078
+        (138_357_544 * 4, "527.79 MiB"),
+        (24 * 2**30, "24.00 GiB"),
+        (5 * 2**50, "5,120.00 TiB"),
+    ],
+)
+def test_sizes(nbytes: int, text: str) -> None:
+    assert size(nbytes) == text
+
+
+def test_a_size_in_the_unit_of_another() -> None:
+    assert size(2**20, binary_unit(3 * 2**30)) == "0.00 GiB"
+    assert size(2**29, "GiB") == "0.50 GiB"

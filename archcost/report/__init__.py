@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Result(Protocol):
-    """What can be rendered: a cost, a comparison, a listing, an explanation, a device, a verification."""
+    """What can be rendered: a cost, a comparison, an explanation, a timeline, an estimate, a device, a verification."""
 
     def to_dict(self) -> dict[str, Any]: ...
 
@@ -59,6 +59,19 @@ def _writers(result: Result) -> Writers:
         return _document_writers(
             compare.document(result) if isinstance(result, Comparison) else listing.document(result)
         )
+
+    from archcost.costs.timeline import Timeline
+    from archcost.report import timeline
+
+    if isinstance(result, (Timeline, timeline.Folded)):
+        shown = timeline.Folded(result, None) if isinstance(result, Timeline) else result
+        return _document_writers(timeline.document(shown))
+
+    from archcost.estimates import Estimate
+    from archcost.report import estimate
+
+    if isinstance(result, Estimate):
+        return _document_writers(estimate.document(result))
 
     from archcost.hardware import Checked, Devices, HardwareProfile
     from archcost.report import hardware, verification

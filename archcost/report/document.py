@@ -39,11 +39,22 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawing:
+    """An image in SVG for a page, and what stands for it elsewhere."""
+
+    svg: str
+    otherwise: tuple[str | Table, ...]
+
+
+Part = str | Facts | Table | Drawing
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """`data` is what csv holds: raw integers, no totals."""
 
     title: str
-    parts: tuple[str | Facts | Table, ...]
+    parts: tuple[Part, ...]
     data: Table
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from tabulate import SEPARATING_LINE, DataRow, Line, TableFormat, tabulate
 
-from archcost.report.document import Document, Facts, Table, show
+from archcost.report.document import Document, Drawing, Facts, Part, Table, show
 
 WIDTH = 120
 """Prose is broken, and a wider table pressed together, to fit a screen of this many columns."""
@@ -58,7 +58,7 @@ def _joined(blocks: list[str]) -> str:
     return "\n\n".join(block.rstrip("\n") for block in blocks if block) + "\n"
 
 
-def _text_part(part: str | Facts | Table) -> str:
+def _text_part(part: Part) -> str:
     match part:
         case str():
             return "\n".join(_filled(line, 2) for line in part.splitlines())
@@ -67,6 +67,8 @@ def _text_part(part: str | Facts | Table) -> str:
             return "\n".join(_filled(f"{name.ljust(width)}  {value}", width + 2) for name, value in items)
         case Table():
             return _text_table(part)
+        case Drawing(otherwise=parts):
+            return _joined([_text_part(each) for each in parts])
 
 
 def _text_table(table: Table) -> str:
@@ -87,7 +89,7 @@ def _filled(line: str, indent: int) -> str:
     return textwrap.fill(line, WIDTH, subsequent_indent=" " * indent, drop_whitespace=True)
 
 
-def _markdown_part(part: str | Facts | Table) -> str:
+def _markdown_part(part: Part) -> str:
     match part:
         case str():
             return markdown_escape(part)
@@ -96,9 +98,11 @@ def _markdown_part(part: str | Facts | Table) -> str:
         case Table():
             rows = [[markdown_escape(cell) for cell in row] for row in _shown(part)]
             return _tabulate(part, rows, "pipe")
+        case Drawing(otherwise=parts):
+            return _joined([_markdown_part(each) for each in parts])
 
 
-def _latex_part(part: str | Facts | Table) -> str:
+def _latex_part(part: Part) -> str:
     match part:
         case str():
             return latex_escape(part)
@@ -107,6 +111,8 @@ def _latex_part(part: str | Facts | Table) -> str:
             return "\n".join(["\\begin{itemize}", *lines, "\\end{itemize}"])
         case Table():
             return _latex_table(part)
+        case Drawing(otherwise=parts):
+            return _joined([_latex_part(each) for each in parts])
 
 
 def _latex_table(table: Table) -> str:
@@ -117,7 +123,7 @@ def _latex_table(table: Table) -> str:
     return "\n".join(lines)
 
 
-def _html_part(part: str | Facts | Table) -> str:
+def _html_part(part: Part) -> str:
     match part:
         case str():
             return f"<p>{html.escape(part)}</p>"
@@ -126,6 +132,8 @@ def _html_part(part: str | Facts | Table) -> str:
             return "\n".join(["<ul>", *lines, "</ul>"])
         case Table():
             return _tabulate(part, _shown(part), "html")
+        case Drawing(svg=svg):
+            return svg
 
 
 def _shown(table: Table) -> list[list[str]]:
@@ -149,6 +157,8 @@ _LATEX = {
     ">": r"\textgreater{}",
 } | {character: "\\" + character for character in "&%$#_{}"}
 _SYMBOLS = {"×": r"$\times$", "·": r"$\cdot$", "→": r"$\rightarrow$", "−": r"$-$", "…": r"\dots{}", "–": "--"}
+_BARS = {"█": 1.5, "▒": 1.0, "░": 0.5}
+"""Heights in ex of what a bar is drawn with."""
 
 
 def latex_escape(text: str) -> str:
@@ -156,4 +166,10 @@ def latex_escape(text: str) -> str:
 
 
 def latex_symbols(text: str) -> str:
+    text = re.sub("█+|▒+|░+", _latex_bar, text)
     return "".join(_SYMBOLS.get(character, character) for character in text)
+
+
+def _latex_bar(run: re.Match[str]) -> str:
+    characters = run.group()
+    return rf"\rule{{{len(characters) * 0.3:.1f}em}}{{{_BARS[characters[0]]}ex}}"

@@ -1,0 +1,136 @@
+"""What a step takes on a device: the verdict, the ladder from tensors to the device's number, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from archcost.estimates import Estimate
+from archcost.estimates.demand import torch_device
+from archcost.report.document import Cell, Column, Document, Facts, Table
+from archcost.report.settings import settings
+from archcost.report.summary import one_line
+from archcost.report.timeline import alive_row
+from archcost.units import count, size
+
+LARGEST = 3
+
+Rung = tuple[str, int, str]
+"""Its name with a sign before it, bytes, and what it is."""
+
+UNKNOWN = {
+    "memory.reserved_bytes": "reserved (torch caches blocks on NVIDIA's and AMD's GPUs only)",
+    "memory.context_bytes": "context (not in the profile)",
+    "time": "time",
+}
+ASSUMED = "eager PyTorch 2.13, outputs and loss held until the end of the step"
+ASSUMED_IN_TRAINING = "the second step or a later one (optimizer state exists), gradients None before forward"
+
+
+def document(estimate: Estimate) -> Document:
+    told = estimate.to_dict()
+    columns = (Column("memory"), Column("bytes", "right"), Column("", "right"), Column("which is"))
+    ladder = Table(columns, tuple((name, nbytes, size(nbytes), what) for name, nbytes, what in _rungs(estimate)))
+    parts = (
+        _verdict(estimate),
+        ladder,
+        _roles(estimate),
+        f"The {LARGEST} largest tensors there:",
+        _largest(estimate),
+        Facts(tuple(_facts(estimate, told["memory"]["band"]))),
+    )
+    title = f"{estimate.network}, batch {count(estimate.batch)}, on {estimate.hardware.name}: {settings(estimate.line)}"
+    return Document(one_line(title), parts, _data(told))
+
+
+def _verdict(estimate: Estimate) -> str:
+    free, most = _free(estimate), estimate.max_batch
+    largest = f"The largest batch that fits is {count(most)}."
+    if estimate.fits:
+        return f"Fits, with {size(free)} to spare. {largest}"
+    weights = sum(estimate.by_role[role] for role in ("weights", "buffers"))
+    stored = estimate.demand.flash
+    if stored > (flash := _flash(estimate)):
+        return f"Does not fit: the weights alone, {size(stored)}, are more than the {size(flash)} of flash."
+    if weights - stored > estimate.capacity:
+        alone = f"the weights alone, {size(weights)}, are more than its {size(estimate.capacity)}"
+        return f"Does not fit: {alone}, so no batch fits."
+    return f"Does not fit: {size(-free)} too much. {largest if most else 'Not even one sample fits.'}"
+
+
+def _flash(estimate: Estimate) -> int:
+    flash = estimate.hardware.flash
+    return 0 if flash is None else int(flash.amount)
+
+
+def _total(estimate: Estimate) -> int:
+    """What the device shows."""
+    demand = estimate.demand
+    return (demand.allocated if demand.reserved is None else demand.reserved) + (estimate.context or 0)
+
+
+def _free(estimate: Estimate) -> int:
+    return estimate.capacity - _total(estimate)
+
+
+def _rungs(estimate: Estimate) -> Iterator[Rung]:
+    """Lines with + and − lead from one line with = to the next."""
+    demand, workspace, context = estimate.demand, estimate.workspace, estimate.context
+    yield "tensors", estimate.peak, f"at {estimate.line.highest}"
+    if demand.flash:
+        yield "− weights", demand.flash, f"in flash, which has {size(_flash(estimate))}"
+    if workspace:
+        on_cpu = torch_device(estimate.hardware) == "cpu"
+        kept = "the CPU's kernels' own" if on_cpu else "the library of matrix products"
+        yield "+ workspaces", workspace, kept
+    rounding = demand.allocated + demand.flash - estimate.peak - workspace
+    if rounding:
+        yield "+ rounding", rounding, "to 512 B, and large blocks kept whole"
+    caches = demand.reserved is not None
+    yield "= allocated", demand.allocated, "torch.cuda.max_memory_allocated()" if caches else "asked of the allocator"
+    if demand.reserved is not None:
+        yield "+ gaps", demand.reserved - demand.allocated, "free parts of the allocator's segments"
+        yield "= reserved", demand.reserved, "torch.cuda.max_memory_reserved()"
+    if context is not None:
+        yield "+ context", context, "the driver's own, by the profile"
+        yield "= in all", _total(estimate), "what the driver shows"
+    free = _free(estimate)
+    yield ("+ free" if free >= 0 else "− too much"), abs(free), "headroom" if free >= 0 else "what is missing"
+    usable = estimate.hardware.memory.usable
+    stated = "usable memory" if usable else "nominal memory; usable is not stated"
+    yield "= capacity", estimate.capacity, stated
+
+
+def _roles(estimate: Estimate) -> Table:
+    roles = [(role, nbytes) for role, nbytes in estimate.by_role.items() if nbytes]
+    rows = tuple((role.replace("_", " "), nbytes, size(nbytes)) for role, nbytes in roles)
+    columns = (Column("tensors at the peak"), Column("bytes", "right"), Column("", "right"))
+    return Table(columns, rows, ("together", estimate.peak, size(estimate.peak)))
+
+
+def _largest(estimate: Estimate) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for alive in estimate.line.alive[:LARGEST]:
+        _, tensor, shape, why = alive_row(alive)
+        rows.append((size(alive.held.nbytes), tensor, shape, why))
+    return Table((Column("size", "right"), Column("tensor"), Column("shape"), Column("why it is there")), tuple(rows))
+
+
+def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, str]]:
+    if estimate.line.segments:
+        yield "recomputed", f"{count(estimate.line.recomputed_flops)} FLOPs of forward, done again in backward"
+    if estimate.unknown:
+        yield "not known", ", ".join(UNKNOWN[name] for name in estimate.unknown)
+    assumed = f"{ASSUMED_IN_TRAINING}, {ASSUMED}" if estimate.run.trains else f"evaluation mode, {ASSUMED}"
+    yield "exact under assumptions", assumed
+    where = "the CPU" if torch_device(estimate.hardware) == "cpu" else "CUDA"
+    yield "band", f"not yet measured on {where}" if band is None else f"{size(band[0])} to {size(band[1])}"
+
+
+def _data(told: dict[str, Any]) -> Table:
+    """Every number of the JSON by its name; one that is not known is empty."""
+    memory = told["memory"]
+    plain = {name: value for name, value in memory.items() if not isinstance(value, dict | list)}
+    settled = {name: value for name, value in told.items() if isinstance(value, str | int) and name != "schema"}
+    rows = {**settled, **plain, **{f"by_role.{role}": nbytes for role, nbytes in memory["by_role"].items()}}
+    return Table((Column("quantity"), Column("value")), tuple(rows.items()))

@@ -1,0 +1,163 @@
+"""What an estimate says of a device. The small network's bytes are those of tests/report/test_timeline.py.
+
+On the RTX 4090: 18 tensors live at once when fc1's or pool's backward hands on, 512 B each; two workspaces of
+8,519,680 B. Two segments: 2 MiB for the small ones, 20 MiB for both workspaces.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+
+import archcost
+from archcost import hardware
+from archcost.estimates import Estimate
+from archcost.report import render
+from tests.report.networks import TINY
+
+TEXT = """\
+tiny, batch 1, on nvidia-rtx-4090: a training step, fp32, sgd-momentum (foreach)
+
+Fits, with 23.70 GiB to spare. The largest batch that fits is {most}.
+
+memory                 bytes              which is
+------------  --------------  ----------  --------------------------------------
+tensors                1,032    1.01 KiB  at backward features_1.relu1
++ workspaces      17,039,360   16.25 MiB  the library of matrix products
++ rounding             8,184    7.99 KiB  to 512 B, and large blocks kept whole
+= allocated       17,048,576   16.26 MiB  torch.cuda.max_memory_allocated()
++ gaps             6,020,096    5.74 MiB  free parts of the allocator's segments
+= reserved        23,068,672   22.00 MiB  torch.cuda.max_memory_reserved()
++ context        300,000,000  286.10 MiB  the driver's own, by the profile
+= in all         323,068,672  308.10 MiB  what the driver shows
++ free        25,446,735,104   23.70 GiB  headroom
+= capacity    25,769,803,776   24.00 GiB  nominal memory; usable is not stated
+
+tensors at the peak  bytes
+-------------------  -----  --------
+weights                188     188 B
+gradients              108     108 B
+optimizer state        188     188 B
+inputs                 144     144 B
+activations            144     144 B
+temporaries            260     260 B
+-------------------  -----  --------
+together             1,032  1.01 KiB
+
+The 3 largest tensors there:
+
+ size  tensor                     shape    why it is there
+-----  -------------------------  -------  ------------------------------------------
+144 B  input input                1×1×6×6  held by the caller
+128 B  features_1.relu1 output    1×2×4×4  saved by features_1.relu1 for its backward
+128 B  features_1.relu1 gradient  1×2×4×4  gradient of features_1.relu1's output
+
+not known                time
+exact under assumptions  the second step or a later one (optimizer state exists), gradients None before forward, eager
+                         PyTorch 2.13, outputs and loss held until the end of the step
+band                     not yet measured on CUDA
+"""
+
+
+def estimated(device: str = "nvidia-rtx-4090", text: str = TINY, batch: int = 1, **settings: Any) -> Estimate:
+    return archcost.estimate(archcost.loads(text), batch, hardware=device, **{"optimizer": "sgd-momentum"} | settings)
+
+
+def shipped(name: str, device: str, batch: int = 1, **settings: Any) -> Estimate:
+    return archcost.estimate(archcost.load(name), batch, hardware=device, **settings)
+
+
+def test_text() -> None:
+    estimate = estimated()
+    assert render(estimate) == TEXT.format(most=f"{estimate.max_batch:,}")
+
+
+@pytest.mark.parametrize("mode", ["train", "infer"])
+@pytest.mark.parametrize("device", ["nvidia-t4", "amd-mi300x", "apple-m2-max", "raspberry-pi-4", "st-stm32f746"])
+def test_the_ladder_adds_up(device: str, mode: str) -> None:
+    """A line with = is the sum of the signed ones since the line with = before it, and the last is the capacity."""
+    text = render(shipped("lenet5", device, 64, mode=mode))
+    rungs = re.findall(r"^(tensors|[−+=] [a-z ]+?) +([\d,]+)  ", text.split("tensors at the peak")[0], re.MULTILINE)
+    live = 0
+    for name, number in rungs:
+        nbytes = int(number.replace(",", ""))
+        if name[0] == "=":
+            assert live == nbytes, name
+        else:
+            live += -nbytes if name[0] == "−" else nbytes
+    assert rungs[-1][0] == "= capacity"
+    assert live == hardware.load(device).memory.capacity
+    names = [name for name, _ in rungs]
+    assert ("= reserved" in names) == (device in ("nvidia-t4", "amd-mi300x"))
+    assert ("− weights" in names) == (device == "st-stm32f746" and mode == "infer")
+
+
+def verdict(estimate: Estimate) -> str:
+    return render(estimate).split("\n\n")[1]
+
+
+def test_too_large_a_batch() -> None:
+    estimate = shipped("vgg_d", "nvidia-gtx-580-3gb", 64, optimizer="sgd")
+    said = verdict(estimate)
+    assert re.fullmatch(r"Does not fit: [\d.]+ GiB too much\. The largest batch that fits is \d+\.", said)
+    assert f"fits is {estimate.max_batch}." in said
+    assert 0 < estimate.max_batch < 64
+
+
+def test_not_one_sample_fits() -> None:
+    wider = archcost.loads("name: wider\ninput: [8192]\nlayers: [{type: linear, out_features: 20480}]\n")
+    # 8,193 · 20,480 = 167,792,640 weights of 20 B in the step of foreach Adam (weight, gradient, two moments, a root):
+    # 3.36 GB, more than 3 GiB = 3.22 GB. The weights alone are 0.67 GB.
+    said = verdict(archcost.estimate(wider, hardware="nvidia-gtx-580-3gb"))
+    assert said.startswith("Does not fit: ")
+    assert said.endswith("too much. Not even one sample fits.")
+
+
+def test_weights_that_are_larger_than_the_device() -> None:
+    assert verdict(shipped("vgg_d", "st-stm32f746")) == (
+        "Does not fit: the weights alone, 527.79 MiB, are more than its 320.00 KiB, so no batch fits."
+    )
+    assert verdict(shipped("vgg_d", "st-stm32f746", mode="infer")) == (
+        "Does not fit: the weights alone, 527.79 MiB, are more than the 1.00 MiB of flash."
+    )
+
+
+def test_what_is_not_known_is_named() -> None:
+    text = " ".join(render(estimated("raspberry-pi-4")).split())
+    assert "not known reserved (torch caches blocks on NVIDIA's and AMD's GPUs only), context (not in the prof" in text
+    assert "band not yet measured on the CPU" in text
+
+
+def test_inference_assumes_no_step_before() -> None:
+    text = render(estimated(mode="infer"))
+    assert "exact under assumptions  evaluation mode, eager PyTorch 2.13, outputs" in text
+    assert "optimizer" not in text
+
+
+def test_recomputed_work_is_its_price() -> None:
+    # conv1 576 + 32, relu1 32, pool 32 comparisons
+    assert "recomputed               672 FLOPs of forward, done again in backward\n" in render(
+        estimated(recompute="features_1")
+    )
+
+
+def test_other_formats() -> None:
+    estimate = estimated()
+    rows = dict(csv.reader(io.StringIO(render(estimate, "csv"))))
+    assert rows["peak_bytes"] == "1032"
+    assert (rows["network"], rows["batch"], rows["hardware"]) == ("tiny", "1", "nvidia-rtx-4090")
+    assert (rows["reserved_bytes"], rows["by_role.temporaries"], rows["band"]) == ("23068672", "260", "")
+    data = json.loads(render(estimate, "json"))
+    assert data["schema"] == "archcost.estimate/1"
+    assert set(data["memory"]) >= {
+        "peak_bytes", "peak_at", "by_role", "allocated_bytes", "reserved_bytes", "context_bytes", "capacity_bytes",
+        "fits", "max_batch", "status", "band",
+    }  # fmt: skip
+    assert "| = allocated | 17,048,576 | 16.26 MiB |" in re.sub(" +", " ", render(estimate, "markdown"))
+    assert r"torch.cuda.max\_memory\_allocated()" in render(estimate, "latex")
+    assert "<td>torch.cuda.max_memory_reserved()" in estimate._repr_html_()  # pyright: ignore[reportPrivateUsage]

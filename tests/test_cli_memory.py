@@ -1,0 +1,175 @@
+"""`archcost estimate` and `archcost timeline` on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from archcost.cli import main
+from archcost.options import TABLE_FORMATS
+
+Capture = pytest.CaptureFixture[str]
+
+
+def run(capsys: Capture, *argv: str) -> tuple[int, str, str]:
+    code = main(argv)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+T4 = ("--hardware", "nvidia-t4")
+
+
+def test_what_fits_and_what_does_not(capsys: Capture) -> None:
+    code, out, err = run(capsys, "estimate", "vgg_d", *T4, "--batch", "8")
+    assert (code, err) == (0, "")
+    assert "\nFits, with " in out
+    # 138,357,544 weights of 4 B, their gradients, two moments: 2,213,720,704 B before any activation, of 16 GiB.
+    code, out, err = run(capsys, "estimate", "vgg_d", *T4, "--batch", "256")
+    assert (code, err) == (1, "")
+    assert "\nDoes not fit: " in out
+
+
+def test_json_of_an_estimate_is_the_contract_s(capsys: Capture) -> None:
+    argv = ("estimate", "lenet5", *T4, "--batch", "2", "--precision", "amp-fp16", "--recompute", "conv1,tanh1")
+    code, out, _ = run(capsys, *argv, "--format", "json")
+    data = json.loads(out)
+    assert code == 0
+    assert (data["schema"], data["network"], data["batch"], data["mode"]) == (
+        "archcost.estimate/1",
+        "lenet5",
+        2,
+        "train",
+    )
+    assert (data["precision"], data["optimizer"], data["recompute"]) == ("amp-fp16", "adam", "conv1,tanh1")
+    assert data["hardware"] == "nvidia-t4"
+    assert data["memory"]["fits"] is True
+    assert data["memory"]["by_role"]["weights"] == 61_706 * 4
+
+
+def test_every_setting_reaches_the_run(capsys: Capture) -> None:
+    argv = (
+        *("timeline", "vgg_a", "--batch", "2", "--mode", "train", "--precision", "bf16", "--optimizer", "adamw"),
+        *("--optimizer-impl", "loop", "--accumulation", "3", "--recompute", "blocks", "--no-in-place"),
+        *("--master-weights", "--loss", "sum", "--device", "cpu", "--format", "json"),
+    )
+    code, out, _ = run(capsys, *argv)
+    data = json.loads(out)
+    assert code == 0
+    assert {key: data[key] for key in data if key not in ("moments", "alive", "by_role", "peak_bytes", "peak_at")} == {
+        "schema": "archcost.timeline/1",
+        "network": "vgg_a",
+        "batch": 2,
+        "device": "cpu",
+        "mode": "train",
+        "precision": "bf16",
+        "optimizer": "adamw",
+        "optimizer_impl": "loop",
+        "accumulation": 3,
+        "recompute": "blocks",
+        "in_place": False,
+        "master_weights": True,
+        "loss": "sum",
+        "recomputed_flops": data["recomputed_flops"],
+    }
+    assert data["recomputed_flops"] > 0
+
+
+def test_the_device_of_a_timeline(capsys: Capture) -> None:
+    """CUDA's kernels where nothing is said, since steps are planned for GPUs; else those of the hardware."""
+    first = run(capsys, "timeline", "lenet5")[1].splitlines()[0]
+    assert first == "lenet5, batch 1, on cuda: a training step, fp32, adam (foreach)"
+    for argv in (("--device", "cpu"), ("--hardware", "raspberry-pi-4")):
+        first = run(capsys, "timeline", "lenet5", *argv)[1].splitlines()[0]
+        assert first == "lenet5, batch 1, on cpu: a training step, fp32, adam (loop)"
+
+
+def test_depth_folds_the_moments(capsys: Capture) -> None:
+    code, out, _ = run(capsys, "timeline", "vgg_d", "--depth", "1", "--format", "csv")
+    names = [line.split(",")[1] for line in out.splitlines()[1:]]
+    assert code == 0
+    assert names[1:4] == ["stage1", "stage2", "stage3"]
+
+
+@pytest.mark.parametrize("format", TABLE_FORMATS)
+@pytest.mark.parametrize("command", [("timeline", "lenet5"), ("estimate", "lenet5", *T4)])
+def test_every_format(capsys: Capture, command: tuple[str, ...], format: str, tmp_path: Path) -> None:
+    file = tmp_path / "out"
+    assert run(capsys, *command, "--format", format) == (0, file_text(capsys, file, *command, "--format", format), "")
+
+
+def file_text(capsys: Capture, file: Path, *argv: str) -> str:
+    assert run(capsys, *argv, "-o", str(file)) == (0, "", "")
+    return file.read_text(encoding="utf-8")
+
+
+def test_strict_fails_on_what_is_not_known(capsys: Capture) -> None:
+    code, out, err = run(capsys, "estimate", "lenet5", "--hardware", "raspberry-pi-4", "--strict")
+    assert (code, out) == (1, "")
+    assert err.startswith("archcost: lenet5 on raspberry-pi-4: not all is known\n  found: memory.reserved_bytes, ")
+    assert run(capsys, "timeline", "lenet5", "--strict")[0] == 0
+
+
+BATCH = "argument --batch: the number of samples is an integer from 1 to 2,147,483,647, not "
+WRONG = [
+    (
+        "estimate lenet5",
+        "no device to estimate for\n  expected: --hardware with a name or a file\n  try: archcost hardware list",
+    ),
+    ("estimate lenet5 --hardware nvidia-t4 --batch 0", f"{BATCH}'0'"),
+    ("estimate lenet5 --hardware nvidia-t4 --batch -1", f"{BATCH}'-1'"),
+    ("estimate lenet5 --hardware nvidia-t4 --batch 1000000000000000000", f"{BATCH}'1000000000000000000'"),
+    ("timeline lenet5 --batch 1.5", f"{BATCH}'1.5'"),
+    (
+        "estimate lenet5 --hardware nvidia-t5",
+        "unknown hardware 'nvidia-t5'\n  expected: the name of a device, or a path to .yaml, .yml or .json\n"
+        "  found: 'nvidia-t5'\n  try: 'nvidia-t4' or ",
+    ),
+    (
+        "estimate lenet5 --hardware nvidia-t4 --precision bf61",
+        "precision is not one of those known\n  expected: fp32, tf32, bf16, fp16, amp-bf16, amp-fp16\n"
+        "  found: 'bf61'\n  try: 'bf16'",
+    ),
+    ("timeline lenet5 --optimizer adm", "optimizer is not one of those known\n  expected: none, sgd, "),
+    ("timeline lenet5 --optimizer-impl fusd", "optimizer_impl is not one of those known\n  expected: loop, "),
+    (
+        "timeline lenet5 --optimizer adafactor --optimizer-impl fused",
+        "adafactor has no such implementation on cuda\n  expected: loop, foreach\n  found: fused",
+    ),
+    ("timeline lenet5 --mode infr", "mode is not one of those known\n  expected: train, infer, infer-autograd\n"),
+    ("timeline lenet5 --loss mes", "unknown loss\n  expected: cross_entropy, mse, l1, sum, none\n  found: 'mes'\n"),
+    ("timeline lenet5 --accumulation 0", "argument --accumulation: the number of batches before a step is an int"),
+    ("timeline lenet5 --recompute fc8", "no layer or block 'fc8' to recompute\n  expected: none, blocks, every:K, "),
+    ("timeline lenet5 --recompute every:0", "every:K recomputes K layers at a time\n  expected: K of 1 or more\n"),
+    ("timeline lenet5 --recompute fc5,fc5", "a layer can be recomputed once only\n  found: fc5"),
+    ("timeline lenet5 --master-weights", "master weights are float32 copies of 16-bit weights\n"),
+    (
+        "estimate lenet5 --hardware nvidia-gtx-580-3gb --precision fp16",
+        "nvidia-gtx-580-3gb has no rate for float16\n  expected: one of float64, float32\n  found: float16\n",
+    ),
+    ("timeline lenet5 --device gpu", "argument --device: invalid choice: 'gpu' (choose from 'cuda', 'cpu')"),
+    ("timeline lenet5 --device cpu --hardware nvidia-t4", "argument --hardware: not allowed with argument --device"),
+    ("timeline lenet5 --depth 0", "argument --depth: the number of names to fold at is an integer from 1 to "),
+]
+
+
+@pytest.mark.parametrize(("command", "message"), WRONG, ids=[command for command, _ in WRONG])
+def test_wrong_input_is_one_message_and_exit_code_2(capsys: Capture, command: str, message: str) -> None:
+    code, out, err = run(capsys, *command.split())
+    assert (code, out) == (2, "")
+    assert err.startswith(f"archcost: {message}")
+    assert "Traceback" not in err
+
+
+def test_a_loss_that_does_not_suit(capsys: Capture) -> None:
+    code, _, err = run(capsys, "timeline", "autoencoder_sparse", "--loss", "mse")
+    assert code == 2
+    assert "autoencoder_sparse: loss mse does not suit the outputs\n" in err
+
+
+def test_weights_that_are_more_than_the_device_are_an_honest_no(capsys: Capture) -> None:
+    code, out, err = run(capsys, "estimate", "vgg_d", "--hardware", "st-stm32f746")
+    assert (code, err) == (1, "")
+    assert "Does not fit: the weights alone, 527.79 MiB, are more than its 320.00 KiB, so no batch fits.\n" in out
