@@ -138,7 +138,7 @@ def parser() -> argparse.ArgumentParser:
     verifying = command("verify", verify, "cross-check every number with torch and fvcore")
     verifying.add_argument("network", metavar="NETWORK")
     verifying.add_argument("--device", default="cpu", metavar="cpu|cuda", help="where torch runs (default cpu)")
-    verifying.add_argument("--measure", action="store_true", help="also run steps, and compare what they hold in memory")
+    verifying.add_argument("--measure", action="store_true", help="also run steps, and compare their memory")
     add_run(verifying)
     add_settings(verifying)
     add_format(verifying)

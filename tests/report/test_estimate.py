@@ -65,7 +65,8 @@ band                     not yet measured on CUDA
 
 
 def estimated(device: str = "nvidia-rtx-4090", text: str = TINY, batch: int = 1, **settings: Any) -> Estimate:
-    return archcost.estimate(archcost.loads(text), batch, hardware=device, **{"optimizer": "sgd-momentum"} | settings)
+    chosen: dict[str, Any] = {"optimizer": "sgd-momentum"} | settings
+    return archcost.estimate(archcost.loads(text), batch, hardware=device, **chosen)
 
 
 def shipped(name: str, device: str, batch: int = 1, **settings: Any) -> Estimate:
