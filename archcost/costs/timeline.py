@@ -113,7 +113,8 @@ class Timeline(Presentable):
     @property
     def recomputed_flops(self) -> int:
         """Contraction and elementwise FLOPs that forward does again."""
-        works = [work.forward for op in self.recomputed for work in self.program.ops[op].node.facts.work]
+        again = [self.program.ops[op] for op in self.recomputed]
+        works = [work.forward for op in again if not op.is_copy for work in op.node.facts.work]
         return sum([flops.contraction + flops.elementwise for flops in works])
 
     @cached_property
