@@ -55,7 +55,11 @@ def _verdict(estimate: Estimate) -> str:
     if weights - stored > estimate.capacity:
         alone = f"the weights alone, {size(weights)}, are more than its {size(estimate.capacity)}"
         return f"Does not fit: {alone}, so no batch fits."
-    return f"Does not fit: {size(-free)} too much. {largest if most else 'Not even one sample fits.'}"
+    largest = largest if most else "Not even one sample fits."
+    if free >= 0:
+        return f"Does not fit: what is allocated would, but not the gaps that the allocator leaves. {largest}"
+    least = "" if estimate.demand.reserved is None else " at the least"
+    return f"Does not fit: {size(-free)} too much{least}. {largest}"
 
 
 def _flash(estimate: Estimate) -> int:
@@ -64,9 +68,10 @@ def _flash(estimate: Estimate) -> int:
 
 
 def _total(estimate: Estimate) -> int:
-    """What the device shows."""
-    demand = estimate.demand
-    return (demand.allocated if demand.reserved is None else demand.reserved) + (estimate.context or 0)
+    """What the device shows, or what it would have to hold at the least."""
+    demand, reserved = estimate.demand, estimate.demand.reserved
+    held = reserved if reserved is not None and estimate.fits else demand.allocated
+    return held + (estimate.context or 0)
 
 
 def _free(estimate: Estimate) -> int:
@@ -75,7 +80,7 @@ def _free(estimate: Estimate) -> int:
 
 def _rungs(estimate: Estimate) -> Iterator[Rung]:
     """Lines with + and − lead from one line with = to the next."""
-    demand, workspace, context = estimate.demand, estimate.workspace, estimate.context
+    demand, workspace, context, free = estimate.demand, estimate.workspace, estimate.context, _free(estimate)
     yield "tensors", estimate.peak, f"at {estimate.line.highest}"
     if demand.flash:
         yield "− weights", demand.flash, f"in flash, which has {size(_flash(estimate))}"
@@ -88,13 +93,12 @@ def _rungs(estimate: Estimate) -> Iterator[Rung]:
         yield "+ rounding", rounding, "to 512 B, and large blocks kept whole"
     caches = demand.reserved is not None
     yield "= allocated", demand.allocated, "torch.cuda.max_memory_allocated()" if caches else "asked of the allocator"
-    if demand.reserved is not None:
+    if demand.reserved is not None and estimate.fits:
         yield "+ gaps", demand.reserved - demand.allocated, "free parts of the allocator's segments"
         yield "= reserved", demand.reserved, "torch.cuda.max_memory_reserved()"
     if context is not None:
         yield "+ context", context, "the driver's own, by the profile"
-        yield "= in all", _total(estimate), "what the driver shows"
-    free = _free(estimate)
+        yield "= in all", _total(estimate), "what the driver shows" if estimate.fits else "without gaps in segments"
     yield ("+ free" if free >= 0 else "− too much"), abs(free), "headroom" if free >= 0 else "what is missing"
     usable = estimate.hardware.memory.usable
     stated = "usable memory" if usable else "nominal memory; usable is not stated"
@@ -117,6 +121,8 @@ def _largest(estimate: Estimate) -> Table:
 
 
 def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, str]]:
+    if estimate.demand.reserved is not None and not estimate.fits:
+        yield "reserved", f"{size(estimate.demand.reserved)}, if memory had no end"
     if estimate.line.segments:
         yield "recomputed", f"{count(estimate.line.recomputed_flops)} FLOPs of forward, done again in backward"
     if estimate.unknown:
