@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from archcost.errors import ArchcostError
     from archcost.estimates import Estimate, estimate
     from archcost.graph import ModelGraph, build
+    from archcost.planning import Fit, fit
     from archcost.spec import ModelSpec, load, loads
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ArchcostError",
     "Estimate",
+    "Fit",
     "ModelCost",
     "ModelGraph",
     "ModelSpec",
@@ -38,6 +40,7 @@ __all__ = [
     "build",
     "cost",
     "estimate",
+    "fit",
     "hardware",
     "layers",
     "load",
@@ -50,6 +53,7 @@ _PARTS = ("hardware", "layers", "pytorch")
 _HOMES = {
     "ArchcostError": "archcost.errors",
     "Estimate": "archcost.estimates",
+    "Fit": "archcost.planning",
     "ModelCost": "archcost.costs",
     "ModelGraph": "archcost.graph",
     "ModelSpec": "archcost.spec",
@@ -58,6 +62,7 @@ _HOMES = {
     "build": "archcost.graph",
     "cost": "archcost.costs",
     "estimate": "archcost.estimates",
+    "fit": "archcost.planning",
     "load": "archcost.spec",
     "loads": "archcost.spec",
     "timeline": "archcost.costs.timeline",

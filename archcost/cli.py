@@ -135,6 +135,22 @@ def parser() -> argparse.ArgumentParser:
     add_settings(lining)
     add_format(lining)
 
+    fitting = command("fit", fit, "where a network fits, the largest batch there, what binds, and what to change")
+    fitting.add_argument("network", metavar="NETWORK")
+    fitting.add_argument(
+        "--hardware",
+        action="append",
+        default=[],
+        metavar="H",
+        help="a device by name or file, once per device; default: all that ship",
+    )
+    fitting.add_argument(
+        "--vary", default="batch", metavar="V", help="what the largest is sought of: batch (default), input, width"
+    )
+    add_run(fitting)
+    add_settings(fitting)
+    add_format(fitting)
+
     verifying = command("verify", verify, "cross-check every number with torch and fvcore")
     verifying.add_argument("network", metavar="NETWORK")
     verifying.add_argument("--device", default="cpu", metavar="cpu|cuda", help="where torch runs (default cpu)")
@@ -261,6 +277,16 @@ def timeline(options: argparse.Namespace) -> tuple[str, int]:
 
         line = timeline(graph, run_of(options), torch_device(hardware.load(options.hardware)))
     return _render(Folded(line, options.depth), options), 0
+
+
+def fit(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.planning import fit
+
+    spec = _spec(options.network, options)
+    result = fit(spec, options.batch, hardware=options.hardware, vary=options.vary, run=run_of(options))
+    if options.strict and result.unknown:
+        raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
+    return _render(result, options), 0 if result.fits else 1
 
 
 def verify(options: argparse.Namespace) -> tuple[str, int]:

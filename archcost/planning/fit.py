@@ -1,7 +1,9 @@
-"""`fit`: on which devices a network runs, the largest batch on each, and what binds there."""
+"""`fit`: on which devices a network runs, the largest batch, image or width on each, what binds there, and, of one
+device on which it does not fit, what to change."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,28 +12,40 @@ from typing import Any
 from archcost import hardware as profiles
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
-from archcost.estimates.batches import Binding, Growth, Make, growth, largest_batch, threads_of
+from archcost.errors import ArchcostError, listing
+from archcost.estimates.batches import Binding, Growth, Make, growth, threads_of
 from archcost.estimates.demand import Demand, caches, torch_device, workspace
-from archcost.estimates.estimate import DTYPES
+from archcost.estimates.estimate import DTYPES, Estimate
 from archcost.graph import build
 from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
 from archcost.keeping import Device
+from archcost.planning.remedies import Remedies, remedies
+from archcost.planning.trials import trial
+from archcost.planning.vary import Largest, Varied, Word, batches, word
 from archcost.presentable import Presentable
 from archcost.spec import ModelSpec
+
+MOST_SHOWN = 8
+"""Of the tensors that live at the peak."""
 
 
 @dataclass(frozen=True)
 class DeviceFit:
     """One device: what the asked batch takes there, and the largest that fits.
 
-    `problem` says why there is no answer; the rest is None then.
+    `problem` says why there is no answer; the rest is None then. `varied` is the largest side or width at the asked
+    batch, where that was the question. `remedies` are worked out where one device was asked for and it does not fit.
     """
 
     hardware: HardwareProfile
+    batch: int
     grown: Growth | None = None
     demand: Demand | None = None
-    max_batch: int | None = None
+    batches: Largest | None = None
+    varied: Largest | None = None
+    estimate: Estimate | None = None
+    remedies: Remedies | None = None
     problem: str | None = None
 
     @property
@@ -39,38 +53,62 @@ class DeviceFit:
         return self.demand is not None and self.demand.fits
 
     @property
+    def max_batch(self) -> int | None:
+        """0 when not even one sample fits."""
+        return self.batches and self.batches.value
+
+    @property
+    def largest(self) -> Largest | None:
+        """Of what was asked for: the batch, if nothing else was."""
+        return self.varied or self.batches
+
+    @property
     def headroom(self) -> int | None:
-        """Bytes that are left beside what is allocated and the context; below zero what is missing."""
+        """Bytes that are left beside what is reserved (allocated, where nothing is) and the context.
+
+        Where it does not fit, what is allocated counts, since an allocator short of memory gives gaps back: below zero
+        it is what is missing at the least, and otherwise the gaps are too large. Of a microcontroller whose flash is
+        too small it is that which is told.
+        """
         if self.demand is None:
             return None
+        allocated, reserved, fits, stored = self.demand
+        flash = self.hardware.flash
+        if flash is not None and stored > int(flash.amount):
+            return int(flash.amount) - stored
         context = 0 if self.hardware.context is None else int(self.hardware.context.amount)
-        return self.hardware.memory.capacity - context - self.demand.allocated
+        return self.hardware.memory.capacity - context - (reserved if fits and reserved is not None else allocated)
+
+    @property
+    def bound_batch(self) -> int:
+        """The largest batch where the asked one fits, which itself otherwise: the batch of `binding`."""
+        return (self.max_batch or self.batch) if self.fits else self.batch
 
     @cached_property
     def binding(self) -> Binding | None:
-        """At the largest batch, or at one sample where not even that fits."""
-        return None if self.grown is None else self.grown.binding(max(self.max_batch or 0, 1))
+        """Where the peak falls, and the tensors there."""
+        return None if self.grown is None else self.grown.binding(self.bound_batch)
 
     def to_dict(self) -> dict[str, Any]:
-        demand, binding = self.demand, self.binding
+        demand, binding, largest = self.demand, self.binding, self.largest
         return {
             "hardware": self.hardware.name,
             "problem": self.problem,
             "fits": self.fits,
             "max_batch": self.max_batch,
+            "vary": largest and largest.to_dict(),
             "allocated_bytes": demand and demand.allocated,
             "reserved_bytes": demand and demand.reserved,
             "capacity_bytes": self.hardware.memory.capacity,
             "headroom_bytes": self.headroom,
             "binds_at": binding and binding.at,
+            "binding_batch": self.bound_batch,
             "binding": [
                 {"owner": bound.owner, "what": bound.what, "bytes": bound.nbytes, "why": bound.why}
                 for bound in (binding.tensors[:MOST_SHOWN] if binding else ())
             ],
+            "remedies": self.remedies and self.remedies.to_dict(),
         }
-
-
-MOST_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -80,12 +118,18 @@ class Fit(Presentable):
     network: str
     batch: int
     run: Run
+    vary: Word
     devices: tuple[DeviceFit, ...]
 
     @property
     def fits(self) -> bool:
         """On some device."""
         return any(device.fits for device in self.devices)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Devices of which there is no answer."""
+        return tuple([device.hardware.name for device in self.devices if device.problem is not None])
 
     def to_dict(self) -> dict[str, Any]:
         run = self.run
@@ -98,6 +142,8 @@ class Fit(Presentable):
             "optimizer": run.optimizer,
             "accumulation": run.accumulation,
             "recompute": run.recompute,
+            "vary": self.vary,
+            "unknown": list(self.unknown),
             "fits": self.fits,
             "devices": [device.to_dict() for device in self.devices],
         }
@@ -108,41 +154,46 @@ def fit(
     batch: int = 1,
     *,
     hardware: Sequence[str | HardwareProfile] = (),
+    vary: str = "batch",
     run: Run | None = None,
     **settings: Any,
 ) -> Fit:
     """A network on the devices named, or on all that ship. `settings` are those of Run.
 
-    Raises ArchcostError for a wrong input. A device that has no rate for the precision is an error where it was named,
-    and a row with its problem among all.
+    `vary` is what the largest is sought of: `batch`, `input` (the image's side) or `width` (percent of the hidden
+    channels and features), the last two at the asked batch. Raises ArchcostError for a wrong input. A device that has
+    no rate for the precision is an error where it was named, and a row with its problem among all.
     """
-    chosen = run or Run(**settings)
+    chosen, what = run or Run(**settings), word(vary)
     named = [profiles.load(each) if isinstance(each, str) else each for each in hardware]
-    if named:
-        for profile in named:
-            profile.rate(DTYPES[chosen.precision])
+    twice = [name for name, number in Counter(profile.name for profile in named).items() if number > 1]
+    if twice:
+        raise ArchcostError("a device is named twice", expected="each device once", found=listing(twice, 3))
+    for profile in named:
+        profile.rate(DTYPES[chosen.precision])
+    answers = _Answers(spec, batch, chosen, what)
+    if len(named) == 1:
+        return Fit(spec.name, batch, chosen, what, (answers.in_full(named[0]),))
     devices = named or [profiles.load(name) for name in profiles.names()]
-    return Fit(spec.name, batch, chosen, tuple(map(_Answers(spec, batch, chosen).on, devices)))
+    return Fit(spec.name, batch, chosen, what, tuple(map(answers.on, devices)))
 
 
 class _Answers:
     """Devices with the same room and the same libraries have the same answer, which is worked out once."""
 
-    def __init__(self, spec: ModelSpec, batch: int, run: Run) -> None:
+    def __init__(self, spec: ModelSpec, batch: int, run: Run, vary: Word) -> None:
         self.spec, self.batch, self.run = spec, batch, run
+        self.varied = None if vary == "batch" else Varied(spec, batch, run, vary)
         self.grown: dict[Device, Growth] = {}
-        self.known: dict[tuple[object, ...], tuple[Demand, int]] = {}
+        self.known: dict[tuple[object, ...], tuple[Demand, Largest, Largest | None]] = {}
 
     def on(self, profile: HardwareProfile) -> DeviceFit:
         dtype = DTYPES[self.run.precision]
         if dtype not in profile.rates.known():
-            return DeviceFit(profile, problem=f"no rate for {dtype}")
-        device = torch_device(profile)
-        if device not in self.grown:
-            self.grown[device] = growth(self._make(device))
-        grown = self.grown[device]
+            return DeviceFit(profile, self.batch, problem=f"no rate for {dtype}")
+        grown = self._growth(torch_device(profile))
         alike = (
-            device,
+            torch_device(profile),
             caches(profile),
             room(profile),
             workspace(grown.played, profile),
@@ -150,8 +201,29 @@ class _Answers:
             threads_of(profile),
         )
         if alike not in self.known:
-            self.known[alike] = grown.demand(self.batch, profile), largest_batch(grown, profile)
-        return DeviceFit(profile, grown, *self.known[alike])
+            varied = self.varied and self.varied.on(profile)
+            self.known[alike] = grown.demand(self.batch, profile), batches(grown, profile, False), varied
+        return DeviceFit(profile, self.batch, grown, *self.known[alike])
+
+    def in_full(self, profile: HardwareProfile) -> DeviceFit:
+        """With the step itself, and remedies where it does not fit."""
+        grown = self._growth(torch_device(profile))
+        line, needs = trial(build(self.spec, self.batch), self.run, profile)
+        return DeviceFit(
+            profile,
+            self.batch,
+            grown,
+            needs,
+            batches(grown, profile, True),
+            self.varied and self.varied.on(profile),
+            Estimate(line, profile, needs, grown),
+            None if needs.fits else remedies(self.spec, self.batch, self.run, profile),
+        )
+
+    def _growth(self, device: Device) -> Growth:
+        if device not in self.grown:
+            self.grown[device] = growth(self._make(device))
+        return self.grown[device]
 
     def _make(self, device: Device) -> Make:
         def make(batch: int, threads: int | None) -> Timeline:

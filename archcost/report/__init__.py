@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Result(Protocol):
-    """What can be rendered: a cost, a comparison, an explanation, a timeline, an estimate, a device, a verification."""
+    """What can be rendered: a cost, a comparison, an explanation, a timeline, an estimate, a fit, a device, a check."""
 
     def to_dict(self) -> dict[str, Any]: ...
 
@@ -72,6 +72,12 @@ def _writers(result: Result) -> Writers:
 
     if isinstance(result, Estimate):
         return _document_writers(estimate.document(result))
+
+    from archcost.planning import Fit
+    from archcost.report import fit
+
+    if isinstance(result, Fit):
+        return _document_writers(fit.document(result))
 
     from archcost.hardware import Checked, Devices, HardwareProfile
     from archcost.report import hardware, verification

@@ -29,11 +29,9 @@ ASSUMED_IN_TRAINING = "the second step or a later one (optimizer state exists), 
 
 def document(estimate: Estimate) -> Document:
     told = estimate.to_dict()
-    columns = (Column("memory"), Column("bytes", "right"), Column("", "right"), Column("which is"))
-    ladder = Table(columns, tuple((name, nbytes, size(nbytes), what) for name, nbytes, what in _rungs(estimate)))
     parts = (
-        _verdict(estimate),
-        ladder,
+        verdict(estimate),
+        ladder(estimate),
         _roles(estimate),
         f"The {LARGEST} largest tensors there:",
         _largest(estimate),
@@ -43,7 +41,8 @@ def document(estimate: Estimate) -> Document:
     return Document(one_line(title), parts, _data(told))
 
 
-def _verdict(estimate: Estimate) -> str:
+def verdict(estimate: Estimate) -> str:
+    """Whether it fits, what is left or missing, and the largest batch."""
     free, most = _free(estimate), estimate.max_batch
     largest = f"The largest batch that fits is {count(most)}."
     if estimate.fits:
@@ -76,6 +75,12 @@ def _total(estimate: Estimate) -> int:
 
 def _free(estimate: Estimate) -> int:
     return estimate.capacity - _total(estimate)
+
+
+def ladder(estimate: Estimate) -> Table:
+    """From the bytes of tensors to the memory of the device."""
+    columns = (Column("memory"), Column("bytes", "right"), Column("", "right"), Column("which is"))
+    return Table(columns, tuple((name, nbytes, size(nbytes), what) for name, nbytes, what in _rungs(estimate)))
 
 
 def _rungs(estimate: Estimate) -> Iterator[Rung]:

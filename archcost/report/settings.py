@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archcost.costs.optimizers import implementation
+from archcost.costs.run import OptimizerImpl, Run
 from archcost.costs.timeline import Timeline
 
 MODES = {
@@ -14,11 +15,15 @@ MODES = {
 
 def settings(line: Timeline) -> str:
     """`a training step, amp-bf16, adam (foreach), recompute blocks`; what is as it is by default is left out."""
-    run = line.run
-    if run.trains and line.graph.spec.loss == "none":
-        return f"forward in training mode, without a loss, {run.precision}"
-    optimizer = "no optimizer" if run.optimizer == "none" else f"{run.optimizer} ({implementation(run, line.device)})"
-    words = [
+    if line.run.trains and line.graph.spec.loss == "none":
+        return f"forward in training mode, without a loss, {line.run.precision}"
+    return words(line.run, implementation(line.run, line.device))
+
+
+def words(run: Run, form: OptimizerImpl | None) -> str:
+    """The same of a run; `form` is that of its optimizer, where it is known."""
+    optimizer = "no optimizer" if run.optimizer == "none" else run.optimizer + (f" ({form})" if form else "")
+    parts = [
         MODES[run.mode],
         run.precision,
         optimizer if run.trains else "",
@@ -27,4 +32,4 @@ def settings(line: Timeline) -> str:
         f"recompute {run.recompute}" if run.trains and run.recompute != "none" else "",
         "" if run.in_place is None else ("activations in place" if run.in_place else "no activation in place"),
     ]
-    return ", ".join(filter(None, words))
+    return ", ".join(filter(None, parts))

@@ -1,0 +1,153 @@
+"""What can be changed so that a step takes less, and what each change costs.
+
+The order of costs: free < FLOPs < arithmetic < training < task. Free changes neither results nor FLOPs; FLOPs are work
+done twice; changed arithmetic rounds differently; changed training is another algorithm; a changed task another
+network. Where two changes of one kind meet, the one that stands first in its list below is the cheaper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import isqrt
+from typing import Literal, NamedTuple, get_args
+
+from archcost.costs.optimizers import forms, implementation
+from archcost.costs.recompute import segments
+from archcost.costs.run import Optimizer, OptimizerImpl, Precision, Run
+from archcost.graph import ModelGraph
+from archcost.hardware.profile import HardwareProfile
+from archcost.keeping import Device
+from archcost.layers.activation import InplaceActivation
+
+Price = Literal["free", "FLOPs", "arithmetic", "training", "task"]
+PRICES: tuple[Price, ...] = get_args(Price)
+
+OPTIMIZERS: tuple[Optimizer, ...] = ("adamw-8bit", "adafactor", "sgd-momentum", "sgd")
+"""From the nearest to Adam to the furthest from it."""
+
+PRECISIONS: tuple[tuple[Precision, str], ...] = (
+    ("amp-bf16", "bfloat16"),
+    ("amp-fp16", "float16"),
+    ("bf16", "bfloat16"),
+    ("fp16", "float16"),
+)
+"""With the dtype of which the device must have a rate. Autocast keeps the weights in float32."""
+
+IMPLEMENTATIONS: tuple[OptimizerImpl, ...] = ("fused", "loop")
+
+
+class Case(NamedTuple):
+    """What is run: a network, whose image has that side (None: as declared), on so many samples at a time."""
+
+    side: int | None
+    batch: int
+    run: Run
+
+
+class Change(NamedTuple):
+    """One change in words, and what it costs; `note` says more of the price."""
+
+    what: str
+    price: Price
+    note: str = ""
+
+
+class Option(NamedTuple):
+    """A change of settings, and its place in the list of its kind."""
+
+    change: Change
+    place: int
+    settings: Mapping[str, object]
+
+    def applied(self, run: Run) -> Run:
+        return replace(run, **self.settings)  # pyright: ignore[reportArgumentType]
+
+
+def in_place(graph: ModelGraph, run: Run) -> Iterator[Option]:
+    waiting = any(isinstance(node.layer, InplaceActivation) and not node.layer.inplace for node in graph.nodes)
+    if waiting and run.in_place is not True:
+        yield Option(Change("activations in place", "free"), 1, {"in_place": True})
+
+
+def implementations(run: Run, device: Device) -> Iterator[Option]:
+    """Forms of the optimizer that hold fewer temporaries than lists of all parameters."""
+    if not run.trains or run.optimizer == "none":
+        return
+    known, now = forms(run.optimizer, device), implementation(run, device)
+    for place, form in enumerate(IMPLEMENTATIONS, 1):
+        if form in known and form != now:
+            change = Change(f"optimizer {now} → {form}", "free")
+            yield Option(change, place, {"optimizer_impl": form})
+
+
+def modes(run: Run) -> Iterator[Option]:
+    if run.mode == "infer-autograd":
+        yield Option(Change("autograd off", "free"), 1, {"mode": "infer"})
+
+
+def recomputations(graph: ModelGraph, run: Run) -> Iterator[Option]:
+    """Blocks, and runs of √n of the n layers (Chen et al. 2016, arXiv 1604.06174)."""
+    if not run.trains or run.recompute != "none":
+        return
+    words = [f"every:{max(2, isqrt(len(graph.nodes)))}"]
+    if segments(graph, "blocks"):
+        words.insert(0, "blocks")
+    for place, word in enumerate(words, 1):
+        yield Option(Change(f"recompute {word}", "FLOPs"), place, {"recompute": word})
+
+
+def precisions(run: Run, profile: HardwareProfile) -> Iterator[Option]:
+    if run.weight_dtype is not None:
+        return
+    rates = profile.rates.known()
+    for place, (precision, dtype) in enumerate(PRECISIONS, 1):
+        if dtype not in rates or (run.autocast is not None and precision.startswith("amp-")):
+            continue
+        if precision == "fp16" and run.trains:  # gradients vanish in float16 without float32 weights
+            continue
+        change = Change(f"precision {run.precision} → {precision}", "arithmetic")
+        yield Option(change, place, {"precision": precision})
+
+
+def optimizers(run: Run, profile: HardwareProfile, device: Device) -> Iterator[Option]:
+    """8-bit states are a library for NVIDIA's GPUs."""
+    if not run.trains or run.optimizer in ("none", "sgd"):
+        return
+    for place, optimizer in enumerate(OPTIMIZERS, 1):
+        if optimizer == run.optimizer or (optimizer == "adamw-8bit" and profile.vendor != "NVIDIA"):
+            continue
+        form = run.optimizer_impl if run.optimizer_impl in forms(optimizer, device) else None
+        settings = {"optimizer": optimizer, "optimizer_impl": form}
+        yield Option(Change(f"optimizer {run.optimizer} → {optimizer}", "training"), place, settings)
+
+
+def smaller_batches(case: Case) -> list[int]:
+    """Divisors of the batch, the largest first, without itself."""
+    root = isqrt(case.batch)
+    small = [each for each in range(1, root + 1) if case.batch % each == 0]
+    return sorted({*small, *(case.batch // each for each in small)} - {case.batch}, reverse=True)
+
+
+def with_batch(case: Case, batch: int) -> Case:
+    """The same samples in passes of `batch`, which must divide; in training their gradients add up to one step."""
+    passes = case.batch // batch
+    run = replace(case.run, accumulation=case.run.accumulation * passes) if case.run.trains else case.run
+    return case._replace(batch=batch, run=run)
+
+
+def batch_change(case: Case, batch: int, normalised: Sequence[str]) -> Change:
+    """`normalised` are the layers whose statistics are those of the batch."""
+    passes = case.batch // batch
+    if not case.run.trains:
+        return Change(f"{passes:,} passes of {batch:,} samples", "free")
+    what = f"{passes:,} batches of {batch:,} samples a step"
+    if not normalised:
+        return Change(what, "free")
+    return Change(what, "training", f"{normalised[0]} takes its statistics of {batch:,} samples")
+
+
+def batch_norms(graph: ModelGraph, run: Run) -> tuple[str, ...]:
+    if not run.trains:
+        return ()
+    return tuple([node.name for node in graph.nodes if node.layer.type.startswith("batch_norm")])

@@ -1,0 +1,56 @@
+"""The same network on larger and smaller images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archcost.errors import ArchcostError
+from archcost.graph import ModelGraph
+from archcost.graph.build import assemble
+from archcost.graph.wire import wire
+from archcost.spec import ModelSpec
+from archcost.spec.model import InputSpec
+
+
+def has_image(spec: ModelSpec) -> bool:
+    return _image(spec) is not None
+
+
+def side(spec: ModelSpec) -> int:
+    """The longest of the image's spatial extents. Raises ArchcostError where no input is an image."""
+    return max(spec.inputs[_require_image(spec)].shape[1:])
+
+
+def with_side(spec: ModelSpec, size: int) -> ModelSpec:
+    """The image a square, or a cube, of that side: (C, *S) → (C, size, size, …). Other inputs stay as they are.
+
+    What a layer infers follows (`in_features` after a flatten, say). Raises ArchcostError where no input is an image.
+    """
+    name = _require_image(spec)
+    image = spec.inputs[name]
+    shape = (image.shape[0], *[size] * (len(image.shape) - 1))
+    inputs = {**spec.inputs, name: InputSpec(shape=shape, dtype=image.dtype)}
+    return spec.model_copy(update={"inputs": inputs, "published": None})
+
+
+def sided(spec: ModelSpec, batch: int) -> Callable[[int], ModelGraph]:
+    """Side → the network."""
+    _require_image(spec)
+    return lambda size: assemble(with_side(spec, size), wire(spec), batch)
+
+
+def _image(spec: ModelSpec) -> str | None:
+    """The first input with a channel axis and two spatial axes or more."""
+    return next((name for name, given in spec.inputs.items() if len(given.shape) >= 3), None)
+
+
+def _require_image(spec: ModelSpec) -> str:
+    name = _image(spec)
+    if name is None:
+        found = [f"{name} {'×'.join(map(str, given.shape)) or 'scalar'}" for name, given in spec.inputs.items()]
+        raise ArchcostError(
+            f"{spec.name} has no image whose side could vary",
+            expected="an input of channels and two spatial axes or more",
+            found=", ".join(found[:4]),
+        )
+    return name

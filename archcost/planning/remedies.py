@@ -1,0 +1,364 @@
+"""What to change so that a step fits a device: single remedies, and the cheapest combination.
+
+Every remedy is re-estimated in full. They are ranked by cost (planning/changes.py has the order): a change of the task
+costs more than any of training, that more than any of arithmetic, that more than any FLOPs, and those more than what
+is free; among equals fewer passes, then fewer changes, are cheaper.
+
+Combinations hold at most one change of a kind and are tried from the cheapest on. One is passed over when it does not
+fit with every free change and the smallest batch, so it is taken for granted that neither makes a step larger.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any, NamedTuple
+
+from archcost.costs import cost
+from archcost.costs.run import Run
+from archcost.errors import ArchcostError, SpecError
+from archcost.estimates.demand import torch_device
+from archcost.graph import ModelGraph
+from archcost.graph.build import assemble
+from archcost.graph.wire import wire
+from archcost.hardware.overheads import room
+from archcost.hardware.profile import HardwareProfile
+from archcost.keeping import Device
+from archcost.planning.changes import (
+    Case,
+    Change,
+    Option,
+    Price,
+    batch_change,
+    batch_norms,
+    implementations,
+    in_place,
+    modes,
+    optimizers,
+    precisions,
+    recomputations,
+    smaller_batches,
+    with_batch,
+)
+from archcost.planning.images import has_image, side, with_side
+from archcost.planning.search import largest
+from archcost.planning.trials import Trial, trial
+from archcost.spec import ModelSpec
+
+
+class Cost(NamedTuple):
+    """Compared from the left: the first place in which two costs differ decides."""
+
+    task: int
+    training: int
+    """Place of the optimizer in its list, behind batch norms that see fewer samples."""
+    arithmetic: int
+    flops: float
+    """Done twice, as a share of forward and backward."""
+    passes: int
+    changes: int
+
+    @property
+    def price(self) -> Price:
+        """The dearest of its parts."""
+        if self.task:
+            return "task"
+        if self.training:
+            return "training"
+        if self.arithmetic:
+            return "arithmetic"
+        return "FLOPs" if self.flops else "free"
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """Changes, what is run then, and what a re-estimate says of it."""
+
+    changes: tuple[Change, ...]
+    case: Case
+    trial: Trial
+    cost: Cost
+
+    @property
+    def fits(self) -> bool:
+        return self.trial.fits
+
+    def to_dict(self) -> dict[str, Any]:
+        run, demand = self.case.run, self.trial.demand
+        return {
+            "changes": [change.what for change in self.changes],
+            "notes": [change.note for change in self.changes if change.note],
+            "price": self.cost.price,
+            "recomputed_share": self.cost.flops,
+            "peak_bytes": self.trial.line.peak,
+            "allocated_bytes": demand.allocated,
+            "reserved_bytes": demand.reserved,
+            "fits": demand.fits,
+            "batch": self.case.batch,
+            "side": self.case.side,
+            "mode": run.mode,
+            "precision": run.precision,
+            "optimizer": run.optimizer,
+            "optimizer_impl": run.optimizer_impl,
+            "accumulation": run.accumulation,
+            "recompute": run.recompute,
+            "in_place": run.in_place,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Remedies:
+    """Single remedies that help, the cheapest first; the cheapest combination that fits, or None.
+
+    `least` is the least that any combination needs, where none fits.
+    """
+
+    singles: tuple[Remedy, ...]
+    cheapest: Remedy | None
+    least: Trial | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "single": [remedy.to_dict() for remedy in self.singles],
+            "cheapest": self.cheapest and self.cheapest.to_dict(),
+            "least_bytes": self.least and self.least.demand.allocated,
+            "least_by_role": self.least and self.least.line.by_role,
+        }
+
+
+def remedies(spec: ModelSpec, batch: int, run: Run, profile: HardwareProfile) -> Remedies:
+    """For a step that does not fit. Raises ArchcostError for what cannot be run at all."""
+    finder = _Finder(spec, batch, run, profile)
+    cheapest = finder.cheapest()
+    return Remedies(tuple(finder.singles), cheapest, None if cheapest else finder.least)
+
+
+class _Paid(NamedTuple):
+    """Changes that cost something, at most one of a kind. `few`: batch norms may see fewer samples."""
+
+    smaller: bool
+    few: bool
+    options: tuple[Option, ...]
+    cost: Cost
+
+
+class _Finder:
+    def __init__(self, spec: ModelSpec, batch: int, run: Run, profile: HardwareProfile) -> None:
+        self.spec, self.profile = spec, profile
+        self.device: Device = torch_device(profile)
+        self.room = room(profile)
+        self.start = Case(None, batch, run)
+        self.graphs: dict[tuple[int | None, int], ModelGraph] = {}
+        self.shares: dict[tuple[int | None, int], int] = {}
+        self.trials: dict[Case, Trial | None] = {}
+        self.least: Trial | None = None
+        self.normalised = batch_norms(self.graph(None, batch), run)
+
+    # Estimates
+
+    def graph(self, size: int | None, batch: int) -> ModelGraph:
+        """Raises SpecError where no such network is."""
+        if (size, batch) not in self.graphs:
+            spec = self.spec if size is None else with_side(self.spec, size)
+            self.graphs[size, batch] = assemble(spec, wire(self.spec), batch)
+        return self.graphs[size, batch]
+
+    def attempt(self, case: Case) -> Trial | None:
+        """None where the settings do not suit each other."""
+        if case not in self.trials:
+            graph = self.graph(case.side, case.batch)
+            try:
+                self.trials[case] = trial(graph, case.run, self.profile)
+            except SpecError:
+                raise
+            except ArchcostError:
+                self.trials[case] = None
+            self._remember(self.trials[case])
+        return self.trials[case]
+
+    def fits(self, case: Case) -> bool:
+        found = self.attempt(case)
+        return found is not None and found.fits
+
+    def _remember(self, found: Trial | None) -> None:
+        if found and (self.least is None or found.demand.allocated < self.least.demand.allocated):
+            self.least = found
+
+    def _share(self, case: Case, found: Trial) -> float:
+        """Of FLOPs that are done twice, in those of forward and backward."""
+        again = found.line.recomputed_flops
+        if not again:
+            return 0.0
+        key = case.side, case.batch
+        if key not in self.shares:
+            total = cost(self.graph(*key)).flops.total
+            self.shares[key] = total.contraction + total.elementwise
+        return again / self.shares[key]
+
+    # Single remedies
+
+    @cached_property
+    def singles(self) -> list[Remedy]:
+        before = self.attempt(self.start)
+        assert before is not None
+        found = [remedy for remedy in self._alone() if remedy.trial.demand.allocated < before.demand.allocated]
+        return sorted(found, key=lambda remedy: remedy.cost)
+
+    def _alone(self) -> Iterator[Remedy]:
+        for options in (*self._free(self.start.run), *self._kinds):
+            for option in options:
+                case = self.start._replace(run=option.applied(self.start.run))
+                yield from self._remedy((option.change,), case, self._places((option,)))
+        yield from self._fewer_samples()
+        yield from self._smaller_image()
+
+    def _fewer_samples(self) -> Iterator[Remedy]:
+        """The largest batch that fits; one sample at a time where none does."""
+        sizes = smaller_batches(self.start)
+        if not sizes:
+            return
+        size = sizes[min(self._first_that_fits(self.start, sizes), len(sizes) - 1)]
+        change = batch_change(self.start, size, self.normalised)
+        few = Cost(0, 1 if change.price == "training" else 0, 0, 0.0, 0, 0)
+        yield from self._remedy((change,), with_batch(self.start, size), few)
+
+    def _smaller_image(self) -> Iterator[Remedy]:
+        size = self._largest_side(self.start) if has_image(self.spec) else 0
+        if size:
+            yield from self._remedy((self._image_change(size),), self.start._replace(side=size), COST._replace(task=1))
+
+    def _image_change(self, size: int) -> Change:
+        return Change(f"images of {size:,} × {size:,}", "task")
+
+    def _remedy(self, changes: tuple[Change, ...], case: Case, known: Cost) -> Iterator[Remedy]:
+        found = self.attempt(case)
+        if found is not None:
+            passes = self.start.batch // case.batch
+            full = known._replace(flops=self._share(case, found), passes=passes, changes=len(changes))
+            yield Remedy(changes, case, found, full)
+
+    def _largest_side(self, case: Case) -> int:
+        """0 where none fits."""
+
+        def attempt(size: int) -> Trial:
+            found = self.attempt(case._replace(side=size))
+            if found is None:
+                raise SpecError("settings that do not suit each other")
+            return found
+
+        most = side(self.spec)
+        return largest(most, most, self.room, attempt).value
+
+    def _first_that_fits(self, case: Case, sizes: Sequence[int]) -> int:
+        """The index of the largest batch that fits, of batches from the largest on; their number where none does."""
+        return bisect_left(range(len(sizes)), True, key=lambda index: self.fits(with_batch(case, sizes[index])))
+
+    # Kinds of changes
+
+    @cached_property
+    def _kinds(self) -> tuple[tuple[Option, ...], ...]:
+        """What costs something: of each kind the options."""
+        run, graph = self.start.run, self.graph(None, self.start.batch)
+        return (
+            tuple(optimizers(run, self.profile, self.device)),
+            tuple(precisions(run, self.profile)),
+            tuple(recomputations(graph, run)),
+        )
+
+    def _free(self, run: Run) -> tuple[tuple[Option, ...], ...]:
+        graph = self.graph(None, self.start.batch)
+        return tuple(in_place(graph, run)), tuple(modes(run)), tuple(implementations(run, self.device))
+
+    def _places(self, options: Sequence[Option]) -> Cost:
+        """The part of a cost that lies in options."""
+        places = dict.fromkeys(("training", "arithmetic"), 0)
+        for option in options:
+            if option.change.price in places:
+                places[option.change.price] += option.place
+        training = places["training"]
+        return COST._replace(training=training and training + 1, arithmetic=places["arithmetic"])
+
+    # Combinations
+
+    def cheapest(self) -> Remedy | None:
+        for paid in self._paid():
+            for found in self._freely(paid):
+                return found
+        return None
+
+    def _paid(self) -> list[_Paid]:
+        """Every choice of what costs something, the cheapest first. FLOPs are those of the remedy alone."""
+        shares = {remedy.changes[0]: remedy.cost.flops for remedy in self._alone_recomputed() if remedy.cost.flops}
+        choices: list[_Paid] = []
+        kinds = [(None, *options) for options in self._kinds]
+        fewer = (False, True) if self.normalised and self.start.batch > 1 else (False,)
+        smaller = (False, True) if has_image(self.spec) else (False,)
+        for small, few, *chosen in product(smaller, fewer, *kinds):
+            options = tuple([option for option in chosen if isinstance(option, Option)])
+            places = self._places(options)
+            flops = sum([shares.get(option.change, 0.0) for option in options])
+            full = places._replace(task=int(small is True), training=places.training + (few is True), flops=flops)
+            choices.append(_Paid(small is True, few is True, options, full._replace(changes=len(options))))
+        return sorted(choices, key=lambda paid: paid.cost)
+
+    def _alone_recomputed(self) -> Iterator[Remedy]:
+        for option in self._kinds[-1]:
+            case = self.start._replace(run=option.applied(self.start.run))
+            yield from self._remedy((option.change,), case, COST)
+
+    def _freely(self, paid: _Paid) -> Iterator[Remedy]:
+        """With the fewest passes, then the fewest free changes, with which it fits."""
+        run = self.start.run
+        for option in paid.options:
+            run = option.applied(run)
+        sizes = [self.start.batch]
+        if paid.few or not self.normalised:
+            sizes += smaller_batches(self.start)
+        strongest = self._strongest(self.start._replace(run=run), sizes[-1], paid.smaller)
+        if strongest is None:
+            return
+        size = sizes[self._first_that_fits(strongest, sizes)]
+        for free in self._choices_of_free(run):
+            case = strongest._replace(run=_applied(free, run))
+            if self.fits(with_batch(case, size)):
+                yield from self._told(paid, free, case, size)
+                return
+
+    def _strongest(self, case: Case, batch: int, smaller: bool) -> Case | None:
+        """With every free change that suits, and the largest image; None where the smallest batch does not fit."""
+        for free in sorted(self._choices_of_free(case.run), key=len, reverse=True):
+            changed = case._replace(run=_applied(free, case.run))
+            few = with_batch(changed, batch)
+            if self.attempt(few) is None:
+                continue
+            if smaller:
+                size = self._largest_side(few)
+                return changed._replace(side=size) if size else None
+            return changed if self.fits(few) else None
+        return None
+
+    def _choices_of_free(self, run: Run) -> list[tuple[Option, ...]]:
+        """Fewest first, and of as many those whose options stand first."""
+        kinds = [(*options, None) for options in self._free(run)]
+        choices = [tuple([option for option in chosen if option]) for chosen in product(*kinds)]
+        return sorted(choices, key=lambda chosen: (len(chosen), sum([option.place for option in chosen])))
+
+    def _told(self, paid: _Paid, free: Sequence[Option], case: Case, size: int) -> Iterator[Remedy]:
+        changes = [option.change for option in (*free, *paid.options)]
+        if size != self.start.batch:
+            changes.append(batch_change(self.start, size, self.normalised))
+        if case.side is not None:
+            changes.append(self._image_change(case.side))
+        yield from self._remedy(tuple(changes), with_batch(case, size), paid.cost)
+
+
+COST = Cost(0, 0, 0, 0.0, 1, 0)
+
+
+def _applied(options: Sequence[Option], run: Run) -> Run:
+    for option in options:
+        run = option.applied(run)
+    return run

@@ -1,0 +1,49 @@
+"""One step re-estimated with other sizes or settings: the ground of every answer here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from archcost.costs.run import Run
+from archcost.costs.timeline import Timeline, timeline
+from archcost.estimates.batches import threads_of
+from archcost.estimates.demand import Demand, Played, demand, torch_device
+from archcost.graph import ModelGraph
+from archcost.hardware.profile import HardwareProfile
+from archcost.keeping import Device
+
+
+class Trial(NamedTuple):
+    """A step played in full, and what it asks of the device."""
+
+    line: Timeline
+    demand: Demand
+
+    @property
+    def fits(self) -> bool:
+        return self.demand.fits
+
+
+class Lines:
+    """Timelines, each played once: devices of one kind share them."""
+
+    def __init__(self, make: Callable[[int], ModelGraph], run: Run) -> None:
+        self.make, self.run = make, run
+        self.known: dict[tuple[int, Device, int | None], Timeline] = {}
+
+    def on(self, value: int, profile: HardwareProfile) -> Trial:
+        """Of the network of that value (a side, a width). Raises ArchcostError where there is none."""
+        device, threads = torch_device(profile), threads_of(profile)
+        key = value, device, threads
+        if key not in self.known:
+            self.known[key] = timeline(self.make(value), self.run, device, threads)
+        return trial_of(self.known[key], profile)
+
+
+def trial(graph: ModelGraph, run: Run, profile: HardwareProfile) -> Trial:
+    return trial_of(timeline(graph, run, torch_device(profile), threads_of(profile)), profile)
+
+
+def trial_of(line: Timeline, profile: HardwareProfile) -> Trial:
+    return Trial(line, demand(Played.of(line), line.requested, profile, line.run.trains))

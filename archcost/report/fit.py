@@ -1,0 +1,215 @@
+"""Where a network fits: one table of all devices, or all about one: the verdict, what binds, and what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from archcost.costs.optimizers import implementation
+from archcost.costs.program import Role
+from archcost.estimates.batches import Binding
+from archcost.estimates.demand import torch_device
+from archcost.planning.fit import MOST_SHOWN, DeviceFit, Fit
+from archcost.planning.remedies import Remedies, Remedy
+from archcost.planning.trials import Trial
+from archcost.planning.vary import Largest, Word
+from archcost.report.document import Cell, Column, Document, Part, Table
+from archcost.report.estimate import ladder, verdict
+from archcost.report.settings import words
+from archcost.report.summary import one_line
+from archcost.units import count, size
+
+PRICES = {
+    "free": "free",
+    "FLOPs": "more FLOPs",
+    "arithmetic": "changed arithmetic",
+    "training": "changed training",
+    "task": "changed task",
+}
+FIXED: tuple[Role, ...] = ("weights", "gradients", "optimizer_state")
+"""What no smaller batch makes smaller."""
+
+MOST_COLUMN: dict[Word, str] = {"batch": "largest batch", "input": "largest image", "width": "largest width"}
+
+
+def document(fit: Fit) -> Document:
+    alone = fit.devices[0] if len(fit.devices) == 1 else None
+    return Document(one_line(_title(fit, alone)), tuple(_all(fit) if alone is None else _one(fit, alone)), _data(fit))
+
+
+def _title(fit: Fit, alone: DeviceFit | None) -> str:
+    where = f"{len(fit.devices)} devices" if alone is None else alone.hardware.name
+    form = None
+    if alone is not None and fit.run.trains:
+        form = implementation(fit.run, torch_device(alone.hardware))
+    return f"{fit.network}, batch {count(fit.batch)}, on {where}: {words(fit.run, form)}"
+
+
+# All devices
+
+
+def _all(fit: Fit) -> Iterator[Part]:
+    good = [device for device in fit.devices if device.fits]
+    told = f"Batch {count(fit.batch)} fits on {len(good)} of {len(fit.devices)} devices."
+    if good:
+        least = min(good, key=lambda device: device.hardware.memory.capacity)
+        told += f" The smallest of them is {least.hardware.name}, with {size(least.hardware.memory.capacity)}."
+    yield told
+    columns = (
+        Column("device"),
+        Column("memory", "right"),
+        Column("fits"),
+        Column(MOST_COLUMN[fit.vary], "right"),
+        Column("spare", "right"),
+        Column("binds at"),
+    )
+    yield Table(columns, tuple(map(_row, fit.devices)))
+    yield from _legend(fit.devices)
+
+
+def _legend(devices: Sequence[DeviceFit]) -> Iterator[str]:
+    failed = [device.headroom for device in devices if not device.fits and device.headroom is not None]
+    if any(headroom < 0 for headroom in failed):
+        yield "Spare is what is left of the memory at the asked batch; below zero, what is missing at the least."
+    if any(headroom >= 0 for headroom in failed):
+        yield "Gaps: what is allocated would fit, but not what the allocator leaves between."
+
+
+def _row(device: DeviceFit) -> tuple[Cell, ...]:
+    memory = size(device.hardware.memory.capacity)
+    if device.problem is not None:
+        return device.hardware.name, memory, "?", None, None, device.problem
+    largest, headroom, binding = device.largest, device.headroom, device.binding
+    assert largest is not None
+    assert headroom is not None
+    assert binding is not None
+    fits = "yes" if device.fits else "no"
+    spare = "gaps" if headroom >= 0 and not device.fits else size(headroom)
+    return device.hardware.name, memory, fits, _value(largest), spare, binding.at
+
+
+def _value(largest: Largest) -> Cell:
+    if not largest.value:
+        return "none"
+    return {"batch": largest.value, "input": f"{largest.value:,} px", "width": f"{largest.value:,} %"}[largest.word]
+
+
+# One device
+
+
+def _one(fit: Fit, device: DeviceFit) -> Iterator[Part]:
+    assert device.estimate is not None
+    assert device.binding is not None
+    yield verdict(device.estimate)
+    if device.varied is not None:
+        yield " ".join(_varied(device.varied, fit.batch))
+    yield ladder(device.estimate)
+    yield f"At batch {count(device.bound_batch)} most lives at {device.binding.at}, {size(device.binding.peak)}:"
+    yield _bound(device.binding)
+    if device.remedies is not None:
+        yield from _remedies(device.remedies)
+
+
+def _varied(largest: Largest, batch: int) -> Iterator[str]:
+    at = f"at batch {count(batch)}"
+    what = "image" if largest.word == "input" else "width"
+    if not largest.value:
+        yield f"No {what} fits {at}."
+        return
+    taken = size(largest.allocated or 0)
+    yield f"The largest {what} {at} is {_named(largest.word, largest.value)}, which takes {taken}."
+    if largest.beyond is not None:
+        taken = size(largest.allocated_beyond or 0)
+        yield f"{_named(largest.word, largest.beyond)} would take {taken}."
+    if largest.refused is not None:
+        between = "What lies between" if largest.beyond is not None else "What is larger"
+        yield f"{between} is no network: {largest.refused}."
+
+
+def _named(word: Word, value: int) -> str:
+    return f"{value:,} × {value:,}" if word == "input" else f"{value:,} %"
+
+
+def _bound(binding: Binding) -> Table:
+    rows: list[tuple[Cell, ...]] = [
+        (bound.nbytes, size(bound.nbytes), f"{bound.owner} {bound.what}", bound.why)
+        for bound in binding.tensors[:MOST_SHOWN]
+    ]
+    rest = sum([bound.nbytes for bound in binding.tensors[MOST_SHOWN:]])
+    if rest:
+        rows.append((rest, size(rest), f"and {count(len(binding.tensors) - MOST_SHOWN)} more", None))
+    total = (binding.peak, size(binding.peak), "together", None)
+    columns = (Column("bytes", "right"), Column("", "right"), Column("tensor"), Column("why it is there"))
+    return Table(columns, tuple(rows), total)
+
+
+def _remedies(found: Remedies) -> Iterator[Part]:
+    if found.singles:
+        yield "What helps, one change at a time, the cheapest first:"
+        columns = (
+            Column("change"),
+            Column("price"),
+            Column("tensors", "right"),
+            Column("allocated", "right"),
+            Column("fits"),
+        )
+        yield Table(columns, tuple(map(_remedy_row, found.singles)))
+        yield from _notes(found.singles)
+    if found.cheapest is not None:
+        yield _cheapest(found.cheapest)
+    elif found.least is not None:
+        yield _hopeless(found.least)
+
+
+def _remedy_row(remedy: Remedy) -> tuple[Cell, ...]:
+    demand = remedy.trial.demand
+    fits = "yes" if demand.fits else "no"
+    return _changes(remedy), _price(remedy), size(remedy.trial.line.peak), size(demand.allocated), fits
+
+
+def _changes(remedy: Remedy) -> str:
+    return ", ".join(change.what for change in remedy.changes)
+
+
+def _price(remedy: Remedy) -> str:
+    """The dearest part of the cost in words, and FLOPs wherever there are more of them."""
+    price, flops = remedy.cost.price, remedy.cost.flops
+    more = f"{flops:.1%} more FLOPs".replace("%", " %")
+    if price == "FLOPs":
+        return more
+    return f"{PRICES[price]}, {more}" if flops else PRICES[price]
+
+
+def _notes(remedies: Sequence[Remedy]) -> Iterator[str]:
+    notes = [f"{change.what}: {change.note}." for remedy in remedies for change in remedy.changes if change.note]
+    if notes:
+        yield "\n".join(notes)
+
+
+def _cheapest(remedy: Remedy) -> str:
+    taken = f"{size(remedy.trial.demand.allocated)} allocated"
+    how = "change" if len(remedy.changes) == 1 else "combination"
+    notes = "".join([f" {change.note}." for change in remedy.changes if change.note])
+    return f"The cheapest {how} that fits: {_changes(remedy)} ({_price(remedy)}; {taken}).{notes}"
+
+
+def _hopeless(least: Trial) -> str:
+    roles = least.line.by_role
+    alone: list[Role] = [role for role in FIXED if roles[role]]
+    names = [role.replace("_", " ") for role in alone]
+    listed = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+    needed = size(least.demand.allocated)
+    fixed = size(sum([roles[role] for role in alone]))
+    return (
+        f"No combination fits: the least that was reached is {needed} allocated, of which {listed} alone take {fixed}."
+    )
+
+
+def _data(fit: Fit) -> Table:
+    """A row a device, raw."""
+    names = ("hardware", "capacity_bytes", "fits", "max_batch", fit.vary, "allocated_bytes", "reserved_bytes")
+    columns = dict.fromkeys((*names, "headroom_bytes", "binds_at", "problem"))
+    rows: list[tuple[Cell, ...]] = []
+    for device in fit.devices:
+        told = {**device.to_dict(), fit.vary: device.largest and device.largest.value}
+        rows.append(tuple([told[name] for name in columns]))
+    return Table(tuple(map(Column, columns)), tuple(rows))
