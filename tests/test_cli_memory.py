@@ -142,6 +142,11 @@ WRONG = [
     ("timeline lenet5 --loss mes", "unknown loss\n  expected: cross_entropy, mse, l1, sum, none\n  found: 'mes'\n"),
     ("timeline lenet5 --accumulation 0", "argument --accumulation: the number of batches before a step is an int"),
     ("timeline lenet5 --recompute fc8", "no layer or block 'fc8' to recompute\n  expected: none, blocks, every:K, "),
+    (
+        "timeline lenet5 --recompute blcks",
+        "no layer or block 'blcks' to recompute\n  expected: none, blocks, every:K, auto, or names of layers or "
+        "blocks with commas between\n  found: 'blcks'\n  try: 'blocks'",
+    ),
     ("timeline lenet5 --recompute every:0", "every:K recomputes K layers at a time\n  expected: K of 1 or more\n"),
     ("timeline lenet5 --recompute fc5,fc5", "a layer can be recomputed once only\n  found: fc5"),
     ("timeline lenet5 --master-weights", "master weights are float32 copies of 16-bit weights\n"),

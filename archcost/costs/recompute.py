@@ -84,7 +84,7 @@ def _named(graph: ModelGraph, names: Sequence[str]) -> Iterator[Names]:
                 f"no layer or block {shorten(name)} to recompute",
                 expected="none, blocks, every:K, auto, or names of layers or blocks with commas between",
                 found=shorten(name),
-                hint=nearest(name, _prefixes(known)),
+                hint=nearest(name, {"none", "blocks", *_prefixes(known)}),
             )
         if taken & set(found):
             raise ArchcostError("a layer can be recomputed once only", found=name)

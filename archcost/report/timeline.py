@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from archcost.costs.phases import by_phase
+from archcost.costs.play import Phase
 from archcost.costs.program import ROLES, Role
 from archcost.costs.timeline import Alive, Moment, Timeline
 from archcost.report.area import area
@@ -49,13 +50,22 @@ class Folded:
 
 
 def folded(moments: Sequence[Moment], depth: int) -> tuple[Moment, ...]:
-    """Neighbours of one phase under one name as the highest of them; copies in another dtype with their layer."""
+    """Neighbours under one name as the highest of them; copies in another dtype with their layer.
 
-    def under(moment: Moment) -> tuple[str, str]:
-        return moment.phase, ".".join(moment.name.partition(" (")[0].split(".")[:depth])
+    What is computed again goes with the backward that needs it.
+    """
 
-    groups = groupby(moments, under)
-    return tuple(max(group, key=lambda moment: moment.peak)._replace(name=name) for (_, name), group in groups)
+    def under(moment: Moment) -> tuple[Phase, str]:
+        phase = "backward" if moment.phase == "recompute" else moment.phase
+        return phase, ".".join(moment.name.partition(" (")[0].split(".")[:depth])
+
+    return tuple(_highest(list(group), *key) for key, group in groupby(moments, under))
+
+
+def _highest(moments: Sequence[Moment], phase: Phase, name: str) -> Moment:
+    same = len({moment.phase for moment in moments}) == 1
+    highest = max(moments, key=lambda moment: moment.peak)
+    return highest._replace(phase=highest.phase if same else phase, name=name)
 
 
 def document(shown: Folded) -> Document:

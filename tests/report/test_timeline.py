@@ -195,6 +195,19 @@ def test_folding_takes_the_highest_of_neighbours() -> None:
     assert [(m.name, m.peak) for m in folded(moments, 2)][:2] == [("a.x", 5), ("a.y", 3)]
 
 
+def test_folding_puts_what_is_recomputed_with_its_backward() -> None:
+    moments = [
+        _moment("recompute", "a.x", 1),
+        _moment("recompute", "a.y", 7),
+        _moment("backward", "a.y", 3),
+        _moment("backward", "a.x", 2),
+    ]
+    assert [(m.phase, m.name, m.peak) for m in folded(moments, 1)] == [("backward", "a", 7)]
+    assert [(m.phase, m.name, m.peak) for m in folded(moments, 2)] == [
+        ("recompute", "a.x", 1), ("backward", "a.y", 7), ("backward", "a.x", 2),
+    ]  # fmt: skip
+
+
 def test_depth() -> None:
     """Text is folded to a screen where nothing else is asked for; data only when it is."""
     line = archcost.timeline(archcost.build(archcost.load("vgg_d")))
