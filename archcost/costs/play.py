@@ -146,6 +146,8 @@ class Player:
     def forward(self) -> None:
         """All operations, with what autograd keeps. What the network returns stays held."""
         inside = self._inside()
+        unread: list[int] = []
+        unread_inside: list[int] = []
         for index, op in enumerate(self.program.ops):
             if op.name.startswith("("):  # the network has returned, and its outputs replace the last
                 self._let_go(self._outputs_before)
@@ -161,10 +163,12 @@ class Player:
                 self._run(op, op.stays, op.outputs, (), op.dropped)
             for storage in op.ends:
                 self.tape.release(storage)
+            (unread if segment is None else unread_inside).extend(op.unread)
             if segment is not None and index == segment.end - 1 and not self._keepers[segment]:
                 self._let_go(self._checkpoints.pop(segment))  # nothing will ask for it
-        for storage in (*self.program.cached, *self.program.unread):
-            self.tape.release(storage)
+            if segment is not None and index == segment.end - 1:
+                self._let_go(unread_inside)  # a checkpoint does not return it
+        self._let_go([*self.program.cached, *unread])
         self._let_go(self._outputs_before)
         self._let_go(self._loss_before)
 
@@ -218,8 +222,9 @@ class Player:
     def _backward(self, index: int, op: Op, arriving: Mapping[int, Arrived], segment: Segment | None) -> None:
         self.tape.mark("backward", op.name, index)
         given = [(give, self._give(op, give, arriving)) for give in op.gives if not give.is_summed]
-        pieced = any(not gradient.whole for gradient in arriving.values())
-        self._brief(op, op.scratch.backward, "backward", pieced)
+        pieces = self._pieces(op, arriving)
+        copies = [Own("gradient made whole", tensor) for tensor in pieces] if op.node.layer.copies_pieces else []
+        self._brief(op, [*op.scratch.backward, *copies], "backward", bool(pieces))
         if segment is not None:  # a checkpoint hands out each tensor once: it goes when the function returns
             self._let_go(self._pending.pop(index, []))
         given += [(give, self._give(op, give, arriving)) for give in op.gives if give.is_summed]
@@ -230,6 +235,12 @@ class Player:
             self._leave(segment, index)
         added = [gradient.storage for give, gradient in given if self._receive(give, gradient)]
         self._let_go(added)
+
+    def _pieces(self, op: Op, arriving: Mapping[int, Arrived]) -> list[TensorType]:
+        """Of the outputs whose gradient arrives as a slice of a larger storage, or spread out from a smaller one."""
+        outputs = () if op.is_copy else zip(op.takes, op.node.output_types, strict=True)
+        given = [(arriving[place].storage, tensor) for place, tensor in outputs if place in arriving]
+        return [tensor for storage, tensor in given if self.tape.storages[storage].tensor.numel != tensor.numel]
 
     def _give(self, op: Op, give: Give, arriving: Mapping[int, Arrived]) -> Arrived:
         if isinstance(give.gradient, Handed):
@@ -276,7 +287,8 @@ class Player:
         again: dict[int, int] = {}
         held: Counter[int] = Counter()
         before = [self.tape.new(self.checkpoint)] if self.checkpoint else []  # to be put back afterwards
-        for index, runs in recomputed(self.program.ops, segment):
+        runs_again = recomputed(self.program.ops, segment)
+        for index, runs in runs_again:
             op = self.program.ops[index]
             self.tape.mark("recompute", op.name, index)
             if runs:
@@ -288,9 +300,12 @@ class Player:
                 for storage in saved:
                     self.tape.refs[storage] += 1
                 break
+            if index == runs_again[-1][0] and op.node.layer.is_composed:  # stopped before it has a result
+                makes = [again[storage] for storage in op.makes if storage not in op.stays]
+                outputs = []
             self._run(op, makes, outputs, saved, op.scratch.forward)
             held.update(outputs)
-            held.update([copy for copy, first in zip(makes, op.makes, strict=True) if first in self.program.cached])
+            held.update([copy for copy in makes if self.tape.copies[copy] in self.program.cached])
             for storage in op.ends:
                 number = again.get(storage, storage)
                 if held[number] > 0:  # what came from before the segment is not the segment's to drop

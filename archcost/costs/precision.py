@@ -23,7 +23,7 @@ from archcost.work import Copy, Work
 LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)) | {"linear"}
 """Layers whose inputs and weights autocast copies into 16 bits, on every device."""
 
-_RAISED = frozenset(["local_response_norm", "cross_entropy", "mse", "(l1)"])
+_RAISED = frozenset(["cross_entropy", "mse", "(l1)"])
 RAISED: Mapping[Device, frozenset[str]] = {
     "cpu": _RAISED
     | {"max_pool3d", "avg_pool3d", "adaptive_avg_pool3d", "max_unpool1d", "max_unpool2d", "max_unpool3d"},
@@ -64,6 +64,7 @@ class _Retyping:
         self.source = source
         self.autocast = run.autocast
         self.all = run.weight_dtype
+        self.device = device
         self.raised = RAISED[device]
         self.inputs = {name: self._declared(tensor) for name, tensor in source.inputs.items()}
         self.types: dict[Port, TensorType] = {Port(name): tensor for name, tensor in self.inputs.items()}
@@ -124,14 +125,19 @@ class _Retyping:
         if node.layer.type in WIDENED:
             widest = self._widest(list(types))
             given = tuple([TensorType(tensor.shape, widest) for tensor in types])
+        dtype = "float32" if self._raises_inside(node) else given[0].dtype
         outputs = tuple(
-            [
-                TensorType(declared.shape, given[0].dtype) if declared.is_floating else declared
-                for declared in node.output_types
-            ]
+            [TensorType(declared.shape, dtype) if declared.is_floating else declared for declared in node.output_types]
         )
         weights = tuple([self._weight(weight, node, lowered) for weight in node.weights])
         return node.facts._replace(input_types=types, output_types=outputs, weights=weights)
+
+    def _raises_inside(self, node: Node) -> bool:
+        """Torch composes a local response norm of operators, some of which autocast gives float32: the averages of
+        padded squares on a CPU, where they are taken over three axes, and the power on a GPU.
+        """
+        composed = self.autocast is not None and node.layer.type == "local_response_norm"
+        return composed and (self.device == "cuda" or node.input_types[0].rank > 3)
 
     def _weight(self, weight: Weight, node: Node, lowered: str | None) -> Weight:
         if weight.dtype is not None:  # a counter

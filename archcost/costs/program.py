@@ -73,6 +73,8 @@ class Op(NamedTuple):
     reads: tuple[int, ...]
     ends: tuple[int, ...]
     """The storage of each output (of any operation) that this one is the last to read."""
+    unread: tuple[int, ...]
+    """Of each output that nobody reads and the network does not return; they go when forward ends."""
     saved: tuple[int, ...]
     runs_to_save: bool
     """Whether something is kept that the operation itself makes, so that it has to run before all is kept."""
@@ -111,8 +113,6 @@ class Program:
     waits: Mapping[int, int]
     returned: tuple[int, ...]
     cached: frozenset[int]
-    unread: tuple[int, ...]
-    """Outputs that nobody reads and the network does not return; they go when forward ends."""
     spoiled: Mapping[str, tuple[str, ...]]
 
 
@@ -155,17 +155,17 @@ class _Writer:
         for node in self.graph.nodes:
             read += map(self._at, ends.get(node.name, ()))
             if isinstance(node.layer, Cast):  # what it reads lives until the layer that it casts for is done
-                casts.append(self._op(node, ()))
+                casts.append(self._op(node, (), ()))
                 continue
             # Arguments are cast from the last to the first: bias, weight, input (as compiled by GCC).
             copies = list(self._copies(node))
             read += [copy.outputs[0] for copy in copies if copy.outputs]
-            self.ops += [*copies, *casts, self._op(node, tuple(read))]
+            outputs = [Port(node.name, index) for index in range(len(node.output_types))]
+            unread = [port for port in outputs if port not in last and port not in held]
+            self.ops += [*copies, *casts, self._op(node, tuple(read), unread)]
             casts.clear()
             read.clear()
         root = self._root()
-        outputs = {Port(node.name, index): node for node in self.graph.nodes for index in range(len(node.output_types))}
-        unread = [port for port in outputs if port not in last and port not in held]
         return Program(
             tuple(self.storages),
             tuple(self.resident),
@@ -176,7 +176,6 @@ class _Writer:
             self.waits,
             tuple([self._at(port) for port in self.returned]),
             frozenset(self.cached),
-            tuple([self._at(port) for port in unread]),
             self.kept.spoiled,
         )
 
@@ -244,7 +243,7 @@ class _Writer:
             gives = () if given is None else (given,)
             outputs = () if cached else (number,)
             name, makes = f"{whose} ({copy.what})", (number,)
-            yield Op(name, makes, makes, outputs, (), (), (), False, (place,), gives, NO_SCRATCH, (), (), node)
+            yield Op(name, makes, makes, outputs, (), (), (), (), False, (place,), gives, NO_SCRATCH, (), (), node)
 
     def _parameter(self, owner: str, name: str, tensor: TensorType) -> Give:
         place = self._place((owner, name))
@@ -252,7 +251,7 @@ class _Writer:
         self.parameters[place] = self.numbers[Storage(owner, "weight", name, tensor)]
         return Give(place, tensor, tensor)
 
-    def _op(self, node: Node, ends: tuple[int, ...]) -> Op:
+    def _op(self, node: Node, ends: tuple[int, ...], unread: Sequence[Port]) -> Op:
         saved = self.kept.saved[node.name]
         outputs = [self.kept.places[Port(node.name, index)] for index in range(len(node.output_types))]
         own = [storage for storage in saved if storage.owner == node.name and storage.role == "saved"]
@@ -266,6 +265,7 @@ class _Writer:
             tuple([self._number(storage) for storage in outputs]),
             tuple([self._at(port) for port in node.inputs]),
             ends,
+            tuple([self._at(port) for port in unread]),
             tuple([self._number(storage) for storage in saved]),
             runs or any(storage in outputs for storage in saved),
             tuple([self._place(Port(node.name, index)) for index in range(len(outputs))]),

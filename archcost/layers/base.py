@@ -156,6 +156,9 @@ class Layer(BaseModel):
         kept = [own for own in self.saved(inputs, outputs, setting) if isinstance(own, Own)]
         return (*kept, *self.scratch(inputs, outputs, setting).forward)
 
+    copies_pieces: ClassVar[bool] = False
+    """Whether backward's formula first copies a gradient that is a slice, or one value spread out."""
+
     is_composed: ClassVar[bool] = False
     """Whether torch's operator calls others one after the other, which drop what backward does not keep."""
 

@@ -108,6 +108,7 @@ class Convolution(Kernel):
     """Output size ⌊(H + 2p − d(k−1) − 1)/s⌋ + 1; weight (C_out, C_in/g, k…); MACs output·C_in/g·k (torch.nn.Conv2d)."""
 
     prefix: ClassVar[str] = "conv"
+    is_composed: ClassVar[bool] = True
 
     padding: Padding = 0
     padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"

@@ -11,7 +11,7 @@ from archcost.errors import ShapeError
 from archcost.keeping import INPUT, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Number, Size, require_floating
 from archcost.layers.order import ValueByValue
-from archcost.tensors import Tensors, TensorType
+from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.work import Elementwise, Reduction, Work
 
 
@@ -43,9 +43,12 @@ class LocalResponseNorm(ValueByValue):
         return batch * prod(sizes) * clipped
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Torch pads the squares, averages them, and divides by a power: the padded squares, its base and its value."""
-        squares = self._padded(inputs[0])
-        return (INPUT, Own("padded squares", squares), Own("base", inputs[0]), Own("divisor", inputs[0]))
+        """Torch pads the squares, averages them, and divides by a power: the padded squares, its base and its value.
+
+        Under autocast base and divisor are float32 as the output is; the squares are on a CPU, but not on a GPU.
+        """
+        squares = self._padded(inputs[0] if setting.device == "cuda" else outputs[0])
+        return (INPUT, Own("padded squares", squares), Own("base", outputs[0]), Own("divisor", outputs[0]))
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """Beside the output: the squares' means, scaled and raised by k, or the padded squares.
@@ -53,12 +56,13 @@ class LocalResponseNorm(ValueByValue):
         Backward of the quotient makes three tensors for the divisor's gradient, and has what was kept around it.
         By the time of the padded squares' gradient, base, divisor and what arrived are gone.
         """
-        source, padded = inputs[0], self._padded(inputs[0]).numel
-        forward = (
-            () if setting.needs else excess("squares and their means", max(2 * source.numel, padded), source.dtype)
-        )
-        backward = max(3 * source.numel, padded - 2 * source.numel)
-        return Scratch(forward, excess("gradients of divisor and squares", backward, source.dtype))
+        source, result, padded = inputs[0], outputs[0], self._padded(outputs[0])
+        size = DTYPE_BYTES[source.dtype]
+        narrow = self._padded(source).nbytes if result.dtype != source.dtype else 0  # beside its copy in float32
+        made = 0 if setting.needs else max(2 * result.nbytes, padded.nbytes + narrow)
+        forward = excess("squares and their means", made // size, source.dtype)
+        backward = max(4 * result.nbytes - source.nbytes, padded.nbytes - 2 * result.nbytes)
+        return Scratch(forward, excess("gradients of divisor and squares", backward // size, source.dtype))
 
     def _padded(self, source: TensorType) -> TensorType:
         batch, channels, *sizes = source.shape

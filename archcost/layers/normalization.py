@@ -209,6 +209,7 @@ class GroupNorm(ChannelNorm, OfImages):
     """Mean and variance of each group of channels of each sample (torch.nn.GroupNorm)."""
 
     prefix: ClassVar[str] = "gn"
+    copies_pieces: ClassVar[bool] = True
     type: Literal["group_norm"] = "group_norm"
     num_groups: Size
     affine: Flag = True
