@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from archcost.costs.play import Mark
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from archcost.costs.play import Mark, Segment
 from archcost.costs.program import Held, Program
 
 MOST_NAMED = 2
@@ -16,24 +19,58 @@ STAYS = {
 }
 
 
-def why(program: Program, held: Held, storage: int, mark: Mark) -> str:
-    """Of the storage of that number (of the first, where it was computed again)."""
+class Uses(NamedTuple):
+    """By storage, who keeps it, reads it or holds it for a second forward; operations by number."""
+
+    keepers: dict[int, list[int]]
+    keepers_again: dict[int, list[int]]
+    """Those that are computed again, and keep what is made then."""
+    readers: dict[int, list[int]]
+    checkpoints: dict[int, list[int]]
+    """The first operation of each."""
+
+    @classmethod
+    def of(cls, program: Program, segments: Sequence[Segment]) -> Uses:
+        uses = cls({}, {}, {}, {})
+        inside = {index for segment in segments for index in range(segment.first, segment.end)}
+        for index, op in enumerate(program.ops):
+            keepers = uses.keepers_again if index in inside else uses.keepers
+            for storage in dict.fromkeys(op.saved):
+                keepers.setdefault(storage, []).append(index)
+            for storage in dict.fromkeys(op.reads):
+                uses.readers.setdefault(storage, []).append(index)
+        for segment in segments:
+            for storage in segment.takes:
+                uses.checkpoints.setdefault(storage, []).append(segment.first)
+        return uses
+
+
+def why(program: Program, uses: Uses, held: Held, storage: int, again: bool, mark: Mark) -> str:
+    """Of the storage of that number; of the first, where it was computed `again`."""
     if held.role in STAYS:
         return STAYS[held.role]
     if held.role == "temporaries":
         return _passing(held, mark)
     now = len(program.ops) if mark.op is None else mark.op
-    keepers = [op.name for index, op in enumerate(program.ops) if index <= now and storage in op.saved]
-    if keepers and mark.phase in ("forward", "recompute", "backward"):
-        return f"saved by {_some(keepers)} for {'its' if len(keepers) == 1 else 'their'} backward"
-    readers = [op.name for index, op in enumerate(program.ops) if index > now and storage in op.reads]
+    under_way = mark.phase in ("forward", "recompute", "backward")
+    keepers = _until(now, (uses.keepers_again if again else uses.keepers).get(storage, ()))
+    if keepers and under_way:
+        return f"saved by {_some(program, keepers)} for {'its' if len(keepers) == 1 else 'their'} backward"
+    checkpoints = _until(now, uses.checkpoints.get(storage, ()))
+    if checkpoints and under_way and not again:
+        return f"held by the checkpoint that begins at {_some(program, checkpoints)}"
+    readers = [index for index in uses.readers.get(storage, ()) if index > now]
     if readers and mark.phase == "forward":
-        return f"read by {_some(readers)}"
+        return f"read by {_some(program, readers)}"
     if storage in program.cached:
         return "in autocast's cache until forward ends"
     if storage in program.returned:
         return "returned, and held by the caller"
     return f"in use by {mark.name}"
+
+
+def _until(now: int, numbers: Iterable[int]) -> list[int]:
+    return [index for index in numbers if index <= now]
 
 
 def _passing(held: Held, mark: Mark) -> str:
@@ -42,8 +79,9 @@ def _passing(held: Held, mark: Mark) -> str:
     return f"in use by {mark.name or 'the optimizer'}"
 
 
-def _some(names: list[str]) -> str:
+def _some(program: Program, numbers: Sequence[int]) -> str:
     """`a, b and 3 more`."""
-    if len(names) <= MOST_NAMED:
+    names = [program.ops[index].name for index in numbers[:MOST_NAMED]]
+    if len(numbers) <= MOST_NAMED:
         return " and ".join(names)
-    return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
+    return f"{', '.join(names)} and {len(numbers) - MOST_NAMED} more"
