@@ -98,8 +98,9 @@ class Growth:
         return self.demand(batch, profile).fits
 
     def binding(self, batch: int) -> Binding:
-        """Where the peak falls at that batch, and what lives there."""
-        sizes = self.sizes(batch)
+        """Where the peak of the tensors falls at that batch, and what lives there."""
+        held = zip(self.line.storages, self.sizes(batch), strict=True)
+        sizes = [0 if each.role == "workspace" else nbytes for each, nbytes in held]
         peak, event = highest(self.line.events, sizes)
         mark = self.line.marks[self.line.mark_at(event)]
         alive = sorted(self.line.alive_at(event), key=lambda alive: -sizes[alive.storage])
