@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from archcost.costs.play import Segment
-from archcost.costs.program import Program
+from archcost.costs.program import Op, Program
 from archcost.errors import ArchcostError, nearest, shorten
 from archcost.graph import ModelGraph, Node
 
@@ -96,6 +96,11 @@ def _prefixes(names: Sequence[str] | dict[str, None]) -> set[str]:
     return {".".join(name.split(".")[: depth + 1]) for name in names for depth in range(name.count(".") + 1)}
 
 
+def layer_of(op: Op) -> str:
+    """The layer that an operation belongs to: its own, or the one that autocast's copy is made for."""
+    return op.node.name.partition(" (")[0]
+
+
 def located(program: Program, runs: Sequence[Names]) -> tuple[Segment, ...]:
     """Names → operations. Raises ArchcostError when layers do not follow one another, or overwrite what is held."""
     if not runs:
@@ -103,13 +108,13 @@ def located(program: Program, runs: Sequence[Names]) -> tuple[Segment, ...]:
     first: dict[str, int] = {}
     last: dict[str, int] = {}
     for index, op in enumerate(program.ops):
-        first.setdefault(op.node.name.partition(" (")[0], index)
-        last[op.node.name.partition(" (")[0]] = index
+        first.setdefault(layer_of(op), index)
+        last[layer_of(op)] = index
     made = {storage: index for index, op in enumerate(program.ops) for storage in op.makes}
     segments: list[Segment] = []
     for names in runs:
         start, end = first[names[0]], last[names[-1]] + 1
-        inside = {op.node.name.partition(" (")[0] for op in program.ops[start:end]}
+        inside = {layer_of(op) for op in program.ops[start:end]}
         if inside != set(names):
             raise ArchcostError(
                 "layers recomputed together follow one another",
@@ -125,5 +130,19 @@ def located(program: Program, runs: Sequence[Names]) -> tuple[Segment, ...]:
                     expected=f"the layer that makes its input recomputed with it ({maker})",
                     found=f"a segment that begins at {names[0]}",
                 )
+        if any(op.saved for op in program.ops[start:end]):
+            _refuse_spoiled(program, end, reads)
         segments.append(Segment(start, end, tuple(reads)))
     return tuple(segments)
+
+
+def _refuse_spoiled(program: Program, end: int, reads: Collection[int]) -> None:
+    """Torch refuses to compute a checkpoint again when a layer behind it has overwritten what it holds."""
+    for op in program.ops[end:]:
+        if overwrites(op.node) and op.outputs[0] in reads:
+            raise ArchcostError(
+                f"{op.name} overwrites what a checkpoint before it holds",
+                expected="a checkpoint that holds only what stays as it is",
+                found=f"one that holds what {program.storages[op.outputs[0]].owner} makes",
+                hint="inplace: false",
+            )

@@ -9,9 +9,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
+from archcost.costs.checkpoints import cheapest
 from archcost.costs.in_place import with_in_place
 from archcost.costs.loss import with_loss
 from archcost.costs.optimizers import (
@@ -23,7 +24,7 @@ from archcost.costs.optimizers import (
     state,
     step,
 )
-from archcost.costs.play import KernelRun, Mark, Phase, Player, recomputed
+from archcost.costs.play import KernelRun, Mark, Phase, Player, Segment, Tape, recomputed
 from archcost.costs.precision import with_precision
 from archcost.costs.program import ROLES, Held, Program, Role, program
 from archcost.costs.reasons import Uses, why
@@ -205,12 +206,14 @@ def timeline(
     device: Device = "cpu",
     threads: int | None = None,
     out_of_place: bool = False,
+    budget: int | None = None,
 ) -> Timeline:
     """Play one step of the network.
 
     `threads` are those of the CPU, and None leaves out what its kernels allocate for themselves; `out_of_place` adds
-    gradients at forks as torch does while a dispatch mode watches. Raises ArchcostError for settings that do not suit
-    each other or the network.
+    gradients at forks as torch does while a dispatch mode watches; `budget` is the peak, in bytes of tensors, that
+    `recompute: auto` keeps to. Raises ArchcostError for settings that do not suit each other or the network, and
+    OverBudgetError.
     """
     graph = with_in_place(graph, run.in_place)
     lossy = with_loss(graph) if run.trains else graph
@@ -220,24 +223,15 @@ def timeline(
     cast = with_precision(lossy, run, device)
     written = program(cast, tuple(dict.fromkeys(returned)), run.trains, device, run.mode != "infer")
     _refuse_spoiled(written)
-    names = segments(graph, run.recompute) if run.trains else ()
+    play = partial(_play, run=run, device=device, threads=threads, out_of_place=out_of_place)
+    names: tuple[Names, ...] = ()
+    if run.trains and run.recompute == "auto":
+        names = cheapest(graph, written, play, _required(budget))
+    elif run.trains:
+        names = segments(graph, run.recompute)
     found = located(written, names)
-    on_cpu = device == "cpu"
-    player = Player(written, found, out_of_place, RNG_STATE if on_cpu else None, threads if on_cpu else None)
-    trained = sorted(written.parameters.values()) if written.root is not None else []  # in the network's order
-    learned = [written.storages[number] for number in trained]
-    player.keep(_state(learned, run, device))
-    player.forward()
-    if run.trains:
-        player.backward()
-        if run.accumulation > 1:  # all micro-batches after the first are alike
-            player.next_micro_batch()
-            player.forward()
-            player.backward()
-        player.optimize(_bursts(learned, run, device))
-    player.finish()
+    tape = play(written, found)
     again = [index for segment in found for index, runs in recomputed(written.ops, segment) if runs]
-    tape = player.tape
     return Timeline(
         graph,
         run,
@@ -251,6 +245,41 @@ def timeline(
         tape.copies,
         tuple(again),
     )
+
+
+def _required(budget: int | None) -> int:
+    if budget is None:
+        raise ArchcostError(
+            "recompute: auto looks for the checkpoints that fit a memory",
+            expected="a budget in bytes: that of a device, or one's own",
+            found="none",
+        )
+    return budget
+
+
+def _play(
+    written: Program,
+    segments: Sequence[Segment],
+    run: Run,
+    device: Device,
+    threads: int | None,
+    out_of_place: bool,
+) -> Tape:
+    on_cpu = device == "cpu"
+    player = Player(written, segments, out_of_place, RNG_STATE if on_cpu else None, threads if on_cpu else None)
+    trained = sorted(written.parameters.values()) if written.root is not None else []  # in the network's order
+    learned = [written.storages[number] for number in trained]
+    player.keep(_state(learned, run, device))
+    player.forward()
+    if run.trains:
+        player.backward()
+        if run.accumulation > 1:  # all micro-batches after the first are alike
+            player.next_micro_batch()
+            player.forward()
+            player.backward()
+        player.optimize(_bursts(learned, run, device))
+    player.finish()
+    return player.tape
 
 
 def _refuse_spoiled(written: Program) -> None:
