@@ -138,13 +138,13 @@ def with_batch(case: Case, batch: int) -> Case:
 
 def batch_change(case: Case, batch: int, normalised: Sequence[str]) -> Change:
     """`normalised` are the layers whose statistics are those of the batch."""
-    passes = case.batch // batch
+    passes, samples = f"{case.batch // batch:,}", f"{batch:,} sample" + "s" * (batch > 1)
     if not case.run.trains:
-        return Change(f"{passes:,} passes of {batch:,} samples", "free")
-    what = f"{passes:,} batches of {batch:,} samples a step"
+        return Change(f"{passes} passes of {samples}", "free")
+    what = f"{passes} batches of {samples} a step"
     if not normalised:
         return Change(what, "free")
-    return Change(what, "training", f"{normalised[0]} takes its statistics of {batch:,} samples")
+    return Change(what, "training", f"{normalised[0]} takes its statistics of {samples}")
 
 
 def batch_norms(graph: ModelGraph, run: Run) -> tuple[str, ...]:

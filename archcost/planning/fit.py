@@ -186,6 +186,7 @@ class _Answers:
         self.varied = None if vary == "batch" else Varied(spec, batch, run, vary)
         self.grown: dict[Device, Growth] = {}
         self.known: dict[tuple[object, ...], tuple[Demand, Largest, Largest | None]] = {}
+        build(spec, batch)  # refuses a batch that is none
 
     def on(self, profile: HardwareProfile) -> DeviceFit:
         dtype = DTYPES[self.run.precision]

@@ -5,7 +5,7 @@ costs more than any of training, that more than any of arithmetic, that more tha
 is free; among equals fewer passes, then fewer changes, are cheaper.
 
 Combinations hold at most one change of a kind and are tried from the cheapest on. One is passed over when it does not
-fit with every free change and the smallest batch, so it is taken for granted that neither makes a step larger.
+fit with every free change and the smallest batches, so it is taken for granted that neither makes a step larger.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Remedy:
 class Remedies:
     """Single remedies that help, the cheapest first; the cheapest combination that fits, or None.
 
-    `least` is the least that any combination needs, where none fits.
+    `least` is the least that any combination needs on images as declared, where none fits.
     """
 
     singles: tuple[Remedy, ...]
@@ -176,15 +176,18 @@ class _Finder:
                 raise
             except ArchcostError:
                 self.trials[case] = None
-            self._remember(self.trials[case])
+            self._remember(case)
         return self.trials[case]
 
     def fits(self, case: Case) -> bool:
         found = self.attempt(case)
         return found is not None and found.fits
 
-    def _remember(self, found: Trial | None) -> None:
-        if found and (self.least is None or found.demand.allocated < self.least.demand.allocated):
+    def _remember(self, case: Case) -> None:
+        found = self.trials[case]
+        if case.side is not None or found is None:
+            return
+        if self.least is None or found.demand.allocated < self.least.demand.allocated:
             self.least = found
 
     def _share(self, case: Case, found: Trial) -> float:
@@ -284,10 +287,9 @@ class _Finder:
     # Combinations
 
     def cheapest(self) -> Remedy | None:
-        for paid in self._paid():
-            for found in self._freely(paid):
-                return found
-        return None
+        combined = next((found for paid in self._paid() for found in self._freely(paid)), None)
+        alone = [remedy for remedy in self.singles if remedy.fits]
+        return min([*alone, *([combined] if combined else [])], key=lambda remedy: remedy.cost, default=None)
 
     def _paid(self) -> list[_Paid]:
         """Every choice of what costs something, the cheapest first. FLOPs are those of the remedy alone."""
@@ -317,27 +319,31 @@ class _Finder:
         sizes = [self.start.batch]
         if paid.few or not self.normalised:
             sizes += smaller_batches(self.start)
-        strongest = self._strongest(self.start._replace(run=run), sizes[-1], paid.smaller)
+        strongest = self._strongest(self.start._replace(run=run), sizes[-2:], paid.smaller)
         if strongest is None:
             return
-        size = sizes[self._first_that_fits(strongest, sizes)]
+        first = self._first_that_fits(strongest, sizes)
+        size = sizes[min(first, len(sizes) - 1)]
         for free in self._choices_of_free(run):
             case = strongest._replace(run=_applied(free, run))
             if self.fits(with_batch(case, size)):
                 yield from self._told(paid, free, case, size)
                 return
 
-    def _strongest(self, case: Case, batch: int, smaller: bool) -> Case | None:
-        """With every free change that suits, and the largest image; None where the smallest batch does not fit."""
+    def _strongest(self, case: Case, batches: Sequence[int], smaller: bool) -> Case | None:
+        """With every free change that suits, and the largest image; None where none of the batches fits then.
+
+        They are the smallest and the next: kernels of a CPU may need more for a single sample.
+        """
         for free in sorted(self._choices_of_free(case.run), key=len, reverse=True):
             changed = case._replace(run=_applied(free, case.run))
-            few = with_batch(changed, batch)
-            if self.attempt(few) is None:
+            few = [with_batch(changed, batch) for batch in batches]
+            if self.attempt(few[-1]) is None:
                 continue
             if smaller:
-                size = self._largest_side(few)
+                size = self._largest_side(few[-1])
                 return changed._replace(side=size) if size else None
-            return changed if self.fits(few) else None
+            return changed if any(map(self.fits, reversed(few))) else None
         return None
 
     def _choices_of_free(self, run: Run) -> list[tuple[Option, ...]]:

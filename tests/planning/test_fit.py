@@ -1,0 +1,114 @@
+"""`fit`: the largest batch is held against estimates, which know nothing of how it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+
+import archcost
+from archcost import ArchcostError, Fit, Run, hardware
+from archcost.hardware.profile import HardwareProfile
+from archcost.spec import ModelSpec
+from tests.graph.networks import specs
+from tests.planning.devices import CPU, GPU, device, devices, runs
+
+
+def small(**fields: Any) -> ModelSpec:
+    """5 features → 3, without a bias: 15 weights."""
+    layers = [{"type": "linear", "out_features": 3, "bias": False}]
+    return ModelSpec.model_validate({"name": "small", "input": [5], "layers": layers, **fields})
+
+
+def fit(spec: ModelSpec, batch: int, hardware: Sequence[HardwareProfile], run: Run) -> Fit:
+    """Passes over an example in which a checkpoint would begin at a layer that overwrites its input."""
+    try:
+        return archcost.fit(spec, batch, hardware=hardware, run=run)
+    except ArchcostError as error:
+        assume("overwrites what its checkpoint would hold" not in error.problem)
+        raise
+
+
+@given(specs(), devices(), runs())
+@settings(max_examples=60, deadline=None)
+def test_the_largest_batch_fits_and_one_more_does_not(spec: ModelSpec, profile: HardwareProfile, run: Run) -> None:
+    found = fit(spec, 1, [profile, hardware.load("nvidia-b200-sxm")], run).devices[0]
+    most = found.max_batch
+    assert most is not None
+    assert found.fits == (most >= 1)
+    if most >= 1:
+        assert archcost.estimate(spec, most, hardware=profile, run=run).fits
+    assert not archcost.estimate(spec, most + 1, hardware=profile, run=run).fits
+
+
+@given(specs(), devices(), runs())
+@settings(max_examples=25, deadline=None)
+def test_the_asked_batch_is_that_of_an_estimate(spec: ModelSpec, profile: HardwareProfile, run: Run) -> None:
+    [found] = fit(spec, 3, [profile], run).devices
+    estimate = archcost.estimate(spec, 3, hardware=profile, run=run)
+    assert found.demand == estimate.demand
+    assert found.fits == estimate.fits
+    assert (found.remedies is None) == found.fits
+    binding = found.binding
+    assert binding is not None
+    assert sum(tensor.nbytes for tensor in binding.tensors) == binding.peak
+
+
+def test_by_hand() -> None:
+    """Inference on a CPU: 15 weights, 5 values in and 3 out a sample: 60 + 32·N bytes."""
+    profile = device(CPU, 60 + 32 * 7 + 31)
+    [found] = archcost.fit(small(), 7, hardware=[profile], mode="infer").devices
+    assert (found.fits, found.max_batch, found.headroom) == (True, 7, 31)
+    assert [(tensor.owner, tensor.nbytes) for tensor in found.binding.tensors] == [  # type: ignore[union-attr]
+        ("input", 7 * 5 * 4),
+        ("fc1", 7 * 3 * 4),
+        ("fc1", 60),  # its weight
+    ]
+    [worse] = archcost.fit(small(), 9, hardware=[profile], mode="infer").devices
+    assert (worse.fits, worse.max_batch, worse.headroom, worse.bound_batch) == (False, 7, 31 - 2 * 32, 9)
+
+
+def test_all_devices_have_a_row_each() -> None:
+    found = archcost.fit(archcost.load("lenet5"), 64)
+    assert tuple(row.hardware.name for row in found.devices) == hardware.names()
+    assert found.unknown == ("google-tpu-v4", "google-tpu-v5e", "google-tpu-v5p")  # which multiply in bfloat16 alone
+    assert all(row.remedies is None and row.estimate is None for row in found.devices)
+    assert found.fits
+
+
+def test_alike_devices_agree_with_each_alone() -> None:
+    names = ["nvidia-rtx-4090", "nvidia-rtx-3090", "raspberry-pi-5", "st-stm32f746"]
+    together = archcost.fit(archcost.load("lenet5"), 3, hardware=names, mode="infer")
+    for row in together.devices:
+        [alone] = archcost.fit(archcost.load("lenet5"), 3, hardware=[row.hardware.name], mode="infer").devices
+        assert (row.demand, row.max_batch, row.headroom) == (alone.demand, alone.max_batch, alone.headroom)
+
+
+def test_flash_that_is_too_small_is_what_is_missing() -> None:
+    """mlp has 784·300 + 300 + 300·100 + 100 + 100·10 + 10 = 266,610 weights."""
+    [found] = archcost.fit(archcost.load("mlp"), hardware=["st-stm32f746"], mode="infer").devices
+    assert (found.fits, found.headroom) == (False, 2**20 - 4 * 266_610)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"vary": "depth"}, "what to vary is not known"),
+        ({"hardware": [GPU, CPU, GPU]}, "a device is named twice"),
+        ({"hardware": ["nvidia-rtx-4091"]}, "unknown hardware"),
+        ({"hardware": ["nvidia-gtx-580-3gb"], "precision": "bf16"}, "bfloat16"),
+        ({"batch": 0}, "wrong batch"),
+        ({"batch": 10**18}, "wrong batch"),
+        ({"batch": 2.0}, "wrong batch"),
+        ({"optimizer": "adamm"}, "optimizer is not one of those known"),
+        ({"hardware": [GPU], "recompute": "stage9"}, "no layer or block 'stage9'"),
+        ({"vary": "input"}, "has no image"),
+        ({"vary": "width"}, "has no width"),
+    ],
+)
+def test_wrong_input(arguments: dict[str, Any], told: str) -> None:
+    with pytest.raises(ArchcostError, match=told) as refused:
+        archcost.fit(small(), **arguments)
+    assert refused.value.exit_code == 2
