@@ -222,9 +222,13 @@ class Player:
     def _backward(self, index: int, op: Op, arriving: Mapping[int, Arrived], segment: Segment | None) -> None:
         self.tape.mark("backward", op.name, index)
         given = [(give, self._give(op, give, arriving)) for give in op.gives if not give.is_summed]
-        pieces = self._pieces(op, arriving)
-        copies = [Own("gradient made whole", tensor) for tensor in pieces] if op.node.layer.copies_pieces else []
-        self._brief(op, [*op.scratch.backward, *copies], "backward", bool(pieces))
+        layer, pieces, extra = op.node.layer, self._pieces(op, arriving), list(op.scratch.backward)
+        if layer.copies_pieces:
+            extra += [Own("gradient made whole", tensor) for tensor in pieces]
+        if layer.fills_missing:
+            outputs = zip(op.takes, op.node.output_types, strict=True)
+            extra += [Own("zeros for an output", tensor) for place, tensor in outputs if place not in arriving]
+        self._brief(op, extra, "backward", bool(pieces))
         if segment is not None:  # a checkpoint hands out each tensor once: it goes when the function returns
             self._let_go(self._pending.pop(index, []))
         given += [(give, self._give(op, give, arriving)) for give in op.gives if give.is_summed]

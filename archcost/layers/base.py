@@ -159,6 +159,9 @@ class Layer(BaseModel):
     copies_pieces: ClassVar[bool] = False
     """Whether backward's formula first copies a gradient that is a slice, or one value spread out."""
 
+    fills_missing: ClassVar[bool] = False
+    """Whether backward makes zeros for an output whose gradient does not arrive."""
+
     is_composed: ClassVar[bool] = False
     """Whether torch's operator calls others one after the other, which drop what backward does not keep."""
 

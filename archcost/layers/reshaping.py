@@ -259,6 +259,7 @@ class Split(Reshaping):
 
     type: Literal["split"] = "split"
     prefix: ClassVar[str] = "split"
+    fills_missing: ClassVar[bool] = True
     split_size: Size | tuple[Size, ...]
     dim: Axis = 1
 
