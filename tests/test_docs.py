@@ -29,6 +29,7 @@ CITED = {
     "add_a_device.md": set[str](),
     "memory.md": set[str](),
     "README.md": {"3.11"},
+    "fit.md": {"2014"},
     "spec.md": {"138"},
 }
 
