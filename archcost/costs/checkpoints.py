@@ -103,7 +103,8 @@ class State(NamedTuple):
 class _Ways:
     """All steps that can be part of an answer, by state; states are numbered along the network, the first is 0.
 
-    `least` is the least that is held at a state, `room` the most with which the end can be reached.
+    `least` is the least that is held at a state, `room` the most with which the end can be reached, `free` what forward
+    may have alive so that no step from there on is refused for it.
     """
 
     states: list[State]
@@ -112,6 +113,7 @@ class _Ways:
     ends: frozenset[int]
     least: list[int]
     room: list[int]
+    free: list[int]
 
     @property
     def count(self) -> int:
@@ -126,12 +128,14 @@ class _Ways:
             for step in steps:
                 self.least[step.state] = min(self.least[step.state], held + step.adds)
         self.room = [budget if state in self.ends else -1 for state in range(len(self.states))]
+        self.free = [ENDLESS] * len(self.states)
         for state in range(len(self.states) - 1, -1, -1):
             held = self.least[state]
             steps = [step for step in self.steps[state] if held + step.adds <= self.room[step.state]]
             self.steps[state] = steps
             if steps:
                 self.room[state] = max([min(step.most, self.room[step.state] - step.adds) for step in steps])
+                self.free[state] = min([min(step.most_alive, self.free[step.state] - step.grows) for step in steps])
 
 
 def _ways(spans: Spans, budget: int) -> _Ways:
@@ -140,29 +144,41 @@ def _ways(spans: Spans, budget: int) -> _Ways:
     cuts = _cuts(spans)
     least: list[dict[frozenset[int], int]] = [{} for _ in range(count + 1)]
     least[0][frozenset()] = 0
-    draft: list[tuple[State, list[tuple[State, Step]]]] = []
+    draft: list[tuple[State, list[tuple[State, Span, int, int, int]]]] = []
     for boundary in range(count):
         held_least = min(least[boundary].values(), default=0)
         checkpoints = spans.checkpoints(boundary, budget - held_least) if boundary in cuts else ()
         choices = [spans.plain(boundary), *(span for span in checkpoints if span.end in cuts)]
         for held, before in least[boundary].items():
-            steps: list[tuple[State, Step]] = []
+            alive = spans.cost(spans.crossing[boundary][1] - held)
+            steps: list[tuple[State, Span, int, int, int]] = []
             for span in choices:
-                step = _step(spans, boundary, held, span, budget)
-                if before > step.most:
+                takes = spans.cost(span.takes - held)
+                most = min(budget - takes - span.backward, budget - span.after, budget - span.forward - alive)
+                if before > most:
                     continue
                 after = State(span.end, (held | span.takes | span.owns) & spans.crossing[span.end][1])
-                known = least[span.end].get(after.held, ENDLESS)
-                least[span.end][after.held] = min(known, before + step.adds)
-                steps.append((after, step))
+                adds = takes + span.owned
+                least[span.end][after.held] = min(least[span.end].get(after.held, ENDLESS), before + adds)
+                steps.append((after, span, adds, most, spans.cost(span.ended - held - span.takes)))
             draft.append((State(boundary, held), steps))
     states = [state for state, _ in draft] + [State(count, held) for held in least[count]]
     number = {state: index for index, state in enumerate(states)}
     ends = [number[State(count, held)] for held in least[count]]
-    numbered = [[step._replace(state=number[after]) for after, step in steps] for _, steps in draft]
-    ways = _Ways(states, [*numbered, *([] for _ in ends)], spans.last, frozenset(ends), [], [])
+    numbered = [
+        [
+            Step(number[after], _work(span), adds, most, span.stays - lost, budget - span.forward, span)
+            for after, span, adds, most, lost in steps
+        ]
+        for _, steps in draft
+    ]
+    ways = _Ways(states, [*numbered, *([] for _ in ends)], spans.last, frozenset(ends), [], [], [])
     ways.tighten(budget)
     return ways
+
+
+def _work(span: Span) -> int:
+    return span.flops * SCALE + 1 if span.is_checkpoint else 0
 
 
 def _cuts(spans: Spans) -> frozenset[int]:
@@ -171,15 +187,6 @@ def _cuts(spans: Spans) -> frozenset[int]:
     starts = range(0, spans.last + 1, max(stretch, 1))
     stretches = [range(start, min(start + stretch, spans.last + 1)) for start in starts]
     return frozenset(min(each, key=lambda boundary: spans.crossing[boundary][0]) for each in stretches if each)
-
-
-def _step(spans: Spans, boundary: int, held: frozenset[int], span: Span, budget: int) -> Step:
-    takes = spans.cost(span.takes - held)
-    alive = spans.cost(spans.crossing[boundary][1] - held)
-    most = min(budget - takes - span.backward, budget - span.after, budget - span.forward - alive)
-    grows = span.stays - spans.cost(span.ended - held - span.takes)
-    work = span.flops * SCALE + 1 if span.is_checkpoint else 0
-    return Step(-1, work, takes + span.owned, most, grows, budget - span.forward, span)
 
 
 def _least(spans: Spans) -> int:
@@ -205,20 +212,11 @@ class Price(NamedTuple):
         return self.sums[0] - self.price * self.room
 
 
-class Path(NamedTuple):
-    """A span, and those before it."""
+Path = tuple[Span, "Path"] | None
+"""A span, and those before it."""
 
-    span: Span
-    before: Path | None
-
-
-class Label(NamedTuple):
-    """A way to a state: its work, the bytes held for backward, and those alive in forward."""
-
-    work: int
-    held: int
-    alive: int
-    path: Path | None
+Label = tuple[int, int, int, Path]
+"""A way to a state: its work, the bytes held for backward, and those alive in forward."""
 
 
 def _search(spans: Spans, budget: int) -> list[tuple[int, int]] | None:
@@ -238,7 +236,7 @@ def _search(spans: Spans, budget: int) -> list[tuple[int, int]] | None:
         if is_whole:
             break
         if best is not None:
-            _drop(ways, prices, best.work)
+            _drop(ways, prices, best[0])
             ways.tighten(budget)
             if ways.room[0] < 0:
                 break
@@ -247,10 +245,10 @@ def _search(spans: Spans, budget: int) -> list[tuple[int, int]] | None:
 
 def _taken(label: Label) -> list[tuple[int, int]]:
     spans: list[Span] = []
-    path = label.path
+    path = label[-1]
     while path is not None:
-        spans.append(path.span)
-        path = path.before
+        span, path = path
+        spans.append(span)
     ends = [0, *(span.end for span in reversed(spans))]
     return [pair for pair, span in zip(pairwise(ends), reversed(spans), strict=True) if span.is_checkpoint]
 
@@ -258,8 +256,8 @@ def _taken(label: Label) -> list[tuple[int, int]]:
 def _prices(ways: _Ways) -> list[Price]:
     """The best of prices over all orders of magnitude, and of some between."""
     room = max(ways.room[state] for state, at in enumerate(ways.states) if at.boundary == ways.last)
-    tried = {price: _price(ways, price, room) for price in (0, *(4**power for power in range(24)))}
-    for _ in range(3):
+    tried = {price: _price(ways, price, room) for price in (0, *(8**power for power in range(2, 16)))}
+    for _ in range(4):
         best = max(tried.values(), key=lambda each: each.bound).price
         ordered = sorted(tried)
         near = ordered[max(ordered.index(best) - 1, 0) : ordered.index(best) + 2]
@@ -331,9 +329,9 @@ def _follow(
 ) -> tuple[Label | None, bool]:
     """The best label at the end that beats `best`, with no more than `width` labels from a state; whether it is the
     best of all."""
-    limit = ENDLESS if best is None else best.work
+    limit = ENDLESS if best is None else best[0]
     labels: list[list[Label]] = [[] for _ in ways.states]
-    labels[0] = [Label(0, 0, 0, None)]
+    labels[0] = [(0, 0, 0, None)]
     is_whole = True
     for state, steps in enumerate(ways.steps):
         if not steps or not labels[state]:
@@ -341,37 +339,44 @@ def _follow(
         hopeful: list[tuple[int, Label]] = []
         lines = [(price.sums[state] - price.price * price.room, price.price) for price in prices]
         priced = ways.states[state].boundary <= ways.last
-        for label in _undominated(labels[state]):
-            index = bisect_left(bounds[state].most, label.held)
+        for label in _undominated(labels[state], ways.free[state]):
+            done, held, _, _ = label
+            index = bisect_left(bounds[state].most, held)
             if index == len(bounds[state].most):
                 continue
             behind = bounds[state].work[index]
             if priced:
-                behind = max(behind, *[sums + price * label.held for sums, price in lines])
-            if label.work + behind < limit:
-                hopeful.append((label.work + behind, label))
+                behind = max(behind, *[sums + price * held for sums, price in lines])
+            if done + behind < limit:
+                hopeful.append((done + behind, label))
         labels[state] = []
         if len(hopeful) > width:
             is_whole = False
-            hopeful = sorted(hopeful, key=itemgetter(0))[:width]
+            hopeful = [*sorted(hopeful, key=itemgetter(0))[: width - 1], min(hopeful, key=_alive)]
         for end, work, adds, most, grows, most_alive, span in steps:
             labels[end] += [
-                Label(label.work + work, label.held + adds, label.alive + grows, Path(span, label.path))
-                for _, label in hopeful
-                if label.held <= most and label.alive <= most_alive
+                (done + work, held + adds, alive + grows, (span, path))
+                for _, (done, held, alive, path) in hopeful
+                if held <= most and alive <= most_alive
             ]
     found = [label for state in ways.ends for label in labels[state]]
     return min(found, key=itemgetter(0, 1), default=None), is_whole
 
 
-def _undominated(labels: list[Label]) -> list[Label]:
-    """Without those that another beats, or equals, in work, bytes held and bytes alive."""
+def _alive(hopeful: tuple[int, Label]) -> int:
+    return hopeful[1][2]
+
+
+def _undominated(labels: list[Label], free: int) -> list[Label]:
+    """Without those that another beats, or equals, in work, bytes held and bytes alive, as far as these matter."""
     left: list[Label] = []
-    held = alive = ENDLESS
+    least_held = least_alive = ENDLESS
     for label in sorted(labels, key=itemgetter(0, 1, 2)):
-        if label.held < held or label.alive < alive:
+        _, held, alive, _ = label
+        alive = max(alive, free)
+        if held < least_held or alive < least_alive:
             left.append(label)
-            held, alive = min(held, label.held), min(alive, label.alive)
+            least_held, least_alive = min(held, least_held), min(alive, least_alive)
     return left
 
 

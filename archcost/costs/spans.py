@@ -85,7 +85,7 @@ class Spans:
 
     def cost(self, storages: frozenset[int]) -> int:
         """Bytes that it costs to hold them."""
-        return sum([self.held[storage] for storage in storages])
+        return sum([self.held[storage] for storage in storages]) if storages else 0
 
     def _listen(self, written: Program, play: Play) -> None:
         """Play it with nothing held: as written, and under one checkpoint for what forward does within one."""
@@ -105,6 +105,7 @@ class Spans:
                 moment = _backward(tape, self.ops[mark.op], live, events)
                 known = self.backward.get(mark.op, Backward())
                 self.backward[mark.op] = Backward(*map(max, known, moment))
+        self.least_before = min([moment.before for moment in self.backward.values()], default=0)
         tape = play(replace(written, ops=bare), (Segment(0, count, ()),))
         for mark, live, events in _moments(tape):
             if mark.op is not None and mark.phase == "forward":
@@ -169,12 +170,14 @@ class Spans:
             for index in range(self.begins[end - 1], self.begins[end]):
                 if not growing.add(index):
                     return
+            if growing.needs > most:
+                return
             if growing.saver is None:
                 continue
             span = growing.span(end)
-            if span.backward > most:
-                return
-            if all(self.overwritten.get(storage, -1) < self.begins[end] for storage in span.takes):
+            if span.backward <= most and all(
+                self.overwritten.get(storage, -1) < self.begins[end] for storage in span.takes
+            ):
                 yield span
 
 
@@ -255,6 +258,11 @@ class _Checkpoint:
         self.saver = index
         self.backward = self._inside
         self._trailing = 0
+
+    @property
+    def needs(self) -> int:
+        """At least, however long it grows; it is computed again at a later moment then, when other gradients live."""
+        return max(self.backward, self.again + self.spans.least_before)
 
     def span(self, end: int) -> Span:
         assert self.saver is not None
