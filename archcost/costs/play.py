@@ -67,7 +67,8 @@ class Tape:
     """Of a storage that is computed again, the first."""
 
     def mark(self, phase: Phase, name: str, op: int | None = None) -> None:
-        self.marks.append(Mark(len(self.events), phase, name, op))
+        if not self.marks or self.marks[-1][1:] != (phase, name, op):
+            self.marks.append(Mark(len(self.events), phase, name, op))
 
     def new(self, held: Held, refs: int = 1) -> int:
         self.storages.append(held)

@@ -124,7 +124,7 @@ def test_json() -> None:
     ]  # fmt: skip
     assert (data["peak_bytes"], data["peak_at"], data["recomputed_flops"]) == (1032, "backward features_1.relu1", 0)
     assert [moment["peak_bytes"] for moment in data["moments"]] == [
-        520, 648, 776, 744, 744, 756, 760, 764, 764, 904, 872, 1000, 1032, 856, 724,
+        520, 648, 776, 744, 744, 756, 760, 764, 904, 872, 1000, 1032, 856, 724,
     ]  # fmt: skip
     assert data["alive"][1] == {
         "owner": "features_1.relu1",
