@@ -75,7 +75,7 @@ def segment_size(size: int) -> int:
     return (size + SEGMENT_STEP - 1) // SEGMENT_STEP * SEGMENT_STEP
 
 
-def simulate(changes: Iterable[Change], capacity: int | None = None) -> Simulated:
+def simulate(changes: Iterable[Change | tuple[int, int]], capacity: int | None = None) -> Simulated:
     """Plays the changes in order. `capacity` is what the driver can give, in bytes; None is no limit.
 
     A key names one tensor while it is alive and may be used again afterwards. Raises ValueError where a key is
