@@ -151,6 +151,7 @@ class Player:
         unread_inside: list[int] = []
         for index, op in enumerate(self.program.ops):
             if op.name.startswith("("):  # the network has returned, and its outputs replace the last
+                self._let_go(unread)
                 self._let_go(self._outputs_before)
             self.tape.mark("forward", op.name, index)
             segment = inside.get(index)
