@@ -1,16 +1,21 @@
 """`recompute: auto`: the checkpoints with the least recomputed work that keep a step within a budget of memory.
 
 A checkpoint is a run of layers that follow one another in the order of execution; checkpoints do not nest, as torch's
-do not. Among all sets of them the search is exact, for any network: what is held after a layer is a sum over the
-checkpoints and layers before it, and beyond the sum only those storages matter that somebody may still hold. So a
-shortest path through the layers is looked for under limits of memory (labels of work and bytes that no other label
-beats in both: Desrochers 1988; Handler and Zang 1980 for the prices that bound what is yet to come). It stays exact as
-long as no more than a width of labels had to be followed; beyond, the best found is given, which fits as well but may
-not be the least. Over BOUNDARIES layers, checkpoints begin and end at so many of the boundaries between layers.
+do not. Among all sets of them the search is exact, for chains and networks with branches alike: what is held after a
+layer is a sum over the checkpoints and layers before it, and beyond the sum only those storages matter that somebody
+may still hold. So a shortest path through the layers is looked for under limits of memory, by labels of work and bytes
+that no other label beats in both (Desrochers and Soumis 1988), with prices of a byte to bound what is yet to come
+(Handler and Zang 1980).
 
-Compare Chen et al. 2016 (arXiv:1604.06174: √n segments), Kusumoto et al. 2019 and Feng and Huang 2021 (exact for
-segments of equal treatment on any graph), Kumar et al. 2019 (bounds by treewidth), Beaumont et al. 2019 (rotor: exact
-for nested checkpoints of chains), and Jain et al. 2020 (Checkmate: any schedule, by integer programming).
+It is exact as long as all labels that may lead to the least work are followed, WIDTHS from a state within EFFORT: in
+0.02 s for VGG-D, 0.6 s for ResNet-50, 1 to 2 s for a random chain of 200 layers. Where they are more (DenseNet-121 in
+5 s under tight budgets, 500 layers in 10 s), the best found is given: it fits, and may not be the least. Networks of more
+than BOUNDARIES layers have checkpoints only at so many of the boundaries between layers. Exempt are outputs whose
+gradient nobody asks for: what is kept for them counts as held in any case.
+
+Compare Chen et al. 2016 (√n segments), Kusumoto et al. 2019 and Feng and Huang 2021 (one level of recomputation on any
+graph), Kumar et al. 2019 (bounds by treewidth), Beaumont et al. 2019 (rotor: exact for chains, nested too), and Jain
+et al. 2020 (Checkmate: any schedule, by integer programming).
 """
 
 from __future__ import annotations
