@@ -47,7 +47,13 @@ class Run:
             raise ArchcostError(
                 "accumulation is the number of backward passes before a step",
                 expected=f"an integer from 1 to {MOST:,}",
-                found=shorten(repr(self.accumulation)),
+                found=shorten(self.accumulation),
+            )
+        if type(self.recompute) is not str:
+            raise ArchcostError(
+                "recompute is text",
+                expected="none, blocks, every:K, auto, or names of layers or blocks with commas between",
+                found=shorten(self.recompute),
             )
         if self.master_weights and self.precision not in ("bf16", "fp16"):
             raise ArchcostError(

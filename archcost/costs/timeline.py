@@ -222,7 +222,8 @@ def timeline(
         returned.append(Port(lossy.nodes[-1].name))
     cast = with_precision(lossy, run, device)
     written = program(cast, tuple(dict.fromkeys(returned)), run.trains, device, run.mode != "infer")
-    _refuse_spoiled(written)
+    if written.root is not None:  # else there is no backward to refuse
+        _refuse_spoiled(written)
     play = partial(_play, run=run, device=device, threads=threads, out_of_place=out_of_place)
     names: tuple[Names, ...] = ()
     if run.trains and run.recompute == "auto":
