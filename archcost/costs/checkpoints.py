@@ -9,8 +9,8 @@ that no other label beats in both (Desrochers and Soumis 1988), with prices of a
 
 It is exact as long as all labels that may lead to the least work are followed, WIDTHS from a state within EFFORT: in
 0.02 s for VGG-D, 0.6 s for ResNet-50, 1 to 2 s for a random chain of 200 layers. Where they are more (DenseNet-121 in
-5 s under tight budgets, 500 layers in 10 s), the best found is given: it fits, and may not be the least. Networks of more
-than BOUNDARIES layers have checkpoints only at so many of the boundaries between layers. Exempt are outputs whose
+5 s under tight budgets, 500 layers in 10 s), the best found is given: it fits, and may not be the least. Networks of
+more than BOUNDARIES layers have checkpoints only at so many of the boundaries between layers. Exempt are outputs whose
 gradient nobody asks for: what is kept for them counts as held in any case.
 
 Compare Chen et al. 2016 (√n segments), Kusumoto et al. 2019 and Feng and Huang 2021 (one level of recomputation on any

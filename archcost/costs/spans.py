@@ -305,21 +305,22 @@ def rise(tape: Tape, events: Sequence[int] | None = None) -> int:
 
 
 def _backward(tape: Tape, op: Op, live: int, events: Sequence[int]) -> Backward:
-    """Its moments apart, by the order in which `play` makes gradients: by the function, by sums, where they meet."""
-    made = [give for give in op.gives if not isinstance(give.gradient, Handed)]
-    summed = sum(give.is_summed for give in made)
-    function = len(made) - summed + len(op.scratch.backward)
-    before, most, count = live, [live, 0, 0], 0
-    for event in events:
+    """Its moments apart, by the order in which `play` makes things: the function's gradients, what it needs for itself
+    and drops at once, sums, and what meets others.
+    """
+    made = [give.is_summed for give in op.gives if not isinstance(give.gradient, Handed)]
+    gradients = made.count(False)
+    own = gradients
+    while own < len(events) and events[own] >= 0:
+        own += 1
+    drops = gradients < own < len(events) and events[own] == ~events[gradients]
+    function = 2 * own - gradients if drops else gradients
+    before, most, sums = live, [live, 0, 0], made.count(True)
+    for index, event in enumerate(events):
         live += _change(tape, event)
         if event < 0:
             continue
-        count += 1
-        function += tape.storages[event].what == WHOLE
-        stage = (count > function) + (count > function + summed)
+        stage = 0 if index < function else 1 if sums else 2
+        sums -= stage == 1
         most[stage] = max(most[stage], live)
     return Backward(before, *most)
-
-
-WHOLE = "gradient made whole"
-"""What `play` calls the copy of a gradient that arrives in pieces."""

@@ -226,6 +226,14 @@ def test_too_little_memory_says_how_much_is_needed() -> None:
         auto(graph, least - 1)
 
 
+def test_kernels_of_their_own_memory_change_nothing() -> None:
+    """What the CPU's kernels allocate for themselves is no tensor's."""
+    graph = network([conv(7, 3), NORM, RELU, conv(5, 3), *HEAD])
+    budget = timeline(graph).peak - 1
+    settings = Run(recompute="auto")
+    assert timeline(graph, settings, threads=2, budget=budget).segments == auto(graph, budget).segments != ()
+
+
 def test_auto_needs_a_budget() -> None:
     with pytest.raises(ArchcostError, match="a budget in bytes"):
         timeline(network([RELU]), Run(recompute="auto"))
