@@ -1,6 +1,6 @@
 """Run real steps of the shipped networks on this machine, and append what they held to the log.
 
-    python -m tests.measurements [--threads 1] [--most 8] [NETWORK …]
+    python -m tests.measurements [--most 8] [NETWORK …]
     python -m tests.measurements --again
 
 What the log has already is not measured again. Cheap runs come first. `--again` measures nothing: it predicts every
@@ -63,14 +63,12 @@ RECOMPUTE = ("none", "blocks")
 def main() -> int:
     parser = argparse.ArgumentParser(description="measure steps, and append them to the log")
     parser.add_argument("networks", nargs="*", default=zoo.names())
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--most", type=float, default=8, metavar="GB", help="of memory in one run")
     parser.add_argument("--again", action="store_true", help="measure nothing, but predict all that was measured anew")
     given = parser.parse_args()
     if given.again:
         predict_again()
         return 0
-    torch.set_num_threads(given.threads)
     log = read("cpu")
     done = {record.settings for record in log.records} | {settings for settings, _ in log.refused}
     todo = [settings for settings in sorted(every(), key=macs) if settings.network in given.networks]
@@ -98,6 +96,8 @@ def every() -> Iterator[Settings]:
         if size:
             for precision, recompute in zip(PRECISIONS, RECOMPUTE, strict=True):
                 yield Settings(network, None, BATCHES[0], "sgd-momentum", None, precision, recompute)
+        for precision in PRECISIONS:
+            yield Settings(network, size, BATCHES[1], "sgd", None, precision, "none", threads=2)
 
 
 def macs(settings: Settings) -> int:
@@ -118,7 +118,6 @@ def this_machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "cpu": cpu(),
         "capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
         "date": date.today().isoformat(),
     }
 
@@ -131,8 +130,9 @@ def cpu() -> str:
 
 def run(settings: Settings, most: float) -> str:
     """A line of the log."""
-    graph, threads = graph_of(settings), torch.get_num_threads()
-    predicted = predict(settings, graph, threads)
+    torch.set_num_threads(settings.threads)
+    graph = graph_of(settings)
+    predicted = predict(settings, graph)
     if predicted.requested > most:
         return refusal_to_json(settings, f"{predicted.requested:,} bytes are too many for the machine that measured")
     try:
@@ -152,12 +152,12 @@ def run(settings: Settings, most: float) -> str:
     return to_json(Record(settings, predicted.line.peak, expected(predicted), found))
 
 
-def predict(settings: Settings, graph: archcost.ModelGraph, threads: int) -> Predicted:
-    return Predicted.of(graph, run_of(settings), "cpu", threads)
+def predict(settings: Settings, graph: archcost.ModelGraph) -> Predicted:
+    return Predicted.of(graph, run_of(settings), "cpu", settings.threads)
 
 
 def run_of(settings: Settings) -> Run:
-    words: dict[str, Any] = {field: getattr(settings, field) for field in Settings._fields[3:]}
+    words: dict[str, Any] = {field: getattr(settings, field) for field in Settings._fields[3:-1]}
     return Run(**words)
 
 
@@ -181,7 +181,7 @@ def predict_again() -> None:
     lines = [*map(machine_to_json, log.machines)]
     lines += [refusal_to_json(*refusal) for refusal in log.refused]
     for record in log.records:
-        predicted = predict(record.settings, graph_of(record.settings), log.machines[-1]["threads"])
+        predicted = predict(record.settings, graph_of(record.settings))
         lines.append(to_json(replace(record, peak=predicted.line.peak, predicted=expected(predicted))))
     (FOLDER / "cpu.jsonl").write_text("".join(lines), encoding="utf-8")
 

@@ -21,7 +21,7 @@ Witness = Literal["tracker", "trace", "allocator"]
 
 
 class Settings(NamedTuple):
-    """One run. `input` None is the size that the network declares."""
+    """One run. `input` None is the size that the network declares; `threads` are the CPU's."""
 
     network: str
     input: str | None
@@ -30,12 +30,14 @@ class Settings(NamedTuple):
     optimizer_impl: str | None
     precision: str
     recompute: str
+    threads: int = 1
 
     def __str__(self) -> str:
         size = f" at {self.input}" if self.input else ""
         optimizer = " ".join(filter(None, (self.optimizer, self.optimizer_impl)))
         recompute = ", blocks recomputed" if self.recompute == "blocks" else ""
-        return f"{self.network}{size}, batch {self.batch}, {optimizer}, {self.precision}{recompute}"
+        threads = f", {self.threads} threads" if self.threads > 1 else ""
+        return f"{self.network}{size}, batch {self.batch}, {optimizer}, {self.precision}{recompute}{threads}"
 
 
 class Pair(NamedTuple):

@@ -84,8 +84,8 @@ def _machines(log: Log) -> Iterator[str]:
     for machine in dict.fromkeys(json.dumps(machine) for machine in log.machines):
         told: dict[str, Any] = json.loads(machine)
         yield (
-            f"CPU: {told['cpu']} ({told['capability']}), {told['threads']} thread(s); torch {told['torch']}, "
-            f"Python {told['python']}, {told['date']}. {len(log.records):,} steps in all."
+            f"CPU: {told['cpu']} ({told['capability']}); torch {told['torch']}, Python {told['python']}, "
+            f"{told['date']}. {len(log.records):,} steps in all."
         )
     yield "CUDA: not yet measured. The path of `archcost verify --measure --device cuda` has not met a card."
     for settings, reason in log.refused:
@@ -130,6 +130,7 @@ def _settings(records: Sequence[Record]) -> Iterator[Line]:
         optimizer,
         lambda record: record.settings.precision,
         recompute,
+        lambda record: f"threads: {record.settings.threads}",
     )
     for kind in kinds:
         for name in dict.fromkeys(kind(record) for record in records):
