@@ -273,9 +273,9 @@ def timeline(options: argparse.Namespace) -> tuple[str, int]:
         line = timeline(graph, run_of(options), options.device)
     else:
         from archcost import hardware
-        from archcost.estimates.demand import torch_device
+        from archcost.estimates.automatic import line_on
 
-        line = timeline(graph, run_of(options), torch_device(hardware.load(options.hardware)))
+        line = line_on(graph, run_of(options), hardware.load(options.hardware))
     return _render(Folded(line, options.depth), options), 0
 
 

@@ -107,7 +107,7 @@ def add_settings(added: argparse.ArgumentParser) -> None:
         "--recompute",
         default="none",
         metavar="R",
-        help="none (default), blocks, every:K, or names of layers or blocks with commas between",
+        help="none (default), blocks, every:K, names of layers or blocks with commas between, or auto, with --hardware",
     )
     group.add_argument("--loss", metavar="L", help="cross_entropy, mse, l1, sum, none; default: what the spec says")
     group.add_argument(

@@ -29,7 +29,7 @@ CITED = {
     "add_a_device.md": set[str](),
     "memory.md": set[str](),
     "README.md": {"3.11"},
-    "fit.md": {"2014"},
+    "fit.md": {"2014", "250"},
     "spec.md": {"138"},
 }
 

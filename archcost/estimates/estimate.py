@@ -11,8 +11,9 @@ from archcost import hardware as profiles
 from archcost.costs.program import Role
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
-from archcost.estimates.batches import Growth, growth, largest_batch, threads_of
-from archcost.estimates.demand import Demand, Played, demand, torch_device, workspace
+from archcost.estimates.automatic import is_automatic, step
+from archcost.estimates.batches import Growth, growth, largest_batch
+from archcost.estimates.demand import Demand, Played, torch_device, workspace
 from archcost.graph import build
 from archcost.hardware.profile import HardwareProfile
 from archcost.presentable import Presentable
@@ -36,7 +37,8 @@ class Estimate(Presentable):
     line: Timeline
     hardware: HardwareProfile
     demand: Demand
-    grown: Growth
+    grown: Growth | None
+    """None under `recompute: auto`, whose checkpoints change with the batch."""
 
     @property
     def network(self) -> str:
@@ -66,7 +68,9 @@ class Estimate(Presentable):
     @property
     def workspace(self) -> int:
         """Bytes that libraries hold among what is allocated."""
-        return workspace(self.grown.played, self.hardware) if torch_device(self.hardware) == "cuda" else self._kernels
+        return (
+            workspace(Played.of(self.line), self.hardware) if torch_device(self.hardware) == "cuda" else self._kernels
+        )
 
     @property
     def context(self) -> int | None:
@@ -78,14 +82,18 @@ class Estimate(Presentable):
         return self.hardware.memory.capacity
 
     @cached_property
-    def max_batch(self) -> int:
-        """The largest batch that fits, 0 when none does."""
-        return largest_batch(self.grown, self.hardware)
+    def max_batch(self) -> int | None:
+        """The largest batch that fits, 0 when none does. None under `recompute: auto`: each batch is a search."""
+        return None if self.grown is None else largest_batch(self.grown, self.hardware)
 
     @property
     def unknown(self) -> tuple[str, ...]:
         """What is not known, by the JSON's names."""
-        memory = {"reserved_bytes": self.demand.reserved, "context_bytes": self.context}
+        memory = {
+            "reserved_bytes": self.demand.reserved,
+            "context_bytes": self.context,
+            "max_batch": None if self.grown is None else 0,
+        }
         return (*[f"memory.{name}" for name, value in memory.items() if value is None], "time")
 
     @property
@@ -137,9 +145,11 @@ def estimate(
     chosen = run or Run(**settings)
     profile.rate(DTYPES[chosen.precision])
 
+    line, needs = step(build(spec, batch), chosen, profile)
+    if is_automatic(chosen):
+        return Estimate(line, profile, needs, None)
+
     def make(samples: int, threads: int | None) -> Timeline:
         return timeline(build(spec, samples), chosen, torch_device(profile), threads)
 
-    line = make(batch, threads_of(profile))
-    needs = demand(Played.of(line), line.requested, profile, chosen.trains)
     return Estimate(line, profile, needs, growth(make))

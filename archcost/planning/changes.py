@@ -37,6 +37,10 @@ PRECISIONS: tuple[tuple[Precision, str], ...] = (
 IMPLEMENTATIONS: tuple[OptimizerImpl, ...] = ("fused", "loop")
 
 
+MOST_SEARCHED = 250
+"""Layers of a network for which the search for checkpoints is one of the remedies."""
+
+
 class Case(NamedTuple):
     """What is run: a network, whose image has that side (None: as declared), on so many samples at a time."""
 
@@ -94,7 +98,18 @@ def recomputations(graph: ModelGraph, run: Run) -> Iterator[Option]:
     if segments(graph, "blocks"):
         words.insert(0, "blocks")
     for place, word in enumerate(words, 1):
-        yield Option(Change(f"recompute {word}", "FLOPs"), place, {"recompute": word})
+        yield Option(_recomputed(word, graph, run), place, {"recompute": word})
+
+
+def automatic(graph: ModelGraph, run: Run) -> Iterator[Option]:
+    """The least that has to be recomputed, where the search for it takes seconds at the most."""
+    if run.trains and run.recompute == "none" and len(graph.nodes) <= MOST_SEARCHED:
+        yield Option(_recomputed("auto", graph, run), 1, {"recompute": "auto"})
+
+
+def _recomputed(word: str, graph: ModelGraph, run: Run) -> Change:
+    twice = "batch norms that are computed again move their running statistics twice"
+    return Change(f"recompute {word}", "FLOPs", twice if batch_norms(graph, run) else "")
 
 
 def precisions(run: Run, profile: HardwareProfile) -> Iterator[Option]:

@@ -10,10 +10,12 @@ from functools import cached_property
 from typing import Any
 
 from archcost import hardware as profiles
+from archcost.costs.checkpoints import OverBudgetError
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError, listing
-from archcost.estimates.batches import Binding, Growth, Make, growth, threads_of
+from archcost.estimates.automatic import is_automatic
+from archcost.estimates.batches import Binding, Bound, Growth, Make, growth, threads_of
 from archcost.estimates.demand import Demand, caches, torch_device, workspace
 from archcost.estimates.estimate import DTYPES, Estimate
 from archcost.graph import build
@@ -25,6 +27,7 @@ from archcost.planning.trials import trial
 from archcost.planning.vary import Largest, Varied, Word, batches, word
 from archcost.presentable import Presentable
 from archcost.spec import ModelSpec
+from archcost.units import size
 
 MOST_SHOWN = 8
 """Of the tensors that live at the peak."""
@@ -43,6 +46,7 @@ class DeviceFit:
     grown: Growth | None = None
     demand: Demand | None = None
     batches: Largest | None = None
+    """None under `recompute: auto`: each batch would be a search of its own."""
     varied: Largest | None = None
     estimate: Estimate | None = None
     remedies: Remedies | None = None
@@ -81,13 +85,15 @@ class DeviceFit:
 
     @property
     def bound_batch(self) -> int:
-        """The largest batch where the asked one fits, which itself otherwise: the batch of `binding`."""
+        """The batch of `binding`: the largest, where it is known and the asked one fits, else that one."""
         return (self.max_batch or self.batch) if self.fits else self.batch
 
     @cached_property
     def binding(self) -> Binding | None:
         """Where the peak falls, and the tensors there."""
-        return None if self.grown is None else self.grown.binding(self.bound_batch)
+        if self.grown is not None:
+            return self.grown.binding(self.bound_batch)
+        return None if self.estimate is None else _binding(self.estimate)
 
     def to_dict(self) -> dict[str, Any]:
         demand, binding, largest = self.demand, self.binding, self.largest
@@ -109,6 +115,11 @@ class DeviceFit:
             ],
             "remedies": self.remedies and self.remedies.to_dict(),
         }
+
+
+def _binding(estimate: Estimate) -> Binding:
+    tensors = [Bound(each.held.owner, each.held.what, each.held.nbytes, each.why) for each in estimate.line.alive]
+    return Binding(estimate.peak, str(estimate.line.highest), tuple(tensors))
 
 
 @dataclass(frozen=True)
@@ -171,6 +182,13 @@ def fit(
         raise ArchcostError("a device is named twice", expected="each device once", found=listing(twice, 3))
     for profile in named:
         profile.rate(DTYPES[chosen.precision])
+    if is_automatic(chosen) and not named:
+        raise ArchcostError(
+            "recompute: auto searches for the checkpoints of one device after another",
+            expected="devices by name",
+            found="all that ship",
+            hint="--hardware",
+        )
     answers = _Answers(spec, batch, chosen, what)
     if len(named) == 1:
         return Fit(spec.name, batch, chosen, what, (answers.in_full(named[0]),))
@@ -192,6 +210,8 @@ class _Answers:
         dtype = DTYPES[self.run.precision]
         if dtype not in profile.rates.known():
             return DeviceFit(profile, self.batch, problem=f"no rate for {dtype}")
+        if is_automatic(self.run):
+            return self._searched(profile)
         grown = self._growth(torch_device(profile))
         alike = (
             torch_device(profile),
@@ -207,19 +227,25 @@ class _Answers:
         return DeviceFit(profile, self.batch, grown, *self.known[alike])
 
     def in_full(self, profile: HardwareProfile) -> DeviceFit:
-        """With the step itself, and remedies where it does not fit."""
-        grown = self._growth(torch_device(profile))
+        """With the step itself, and remedies where it does not fit. Raises OverBudgetError."""
         line, needs = trial(build(self.spec, self.batch), self.run, profile)
+        grown = None if is_automatic(self.run) else self._growth(torch_device(profile))
         return DeviceFit(
             profile,
             self.batch,
             grown,
             needs,
-            batches(grown, profile, True),
+            grown and batches(grown, profile, True),
             self.varied and self.varied.on(profile),
             Estimate(line, profile, needs, grown),
             None if needs.fits else remedies(self.spec, self.batch, self.run, profile),
         )
+
+    def _searched(self, profile: HardwareProfile) -> DeviceFit:
+        try:
+            return self.in_full(profile)
+        except OverBudgetError as error:
+            return DeviceFit(profile, self.batch, problem=f"{error.problem}; {size(error.least)} at the least")
 
     def _growth(self, device: Device) -> Growth:
         if device not in self.grown:

@@ -6,6 +6,7 @@ is free; among equals fewer passes, then fewer changes, are cheaper.
 
 Combinations hold at most one change of a kind and are tried from the cheapest on. One is passed over when it does not
 fit with every free change and the smallest batches, so it is taken for granted that neither makes a step larger.
+Checkpoints are searched for (`recompute: auto`) by themselves, and again in place of those of the combination found.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from archcost.planning.changes import (
     Change,
     Option,
     Price,
+    automatic,
     batch_change,
     batch_norms,
     implementations,
@@ -106,6 +108,7 @@ class Remedy:
             "accumulation": run.accumulation,
             "recompute": run.recompute,
             "in_place": run.in_place,
+            "checkpoints": [list(names) for names in self.trial.line.segments],
         }
 
 
@@ -211,7 +214,8 @@ class _Finder:
         return sorted(found, key=lambda remedy: remedy.cost)
 
     def _alone(self) -> Iterator[Remedy]:
-        for options in (*self._free(self.start.run), *self._kinds):
+        searched = tuple(automatic(self.graph(None, self.start.batch), self.start.run))
+        for options in (*self._free(self.start.run), *self._kinds, searched):
             for option in options:
                 case = self.start._replace(run=option.applied(self.start.run))
                 yield from self._remedy((option.change,), case, self._places((option,)))
@@ -288,8 +292,17 @@ class _Finder:
 
     def cheapest(self) -> Remedy | None:
         combined = next((found for paid in self._paid() for found in self._freely(paid)), None)
-        alone = [remedy for remedy in self.singles if remedy.fits]
-        return min([*alone, *([combined] if combined else [])], key=lambda remedy: remedy.cost, default=None)
+        found = [remedy for remedy in self.singles if remedy.fits]
+        if combined is not None:
+            found += [combined, *self._searched(combined)]
+        return min(found, key=lambda remedy: remedy.cost, default=None)
+
+    def _searched(self, remedy: Remedy) -> Iterator[Remedy]:
+        """The same with the checkpoints searched for, where it has any."""
+        for option in automatic(self.graph(None, self.start.batch), self.start.run):
+            changes = tuple([option.change if change.price == "FLOPs" else change for change in remedy.changes])
+            if changes != remedy.changes:
+                yield from self._remedy(changes, remedy.case._replace(run=option.applied(remedy.case.run)), remedy.cost)
 
     def _paid(self) -> list[_Paid]:
         """Every choice of what costs something, the cheapest first. FLOPs are those of the remedy alone."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
+from archcost.estimates.automatic import is_automatic, step
 from archcost.estimates.batches import threads_of
 from archcost.estimates.demand import Demand, Played, demand, torch_device
 from archcost.graph import ModelGraph
@@ -34,6 +35,8 @@ class Lines:
 
     def on(self, value: int, profile: HardwareProfile) -> Trial:
         """Of the network of that value (a side, a width). Raises ArchcostError where there is none."""
+        if is_automatic(self.run):
+            return trial(self.make(value), self.run, profile)
         device, threads = torch_device(profile), threads_of(profile)
         key = value, device, threads
         if key not in self.known:
@@ -42,7 +45,7 @@ class Lines:
 
 
 def trial(graph: ModelGraph, run: Run, profile: HardwareProfile) -> Trial:
-    return trial_of(timeline(graph, run, torch_device(profile), threads_of(profile)), profile)
+    return Trial(*step(graph, run, profile))
 
 
 def trial_of(line: Timeline, profile: HardwareProfile) -> Trial:

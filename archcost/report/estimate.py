@@ -20,6 +20,7 @@ Rung = tuple[str, int, str]
 
 UNKNOWN = {
     "memory.reserved_bytes": "reserved (torch caches blocks on NVIDIA's and AMD's GPUs only)",
+    "memory.max_batch": "the largest batch (with recompute auto each batch is a search of its own)",
     "memory.context_bytes": "context (not in the profile)",
     "time": "time",
 }
@@ -44,9 +45,9 @@ def document(estimate: Estimate) -> Document:
 def verdict(estimate: Estimate) -> str:
     """Whether it fits, what is left or missing, and the largest batch."""
     free, most = _free(estimate), estimate.max_batch
-    largest = f"The largest batch that fits is {count(most)}."
+    largest = "" if most is None else f" The largest batch that fits is {count(most)}."
     if estimate.fits:
-        return f"Fits, with {size(free)} to spare. {largest}"
+        return f"Fits, with {size(free)} to spare.{largest}"
     weights = sum(estimate.by_role[role] for role in ("weights", "buffers"))
     stored = estimate.demand.flash
     if stored > (flash := _flash(estimate)):
@@ -54,11 +55,12 @@ def verdict(estimate: Estimate) -> str:
     if weights - stored > estimate.capacity:
         alone = f"the weights alone, {size(weights)}, are more than its {size(estimate.capacity)}"
         return f"Does not fit: {alone}, so no batch fits."
-    largest = largest if most else "Not even one sample fits."
+    if most == 0:
+        largest = " Not even one sample fits."
     if free >= 0:
-        return f"Does not fit: what is allocated would, but not the gaps that the allocator leaves. {largest}"
+        return f"Does not fit: what is allocated would, but not the gaps that the allocator leaves.{largest}"
     least = "" if estimate.demand.reserved is None else " at the least"
-    return f"Does not fit: {size(-free)} too much{least}. {largest}"
+    return f"Does not fit: {size(-free)} too much{least}.{largest}"
 
 
 def _flash(estimate: Estimate) -> int:

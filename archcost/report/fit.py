@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from archcost.costs.optimizers import implementation
 from archcost.costs.program import Role
+from archcost.errors import listing
 from archcost.estimates.batches import Binding
 from archcost.estimates.demand import torch_device
 from archcost.planning.fit import MOST_SHOWN, DeviceFit, Fit
@@ -25,6 +26,8 @@ PRICES = {
     "training": "changed training",
     "task": "changed task",
 }
+MOST_CHECKPOINTS = 6
+
 FIXED: tuple[Role, ...] = ("weights", "gradients", "optimizer_state")
 """What no smaller batch makes smaller."""
 
@@ -79,12 +82,11 @@ def _row(device: DeviceFit) -> tuple[Cell, ...]:
     if device.problem is not None:
         return device.hardware.name, memory, "?", None, None, device.problem
     largest, headroom, binding = device.largest, device.headroom, device.binding
-    assert largest is not None
     assert headroom is not None
     assert binding is not None
     fits = "yes" if device.fits else "no"
     spare = "gaps" if headroom >= 0 and not device.fits else size(headroom)
-    return device.hardware.name, memory, fits, _value(largest), spare, binding.at
+    return device.hardware.name, memory, fits, largest and _value(largest), spare, binding.at
 
 
 def _value(largest: Largest) -> Cell:
@@ -156,6 +158,7 @@ def _remedies(found: Remedies) -> Iterator[Part]:
         yield from _notes(found.singles)
     if found.cheapest is not None:
         yield _cheapest(found.cheapest)
+        yield from _checkpoints(found.cheapest)
     elif found.least is not None:
         yield _hopeless(found.least)
 
@@ -173,23 +176,32 @@ def _changes(remedy: Remedy) -> str:
 def _price(remedy: Remedy) -> str:
     """The dearest part of the cost in words, and FLOPs wherever there are more of them."""
     price, flops = remedy.cost.price, remedy.cost.flops
-    more = f"{flops:.1%} more FLOPs".replace("%", " %")
+    share = f"{flops:.1%}" if flops >= 0.001 else "under 0.1%"
+    more = f"{share} more FLOPs".replace("%", " %")
     if price == "FLOPs":
         return more
     return f"{PRICES[price]}, {more}" if flops else PRICES[price]
 
 
 def _notes(remedies: Sequence[Remedy]) -> Iterator[str]:
-    notes = [f"{change.what}: {change.note}." for remedy in remedies for change in remedy.changes if change.note]
+    notes: dict[str, list[str]] = {}
+    for change in [change for remedy in remedies for change in remedy.changes if change.note]:
+        notes.setdefault(change.note, []).append(change.what)
     if notes:
-        yield "\n".join(notes)
+        yield "\n".join(f"{', '.join(whats)}: {note}." for note, whats in notes.items())
 
 
 def _cheapest(remedy: Remedy) -> str:
-    taken = f"{size(remedy.trial.demand.allocated)} allocated"
     how = "change" if len(remedy.changes) == 1 else "combination"
-    notes = "".join([f" {change.note}." for change in remedy.changes if change.note])
-    return f"The cheapest {how} that fits: {_changes(remedy)} ({_price(remedy)}; {taken}).{notes}"
+    taken = f"{size(remedy.trial.demand.allocated)} allocated"
+    return f"The cheapest {how} that fits: {_changes(remedy)} ({_price(remedy)}; {taken})."
+
+
+def _checkpoints(remedy: Remedy) -> Iterator[str]:
+    """Those that were searched for; others are told by their word."""
+    if remedy.case.run.recompute == "auto":
+        runs = [names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}" for names in remedy.trial.line.segments]
+        yield f"Recomputed: {listing(runs, MOST_CHECKPOINTS)}."
 
 
 def _hopeless(least: Trial) -> str:

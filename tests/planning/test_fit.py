@@ -112,3 +112,28 @@ def test_wrong_input(arguments: dict[str, Any], told: str) -> None:
     with pytest.raises(ArchcostError, match=told) as refused:
         archcost.fit(small(), **arguments)
     assert refused.value.exit_code == 2
+
+
+def test_recompute_auto_takes_its_budget_from_the_device() -> None:
+    """resnet18 at 256 samples needs more than 5 GiB as it is; a device of 1 GiB is too small for any checkpoints."""
+    spec, profile = archcost.load("resnet18"), device(GPU, 5 * 2**30)
+    assert not archcost.estimate(spec, 256, hardware=profile).fits
+    estimate = archcost.estimate(spec, 256, hardware=profile, recompute="auto")
+    assert estimate.fits
+    assert estimate.line.recomputed_flops > 0
+    assert "memory.max_batch" in estimate.unknown
+    [found] = archcost.fit(spec, 256, hardware=[profile], recompute="auto").devices
+    assert (found.fits, found.max_batch, found.demand) == (True, None, estimate.demand)
+
+    tiny = device(CPU, 2**30)
+    with pytest.raises(ArchcostError, match="no checkpoints bring the step within") as refused:
+        archcost.fit(spec, 256, hardware=[tiny], recompute="auto")
+    assert refused.value.exit_code == 1
+    both = archcost.fit(spec, 256, hardware=[tiny, profile], recompute="auto").devices
+    assert [row.fits for row in both] == [False, True]
+    assert "at the least" in str(both[0].problem)
+
+
+def test_recompute_auto_on_all_devices_is_refused() -> None:
+    with pytest.raises(ArchcostError, match="one device after another"):
+        archcost.fit(small(), recompute="auto")

@@ -152,11 +152,26 @@ def test_nothing_helps_where_the_weights_alone_are_too_many() -> None:
 
 
 def test_a_combination_takes_one_change_of_a_kind() -> None:
-    """resnet50 on a T4: no precision or recomputation is enough for 700 samples, and the next dearer change, fewer
-    samples for batch norms, is not needed where both are made."""
-    found = remedies(archcost.load("resnet50"), 700, Run(), hardware.load("nvidia-t4"))
-    assert [words.split()[0] for words in told(found.cheapest)] == ["precision", "recompute"]
+    """No precision or recomputation alone is enough, and a dearer change, fewer samples for batch norms, not needed
+    where both are made."""
+    found = remedies(archcost.load("resnet18"), 256, Run(), device("nvidia-t4", 26 * 2**30 // 10))
+    assert told(found.cheapest) == ["precision fp32 → amp-fp16", "recompute auto"]
     assert found.cheapest is not None
     assert found.cheapest.cost.price == "arithmetic"
-    alone = {told(remedy)[0]: remedy.fits for remedy in found.singles}
-    assert not any(alone[words] for words in told(found.cheapest))
+    alone = {told(remedy)[0]: (remedy.fits, remedy.cost.price) for remedy in found.singles}
+    assert alone["precision fp32 → amp-fp16"] == (False, "arithmetic")
+    assert alone["recompute blocks"] == (False, "FLOPs")
+    assert "recompute auto" not in alone  # it finds nothing that fits
+    assert alone["4 batches of 64 samples a step"] == (True, "training")
+
+
+def test_checkpoints_that_are_searched_for_cost_no_more_than_others() -> None:
+    """The search is exact, so neither blocks nor √n runs that fit recompute less."""
+    found = remedies(archcost.load("resnet18"), 256, Run(), device(GPU, 5 * 2**30))
+    shares = {told(remedy)[0]: remedy.cost.flops for remedy in found.singles if remedy.fits}
+    assert 0 < shares["recompute auto"] < min(shares["recompute blocks"], 0.3)
+    assert told(found.cheapest) == ["recompute auto"]
+    assert found.cheapest is not None
+    assert (
+        found.cheapest.to_dict()["checkpoints"] == [list(names) for names in found.cheapest.trial.line.segments] != []
+    )
