@@ -183,15 +183,15 @@ def test_the_order_of_branches_changes_no_weight_and_no_gradient(
         assert here == there
 
 
-@pytest.mark.parametrize("recompute", ["none", "every:100"])
-def test_a_long_chain_has_a_linear_number_of_events(recompute: str) -> None:
+@pytest.mark.parametrize(("recompute", "layers"), [("none", 10_000), ("every:100", 4_000)])
+def test_a_long_chain_has_a_linear_number_of_events(recompute: str, layers: int) -> None:
     """One layer more is as many events and moments more, whatever went before."""
 
-    def counts(layers: int) -> tuple[int, int, int]:
-        chain = [{"type": "conv2d", "out_channels": 3, "kernel_size": 1}, *[{"type": "sigmoid"}] * layers]
+    def counts(length: int) -> tuple[int, int, int]:
+        chain = [{"type": "conv2d", "out_channels": 3, "kernel_size": 1}, *[{"type": "sigmoid"}] * length]
         line = played(spec_of(*chain, size=(2, 2)), Run(optimizer="sgd", recompute=recompute))
         return len(line.events), len(line.moments), len(line.storages)
 
-    short, twice, long = counts(1_000), counts(2_000), counts(10_000)
+    short, twice, long = counts(1_000), counts(2_000), counts(layers)
     for a, b, c in zip(short, twice, long, strict=True):
-        assert c - b == 8 * (b - a)
+        assert c - b == (layers // 1_000 - 2) * (b - a) > 0
