@@ -23,11 +23,11 @@ def small(**fields: Any) -> ModelSpec:
 
 
 def fit(spec: ModelSpec, batch: int, hardware: Sequence[HardwareProfile], run: Run) -> Fit:
-    """Passes over an example in which a checkpoint would begin at a layer that overwrites its input."""
+    """Passes over an example that torch refuses: a layer overwrites what another, or a checkpoint, holds."""
     try:
         return archcost.fit(spec, batch, hardware=hardware, run=run)
     except ArchcostError as error:
-        assume("overwrites what its checkpoint would hold" not in error.problem)
+        assume("overwrites what" not in error.problem)
         raise
 
 

@@ -34,6 +34,15 @@ def largest(spec: ModelSpec, profile: HardwareProfile, vary: str, batch: int = 1
     return found.varied
 
 
+def can_run(spec: ModelSpec, run: Run) -> bool:
+    """Torch refuses a network in which a layer overwrites what another keeps."""
+    try:
+        archcost.timeline(archcost.build(spec, 2), run)
+    except ArchcostError as error:
+        return "overwrites what" not in error.problem
+    return True
+
+
 @given(specs(), devices(), st.sampled_from(["train", "infer"]), st.integers(1, 3))
 @settings(max_examples=15, deadline=None)
 def test_the_largest_image_fits_and_the_next_does_not(
@@ -41,6 +50,7 @@ def test_the_largest_image_fits_and_the_next_does_not(
 ) -> None:
     other = device("nvidia-b200-sxm", 2**40)  # with a second device no remedies are worked out
     run = Run(mode=mode)
+    assume(can_run(spec, run))
     found = archcost.fit(spec, batch, hardware=[profile, other], vary="input", run=run).devices[0].varied
     assert found is not None
 
@@ -66,6 +76,7 @@ def test_the_largest_width_fits_and_the_next_does_not(spec: ModelSpec, profile: 
     except ArchcostError:
         assume(False)
         raise
+    assume(can_run(spec, Run()))
     found = archcost.fit(spec, 2, hardware=[profile, other], vary="width").devices[0].varied
     assert found is not None
 
