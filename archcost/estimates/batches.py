@@ -22,6 +22,9 @@ from archcost.tensors import TensorType
 MOST = 2**31 - 1
 """Of a batch, as of every size in a spec."""
 
+GAPS = 128
+"""What an allocator's gaps cost is of the order of a hundredth of the batch: where the search begins."""
+
 Make = Callable[[int, int | None], Timeline]
 """Batch and threads of the CPU → the timeline; without threads that of the tensors alone."""
 
@@ -177,7 +180,7 @@ def largest_batch(grown: Growth, profile: HardwareProfile) -> int:
 def _excess(grown: Growth, batch: int, profile: HardwareProfile) -> int:
     """About how many samples too many that batch has; 0 when it fits."""
     if caches(profile):
-        return 0 if grown.fits(batch, profile) else 1
+        return 0 if grown.fits(batch, profile) else max(1, batch // GAPS)
     needed, _, fits, _ = grown.demand(batch, profile)
     return 0 if fits else max(1, (needed - room(profile)) * batch // needed)
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from archcost.costs.timeline import Timeline, highest
-from archcost.hardware.allocator import FREE, simulate
+from archcost.hardware.allocator import FREE, Simulated, simulate
 from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
 from archcost.keeping import Device
@@ -88,12 +89,15 @@ def _library(profile: HardwareProfile) -> int:
 def demand(played: Played, sizes: Sequence[int], profile: HardwareProfile, trains: bool) -> Demand:
     """Of storages of these sizes, by number, workspaces included."""
     if caches(profile):
-        played_out = changes(played, sizes, _library(profile))
-        simulated = simulate(played_out, room(profile))
-        if simulated.fits:
-            return Demand(simulated.allocated, simulated.reserved, True)
-        free = simulate(played_out)
-        return Demand(free.allocated, free.reserved, False)
+        free = _unbounded(played, tuple(sizes), _library(profile))
+        if free.reserved <= room(profile):
+            return Demand(free.allocated, free.reserved, True)
+        bound = simulate(changes(played, sizes, _library(profile)), room(profile))
+        return (
+            Demand(bound.allocated, bound.reserved, True)
+            if bound.fits
+            else Demand(free.allocated, free.reserved, False)
+        )
     before = (*played.resident, *played.state)
     peak, _ = highest((*before, *played.step), sizes)
     if profile.flash is not None and not trains:
@@ -101,6 +105,12 @@ def demand(played: Played, sizes: Sequence[int], profile: HardwareProfile, train
         fits = peak - stored <= profile.memory.capacity and stored <= int(profile.flash.amount)
         return Demand(peak - stored, None, fits, stored)
     return Demand(peak, None, peak <= room(profile))
+
+
+@lru_cache(maxsize=4)
+def _unbounded(played: Played, sizes: tuple[int, ...], library: int) -> Simulated:
+    """On a device of any size; the same for many of those that `fit` asks about."""
+    return simulate(changes(played, sizes, library))
 
 
 def fits_at(played: Played, sizes: Sequence[int], profile: HardwareProfile) -> bool:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks.test_speed import NETWORKS
+
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 HERE = Path(__file__).parent
 PACKAGES = ("archcost", "torch", "fvcore", "torchinfo", "pydantic", "networkx")
@@ -37,7 +39,7 @@ def page(record: dict[str, Any]) -> str:
         groups.setdefault(entry["group"], {})[label(str(name))] = entry["stats"]["median"]
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     cpu = f"{record['machine_info']['cpu'].get('count', '?')} logical cores, {platform.machine()}"
-    networks = [group for group in groups if group not in ("end to end", "chain")]
+    networks = [group for group in groups if group in NETWORKS]
     return "\n".join(
         [
             "# Benchmarks",
@@ -69,6 +71,18 @@ def page(record: dict[str, Any]) -> str:
             "A chain of n ReLU layers, built and costed. Linear when the time a layer stays the same.",
             "",
             *chain_table(groups["chain"]),
+            "",
+            "## Memory",
+            "",
+            "A training step of `resnet50` at batch 8 with Adam, from the spec to its peak. MemTracker runs two",
+            "such steps on fake tensors, the second in the steady state. `fit` is the largest batch of `vgg_e` on each",
+            "device that ships. Targets: MemTracker at least 200 times as long, `fit` at most 10 times.",
+            "",
+            *table(groups["memory of resnet50"], "archcost", "what"),
+            "",
+            "A chain of n linear layers through a training step with Adam.",
+            "",
+            *chain_table(groups["timeline of a chain"]),
             "",
         ]
     )
