@@ -1,13 +1,14 @@
 """Small arithmetic: `$width * 2` in a spec, and the formulas that `explain` shows.
 
 One language serves both: Python's `+ - * / // %`, parentheses, integers and names. It is parsed with
-`ast` and never executed as Python. `/` must divide exactly; `//` rounds down.
+`ast` and never executed as Python. `/` must divide exactly; `//` rounds down. Specs also have the functions in
+`FUNCTIONS`.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
@@ -32,7 +33,7 @@ def parse(text: str) -> ast.expr:
 
 def names(text: str) -> frozenset[str]:
     """The names a formula uses."""
-    return frozenset(node.id for node in ast.walk(parse(text)) if isinstance(node, ast.Name))
+    return frozenset(node.id for node in ast.walk(parse(text)) if isinstance(node, ast.Name)) - FUNCTIONS.keys()
 
 
 def evaluate(text: str, values: Mapping[str, int | Fraction]) -> int:
@@ -67,6 +68,8 @@ def _value(node: ast.expr, values: Mapping[str, int | Fraction]) -> Fraction:
             result = -_value(operand, values)
         case ast.BinOp(left=left, op=op, right=right):
             result = _combine(op, _value(left, values), _value(right, values))
+        case ast.Call(func=ast.Name(id=name), args=[first, second], keywords=[]) if name in FUNCTIONS:
+            result = FUNCTIONS[name](_value(first, values), _value(second, values))
         case _:
             raise FormulaError("integer arithmetic such as $width * 2")
     return result
@@ -90,6 +93,20 @@ def _combine(op: ast.operator, left: Fraction, right: Fraction) -> Fraction:
             return left % right
         case _:
             raise FormulaError("only + - * / // and %")
+
+
+def make_divisible(value: Fraction, divisor: Fraction) -> Fraction:
+    """The multiple of `divisor` nearest to `value`, or the next one where that would lose more than a tenth.
+
+    How MobileNets and EfficientNets round channels (`_make_divisible` in tensorflow/models and torchvision).
+    """
+    if divisor <= 0:
+        raise FormulaError("a divisor above zero")
+    nearest = max(divisor, (value + divisor / 2) // divisor * divisor)
+    return nearest if 10 * nearest >= 9 * value else nearest + divisor
+
+
+FUNCTIONS: Mapping[str, Callable[[Fraction, Fraction], Fraction]] = {"make_divisible": make_divisible}
 
 
 @dataclass(frozen=True, slots=True)

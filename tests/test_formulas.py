@@ -28,6 +28,13 @@ VALUES = {"a": 7, "b": 2, "half": Fraction(1, 2)}
         ("  a  ", 7),
         ("(k*k*3 + 1)*64", 1792),
         ("9223372036854775807", 2**63 - 1),
+        ("make_divisible(35, 8)", 32),  # 32 is nearer than 40
+        ("make_divisible(36, 8)", 40),  # halfway goes up
+        ("make_divisible(96/5, 8)", 24),  # 16 is nearest to 19.2, but less than 17.28
+        ("make_divisible(88/5, 8)", 16),  # 16 is nearest to 17.6, and 15.84 would have done
+        ("make_divisible(40*17/10, 8)", 72),  # 68 is halfway between 64 and 72
+        ("make_divisible(1, 8)", 8),  # never none
+        ("2*make_divisible(a, b + 1) + 1", 19),  # 6 is nearest to 7, but less than 6.3
     ],
 )
 def test_evaluate(text: str, result: int) -> None:
@@ -57,6 +64,12 @@ NOT_ARITHMETIC = "integer arithmetic such as $width * 2"
         ("a.real", NOT_ARITHMETIC),
         ("a.__class__", NOT_ARITHMETIC),
         ("abs(a)", NOT_ARITHMETIC),
+        ("make_divisible(a)", NOT_ARITHMETIC),
+        ("make_divisible(a, 2, 3)", NOT_ARITHMETIC),
+        ("make_divisible(a, divisor=2)", NOT_ARITHMETIC),
+        ("make_divisible", "one of the names a, b, half"),
+        ("make_divisible(a, 0)", "a divisor above zero"),
+        ("make_divisible(a, -8)", "a divisor above zero"),
         ("__import__('os')", NOT_ARITHMETIC),
         ("[a][0]", NOT_ARITHMETIC),
         ("a if b else a", NOT_ARITHMETIC),

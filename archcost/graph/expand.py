@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Unpack
 from pydantic import ValidationError
 
 from archcost.errors import Details, SpecError, listing, nearest, shorten
-from archcost.formulas import FormulaError, evaluate
+from archcost.formulas import FUNCTIONS, FormulaError, evaluate
 from archcost.graph.names import Names
 from archcost.graph.nesting import check_nesting
 from archcost.layers import LAYERS, Layer
@@ -139,7 +139,7 @@ class Expansion:
             self.spend(len(as_list(found) or ()), name, path)
             return found
         self.spend(len(value), name, path)
-        bare = _BARE_NAME.search(value)
+        bare = next((word for word in _BARE_NAME.finditer(value) if word.group() not in FUNCTIONS), None)
         numbers: dict[str, int] = {}
         for parameter in used:
             number = values[parameter]

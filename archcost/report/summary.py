@@ -69,7 +69,8 @@ def one_line(text: str) -> str:
 
 
 def shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
-    return ", ".join(map(format_shape, shapes))
+    """Of more than two only the first: a split may have thousands of pieces."""
+    return f"{format_shape(shapes[0])}, …" if len(shapes) > 2 else ", ".join(map(format_shape, shapes))
 
 
 def _row(group: Group) -> tuple[Cell, ...]:

@@ -72,6 +72,8 @@ def test_a_default_may_use_the_parameters_before_it():
         ("$w / 4", 3),
         ("-$k + $w", 7),
         ("$w - $k - 1", 6),
+        ("make_divisible($w * 2, $k)", 25),
+        ("$w + make_divisible(($w - 1) / 2, 4)", 20),  # 5.5 is nearer to 4, which would lose more than a tenth of it
     ],
 )
 def test_arithmetic(expression: str, value: int):
@@ -81,7 +83,20 @@ def test_arithmetic(expression: str, value: int):
 
 @pytest.mark.parametrize(
     "expression",
-    ["$w$k", "$w k", "$w + k", "$w.real", "$w()", "f'{$w}'", "[$w]", "$w if 1 else 2", "$w ** 2", "$w <<1"],
+    [
+        "$w$k",
+        "$w k",
+        "$w + k",
+        "$w.real",
+        "$w()",
+        "f'{$w}'",
+        "[$w]",
+        "$w if 1 else 2",
+        "$w ** 2",
+        "$w <<1",
+        "abs($w)",
+        "$w + make_divisible",
+    ],
 )
 def test_what_is_not_arithmetic(expression: str):
     with pytest.raises(ArchcostError, match="cannot work out an expression"):

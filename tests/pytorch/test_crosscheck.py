@@ -23,6 +23,7 @@ from archcost.pytorch.differences import KNOWN_DIFFERENCES
 from archcost.spec import zoo
 from archcost.tensors import TensorType
 from archcost.work import Contraction
+from tests.specs.variants import smaller
 
 
 def check_of(verification: Verification, quantity: str, scope: str = "total") -> Check:
@@ -32,7 +33,8 @@ def check_of(verification: Verification, quantity: str, scope: str = "total") ->
 
 @pytest.mark.parametrize("name", zoo.names())
 def test_every_shipped_network_verifies(name: str) -> None:
-    verification = verify(archcost.load(name))
+    """Large ones on small images and less deep: as they ship, tests/specs holds them against published counts."""
+    verification = verify(smaller(name))
     assert verification.disagreements == ()
     assert verification.ok
     assert {check.scope for check in verification.silent}.isdisjoint({"total"})

@@ -32,6 +32,7 @@ from archcost.pytorch.network import as_tuple
 from archcost.pytorch.saved import watch_network
 from tests.pytorch.test_random_networks import networks, stable
 from tests.pytorch.test_saved import given as tensor_of
+from tests.specs.variants import smaller
 
 
 def name_of(storage: Storage) -> str:
@@ -150,6 +151,17 @@ each_network = pytest.mark.parametrize(("name", "side"), NETWORKS, ids=[name for
 def test_shipped_networks(name: str, side: int | None) -> None:
     for training in (True, False):
         agree(shipped(name, side), batch=2, training=training)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("squeezenet1_1", "mobilenet_v2", "mobilenet_v3_small", "shufflenet_v2", "googlenet", "efficientnet_b2"),
+        *("segnet", "unet", "dcgan_generator", "dcgan_discriminator", "c3d", "mlp_mixer", "densenet161", "vgg_a_bn"),
+    ],
+)
+def test_more_shipped_networks(name: str) -> None:
+    agree(smaller(name), batch=2, training=True)
 
 
 def in_place(spec: archcost.ModelSpec) -> archcost.ModelSpec:

@@ -172,6 +172,13 @@ def test_columns_add_up_to_the_printed_total(network: str, depth: int | None) ->
     assert max(map(len, text.splitlines())) <= 120
 
 
+def test_a_layer_of_many_outputs_keeps_the_table_narrow() -> None:
+    text = render(Folded(cost_of("{name: pieces, input: [101], layers: [{type: split, split_size: 1}]}"), None))
+    assert re.search(r"^split1 +split +1×1, … +0 ", text, re.MULTILINE)
+    text = render(Folded(cost_of("{name: halves, input: [6], layers: [{type: split, split_size: 3}]}"), None))
+    assert re.search(r"^split1 +split +1×3, 1×3 +0 ", text, re.MULTILINE)
+
+
 def test_folding() -> None:
     text = render(Folded(tiny(), 1))
     assert FOLDED_ROWS in text

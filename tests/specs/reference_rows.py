@@ -34,17 +34,33 @@ class Net:
 ALEXNET_2012 = Net("alexnet_2012")
 ALEXNET_TORCHVISION = Net("alexnet_torchvision")
 DENSENET121 = Net("densenet121")
-DENSENET161 = Net(
-    "densenet121",
-    {"depth3": 36, "depth4": 24, "growth": 48, "stem": 96, "half1": 192, "half2": 384, "half3": 1056},
-)
-DENSENET169 = Net("densenet121", {"depth3": 32, "depth4": 32, "half3": 640})
-DENSENET201 = Net("densenet121", {"depth3": 48, "depth4": 32, "half3": 896})
+DENSENET161 = Net("densenet161")
+DENSENET169 = Net("densenet169")
+DENSENET201 = Net("densenet201")
 RESNET18 = Net("resnet18")
-RESNET34 = Net("resnet18", {"depth1": 3, "depth2": 4, "depth3": 6, "depth4": 3})
+RESNET34 = Net("resnet34")
 RESNET50 = Net("resnet50")
-RESNET101 = Net("resnet50", {"depth3": 23})
-RESNET152 = Net("resnet50", {"depth2": 8, "depth3": 36})
+RESNET101 = Net("resnet101")
+RESNET152 = Net("resnet152")
+BATCH_NORM = "batch-norm scale and shift counted, running statistics not"
+MOBILENET_V1 = {
+    f"MobileNet v1 x{multiplier}": Net("mobilenet_v1", {"width": int(4 * float(multiplier))})
+    for multiplier in ("0.25", "0.5", "0.75", "1.0")
+}
+SHUFFLENET_V2 = {
+    "ShuffleNet v2 x0.5": Net("shufflenet_v2", {"width2": 48, "width3": 96, "width4": 192}),
+    "ShuffleNet v2 x1.0": Net("shufflenet_v2"),
+    "ShuffleNet v2 x1.5": Net("shufflenet_v2", {"width2": 176, "width3": 352, "width4": 704}),
+    "ShuffleNet v2 x2.0": Net("shufflenet_v2", {"width2": 244, "width3": 488, "width4": 976, "head": 2048}),
+}
+EFFICIENTNET = {f"EfficientNet-B{n}": Net(f"efficientnet_b{n}") for n in range(8)}
+MOBILE = {
+    "MobileNet v2": Net("mobilenet_v2"),
+    "MobileNet v3 large": Net("mobilenet_v3_large"),
+    "MobileNet v3 small": Net("mobilenet_v3_small"),
+    "SqueezeNet 1.0": Net("squeezenet1_0"),
+    "SqueezeNet 1.1": Net("squeezenet1_1"),
+}
 
 NETS: dict[tuple[str, str], Net] = {
     ("AlexNet", "2012 two towers (conv2, conv4, conv5 in 2 groups)"): ALEXNET_2012,
@@ -58,6 +74,8 @@ NETS: dict[tuple[str, str], Net] = {
     ("Convolutional autoencoder", "LeNet-like sketch of lecture 31 (our reading of it)"): Net(
         "conv_autoencoder_lecture"
     ),
+    ("DCGAN discriminator", "64x64, 4x4 kernels (PyTorch example)"): Net("dcgan_discriminator"),
+    ("DCGAN generator", "64x64, 4x4 kernels (PyTorch example)"): Net("dcgan_generator"),
     ("DenseNet-121", "torchvision"): DENSENET121,
     ("DenseNet-121", ""): DENSENET121,
     ("DenseNet-121", "Keras Applications"): DENSENET121,
@@ -69,6 +87,8 @@ NETS: dict[tuple[str, str], Net] = {
     ("DenseNet-201", "torchvision"): DENSENET201,
     ("DenseNet-201", ""): DENSENET201,
     ("DenseNet-201", "Keras Applications"): DENSENET201,
+    ("GoogLeNet", "torchvision"): Net("googlenet", {"auxiliary": 0}),
+    ("GoogLeNet", "torchvision with auxiliary classifiers"): Net("googlenet"),
     ("LeNet-5", "modern: full C3, parameter-free pooling, 10-way linear output"): Net("lenet5"),
     ("LeNet-5", "RGB input (the course's lecture 30 notebook)"): Net("lenet5", image=(3, 32, 32)),
     ("ResNet-18", "torchvision"): RESNET18,
@@ -87,6 +107,10 @@ NETS: dict[tuple[str, str], Net] = {
     ("ResNet-152", ""): RESNET152,
     ("ResNet-152", "stride in 3x3"): RESNET152,
     ("ResNet-152", "Keras Applications"): RESNET152,
+    ("SegNet", "13+13 convolutions with bias and batch norm, 12 classes"): Net("segnet"),
+    ("SegNet", ""): Net("segnet"),
+    ("U-Net", "Ronneberger et al. 2015: 1 input channel, 2 classes, unpadded"): Net("unet"),
+    ("U-Net", "3 input channels, 2 classes, padded ('same')"): Net("unet", {"padding": 1, "crop": 0}, (3, 512, 512)),
     ("VGG A", "11 weight layers"): Net("vgg_a"),
     ("VGG A", ""): Net("vgg_a"),
     ("VGG A-LRN", "11 weight layers"): Net("vgg_a_lrn"),
@@ -100,12 +124,21 @@ NETS: dict[tuple[str, str], Net] = {
     ("VGG D conv part", ""): Net("vgg_d"),
     ("VGG E", "19"): Net("vgg_e"),
     ("VGG E", ""): Net("vgg_e"),
+    **{(model, BATCH_NORM): net for model, net in MOBILENET_V1.items()},
+    **{(model, "torchvision"): net for model, net in (SHUFFLENET_V2 | EFFICIENTNET | MOBILE).items()},
+    **{(model, ""): net for model, net in (MOBILENET_V1 | SHUFFLENET_V2 | EFFICIENTNET | MOBILE).items()},
+    ("EfficientNet-B0", "Keras Applications"): EFFICIENTNET["EfficientNet-B0"],
+    ("EfficientNet-B7", "Keras Applications"): EFFICIENTNET["EfficientNet-B7"],
+    ("MobileNet v1 x1.0", "Keras Applications"): MOBILENET_V1["MobileNet v1 x1.0"],
+    ("MobileNet v2", "Keras Applications"): MOBILE["MobileNet v2"],
 }
 """(model, variant) of params.csv and macs.csv → the network."""
 
 OTHER_FORMS: dict[tuple[str, str], str] = {
     ("LeNet-5", "1998 original: trainable subsampling, partial C3, fixed RBF output"): "ours is the modern form",
     ("AlexNet", "single tower, 224 in, 54x54 out of conv1"): "ours takes 227 and gives 55x55",
+    ("DCGAN generator", "Radford et al. figure 1, 5x5 kernels, projection without bias"): "ours is PyTorch's example",
+    ("GoogLeNet", ""): "in words; its own table makes AlexNet's weights less than 9 times as many, not 12",
     ("ResNet-50", "stride in 1x1"): "ours has the stride in the 3x3; see resnet_table1.csv",
     ("ResNet-101", "stride in 1x1"): "as ResNet-50",
     ("ResNet-152", "stride in 1x1"): "as ResNet-50",
@@ -122,16 +155,23 @@ NOT_SHIPPED = {
         *("Megatron GPT 76.1B", "Megatron GPT 145.6B", "Megatron GPT 310.1B", "Megatron GPT 529.6B"),
         "Megatron GPT 1008.0B",
     },
-    "other convolutional networks": {
-        *("ConvNeXt-T", "ConvNeXt-S", "ConvNeXt-B", "ConvNeXt-L", "DCGAN discriminator", "DCGAN generator"),
-        *("EfficientNet-B0", "EfficientNet-B1", "EfficientNet-B2", "EfficientNet-B3", "EfficientNet-B4"),
-        *("EfficientNet-B5", "EfficientNet-B6", "EfficientNet-B7", "GoogLeNet", "SegNet", "U-Net"),
-        *("MobileNet v1 x0.25", "MobileNet v1 x0.5", "MobileNet v1 x0.75", "MobileNet v1 x1.0", "MobileNet v2"),
-        *("MobileNet v3 large", "MobileNet v3 small", "SqueezeNet 1.0", "SqueezeNet 1.1"),
-        *("ShuffleNet v2 x0.5", "ShuffleNet v2 x1.0", "ShuffleNet v2 x1.5", "ShuffleNet v2 x2.0"),
-    },
+    "a weight for each channel, which no layer has": {"ConvNeXt-T", "ConvNeXt-S", "ConvNeXt-B", "ConvNeXt-L"},
 }
-"""Models of which no form ships, by why: no layer for it, or simply not among our networks."""
+"""Models of which no form ships, by why: what no layer says."""
+
+SLIPS: dict[tuple[str, str], str] = {
+    ("EfficientNet-B4", "4.2B FLOPS"): "the paper's own count is some percent below that of its layers, here and in B5",
+    ("EfficientNet-B5", "9.9B FLOPS"): "as B4",
+    ("MobileNet v1 x0.75", "317 million MACs"): "the paper has 325, which is the count",
+    ("MobileNet v3 small", "2.9 million"): "another version of the network",
+    ("MobileNet v3 small", "66 million MACs"): "as its parameters",
+    ("ShuffleNet v2 x1.0", "146M FLOPs"): "about one percent above the count in all but the smallest",
+    ("ShuffleNet v2 x1.5", "299M FLOPs"): "as x1.0",
+    ("ShuffleNet v2 x2.0", "591M FLOPs"): "as x1.0",
+    ("SqueezeNet 1.0", "837 MFLOPS"): "2 to 3 percent above the count; the source does not say of what",
+    ("SqueezeNet 1.1", "360 MFLOPS"): "as 1.0",
+}
+"""(model, statement) that the count does not bear out, by why."""
 
 LAYER_TABLES: dict[str, tuple[str, frozenset[str]]] = {
     "layers_alexnet_two_tower.csv": ("alexnet_2012", frozenset()),
@@ -143,6 +183,10 @@ LAYER_TABLES: dict[str, tuple[str, frozenset[str]]] = {
     "layers_resnet50.csv": ("resnet50", frozenset({"flatten", "add"})),
     "layers_densenet121.csv": ("densenet121", frozenset({"flatten", "concat", "relu5", "avgpool"})),
     "layers_vgg_D.csv": ("vgg_d", frozenset({"dropout"})),
+    "layers_dcgan_generator.csv": ("dcgan_generator", frozenset()),
+    "layers_mobilenet_v1.csv": ("mobilenet_v1", frozenset()),
+    "layers_squeezenet1_0.csv": ("squeezenet1_0", frozenset({"concat", "flatten"})),
+    "layers_unet_2015.csv": ("unet", frozenset({"split", "identity", "concat"})),
 }
 """Table → network, and what the table leaves out (by type or name): functions that are no modules, and dropout."""
 
@@ -153,13 +197,9 @@ OTHER_TABLES = {
     "layers_vgg_all.csv": "see VGG_COLUMNS",
     "layers_cs231n_vgg16.csv": "a printed table of VGG-D, with a test of its own",
     "layers_lenet5_1998.csv": "the original LeNet-5, with a test of the layers that have not changed",
-    "layers_dcgan_generator.csv": "not shipped",
-    "layers_googlenet_2015.csv": "not shipped",
+    "layers_googlenet_2015.csv": "part by part, with a test of its own",
     "layers_gpt2_small_nanogpt.csv": "not shipped",
-    "layers_mobilenet_v1.csv": "not shipped",
-    "layers_squeezenet1_0.csv": "not shipped",
-    "layers_squeezenet_2016.csv": "not shipped",
-    "layers_unet_2015.csv": "not shipped",
+    "layers_squeezenet_2016.csv": "module by module, with a test of its own",
 }
 
 
