@@ -48,10 +48,12 @@ from archcost.layers.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
 from archcost.layers.regularization import Dropout
 from archcost.layers.reshaping import Flatten, Identity, Pad, Permute, Reshape, Split, Unflatten
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
+from archcost.layers.views import Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
 
 Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
 Pooling = MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d
@@ -77,6 +79,8 @@ Activating = (
 )
 Rearranging = Identity | Flatten | Unflatten | Reshape | Permute | Pad | Split
 Combining = Add | Mul | Concat | Mean
+Viewed = Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
+Moving = Stack | Roll | Flip | RepeatInterleave | Tile | PixelShuffle | PixelUnshuffle
 Loss = CrossEntropy | MSE | L1Penalty
 
 AnyLayer = Annotated[
@@ -91,6 +95,8 @@ AnyLayer = Annotated[
     | Dropout
     | Rearranging
     | Combining
+    | Viewed
+    | Moving
     | Loss,
     Field(discriminator="type"),
 ]
@@ -126,7 +132,9 @@ __all__ = [
     "ConvTranspose3d",
     "CrossEntropy",
     "Dropout",
+    "Expand",
     "Flatten",
+    "Flip",
     "GroupNorm",
     "Hardsigmoid",
     "Hardswish",
@@ -149,17 +157,28 @@ __all__ = [
     "Mul",
     "Pad",
     "Permute",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "RMSNorm",
     "ReLU",
     "ReLU6",
+    "RepeatInterleave",
     "Reshape",
+    "Roll",
+    "Select",
     "SiLU",
     "Sigmoid",
+    "Slice",
     "Softmax",
     "Softplus",
     "Split",
+    "Squeeze",
+    "Stack",
     "Tanh",
+    "Tile",
+    "Transpose",
     "Unflatten",
+    "Unsqueeze",
     "Upsample",
     "Weight",
     "WeightedLayer",

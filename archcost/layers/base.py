@@ -232,8 +232,8 @@ def require_positive(sizes: tuple[int, ...], inputs: Tensors, hint: str) -> None
         )
 
 
-def normalize_axis(axis: int, rank: int, field: str = "dim") -> int:
-    """Torch's negative axes count from the end."""
+def normalize_axis(axis: int, rank: int, field: str = "dim", what: str = "an axis") -> int:
+    """Torch's negative axes, and positions along one, count from the end."""
     if not -rank <= axis < rank:
-        raise ShapeError(f"{field} is out of range", expected=f"an axis from {-rank} to {rank - 1}", found=str(axis))
+        raise ShapeError(f"{field} is out of range", expected=f"{what} from {-rank} to {rank - 1}", found=str(axis))
     return axis % rank

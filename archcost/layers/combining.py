@@ -16,6 +16,11 @@ from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Copy, Elementwise, Operand, Reduction, Work
 
 
+def together(inputs: Tensors) -> str:
+    """Inputs that do not go together, for a message."""
+    return " and ".join(str(tensor) for tensor in inputs)
+
+
 def broadcast(inputs: Tensors) -> TensorType:
     """Torch's rule: shapes aligned at the last axis, and a 1 stretches."""
     sizes: list[int] = []
@@ -25,7 +30,7 @@ def broadcast(inputs: Tensors) -> TensorType:
             raise ShapeError(
                 "inputs do not go together",
                 expected="equal shapes, or 1 where they differ",
-                found=" and ".join(str(tensor) for tensor in inputs),
+                found=together(inputs),
             )
         sizes.append(stretched.pop() if stretched else 1)
     if len({tensor.dtype for tensor in inputs}) > 1:
@@ -127,7 +132,7 @@ class Concat(Layer):
                 raise ShapeError(
                     "inputs do not go together",
                     expected=f"equal shapes but for axis {axis}",
-                    found=" and ".join(str(tensor) for tensor in inputs),
+                    found=together(inputs),
                 )
         total = sum(tensor.shape[axis] for tensor in inputs)
         return (TensorType((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype),)

@@ -14,9 +14,11 @@ def every_row() -> tuple[Row, ...]:
         losses_cases,
         normalization_cases,
         pooling_cases,
+        rearranging_cases,
         regularization_cases,
         reshaping_cases,
         upsampling_cases,
+        views_cases,
     )
 
     families = (
@@ -29,6 +31,8 @@ def every_row() -> tuple[Row, ...]:
         regularization_cases,
         reshaping_cases,
         combining_cases,
+        views_cases,
+        rearranging_cases,
         losses_cases,
     )
     return tuple(row for family in families for row in family.ROWS)

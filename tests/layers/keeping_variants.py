@@ -13,6 +13,7 @@ from archcost.layers import (
     Conv2d,
     Conv3d,
     Dropout,
+    Expand,
     GroupNorm,
     Hardsigmoid,
     Hardswish,
@@ -23,7 +24,10 @@ from archcost.layers import (
     LocalResponseNorm,
     Pad,
     ReLU6,
+    RepeatInterleave,
+    Roll,
     SiLU,
+    Transpose,
 )
 from archcost.tensors import TensorType
 from tests.layers.rows import Row, Shape
@@ -61,4 +65,8 @@ VARIANTS = (
     variant(Pad(pad=(1, 2, 0, 1, 1, 0)), (2, 3, 5, 2, 3)),
     variant(Linear(out_features=5, bias=True)),
     variant(Concat(), SHAPE, SHAPE),
+    variant(Expand(size=(1, -1, -1)), (2, 3)),
+    variant(RepeatInterleave(repeats=1, dim=1)),
+    variant(Transpose(dim0=1, dim1=1)),
+    variant(Roll(shifts=(1, 1), dims=(0, 2)), (2, 3, 5)),
 )

@@ -10,9 +10,11 @@ from archcost.pytorch.layers import (
     losses,
     normalization,
     pooling,
+    rearranging,
     regularization,
     reshaping,
     upsampling,
+    views,
 )
 from archcost.pytorch.layers.base import Factory, Inputs
 
@@ -26,6 +28,8 @@ FACTORIES: dict[str, Factory] = {
     **regularization.FACTORIES,
     **reshaping.FACTORIES,
     **combining.FACTORIES,
+    **views.FACTORIES,
+    **rearranging.FACTORIES,
     **losses.FACTORIES,
 }
 

@@ -1,0 +1,74 @@
+"""How layers that see and move values otherwise refuse their inputs; see test_shape_errors.py."""
+
+from __future__ import annotations
+
+from archcost.layers import (
+    Expand,
+    Flip,
+    PixelShuffle,
+    PixelUnshuffle,
+    RepeatInterleave,
+    Roll,
+    Select,
+    Slice,
+    Squeeze,
+    Stack,
+    Tile,
+    Transpose,
+    Unsqueeze,
+)
+from tests.layers.refused_windows import IMAGE, IMAGE_LIST, Refusal
+
+# Layer, inputs; problem, expected, found, hint.
+VIEWS: list[Refusal] = [
+    (Transpose(dim0=1, dim1=3), ((2, 3, 5),), "dim1 is out of range", "an axis from -3 to 2", "3", None),
+    (Transpose(dim0=-4, dim1=1), ((2, 3, 5),), "dim0 is out of range", "an axis from -3 to 2", "-4", None),
+    (Squeeze(dim=(1, -2)), ((2, 1, 5),), "dim must name axes once each", "different axes", "[1, -2]", None),
+    (Unsqueeze(dim=3), ((2, 3),), "dim is out of range", "an axis from -3 to 2", "3", None),
+    (Slice(start=5), ((2, 5),), "the slice is empty", "positions of an axis of 5", "5:", None),
+    (Slice(start=3, stop=2, step=2), ((2, 5),), "the slice is empty", "positions of an axis of 5", "3:2:2", None),
+    (Slice(stop=0, dim=-1), ((2, 5),), "the slice is empty", "positions of an axis of 5", ":0", None),
+    (Slice(stop=1, dim=2), ((2, 5),), "dim is out of range", "an axis from -2 to 1", "2", None),
+    (Select(index=5), ((2, 5),), "index is out of range", "a position from -5 to 4", "5", None),
+    (Select(index=0, dim=2), ((2, 5),), "dim is out of range", "an axis from -2 to 1", "2", None),
+    *(
+        (
+            Expand(size=size),
+            ((2, 1, 5),),
+            "cannot be expanded to this size",
+            "an axis for each of 2×1×5, -1 or its size where it is not 1",
+            str(list(size)),
+            None,
+        )
+        for size in ((-1, 3, 7), (3, 5), (-1, -1, 3, 5), (2, 0, 5))
+    ),
+]
+
+REARRANGING: list[Refusal] = [
+    (Stack(), ((2, 5), (2, 7)), "inputs do not go together", "equal shapes", "2×5 and 2×7", None),
+    (Stack(dim=3), ((2, 5),), "dim is out of range", "an axis from -3 to 2", "3", None),
+    (Roll(shifts=(1,), dims=(1, 2)), (IMAGE,), "shifts has the wrong length", "2, one an axis", "[1]", None),
+    (Roll(shifts=(1, 1), dims=(1, -3)), (IMAGE,), "dims must name axes once each", "different axes", "[1, -3]", None),
+    (Flip(dims=()), (IMAGE,), "dims must name axes once each", "different axes", "[]", None),
+    (Flip(dims=(4,)), (IMAGE,), "dims is out of range", "an axis from -4 to 3", "4", None),
+    (RepeatInterleave(repeats=2, dim=2), ((2, 3),), "dim is out of range", "an axis from -2 to 1", "2", None),
+    (Tile(dims=(2, 3)), ((2, 3, 5),), "dims has the wrong length", "3 numbers, one an axis", "[2, 3]", None),
+    (PixelShuffle(upscale_factor=2), ((2, 12, 5),), "needs 4 axes", IMAGE_LIST, "2×12×5", None),
+    (
+        PixelShuffle(upscale_factor=2),
+        ((2, 6, 5, 7),),
+        "channels cannot be laid out as 2 by 2 pixels",
+        "a multiple of 4",
+        "6",
+        None,
+    ),
+    (PixelUnshuffle(downscale_factor=2), ((2, 12, 5),), "needs 4 axes", IMAGE_LIST, "2×12×5", None),
+    (
+        PixelUnshuffle(downscale_factor=3),
+        ((2, 5, 6, 7),),
+        "height and width cannot be cut into 3 by 3 pixels",
+        "multiples of 3",
+        "6 and 7",
+        None,
+    ),
+]
