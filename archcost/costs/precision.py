@@ -28,7 +28,8 @@ RAISED: Mapping[Device, frozenset[str]] = {
     "cpu": _RAISED
     | {"max_pool3d", "avg_pool3d", "adaptive_avg_pool3d", "max_unpool1d", "max_unpool2d", "max_unpool3d"},
     "cuda": _RAISED
-    | {"softplus", "softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm", "upsample", "(sum)"},
+    | {"softplus", "softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm", "upsample", "(sum)"}
+    | {"exp", "log", "reciprocal", "rsqrt", "pow"},
 }
 """Layers whose inputs autocast copies into float32."""
 

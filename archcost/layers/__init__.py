@@ -9,10 +9,16 @@ from pydantic import Field
 from archcost.layers.activation import (
     ELU,
     GELU,
+    GLU,
+    SELU,
     Hardsigmoid,
     Hardswish,
+    Hardtanh,
     LeakyReLU,
+    LogSigmoid,
     LogSoftmax,
+    Mish,
+    PReLU,
     ReLU,
     ReLU6,
     Sigmoid,
@@ -24,6 +30,22 @@ from archcost.layers.activation import (
 from archcost.layers.base import Layer, Weight, WeightedLayer
 from archcost.layers.combining import Add, Concat, Mean, Mul
 from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from archcost.layers.elementwise import (
+    Abs,
+    Clamp,
+    Cos,
+    Erf,
+    Exp,
+    Log,
+    Neg,
+    Pow,
+    Reciprocal,
+    Rsqrt,
+    Rsub,
+    Scale,
+    Sin,
+    Sqrt,
+)
 from archcost.layers.linear import Linear
 from archcost.layers.local_response_norm import LocalResponseNorm
 from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
@@ -76,11 +98,18 @@ Activating = (
     | Softplus
     | Softmax
     | LogSoftmax
+    | Mish
+    | SELU
+    | Hardtanh
+    | LogSigmoid
+    | PReLU
+    | GLU
 )
 Rearranging = Identity | Flatten | Unflatten | Reshape | Permute | Pad | Split
 Combining = Add | Mul | Concat | Mean
 Viewed = Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
 Moving = Stack | Roll | Flip | RepeatInterleave | Tile | PixelShuffle | PixelUnshuffle
+Calculating = Exp | Log | Sqrt | Rsqrt | Reciprocal | Erf | Abs | Sin | Cos | Pow | Clamp | Neg | Scale | Rsub
 Loss = CrossEntropy | MSE | L1Penalty
 
 AnyLayer = Annotated[
@@ -97,6 +126,7 @@ AnyLayer = Annotated[
     | Combining
     | Viewed
     | Moving
+    | Calculating
     | Loss,
     Field(discriminator="type"),
 ]
@@ -109,8 +139,11 @@ for _class in get_args(get_args(AnyLayer)[0]):
 __all__ = [
     "ELU",
     "GELU",
+    "GLU",
     "LAYERS",
     "MSE",
+    "SELU",
+    "Abs",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
@@ -123,6 +156,7 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "Clamp",
     "Concat",
     "Conv1d",
     "Conv2d",
@@ -130,14 +164,18 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "Cos",
     "CrossEntropy",
     "Dropout",
+    "Erf",
+    "Exp",
     "Expand",
     "Flatten",
     "Flip",
     "GroupNorm",
     "Hardsigmoid",
     "Hardswish",
+    "Hardtanh",
     "Identity",
     "InstanceNorm2d",
     "L1Penalty",
@@ -146,6 +184,8 @@ __all__ = [
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
+    "Log",
+    "LogSigmoid",
     "LogSoftmax",
     "MaxPool1d",
     "MaxPool2d",
@@ -154,24 +194,34 @@ __all__ = [
     "MaxUnpool2d",
     "MaxUnpool3d",
     "Mean",
+    "Mish",
     "Mul",
+    "Neg",
+    "PReLU",
     "Pad",
     "Permute",
     "PixelShuffle",
     "PixelUnshuffle",
+    "Pow",
     "RMSNorm",
     "ReLU",
     "ReLU6",
+    "Reciprocal",
     "RepeatInterleave",
     "Reshape",
     "Roll",
+    "Rsqrt",
+    "Rsub",
+    "Scale",
     "Select",
     "SiLU",
     "Sigmoid",
+    "Sin",
     "Slice",
     "Softmax",
     "Softplus",
     "Split",
+    "Sqrt",
     "Squeeze",
     "Stack",
     "Tanh",

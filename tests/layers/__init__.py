@@ -10,6 +10,7 @@ def every_row() -> tuple[Row, ...]:
         activation_cases,
         combining_cases,
         convolution_cases,
+        elementwise_cases,
         linear_cases,
         losses_cases,
         normalization_cases,
@@ -33,6 +34,7 @@ def every_row() -> tuple[Row, ...]:
         combining_cases,
         views_cases,
         rearranging_cases,
+        elementwise_cases,
         losses_cases,
     )
     return tuple(row for family in families for row in family.ROWS)

@@ -4,29 +4,46 @@ from __future__ import annotations
 
 from archcost.layers import (
     ELU,
+    SELU,
+    Abs,
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
     AdaptiveAvgPool3d,
     BatchNorm2d,
+    Clamp,
     Concat,
     Conv1d,
     Conv2d,
     Conv3d,
+    Cos,
     Dropout,
+    Erf,
+    Exp,
     Expand,
     GroupNorm,
     Hardsigmoid,
     Hardswish,
+    Hardtanh,
     InstanceNorm2d,
     Layer,
     LeakyReLU,
     Linear,
     LocalResponseNorm,
+    Log,
+    Mish,
+    Neg,
     Pad,
+    Pow,
+    PReLU,
+    Reciprocal,
     ReLU6,
     RepeatInterleave,
     Roll,
+    Rsqrt,
+    Scale,
     SiLU,
+    Sin,
+    Sqrt,
     Transpose,
 )
 from archcost.tensors import TensorType
@@ -39,8 +56,19 @@ def variant(layer: Layer, *inputs: Shape | TensorType) -> Row:
     return Row(layer, inputs or (SHAPE,), ())
 
 
+IN_PLACE = (
+    *(ReLU6, LeakyReLU, ELU, SiLU, Hardsigmoid, Hardswish, SELU, Hardtanh, Mish),
+    *(Exp, Log, Sqrt, Rsqrt, Reciprocal, Erf, Abs, Sin, Cos, Neg, Scale),
+)
+
 VARIANTS = (
-    *(variant(layer(inplace=True)) for layer in (ReLU6, LeakyReLU, ELU, SiLU, Hardsigmoid, Hardswish)),
+    *(variant(layer(inplace=True)) for layer in IN_PLACE),
+    variant(Pow(exponent=-0.5, inplace=True)),
+    variant(Clamp(max=0.5, inplace=True)),
+    variant(Clamp(min=0.1, max=0.5, inplace=True)),
+    variant(Scale(shift=2.0, inplace=True)),
+    variant(Scale(factor=3.0, shift=2.0, inplace=True)),
+    variant(PReLU(num_parameters=3), (2, 3)),
     variant(Dropout(p=0.0)),
     variant(Dropout(p=1.0)),
     variant(Dropout(p=0.0, inplace=True)),

@@ -141,5 +141,5 @@ def test_every_type_is_complete(type_: str) -> None:
     assert f"`{type_}`" in CONVENTIONS.read_text(), "has no line in docs/conventions.md"
 
 
-def test_there_are_70_types() -> None:
-    assert len(LAYERS) == 70
+def test_there_are_90_types() -> None:
+    assert len(LAYERS) == 90

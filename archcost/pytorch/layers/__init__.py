@@ -6,6 +6,7 @@ from archcost.pytorch.layers import (
     activation,
     combining,
     convolution,
+    elementwise,
     linear,
     losses,
     normalization,
@@ -30,6 +31,7 @@ FACTORIES: dict[str, Factory] = {
     **combining.FACTORIES,
     **views.FACTORIES,
     **rearranging.FACTORIES,
+    **elementwise.FACTORIES,
     **losses.FACTORIES,
 }
 
