@@ -33,7 +33,7 @@ RAISED: Mapping[Device, frozenset[str]] = {
 }
 """Layers whose inputs autocast copies into float32."""
 
-WIDENED = frozenset(["add", "mul", "concat", "(total)"])
+WIDENED = frozenset(["add", "mul", "sub", "div", "maximum", "minimum", "where", "concat", "stack", "(total)"])
 """Layers whose result has the widest dtype of what arrives."""
 
 
@@ -99,7 +99,7 @@ class _Retyping:
             return self.autocast
         if node.layer.type in self.raised:
             return "float32"
-        if node.layer.type == "concat":
+        if node.layer.type in ("concat", "stack"):
             return self._widest([self.types[port] for port in node.inputs])
         return None
 
@@ -121,15 +121,10 @@ class _Retyping:
 
     def _facts(self, node: Node, types: Tensors, lowered: str | None) -> Facts:
         # Products and sums of different dtypes are taken in the widest without a copy (TensorIterator).
-        given = types
-        if node.layer.type in WIDENED:
-            widest = self._widest(list(types))
-            given = tuple([TensorType(tensor.shape, widest) for tensor in types])
+        floating = [tensor for tensor in types if tensor.is_floating] or [self._declared(node.output_types[0])]
+        dtype = self._widest(floating) if node.layer.type in WIDENED else floating[0].dtype
         outputs = tuple(
-            [
-                TensorType(declared.shape, given[0].dtype) if declared.is_floating else declared
-                for declared in node.output_types
-            ]
+            [TensorType(declared.shape, dtype) if declared.is_floating else declared for declared in node.output_types]
         )
         weights = tuple([self._weight(weight, node, lowered) for weight in node.weights])
         return node.facts._replace(input_types=types, output_types=outputs, weights=weights)

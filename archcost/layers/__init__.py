@@ -58,6 +58,23 @@ from archcost.layers.normalization import (
     LayerNorm,
     RMSNorm,
 )
+from archcost.layers.pairwise import (
+    Div,
+    Eq,
+    Ge,
+    Gt,
+    Le,
+    LogicalAnd,
+    LogicalNot,
+    LogicalOr,
+    Lt,
+    MaskedFill,
+    Maximum,
+    Minimum,
+    Ne,
+    Sub,
+    Where,
+)
 from archcost.layers.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -110,6 +127,23 @@ Combining = Add | Mul | Concat | Mean
 Viewed = Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
 Moving = Stack | Roll | Flip | RepeatInterleave | Tile | PixelShuffle | PixelUnshuffle
 Calculating = Exp | Log | Sqrt | Rsqrt | Reciprocal | Erf | Abs | Sin | Cos | Pow | Clamp | Neg | Scale | Rsub
+Pairing = (
+    Sub
+    | Div
+    | Maximum
+    | Minimum
+    | Eq
+    | Ne
+    | Lt
+    | Le
+    | Gt
+    | Ge
+    | Where
+    | MaskedFill
+    | LogicalAnd
+    | LogicalOr
+    | LogicalNot
+)
 Loss = CrossEntropy | MSE | L1Penalty
 
 AnyLayer = Annotated[
@@ -127,6 +161,7 @@ AnyLayer = Annotated[
     | Viewed
     | Moving
     | Calculating
+    | Pairing
     | Loss,
     Field(discriminator="type"),
 ]
@@ -166,13 +201,17 @@ __all__ = [
     "ConvTranspose3d",
     "Cos",
     "CrossEntropy",
+    "Div",
     "Dropout",
+    "Eq",
     "Erf",
     "Exp",
     "Expand",
     "Flatten",
     "Flip",
+    "Ge",
     "GroupNorm",
+    "Gt",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
@@ -181,21 +220,30 @@ __all__ = [
     "L1Penalty",
     "Layer",
     "LayerNorm",
+    "Le",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
     "Log",
     "LogSigmoid",
     "LogSoftmax",
+    "LogicalAnd",
+    "LogicalNot",
+    "LogicalOr",
+    "Lt",
+    "MaskedFill",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
     "MaxUnpool1d",
     "MaxUnpool2d",
     "MaxUnpool3d",
+    "Maximum",
     "Mean",
+    "Minimum",
     "Mish",
     "Mul",
+    "Ne",
     "Neg",
     "PReLU",
     "Pad",
@@ -224,6 +272,7 @@ __all__ = [
     "Sqrt",
     "Squeeze",
     "Stack",
+    "Sub",
     "Tanh",
     "Tile",
     "Transpose",
@@ -232,4 +281,5 @@ __all__ = [
     "Upsample",
     "Weight",
     "WeightedLayer",
+    "Where",
 ]

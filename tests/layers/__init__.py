@@ -14,6 +14,7 @@ def every_row() -> tuple[Row, ...]:
         linear_cases,
         losses_cases,
         normalization_cases,
+        pairwise_cases,
         pooling_cases,
         rearranging_cases,
         regularization_cases,
@@ -35,6 +36,7 @@ def every_row() -> tuple[Row, ...]:
         views_cases,
         rearranging_cases,
         elementwise_cases,
+        pairwise_cases,
         losses_cases,
     )
     return tuple(row for family in families for row in family.ROWS)

@@ -54,6 +54,13 @@ ROWS: tuple[Row, ...] = (
         forward=210,  # 2*3*5*7
         backward_input=630,  # 2*3*5*7 + 2*3*5*7 * 2: a product each, and the small one's sum
     ),
+    Row(
+        Mul(inplace=True),
+        inputs=((2, 3, 5), (2, 1, 5)),
+        outputs=((2, 3, 5),),
+        forward=30,  # 2*3*5
+        backward_input=90,  # 2*3*5 + 2*3*5 * 2
+    ),
     Row(Concat(), inputs=((2, 3, 5), (2, 7, 5)), outputs=((2, 10, 5),)),
     Row(Concat(dim=-1), inputs=((2, 3, 5), (2, 3, 7), (2, 3, 11)), outputs=((2, 3, 23),)),
     Row(Concat(dim=2), inputs=((2, 3, 5, 7),), outputs=((2, 3, 5, 7),)),

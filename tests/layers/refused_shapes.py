@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from archcost.layers import (
+    Div,
+    Eq,
     Expand,
     Flip,
+    LogicalAnd,
+    Lt,
+    MaskedFill,
+    Maximum,
+    Minimum,
+    Mul,
     PixelShuffle,
     PixelUnshuffle,
     RepeatInterleave,
@@ -13,11 +21,16 @@ from archcost.layers import (
     Slice,
     Squeeze,
     Stack,
+    Sub,
     Tile,
     Transpose,
     Unsqueeze,
+    Where,
 )
-from tests.layers.refused_windows import IMAGE, IMAGE_LIST, Refusal
+from archcost.tensors import TensorType
+from tests.layers.refused_windows import IMAGE, IMAGE_LIST, Refusal, ints
+
+MASK = TensorType((2, 3), "bool")
 
 # Layer, inputs; problem, expected, found, hint.
 VIEWS: list[Refusal] = [
@@ -69,6 +82,61 @@ REARRANGING: list[Refusal] = [
         "height and width cannot be cut into 3 by 3 pixels",
         "multiples of 3",
         "6 and 7",
+        None,
+    ),
+]
+
+PAIRWISE: list[Refusal] = [
+    *(
+        (
+            layer,
+            ((2, 3, 5), (2, 7, 5)),
+            "inputs do not go together",
+            "equal shapes, or 1 where they differ",
+            "2×3×5 and 2×7×5",
+            None,
+        )
+        for layer in (Sub(), Div(), Maximum(), Minimum(), Eq(), LogicalAnd())
+    ),
+    (Sub(), ((2, 3), ints(2, 3)), "inputs have different dtypes", "float32", "float32 and int64", None),
+    (
+        Div(),
+        (ints(2, 3), ints(2, 3)),
+        "needs floating-point input",
+        "float32 or another float",
+        "int64",
+        None,
+    ),
+    *(
+        (layer, ((2, 1, 5), (2, 3, 5)), "inplace cannot stretch the first input", "2×3×5", "2×1×5", None)
+        for layer in (Sub(inplace=True), Div(inplace=True), Mul(inplace=True))
+    ),
+    (Lt(), ((2, 3),), "compares with a second input or with a number", "one of them", "neither", None),
+    (
+        Lt(other=1.0),
+        ((2, 3), (2, 3)),
+        "compares with a second input or with a number",
+        "one of them",
+        "both",
+        None,
+    ),
+    (Where(), ((2, 3), (2, 3), (2, 3)), "the first input must be a mask", "bool", "2×3", None),
+    (Where(), (MASK, (2, 3), ints(2, 3)), "inputs have different dtypes", "float32", "float32 and int64", None),
+    (
+        Where(),
+        (MASK, (2, 7), (2, 7)),
+        "inputs do not go together",
+        "equal shapes, or 1 where they differ",
+        "2×3 bool and 2×7 and 2×7",
+        None,
+    ),
+    (MaskedFill(value=0.0), ((2, 3), ints(2, 3)), "the second input must be a mask", "bool", "2×3 int64", None),
+    (
+        MaskedFill(value=0.0, inplace=True),
+        ((2, 1), MASK),
+        "inplace cannot stretch the first input",
+        "2×3",
+        "2×1",
         None,
     ),
 ]

@@ -10,6 +10,7 @@ from archcost.pytorch.layers import (
     linear,
     losses,
     normalization,
+    pairwise,
     pooling,
     rearranging,
     regularization,
@@ -32,6 +33,7 @@ FACTORIES: dict[str, Factory] = {
     **views.FACTORIES,
     **rearranging.FACTORIES,
     **elementwise.FACTORIES,
+    **pairwise.FACTORIES,
     **losses.FACTORIES,
 }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from archcost.layers import Add, Concat, Mean, Mul
+from archcost.layers import Add, Concat, Mean
 from archcost.pytorch.layers.base import Factory, Inputs
+from archcost.pytorch.layers.elementwise import method
 
 
 class Sum(nn.Module):
@@ -24,11 +25,6 @@ class Sum(nn.Module):
 
     def extra_repr(self) -> str:
         return "inplace=True" if self.inplace else ""
-
-
-class Product(nn.Module):
-    def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        return left * right
 
 
 class Concatenation(nn.Module):
@@ -60,10 +56,6 @@ def add(layer: Add, inputs: Inputs) -> nn.Module:
     return Sum(layer.inplace)
 
 
-def mul(layer: Mul, inputs: Inputs) -> nn.Module:
-    return Product()
-
-
 def concat(layer: Concat, inputs: Inputs) -> nn.Module:
     return Concatenation(layer.dim)
 
@@ -72,4 +64,4 @@ def mean(layer: Mean, inputs: Inputs) -> nn.Module:
     return Average(layer.dim, layer.keepdim)
 
 
-FACTORIES: dict[str, Factory] = {"add": add, "mul": mul, "concat": concat, "mean": mean}
+FACTORIES: dict[str, Factory] = {"add": add, "mul": method("mul"), "concat": concat, "mean": mean}
