@@ -29,7 +29,7 @@ RAISED: Mapping[Device, frozenset[str]] = {
     | {"max_pool3d", "avg_pool3d", "adaptive_avg_pool3d", "max_unpool1d", "max_unpool2d", "max_unpool3d"},
     "cuda": _RAISED
     | {"softplus", "softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm", "upsample", "(sum)"}
-    | {"exp", "log", "reciprocal", "rsqrt", "pow"},
+    | {"exp", "log", "reciprocal", "rsqrt", "pow", "sum", "cumsum", "norm"},
 }
 """Layers whose inputs autocast copies into float32."""
 

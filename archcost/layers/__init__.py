@@ -28,7 +28,7 @@ from archcost.layers.activation import (
     Tanh,
 )
 from archcost.layers.base import Layer, Weight, WeightedLayer
-from archcost.layers.combining import Add, Concat, Mean, Mul
+from archcost.layers.combining import Add, Concat, Mul
 from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from archcost.layers.elementwise import (
     Abs,
@@ -88,6 +88,7 @@ from archcost.layers.pooling import (
     MaxPool3d,
 )
 from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
+from archcost.layers.reductions import AMax, AMin, ArgMax, ArgMin, Cumsum, Max, Mean, Min, Norm, Std, Sum, Var
 from archcost.layers.regularization import Dropout
 from archcost.layers.reshaping import Flatten, Identity, Pad, Permute, Reshape, Split, Unflatten
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
@@ -123,7 +124,7 @@ Activating = (
     | GLU
 )
 Rearranging = Identity | Flatten | Unflatten | Reshape | Permute | Pad | Split
-Combining = Add | Mul | Concat | Mean
+Combining = Add | Mul | Concat
 Viewed = Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
 Moving = Stack | Roll | Flip | RepeatInterleave | Tile | PixelShuffle | PixelUnshuffle
 Calculating = Exp | Log | Sqrt | Rsqrt | Reciprocal | Erf | Abs | Sin | Cos | Pow | Clamp | Neg | Scale | Rsub
@@ -144,6 +145,7 @@ Pairing = (
     | LogicalOr
     | LogicalNot
 )
+Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
 Loss = CrossEntropy | MSE | L1Penalty
 
 AnyLayer = Annotated[
@@ -162,6 +164,7 @@ AnyLayer = Annotated[
     | Moving
     | Calculating
     | Pairing
+    | Reducing
     | Loss,
     Field(discriminator="type"),
 ]
@@ -178,6 +181,8 @@ __all__ = [
     "LAYERS",
     "MSE",
     "SELU",
+    "AMax",
+    "AMin",
     "Abs",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -185,6 +190,8 @@ __all__ = [
     "AdaptiveMaxPool2d",
     "Add",
     "AnyLayer",
+    "ArgMax",
+    "ArgMin",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -201,6 +208,7 @@ __all__ = [
     "ConvTranspose3d",
     "Cos",
     "CrossEntropy",
+    "Cumsum",
     "Div",
     "Dropout",
     "Eq",
@@ -232,6 +240,7 @@ __all__ = [
     "LogicalOr",
     "Lt",
     "MaskedFill",
+    "Max",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
@@ -240,11 +249,13 @@ __all__ = [
     "MaxUnpool3d",
     "Maximum",
     "Mean",
+    "Min",
     "Minimum",
     "Mish",
     "Mul",
     "Ne",
     "Neg",
+    "Norm",
     "PReLU",
     "Pad",
     "Permute",
@@ -272,13 +283,16 @@ __all__ = [
     "Sqrt",
     "Squeeze",
     "Stack",
+    "Std",
     "Sub",
+    "Sum",
     "Tanh",
     "Tile",
     "Transpose",
     "Unflatten",
     "Unsqueeze",
     "Upsample",
+    "Var",
     "Weight",
     "WeightedLayer",
     "Where",

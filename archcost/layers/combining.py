@@ -1,4 +1,4 @@
-"""Layers that bring several tensors together, and the mean that folds one."""
+"""Layers that bring several tensors together."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import NO_SCRATCH, PASSED_ON, VIEWED, Gradient, Input, Own, Saved, Scratch, Setting, excess
-from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis, require_floating
+from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis
 from archcost.layers.order import ValueByValue
 from archcost.layouts import Layout, channels_last, is_channels_last
 from archcost.tensors import Tensors, TensorType
-from archcost.windows import SAME, WHOLE, Rules
-from archcost.work import Copy, Elementwise, Operand, Reduction, Work
+from archcost.windows import Rules
+from archcost.work import Copy, Elementwise, Operand, Work
 
 
 def together(inputs: Tensors) -> str:
@@ -181,37 +181,3 @@ class Concat(Layer):
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         spatial = normalize_axis(self.dim, inputs[0].rank) >= 2
         return None if spatial else super().windows(inputs, outputs)
-
-
-class Mean(Layer):
-    """Mean over one axis or several (torch.mean): an addition a value read; backward a scaled copy of as many."""
-
-    type: Literal["mean"] = "mean"
-    prefix: ClassVar[str] = "mean"
-    dim: Axis | tuple[Axis, ...]
-    keepdim: Flag = False
-
-    def axes(self, inputs: Tensors) -> frozenset[int]:
-        dims = (self.dim,) if isinstance(self.dim, int) else self.dim
-        axes = frozenset(normalize_axis(axis, inputs[0].rank) for axis in dims)
-        if not dims or len(axes) != len(dims):
-            raise ShapeError("dim must name axes once each", expected="different axes", found=str(list(dims)))
-        return axes
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        require_floating(inputs)
-        axes = self.axes(inputs)
-        sizes = ((axis, size) for axis, size in enumerate(inputs[0].shape) if self.keepdim or axis not in axes)
-        return (TensorType(tuple(1 if axis in axes else size for axis, size in sizes), inputs[0].dtype),)
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Reduction(inputs[0].numel, 1, {0: 1}, "mean"),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
-        axes = self.axes(inputs)
-        spatial = frozenset(range(2, inputs[0].rank))
-        kept_in_place = self.keepdim or axes >= spatial
-        return tuple(WHOLE if axis in axes else SAME for axis in sorted(spatial)) if kept_in_place else None

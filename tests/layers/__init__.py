@@ -17,6 +17,7 @@ def every_row() -> tuple[Row, ...]:
         pairwise_cases,
         pooling_cases,
         rearranging_cases,
+        reductions_cases,
         regularization_cases,
         reshaping_cases,
         upsampling_cases,
@@ -37,6 +38,7 @@ def every_row() -> tuple[Row, ...]:
         rearranging_cases,
         elementwise_cases,
         pairwise_cases,
+        reductions_cases,
         losses_cases,
     )
     return tuple(row for family in families for row in family.ROWS)

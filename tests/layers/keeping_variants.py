@@ -44,6 +44,7 @@ from archcost.layers import (
     SiLU,
     Sin,
     Sqrt,
+    Sum,
     Transpose,
 )
 from archcost.tensors import TensorType
@@ -93,6 +94,8 @@ VARIANTS = (
     variant(Pad(pad=(1, 2, 0, 1, 1, 0)), (2, 3, 5, 2, 3)),
     variant(Linear(out_features=5, bias=True)),
     variant(Concat(), SHAPE, SHAPE),
+    variant(Sum(dim=2, keepdim=True), (2, 3, 1)),
+    variant(Sum(dim=2), (2, 3, 1)),
     variant(Expand(size=(1, -1, -1)), (2, 3)),
     variant(RepeatInterleave(repeats=1, dim=1)),
     variant(Transpose(dim0=1, dim1=1)),

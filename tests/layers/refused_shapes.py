@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from archcost.layers import (
+    AMax,
+    AMin,
+    ArgMax,
+    Cumsum,
     Div,
     Eq,
     Expand,
@@ -10,9 +14,11 @@ from archcost.layers import (
     LogicalAnd,
     Lt,
     MaskedFill,
+    Max,
     Maximum,
     Minimum,
     Mul,
+    Norm,
     PixelShuffle,
     PixelUnshuffle,
     RepeatInterleave,
@@ -21,10 +27,13 @@ from archcost.layers import (
     Slice,
     Squeeze,
     Stack,
+    Std,
     Sub,
+    Sum,
     Tile,
     Transpose,
     Unsqueeze,
+    Var,
     Where,
 )
 from archcost.tensors import TensorType
@@ -139,4 +148,22 @@ PAIRWISE: list[Refusal] = [
         "2×1",
         None,
     ),
+]
+
+REDUCTIONS: list[Refusal] = [
+    *(
+        (layer, ((2, 3, 5),), "dim must name axes once each", "different axes", "[1, -2]", None)
+        for layer in (Sum(dim=(1, -2)), AMax(dim=(1, -2)), Var(dim=(1, -2)), Norm(dim=(1, -2)))
+    ),
+    (Sum(dim=()), ((2, 3),), "dim must name axes once each", "different axes", "[]", None),
+    *(
+        (layer, ((2, 3),), "dim is out of range", "an axis from -2 to 1", "2", None)
+        for layer in (Sum(dim=2), AMin(dim=2), Max(dim=2), ArgMax(dim=2), Std(dim=2), Cumsum(dim=2))
+    ),
+    *(
+        (layer, (ints(2, 3),), "needs floating-point input", "float32 or another float", "int64", None)
+        for layer in (AMax(dim=1), Max(dim=1), Var(dim=1), Norm(dim=1))
+    ),
+    (Var(dim=1), ((2, 1, 5),), "too few values for a variance", "more than correction, 1", "1", None),
+    (Std(dim=1, correction=3), ((2, 3),), "too few values for a variance", "more than correction, 3", "3", None),
 ]

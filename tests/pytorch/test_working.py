@@ -111,6 +111,10 @@ def made(worked: Worked) -> int:
     return sum({given.key: given.nbytes for given in worked.given.values() if given.arrived is None}.values())
 
 
+PUT_BACK = {"max", "min"}
+"""Their gradients are put into zeros: in place, or while a mode is on into a copy (FunctionsManual.cpp)."""
+
+
 class Watched(NamedTuple):
     forward: int = 0
     backward: int = 0
@@ -140,6 +144,8 @@ def watched_only(row: Row, setting: Setting) -> Watched:
         sizes = (size + sum(pads) for size, pads in zip(source.shape[2:], layer.paddings(), strict=True))
         padded = TensorType((*source.shape[:2], *sizes), source.dtype)
         return Watched(backward=2 * padded.nbytes - output.nbytes - source.nbytes)
+    if layer.type in PUT_BACK:
+        return Watched(backward=source.nbytes)
     return Watched()
 
 

@@ -13,6 +13,7 @@ from archcost.pytorch.layers import (
     pairwise,
     pooling,
     rearranging,
+    reductions,
     regularization,
     reshaping,
     upsampling,
@@ -34,6 +35,7 @@ FACTORIES: dict[str, Factory] = {
     **rearranging.FACTORIES,
     **elementwise.FACTORIES,
     **pairwise.FACTORIES,
+    **reductions.FACTORIES,
     **losses.FACTORIES,
 }
 
