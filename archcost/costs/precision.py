@@ -26,7 +26,15 @@ LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for 
 _RAISED = frozenset(["local_response_norm", "cross_entropy", "mse", "(l1)"])
 RAISED: Mapping[Device, frozenset[str]] = {
     "cpu": _RAISED
-    | {"max_pool3d", "avg_pool3d", "adaptive_avg_pool3d", "max_unpool1d", "max_unpool2d", "max_unpool3d"},
+    | {
+        "max_pool3d",
+        "avg_pool3d",
+        "adaptive_avg_pool3d",
+        "max_unpool1d",
+        "max_unpool2d",
+        "max_unpool3d",
+        "grid_sample",
+    },
     "cuda": _RAISED
     | {"softplus", "softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm", "upsample", "(sum)"}
     | {"exp", "log", "reciprocal", "rsqrt", "pow", "sum", "cumsum", "norm"},

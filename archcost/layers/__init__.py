@@ -46,6 +46,7 @@ from archcost.layers.elementwise import (
     Sin,
     Sqrt,
 )
+from archcost.layers.indexing import Gather, GridSample, IndexSelect, TopK
 from archcost.layers.linear import Linear
 from archcost.layers.local_response_norm import LocalResponseNorm
 from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
@@ -75,6 +76,7 @@ from archcost.layers.pairwise import (
     Sub,
     Where,
 )
+from archcost.layers.patches import Fold, Unfold
 from archcost.layers.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -146,6 +148,8 @@ Pairing = (
     | LogicalNot
 )
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
+Picking = TopK | Gather | IndexSelect | GridSample
+Cutting = Unfold | Fold
 Loss = CrossEntropy | MSE | L1Penalty
 
 AnyLayer = Annotated[
@@ -165,6 +169,8 @@ AnyLayer = Annotated[
     | Calculating
     | Pairing
     | Reducing
+    | Picking
+    | Cutting
     | Loss,
     Field(discriminator="type"),
 ]
@@ -217,13 +223,17 @@ __all__ = [
     "Expand",
     "Flatten",
     "Flip",
+    "Fold",
+    "Gather",
     "Ge",
+    "GridSample",
     "GroupNorm",
     "Gt",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "Identity",
+    "IndexSelect",
     "InstanceNorm2d",
     "L1Penalty",
     "Layer",
@@ -288,8 +298,10 @@ __all__ = [
     "Sum",
     "Tanh",
     "Tile",
+    "TopK",
     "Transpose",
     "Unflatten",
+    "Unfold",
     "Unsqueeze",
     "Upsample",
     "Var",

@@ -74,6 +74,11 @@ def upsample(cost: LayerCost) -> int:
     return output.numel * {"nearest": 1, "bilinear": 4}.get(layer.mode, 0)
 
 
+def grid_sample(cost: LayerCost) -> int:
+    """4 a value of the output, whatever the mode."""
+    return 4 * cost.node.output_types[0].numel
+
+
 FVCORE_COUNTS: dict[str, Rule] = {
     "conv1d": macs,
     "conv2d": macs,
@@ -188,6 +193,12 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "std": nothing,
     "norm": nothing,
     "cumsum": nothing,
+    "topk": nothing,
+    "gather": nothing,
+    "index_select": nothing,
+    "grid_sample": grid_sample,
+    "unfold": nothing,
+    "fold": nothing,
     "cross_entropy": nothing,
     "mse": nothing,
     "l1_penalty": nothing,

@@ -11,10 +11,12 @@ def every_row() -> tuple[Row, ...]:
         combining_cases,
         convolution_cases,
         elementwise_cases,
+        indexing_cases,
         linear_cases,
         losses_cases,
         normalization_cases,
         pairwise_cases,
+        patches_cases,
         pooling_cases,
         rearranging_cases,
         reductions_cases,
@@ -39,6 +41,8 @@ def every_row() -> tuple[Row, ...]:
         elementwise_cases,
         pairwise_cases,
         reductions_cases,
+        indexing_cases,
+        patches_cases,
         losses_cases,
     )
     return tuple(row for family in families for row in family.ROWS)

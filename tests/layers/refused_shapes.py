@@ -11,6 +11,10 @@ from archcost.layers import (
     Eq,
     Expand,
     Flip,
+    Fold,
+    Gather,
+    GridSample,
+    IndexSelect,
     LogicalAnd,
     Lt,
     MaskedFill,
@@ -31,7 +35,9 @@ from archcost.layers import (
     Sub,
     Sum,
     Tile,
+    TopK,
     Transpose,
+    Unfold,
     Unsqueeze,
     Var,
     Where,
@@ -166,4 +172,76 @@ REDUCTIONS: list[Refusal] = [
     ),
     (Var(dim=1), ((2, 1, 5),), "too few values for a variance", "more than correction, 1", "1", None),
     (Std(dim=1, correction=3), ((2, 3),), "too few values for a variance", "more than correction, 3", "3", None),
+]
+
+GRID = "the second input must be a grid of points"
+
+PICKING: list[Refusal] = [
+    (TopK(k=7), ((2, 3, 5),), "k is more than there are", "at most 5", "7", None),
+    (TopK(k=2, dim=3), ((2, 3, 5),), "dim is out of range", "an axis from -3 to 2", "3", None),
+    (TopK(k=2), (ints(2, 3),), "needs floating-point input", "float32 or another float", "int64", None),
+    (Gather(dim=1), ((2, 3), (2, 3)), "the second input must be indices", "int64", "2×3", None),
+    *(
+        (
+            Gather(dim=1),
+            ((2, 3, 5), indices),
+            "the indices reach beyond the input",
+            "as many axes as 2×3×5, none longer but axis 1",
+            str(indices),
+            None,
+        )
+        for indices in (ints(2, 11), ints(2, 11, 7))
+    ),
+    (IndexSelect(dim=1), ((2, 3), (2,)), "the second input must be indices", "int64", "2", None),
+    (IndexSelect(dim=1), ((2, 3), ints(2, 1)), "needs 1 axes", "a list of positions", "2×1 int64", None),
+    (IndexSelect(dim=2), ((2, 3), ints(5)), "dim is out of range", "an axis from -2 to 1", "2", None),
+    (GridSample(), ((2, 3, 5), (2, 5, 7, 2)), "needs 4 axes", IMAGE_LIST, "2×3×5", None),
+    *(
+        (GridSample(), (IMAGE, grid), GRID, "(2, height, width, 2) float32", str(grid), None)
+        for grid in (TensorType((3, 5, 7, 2)), TensorType((2, 5, 7, 3)), TensorType((2, 5, 7, 2), "float64"))
+    ),
+    (Unfold(kernel_size=2), ((2, 3, 5),), "needs 4 axes", IMAGE_LIST, "2×3×5", None),
+    (
+        Unfold(kernel_size=(2, 3, 5)),
+        (IMAGE,),
+        "kernel_size has the wrong length",
+        "an integer or 2 integers",
+        "[2, 3, 5]",
+        None,
+    ),
+    (
+        Unfold(kernel_size=11),
+        ((2, 3, 7, 13),),
+        "output size would be zero or negative",
+        "every size at least 1",
+        "-3×3 from input 2×3×7×13",
+        "a smaller kernel_size or dilation, or more padding",
+    ),
+    (
+        Fold(output_size=5, kernel_size=2),
+        ((2, 3),),
+        "needs 3 axes",
+        "(batch, channels·kernel, patches)",
+        "2×3",
+        None,
+    ),
+    *(
+        (
+            Fold(output_size=(5, 7), kernel_size=(2, 3)),
+            (columns,),
+            "the patches do not make this image",
+            "a multiple of 6 rows, and 4·5 patches",
+            f"{columns[1]} rows and {columns[2]} patches",
+            None,
+        )
+        for columns in ((2, 18, 19), (2, 17, 20))
+    ),
+    (
+        Fold(output_size=2, kernel_size=3),
+        ((2, 9, 1),),
+        "the patches do not make this image",
+        "a multiple of 9 rows, and 0·0 patches",
+        "9 rows and 1 patches",
+        None,
+    ),
 ]

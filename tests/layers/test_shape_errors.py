@@ -35,7 +35,7 @@ from archcost.layers import (
     Unflatten,
 )
 from archcost.tensors import TensorType
-from tests.layers.refused_shapes import PAIRWISE, REARRANGING, REDUCTIONS, VIEWS
+from tests.layers.refused_shapes import PAIRWISE, PICKING, REARRANGING, REDUCTIONS, VIEWS
 from tests.layers.refused_windows import CONVOLUTION, IMAGE, IMAGE_LIST, POOLING, Inputs, Refusal, ints
 
 # Layer, inputs; problem, expected, found, hint.
@@ -267,7 +267,18 @@ COMBINING: list[Refusal] = [
 
 @pytest.mark.parametrize(
     ("layer", "inputs", "problem", "expected", "found", "hint"),
-    [*CONVOLUTION, *POOLING, *NORMALIZATION, *RESHAPING, *COMBINING, *VIEWS, *REARRANGING, *PAIRWISE, *REDUCTIONS],
+    [
+        *CONVOLUTION,
+        *POOLING,
+        *NORMALIZATION,
+        *RESHAPING,
+        *COMBINING,
+        *VIEWS,
+        *REARRANGING,
+        *PAIRWISE,
+        *REDUCTIONS,
+        *PICKING,
+    ],
     ids=lambda value: value.type if isinstance(value, Layer) else "",
 )
 def test_refusal(layer: Layer, inputs: Inputs, problem: str, expected: str, found: str, hint: str | None) -> None:

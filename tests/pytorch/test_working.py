@@ -111,7 +111,7 @@ def made(worked: Worked) -> int:
     return sum({given.key: given.nbytes for given in worked.given.values() if given.arrived is None}.values())
 
 
-PUT_BACK = {"max", "min"}
+PUT_BACK = {"max", "min", "topk", "gather", "index_select"}
 """Their gradients are put into zeros: in place, or while a mode is on into a copy (FunctionsManual.cpp)."""
 
 

@@ -7,10 +7,12 @@ from archcost.pytorch.layers import (
     combining,
     convolution,
     elementwise,
+    indexing,
     linear,
     losses,
     normalization,
     pairwise,
+    patches,
     pooling,
     rearranging,
     reductions,
@@ -36,6 +38,8 @@ FACTORIES: dict[str, Factory] = {
     **elementwise.FACTORIES,
     **pairwise.FACTORIES,
     **reductions.FACTORIES,
+    **indexing.FACTORIES,
+    **patches.FACTORIES,
     **losses.FACTORIES,
 }
 
