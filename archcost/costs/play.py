@@ -219,7 +219,9 @@ class Player:
         self.tape.mark("backward", op.name, index)
         given = [(give, self._give(op, give, arriving)) for give in op.gives if not give.is_summed]
         pieced = any(not gradient.whole for gradient in arriving.values())
-        self._brief(op, op.scratch.backward, "backward", pieced)
+        copied = self.out_of_place and op.node.layer.gradient_is_put_back and not op.is_copy
+        copies = (Own("copy of zeros", op.node.input_types[0]),) if copied else ()
+        self._brief(op, (*op.scratch.backward, *copies), "backward", pieced)
         if segment is not None:  # a checkpoint hands out each tensor once: it goes when the function returns
             self._let_go(self._pending.pop(index, []))
         given += [(give, self._give(op, give, arriving)) for give in op.gives if give.is_summed]

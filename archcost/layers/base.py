@@ -166,6 +166,9 @@ class Layer(BaseModel):
     weight_gradient_is_view: ClassVar[bool] = False
     """Whether backward makes the gradient of `weight` as a view of another tensor."""
 
+    gradient_is_put_back: ClassVar[bool] = False
+    """Whether backward puts what arrived into zeros: in place, or into a copy while a dispatch mode watches."""
+
     bias_gradient_is_summed: ClassVar[bool] = False
     """Whether backward hands on what arrived for the bias, and autograd's engine sums it up afterwards."""
 

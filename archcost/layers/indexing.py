@@ -25,6 +25,7 @@ class TopK(Layer):
 
     type: Literal["topk"] = "topk"
     prefix: ClassVar[str] = "topk"
+    gradient_is_put_back: ClassVar[bool] = True
     k: Size
     dim: Axis = -1
     largest: Flag = True
@@ -64,6 +65,7 @@ class Gather(Layer):
 
     type: Literal["gather"] = "gather"
     prefix: ClassVar[str] = "gather"
+    gradient_is_put_back: ClassVar[bool] = True
     arity: ClassVar[Arity] = Arity(2, 2)
     dim: Axis
 
@@ -100,6 +102,7 @@ class IndexSelect(Layer):
 
     type: Literal["index_select"] = "index_select"
     prefix: ClassVar[str] = "index_select"
+    gradient_is_put_back: ClassVar[bool] = True
     arity: ClassVar[Arity] = Arity(2, 2)
     dim: Axis
 

@@ -148,6 +148,8 @@ class AMin(Extreme):
 class Picked(FoldingOne):
     """One value of an axis, and its index: a comparison a value read. Backward puts the gradient at the index."""
 
+    gradient_is_put_back: ClassVar[bool] = True
+
     def output_types(self, inputs: Tensors) -> Tensors:
         (values,) = super().output_types(inputs)
         return (values, TensorType(values.shape, "int64"))
