@@ -1,9 +1,9 @@
 """In which order a tensor's values lie in its storage, as far as it decides what is a view and what a copy.
 
 Strides count elements, as torch's do. Nearly every tensor of a network is row-major; others come out of `permute`
-and `split`, and out of what computes on those. The rules are torch's own: `view` is at::detail::computeStride,
-`like` is TensorIterator's order of axes, `is_channels_last` is c10's. Not followed are the choices that some kernels
-make where an axis of a permuted tensor has a single value; they decide no more than
+and `split`, and out of what computes on those; `expand` repeats values with a stride of 0. The rules are torch's own:
+`view` is at::detail::computeStride, `like` is TensorIterator's order of axes, `is_channels_last` is c10's. Not followed
+are the choices that some kernels make where an axis of a permuted tensor has a single value; they decide no more than
 whether a later reshape is a copy.
 """
 
@@ -108,8 +108,14 @@ def channels_last(shape: Shape) -> Layout:
     return laid(shape, _dense(shape, _channels_first_inner(len(shape))))
 
 
+def unsqueezed(shape: Shape, strides: Strides, axis: int) -> Strides:
+    """With a new axis of a single value (torch's inferUnsqueezeGeometry)."""
+    step = 1 if axis == len(shape) else shape[axis] * strides[axis]
+    return (*strides[:axis], step, *strides[axis:])
+
+
 def is_channels_last(shape: Shape, layout: Layout) -> bool:
-    if layout is None:
+    if layout is None or layout[1] == 0:
         return False
     least = 0
     for axis in _channels_first_inner(len(shape)):

@@ -230,6 +230,8 @@ class Player:
         if layer.fills_missing:
             outputs = zip(op.takes, op.node.output_types, strict=True)
             extra += [Own("zeros for an output", tensor) for place, tensor in outputs if place not in arriving]
+        if layer.gradient_is_put_back and self.out_of_place and not op.is_copy:
+            extra.append(Own("copy of zeros", op.node.input_types[0]))
         self._brief(op, extra, "backward", bool(pieces))
         if segment is not None:  # a checkpoint hands out each tensor once: it goes when the function returns
             self._let_go(self._pending.pop(index, []))

@@ -26,13 +26,22 @@ LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for 
 _RAISED = frozenset(["cross_entropy", "mse", "(l1)"])
 RAISED: Mapping[Device, frozenset[str]] = {
     "cpu": _RAISED
-    | {"max_pool3d", "avg_pool3d", "adaptive_avg_pool3d", "max_unpool1d", "max_unpool2d", "max_unpool3d"},
+    | {
+        "max_pool3d",
+        "avg_pool3d",
+        "adaptive_avg_pool3d",
+        "max_unpool1d",
+        "max_unpool2d",
+        "max_unpool3d",
+        "grid_sample",
+    },
     "cuda": _RAISED
-    | {"softplus", "softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm", "upsample", "(sum)"},
+    | {"softplus", "softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm", "upsample", "(sum)"}
+    | {"exp", "log", "reciprocal", "rsqrt", "pow", "sum", "cumsum", "norm"},
 }
 """Layers whose inputs autocast copies into float32."""
 
-WIDENED = frozenset(["add", "mul", "concat", "(total)"])
+WIDENED = frozenset(["add", "mul", "sub", "div", "maximum", "minimum", "where", "concat", "stack", "(total)"])
 """Layers whose result has the widest dtype of what arrives."""
 
 
@@ -99,7 +108,7 @@ class _Retyping:
             return self.autocast
         if node.layer.type in self.raised:
             return "float32"
-        if node.layer.type == "concat":
+        if node.layer.type in ("concat", "stack"):
             return self._widest([self.types[port] for port in node.inputs])
         return None
 
@@ -121,11 +130,10 @@ class _Retyping:
 
     def _facts(self, node: Node, types: Tensors, lowered: str | None) -> Facts:
         # Products and sums of different dtypes are taken in the widest without a copy (TensorIterator).
-        given = types
-        if node.layer.type in WIDENED:
-            widest = self._widest(list(types))
-            given = tuple([TensorType(tensor.shape, widest) for tensor in types])
-        dtype = "float32" if self._raises_inside(node) else given[0].dtype
+        floating = [tensor for tensor in types if tensor.is_floating] or [self._declared(node.output_types[0])]
+        dtype = self._widest(floating) if node.layer.type in WIDENED else floating[0].dtype
+        if self._raises_inside(node):
+            dtype = "float32"
         outputs = tuple(
             [TensorType(declared.shape, dtype) if declared.is_floating else declared for declared in node.output_types]
         )

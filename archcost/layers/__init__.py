@@ -9,10 +9,16 @@ from pydantic import Field
 from archcost.layers.activation import (
     ELU,
     GELU,
+    GLU,
+    SELU,
     Hardsigmoid,
     Hardswish,
+    Hardtanh,
     LeakyReLU,
+    LogSigmoid,
     LogSoftmax,
+    Mish,
+    PReLU,
     ReLU,
     ReLU6,
     Sigmoid,
@@ -22,8 +28,25 @@ from archcost.layers.activation import (
     Tanh,
 )
 from archcost.layers.base import Layer, Weight, WeightedLayer
-from archcost.layers.combining import Add, Concat, Mean, Mul
+from archcost.layers.combining import Add, Concat, Mul
 from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from archcost.layers.elementwise import (
+    Abs,
+    Clamp,
+    Cos,
+    Erf,
+    Exp,
+    Log,
+    Neg,
+    Pow,
+    Reciprocal,
+    Rsqrt,
+    Rsub,
+    Scale,
+    Sin,
+    Sqrt,
+)
+from archcost.layers.indexing import Gather, GridSample, IndexSelect, TopK
 from archcost.layers.linear import Linear
 from archcost.layers.local_response_norm import LocalResponseNorm
 from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
@@ -36,6 +59,24 @@ from archcost.layers.normalization import (
     LayerNorm,
     RMSNorm,
 )
+from archcost.layers.pairwise import (
+    Div,
+    Eq,
+    Ge,
+    Gt,
+    Le,
+    LogicalAnd,
+    LogicalNot,
+    LogicalOr,
+    Lt,
+    MaskedFill,
+    Maximum,
+    Minimum,
+    Ne,
+    Sub,
+    Where,
+)
+from archcost.layers.patches import Fold, Unfold
 from archcost.layers.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -48,10 +89,13 @@ from archcost.layers.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
+from archcost.layers.reductions import AMax, AMin, ArgMax, ArgMin, Cumsum, Max, Mean, Min, Norm, Std, Sum, Var
 from archcost.layers.regularization import Dropout
 from archcost.layers.reshaping import Flatten, Identity, Pad, Permute, Reshape, Split, Unflatten
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
+from archcost.layers.views import Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
 
 Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
 Pooling = MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d
@@ -74,9 +118,38 @@ Activating = (
     | Softplus
     | Softmax
     | LogSoftmax
+    | Mish
+    | SELU
+    | Hardtanh
+    | LogSigmoid
+    | PReLU
+    | GLU
 )
 Rearranging = Identity | Flatten | Unflatten | Reshape | Permute | Pad | Split
-Combining = Add | Mul | Concat | Mean
+Combining = Add | Mul | Concat
+Viewed = Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
+Moving = Stack | Roll | Flip | RepeatInterleave | Tile | PixelShuffle | PixelUnshuffle
+Calculating = Exp | Log | Sqrt | Rsqrt | Reciprocal | Erf | Abs | Sin | Cos | Pow | Clamp | Neg | Scale | Rsub
+Pairing = (
+    Sub
+    | Div
+    | Maximum
+    | Minimum
+    | Eq
+    | Ne
+    | Lt
+    | Le
+    | Gt
+    | Ge
+    | Where
+    | MaskedFill
+    | LogicalAnd
+    | LogicalOr
+    | LogicalNot
+)
+Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
+Picking = TopK | Gather | IndexSelect | GridSample
+Cutting = Unfold | Fold
 Loss = CrossEntropy | MSE | L1Penalty
 
 AnyLayer = Annotated[
@@ -91,6 +164,13 @@ AnyLayer = Annotated[
     | Dropout
     | Rearranging
     | Combining
+    | Viewed
+    | Moving
+    | Calculating
+    | Pairing
+    | Reducing
+    | Picking
+    | Cutting
     | Loss,
     Field(discriminator="type"),
 ]
@@ -103,20 +183,28 @@ for _class in get_args(get_args(AnyLayer)[0]):
 __all__ = [
     "ELU",
     "GELU",
+    "GLU",
     "LAYERS",
     "MSE",
+    "SELU",
+    "AMax",
+    "AMin",
+    "Abs",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
     "AdaptiveMaxPool2d",
     "Add",
     "AnyLayer",
+    "ArgMax",
+    "ArgMin",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "Clamp",
     "Concat",
     "Conv1d",
     "Conv2d",
@@ -124,43 +212,100 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "Cos",
     "CrossEntropy",
+    "Cumsum",
+    "Div",
     "Dropout",
+    "Eq",
+    "Erf",
+    "Exp",
+    "Expand",
     "Flatten",
+    "Flip",
+    "Fold",
+    "Gather",
+    "Ge",
+    "GridSample",
     "GroupNorm",
+    "Gt",
     "Hardsigmoid",
     "Hardswish",
+    "Hardtanh",
     "Identity",
+    "IndexSelect",
     "InstanceNorm2d",
     "L1Penalty",
     "Layer",
     "LayerNorm",
+    "Le",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
+    "Log",
+    "LogSigmoid",
     "LogSoftmax",
+    "LogicalAnd",
+    "LogicalNot",
+    "LogicalOr",
+    "Lt",
+    "MaskedFill",
+    "Max",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
     "MaxUnpool1d",
     "MaxUnpool2d",
     "MaxUnpool3d",
+    "Maximum",
     "Mean",
+    "Min",
+    "Minimum",
+    "Mish",
     "Mul",
+    "Ne",
+    "Neg",
+    "Norm",
+    "PReLU",
     "Pad",
     "Permute",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "Pow",
     "RMSNorm",
     "ReLU",
     "ReLU6",
+    "Reciprocal",
+    "RepeatInterleave",
     "Reshape",
+    "Roll",
+    "Rsqrt",
+    "Rsub",
+    "Scale",
+    "Select",
     "SiLU",
     "Sigmoid",
+    "Sin",
+    "Slice",
     "Softmax",
     "Softplus",
     "Split",
+    "Sqrt",
+    "Squeeze",
+    "Stack",
+    "Std",
+    "Sub",
+    "Sum",
     "Tanh",
+    "Tile",
+    "TopK",
+    "Transpose",
     "Unflatten",
+    "Unfold",
+    "Unsqueeze",
     "Upsample",
+    "Var",
     "Weight",
     "WeightedLayer",
+    "Where",
 ]

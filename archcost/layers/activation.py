@@ -9,10 +9,23 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from archcost.keeping import INPUT, OUTPUT, Own, Saved, Setting
-from archcost.layers.base import Axis, Flag, Layer, Number, normalize_axis, require_floating
+from archcost.errors import ShapeError
+from archcost.formulas import Step
+from archcost.keeping import INPUT, OUTPUT, Own, Saved, Scratch, Setting, Stored, excess
+from archcost.layers.base import (
+    Axis,
+    Flag,
+    Layer,
+    Number,
+    Size,
+    Weight,
+    WeightedLayer,
+    normalize_axis,
+    require_floating,
+)
 from archcost.layers.order import ValueByValue
-from archcost.tensors import Tensors
+from archcost.layouts import Layout
+from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Elementwise, Reduction, Work
 
@@ -35,7 +48,7 @@ class Activation(ValueByValue):
         return (Elementwise(inputs[0].numel, self.operations, {0: self.operations_backward}, self.type),)
 
 
-class InplaceActivation(Activation):
+class Overwriting(Activation):
     """`inplace: true` overwrites the input. Where backward works from the input, torch then keeps a copy of it."""
 
     inplace: Flag = False
@@ -52,6 +65,10 @@ class InplaceActivation(Activation):
 
     def overwrites(self, setting: Setting) -> bool:
         return self.inplace
+
+
+class InplaceActivation(Overwriting):
+    """One whose module in torch has `inplace`, so that a network may be asked to overwrite wherever it can."""
 
 
 class ReLU(InplaceActivation):
@@ -176,6 +193,133 @@ class Softplus(Activation):
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 6
     backward_from: ClassVar[Saved] = INPUT
+
+
+class SELU(InplaceActivation):
+    """λ·elu(x) with α and λ fixed: comparison, exp, difference, two products; dy·λ or dy·(y + λα)."""
+
+    type: Literal["selu"] = "selu"
+    prefix: ClassVar[str] = "selu"
+    operations: ClassVar[int] = 5
+    operations_backward: ClassVar[int] = 3
+    backward_from: ClassVar[Saved] = INPUT
+    result_serves: ClassVar[bool] = True
+
+
+class Hardtanh(InplaceActivation):
+    """min(max(x, min_val), max_val); dy where min_val < x < max_val."""
+
+    type: Literal["hardtanh"] = "hardtanh"
+    prefix: ClassVar[str] = "hardtanh"
+    min_val: Number = -1.0
+    max_val: Number = 1.0
+    operations: ClassVar[int] = 2
+    operations_backward: ClassVar[int] = 2
+    backward_from: ClassVar[Saved] = INPUT
+
+
+class Mish(InplaceActivation):
+    """x·t with t = tanh(log(1 + exp(x))): exp, addition, log, tanh, product.
+
+    Backward dy·(t + x·(1 − t²)·σ(x)): t and σ(x) again (4 + 4), square, difference, two products, addition, product.
+    """
+
+    type: Literal["mish"] = "mish"
+    prefix: ClassVar[str] = "mish"
+    operations: ClassVar[int] = 5
+    operations_backward: ClassVar[int] = 14
+    backward_from: ClassVar[Saved] = INPUT
+
+
+class LogSigmoid(Activation):
+    """−log(1 + exp(−x)): negation, exp, addition, log, negation; dy/(1 + exp(x)): exp, addition, division."""
+
+    type: Literal["logsigmoid"] = "logsigmoid"
+    prefix: ClassVar[str] = "logsigmoid"
+    operations: ClassVar[int] = 5
+    operations_backward: ClassVar[int] = 3
+    backward_from: ClassVar[Saved] = INPUT
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """The CPU's kernel keeps exp(−|x|) as well; CUDA's leaves it empty (`log_sigmoid_forward` in native)."""
+        return (INPUT, Own("exp(−|x|)", inputs[0])) if setting.device == "cpu" else (INPUT,)
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        """The CPU's kernel writes row by row."""
+        return (None,) if setting.device == "cpu" else super().layouts(inputs, outputs, setting)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        return Scratch(self.unkept(inputs, outputs, setting))
+
+
+class PReLU(WeightedLayer, ValueByValue):
+    """max(x, 0) + a·min(x, 0), one learnt slope for all or one a channel (torch.nn.PReLU)."""
+
+    type: Literal["prelu"] = "prelu"
+    prefix: ClassVar[str] = "relu"
+    weight_gradient_is_view: ClassVar[bool] = True
+    num_parameters: Size = 1
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        channels = inputs[0].shape[1] if inputs[0].rank > 1 else 1
+        if self.num_parameters not in (1, channels):
+            raise ShapeError(
+                "num_parameters is not the number of channels",
+                expected=f"1 or {channels}" if channels > 1 else "1",
+                found=f"{self.num_parameters} for input {inputs[0]}",
+            )
+        return inputs
+
+    def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
+        return (Weight("weight", (self.num_parameters,)),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Comparison and product; backward the same, and comparison, product and sum for the slope."""
+        return (Elementwise(inputs[0].numel, 2, {0: 2, "weight": 3}, self.type),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (INPUT, Stored("weight"))
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """Both gradients are made together, the slope's for every value before it is summed."""
+        numel = inputs[0].numel
+        made = numel if 0 in setting.needs else 2 * numel - self.num_parameters
+        return Scratch(backward=excess("gradients of every value", made, inputs[0].dtype))
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        return (Step("parameters", "n", {"n": self.num_parameters}, "as num_parameters says"),)
+
+
+class GLU(ValueByValue):
+    """a·σ(b), a and b the halves along `dim` (torch.nn.GLU)."""
+
+    type: Literal["glu"] = "glu"
+    prefix: ClassVar[str] = "glu"
+    dim: Axis = -1
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        shape = inputs[0].shape
+        axis = normalize_axis(self.dim, len(shape))
+        if shape[axis] % 2:
+            raise ShapeError(f"axis {axis} cannot be halved", expected="an even number", found=str(shape[axis]))
+        return (TensorType((*shape[:axis], shape[axis] // 2, *shape[axis + 1 :]), inputs[0].dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (INPUT,)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """σ(b) (4) and a product; backward σ(b) again, dy·σ, and dy·σ·a·(1 − σ): difference and two products."""
+        return (Elementwise(outputs[0].numel, 5, {0: 8}, self.type),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        axis = normalize_axis(self.dim, inputs[0].rank)
+        return (Step(f"output axis {axis}", "n/2", {"n": inputs[0].shape[axis]}),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        along = normalize_axis(self.dim, inputs[0].rank)
+        return tuple(WHOLE if axis == along else SAME for axis in range(2, inputs[0].rank))
 
 
 class AxisActivation(Layer):

@@ -172,6 +172,9 @@ class Layer(BaseModel):
     weight_gradient_is_view: ClassVar[bool] = False
     """Whether backward makes the gradient of `weight` as a view of another tensor."""
 
+    gradient_is_put_back: ClassVar[bool] = False
+    """Whether backward puts what arrived into zeros: in place, or into a copy while a dispatch mode watches."""
+
     bias_gradient_is_summed: ClassVar[bool] = False
     """Whether backward hands on what arrived for the bias, and autograd's engine sums it up afterwards."""
 
@@ -238,8 +241,8 @@ def require_positive(sizes: tuple[int, ...], inputs: Tensors, hint: str) -> None
         )
 
 
-def normalize_axis(axis: int, rank: int, field: str = "dim") -> int:
-    """Torch's negative axes count from the end."""
+def normalize_axis(axis: int, rank: int, field: str = "dim", what: str = "an axis") -> int:
+    """Torch's negative axes, and positions along one, count from the end."""
     if not -rank <= axis < rank:
-        raise ShapeError(f"{field} is out of range", expected=f"an axis from {-rank} to {rank - 1}", found=str(axis))
+        raise ShapeError(f"{field} is out of range", expected=f"{what} from {-rank} to {rank - 1}", found=str(axis))
     return axis % rank

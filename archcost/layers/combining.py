@@ -1,4 +1,4 @@
-"""Layers that bring several tensors together, and the mean that folds one."""
+"""Layers that bring several tensors together."""
 
 from __future__ import annotations
 
@@ -8,16 +8,33 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import NO_SCRATCH, PASSED_ON, VIEWED, Gradient, Input, Own, Saved, Scratch, Setting, excess
-from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis, require_floating
+from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis
 from archcost.layers.order import ValueByValue
 from archcost.layouts import Layout, channels_last, is_channels_last
 from archcost.tensors import Tensors, TensorType
-from archcost.windows import SAME, WHOLE, Rules
-from archcost.work import Copy, Elementwise, Operand, Reduction, Work
+from archcost.windows import Rules
+from archcost.work import Copy, Elementwise, Operand, Work
+
+
+def together(inputs: Tensors) -> str:
+    """Inputs that do not go together, for a message."""
+    return " and ".join(str(tensor) for tensor in inputs)
 
 
 def broadcast(inputs: Tensors) -> TensorType:
     """Torch's rule: shapes aligned at the last axis, and a 1 stretches."""
+    shape = broadcast_shape(inputs)
+    if len({tensor.dtype for tensor in inputs}) > 1:
+        raise ShapeError(
+            "inputs have different dtypes",
+            expected=inputs[0].dtype,
+            found=" and ".join(tensor.dtype for tensor in inputs),
+        )
+    return TensorType(shape, inputs[0].dtype)
+
+
+def broadcast_shape(inputs: Tensors) -> tuple[int, ...]:
+    """The same of tensors that may have different dtypes."""
     sizes: list[int] = []
     for column in zip_longest(*(reversed(tensor.shape) for tensor in inputs), fillvalue=1):
         stretched = {size for size in column if size != 1}
@@ -25,16 +42,10 @@ def broadcast(inputs: Tensors) -> TensorType:
             raise ShapeError(
                 "inputs do not go together",
                 expected="equal shapes, or 1 where they differ",
-                found=" and ".join(str(tensor) for tensor in inputs),
+                found=together(inputs),
             )
         sizes.append(stretched.pop() if stretched else 1)
-    if len({tensor.dtype for tensor in inputs}) > 1:
-        raise ShapeError(
-            "inputs have different dtypes",
-            expected=inputs[0].dtype,
-            found=" and ".join(tensor.dtype for tensor in inputs),
-        )
-    return TensorType(tuple(reversed(sizes)), inputs[0].dtype)
+    return tuple(reversed(sizes))
 
 
 def stretched(inputs: Tensors, output: TensorType) -> dict[Operand, int]:
@@ -42,7 +53,39 @@ def stretched(inputs: Tensors, output: TensorType) -> dict[Operand, int]:
     return {index: 1 for index, tensor in enumerate(inputs) if tensor.numel != output.numel}
 
 
-class Add(ValueByValue):
+def unsummed(inputs: Tensors, output: TensorType, setting: Setting) -> int:
+    """Values beyond the gradients of stretched inputs: each is made for every value before it is summed up.
+
+    Autograd's engine sums when all are made, so each stands beside the others.
+    """
+    made = [index for index, tensor in enumerate(inputs) if index in setting.needs and tensor.shape != output.shape]
+    return len(made) * output.numel - sum(inputs[index].numel for index in made[1:])
+
+
+class Arithmetic(ValueByValue):
+    """A result of each pair of values. `inplace: true` writes it into the first input (x += y)."""
+
+    arity: ClassVar[Arity] = Arity(2, 2)
+    inplace: Flag = False
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        result = broadcast(inputs)
+        if self.inplace and result != inputs[0]:
+            raise ShapeError("inplace cannot stretch the first input", expected=str(result), found=str(inputs[0]))
+        return (result,)
+
+    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
+        return (0,) if self.inplace else (None,)
+
+    def overwrites(self, setting: Setting) -> bool:
+        return self.inplace
+
+    def first(self, inputs: Tensors) -> Saved:
+        """The first input as backward wants it: in place, a copy that torch makes before it is overwritten."""
+        return Own("copy of the first input", inputs[0]) if self.inplace else Input(0)
+
+
+class Add(Arithmetic):
     """Sum of two or more tensors. Backward passes the gradient on; only a stretched input costs additions.
 
     `inplace: true` adds to the first (x += y): the sum has no storage of its own.
@@ -51,22 +94,9 @@ class Add(ValueByValue):
     type: Literal["add"] = "add"
     prefix: ClassVar[str] = "add"
     arity: ClassVar[Arity] = Arity(2, None)
-    inplace: Flag = False
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        total = broadcast(inputs)
-        if self.inplace and total != inputs[0]:
-            raise ShapeError("inplace cannot stretch the first input", expected=str(total), found=str(inputs[0]))
-        return (total,)
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return ()
-
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        return (0,) if self.inplace else (None,)
-
-    def overwrites(self, setting: Setting) -> bool:
-        return self.inplace
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
         """What arrives goes to every input; for a stretched one it is summed up first."""
@@ -82,23 +112,19 @@ class Add(ValueByValue):
         return (Elementwise(outputs[0].numel, len(inputs) - 1, stretched(inputs, outputs[0]), "added"),)
 
 
-class Mul(ValueByValue):
+class Mul(Arithmetic):
     """Product of two tensors, value by value; each gradient is a product with the other."""
 
     type: Literal["mul"] = "mul"
     prefix: ClassVar[str] = "mul"
-    arity: ClassVar[Arity] = Arity(2, 2)
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        return (broadcast(inputs),)
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return tuple(Input(1 - operand) for operand in (1, 0) if operand in setting.needs)
+        others: list[tuple[int, Saved]] = [(1, self.first(inputs)), (0, Input(1))]
+        return tuple(other for operand, other in others if operand in setting.needs)
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """The product for a stretched input, before it is summed up; if both are, each beside the other's."""
-        products = [index for index in (0, 1) if index in setting.needs and inputs[index].shape != outputs[0].shape]
-        numel = len(products) * outputs[0].numel - sum(inputs[index].numel for index in products[1:])
+        numel = unsummed(inputs, outputs[0], setting)
         return Scratch(backward=excess("products before they are summed", numel, outputs[0].dtype))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
@@ -127,7 +153,7 @@ class Concat(Layer):
                 raise ShapeError(
                     "inputs do not go together",
                     expected=f"equal shapes but for axis {axis}",
-                    found=" and ".join(str(tensor) for tensor in inputs),
+                    found=together(inputs),
                 )
         total = sum(tensor.shape[axis] for tensor in inputs)
         return (TensorType((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype),)
@@ -155,37 +181,3 @@ class Concat(Layer):
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         spatial = normalize_axis(self.dim, inputs[0].rank) >= 2
         return None if spatial else super().windows(inputs, outputs)
-
-
-class Mean(Layer):
-    """Mean over one axis or several (torch.mean): an addition a value read; backward a scaled copy of as many."""
-
-    type: Literal["mean"] = "mean"
-    prefix: ClassVar[str] = "mean"
-    dim: Axis | tuple[Axis, ...]
-    keepdim: Flag = False
-
-    def axes(self, inputs: Tensors) -> frozenset[int]:
-        dims = (self.dim,) if isinstance(self.dim, int) else self.dim
-        axes = frozenset(normalize_axis(axis, inputs[0].rank) for axis in dims)
-        if not dims or len(axes) != len(dims):
-            raise ShapeError("dim must name axes once each", expected="different axes", found=str(list(dims)))
-        return axes
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        require_floating(inputs)
-        axes = self.axes(inputs)
-        sizes = ((axis, size) for axis, size in enumerate(inputs[0].shape) if self.keepdim or axis not in axes)
-        return (TensorType(tuple(1 if axis in axes else size for axis, size in sizes), inputs[0].dtype),)
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Reduction(inputs[0].numel, 1, {0: 1}, "mean"),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
-        axes = self.axes(inputs)
-        spatial = frozenset(range(2, inputs[0].rank))
-        kept_in_place = self.keepdim or axes >= spatial
-        return tuple(WHOLE if axis in axes else SAME for axis in sorted(spatial)) if kept_in_place else None

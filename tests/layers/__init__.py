@@ -10,13 +10,20 @@ def every_row() -> tuple[Row, ...]:
         activation_cases,
         combining_cases,
         convolution_cases,
+        elementwise_cases,
+        indexing_cases,
         linear_cases,
         losses_cases,
         normalization_cases,
+        pairwise_cases,
+        patches_cases,
         pooling_cases,
+        rearranging_cases,
+        reductions_cases,
         regularization_cases,
         reshaping_cases,
         upsampling_cases,
+        views_cases,
     )
 
     families = (
@@ -29,6 +36,13 @@ def every_row() -> tuple[Row, ...]:
         regularization_cases,
         reshaping_cases,
         combining_cases,
+        views_cases,
+        rearranging_cases,
+        elementwise_cases,
+        pairwise_cases,
+        reductions_cases,
+        indexing_cases,
+        patches_cases,
         losses_cases,
     )
     return tuple(row for family in families for row in family.ROWS)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from archcost.layers import (
     ELU,
     GELU,
+    GLU,
+    SELU,
     Hardsigmoid,
     Hardswish,
+    Hardtanh,
     LeakyReLU,
+    LogSigmoid,
     LogSoftmax,
+    Mish,
+    PReLU,
     ReLU,
     ReLU6,
     Sigmoid,
@@ -129,5 +135,66 @@ ROWS: tuple[Row, ...] = (
         outputs=((2, 7),),
         forward=70,  # (2*7) * 5: maximum, difference, exp, sum, difference
         backward_input=56,  # (2*7) * 4: sum, exp, product, difference
+    ),
+    Row(
+        SELU(),
+        inputs=(SHAPE,),
+        outputs=(SHAPE,),
+        forward=150,  # 30 * (4 + 1): as ELU, and a product
+        backward_input=90,  # 30 * 3: comparison, addition, product
+    ),
+    Row(
+        Hardtanh(min_val=-2.0, max_val=0.5),
+        inputs=(SHAPE,),
+        outputs=(SHAPE,),
+        forward=60,  # 30 * 2: two comparisons
+        backward_input=60,  # 30 * 2
+    ),
+    Row(
+        Mish(),
+        inputs=(SHAPE,),
+        outputs=(SHAPE,),
+        forward=150,  # 30 * 5: exp, addition, log, tanh, product
+        # t again (exp, addition, log, tanh), σ (4), t² and 1 − t², x·…·σ (2), addition, product with dy.
+        backward_input=420,  # 30 * (4 + 4 + 2 + 2 + 2)
+    ),
+    Row(
+        LogSigmoid(),
+        inputs=(SHAPE,),
+        outputs=(SHAPE,),
+        forward=150,  # 30 * 5: negation, exp, addition, log, negation
+        backward_input=90,  # 30 * 3: exp, addition, division
+    ),
+    Row(
+        PReLU(),
+        inputs=(SHAPE,),
+        outputs=(SHAPE,),
+        parameters=1,  # 1
+        forward=60,  # 30 * 2: comparison, product
+        backward_input=60,  # 30 * 2
+        backward_weight=90,  # 30 * 3: comparison, product, sum
+    ),
+    Row(
+        PReLU(num_parameters=3),
+        inputs=((2, 3, 5, 7),),
+        outputs=((2, 3, 5, 7),),
+        parameters=3,  # 3
+        forward=420,  # (2*3*5*7) * 2
+        backward_input=420,  # (2*3*5*7) * 2
+        backward_weight=630,  # (2*3*5*7) * 3
+    ),
+    Row(
+        GLU(dim=1),
+        inputs=((2, 6, 5, 7),),
+        outputs=((2, 3, 5, 7),),
+        forward=1050,  # (2*3*5*7) * (4 + 1): σ, a product
+        backward_input=1680,  # (2*3*5*7) * (4 + 1 + 3): σ again; dy·σ; difference, two products
+    ),
+    Row(
+        GLU(),
+        inputs=((2, 3, 10),),
+        outputs=((2, 3, 5),),
+        forward=150,  # 30 * 5
+        backward_input=240,  # 30 * 8
     ),
 )

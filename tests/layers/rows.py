@@ -21,6 +21,7 @@ class Row:
 
     `forward`, `backward_input` and `backward_weight` are elementwise FLOPs when every input and weight needs
     its gradient; contraction FLOPs follow from `macs`: 2·macs forward and for each operand's gradient.
+    `dtypes` are those of the outputs where they are not the first input's.
     """
 
     layer: Layer
@@ -32,6 +33,7 @@ class Row:
     forward: int = 0
     backward_input: int = 0
     backward_weight: int = 0
+    dtypes: tuple[str, ...] = ()
 
     @property
     def input_types(self) -> Tensors:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from archcost.errors import ShapeError
 from archcost.layers import (
+    GLU,
     LAYERS,
     MSE,
     Add,
     BatchNorm1d,
     BatchNorm2d,
     BatchNorm3d,
+    Clamp,
     Concat,
     CrossEntropy,
     Flatten,
@@ -24,6 +27,7 @@ from archcost.layers import (
     Mul,
     Pad,
     Permute,
+    PReLU,
     Reshape,
     RMSNorm,
     Softmax,
@@ -31,6 +35,7 @@ from archcost.layers import (
     Unflatten,
 )
 from archcost.tensors import TensorType
+from tests.layers.refused_shapes import PAIRWISE, PICKING, REARRANGING, REDUCTIONS, VIEWS
 from tests.layers.refused_windows import CONVOLUTION, IMAGE, IMAGE_LIST, POOLING, Inputs, Refusal, ints
 
 # Layer, inputs; problem, expected, found, hint.
@@ -74,6 +79,24 @@ NORMALIZATION: list[Refusal] = [
         "needs at least 3 axes",
         "(batch, channels, length, …)",
         "2×3",
+        None,
+    ),
+    (GLU(dim=2), ((2, 6),), "dim is out of range", "an axis from -2 to 1", "2", None),
+    (GLU(), ((2, 6, 5),), "axis 2 cannot be halved", "an even number", "5", None),
+    (
+        PReLU(num_parameters=3),
+        ((2, 5, 3),),
+        "num_parameters is not the number of channels",
+        "1 or 5",
+        "3 for input 2×5×3",
+        None,
+    ),
+    (
+        PReLU(num_parameters=3),
+        ((7,),),
+        "num_parameters is not the number of channels",
+        "1",
+        "3 for input 7",
         None,
     ),
     (Softmax(dim=2), ((2, 3),), "dim is out of range", "an axis from -2 to 1", "2", None),
@@ -244,7 +267,18 @@ COMBINING: list[Refusal] = [
 
 @pytest.mark.parametrize(
     ("layer", "inputs", "problem", "expected", "found", "hint"),
-    [*CONVOLUTION, *POOLING, *NORMALIZATION, *RESHAPING, *COMBINING],
+    [
+        *CONVOLUTION,
+        *POOLING,
+        *NORMALIZATION,
+        *RESHAPING,
+        *COMBINING,
+        *VIEWS,
+        *REARRANGING,
+        *PAIRWISE,
+        *REDUCTIONS,
+        *PICKING,
+    ],
     ids=lambda value: value.type if isinstance(value, Layer) else "",
 )
 def test_refusal(layer: Layer, inputs: Inputs, problem: str, expected: str, found: str, hint: str | None) -> None:
@@ -259,14 +293,23 @@ def test_refusal(layer: Layer, inputs: Inputs, problem: str, expected: str, foun
 FLOATING_ONLY = [
     *("relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh"),
     *("softplus", "dropout", "layer_norm", "rms_norm", "local_response_norm", "l1_penalty"),
+    *("mish", "selu", "hardtanh", "logsigmoid", "prelu", "glu"),
+    *("exp", "log", "sqrt", "rsqrt", "reciprocal", "erf", "abs", "sin", "cos", "neg", "pow", "clamp", "scale", "rsub"),
 ]
+NEEDED = {"local_response_norm": {"size": 5}, "pow": {"exponent": 2.0}, "clamp": {"min": 0.0}}
+"""Fields without a default."""
 
 
 @pytest.mark.parametrize("type_", FLOATING_ONLY)
 def test_integers_are_refused(type_: str) -> None:
-    layer = LAYERS[type_].model_validate({"type": type_, "size": 5} if "response" in type_ else {"type": type_})
+    layer = LAYERS[type_].model_validate({"type": type_, **NEEDED.get(type_, {})})
     with pytest.raises(ShapeError, match="needs floating-point input"):
         layer.output_types((ints(2, 3, 5),))
+
+
+def test_a_clamp_has_a_bound() -> None:
+    with pytest.raises(ValidationError, match="Input should have min or max"):
+        Clamp()
 
 
 def test_message_as_a_user_reads_it() -> None:

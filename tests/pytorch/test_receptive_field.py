@@ -80,6 +80,11 @@ EXACT: dict[str, list[dict[str, Any]]] = {
     "mean": [conv(3), {"type": "mean", "dim": 2, "keepdim": True}],
     "adaptive pooling": [{"type": "adaptive_avg_pool1d", "output_size": 10}],
     "adaptive pooling, uneven": [{"type": "adaptive_avg_pool1d", "output_size": 13}],
+    "every other position": [conv(3), {"type": "slice", "start": 3, "stop": -2, "step": 2, "dim": 2}, conv(3)],
+    "each position three times": [conv(3, padding=1), {"type": "repeat_interleave", "repeats": 3, "dim": 2}],
+    "sum": [conv(3), {"type": "sum", "dim": 2, "keepdim": True}],
+    "expand": [{"type": "sum", "dim": 2, "keepdim": True}, {"type": "expand", "size": [-1, -1, 7]}],
+    "halves of the channels": [conv(3), {"type": "glu", "dim": 1}],
     "linear over the axis": [conv(3), {"type": "linear", "out_features": 7}],
 }
 
@@ -88,6 +93,12 @@ BOUNDS: dict[str, list[dict[str, Any]]] = {
     "down and up": [pool(2), enlarge("nearest", scale_factor=2)],
     "down and up, learned": [conv(2, stride=2), up(2, stride=2)],
     "interpolation on the grid": [enlarge("linear", size=2 * SIZE - 1, align_corners=True)],
+    # Positions that change places are looked for anywhere.
+    "roll": [{"type": "roll", "shifts": [3], "dims": [2]}],
+    "flip": [{"type": "flip", "dims": [2]}],
+    "tile": [{"type": "tile", "dims": [1, 1, 2]}],
+    "running sum": [{"type": "cumsum", "dim": 2}],
+    "halves of the axis": [conv(3), {"type": "glu", "dim": 2}],
     # An odd factor puts every third output on an input exactly, which then has no second neighbour.
     "interpolation by three": [enlarge("linear", scale_factor=3)],
 }

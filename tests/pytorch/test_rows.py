@@ -19,9 +19,16 @@ from tests.layers import every_row
 from tests.layers.rows import Row
 
 ROWS = every_row()
+
+
+def is_differentiable(row: Row) -> bool:
+    """Nothing flows back through masks and indices."""
+    return any(tensor.is_floating for tensor in row.layer.output_types(row.input_types))
+
+
 each_row = pytest.mark.parametrize("row", ROWS, ids=str)
 each_differentiable = pytest.mark.parametrize(
-    "row", [row for row in ROWS if any(tensor.is_floating for tensor in row.input_types)], ids=str
+    "row", [row for row in ROWS if any(t.is_floating for t in row.input_types) and is_differentiable(row)], ids=str
 )
 each_with_weights = pytest.mark.parametrize("row", [row for row in ROWS if row.parameters], ids=str)
 each_network = pytest.mark.parametrize(  # inputs of different batches are a row, but no network
@@ -64,6 +71,12 @@ def test_every_layer_type_has_a_module_and_a_row_of_what_fvcore_counts() -> None
 @each_row
 def test_shapes(row: Row) -> None:
     assert tuple(tuple(result.shape) for result in as_tuple(module_of(row)(*given(row)))) == row.outputs
+
+
+@each_row
+def test_dtypes(row: Row) -> None:
+    found = [str(result.dtype).removeprefix("torch.") for result in as_tuple(module_of(row)(*given(row)))]
+    assert found == [tensor.dtype for tensor in row.layer.output_types(row.input_types)]
 
 
 @each_row

@@ -111,6 +111,10 @@ def made(worked: Worked) -> int:
     return sum({given.key: given.nbytes for given in worked.given.values() if given.arrived is None}.values())
 
 
+PUT_BACK = {"max", "min", "topk", "gather", "index_select"}
+"""Their gradients are put into zeros: in place, or while a mode is on into a copy (FunctionsManual.cpp)."""
+
+
 class Watched(NamedTuple):
     forward: int = 0
     backward: int = 0
@@ -140,6 +144,8 @@ def watched_only(row: Row, setting: Setting) -> Watched:
         sizes = (size + sum(pads) for size, pads in zip(source.shape[2:], layer.paddings(), strict=True))
         padded = TensorType((*source.shape[:2], *sizes), source.dtype)
         return Watched(backward=2 * padded.nbytes - output.nbytes - source.nbytes)
+    if layer.type in PUT_BACK:
+        return Watched(backward=source.nbytes)
     return Watched()
 
 
@@ -171,7 +177,10 @@ def test_other_dtypes(dtype: str) -> None:
 
 
 def wanted(row: Row) -> Iterator[frozenset[Operand]]:
-    """Every choice of operands."""
+    """Every choice of operands; none of a layer through which nothing flows back."""
+    if not any(tensor.is_floating for tensor in row.layer.output_types(row.input_types)):
+        yield frozenset()
+        return
     operands: list[Operand] = [index for index, tensor in enumerate(row.input_types) if tensor.is_floating]
     operands += [weight.name for weight in row.layer.weights(row.input_types) if not weight.is_buffer]
     for count in range(len(operands) + 1):

@@ -6,13 +6,20 @@ from archcost.pytorch.layers import (
     activation,
     combining,
     convolution,
+    elementwise,
+    indexing,
     linear,
     losses,
     normalization,
+    pairwise,
+    patches,
     pooling,
+    rearranging,
+    reductions,
     regularization,
     reshaping,
     upsampling,
+    views,
 )
 from archcost.pytorch.layers.base import Factory, Inputs
 
@@ -26,6 +33,13 @@ FACTORIES: dict[str, Factory] = {
     **regularization.FACTORIES,
     **reshaping.FACTORIES,
     **combining.FACTORIES,
+    **views.FACTORIES,
+    **rearranging.FACTORIES,
+    **elementwise.FACTORIES,
+    **pairwise.FACTORIES,
+    **reductions.FACTORIES,
+    **indexing.FACTORIES,
+    **patches.FACTORIES,
     **losses.FACTORIES,
 }
 

@@ -18,6 +18,12 @@ FACTORIES: dict[str, Factory] = {
     "sigmoid": plain(nn.Sigmoid),
     "tanh": plain(nn.Tanh),
     "softplus": plain(nn.Softplus),
+    "mish": plain(nn.Mish),
+    "selu": plain(nn.SELU),
+    "hardtanh": plain(nn.Hardtanh),
+    "logsigmoid": plain(nn.LogSigmoid),
+    "prelu": plain(nn.PReLU),
+    "glu": plain(nn.GLU),
     "softmax": plain(nn.Softmax),
     "log_softmax": plain(nn.LogSoftmax),
 }

@@ -31,3 +31,28 @@ def plain(module: Callable[..., nn.Module]) -> Factory:
         return module(**settings(layer))
 
     return factory
+
+
+class Called(nn.Module):
+    """A function of torch as a module: tensors by position, settings by name."""
+
+    def __init__(self, operation: Callable[..., Any], settings: dict[str, Any]) -> None:
+        super().__init__()
+        self.operation = operation
+        self.settings = settings
+
+    def forward(self, *tensors: Tensor) -> Any:
+        return self.operation(*tensors, **self.settings)
+
+    def extra_repr(self) -> str:
+        name = getattr(self.operation, "__name__", repr(self.operation))
+        return ", ".join([name, *(f"{field}={value!r}" for field, value in self.settings.items())])
+
+
+def function(operation: Callable[..., Any]) -> Factory:
+    """A layer for which torch has a function and no module."""
+
+    def factory(layer: Layer, inputs: Inputs) -> nn.Module:
+        return Called(operation, settings(layer))
+
+    return factory

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from archcost.layers import Add, Concat, Mean, Mul
+from archcost.layers import Add, Concat
 from archcost.pytorch.layers.base import Factory, Inputs
+from archcost.pytorch.layers.elementwise import method
 
 
 class Sum(nn.Module):
@@ -26,11 +27,6 @@ class Sum(nn.Module):
         return "inplace=True" if self.inplace else ""
 
 
-class Product(nn.Module):
-    def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        return left * right
-
-
 class Concatenation(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -43,33 +39,12 @@ class Concatenation(nn.Module):
         return f"dim={self.dim}"
 
 
-class Average(nn.Module):
-    def __init__(self, dim: int | tuple[int, ...], keepdim: bool) -> None:
-        super().__init__()
-        self.dim = dim
-        self.keepdim = keepdim
-
-    def forward(self, tensor: Tensor) -> Tensor:
-        return tensor.mean(self.dim, self.keepdim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}, keepdim={self.keepdim}"
-
-
 def add(layer: Add, inputs: Inputs) -> nn.Module:
     return Sum(layer.inplace)
-
-
-def mul(layer: Mul, inputs: Inputs) -> nn.Module:
-    return Product()
 
 
 def concat(layer: Concat, inputs: Inputs) -> nn.Module:
     return Concatenation(layer.dim)
 
 
-def mean(layer: Mean, inputs: Inputs) -> nn.Module:
-    return Average(layer.dim, layer.keepdim)
-
-
-FACTORIES: dict[str, Factory] = {"add": add, "mul": mul, "concat": concat, "mean": mean}
+FACTORIES: dict[str, Factory] = {"add": add, "mul": method("mul"), "concat": concat}

@@ -1,0 +1,171 @@
+"""Layers that pick values by index or by place: the largest of an axis, listed positions, points of an image."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from archcost.errors import ShapeError
+from archcost.formulas import Step
+from archcost.keeping import INPUT, NO_SCRATCH, Input, Output, Own, Saved, Scratch, Setting
+from archcost.layers.base import Arity, Axis, Flag, Layer, Size, normalize_axis, require_floating, require_rank
+from archcost.tensors import Tensors, TensorType
+from archcost.windows import SAME, WHOLE, Rules
+from archcost.work import Gather as Gathering
+from archcost.work import Reduction, Work
+
+
+def whole_along(dim: int, inputs: Tensors) -> Rules:
+    """Any position of the axis may have been picked."""
+    along = normalize_axis(dim, inputs[0].rank)
+    return tuple(WHOLE if axis == along else SAME for axis in range(2, inputs[0].rank))
+
+
+class TopK(Layer):
+    """The k largest values along `dim`, or smallest, and where they are (torch.topk). Outputs: values, indices."""
+
+    type: Literal["topk"] = "topk"
+    prefix: ClassVar[str] = "topk"
+    gradient_is_put_back: ClassVar[bool] = True
+    k: Size
+    dim: Axis = -1
+    largest: Flag = True
+    sorted: Flag = True
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        shape = inputs[0].shape
+        axis = normalize_axis(self.dim, len(shape))
+        if self.k > shape[axis]:
+            raise ShapeError("k is more than there are", expected=f"at most {shape[axis]}", found=str(self.k))
+        picked = (*shape[:axis], self.k, *shape[axis + 1 :])
+        return (TensorType(picked, inputs[0].dtype), TensorType(picked, "int64"))
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (Output(1),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """A comparison a value read, whatever k is and the order; backward puts gradients at their indices."""
+        return (Reduction(inputs[0].numel, 1, {}, "compared"),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        axis = normalize_axis(self.dim, inputs[0].rank)
+        return (Step(f"output axis {axis}", "k", {"k": self.k}, "as k says"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        return whole_along(self.dim, inputs)
+
+
+def require_indices(indices: TensorType) -> None:
+    if indices.dtype != "int64":
+        raise ShapeError("the second input must be indices", expected="int64", found=str(indices))
+
+
+class Gather(Layer):
+    """Along `dim`, the values at the indices of the second input (torch.gather), which gives the output its shape."""
+
+    type: Literal["gather"] = "gather"
+    prefix: ClassVar[str] = "gather"
+    gradient_is_put_back: ClassVar[bool] = True
+    arity: ClassVar[Arity] = Arity(2, 2)
+    dim: Axis
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        source, indices = inputs
+        require_indices(indices)
+        axis = normalize_axis(self.dim, source.rank)
+        if indices.rank != source.rank or any(
+            wanted > size
+            for place, (wanted, size) in enumerate(zip(indices.shape, source.shape, strict=True))
+            if place != axis
+        ):
+            raise ShapeError(
+                "the indices reach beyond the input",
+                expected=f"as many axes as {source}, none longer but axis {axis}",
+                found=str(indices),
+            )
+        return (TensorType(indices.shape, source.dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """The input for its shape alone."""
+        return (INPUT, Input(1))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Free forward; backward adds each gradient to those at its index."""
+        return (Gathering(outputs[0].numel, 0, {0: 1}, "values picked by index"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        return whole_along(self.dim, inputs)
+
+
+class IndexSelect(Layer):
+    """Along `dim`, the positions that the second input lists (torch.index_select)."""
+
+    type: Literal["index_select"] = "index_select"
+    prefix: ClassVar[str] = "index_select"
+    gradient_is_put_back: ClassVar[bool] = True
+    arity: ClassVar[Arity] = Arity(2, 2)
+    dim: Axis
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        source, indices = inputs
+        require_indices(indices)
+        require_rank(indices, 1, "a list of positions")
+        axis = normalize_axis(self.dim, source.rank)
+        return (TensorType((*source.shape[:axis], indices.numel, *source.shape[axis + 1 :]), source.dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (Input(1),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Free forward; backward adds each gradient to those at its index."""
+        return (Gathering(outputs[0].numel, 0, {0: 1}, "values picked by index"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        return whole_along(self.dim, inputs)
+
+
+class GridSample(Layer):
+    """An image (B, C, H, W) looked up at the points of a grid (B, H_out, W_out, 2), whose sizes run from −1 to 1.
+
+    torch.nn.functional.grid_sample in two dimensions.
+    """
+
+    type: Literal["grid_sample"] = "grid_sample"
+    prefix: ClassVar[str] = "grid_sample"
+    arity: ClassVar[Arity] = Arity(2, 2)
+    mode: Literal["bilinear", "nearest"] = "bilinear"
+    padding_mode: Literal["zeros", "border", "reflection"] = "zeros"
+    align_corners: Flag = False
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        image, grid = inputs
+        require_rank(image, 4, "(batch, channels, height, width)")
+        require_floating(inputs)
+        if grid.rank != 4 or grid.shape[0] != image.shape[0] or grid.shape[3] != 2 or grid.dtype != image.dtype:
+            raise ShapeError(
+                "the second input must be a grid of points",
+                expected=f"({image.shape[0]}, height, width, 2) {image.dtype}",
+                found=str(grid),
+            )
+        return (TensorType((*image.shape[:2], *grid.shape[1:3]), image.dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (Input(0), Input(1))
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """The grid's gradient is made, wanted or not."""
+        return NO_SCRATCH if 1 in setting.needs else Scratch(backward=(Own("gradient of the grid", inputs[1]),))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Four values weighed: 4 products, 3 additions. Backward 4 and 4; for the grid, in each of 2 axes, 4·3.
+
+        What is done once for a point rather than for each channel (places and weights) is not counted. `nearest`
+        picks a value: free, an addition backward, and no gradient for the grid but zeros.
+        """
+        if self.mode == "nearest":
+            return (Gathering(outputs[0].numel, 0, {0: 1}, "nearest value"),)
+        return (Reduction(outputs[0].numel, 7, {0: 8, 1: 24}, "weighted sum of neighbours"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        """The grid may point anywhere."""
+        return (WHOLE, WHOLE)

@@ -1,0 +1,306 @@
+"""Layers that fold axes, and the running sum along one."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import ClassVar, Literal
+
+from archcost.errors import ShapeError
+from archcost.keeping import (
+    INPUT,
+    NO_SCRATCH,
+    OUTPUT,
+    PASSED_ON,
+    VIEWED,
+    Gradient,
+    Output,
+    Own,
+    Saved,
+    Scratch,
+    Setting,
+)
+from archcost.layers.base import Axis, Count, Flag, Layer, normalize_axis, require_floating
+from archcost.tensors import Tensors, TensorType
+from archcost.windows import SAME, WHOLE, Rules
+from archcost.work import Reduction, Work
+
+
+class Folding(Layer):
+    """Axes go, or with `keepdim: true` are left with a single value."""
+
+    def over(self) -> tuple[tuple[int, ...], bool]:
+        """`dim` as a tuple, and `keepdim`."""
+        raise NotImplementedError
+
+    def axes(self, inputs: Tensors) -> frozenset[int]:
+        dims, _ = self.over()
+        axes = frozenset(normalize_axis(axis, inputs[0].rank) for axis in dims)
+        if not dims or len(axes) != len(dims):
+            raise ShapeError("dim must name axes once each", expected="different axes", found=str(list(dims)))
+        return axes
+
+    def folded(self, inputs: Tensors) -> tuple[int, ...]:
+        axes = self.axes(inputs)
+        _, keepdim = self.over()
+        sizes = ((axis, size) for axis, size in enumerate(inputs[0].shape) if keepdim or axis not in axes)
+        return tuple(1 if axis in axes else size for axis, size in sizes)
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        return (TensorType(self.folded(inputs), inputs[0].dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        axes = self.axes(inputs)
+        _, keepdim = self.over()
+        spatial = frozenset(range(2, inputs[0].rank))
+        kept_in_place = keepdim or axes >= spatial
+        return tuple(WHOLE if axis in axes else SAME for axis in sorted(spatial)) if kept_in_place else None
+
+
+class FoldingAxes(Folding):
+    """Over one axis or several."""
+
+    dim: Axis | tuple[Axis, ...]
+    keepdim: Flag = False
+
+    def over(self) -> tuple[tuple[int, ...], bool]:
+        return (self.dim,) if isinstance(self.dim, int) else self.dim, self.keepdim
+
+
+class FoldingOne(Folding):
+    """Over one axis."""
+
+    dim: Axis
+    keepdim: Flag = False
+
+    def over(self) -> tuple[tuple[int, ...], bool]:
+        return (self.dim,), self.keepdim
+
+
+class Mean(FoldingAxes):
+    """Mean over one axis or several (torch.mean): an addition a value read; backward a scaled copy of as many."""
+
+    type: Literal["mean"] = "mean"
+    prefix: ClassVar[str] = "mean"
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 1, {0: 1}, "mean"),)
+
+
+class Sum(FoldingAxes):
+    """Sum over one axis or several (torch.sum), of integers in int64: an addition a value read.
+
+    Backward is free: the gradient that arrives, seen repeated.
+    """
+
+    type: Literal["sum"] = "sum"
+    prefix: ClassVar[str] = "sum"
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType(self.folded(inputs), summed(inputs[0])),)
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return (VIEWED,)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 1, {}, "summed"),)
+
+
+def summed(tensor: TensorType) -> str:
+    """The dtype of a sum: torch adds integers up in int64."""
+    return tensor.dtype if tensor.is_floating else "int64"
+
+
+class Extreme(FoldingAxes):
+    """A comparison a value read. Backward [x = y]/n·dy with n the number of equals: comparison, addition, product."""
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (INPUT, OUTPUT)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """Which are equal, how many, and each one's share of the gradient."""
+        equals = Own("equals", TensorType(inputs[0].shape, "bool"))
+        return Scratch(
+            backward=(equals, Own("counts", TensorType(outputs[0].shape, "int64")), Own("shares", outputs[0]))
+        )
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 1, {0: 3}, "compared"),)
+
+
+class AMax(Extreme):
+    """Maximum over one axis or several; equals share the gradient (torch.amax)."""
+
+    type: Literal["amax"] = "amax"
+    prefix: ClassVar[str] = "amax"
+
+
+class AMin(Extreme):
+    """Minimum over one axis or several; equals share the gradient (torch.amin)."""
+
+    type: Literal["amin"] = "amin"
+    prefix: ClassVar[str] = "amin"
+
+
+class Picked(FoldingOne):
+    """One value of an axis, and its index: a comparison a value read. Backward puts the gradient at the index."""
+
+    gradient_is_put_back: ClassVar[bool] = True
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        (values,) = super().output_types(inputs)
+        return (values, TensorType(values.shape, "int64"))
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (Output(1),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 1, {}, "compared"),)
+
+
+class Max(Picked):
+    """Maximum along an axis, and where it is (torch.max with `dim`). Outputs: values, indices."""
+
+    type: Literal["max"] = "max"
+    prefix: ClassVar[str] = "max"
+
+
+class Min(Picked):
+    """Minimum along an axis, and where it is (torch.min with `dim`). Outputs: values, indices."""
+
+    type: Literal["min"] = "min"
+    prefix: ClassVar[str] = "min"
+
+
+class Index(FoldingOne):
+    """Where along an axis a value is: a comparison a value read. There is no gradient."""
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType(self.folded(inputs), "int64"),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 1, {}, "compared"),)
+
+
+class ArgMax(Index):
+    """Where along an axis the maximum is (torch.argmax)."""
+
+    type: Literal["argmax"] = "argmax"
+    prefix: ClassVar[str] = "argmax"
+
+
+class ArgMin(Index):
+    """Where along an axis the minimum is (torch.argmin)."""
+
+    type: Literal["argmin"] = "argmin"
+    prefix: ClassVar[str] = "argmin"
+
+
+class Spread(FoldingAxes):
+    """Σ(x − mean)²/(n − correction): addition, difference, square, sum a value read.
+
+    Backward 2/(n − correction)·dy·(x − mean): the mean again, difference, product.
+    """
+
+    correction: Count = 1
+    made_backward: ClassVar[int]
+    """How many tensors like the output backward makes beside the differences."""
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        values = prod(inputs[0].shape[axis] for axis in self.axes(inputs))
+        if values <= self.correction:
+            raise ShapeError(
+                "too few values for a variance", expected=f"more than correction, {self.correction}", found=str(values)
+            )
+        return super().output_types(inputs)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        factors = TensorType((self.made_backward * outputs[0].numel,), outputs[0].dtype)
+        return Scratch(backward=(Own("differences", inputs[0]), Own("mean and factors", factors)))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 4, {0: 3}, "squared differences"),)
+
+
+class Var(Spread):
+    """Variance over one axis or several (torch.var): mean, difference, square, sum a value read.
+
+    Backward 2/(n − correction)·dy·(x − mean): the mean again, difference, product.
+    """
+
+    type: Literal["var"] = "var"
+    prefix: ClassVar[str] = "var"
+    made_backward: ClassVar[int] = 2
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (INPUT,)
+
+
+class Std(Spread):
+    """Standard deviation over one axis or several (torch.std): as the variance, whose root is not counted."""
+
+    type: Literal["std"] = "std"
+    prefix: ClassVar[str] = "std"
+    made_backward: ClassVar[int] = 3
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (INPUT, OUTPUT)
+
+
+class Norm(FoldingAxes):
+    """Σ|x| or √Σx² over one axis or several (torch.linalg.vector_norm with `ord` 1 or 2)."""
+
+    type: Literal["norm"] = "norm"
+    prefix: ClassVar[str] = "norm"
+    ord: Literal[1, 2] = 2
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (INPUT, OUTPUT)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """Signs; or the values over their norm, and where that is zero."""
+        factors = Own("signs" if self.ord == 1 else "directions", inputs[0])
+        if self.ord == 1:
+            return Scratch(backward=(factors,))
+        return Scratch(backward=(factors, Own("zeros", TensorType(outputs[0].shape, "bool"))))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Absolute value or square, and sum; backward sign or x/y, and the product with dy."""
+        return (Reduction(inputs[0].numel, 2, {0: 2}, "absolute values" if self.ord == 1 else "squares"),)
+
+
+class Cumsum(Layer):
+    """Running sum along `dim`, of integers in int64 (torch.cumsum): an addition a value, backwards as well."""
+
+    type: Literal["cumsum"] = "cumsum"
+    prefix: ClassVar[str] = "cumsum"
+    dim: Axis
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        normalize_axis(self.dim, inputs[0].rank)
+        return (TensorType(inputs[0].shape, summed(inputs[0])),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return (PASSED_ON,) if self._is_single(inputs) else inputs
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """Turned round, summed, turned round again."""
+        if self._is_single(inputs):
+            return NO_SCRATCH
+        return Scratch(backward=(Own("turned round", inputs[0]), Own("its sums", inputs[0])))
+
+    def _is_single(self, inputs: Tensors) -> bool:
+        return inputs[0].shape[self.dim] == 1
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 1, {} if self._is_single(inputs) else {0: 1}, "summed"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        along = normalize_axis(self.dim, inputs[0].rank)
+        return tuple(WHOLE if axis == along else SAME for axis in range(2, inputs[0].rank))

@@ -1,0 +1,32 @@
+"""Picking values by index or by place in torch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from archcost.layers import Gather, IndexSelect
+from archcost.pytorch.layers.base import Called, Factory, Inputs, function
+
+
+def gather(layer: Gather, inputs: Inputs) -> nn.Module:
+    def gathered(tensor: Tensor, index: Tensor) -> Tensor:
+        return tensor.gather(layer.dim, index)
+
+    return Called(gathered, {})
+
+
+def index_select(layer: IndexSelect, inputs: Inputs) -> nn.Module:
+    def selected(tensor: Tensor, index: Tensor) -> Tensor:
+        return tensor.index_select(layer.dim, index)
+
+    return Called(selected, {})
+
+
+FACTORIES: dict[str, Factory] = {
+    "topk": function(torch.topk),
+    "gather": gather,
+    "index_select": index_select,
+    "grid_sample": function(functional.grid_sample),
+}

@@ -1,0 +1,73 @@
+"""Values picked by index: free forward; backward adds up what was picked more than once."""
+
+from __future__ import annotations
+
+from archcost.layers import Gather, GridSample, IndexSelect, TopK
+from archcost.tensors import TensorType
+from tests.layers.rows import Row
+
+IMAGES = (2, 3, 5, 7)
+
+
+def indices(*shape: int) -> TensorType:
+    return TensorType(shape, "int64")
+
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        TopK(k=2, dim=1),
+        inputs=(IMAGES,),
+        outputs=((2, 2, 5, 7), (2, 2, 5, 7)),
+        forward=210,  # 2*3*5*7: a comparison a value read; backward moves each to its place
+        dtypes=("float32", "int64"),
+    ),
+    Row(
+        TopK(k=5, largest=False, sorted=False),
+        inputs=((2, 3, 11),),
+        outputs=((2, 3, 5), (2, 3, 5)),
+        forward=66,  # 2*3*11
+        dtypes=("float32", "int64"),
+    ),
+    Row(
+        Gather(dim=2),
+        inputs=(IMAGES, indices(2, 3, 11, 5)),
+        outputs=((2, 3, 11, 5),),
+        backward_input=330,  # 2*3*11*5: an addition a value picked
+    ),
+    Row(
+        Gather(dim=1),
+        inputs=((2, 3), indices(2, 7)),
+        outputs=((2, 7),),
+        backward_input=14,  # 2*7
+    ),
+    Row(
+        IndexSelect(dim=1),
+        inputs=(IMAGES, indices(11)),
+        outputs=((2, 11, 5, 7),),
+        backward_input=770,  # 2*11*5*7
+    ),
+    Row(
+        IndexSelect(dim=-1),
+        inputs=((2, 3, 5), indices(2)),
+        outputs=((2, 3, 2),),
+        backward_input=12,  # 2*3*2
+    ),
+    Row(
+        IndexSelect(dim=0),
+        inputs=(indices(5, 3), indices(7)),
+        outputs=((7, 3),),
+    ),
+    Row(
+        GridSample(),
+        inputs=(IMAGES, (2, 11, 13, 2)),
+        outputs=((2, 3, 11, 13),),
+        forward=6006,  # (2*3*11*13) * (4 + 3): products, additions
+        backward_input=27456,  # (2*3*11*13) * (4 + 4 + 2*4*3): image; grid, in 2 axes, 4 times 2 products and a sum
+    ),
+    Row(
+        GridSample(mode="nearest", padding_mode="border", align_corners=True),
+        inputs=(IMAGES, (2, 11, 13, 2)),
+        outputs=((2, 3, 11, 13),),
+        backward_input=858,  # 2*3*11*13: an addition at the value that was picked
+    ),
+)

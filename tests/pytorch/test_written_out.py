@@ -1,0 +1,82 @@
+"""Networks that write out what a module would do: what is kept, and peaks under the tracker, to the byte."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import archcost
+from archcost.costs.run import Run
+from archcost.pytorch.crosscheck_memory import check_memory
+from tests.pytorch.test_saved_networks import agree
+
+Layers = list[dict[str, Any]]
+
+CONV: dict[str, Any] = {"type": "conv2d", "name": "x", "out_channels": 4, "kernel_size": 3}
+
+NETWORKS: dict[str, Layers] = {
+    "root mean square": [
+        {"type": "pow", "exponent": 2.0},
+        {"type": "mean", "dim": -1, "keepdim": True},
+        {"type": "scale", "shift": 1e-6},
+        {"type": "rsqrt"},
+        {"type": "mul", "inputs": ["x", "rsqrt1"]},
+    ],
+    "standardised": [
+        {"type": "mean", "dim": [2, 3], "keepdim": True, "name": "mean"},
+        {"type": "sub", "inputs": ["x", "mean"], "name": "centred"},
+        {"type": "std", "dim": [2, 3], "keepdim": True, "inputs": ["x"], "name": "spread"},
+        {"type": "div", "inputs": ["centred", "spread"]},
+        {"type": "conv2d", "out_channels": 2, "kernel_size": 1},
+    ],
+    "rotated halves": [
+        {"type": "transpose", "dim0": 1, "dim1": 3, "name": "turned"},
+        {"type": "slice", "stop": 2, "dim": -1, "inputs": ["turned"], "name": "first"},
+        {"type": "slice", "start": 2, "dim": -1, "inputs": ["turned"], "name": "second"},
+        {"type": "neg", "inputs": ["second"], "name": "negated"},
+        {"type": "concat", "dim": -1, "inputs": ["negated", "first"]},
+        {"type": "linear", "out_features": 5},
+    ],
+    "windows that shift": [
+        {"type": "roll", "shifts": [1, 1], "dims": [2, 3]},
+        {"type": "reshape", "shape": [4, 2, 3, 2, 3]},
+        {"type": "permute", "dims": [0, 1, 2, 4, 3, 5]},
+        {"type": "reshape", "shape": [4, 4, 9]},
+        {"type": "softmax", "dim": -1},
+        {"type": "sum", "dim": 1},
+    ],
+    "routed": [
+        {"type": "flatten", "start_dim": 2, "name": "flat"},
+        {"type": "softmax", "dim": 1},
+        {"type": "topk", "k": 2, "dim": 1, "name": "top"},
+        {"type": "gather", "dim": 1, "inputs": ["flat", "top:1"], "name": "picked"},
+        {"type": "mul", "inputs": ["picked", "top"]},
+        {"type": "max", "dim": 2},
+    ],
+    "masked": [
+        {"type": "gt", "other": 0.0, "name": "mask"},
+        {"type": "exp", "inputs": ["x"], "name": "powers"},
+        {"type": "where", "inputs": ["mask", "x", "powers"], "name": "chosen"},
+        {"type": "masked_fill", "value": 0.5, "inputs": ["chosen", "mask"]},
+        {"type": "amax", "dim": 3, "keepdim": True},
+        {"type": "expand", "size": [-1, -1, -1, 5]},
+        {"type": "prelu", "num_parameters": 4},
+    ],
+    "pixels": [
+        {"type": "pixel_shuffle", "upscale_factor": 2},
+        {"type": "mish"},
+        {"type": "unfold", "kernel_size": 3, "stride": 2},
+        {"type": "cumsum", "dim": 2},
+        {"type": "select", "index": 1, "dim": 1},
+    ],
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_kept_and_peaks(name: str) -> None:
+    spec = archcost.ModelSpec.model_validate({"name": "n", "input": [3, 8, 8], "layers": [CONV, *NETWORKS[name]]})
+    agree(spec, batch=2)
+    found = [check for check in check_memory(spec, Run(optimizer="sgd"), batch=2) if "tracker" in check.by]
+    assert [(check.scope, check.archcost) for check in found] == [(check.scope, check.witness) for check in found]
+    assert len(found) == 10  # four peaks and six roles
