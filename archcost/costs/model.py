@@ -11,7 +11,7 @@ from archcost.costs.published import check_published
 from archcost.costs.receptive_field import Field, receptive_fields
 from archcost.graph import ModelGraph, Node
 from archcost.presentable import Presentable
-from archcost.work import NO_FLOPS, Flops
+from archcost.work import NO_FLOPS, Flops, backward
 
 
 class TrainingFlops(NamedTuple):
@@ -189,8 +189,8 @@ def _amounts(node: Node, needs: Needs) -> Amounts:
     work = node.facts.work
     flops = TrainingFlops(
         _sum_flops([part.forward for part in work]),
-        _sum_flops([part.gradient(operand) for part in work for operand in part.operands if operand in needs.inputs]),
-        _sum_flops([part.gradient(operand) for part in work for operand in part.operands if operand in needs.weights]),
+        backward(work, needs.inputs),
+        backward(work, needs.weights, needs.inputs),
     )
     macs = sum([part.macs for part in work])
     if not node.weights:

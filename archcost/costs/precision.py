@@ -20,7 +20,11 @@ from archcost.layers.order import ValueByValue
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.work import Copy, Work
 
-LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)) | {"linear"}
+LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)) | {
+    "linear",
+    "matmul",
+    "bmm",
+}
 """Layers whose inputs and weights autocast copies into 16 bits, on every device."""
 
 _RAISED = frozenset(["local_response_norm", "cross_entropy", "mse", "(l1)"])

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from archcost.costs.gradients import NOTHING, Needs, gradients_needed
 from archcost.costs.precision import Cast
-from archcost.costs.storages import Kept, Storage, copied, copy_owner, kept
+from archcost.costs.storages import Kept, Passing, Storage, copied, copy_owner, kept
 from archcost.graph import ModelGraph, Node, Port
 from archcost.keeping import NO_SCRATCH, Device, Gradient, Handed, Own, Scratch
 from archcost.layers.base import Weight
@@ -269,23 +269,22 @@ class _Writer:
             tuple([self._number(storage) for storage in saved]),
             runs or any(storage in outputs for storage in saved),
             tuple([self._place(Port(node.name, index)) for index in range(len(outputs))]),
-            tuple(self._gives(node, passing.gradients)),
+            tuple(self._gives(node, passing)),
             passing.scratch,
             passing.dropped,
             self.needs.get(node.name, NOTHING).operands,
             node,
         )
 
-    def _gives(self, node: Node, gradients: Sequence[Gradient]) -> Iterator[Give]:
+    def _gives(self, node: Node, passing: Passing) -> Iterator[Give]:
         needs = self.needs.get(node.name, NOTHING)
         for index in needs.inputs:
-            gradient, tensor = gradients[index], node.input_types[index]
+            gradient, tensor = passing.gradients[index], node.input_types[index]
             if not isinstance(gradient, Handed):
                 gradient = TensorType(gradient.shape, tensor.dtype)
             elif node.output_types[gradient.output].dtype != tensor.dtype:  # autograd's engine casts it
                 gradient = tensor
-            is_view = node.layer.input_gradient_is_view(node.input_types)
-            yield Give(self._place(node.inputs[index]), gradient, tensor, is_view)
+            yield Give(self._place(node.inputs[index]), gradient, tensor, passing.viewed[index])
         for weight in node.weights:
             if weight.name not in needs.weights:
                 continue

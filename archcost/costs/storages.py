@@ -43,6 +43,8 @@ class Passing(NamedTuple):
     gradients: tuple[Gradient, ...]
     scratch: Scratch
     dropped: tuple[Own, ...]
+    viewed: tuple[bool, ...]
+    """Whether the new gradient of each input is a view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ def _ask(node: Node, setting: Setting) -> _Rules:
             layer.gradients(inputs, outputs, setting),
             layer.scratch(inputs, outputs, setting),
             layer.dropped(inputs, outputs, setting),
+            layer.viewed_gradients(inputs, setting),
         ),
     )
 

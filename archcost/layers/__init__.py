@@ -48,6 +48,7 @@ from archcost.layers.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from archcost.layers.products import Bmm, MatMul
 from archcost.layers.regularization import Dropout
 from archcost.layers.reshaping import Flatten, Identity, Pad, Permute, Reshape, Split, Unflatten
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
@@ -77,6 +78,7 @@ Activating = (
 )
 Rearranging = Identity | Flatten | Unflatten | Reshape | Permute | Pad | Split
 Combining = Add | Mul | Concat | Mean
+Multiplying = MatMul | Bmm
 Loss = CrossEntropy | MSE | L1Penalty
 
 AnyLayer = Annotated[
@@ -91,6 +93,7 @@ AnyLayer = Annotated[
     | Dropout
     | Rearranging
     | Combining
+    | Multiplying
     | Loss,
     Field(discriminator="type"),
 ]
@@ -117,6 +120,7 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "Bmm",
     "Concat",
     "Conv1d",
     "Conv2d",
@@ -139,6 +143,7 @@ __all__ = [
     "Linear",
     "LocalResponseNorm",
     "LogSoftmax",
+    "MatMul",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",

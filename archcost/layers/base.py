@@ -149,6 +149,10 @@ class Layer(BaseModel):
         """Whether the new gradient that backward makes for an input is a view of another tensor."""
         return False
 
+    def viewed_gradients(self, inputs: Tensors, setting: Setting) -> tuple[bool, ...]:
+        """The same for each input, where a layer has several."""
+        return (self.input_gradient_is_view(inputs),) * len(inputs)
+
     def dropped(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Own, ...]:
         """What lives beside the outputs at forward's worst moment where a checkpoint drops at once what is kept."""
         if self.is_composed:

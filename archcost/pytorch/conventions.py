@@ -74,6 +74,12 @@ def upsample(cost: LayerCost) -> int:
     return output.numel * {"nearest": 1, "bilinear": 4}.get(layer.mode, 0)
 
 
+def matmul(cost: LayerCost) -> int:
+    """The MACs, but of the first input's own matrices, even where the second has more (matmul_flop_jit)."""
+    left, right = cost.node.input_types
+    return left.numel * right.shape[-1]
+
+
 FVCORE_COUNTS: dict[str, Rule] = {
     "conv1d": macs,
     "conv2d": macs,
@@ -127,6 +133,8 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "add": nothing,
     "mul": nothing,
     "concat": nothing,
+    "matmul": matmul,
+    "bmm": macs,
     "split": nothing,
     "mean": nothing,
     "cross_entropy": nothing,

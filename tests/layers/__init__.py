@@ -14,6 +14,7 @@ def every_row() -> tuple[Row, ...]:
         losses_cases,
         normalization_cases,
         pooling_cases,
+        products_cases,
         regularization_cases,
         reshaping_cases,
         upsampling_cases,
@@ -29,6 +30,7 @@ def every_row() -> tuple[Row, ...]:
         regularization_cases,
         reshaping_cases,
         combining_cases,
+        products_cases,
         losses_cases,
     )
     return tuple(row for family in families for row in family.ROWS)

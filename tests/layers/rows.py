@@ -20,7 +20,8 @@ class Row:
     """`inputs` are float32 shapes, or TensorTypes for other dtypes; the batch is included.
 
     `forward`, `backward_input` and `backward_weight` are elementwise FLOPs when every input and weight needs
-    its gradient; contraction FLOPs follow from `macs`: 2·macs forward and for each operand's gradient.
+    its gradient; contraction FLOPs follow from `macs`: 2·macs forward, for the inputs' gradients (of which
+    `macs_backward_input` says otherwise, where several inputs have one) and for the weights'.
     """
 
     layer: Layer
@@ -29,9 +30,14 @@ class Row:
     parameters: int = 0
     buffers: int = 0
     macs: int = 0
+    macs_backward_input: int | None = None
     forward: int = 0
     backward_input: int = 0
     backward_weight: int = 0
+
+    @property
+    def macs_of_inputs(self) -> int:
+        return self.macs if self.macs_backward_input is None else self.macs_backward_input
 
     @property
     def input_types(self) -> Tensors:

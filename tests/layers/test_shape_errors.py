@@ -12,6 +12,7 @@ from archcost.layers import (
     BatchNorm1d,
     BatchNorm2d,
     BatchNorm3d,
+    Bmm,
     Concat,
     CrossEntropy,
     Flatten,
@@ -20,6 +21,7 @@ from archcost.layers import (
     Layer,
     LayerNorm,
     LocalResponseNorm,
+    MatMul,
     Mean,
     Mul,
     Pad,
@@ -241,10 +243,42 @@ COMBINING: list[Refusal] = [
     (MSE(), ((2, 7), (2, 5)), "prediction and target differ", "target 2×7", "target 2×5", None),
 ]
 
+PRODUCTS: list[Refusal] = [
+    (MatMul(), ((7,), (7, 5)), "needs matrices", "(…, rows, columns)", "7", None),
+    (MatMul(), ((2, 3, 7), (5, 3)), "matrices do not go together", "(…, 7, n) after 2×3×7", "5×3", None),
+    (
+        MatMul(),
+        ((2, 3, 7), (2, 5, 7)),
+        "matrices do not go together",
+        "(…, 7, n) after 2×3×7",
+        "2×5×7",
+        "permute the last two axes",
+    ),
+    (
+        MatMul(),
+        ((2, 3, 5), (7, 5, 11)),
+        "inputs do not go together",
+        "equal leading axes, or 1 where they differ",
+        "2×3×5 and 7×5×11",
+        None,
+    ),
+    (MatMul(), ((2, 3), ints(3, 5)), "needs floating-point input", "float32 or another float", "int64", None),
+    (
+        MatMul(),
+        ((2, 3), TensorType((3, 5), "float64")),
+        "inputs have different dtypes",
+        "float32",
+        "float32 and float64",
+        None,
+    ),
+    (Bmm(), ((2, 3, 5), (5, 7)), "needs 3 axes", "(batch, rows, columns)", "5×7", None),
+    (Bmm(), ((2, 3, 5), (1, 5, 7)), "inputs have different batches", "2", "2×3×5 and 1×5×7", "matmul"),
+]
+
 
 @pytest.mark.parametrize(
     ("layer", "inputs", "problem", "expected", "found", "hint"),
-    [*CONVOLUTION, *POOLING, *NORMALIZATION, *RESHAPING, *COMBINING],
+    [*CONVOLUTION, *POOLING, *NORMALIZATION, *RESHAPING, *COMBINING, *PRODUCTS],
     ids=lambda value: value.type if isinstance(value, Layer) else "",
 )
 def test_refusal(layer: Layer, inputs: Inputs, problem: str, expected: str, found: str, hint: str | None) -> None:

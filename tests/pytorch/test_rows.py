@@ -84,7 +84,7 @@ def test_forward_flops(row: Row) -> None:
 def test_backward_flops_of_the_inputs(row: Row) -> None:
     """One contraction of as many MACs as forward."""
     module = module_of(row).requires_grad_(False)
-    assert backward_flops(module, given(row, requires_grad=True)) == 2 * row.macs
+    assert backward_flops(module, given(row, requires_grad=True)) == 2 * row.macs_of_inputs
 
 
 @each_with_weights

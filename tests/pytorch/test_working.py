@@ -12,13 +12,14 @@ import torch
 from archcost.keeping import Handed, Own, Setting
 from archcost.layers import (
     Add,
+    Bmm,
     Conv2d,
     CrossEntropy,
     Flatten,
     InstanceNorm2d,
-    Layer,
     Linear,
     LocalResponseNorm,
+    MatMul,
     MaxPool1d,
     Mul,
     Pad,
@@ -26,7 +27,7 @@ from archcost.layers import (
 )
 from archcost.layers.convolution import Convolution, Kernel
 from archcost.layouts import is_row_major, laid
-from archcost.tensors import Tensors, TensorType
+from archcost.tensors import TensorType
 from archcost.work import Operand
 from tests.layers.keeping_variants import SHAPE, variant
 from tests.layers.rows import Row
@@ -86,13 +87,14 @@ def check_gradients(row: Row, worked: Worked, setting: Setting) -> None:
         else:
             assert told(gradients[operand]) == seen(gradient), setting
         if gradient.arrived is None:
-            check_view(row.layer, operand, row.input_types, gradient.is_view)
+            check_view(row, operand, setting, gradient.is_view)
 
 
-def check_view(layer: Layer, operand: Operand, inputs: Tensors, is_view: bool) -> None:
+def check_view(row: Row, operand: Operand, setting: Setting, is_view: bool) -> None:
     """Where something may be added to the gradient: of an input that several read, of a weight that several use."""
-    if operand == 0 and not isinstance(layer, Add):
-        assert is_view == layer.input_gradient_is_view(inputs)
+    layer = row.layer
+    if isinstance(operand, int) and (operand == 0 or isinstance(layer, PRODUCTS)) and not isinstance(layer, Add):
+        assert is_view == layer.viewed_gradients(row.input_types, setting)[operand], setting
     if operand == "weight" and isinstance(layer, (Kernel, Linear)):
         assert is_view == layer.weight_gradient_is_view
 
@@ -109,6 +111,10 @@ def seen(gradient: Given) -> tuple[int | None, bool | int]:
 def made(worked: Worked) -> int:
     """Bytes of the gradients that did not arrive, each storage once."""
     return sum({given.key: given.nbytes for given in worked.given.values() if given.arrived is None}.values())
+
+
+PRODUCTS = (MatMul, Bmm)
+"""Layers of several inputs whose rules tell the gradients of each apart."""
 
 
 class Watched(NamedTuple):

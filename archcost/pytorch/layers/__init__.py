@@ -10,6 +10,7 @@ from archcost.pytorch.layers import (
     losses,
     normalization,
     pooling,
+    products,
     regularization,
     reshaping,
     upsampling,
@@ -26,6 +27,7 @@ FACTORIES: dict[str, Factory] = {
     **regularization.FACTORIES,
     **reshaping.FACTORIES,
     **combining.FACTORIES,
+    **products.FACTORIES,
     **losses.FACTORIES,
 }
 
