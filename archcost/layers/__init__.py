@@ -21,6 +21,7 @@ from archcost.layers.activation import (
     Softplus,
     Tanh,
 )
+from archcost.layers.attention import ScaledDotProductAttention
 from archcost.layers.base import Layer, Weight, WeightedLayer
 from archcost.layers.combining import Add, Concat, Mean, Mul
 from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -78,7 +79,7 @@ Activating = (
 )
 Rearranging = Identity | Flatten | Unflatten | Reshape | Permute | Pad | Split
 Combining = Add | Mul | Concat | Mean
-Multiplying = MatMul | Bmm
+Multiplying = MatMul | Bmm | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
 
 AnyLayer = Annotated[
@@ -158,6 +159,7 @@ __all__ = [
     "ReLU",
     "ReLU6",
     "Reshape",
+    "ScaledDotProductAttention",
     "SiLU",
     "Sigmoid",
     "Softmax",

@@ -105,6 +105,7 @@ class MatMul(Product):
     there is one, else by a copy, which may then be kept (`_matmul_impl` in aten/src/ATen/native/LinearAlgebra.cpp).
     """
 
+    is_composed: ClassVar[bool] = True
     type: Literal["matmul"] = "matmul"
 
     def output_types(self, inputs: Tensors) -> Tensors:

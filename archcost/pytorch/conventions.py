@@ -135,6 +135,7 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "concat": nothing,
     "matmul": matmul,
     "bmm": macs,
+    "scaled_dot_product_attention": nothing,
     "split": nothing,
     "mean": nothing,
     "cross_entropy": nothing,

@@ -8,6 +8,7 @@ from tests.layers.rows import Row
 def every_row() -> tuple[Row, ...]:
     from tests.layers import (
         activation_cases,
+        attention_cases,
         combining_cases,
         convolution_cases,
         linear_cases,
@@ -31,6 +32,7 @@ def every_row() -> tuple[Row, ...]:
         reshaping_cases,
         combining_cases,
         products_cases,
+        attention_cases,
         losses_cases,
     )
     return tuple(row for family in families for row in family.ROWS)

@@ -137,5 +137,5 @@ def test_every_type_is_complete(type_: str) -> None:
     assert f"`{type_}`" in CONVENTIONS.read_text(), "has no line in docs/conventions.md"
 
 
-def test_there_are_59_types() -> None:
-    assert len(LAYERS) == 59
+def test_there_are_60_types() -> None:
+    assert len(LAYERS) == 60

@@ -28,6 +28,7 @@ from archcost.layers import (
     Permute,
     Reshape,
     RMSNorm,
+    ScaledDotProductAttention,
     Softmax,
     Split,
     Unflatten,
@@ -243,6 +244,8 @@ COMBINING: list[Refusal] = [
     (MSE(), ((2, 7), (2, 5)), "prediction and target differ", "target 2×7", "target 2×5", None),
 ]
 
+QUERY, KEY = (2, 3, 7, 5), (2, 3, 11, 5)
+ATTENTION = ScaledDotProductAttention()
 PRODUCTS: list[Refusal] = [
     (MatMul(), ((7,), (7, 5)), "needs matrices", "(…, rows, columns)", "7", None),
     (MatMul(), ((2, 3, 7), (5, 3)), "matrices do not go together", "(…, 7, n) after 2×3×7", "5×3", None),
@@ -271,6 +274,42 @@ PRODUCTS: list[Refusal] = [
         "float32 and float64",
         None,
     ),
+    (ATTENTION, ((2, 7, 5),) * 3, "needs 4 axes", "(batch, heads, positions, features)", "2×7×5", None),
+    (ATTENTION, (QUERY, (2, 3, 11, 7), KEY), "the second input must be the keys", "2×3×11×5", "2×3×11×7", None),
+    (
+        ATTENTION,
+        (QUERY, (2, 1, 11, 5), KEY),
+        "the second input must be the keys",
+        "2×3×11×5",
+        "2×1×11×5",
+        "enable_gqa: true",
+    ),
+    (ATTENTION, (QUERY, KEY, (2, 3, 7, 5)), "the third input must be the values", "2×3×11×5", "2×3×7×5", None),
+    (
+        ATTENTION,
+        (QUERY, KEY, KEY, ints(7, 11)),
+        "the mask does not fit the scores",
+        "2×3×7×11, bool or float32, or 1 where it stretches",
+        "7×11 int64",
+        None,
+    ),
+    (
+        ATTENTION,
+        (QUERY, KEY, KEY, (11, 7)),
+        "the mask does not fit the scores",
+        "2×3×7×11, bool or float32, or 1 where it stretches",
+        "11×7",
+        None,
+    ),
+    (
+        ScaledDotProductAttention(is_causal=True),
+        (QUERY, KEY, KEY, (7, 11)),
+        "is_causal leaves no room for a mask",
+        "3 inputs",
+        "a mask 7×11",
+        None,
+    ),
+    (ATTENTION, (ints(2, 3, 7, 5),) * 3, "needs floating-point input", "float32 or another float", "int64", None),
     (Bmm(), ((2, 3, 5), (5, 7)), "needs 3 axes", "(batch, rows, columns)", "5×7", None),
     (Bmm(), ((2, 3, 5), (1, 5, 7)), "inputs have different batches", "2", "2×3×5 and 1×5×7", "matmul"),
 ]

@@ -170,6 +170,29 @@ def test_a_known_difference_is_taken_off_and_named(kind: str, ndim: int, groups:
         assert "torch.utils.flop_counter.conv_backward_flop, torch 2.13.0" in check.reason
 
 
+def test_fused_attention_is_composed_on_meta_and_fvcore_does_not_hear_it() -> None:
+    """The scores again: 2 FLOPs for each of 3*7*7 scores of 5 products, which torch's composition does not do."""
+    verification = verify(
+        archcost.loads("""
+name: attending
+input: [7, 15]
+layers:
+  - {type: linear, name: query, out_features: 15}
+  - {type: unflatten, name: heads, dim: -1, unflattened_size: [3, 5]}
+  - {type: permute, name: q, dims: [0, 2, 1, 3]}
+  - {type: scaled_dot_product_attention, name: attend, inputs: [q, q, q]}
+""")
+    )
+    assert verification.ok
+    (backward,) = (c for c in verification.checks if (c.quantity, c.scope) == ("flops_backward", "attend"))
+    assert backward.reason is not None
+    assert backward.reason.startswith("attention_composed_on_meta: ")
+    assert backward.reason.endswith("1,470 too few")
+    (macs,) = (c for c in verification.checks if (c.quantity, c.scope) == ("macs", "total") and "fvcore" in c.by)
+    assert (macs.archcost, macs.agrees) == (7 * 15 * 15, True)
+    assert macs.reason == "without scaled_dot_product_attention, for which fvcore has no rule"
+
+
 def test_a_frozen_grouped_convolution_needs_no_correction() -> None:
     verification = verify(grouped("conv", 2, 3, trainable=False))
     assert verification.ok
@@ -177,7 +200,7 @@ def test_a_frozen_grouped_convolution_needs_no_correction() -> None:
 
 
 def test_a_known_difference_excuses_nothing_else() -> None:
-    (known,) = KNOWN_DIFFERENCES
+    known = KNOWN_DIFFERENCES[0]
     off_by_one = Check("flops_backward", "conv", 101, 300, "torch", False)
     check = corrected(off_by_one, {known: 200})
     assert (check.witness, check.agrees) == (100, False)

@@ -24,6 +24,7 @@ from archcost.layers import (
     Mul,
     Pad,
     Reshape,
+    ScaledDotProductAttention,
 )
 from archcost.layers.convolution import Convolution, Kernel
 from archcost.layouts import is_row_major, laid
@@ -73,7 +74,12 @@ def check(row: Row, needs: frozenset[Operand], training: bool, order: str, dtype
     assert worked.peak == new + max(nbytes(scratch.forward), watched.forward), setting
     if needs:
         check_gradients(row, worked, setting)
-        assert worked.peak_backward == made(worked) + max(nbytes(scratch.backward), watched.backward), setting
+        peak_backward = made(worked) + max(nbytes(scratch.backward), watched.backward)
+        if row.layer.is_composed and not scratch.backward:
+            # Some of what was kept may be gone before the last gradient is made; the rules hold it until the end.
+            assert worked.peak_backward <= peak_backward, setting
+        else:
+            assert worked.peak_backward == peak_backward, setting
 
 
 def check_gradients(row: Row, worked: Worked, setting: Setting) -> None:
@@ -113,7 +119,7 @@ def made(worked: Worked) -> int:
     return sum({given.key: given.nbytes for given in worked.given.values() if given.arrived is None}.values())
 
 
-PRODUCTS = (MatMul, Bmm)
+PRODUCTS = (MatMul, Bmm, ScaledDotProductAttention)
 """Layers of several inputs whose rules tell the gradients of each apart."""
 
 

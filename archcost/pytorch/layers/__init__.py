@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archcost.pytorch.layers import (
     activation,
+    attention,
     combining,
     convolution,
     linear,
@@ -28,6 +29,7 @@ FACTORIES: dict[str, Factory] = {
     **reshaping.FACTORIES,
     **combining.FACTORIES,
     **products.FACTORIES,
+    **attention.FACTORIES,
     **losses.FACTORIES,
 }
 
