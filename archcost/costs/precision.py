@@ -131,7 +131,11 @@ class _Retyping:
             given = tuple([TensorType(tensor.shape, widest) for tensor in types])
         outputs = tuple(
             [
-                TensorType(declared.shape, given[0].dtype) if declared.is_floating else declared
+                TensorType(declared.shape, given[0].dtype)
+                if given[0].is_floating
+                else self._declared(declared)
+                if declared.is_floating
+                else declared
                 for declared in node.output_types
             ]
         )
@@ -139,7 +143,8 @@ class _Retyping:
         return node.facts._replace(input_types=types, output_types=outputs, weights=weights)
 
     def _weight(self, weight: Weight, node: Node, lowered: str | None) -> Weight:
-        if weight.dtype is not None:  # a counter
+        kept = TensorType((), weight.dtype or node.input_types[0].dtype)
+        if not kept.is_floating:  # a counter
             return weight
-        declared = self._declared(TensorType((), node.input_types[0].dtype)).dtype
+        declared = self._declared(kept).dtype
         return weight._replace(dtype=declared, cast=lowered if lowered and declared == "float32" else None)

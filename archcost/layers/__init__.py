@@ -25,6 +25,7 @@ from archcost.layers.attention import ScaledDotProductAttention
 from archcost.layers.base import Layer, Weight, WeightedLayer
 from archcost.layers.combining import Add, Concat, Mean, Mul
 from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from archcost.layers.embedding import Embedding
 from archcost.layers.linear import Linear
 from archcost.layers.local_response_norm import LocalResponseNorm
 from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
@@ -85,6 +86,7 @@ Loss = CrossEntropy | MSE | L1Penalty
 AnyLayer = Annotated[
     Convolutional
     | Linear
+    | Embedding
     | Pooling
     | AdaptivePooling
     | Unpooling
@@ -131,6 +133,7 @@ __all__ = [
     "ConvTranspose3d",
     "CrossEntropy",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GroupNorm",
     "Hardsigmoid",

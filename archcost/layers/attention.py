@@ -61,7 +61,7 @@ class ScaledDotProductAttention(Layer):
                 "the second input must be the keys",
                 expected=str(wanted),
                 found=str(key),
-                hint="enable_gqa: true" if not self.enable_gqa and heads % key.shape[1] == 0 else None,
+                hint="enable_gqa: true" if wanted.shape[1] > key.shape[1] and heads % key.shape[1] == 0 else None,
             )
         wanted = TensorType((*key.shape[:3], value.shape[3]), query.dtype)
         if value != wanted:

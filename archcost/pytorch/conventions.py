@@ -88,6 +88,7 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "conv_transpose2d": macs,
     "conv_transpose3d": macs,
     "linear": macs,
+    "embedding": nothing,
     "max_pool1d": nothing,
     "max_pool2d": nothing,
     "max_pool3d": nothing,

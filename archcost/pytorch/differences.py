@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch.utils.flop_counter import sdpa_backward_flop_count
+from torch.utils.flop_counter import sdpa_backward_flop_count  # pyright: ignore[reportUnknownVariableType]
 
 from archcost.layers import Layer, ScaledDotProductAttention
 from archcost.pytorch.counters import Pass

@@ -11,6 +11,7 @@ def every_row() -> tuple[Row, ...]:
         attention_cases,
         combining_cases,
         convolution_cases,
+        embedding_cases,
         linear_cases,
         losses_cases,
         normalization_cases,
@@ -24,6 +25,7 @@ def every_row() -> tuple[Row, ...]:
     families = (
         convolution_cases,
         linear_cases,
+        embedding_cases,
         pooling_cases,
         upsampling_cases,
         normalization_cases,

@@ -86,6 +86,7 @@ def check_gradients(row: Row, worked: Worked, setting: Setting) -> None:
     """An input's as its rule says; a weight's is one new tensor of its size."""
     gradients = row.layer.gradients(row.input_types, row.layer.output_types(row.input_types), setting)
     dtype = row.input_types[0].dtype
+    dtype = dtype if "float" in dtype else "float32"
     sizes = {weight.name: TensorType(weight.shape, dtype).nbytes for weight in row.layer.weights(row.input_types)}
     for operand, gradient in worked.given.items():
         if isinstance(operand, str):

@@ -7,6 +7,7 @@ from archcost.pytorch.layers import (
     attention,
     combining,
     convolution,
+    embedding,
     linear,
     losses,
     normalization,
@@ -21,6 +22,7 @@ from archcost.pytorch.layers.base import Factory, Inputs
 FACTORIES: dict[str, Factory] = {
     **convolution.FACTORIES,
     **linear.FACTORIES,
+    **embedding.FACTORIES,
     **pooling.FACTORIES,
     **upsampling.FACTORIES,
     **normalization.FACTORIES,
