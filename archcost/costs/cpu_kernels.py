@@ -19,7 +19,8 @@ from functools import partial
 from math import prod
 from typing import Literal, NamedTuple
 
-from archcost.layers import Layer
+from archcost.costs import cpu_attention
+from archcost.layers import Layer, ScaledDotProductAttention
 from archcost.layers.convolution import Convolution, Kernel
 from archcost.layers.upsampling import Upsample
 from archcost.tensors import DTYPE_BYTES, Tensors
@@ -372,6 +373,11 @@ def _repeated_backward(call: Call) -> int:
     return call.outputs[0].numel * FLOAT if call.is_half and repeated else 0
 
 
+def _attention(call: Call, own: Callable[[ScaledDotProductAttention, Tensors, int], int]) -> int:
+    assert isinstance(call.layer, ScaledDotProductAttention)
+    return own(call.layer, call.inputs, call.threads)
+
+
 def _squares(call: Call) -> int:
     """Every difference squared, before their mean (`mse_loss`, native/Loss.cpp)."""
     return call.inputs[0].nbytes
@@ -387,6 +393,7 @@ _RULES: Mapping[Direction, Mapping[str, Rule]] = {
         "mean": _mean,
         **dict.fromkeys([f"adaptive_avg_pool{ndim}d" for ndim in (1, 2, 3)], _pooled_to_one),
         "mse": _squares,
+        "scaled_dot_product_attention": partial(_attention, own=cpu_attention.forward),
     },
     "backward": {
         **dict.fromkeys(_KERNELS, partial(_convolution, backward=True)),
@@ -395,6 +402,7 @@ _RULES: Mapping[Direction, Mapping[str, Rule]] = {
         "instance_norm2d": _norm_backward,
         **dict.fromkeys([f"max_unpool{ndim}d" for ndim in (1, 2, 3)], _mean),
         **dict.fromkeys(["add", "mul"], _repeated_backward),
+        "scaled_dot_product_attention": partial(_attention, own=cpu_attention.backward),
     },
 }
 """Of all other layers nothing was measured but tables of a few numbers a channel."""
