@@ -266,10 +266,24 @@ class Player:
             return first is not None
         self._waits[place] -= 1
         if self._waits[place] == 0:
-            storage = self._arrived.pop(place).storage
+            storage = self._stays(give, self._arrived.pop(place))
             if self.gradients.setdefault(place, storage) != storage:  # added to that of the micro-batch before
                 tape.release(storage)
         return first is not None
+
+    def _stays(self, give: Give, gradient: Arrived) -> int:
+        """A parameter's gradient: what arrived, or a copy where others have it too (accumulate_grad.h); a view is taken
+        as it is, with all that it is a view of.
+        """
+        storage = gradient.storage
+        if not isinstance(give.gradient, Handed):
+            return storage
+        held = self._gradient(give, self.tape.storages[storage].tensor)
+        if gradient.whole and self.tape.refs[storage] > 1:
+            self.tape.release(storage)
+            return self.tape.new(held)
+        self.tape.storages[storage] = held
+        return storage
 
     def _recompute(self, segment: Segment) -> None:
         """The forward of a segment once more, until all is kept again."""

@@ -129,18 +129,16 @@ class _Retyping:
         if node.layer.type in WIDENED:
             widest = self._widest(list(types))
             given = tuple([TensorType(tensor.shape, widest) for tensor in types])
-        outputs = tuple(
-            [
-                TensorType(declared.shape, given[0].dtype)
-                if given[0].is_floating
-                else self._declared(declared)
-                if declared.is_floating
-                else declared
-                for declared in node.output_types
-            ]
-        )
+        arrives = given[0].dtype if given and given[0].is_floating else None
+        outputs = tuple([self._left(declared, arrives) for declared in node.output_types])
         weights = tuple([self._weight(weight, node, lowered) for weight in node.weights])
         return node.facts._replace(input_types=types, output_types=outputs, weights=weights)
+
+    def _left(self, declared: TensorType, arrives: str | None) -> TensorType:
+        """An output in the dtype of what arrives; where that are indices or nothing, in that of the weights."""
+        if not declared.is_floating:
+            return declared
+        return self._declared(declared) if arrives is None else TensorType(declared.shape, arrives)
 
     def _weight(self, weight: Weight, node: Node, lowered: str | None) -> Weight:
         kept = TensorType((), weight.dtype or node.input_types[0].dtype)

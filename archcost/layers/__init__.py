@@ -38,6 +38,7 @@ from archcost.layers.normalization import (
     LayerNorm,
     RMSNorm,
 )
+from archcost.layers.parameter import ExpandBatch, Parameter
 from archcost.layers.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -87,6 +88,8 @@ AnyLayer = Annotated[
     Convolutional
     | Linear
     | Embedding
+    | Parameter
+    | ExpandBatch
     | Pooling
     | AdaptivePooling
     | Unpooling
@@ -134,6 +137,7 @@ __all__ = [
     "CrossEntropy",
     "Dropout",
     "Embedding",
+    "ExpandBatch",
     "Flatten",
     "GroupNorm",
     "Hardsigmoid",
@@ -157,6 +161,7 @@ __all__ = [
     "Mean",
     "Mul",
     "Pad",
+    "Parameter",
     "Permute",
     "RMSNorm",
     "ReLU",

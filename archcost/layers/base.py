@@ -119,8 +119,10 @@ class Layer(BaseModel):
         """`saved` where some operand needs its gradient. Every layer says it, were it only `()`."""
         raise NotImplementedError
 
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        """For each output the input in whose storage it lies (a view, an in-place result), None for one of its own."""
+    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | str | None, ...]:
+        """For each output the input in whose storage it lies (a view, an in-place result), or the weight, by name; None
+        for one of its own.
+        """
         return (None,) * len(outputs)
 
     def overwrites(self, setting: Setting) -> bool:

@@ -89,6 +89,8 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "conv_transpose3d": macs,
     "linear": macs,
     "embedding": nothing,
+    "parameter": nothing,
+    "expand_batch": nothing,
     "max_pool1d": nothing,
     "max_pool2d": nothing,
     "max_pool3d": nothing,

@@ -226,7 +226,8 @@ def _added(quantity: str, parts: Sequence[Part]) -> Iterable[Line]:
 
 def _forward(contractions: Sequence[Contraction], elementwise: Sequence[Elementwise]) -> Iterable[Line]:
     if contractions:
-        yield from _added(FORWARD, [_contraction(part, "a product and a sum for each MAC") for part in contractions])
+        macs = sum(part.macs for part in contractions)
+        yield from _added(FORWARD, [("2*MACs", {"MACs": macs}, "a product and a sum for each MAC")])
     if parts := [_each(part, part.operations, part.what) for part in elementwise if part.operations]:
         yield from _added(FORWARD + ELEMENTWISE, parts)
     elif not contractions:

@@ -115,7 +115,8 @@ def test_rows(row: Row) -> None:
         ports = [str(Port("layer", index)) for index in range(len(outputs))]
         aliases = row.layer.aliases(row.input_types, outputs, setting)
         wanted = [
-            port if alias is None else measured.places[str(alias)] for port, alias in zip(ports, aliases, strict=True)
+            port if alias is None else f"layer.{alias}" if isinstance(alias, str) else measured.places[str(alias)]
+            for port, alias in zip(ports, aliases, strict=True)
         ]
         assert [measured.places[port] for port in ports] == wanted, setting
         layouts = row.layer.layouts(row.input_types, outputs, setting)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from archcost.keeping import Handed, Own, Setting
+from archcost.keeping import Gradient, Handed, Own, Setting
 from archcost.layers import (
     Add,
     Bmm,
@@ -23,6 +23,7 @@ from archcost.layers import (
     MaxPool1d,
     Mul,
     Pad,
+    Parameter,
     Reshape,
     ScaledDotProductAttention,
 )
@@ -85,11 +86,12 @@ def check(row: Row, needs: frozenset[Operand], training: bool, order: str, dtype
 def check_gradients(row: Row, worked: Worked, setting: Setting) -> None:
     """An input's as its rule says; a weight's is one new tensor of its size."""
     gradients = row.layer.gradients(row.input_types, row.layer.output_types(row.input_types), setting)
-    dtype = row.input_types[0].dtype
-    dtype = dtype if "float" in dtype else "float32"
+    dtype = next((tensor.dtype for tensor in row.input_types if tensor.is_floating), "float32")
     sizes = {weight.name: TensorType(weight.shape, dtype).nbytes for weight in row.layer.weights(row.input_types)}
     for operand, gradient in worked.given.items():
-        if isinstance(operand, str):
+        if isinstance(row.layer, Parameter):
+            assert gradient.arrived == 0  # the weight is the output
+        elif isinstance(operand, str):
             assert (gradient.arrived, gradient.nbytes) == (None, sizes[operand]), setting
         else:
             assert told(gradients[operand]) == seen(gradient), setting
@@ -106,7 +108,8 @@ def check_view(row: Row, operand: Operand, setting: Setting, is_view: bool) -> N
         assert is_view == layer.weight_gradient_is_view
 
 
-def told(gradient: Handed | TensorType) -> tuple[int | None, bool | int]:
+def told(gradient: Gradient) -> tuple[int | None, bool | int]:
+    assert gradient is not None
     return (gradient.output, gradient.is_view) if isinstance(gradient, Handed) else (None, gradient.nbytes)
 
 
@@ -136,6 +139,8 @@ def watched_only(row: Row, setting: Setting) -> Watched:
     finds indices for nobody (Pooling.cpp), and gradients are summed out of place (input_buffer.cpp): those of what was
     written and of what it was copied from, in circular padding.
     """
+    if not row.inputs:
+        return Watched()
     layer, (source, *_) = row.layer, row.input_types
     (output, *_) = layer.output_types(row.input_types)
     if (
@@ -185,7 +190,10 @@ def test_other_dtypes(dtype: str) -> None:
 
 def wanted(row: Row) -> Iterator[frozenset[Operand]]:
     """Every choice of operands."""
-    operands: list[Operand] = [index for index, tensor in enumerate(row.input_types) if tensor.is_floating]
+    gradients = row.layer.gradients(row.input_types, row.layer.output_types(row.input_types), Setting(frozenset()))
+    operands: list[Operand] = [
+        index for index, tensor in enumerate(row.input_types) if tensor.is_floating and gradients[index] is not None
+    ]
     operands += [weight.name for weight in row.layer.weights(row.input_types) if not weight.is_buffer]
     for count in range(len(operands) + 1):
         yield from map(frozenset, combinations(operands, count))
