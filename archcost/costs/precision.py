@@ -24,6 +24,7 @@ LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for 
     "linear",
     "matmul",
     "bmm",
+    "einsum",
     "scaled_dot_product_attention",
 }
 """Layers whose inputs and weights autocast copies into 16 bits, on every device."""

@@ -25,6 +25,7 @@ from archcost.layers.attention import ScaledDotProductAttention
 from archcost.layers.base import Layer, Weight, WeightedLayer
 from archcost.layers.combining import Add, Concat, Mean, Mul
 from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from archcost.layers.einsum import Einsum
 from archcost.layers.embedding import Embedding
 from archcost.layers.linear import Linear
 from archcost.layers.local_response_norm import LocalResponseNorm
@@ -82,7 +83,7 @@ Activating = (
 )
 Rearranging = Identity | Flatten | Unflatten | Reshape | Permute | Pad | Split
 Combining = Add | Mul | Concat | Mean
-Multiplying = MatMul | Bmm | ScaledDotProductAttention
+Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
 
 AnyLayer = Annotated[
@@ -143,6 +144,7 @@ __all__ = [
     "ConvTranspose3d",
     "CrossEntropy",
     "Dropout",
+    "Einsum",
     "Embedding",
     "ExpandBatch",
     "Flatten",

@@ -141,6 +141,7 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "concat": nothing,
     "matmul": matmul,
     "bmm": macs,
+    "einsum": nothing,
     "scaled_dot_product_attention": nothing,
     "split": nothing,
     "mean": nothing,

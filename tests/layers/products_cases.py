@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.layers import Bmm, MatMul
+from archcost.layers import Bmm, Einsum, MatMul
 from tests.layers.rows import Row
 
 ROWS: tuple[Row, ...] = (
@@ -75,5 +75,33 @@ ROWS: tuple[Row, ...] = (
         outputs=((2, 3, 7),),
         macs=210,  # 2*3*7 * 5
         macs_backward_input=420,  # 2*3*7 * 5 + 2*3*7 * 5: one for each
+    ),
+    Row(
+        Einsum(equation="bhtd,bhsd->bhts"),
+        inputs=((2, 3, 7, 5), (2, 3, 11, 5)),
+        outputs=((2, 3, 7, 11),),
+        macs=2310,  # 2*3*7*11 * 5
+        macs_backward_input=4620,  # 2*3*7*11 * 5 + 2*3*7*11 * 5
+    ),
+    Row(
+        Einsum(equation="bik,kj->bij"),
+        inputs=((2, 3, 5), (5, 7)),
+        outputs=((2, 3, 7),),
+        macs=210,  # 2*3*7 * 5
+        macs_backward_input=420,  # 2*3*7 * 5 + 2*3*7 * 5
+    ),
+    Row(
+        Einsum(equation="bchw,bkc->bkhw"),
+        inputs=((2, 3, 5, 7), (2, 11, 3)),
+        outputs=((2, 11, 5, 7),),
+        macs=2310,  # 2*11*5*7 * 3
+        macs_backward_input=4620,  # 2*11*5*7 * 3 + 2*11*5*7 * 3
+    ),
+    Row(
+        Einsum(equation="bid,bjd->bji"),
+        inputs=((2, 3, 5), (2, 7, 5)),
+        outputs=((2, 7, 3),),
+        macs=210,  # 2*7*3 * 5
+        macs_backward_input=420,  # 2*7*3 * 5 + 2*7*3 * 5
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from archcost.errors import ShapeError
 from archcost.layers import (
@@ -18,6 +19,7 @@ from archcost.layers import (
     Bmm,
     Concat,
     CrossEntropy,
+    Einsum,
     Embedding,
     ExpandBatch,
     Flatten,
@@ -250,6 +252,7 @@ COMBINING: list[Refusal] = [
 ]
 
 QUERY, KEY = (2, 3, 7, 5), (2, 3, 11, 5)
+EINSUM = Einsum(equation="bij,bjk->bik")
 ATTENTION = ScaledDotProductAttention()
 PRODUCTS: list[Refusal] = [
     (MatMul(), ((7,), (7, 5)), "needs matrices", "(…, rows, columns)", "7", None),
@@ -328,6 +331,8 @@ PRODUCTS: list[Refusal] = [
         None,
     ),
     (ATTENTION, (ints(2, 3, 7, 5),) * 3, "needs floating-point input", "float32 or another float", "int64", None),
+    (EINSUM, ((2, 3), (2, 5, 7)), "equation has another number of axes", "an axis a letter of bij", "2×3", None),
+    (EINSUM, ((2, 3, 5), (2, 7, 11)), "equation gives j two sizes", "5", "7 in 2×7×11", None),
     (Bmm(), ((2, 3, 5), (5, 7)), "needs 3 axes", "(batch, rows, columns)", "5×7", None),
     (Bmm(), ((2, 3, 5), (1, 5, 7)), "inputs have different batches", "2", "2×3×5 and 1×5×7", "matmul"),
 ]
@@ -344,6 +349,12 @@ def test_refusal(layer: Layer, inputs: Inputs, problem: str, expected: str, foun
         layer.output_types(types)
     error = caught.value
     assert (error.problem, error.expected, error.found, error.hint) == (problem, expected, found, hint)
+
+
+@pytest.mark.parametrize("equation", ["bij,bjk", "bii,bij->bij", "bij,bjk->bi", "ij,ij->ij", "i...,i->", "ij,jk->ikl"])
+def test_equations_that_are_no_einsum_here(equation: str) -> None:
+    with pytest.raises(ValidationError, match="Input should"):
+        Einsum(equation=equation)
 
 
 # Layers of values alone, on integers.

@@ -15,6 +15,7 @@ from archcost.layers import (
     Bmm,
     Conv2d,
     CrossEntropy,
+    Einsum,
     Flatten,
     InstanceNorm2d,
     Linear,
@@ -123,7 +124,7 @@ def made(worked: Worked) -> int:
     return sum({given.key: given.nbytes for given in worked.given.values() if given.arrived is None}.values())
 
 
-PRODUCTS = (MatMul, Bmm, ScaledDotProductAttention)
+PRODUCTS = (MatMul, Bmm, Einsum, ScaledDotProductAttention)
 """Layers of several inputs whose rules tell the gradients of each apart."""
 
 

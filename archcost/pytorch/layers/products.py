@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from archcost.layers import Bmm, MatMul
+from archcost.layers import Bmm, Einsum, MatMul
 from archcost.pytorch.layers.base import Factory, Inputs
 
 
@@ -19,6 +19,22 @@ class BatchedProduct(nn.Module):
         return torch.bmm(left, right)
 
 
+class EinsteinSum(nn.Module):
+    def __init__(self, equation: str) -> None:
+        super().__init__()
+        self.equation = equation
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        return torch.einsum(self.equation, left, right)  # pyright: ignore[reportUnknownMemberType]
+
+    def extra_repr(self) -> str:
+        return self.equation
+
+
+def einsum(layer: Einsum, inputs: Inputs) -> nn.Module:
+    return EinsteinSum(layer.equation)
+
+
 def matmul(layer: MatMul, inputs: Inputs) -> nn.Module:
     return MatrixProduct()
 
@@ -27,4 +43,4 @@ def bmm(layer: Bmm, inputs: Inputs) -> nn.Module:
     return BatchedProduct()
 
 
-FACTORIES: dict[str, Factory] = {"matmul": matmul, "bmm": bmm}
+FACTORIES: dict[str, Factory] = {"matmul": matmul, "bmm": bmm, "einsum": einsum}
