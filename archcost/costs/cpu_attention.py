@@ -7,8 +7,23 @@ backward against the allocator where query, key and value come of one product, a
 
 from __future__ import annotations
 
-from archcost.layers.attention import KEY, QUERY, VALUE, ScaledDotProductAttention
+from typing import Protocol
+
+from archcost.layers import Layer, ScaledDotProductAttention
+from archcost.layers.attention import KEY, QUERY, VALUE
 from archcost.tensors import Tensors
+
+
+class Call(Protocol):
+    """As far as it matters here, the call of cpu_kernels.py."""
+
+    @property
+    def layer(self) -> Layer: ...
+    @property
+    def inputs(self) -> Tensors: ...
+    @property
+    def threads(self) -> int: ...
+
 
 KEYS = 512
 """In a block."""
@@ -17,25 +32,28 @@ FLOAT = 4
 """Bytes of what 16-bit values are summed in."""
 
 
-def forward(layer: ScaledDotProductAttention, inputs: Tensors, threads: int) -> int:
+def forward(call: Call) -> int:
     """Scores, each row's maximum and sum, and the output so far; of 16 bits the scores once more."""
-    if not _is_fused(layer, inputs):
+    if not _is_fused(call):
         return 0
+    inputs = call.inputs
     queries, keys = _block(inputs)
     room = queries * keys + 2 * queries + queries * inputs[QUERY].shape[-1]
-    return threads * _bytes(inputs, room, queries * keys)
+    return call.threads * _bytes(inputs, room, queries * keys)
 
 
-def backward(layer: ScaledDotProductAttention, inputs: Tensors, threads: int) -> int:
+def backward(call: Call) -> int:
     """Scores and their gradients, and a sum a row; of 16 bits the first two once more."""
-    if not _is_fused(layer, inputs):
+    if not _is_fused(call):
         return 0
+    inputs = call.inputs
     queries, keys = _block(inputs)
-    return threads * _bytes(inputs, 2 * queries * keys + queries, 2 * queries * keys)
+    return call.threads * _bytes(inputs, 2 * queries * keys + queries, 2 * queries * keys)
 
 
-def _is_fused(layer: ScaledDotProductAttention, inputs: Tensors) -> bool:
-    return layer.backend == "fused" and inputs[KEY].shape[-1] == inputs[VALUE].shape[-1]
+def _is_fused(call: Call) -> bool:
+    assert isinstance(call.layer, ScaledDotProductAttention)
+    return call.layer.backend == "fused" and call.inputs[KEY].shape[-1] == call.inputs[VALUE].shape[-1]
 
 
 def _block(inputs: Tensors) -> tuple[int, int]:
