@@ -185,6 +185,8 @@ def test_rows(row: Row) -> None:
 def test_other_dtypes(dtype: str) -> None:
     """With every gradient and with none. Torch's CPU has no kernel of 16 bits for some."""
     for row in WORKING:
+        if not any(tensor.is_floating for tensor in row.input_types):
+            continue  # nothing arrives whose dtype the layer would take over
         types = tuple(TensorType(t.shape, dtype) if t.is_floating else t for t in row.input_types)
         converted = Row(row.layer, types, row.outputs)
         for needs in (frozenset[Operand](), list(wanted(converted))[-1]):
