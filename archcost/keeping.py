@@ -78,8 +78,10 @@ class Handed:
     is_view: bool = False
 
 
-Gradient = Handed | TensorType
-"""What backward gives an input: one that arrived, or a new tensor, whose storage may be smaller than the input's."""
+Gradient = Handed | TensorType | None
+"""What backward gives an input: one that arrived, or a new tensor, whose storage may be smaller than the input's; None
+where the output does not depend on its values.
+"""
 
 
 @dataclass(frozen=True, slots=True)

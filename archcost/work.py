@@ -7,7 +7,7 @@ A layer says what it does in elements; the kind fixes what a FLOP is. Two column
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 Operand = int | str
@@ -92,4 +92,41 @@ class Copy(Elementwise):
     __slots__ = ()
 
 
-Work = Contraction | Elementwise
+class Shared(NamedTuple):
+    """What backward does once where the gradient of any of `operands` is wanted; nothing in forward."""
+
+    part: Contraction | Elementwise
+    operands: tuple[Operand, ...]
+    what: str
+
+    @property
+    def macs(self) -> int:
+        return 0
+
+    @property
+    def forward(self) -> Flops:
+        return NO_FLOPS
+
+    @property
+    def once(self) -> Flops:
+        return self.part.forward
+
+
+Work = Contraction | Elementwise | Shared
+
+
+def backward(work: Iterable[Work], operands: Collection[Operand], counted: Collection[Operand] = ()) -> Flops:
+    """What the gradients of `operands` cost, where those of `counted` are counted elsewhere, and with them what both
+    have in common.
+    """
+    contraction = elementwise = 0
+    for part in work:
+        if isinstance(part, Shared):
+            shared = any(each in operands for each in part.operands) and not any(e in counted for e in part.operands)
+            gradients = (part.once,) if shared else ()
+        else:
+            gradients = [part.gradient(operand) for operand in part.operands if operand in operands]
+        for flops in gradients:
+            contraction += flops.contraction
+            elementwise += flops.elementwise
+    return Flops(contraction, elementwise)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from archcost.layers import LAYERS, Layer
 from archcost.tensors import Tensors
-from archcost.work import Contraction, Work
+from archcost.work import Contraction, Shared, Work
 from tests.layers import every_row
 from tests.layers.rows import Row
 
@@ -54,7 +54,13 @@ def _lines(row: Row) -> list[tuple[str, ...]]:
 
 def _columns(part: Work, outputs: Tensors) -> tuple[str, ...]:
     if isinstance(part, Contraction):
-        return ("products summed", "MAC", "2", "2", "2")
+        by_input = sum(2 for operand in part.operands if isinstance(operand, int))
+        by_weight = sum(2 for operand in part.operands if isinstance(operand, str))
+        return ("products summed", "MAC", "2", str(by_input), str(by_weight))
+    if isinstance(part, Shared):
+        each = "MAC" if isinstance(part.part, Contraction) else "value read"
+        operations = 2 if isinstance(part.part, Contraction) else part.part.operations
+        return (part.what, each, "0", f"{operations}, once", "0")
     by_input = sum(count for operand, count in part.gradients.items() if isinstance(operand, int))
     by_weight = sum(count for operand, count in part.gradients.items() if isinstance(operand, str))
     each = "output value" if part.numel == outputs[0].numel else "value read"

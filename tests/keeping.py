@@ -51,11 +51,16 @@ def table() -> str:
     for type_ in LAYERS:
         ways: dict[tuple[str, ...], Line] = {}
         for row in rows:
-            if row.layer.type == type_ and any(tensor.is_floating for tensor in row.input_types):
+            if row.layer.type == type_ and has_gradient(row):
                 line = _line(row)
                 ways.setdefault(line.words, line)
         lines += [line.cells for line in ways.values()]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def has_gradient(row: Row) -> bool:
+    """Integers have none."""
+    return any(tensor.is_floating for tensor in row.input_types) or bool(row.layer.weights(row.input_types))
 
 
 class Line(NamedTuple):

@@ -8,7 +8,7 @@ from archcost.keeping import Gradient, Handed, Own, Scratch, Setting
 from archcost.layers import LAYERS
 from archcost.work import Operand
 from tests import keeping
-from tests.keeping import example, replaced, sized
+from tests.keeping import example, has_gradient, replaced, sized
 from tests.layers import every_row
 from tests.layers.keeping_variants import VARIANTS
 from tests.layers.rows import Row
@@ -29,7 +29,7 @@ def table() -> str:
     for type_ in LAYERS:
         ways: dict[tuple[str, ...], tuple[str, ...]] = {}
         for row in rows:
-            if row.layer.type == type_ and any(tensor.is_floating for tensor in row.input_types):
+            if row.layer.type == type_ and has_gradient(row):
                 words, cells = _ways(row)
                 if any(words):
                     shapes = ", ".join(str(tensor) for tensor in row.input_types)

@@ -7,8 +7,7 @@ a workspace beside them (ideep takes both from torch's allocator). Which layout 
 AVX-512 and bfloat16. Summed over the convolutions of VGG, ResNet and DenseNet the rules are within 1 % on one or two
 threads in float32 and 3 % in bfloat16; on eight within 4 % and 12 % (`tests/studies/cpu_kernels.py`). Another
 instruction set (AMX, AVX2, Arm) takes other layouts; float16 and images whose channels come last were not measured.
-
-Tables of a few numbers a channel (statistics, indices of an interpolation, single values) are left out.
+Tables of a few numbers a channel (statistics, indices, single values) are left out.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from functools import partial
 from math import prod
 from typing import Literal, NamedTuple
 
+from archcost.costs import cpu_attention
 from archcost.layers import Layer
 from archcost.layers.convolution import Convolution, Kernel
 from archcost.layers.upsampling import Upsample
@@ -368,8 +368,8 @@ def _pooled_to_one(call: Call) -> int:
 
 def _repeated_backward(call: Call) -> int:
     """The gradient of an input that was repeated is such a sum."""
-    repeated = any(tensor.shape != call.outputs[0].shape for tensor in call.inputs)
-    return call.outputs[0].numel * FLOAT if call.is_half and repeated else 0
+    output = call.outputs[0]
+    return output.numel * FLOAT if call.is_half and any(x.shape != output.shape for x in call.inputs) else 0
 
 
 def _squares(call: Call) -> int:
@@ -387,14 +387,14 @@ _RULES: Mapping[Direction, Mapping[str, Rule]] = {
         "mean": _mean,
         **dict.fromkeys([f"adaptive_avg_pool{ndim}d" for ndim in (1, 2, 3)], _pooled_to_one),
         "mse": _squares,
+        "scaled_dot_product_attention": cpu_attention.forward,
     },
     "backward": {
         **dict.fromkeys(_KERNELS, partial(_convolution, backward=True)),
         "linear": partial(_linear, backward=True),
-        **dict.fromkeys([f"batch_norm{ndim}d" for ndim in (1, 2, 3)], _norm_backward),
-        "instance_norm2d": _norm_backward,
+        **dict.fromkeys(["instance_norm2d", *(f"batch_norm{ndim}d" for ndim in (1, 2, 3))], _norm_backward),
         **dict.fromkeys([f"max_unpool{ndim}d" for ndim in (1, 2, 3)], _mean),
         **dict.fromkeys(["add", "mul"], _repeated_backward),
+        "scaled_dot_product_attention": cpu_attention.backward,
     },
 }
-"""Of all other layers nothing was measured but tables of a few numbers a channel."""

@@ -11,7 +11,7 @@ from archcost.costs.published import check_published
 from archcost.costs.receptive_field import Field, receptive_fields
 from archcost.graph import ModelGraph, Node
 from archcost.presentable import Presentable
-from archcost.work import NO_FLOPS, Flops
+from archcost.work import NO_FLOPS, Flops, backward
 
 
 class TrainingFlops(NamedTuple):
@@ -189,14 +189,14 @@ def _amounts(node: Node, needs: Needs) -> Amounts:
     work = node.facts.work
     flops = TrainingFlops(
         _sum_flops([part.forward for part in work]),
-        _sum_flops([part.gradient(operand) for part in work for operand in part.operands if operand in needs.inputs]),
-        _sum_flops([part.gradient(operand) for part in work for operand in part.operands if operand in needs.weights]),
+        backward(work, needs.inputs),
+        backward(work, needs.weights, needs.inputs),
     )
     macs = sum([part.macs for part in work])
     if not node.weights:
         return Amounts(0, 0, 0, 0, macs, flops)
     own = node.own_weights
     parameters = sum([weight.numel for weight in own if not weight.is_buffer])
-    biases = sum([weight.numel for weight in own if weight.name == "bias"])
+    biases = sum([weight.numel for weight in own if weight.name.startswith("bias")])
     buffers = sum([weight.numel for weight in own if weight.is_buffer])
     return Amounts(parameters, biases, parameters if node.trainable else 0, buffers, macs, flops)

@@ -11,24 +11,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from archcost.costs.cpu_kernels import Call, Direction, allocates, own_memory
 from archcost.costs.program import Give, Held, Op, Program
+from archcost.costs.tape import KernelRun, Tape
 from archcost.graph import Port
 from archcost.keeping import Handed, Own
 from archcost.tensors import TensorType
-
-Phase = Literal["before", "forward", "recompute", "backward", "optimizer", "after"]
-
-
-class Mark(NamedTuple):
-    """From that event on the step is in this phase, at this operation (by its number, where it is one)."""
-
-    event: int
-    phase: Phase
-    name: str
-    op: int | None = None
 
 
 class Arrived(NamedTuple):
@@ -44,60 +34,6 @@ class Segment(NamedTuple):
     first: int
     end: int
     takes: tuple[int, ...]
-
-
-class KernelRun(NamedTuple):
-    """One pass of a layer's kernels."""
-
-    call: Call
-    direction: Direction
-
-
-@dataclass(slots=True)
-class Tape:
-    """What happened: an event is the number of a storage that comes, or ~number of one that goes."""
-
-    storages: list[Held]
-    refs: list[int]
-    events: list[int] = field(default_factory=list[int])
-    marks: list[Mark] = field(default_factory=list[Mark])
-    kernels: dict[int, KernelRun] = field(default_factory=dict[int, "KernelRun"])
-    """By storage, whose kernels allocate it for themselves."""
-    copies: dict[int, int] = field(default_factory=dict[int, int])
-    """Of a storage that is computed again, the first."""
-
-    def mark(self, phase: Phase, name: str, op: int | None = None) -> None:
-        if not self.marks or self.marks[-1][1:] != (phase, name, op):
-            self.marks.append(Mark(len(self.events), phase, name, op))
-
-    def new(self, held: Held, refs: int = 1) -> int:
-        self.storages.append(held)
-        self.refs.append(refs)
-        self.events.append(len(self.storages) - 1)
-        return len(self.storages) - 1
-
-    def again(self, storage: int) -> int:
-        """Another storage like it, which has not come yet."""
-        self.storages.append(self.storages[storage])
-        self.refs.append(0)
-        self.copies[len(self.storages) - 1] = storage
-        return len(self.storages) - 1
-
-    def is_part(self, storage: int) -> None:
-        """Added to another, it does not stay as a parameter's gradient."""
-        held = self.storages[storage]
-        if held.role == "gradients":
-            self.storages[storage] = held._replace(role="temporaries")
-
-    def release(self, storage: int) -> None:
-        self.refs[storage] -= 1
-        if self.refs[storage] == 0:
-            self.events.append(~storage)
-
-    def brief(self, held: Iterable[Held]) -> None:
-        """Come together, and go at once."""
-        numbers = [self.new(each) for each in held]
-        self.events += [~number for number in numbers]
 
 
 @dataclass(slots=True)
@@ -285,10 +221,24 @@ class Player:
             return first is not None
         self._waits[place] -= 1
         if self._waits[place] == 0:
-            storage = self._arrived.pop(place).storage
+            storage = self._stays(give, self._arrived.pop(place))
             if self.gradients.setdefault(place, storage) != storage:  # added to that of the micro-batch before
                 tape.release(storage)
         return first is not None
+
+    def _stays(self, give: Give, gradient: Arrived) -> int:
+        """A parameter's gradient: what arrived, or a copy where others have it too (accumulate_grad.h); a view is taken
+        as it is, with all that it is a view of.
+        """
+        storage = gradient.storage
+        if not isinstance(give.gradient, Handed):
+            return storage
+        held = self._gradient(give, self.tape.storages[storage].tensor)
+        if gradient.whole and self.tape.refs[storage] > 1:
+            self.tape.release(storage)
+            return self.tape.new(held)
+        self.tape.storages[storage] = held
+        return storage
 
     def _recompute(self, segment: Segment) -> None:
         """The forward of a segment once more, until all is kept again."""

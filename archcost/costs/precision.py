@@ -20,7 +20,13 @@ from archcost.layers.order import ValueByValue
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.work import Copy, Work
 
-LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)) | {"linear"}
+LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)) | {
+    "linear",
+    "matmul",
+    "bmm",
+    "einsum",
+    "scaled_dot_product_attention",
+}
 """Layers whose inputs and weights autocast copies into 16 bits, on every device."""
 
 _RAISED = frozenset(["cross_entropy", "mse", "(l1)"])
@@ -148,7 +154,8 @@ class _Retyping:
         return composed and (self.device == "cuda" or node.input_types[0].rank > 3)
 
     def _weight(self, weight: Weight, node: Node, lowered: str | None) -> Weight:
-        if weight.dtype is not None:  # a counter
+        kept = TensorType((), weight.dtype or node.input_types[0].dtype)
+        if not kept.is_floating:  # a counter
             return weight
-        declared = self._declared(TensorType((), node.input_types[0].dtype)).dtype
+        declared = self._declared(kept).dtype
         return weight._replace(dtype=declared, cast=lowered if lowered and declared == "float32" else None)

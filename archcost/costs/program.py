@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple
 
 from archcost.costs.gradients import NOTHING, Needs, gradients_needed
 from archcost.costs.precision import Cast
-from archcost.costs.storages import Kept, Storage, copied, copy_owner, kept
+from archcost.costs.storages import Kept, Passing, Storage, copied, copy_owner, kept
 from archcost.graph import ModelGraph, Node, Port
-from archcost.keeping import NO_SCRATCH, Device, Gradient, Handed, Own, Scratch
+from archcost.keeping import NO_SCRATCH, Device, Handed, Own, Scratch
 from archcost.layers.base import Weight
 from archcost.tensors import TensorType
 from archcost.work import Operand
@@ -51,7 +51,7 @@ class Give(NamedTuple):
     """A gradient that an operation gives: into which place, and what it is made of."""
 
     place: int
-    gradient: Gradient
+    gradient: Handed | TensorType
     like: TensorType
     """What it is the gradient of."""
     is_view: bool = False
@@ -136,6 +136,8 @@ class _Writer:
         self.parameters: dict[int, int] = {}
         self.resident: list[int] = []
         self.cached: list[int] = []
+        self.same: dict[Port, tuple[str, str]] = {}
+        """Outputs that are weights themselves, whose gradients are the weights'."""
         self.ops: list[Op] = []
         self.trainable = {node.name: node.trainable for node in graph.nodes}
 
@@ -198,6 +200,8 @@ class _Writer:
         return self._number(self.kept.places[port])
 
     def _place(self, of: Port | tuple[str, str]) -> int:
+        if isinstance(of, Port):
+            of = self.same.get(of, of)
         return self.places.setdefault(of, len(self.places))
 
     def _weights(self, node: Node) -> None:
@@ -208,6 +212,9 @@ class _Writer:
             role: Role = "buffers" if weight.is_buffer else "weights"
             number = self.numbers[storage] = self._add(Held(node.name, role, weight.name, tensor))
             self.resident.append(number)
+            if self.kept.places[Port(node.name)] == storage:
+                self.same[Port(node.name)] = (node.name, weight.name)
+                self.parameters[self._place(Port(node.name))] = number
 
     def _weight(self, node: Node, weight: Weight) -> tuple[str, TensorType]:
         """Whose weight it is, and as what it lies there."""
@@ -269,25 +276,29 @@ class _Writer:
             tuple([self._number(storage) for storage in saved]),
             runs or any(storage in outputs for storage in saved),
             tuple([self._place(Port(node.name, index)) for index in range(len(outputs))]),
-            tuple(self._gives(node, passing.gradients)),
+            tuple(self._gives(node, passing)),
             passing.scratch,
             passing.dropped,
             self.needs.get(node.name, NOTHING).operands,
             node,
         )
 
-    def _gives(self, node: Node, gradients: Sequence[Gradient]) -> Iterator[Give]:
+    def _gives(self, node: Node, passing: Passing) -> Iterator[Give]:
         needs = self.needs.get(node.name, NOTHING)
         for index in needs.inputs:
-            gradient, tensor = gradients[index], node.input_types[index]
+            gradient, tensor = passing.gradients[index], node.input_types[index]
+            if gradient is None:
+                continue
             if not isinstance(gradient, Handed):
                 gradient = TensorType(gradient.shape, tensor.dtype)
             elif node.output_types[gradient.output].dtype != tensor.dtype:  # autograd's engine casts it
                 gradient = tensor
-            is_view = node.layer.input_gradient_is_view(node.input_types)
-            yield Give(self._place(node.inputs[index]), gradient, tensor, is_view)
+            place = self._place(node.inputs[index])
+            if place in self.parameters:
+                self.waits[place] = self.waits.get(place, 0) + 1
+            yield Give(place, gradient, tensor, passing.viewed[index])
         for weight in node.weights:
-            if weight.name not in needs.weights:
+            if weight.name not in needs.weights or Port(node.name) in self.same:
                 continue
             owner, tensor = self._weight(node, weight)
             if weight.cast is None:

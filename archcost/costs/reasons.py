@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from archcost.costs.play import Mark, Segment
+from archcost.costs.play import Segment
 from archcost.costs.program import Held, Program
+from archcost.costs.tape import Mark
 
 MOST_NAMED = 2
 

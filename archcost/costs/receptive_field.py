@@ -67,17 +67,22 @@ def receptive_fields(graph: ModelGraph) -> dict[str, Field | None]:
         name: Field(name, (POINT,) * (tensor.rank - 2)) if tensor.rank > 2 else None
         for name, tensor in graph.inputs.items()
     }
+    learned = {node.name for node in graph.nodes if not node.inputs}
     for node in graph.nodes:
-        before = [fields[port.producer] for port in node.inputs]
-        fields[node.name] = _looked_at(node, before[0]) if len(before) == 1 else _joined(node, before)
+        looking = [
+            (fields[port.producer], tensor)
+            for port, tensor in zip(node.inputs, node.input_types, strict=True)
+            if port.producer not in learned
+        ]
+        before = [field for field, tensor in looking if tensor.is_floating]
+        fields[node.name] = _looked_at(node, looking[0][0]) if len(looking) == 1 else _joined(node, before)
     return {node.name: fields[node.name] for node in graph.nodes}
 
 
 def _joined(node: Node, before: list[Field | None]) -> Field | None:
-    """An unknown branch makes the join unknown; labels and indices are looked at by nobody."""
-    floating = [field for field, tensor in zip(before, node.input_types, strict=True) if tensor.is_floating]
-    known = [field for field in floating if field is not None]
-    if not known or len(known) < len(floating):
+    """An unknown branch makes the join unknown; labels, indices and learned tensors look at nothing."""
+    known = [field for field in before if field is not None]
+    if not known or len(known) < len(before):
         return None
     first = known[0]
     same_input = [field for field in known if field.source == first.source and len(field.axes) == len(first.axes)]

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from archcost.costs.play import Mark, Segment, Tape
+from archcost.costs.play import Segment
 from archcost.costs.program import Op, Program
 from archcost.costs.recompute import layer_of, overwrites
+from archcost.costs.tape import Mark, Tape
 from archcost.keeping import Handed
 
 Play = Callable[[Program, Sequence[Segment]], Tape]

@@ -43,6 +43,8 @@ class Passing(NamedTuple):
     gradients: tuple[Gradient, ...]
     scratch: Scratch
     dropped: tuple[Own, ...]
+    viewed: tuple[bool, ...]
+    """Whether the new gradient of each input is a view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class _Rules(NamedTuple):
     """What a layer says in one setting. Equal layers on equal inputs share it."""
 
     saved: tuple[Saved, ...]
-    aliases: tuple[int | None, ...]
+    aliases: tuple[int | str | None, ...]
     layouts: tuple[Layout, ...]
     overwrites: bool
     allocated: Tensors
@@ -96,7 +98,7 @@ def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu", autog
         passing[node.name] = rules.passing
         for index, (alias, layout) in enumerate(zip(rules.aliases, rules.layouts, strict=True)):
             port = Port(node.name, index)
-            places[port] = _made(node, index, rules.allocated[index]) if alias is None else places[node.inputs[alias]]
+            places[port] = _made(node, index, rules.allocated[index]) if alias is None else _lies(alias, node, places)
             layouts[port] = layout
         if rules.overwrites:
             spoiled[node.name] = tuple(keepers.get(places[node.inputs[0]], ()))
@@ -119,8 +121,14 @@ def _ask(node: Node, setting: Setting) -> _Rules:
             layer.gradients(inputs, outputs, setting),
             layer.scratch(inputs, outputs, setting),
             layer.dropped(inputs, outputs, setting),
+            layer.viewed_gradients(inputs, setting),
         ),
     )
+
+
+def _lies(alias: int | str, node: Node, places: Mapping[Port, Storage]) -> Storage:
+    """Where an output lies that has no storage of its own."""
+    return _stored(alias, node) if isinstance(alias, str) else places[node.inputs[alias]]
 
 
 def _made(node: Node, index: int, tensor: TensorType) -> Storage:

@@ -21,7 +21,7 @@ from archcost.keeping import Device
 CACHING = frozenset(["NVIDIA", "AMD"])
 """Vendors whose GPUs torch allocates on by its caching allocator."""
 
-USES_BLAS = frozenset(["linear"])
+USES_BLAS = frozenset(["linear", "matmul", "bmm"])
 """Layers that torch computes by cuBLAS; convolutions are cuDNN's."""
 
 STEPS = 1

@@ -152,7 +152,7 @@ def _check_shared(spec: ModelSpec, nodes: list[Node]) -> None:
         if owner is None or owner.shared or not (owned := _weight_shape(owner)):
             raise SpecError(
                 "shares the weight of a layer that has none of its own",
-                expected="a convolution or linear layer with its own weight",
+                expected="a convolution, linear or embedding layer with its own weight",
                 found=node.shared.owner,
             ).at(layer=node.name, place=spec.source.place((*node.path, "weight")))
         wanted, turned = _weight_shape(node), (owned[1], owned[0], *owned[2:])

@@ -54,7 +54,8 @@ def _wire(spec: ModelSpec) -> list[Wired]:
             elif ports:
                 previous = ports[0]
             continue
-        inputs = tuple([names.look_up(name, step)[0] for name in step.reads]) if step.reads else (previous,)
+        nothing = () if step.layer.arity.most == 0 else (previous,)
+        inputs = tuple([names.look_up(name, step)[0] for name in step.reads]) if step.reads else nothing
         trainable = step.scope.trainable and (not isinstance(step.layer, WeightedLayer) or step.layer.trainable)
         shared = names.shared(step, step.layer.shared_weight) if step.layer.shared_weight else None
         wired.append(Wired(step.name, step.layer, inputs, trainable, shared, step.path))

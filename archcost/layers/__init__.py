@@ -27,9 +27,11 @@ from archcost.layers.activation import (
     Softplus,
     Tanh,
 )
+from archcost.layers.attention import ScaledDotProductAttention
 from archcost.layers.base import Layer, Weight, WeightedLayer
 from archcost.layers.combining import Add, Concat, Mul
 from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from archcost.layers.einsum import Einsum
 from archcost.layers.elementwise import (
     Abs,
     Clamp,
@@ -46,6 +48,7 @@ from archcost.layers.elementwise import (
     Sin,
     Sqrt,
 )
+from archcost.layers.embedding import Embedding
 from archcost.layers.indexing import Gather, GridSample, IndexSelect, TopK
 from archcost.layers.linear import Linear
 from archcost.layers.local_response_norm import LocalResponseNorm
@@ -76,6 +79,7 @@ from archcost.layers.pairwise import (
     Sub,
     Where,
 )
+from archcost.layers.parameter import ExpandBatch, Parameter
 from archcost.layers.patches import Fold, Unfold
 from archcost.layers.pooling import (
     AdaptiveAvgPool1d,
@@ -89,7 +93,9 @@ from archcost.layers.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from archcost.layers.products import Bmm, MatMul
 from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
+from archcost.layers.recurrent import GRU, LSTM, RNN
 from archcost.layers.reductions import AMax, AMin, ArgMax, ArgMin, Cumsum, Max, Mean, Min, Norm, Std, Sum, Var
 from archcost.layers.regularization import Dropout
 from archcost.layers.reshaping import Flatten, Identity, Pad, Permute, Reshape, Split, Unflatten
@@ -150,11 +156,18 @@ Pairing = (
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
 Picking = TopK | Gather | IndexSelect | GridSample
 Cutting = Unfold | Fold
+Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
 
 AnyLayer = Annotated[
     Convolutional
     | Linear
+    | Embedding
+    | Parameter
+    | ExpandBatch
+    | RNN
+    | GRU
+    | LSTM
     | Pooling
     | AdaptivePooling
     | Unpooling
@@ -171,6 +184,7 @@ AnyLayer = Annotated[
     | Reducing
     | Picking
     | Cutting
+    | Multiplying
     | Loss,
     Field(discriminator="type"),
 ]
@@ -184,8 +198,11 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
     "LAYERS",
+    "LSTM",
     "MSE",
+    "RNN",
     "SELU",
     "AMax",
     "AMin",
@@ -204,6 +221,7 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "Bmm",
     "Clamp",
     "Concat",
     "Conv1d",
@@ -217,10 +235,13 @@ __all__ = [
     "Cumsum",
     "Div",
     "Dropout",
+    "Einsum",
+    "Embedding",
     "Eq",
     "Erf",
     "Exp",
     "Expand",
+    "ExpandBatch",
     "Flatten",
     "Flip",
     "Fold",
@@ -250,6 +271,7 @@ __all__ = [
     "LogicalOr",
     "Lt",
     "MaskedFill",
+    "MatMul",
     "Max",
     "MaxPool1d",
     "MaxPool2d",
@@ -268,6 +290,7 @@ __all__ = [
     "Norm",
     "PReLU",
     "Pad",
+    "Parameter",
     "Permute",
     "PixelShuffle",
     "PixelUnshuffle",
@@ -282,6 +305,7 @@ __all__ = [
     "Rsqrt",
     "Rsub",
     "Scale",
+    "ScaledDotProductAttention",
     "Select",
     "SiLU",
     "Sigmoid",

@@ -119,8 +119,10 @@ class Layer(BaseModel):
         """`saved` where some operand needs its gradient. Every layer says it, were it only `()`."""
         raise NotImplementedError
 
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        """For each output the input in whose storage it lies (a view, an in-place result), None for one of its own."""
+    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | str | None, ...]:
+        """For each output the input in whose storage it lies (a view, an in-place result), or the weight, by name; None
+        for one of its own.
+        """
         return (None,) * len(outputs)
 
     def overwrites(self, setting: Setting) -> bool:
@@ -148,6 +150,10 @@ class Layer(BaseModel):
     def input_gradient_is_view(self, inputs: Tensors) -> bool:
         """Whether the new gradient that backward makes for an input is a view of another tensor."""
         return False
+
+    def viewed_gradients(self, inputs: Tensors, setting: Setting) -> tuple[bool, ...]:
+        """The same for each input, where a layer has several."""
+        return (self.input_gradient_is_view(inputs),) * len(inputs)
 
     def dropped(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Own, ...]:
         """What lives beside the outputs at forward's worst moment where a checkpoint drops at once what is kept."""

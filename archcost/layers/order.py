@@ -15,7 +15,7 @@ class ValueByValue(Layer):
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         alias = self.aliases(inputs, outputs, setting)[0]
-        if alias is not None:
+        if isinstance(alias, int):
             return (setting.layout(alias),)
         operands = [(tensor.shape, setting.layout(index)) for index, tensor in enumerate(inputs)]
         return (like(outputs[0].shape, operands),)

@@ -47,14 +47,18 @@ def share(module: Any, owner: nn.Module, transposed: bool) -> nn.Module:
     if not transposed:
         module.weight = weight
         return module
-    bias = module.bias
+    bias = getattr(module, "bias", None)
     operation = _operation(module)
-    del module.weight, module.bias
+    del module.weight
+    if bias is not None:
+        del module.bias
     return Borrowing(bias, operation)
 
 
 def _operation(module: Any) -> Callable[[Tensor, Tensor, Tensor | None], Tensor]:
     """The layer as a function of its input, weight and bias."""
+    if isinstance(module, nn.Embedding):
+        return lambda indices, weight, bias: functional.embedding(indices, weight, module.padding_idx)
     if isinstance(module, nn.Linear):
         return functional.linear
     if type(module) in TRANSPOSED:

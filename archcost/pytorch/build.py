@@ -112,7 +112,7 @@ def _module(layer: Wired, inputs: tuple[Tensor, ...], device: str) -> nn.Module:
     """In the element type that arrives, as the weights of a network of doubles are doubles."""
     with torch.device(device):
         module = FACTORIES[layer.layer.type](layer.layer, inputs)
-    if inputs[0].is_floating_point():
+    if inputs and inputs[0].is_floating_point():
         module.to(inputs[0].dtype)
     return module.requires_grad_(layer.trainable)
 

@@ -79,6 +79,12 @@ def grid_sample(cost: LayerCost) -> int:
     return 4 * cost.node.output_types[0].numel
 
 
+def matmul(cost: LayerCost) -> int:
+    """The MACs, but of the first input's own matrices, even where the second has more (matmul_flop_jit)."""
+    left, right = cost.node.input_types
+    return left.numel * right.shape[-1]
+
+
 FVCORE_COUNTS: dict[str, Rule] = {
     "conv1d": macs,
     "conv2d": macs,
@@ -87,6 +93,12 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "conv_transpose2d": macs,
     "conv_transpose3d": macs,
     "linear": macs,
+    "embedding": nothing,
+    "rnn": nothing,
+    "gru": nothing,
+    "lstm": nothing,
+    "parameter": nothing,
+    "expand_batch": nothing,
     "max_pool1d": nothing,
     "max_pool2d": nothing,
     "max_pool3d": nothing,
@@ -132,6 +144,10 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "add": nothing,
     "mul": nothing,
     "concat": nothing,
+    "matmul": matmul,
+    "bmm": macs,
+    "einsum": nothing,
+    "scaled_dot_product_attention": nothing,
     "split": nothing,
     "mean": nothing,
     "transpose": nothing,

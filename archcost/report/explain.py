@@ -15,7 +15,7 @@ from archcost.layers import Weight
 from archcost.report.folding import Folded
 from archcost.report.sight import Fields, known_fields, sight_steps
 from archcost.tensors import Tensors
-from archcost.work import Contraction, Elementwise, Operand
+from archcost.work import Contraction, Elementwise, Operand, Shared
 
 PARAMETERS, BUFFERS, MACS = "parameters", "buffers", "MACs"
 FORWARD = "FLOPs forward"
@@ -166,13 +166,14 @@ def _working(cost: ModelCost, layer: LayerCost, fields: Fields) -> LayerWorking:
     work = node.facts.work
     contractions = [part for part in work if isinstance(part, Contraction)]
     elementwise = [part for part in work if isinstance(part, Elementwise)]
+    shared = [part for part in work if isinstance(part, Shared)]
     lines = (
         *(line for quantity, line in given.items() if quantity not in (PARAMETERS, MACS)),
         *_weights(layer, given.get(PARAMETERS)),
         *_macs(contractions, given.get(MACS)),
         *_forward(contractions, elementwise),
-        *_backward_input(cost, layer, contractions, elementwise),
-        *_backward_weight(layer, contractions, elementwise),
+        *_backward_input(cost, layer, contractions, elementwise, shared),
+        *_backward_weight(layer, contractions, elementwise, shared),
         *(Line.of(step.quantity, step.formula, step.values, step.note) for step in sight_steps(layer, fields)),
     )
     inputs = tuple(map(str, node.inputs))
@@ -225,7 +226,8 @@ def _added(quantity: str, parts: Sequence[Part]) -> Iterable[Line]:
 
 def _forward(contractions: Sequence[Contraction], elementwise: Sequence[Elementwise]) -> Iterable[Line]:
     if contractions:
-        yield from _added(FORWARD, [_contraction(part, "a product and a sum for each MAC") for part in contractions])
+        macs = sum(part.macs for part in contractions)
+        yield from _added(FORWARD, [("2*MACs", {"MACs": macs}, "a product and a sum for each MAC")])
     if parts := [_each(part, part.operations, part.what) for part in elementwise if part.operations]:
         yield from _added(FORWARD + ELEMENTWISE, parts)
     elif not contractions:
@@ -241,13 +243,17 @@ def _each(part: Elementwise, operations: int, note: str) -> Part:
 
 
 def _backward_input(
-    cost: ModelCost, layer: LayerCost, contractions: Sequence[Contraction], elementwise: Sequence[Elementwise]
+    cost: ModelCost,
+    layer: LayerCost,
+    contractions: Sequence[Contraction],
+    elementwise: Sequence[Elementwise],
+    shared: Sequence[Shared],
 ) -> Iterable[Line]:
     if not layer.needs.inputs:
         quantity = BACKWARD_INPUT if contractions else BACKWARD_INPUT + ELEMENTWISE
         yield Line(quantity, 0, note=_why_no_input_gradient(cost, layer))
         return
-    lines = list(_gradients(BACKWARD_INPUT, layer, layer.needs.inputs, contractions, elementwise))
+    lines = list(_gradients(BACKWARD_INPUT, layer, layer.needs.inputs, contractions, elementwise, shared))
     yield from lines or [Line(BACKWARD_INPUT + ELEMENTWISE, 0, note="passed on without arithmetic")]
 
 
@@ -259,7 +265,10 @@ def _why_no_input_gradient(cost: ModelCost, layer: LayerCost) -> str:
 
 
 def _backward_weight(
-    layer: LayerCost, contractions: Sequence[Contraction], elementwise: Sequence[Elementwise]
+    layer: LayerCost,
+    contractions: Sequence[Contraction],
+    elementwise: Sequence[Elementwise],
+    shared: Sequence[Shared],
 ) -> Iterable[Line]:
     trained = [weight for weight in layer.node.weights if not weight.is_buffer]
     if not trained:
@@ -267,7 +276,8 @@ def _backward_weight(
     if not layer.needs.weights:
         yield Line(BACKWARD_WEIGHT if contractions else BACKWARD_WEIGHT + ELEMENTWISE, 0, note=FROZEN)
         return
-    yield from _gradients(BACKWARD_WEIGHT, layer, layer.needs.weights, contractions, elementwise)
+    still = [part for part in shared if not set(part.operands) & set(layer.needs.inputs)]
+    yield from _gradients(BACKWARD_WEIGHT, layer, layer.needs.weights, contractions, elementwise, still)
 
 
 def _gradients(
@@ -276,6 +286,7 @@ def _gradients(
     operands: Sequence[Operand],
     contractions: Sequence[Contraction],
     elementwise: Sequence[Elementwise],
+    shared: Sequence[Shared],
 ) -> Iterable[Line]:
     """Both columns of the gradients of some operands; nothing for a column that is zero."""
     products = [
@@ -284,6 +295,8 @@ def _gradients(
         for part in contractions
         if operand in part.operands
     ]
+    once = [part for part in shared if set(part.operands) & set(operands)]
+    products += [_contraction(part.part, part.what) for part in once if isinstance(part.part, Contraction)]
     if products:
         yield from _added(quantity, products)
     parts = [
@@ -292,6 +305,7 @@ def _gradients(
         for part in elementwise
         if part.gradients.get(operand)
     ]
+    parts += [_each(part.part, part.part.operations, part.what) for part in once if isinstance(part.part, Elementwise)]
     if parts:
         yield from _added(quantity + ELEMENTWISE, parts)
 

@@ -9,8 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from archcost.costs.phases import by_phase
-from archcost.costs.play import Phase
 from archcost.costs.program import ROLES, Role
+from archcost.costs.tape import Phase
 from archcost.costs.timeline import Alive, Moment, Timeline
 from archcost.report.area import area
 from archcost.report.document import Cell, Column, Document, Drawing, Table

@@ -8,17 +8,22 @@ from tests.layers.rows import Row
 def every_row() -> tuple[Row, ...]:
     from tests.layers import (
         activation_cases,
+        attention_cases,
         combining_cases,
         convolution_cases,
         elementwise_cases,
+        embedding_cases,
         indexing_cases,
         linear_cases,
         losses_cases,
         normalization_cases,
         pairwise_cases,
+        parameter_cases,
         patches_cases,
         pooling_cases,
+        products_cases,
         rearranging_cases,
+        recurrent_cases,
         reductions_cases,
         regularization_cases,
         reshaping_cases,
@@ -29,6 +34,9 @@ def every_row() -> tuple[Row, ...]:
     families = (
         convolution_cases,
         linear_cases,
+        embedding_cases,
+        parameter_cases,
+        recurrent_cases,
         pooling_cases,
         upsampling_cases,
         normalization_cases,
@@ -43,6 +51,8 @@ def every_row() -> tuple[Row, ...]:
         reductions_cases,
         indexing_cases,
         patches_cases,
+        products_cases,
+        attention_cases,
         losses_cases,
     )
     return tuple(row for family in families for row in family.ROWS)

@@ -20,7 +20,8 @@ class Row:
     """`inputs` are float32 shapes, or TensorTypes for other dtypes; the batch is included.
 
     `forward`, `backward_input` and `backward_weight` are elementwise FLOPs when every input and weight needs
-    its gradient; contraction FLOPs follow from `macs`: 2·macs forward and for each operand's gradient.
+    its gradient; contraction FLOPs follow from `macs`: 2·macs forward, for the inputs' gradients and for the weights',
+    unless `macs_backward_input` or `macs_backward_weight` says otherwise.
     `dtypes` are those of the outputs where they are not the first input's.
     """
 
@@ -30,10 +31,20 @@ class Row:
     parameters: int = 0
     buffers: int = 0
     macs: int = 0
+    macs_backward_input: int | None = None
+    macs_backward_weight: int | None = None
     forward: int = 0
     backward_input: int = 0
     backward_weight: int = 0
     dtypes: tuple[str, ...] = ()
+
+    @property
+    def macs_of_inputs(self) -> int:
+        return self.macs if self.macs_backward_input is None else self.macs_backward_input
+
+    @property
+    def macs_of_weights(self) -> int:
+        return self.macs if self.macs_backward_weight is None else self.macs_backward_weight
 
     @property
     def input_types(self) -> Tensors:

@@ -17,6 +17,7 @@ from archcost.layers import (
     Clamp,
     Concat,
     CrossEntropy,
+    Einsum,
     Flatten,
     GroupNorm,
     InstanceNorm2d,
@@ -35,6 +36,7 @@ from archcost.layers import (
     Unflatten,
 )
 from archcost.tensors import TensorType
+from tests.layers.refused_products import PRODUCTS
 from tests.layers.refused_shapes import PAIRWISE, PICKING, REARRANGING, REDUCTIONS, VIEWS
 from tests.layers.refused_windows import CONVOLUTION, IMAGE, IMAGE_LIST, POOLING, Inputs, Refusal, ints
 
@@ -278,6 +280,7 @@ COMBINING: list[Refusal] = [
         *PAIRWISE,
         *REDUCTIONS,
         *PICKING,
+        *PRODUCTS,
     ],
     ids=lambda value: value.type if isinstance(value, Layer) else "",
 )
@@ -287,6 +290,12 @@ def test_refusal(layer: Layer, inputs: Inputs, problem: str, expected: str, foun
         layer.output_types(types)
     error = caught.value
     assert (error.problem, error.expected, error.found, error.hint) == (problem, expected, found, hint)
+
+
+@pytest.mark.parametrize("equation", ["bij,bjk", "bii,bij->bij", "bij,bjk->bi", "ij,ij->ij", "i...,i->", "ij,jk->ikl"])
+def test_equations_that_are_no_einsum_here(equation: str) -> None:
+    with pytest.raises(ValidationError, match="Input should"):
+        Einsum(equation=equation)
 
 
 # Layers of values alone, on integers.

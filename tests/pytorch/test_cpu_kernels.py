@@ -218,3 +218,23 @@ def test_a_matrix_product_of_16_bits_by_hand() -> None:
     assert own_memory(given, "forward") == 8 * 64 * 4 + 1024 + 1024 * 64 * 2
     # The weight's gradient: 1,000 rows in four parts, 8 samples padded to 32, the output's gradient turned.
     assert own_memory(given, "backward") == 250 * 64 * 4 + 1024 + 32 * 64 * 2 + 250 * 32 * 2 + 128
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("positions", "keys"), [(11, 13), (200, 40), (800, 600)])
+def test_fused_attention(positions: int, keys: int, dtype: str) -> None:
+    """A block of 32, 64 or 256 queries and 512 keys for each thread."""
+    query, key = TensorType((1, 2, positions, 8), dtype), TensorType((1, 2, keys, 8), dtype)
+    inputs = (query, key, key)
+    attention = Call(LAYERS["scaled_dot_product_attention"](), inputs, (query,), (), 2)
+    assert measured(attention).forward == own_memory(attention, "forward")
+
+
+def test_fused_attention_by_hand() -> None:
+    # 200 queries in blocks of 64: scores, two numbers a row, 5 sums a row, of 4 B, for each of 3 threads.
+    query, key = TensorType((1, 2, 200, 5)), TensorType((1, 2, 40, 5))
+    attention = Call(LAYERS["scaled_dot_product_attention"](), (query, key, key), (query,), (0, 1, 2), 3)
+    assert own_memory(attention, "forward") == 3 * (64 * 40 + 2 * 64 + 64 * 5) * 4
+    assert own_memory(attention, "backward") == 3 * (2 * 64 * 40 + 64) * 4
+    composed = LAYERS["scaled_dot_product_attention"].model_validate({"backend": "math"})
+    assert own_memory(attention._replace(layer=composed), "forward") == 0

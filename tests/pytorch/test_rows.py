@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count
 
 import archcost
-from archcost.layers import LAYERS
+from archcost.layers import LAYERS, ScaledDotProductAttention
 from archcost.pytorch import verify
 from archcost.pytorch.conventions import FVCORE_COUNTS
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.network import as_tuple
-from tests.layers import every_row
+from tests.layers import attention_cases, every_row
 from tests.layers.rows import Row
 
 ROWS = every_row()
@@ -93,16 +93,34 @@ def test_forward_flops(row: Row) -> None:
     assert counter.get_total_flops() == 2 * row.macs
 
 
+def composed_macs(row: Row) -> int:
+    """Where attention is declared fused, torch composes it on the meta device (KNOWN_DIFFERENCES): 2 times forward."""
+    fused = isinstance(row.layer, ScaledDotProductAttention) and row.layer.backend == "fused"
+    return 2 * row.macs if fused else row.macs_of_inputs
+
+
+@pytest.mark.parametrize("row", attention_cases.ROWS, ids=str)
+def test_backward_flops_of_fused_attention(row: Row) -> None:
+    """By torch's own rule for its fused kernels."""
+    query, key, value = (tensor.shape for tensor in row.input_types[:3])
+    counted = sdpa_backward_flop_count(row.outputs[0], query, key, value)
+    assert (counted == 2 * row.macs_of_inputs) == (row.layer.model_dump()["backend"] == "fused")
+
+
 @each_differentiable
 def test_backward_flops_of_the_inputs(row: Row) -> None:
     """One contraction of as many MACs as forward."""
     module = module_of(row).requires_grad_(False)
-    assert backward_flops(module, given(row, requires_grad=True)) == 2 * row.macs
+    assert backward_flops(module, given(row, requires_grad=True)) == 2 * composed_macs(row)
 
 
 @each_with_weights
 def test_backward_flops_of_the_weights(row: Row) -> None:
-    assert backward_flops(module_of(row), given(row)) == 2 * row.macs * overcounted(row)
+    assert backward_flops(module_of(row), given(row)) == 2 * row.macs_of_weights * overcounted(row)
+
+
+UNHEARD = {"einsum", "scaled_dot_product_attention", "rnn", "gru", "lstm"}
+"""Products that fvcore has no rule for."""
 
 
 def one_layer(row: Row) -> archcost.ModelSpec:
@@ -121,6 +139,6 @@ def test_fvcore(row: Row) -> None:
     assert verification.disagreements == ()
     for check in verification.silent:
         assert check.by.startswith("fvcore")
-        assert check.archcost == 0
         assert check.reason is not None
+        assert check.archcost == 0 or row.layer.type in UNHEARD
         assert check.reason.startswith("fvcore has no rule for aten::")

@@ -115,7 +115,8 @@ def test_rows(row: Row) -> None:
         ports = [str(Port("layer", index)) for index in range(len(outputs))]
         aliases = row.layer.aliases(row.input_types, outputs, setting)
         wanted = [
-            port if alias is None else measured.places[str(alias)] for port, alias in zip(ports, aliases, strict=True)
+            port if alias is None else f"layer.{alias}" if isinstance(alias, str) else measured.places[str(alias)]
+            for port, alias in zip(ports, aliases, strict=True)
         ]
         assert [measured.places[port] for port in ports] == wanted, setting
         layouts = row.layer.layouts(row.input_types, outputs, setting)
@@ -133,7 +134,7 @@ def test_other_dtypes(dtype: str) -> None:
     missing: set[str] = set()
     for row in ROWS:
         floats = [tensor for tensor in row.input_types if tensor.is_floating]
-        if not floats:
+        if not floats or row.layer.type == "lstm":  # its workspace was measured in float32 alone
             continue
         types = tuple(TensorType(t.shape, dtype) if t.is_floating else t for t in row.input_types)
         converted = Row(row.layer, types, row.outputs)

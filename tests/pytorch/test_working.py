@@ -9,24 +9,28 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from archcost.keeping import Handed, Own, Setting
+from archcost.keeping import Gradient, Handed, Own, Setting
 from archcost.layers import (
     Add,
+    Bmm,
     Conv2d,
     CrossEntropy,
+    Einsum,
     Flatten,
     InstanceNorm2d,
-    Layer,
     Linear,
     LocalResponseNorm,
+    MatMul,
     MaxPool1d,
     Mul,
     Pad,
+    Parameter,
     Reshape,
+    ScaledDotProductAttention,
 )
 from archcost.layers.convolution import Convolution, Kernel
 from archcost.layouts import is_row_major, laid
-from archcost.tensors import Tensors, TensorType
+from archcost.tensors import TensorType
 from archcost.work import Operand
 from tests.layers.keeping_variants import SHAPE, variant
 from tests.layers.rows import Row
@@ -72,32 +76,41 @@ def check(row: Row, needs: frozenset[Operand], training: bool, order: str, dtype
     assert worked.peak == new + max(nbytes(scratch.forward), watched.forward), setting
     if needs:
         check_gradients(row, worked, setting)
-        assert worked.peak_backward == made(worked) + max(nbytes(scratch.backward), watched.backward), setting
+        peak_backward = made(worked) + max(nbytes(scratch.backward), watched.backward)
+        if row.layer.is_composed and not scratch.backward:
+            # Some of what was kept may be gone before the last gradient is made; the rules hold it until the end.
+            assert worked.peak_backward <= peak_backward, setting
+        else:
+            assert worked.peak_backward == peak_backward, setting
 
 
 def check_gradients(row: Row, worked: Worked, setting: Setting) -> None:
     """An input's as its rule says; a weight's is one new tensor of its size."""
     gradients = row.layer.gradients(row.input_types, row.layer.output_types(row.input_types), setting)
-    dtype = row.input_types[0].dtype
+    dtype = next((tensor.dtype for tensor in row.input_types if tensor.is_floating), "float32")
     sizes = {weight.name: TensorType(weight.shape, dtype).nbytes for weight in row.layer.weights(row.input_types)}
     for operand, gradient in worked.given.items():
-        if isinstance(operand, str):
+        if isinstance(row.layer, Parameter):
+            assert gradient.arrived == 0  # the weight is the output
+        elif isinstance(operand, str):
             assert (gradient.arrived, gradient.nbytes) == (None, sizes[operand]), setting
         else:
             assert told(gradients[operand]) == seen(gradient), setting
         if gradient.arrived is None:
-            check_view(row.layer, operand, row.input_types, gradient.is_view)
+            check_view(row, operand, setting, gradient.is_view)
 
 
-def check_view(layer: Layer, operand: Operand, inputs: Tensors, is_view: bool) -> None:
+def check_view(row: Row, operand: Operand, setting: Setting, is_view: bool) -> None:
     """Where something may be added to the gradient: of an input that several read, of a weight that several use."""
-    if operand == 0 and not isinstance(layer, Add):
-        assert is_view == layer.input_gradient_is_view(inputs)
+    layer = row.layer
+    if isinstance(operand, int) and (operand == 0 or isinstance(layer, PRODUCTS)) and not isinstance(layer, Add):
+        assert is_view == layer.viewed_gradients(row.input_types, setting)[operand], setting
     if operand == "weight" and isinstance(layer, (Kernel, Linear)):
         assert is_view == layer.weight_gradient_is_view
 
 
-def told(gradient: Handed | TensorType) -> tuple[int | None, bool | int]:
+def told(gradient: Gradient) -> tuple[int | None, bool | int]:
+    assert gradient is not None
     return (gradient.output, gradient.is_view) if isinstance(gradient, Handed) else (None, gradient.nbytes)
 
 
@@ -114,6 +127,9 @@ def made(worked: Worked) -> int:
 PUT_BACK = {"max", "min", "topk", "gather", "index_select"}
 """Their gradients are put into zeros: in place, or while a mode is on into a copy (FunctionsManual.cpp)."""
 
+PRODUCTS = (MatMul, Bmm, Einsum, ScaledDotProductAttention)
+"""Layers of several inputs whose rules tell the gradients of each apart."""
+
 
 class Watched(NamedTuple):
     forward: int = 0
@@ -127,6 +143,8 @@ def watched_only(row: Row, setting: Setting) -> Watched:
     finds indices for nobody (Pooling.cpp), and gradients are summed out of place (input_buffer.cpp): those of what was
     written and of what it was copied from, in circular padding.
     """
+    if not row.inputs:
+        return Watched()
     layer, (source, *_) = row.layer, row.input_types
     (output, *_) = layer.output_types(row.input_types)
     if (
@@ -153,7 +171,13 @@ def nbytes(tensors: Sequence[Own]) -> int:
     return sum(own.tensor.nbytes for own in tensors)
 
 
-@pytest.mark.parametrize("row", [*ROWS, *MORE], ids=str)
+NOT_MODELLED = {"rnn", "gru", "lstm"}
+"""Types whose rules say nothing of what torch makes and drops meanwhile: hundreds of operators, or oneDNN's own."""
+
+WORKING = [row for row in (*ROWS, *MORE) if row.layer.type not in NOT_MODELLED]
+
+
+@pytest.mark.parametrize("row", WORKING, ids=str)
 def test_rows(row: Row) -> None:
     """Training and evaluation, each operand needing its gradient or not, values in every order."""
     for training, needs, order in product((True, False), wanted(row), ORDERS):
@@ -165,7 +189,9 @@ def test_rows(row: Row) -> None:
 @pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
 def test_other_dtypes(dtype: str) -> None:
     """With every gradient and with none. Torch's CPU has no kernel of 16 bits for some."""
-    for row in (*ROWS, *MORE):
+    for row in WORKING:
+        if not any(tensor.is_floating for tensor in row.input_types):
+            continue  # nothing arrives whose dtype the layer would take over
         types = tuple(TensorType(t.shape, dtype) if t.is_floating else t for t in row.input_types)
         converted = Row(row.layer, types, row.outputs)
         for needs in (frozenset[Operand](), list(wanted(converted))[-1]):
@@ -178,10 +204,14 @@ def test_other_dtypes(dtype: str) -> None:
 
 def wanted(row: Row) -> Iterator[frozenset[Operand]]:
     """Every choice of operands; none of a layer through which nothing flows back."""
-    if not any(tensor.is_floating for tensor in row.layer.output_types(row.input_types)):
+    outputs = row.layer.output_types(row.input_types)
+    if not any(tensor.is_floating for tensor in outputs):
         yield frozenset()
         return
-    operands: list[Operand] = [index for index, tensor in enumerate(row.input_types) if tensor.is_floating]
+    gradients = row.layer.gradients(row.input_types, outputs, Setting(frozenset()))
+    operands: list[Operand] = [
+        index for index, tensor in enumerate(row.input_types) if tensor.is_floating and gradients[index] is not None
+    ]
     operands += [weight.name for weight in row.layer.weights(row.input_types) if not weight.is_buffer]
     for count in range(len(operands) + 1):
         yield from map(frozenset, combinations(operands, count))

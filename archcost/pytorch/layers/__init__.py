@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from archcost.pytorch.layers import (
     activation,
+    attention,
     combining,
     convolution,
     elementwise,
+    embedding,
     indexing,
     linear,
     losses,
     normalization,
     pairwise,
+    parameter,
     patches,
     pooling,
+    products,
     rearranging,
+    recurrent,
     reductions,
     regularization,
     reshaping,
@@ -26,6 +31,8 @@ from archcost.pytorch.layers.base import Factory, Inputs
 FACTORIES: dict[str, Factory] = {
     **convolution.FACTORIES,
     **linear.FACTORIES,
+    **embedding.FACTORIES,
+    **parameter.FACTORIES,
     **pooling.FACTORIES,
     **upsampling.FACTORIES,
     **normalization.FACTORIES,
@@ -40,6 +47,9 @@ FACTORIES: dict[str, Factory] = {
     **reductions.FACTORIES,
     **indexing.FACTORIES,
     **patches.FACTORIES,
+    **products.FACTORIES,
+    **attention.FACTORIES,
+    **recurrent.FACTORIES,
     **losses.FACTORIES,
 }
 

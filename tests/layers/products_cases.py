@@ -1,0 +1,107 @@
+"""Products of two tensors: as many sums as there are output values, each of as many products as the rows are long."""
+
+from __future__ import annotations
+
+from archcost.layers import Bmm, Einsum, MatMul
+from tests.layers.rows import Row
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        MatMul(),
+        inputs=((2, 3, 5), (2, 5, 7)),
+        outputs=((2, 3, 7),),
+        macs=210,  # 2*3*7 * 5
+        macs_backward_input=420,  # 2*3*7 * 5 + 2*3*7 * 5: one for each
+    ),
+    Row(
+        MatMul(),
+        inputs=((3, 5), (5, 7)),
+        outputs=((3, 7),),
+        macs=105,  # 3*7 * 5
+        macs_backward_input=210,  # 3*7 * 5 + 3*7 * 5: one for each
+    ),
+    Row(
+        MatMul(),
+        inputs=((2, 3, 5), (5, 7)),
+        outputs=((2, 3, 7),),
+        macs=210,  # 2*3*7 * 5: one matrix for all
+        macs_backward_input=420,  # 2*3*7 * 5 + 2*3*7 * 5: one for each
+    ),
+    Row(
+        MatMul(),
+        inputs=((3, 5), (2, 5, 7)),
+        outputs=((2, 3, 7),),
+        macs=210,  # 2*3*7 * 5
+        macs_backward_input=420,  # 2*3*7 * 5 + 2*3*7 * 5: one for each
+    ),
+    Row(
+        MatMul(),
+        inputs=((2, 3, 5), (1, 5, 7)),
+        outputs=((2, 3, 7),),
+        macs=210,  # 2*3*7 * 5
+        macs_backward_input=420,  # 2*3*7 * 5 + 2*3*7 * 5: one for each
+    ),
+    Row(
+        MatMul(),
+        inputs=((1, 3, 5), (2, 5, 7)),
+        outputs=((2, 3, 7),),
+        macs=210,  # 2*3*7 * 5
+        macs_backward_input=420,  # 2*3*7 * 5 + 2*3*7 * 5: one for each
+    ),
+    Row(
+        MatMul(),
+        inputs=((2, 3, 11, 5), (2, 3, 5, 7)),
+        outputs=((2, 3, 11, 7),),
+        macs=2310,  # 2*3*11*7 * 5
+        macs_backward_input=4620,  # 2*3*11*7 * 5 + 2*3*11*7 * 5: one for each
+    ),
+    Row(
+        MatMul(),
+        inputs=((2, 3, 11, 5), (2, 1, 5, 7)),
+        outputs=((2, 3, 11, 7),),
+        macs=2310,  # 2*3*11*7 * 5
+        macs_backward_input=4620,  # 2*3*11*7 * 5 + 2*3*11*7 * 5: one for each
+    ),
+    Row(
+        MatMul(),
+        inputs=((2, 1, 11, 5), (3, 5, 7)),
+        outputs=((2, 3, 11, 7),),
+        macs=2310,  # 2*3*11*7 * 5: both stretch
+        macs_backward_input=4620,  # 2*3*11*7 * 5 + 2*3*11*7 * 5: one for each
+    ),
+    Row(
+        Bmm(),
+        inputs=((2, 3, 5), (2, 5, 7)),
+        outputs=((2, 3, 7),),
+        macs=210,  # 2*3*7 * 5
+        macs_backward_input=420,  # 2*3*7 * 5 + 2*3*7 * 5: one for each
+    ),
+    Row(
+        Einsum(equation="bhtd,bhsd->bhts"),
+        inputs=((2, 3, 7, 5), (2, 3, 11, 5)),
+        outputs=((2, 3, 7, 11),),
+        macs=2310,  # 2*3*7*11 * 5
+        macs_backward_input=4620,  # 2*3*7*11 * 5 + 2*3*7*11 * 5
+    ),
+    Row(
+        Einsum(equation="bik,kj->bij"),
+        inputs=((2, 3, 5), (5, 7)),
+        outputs=((2, 3, 7),),
+        macs=210,  # 2*3*7 * 5
+        macs_backward_input=420,  # 2*3*7 * 5 + 2*3*7 * 5
+    ),
+    Row(
+        Einsum(equation="bchw,bkc->bkhw"),
+        inputs=((2, 3, 5, 7), (2, 11, 3)),
+        outputs=((2, 11, 5, 7),),
+        macs=2310,  # 2*11*5*7 * 3
+        macs_backward_input=4620,  # 2*11*5*7 * 3 + 2*11*5*7 * 3
+    ),
+    Row(
+        Einsum(equation="bid,bjd->bji"),
+        inputs=((2, 3, 5), (2, 7, 5)),
+        outputs=((2, 7, 3),),
+        macs=210,  # 2*7*3 * 5
+        macs_backward_input=420,  # 2*7*3 * 5 + 2*7*3 * 5
+    ),
+)
