@@ -258,7 +258,7 @@ class Player:
                 for storage in saved:
                     self.tape.refs[storage] += 1
                 break
-            if index == runs_again[-1][0] and op.node.layer.is_composed:  # stopped before it has a result
+            if index == runs_again[-1][0] and op.node.layer.stops_early:  # stopped before it has a result
                 makes = [again[storage] for storage in op.makes if storage not in op.stays]
                 outputs = []
             self._run(op, makes, outputs, saved, op.scratch.forward)

@@ -171,6 +171,9 @@ class Layer(BaseModel):
     is_composed: ClassVar[bool] = False
     """Whether torch's operator calls others one after the other, which drop what backward does not keep."""
 
+    stops_early: ClassVar[bool] = False
+    """Whether, computed again for what it keeps alone, it is stopped before it has a result (with all its scratch)."""
+
     def allocated(self, inputs: Tensors, outputs: Tensors) -> Tensors:
         """What each output's storage holds, where torch leaves it larger than the output."""
         return outputs

@@ -109,6 +109,7 @@ class Convolution(Kernel):
 
     prefix: ClassVar[str] = "conv"
     is_composed: ClassVar[bool] = True
+    stops_early: ClassVar[bool] = True
 
     padding: Padding = 0
     padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"

@@ -56,6 +56,7 @@ class Einsum(Layer):
     prefix: ClassVar[str] = "einsum"
     arity: ClassVar[Arity] = Arity(2, 2)
     is_composed: ClassVar[bool] = True
+    stops_early: ClassVar[bool] = True
     equation: Annotated[str, BeforeValidator(check_equation)]
 
     @property

@@ -23,6 +23,7 @@ class LocalResponseNorm(ValueByValue):
 
     prefix: ClassVar[str] = "lrn"
     is_composed: ClassVar[bool] = True
+    stops_early: ClassVar[bool] = True
     type: Literal["local_response_norm"] = "local_response_norm"
     size: Size = Field(description="channels in a window; the paper's n")
     alpha: Number = 1e-4

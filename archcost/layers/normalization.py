@@ -310,6 +310,7 @@ class RMSNorm(FeatureNorm, OfImages):
 
     prefix: ClassVar[str] = "rms_norm"
     is_composed: ClassVar[bool] = True
+    stops_early: ClassVar[bool] = True
     type: Literal["rms_norm"] = "rms_norm"
     eps: Number | None = None
     elementwise_affine: Flag = True

@@ -106,6 +106,7 @@ class MatMul(Product):
     """
 
     is_composed: ClassVar[bool] = True
+    stops_early: ClassVar[bool] = True
     type: Literal["matmul"] = "matmul"
 
     def output_types(self, inputs: Tensors) -> Tensors:

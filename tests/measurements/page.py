@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import ceil, floor
 from pathlib import Path
 from statistics import fmean, median
+from textwrap import fill
 from typing import Any
 
+from archcost.spec import zoo
 from tests.measurements.log import ROLES, Log, Pair, Record, Witness, read
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +48,7 @@ def block(log: Log) -> str:
             ("network", "input", "steps", "tracker", "trace", "allocator, median", "allocator", "dispatch bias"),
             _networks(log.records),
         ),
+        *_unmeasured(log.records),
         "## By setting",
         table(("setting", "steps", "tracker", "trace", "allocator, median", "allocator"), _settings(log.records)),
         "## By phase",
@@ -116,6 +119,19 @@ def _networks(records: Sequence[Record]) -> Iterator[Line]:
     for (network, size), members in sorted(groups.items(), key=lambda group: (group[0][0], group[0][1] or "")):
         bias = max(record.bias for record in members)
         yield (f"`{network}`", (size or "declared").replace("x", "×"), *_errors(members), percent(bias))
+
+
+def unmeasured(records: Sequence[Record]) -> list[str]:
+    """Shipped networks of which the log has no step."""
+    measured = {record.settings.network for record in records}
+    return [name for name in zoo.names() if name not in measured]
+
+
+def _unmeasured(records: Sequence[Record]) -> Iterator[str]:
+    names = unmeasured(records)
+    if names:
+        listed = fill(", ".join(f"`{name}`" for name in names), 120, break_on_hyphens=False)
+        yield f"Shipped, and not measured yet ({len(names)}):\n{listed}."
 
 
 def _settings(records: Sequence[Record]) -> Iterator[Line]:
