@@ -102,16 +102,11 @@ class Estimate(Presentable):
         return self.demand.allocated - self.line.peak if not self.demand.flash else 0
 
     def to_dict(self) -> dict[str, Any]:
-        run = self.run
         return {
             "schema": "archcost.estimate/1",
             "network": self.network,
             "batch": self.batch,
-            "mode": run.mode,
-            "precision": run.precision,
-            "optimizer": run.optimizer,
-            "accumulation": run.accumulation,
-            "recompute": run.recompute,
+            **self.run.to_dict(),
             "hardware": self.hardware.name,
             "unknown": list(self.unknown),
             "memory": {
