@@ -62,6 +62,16 @@ class Run:
                 found=f"precision {self.precision}",
             )
 
+    def to_dict(self) -> dict[str, str | int]:
+        """What every answer repeats of the question."""
+        return {
+            "mode": self.mode,
+            "precision": self.precision,
+            "optimizer": self.optimizer,
+            "accumulation": self.accumulation,
+            "recompute": self.recompute,
+        }
+
     @property
     def trains(self) -> bool:
         return self.mode == "train"

@@ -22,9 +22,6 @@ from archcost.tensors import TensorType
 MOST = 2**31 - 1
 """Of a batch, as of every size in a spec."""
 
-GAPS = 128
-"""What an allocator's gaps cost is of the order of a hundredth of the batch: where the search begins."""
-
 Make = Callable[[int, int | None], Timeline]
 """Batch and threads of the CPU → the timeline; without threads that of the tensors alone."""
 
@@ -153,7 +150,11 @@ def _uneven(line: Timeline) -> ArchcostError:
 
 
 def largest_batch(grown: Growth, profile: HardwareProfile) -> int:
-    """0 when not even one sample fits."""
+    """That fits, while one sample more does not; 0 when not even one sample fits.
+
+    By the bytes of tensors it is the largest. Where an allocator's gaps are in the way, what fits is not quite
+    monotone, and a batch between this and the tensors' bound may fit as well.
+    """
     most = _most(grown, profile)
     if most < 1:
         return 0
@@ -180,7 +181,7 @@ def largest_batch(grown: Growth, profile: HardwareProfile) -> int:
 def _excess(grown: Growth, batch: int, profile: HardwareProfile) -> int:
     """About how many samples too many that batch has; 0 when it fits."""
     if caches(profile):
-        return 0 if grown.fits(batch, profile) else max(1, batch // GAPS)
+        return 0 if grown.fits(batch, profile) else 1
     needed, _, fits, _ = grown.demand(batch, profile)
     return 0 if fits else max(1, (needed - room(profile)) * batch // needed)
 

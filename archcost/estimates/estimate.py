@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from archcost import hardware as profiles
+from archcost.costs.bands import band
 from archcost.costs.program import Role
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
@@ -87,12 +88,22 @@ class Estimate(Presentable):
         return None if self.grown is None else largest_batch(self.grown, self.hardware)
 
     @property
+    def band(self) -> tuple[int, int] | None:
+        """Bytes between which `allocated` lay where steps were measured; None where none was on such a device."""
+        errors = None if self.hardware.kind == "microcontroller" else band(torch_device(self.hardware))
+        if errors is None:
+            return None
+        lowest, highest = errors
+        return round(self.demand.allocated / (1 + highest)), round(self.demand.allocated / (1 + lowest))
+
+    @property
     def unknown(self) -> tuple[str, ...]:
         """What is not known, by the JSON's names."""
         memory = {
             "reserved_bytes": self.demand.reserved,
             "context_bytes": self.context,
             "max_batch": None if self.grown is None else 0,
+            "band": self.band,
         }
         return (*[f"memory.{name}" for name, value in memory.items() if value is None], "time")
 
@@ -102,16 +113,11 @@ class Estimate(Presentable):
         return self.demand.allocated - self.line.peak if not self.demand.flash else 0
 
     def to_dict(self) -> dict[str, Any]:
-        run = self.run
         return {
             "schema": "archcost.estimate/1",
             "network": self.network,
             "batch": self.batch,
-            "mode": run.mode,
-            "precision": run.precision,
-            "optimizer": run.optimizer,
-            "accumulation": run.accumulation,
-            "recompute": run.recompute,
+            **self.run.to_dict(),
             "hardware": self.hardware.name,
             "unknown": list(self.unknown),
             "memory": {
@@ -127,7 +133,7 @@ class Estimate(Presentable):
                 "max_batch": self.max_batch,
                 "recomputed_flops": self.line.recomputed_flops,
                 "status": "exact under assumptions",
-                "band": None,
+                "band": None if self.band is None else list(self.band),
             },
             "time": None,
         }

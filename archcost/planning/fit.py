@@ -143,16 +143,11 @@ class Fit(Presentable):
         return tuple([device.hardware.name for device in self.devices if device.problem is not None])
 
     def to_dict(self) -> dict[str, Any]:
-        run = self.run
         return {
             "schema": "archcost.fit/1",
             "network": self.network,
             "batch": self.batch,
-            "mode": run.mode,
-            "precision": run.precision,
-            "optimizer": run.optimizer,
-            "accumulation": run.accumulation,
-            "recompute": run.recompute,
+            **self.run.to_dict(),
             "vary": self.vary,
             "unknown": list(self.unknown),
             "fits": self.fits,

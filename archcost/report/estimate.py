@@ -132,18 +132,22 @@ def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, st
         yield "reserved", f"{size(estimate.demand.reserved)}, if memory had no end"
     if estimate.line.segments:
         yield "recomputed", f"{count(estimate.line.recomputed_flops)} FLOPs of forward, done again in backward"
-    if estimate.unknown:
-        yield "not known", ", ".join(UNKNOWN[name] for name in estimate.unknown)
+    unknown = [UNKNOWN[name] for name in estimate.unknown if name in UNKNOWN]  # the band has a line of its own
+    if unknown:
+        yield "not known", ", ".join(unknown)
     assumed = f"{ASSUMED_IN_TRAINING}, {ASSUMED}" if estimate.run.trains else f"evaluation mode, {ASSUMED}"
     yield "exact under assumptions", assumed
-    where = "the CPU" if torch_device(estimate.hardware) == "cpu" else "CUDA"
-    yield "band", f"not yet measured on {where}" if band is None else f"{size(band[0])} to {size(band[1])}"
+    where = "microcontrollers" if torch_device(estimate.hardware) == "cpu" else "CUDA"
+    told = f"{size(band[0])} to {size(band[1])} allocated, by the steps that were measured on a CPU" if band else None
+    yield "band", told or f"not yet measured on {where}"
 
 
 def _data(told: dict[str, Any]) -> Table:
     """Every number of the JSON by its name; one that is not known is empty."""
     memory = told["memory"]
-    plain = {name: value for name, value in memory.items() if not isinstance(value, dict | list)}
+    plain = {name: value for name, value in memory.items() if name not in ("by_role", "band")}
     settled = {name: value for name, value in told.items() if isinstance(value, str | int) and name != "schema"}
-    rows = {**settled, **plain, **{f"by_role.{role}": nbytes for role, nbytes in memory["by_role"].items()}}
+    roles = {f"by_role.{role}": nbytes for role, nbytes in memory["by_role"].items()}
+    low, high = memory["band"] or (None, None)
+    rows = {**settled, **plain, **roles, "band.low": low, "band.high": high}
     return Table((Column("quantity"), Column("value")), tuple(rows.items()))
