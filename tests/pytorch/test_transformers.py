@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import torch
 
 import archcost
 from archcost.costs.run import Run
 from archcost.pytorch import verify
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Beside networks of 40 KB, what kernels allocate a thread would decide; one thread's is modelled to the byte."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
 
 GPT = """
 name: tiny_gpt
