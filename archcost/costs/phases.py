@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple, get_args
 
-from archcost.costs.program import ROLES, Role
+from archcost.costs.program import Role
+from archcost.costs.tape import by_mark
 from archcost.costs.timeline import Timeline
 
 PhaseName = Literal["forward", "backward", "optimizer"]
@@ -32,7 +33,7 @@ def by_phase(line: Timeline) -> tuple[PhasePeak, ...]:
     worst: dict[PhaseName, PhasePeak] = {}
     for moment, name in zip(line.moments, _phase_of_marks(line), strict=True):
         if name is not None and (name not in worst or moment.peak > worst[name].peak):
-            worst[name] = PhasePeak(name, moment.peak, dict(zip(ROLES, moment.roles, strict=True)))
+            worst[name] = PhasePeak(name, moment.peak, moment.by_role)
     return tuple(worst.values())
 
 
@@ -41,10 +42,9 @@ def requested_by_phase(line: Timeline) -> dict[PhaseName, int]:
     sizes = line.requested
     worst: dict[PhaseName, int] = {}
     live = 0
-    ends = [mark.event for mark in line.marks[1:]] + [len(line.events)]
-    for mark, end, name in zip(line.marks, ends, _phase_of_marks(line), strict=True):
+    for (_, events), name in zip(by_mark(line.marks, line.events), _phase_of_marks(line), strict=True):
         most = live
-        for event in line.events[mark.event : end]:
+        for event in events:
             live += sizes[event] if event >= 0 else -sizes[~event]
             most = max(most, live)
         if name is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from archcost.costs.gradients import NOTHING, Needs, gradients_needed
 from archcost.costs.precision import Cast
@@ -22,16 +22,7 @@ from archcost.work import Operand
 Role = Literal[
     "weights", "gradients", "optimizer_state", "buffers", "inputs", "activations", "temporaries", "workspace"
 ]
-ROLES: tuple[Role, ...] = (
-    "weights",
-    "gradients",
-    "optimizer_state",
-    "buffers",
-    "inputs",
-    "activations",
-    "temporaries",
-    "workspace",
-)
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Held(NamedTuple):
@@ -92,6 +83,12 @@ class Op(NamedTuple):
     def is_copy(self) -> bool:
         """Autocast's copy of a weight of the node, not the node itself."""
         return self.name != self.node.name
+
+    @property
+    def forward_flops(self) -> int:
+        """Contraction and elementwise FLOPs; a copy of a weight has none."""
+        flops = [] if self.is_copy else [work.forward for work in self.node.facts.work]
+        return sum([each.contraction + each.elementwise for each in flops])
 
 
 @dataclass(frozen=True, slots=True)

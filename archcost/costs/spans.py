@@ -14,7 +14,7 @@ from typing import NamedTuple
 from archcost.costs.play import Segment
 from archcost.costs.program import Op, Program
 from archcost.costs.recompute import layer_of, overwrites
-from archcost.costs.tape import Mark, Tape
+from archcost.costs.tape import Mark, Tape, by_mark
 from archcost.keeping import Handed
 
 Play = Callable[[Program, Sequence[Segment]], Tape]
@@ -230,7 +230,7 @@ class _Checkpoint:
             self.stays -= spans.held[storage]
             if storage not in self.kept:
                 self._alive -= sizes[storage]
-        flops = forward_flops(op)
+        flops = op.forward_flops
         if op.saved:
             self.again = max(self._highest, last if op.runs_to_save else 0)
             self.flops = self._run + (flops if op.runs_to_save else 0)
@@ -274,18 +274,10 @@ class _Checkpoint:
         )
 
 
-def forward_flops(op: Op) -> int:
-    """Contraction and elementwise FLOPs; a copy of a weight has none."""
-    flops = [work.forward for work in op.node.facts.work] if not op.is_copy else []
-    return sum([each.contraction + each.elementwise for each in flops])
-
-
 def _moments(tape: Tape) -> Iterator[tuple[Mark, int, Sequence[int]]]:
     """Each with the bytes that live as it begins, and its events."""
     live = 0
-    ends = [mark.event for mark in tape.marks[1:]] + [len(tape.events)]
-    for mark, end in zip(tape.marks, ends, strict=True):
-        events = tape.events[mark.event : end]
+    for mark, events in by_mark(tape.marks, tape.events):
         yield mark, live, events
         live += sum([_change(tape, event) for event in events])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -26,6 +26,12 @@ class KernelRun(NamedTuple):
 
     call: Call
     direction: Direction
+
+
+def by_mark(marks: Sequence[Mark], events: Sequence[int]) -> Iterator[tuple[Mark, Sequence[int]]]:
+    """Every mark with the events up to the next."""
+    ends = [mark.event for mark in marks[1:]] + [len(events)]
+    return ((mark, events[mark.event : end]) for mark, end in zip(marks, ends, strict=True))
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ from archcost.costs.program import ROLES, Held, Program, Role, program
 from archcost.costs.reasons import Uses, why
 from archcost.costs.recompute import Names, located, segments
 from archcost.costs.run import Run
-from archcost.costs.tape import KernelRun, Mark, Phase, Tape
+from archcost.costs.tape import KernelRun, Mark, Phase, Tape, by_mark
 from archcost.errors import ArchcostError, listing
 from archcost.graph import ModelGraph, Port
 from archcost.keeping import Device
@@ -54,9 +54,12 @@ class Moment(NamedTuple):
     def __str__(self) -> str:
         return f"{self.phase} {self.name}".strip()
 
+    @property
+    def by_role(self) -> dict[Role, int]:
+        return dict(zip(ROLES, self.roles, strict=True))
+
     def to_dict(self) -> dict[str, Any]:
-        by_role = dict(zip(ROLES, self.roles, strict=True))
-        return {"phase": self.phase, "name": self.name, "peak_bytes": self.peak, "by_role": by_role}
+        return {"phase": self.phase, "name": self.name, "peak_bytes": self.peak, "by_role": self.by_role}
 
 
 class Alive(NamedTuple):
@@ -115,9 +118,7 @@ class Timeline(Presentable):
     @property
     def recomputed_flops(self) -> int:
         """Contraction and elementwise FLOPs that forward does again."""
-        again = [self.program.ops[op] for op in self.recomputed]
-        works = [work.forward for op in again if not op.is_copy for work in op.node.facts.work]
-        return sum([flops.contraction + flops.elementwise for flops in works])
+        return sum([self.program.ops[op].forward_flops for op in self.recomputed])
 
     @cached_property
     def moments(self) -> tuple[Moment, ...]:
@@ -132,7 +133,7 @@ class Timeline(Presentable):
     @property
     def by_role(self) -> dict[Role, int]:
         """At the peak. Adds up to it."""
-        return dict(zip(ROLES, self.highest.roles, strict=True))
+        return self.highest.by_role
 
     @cached_property
     def alive(self) -> tuple[Alive, ...]:
@@ -330,15 +331,14 @@ def _bursts(learned: Sequence[Held], run: Run, device: Device) -> Iterator[tuple
 
 def _moments(line: Timeline) -> Iterator[Moment]:
     """The peak of each moment, with its roles: those at the event that reaches it."""
-    sizes, storages, events = line.sizes, line.storages, line.events
+    sizes = line.sizes
     column = {role: index for index, role in enumerate(ROLES)}
-    columns = [column[held.role] for held in storages]
+    columns = [column[held.role] for held in line.storages]
     roles = [0] * len(ROLES)
     live = 0
-    ends = [mark.event for mark in line.marks[1:]] + [len(events)]
-    for mark, end in zip(line.marks, ends, strict=True):
+    for mark, events in by_mark(line.marks, line.events):
         most, at_most = live, tuple(roles)
-        for event in events[mark.event : end]:
+        for event in events:
             storage = event if event >= 0 else ~event
             change = sizes[storage] if event >= 0 else -sizes[storage]
             live += change

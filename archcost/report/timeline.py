@@ -108,7 +108,7 @@ def _bars(moments: Sequence[Moment], peak: int) -> Table:
 
 def _bar(moment: Moment, peak: int) -> str:
     """As long as the moment is high; its parts end where their sum does."""
-    roles = dict(zip(ROLES, moment.roles, strict=True))
+    roles = moment.by_role
     bar, live = "", 0
     for character, _, members in STACKED:
         live += sum(roles[role] for role in members)
