@@ -82,6 +82,11 @@ class Run:
         return {"amp-bf16": "bfloat16", "amp-fp16": "float16"}.get(self.precision)
 
     @property
+    def matmul_dtype(self) -> str:
+        """The dtype in which matrices are multiplied, by the names of a profile's rates."""
+        return self.autocast or self.weight_dtype or ("tf32" if self.precision == "tf32" else "float32")
+
+    @property
     def weight_dtype(self) -> str | None:
         """The dtype that every floating weight and input is turned into; None leaves them as declared."""
         return {"bf16": "bfloat16", "fp16": "float16"}.get(self.precision)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,16 +18,6 @@ from archcost.graph import build
 from archcost.hardware.profile import HardwareProfile
 from archcost.presentable import Presentable
 from archcost.spec import ModelSpec
-
-DTYPES: Mapping[str, str] = {
-    "fp32": "float32",
-    "tf32": "tf32",
-    "bf16": "bfloat16",
-    "fp16": "float16",
-    "amp-bf16": "bfloat16",
-    "amp-fp16": "float16",
-}
-"""By precision, the dtype in which matrices are multiplied."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +138,7 @@ def estimate(
     """
     profile = profiles.load(hardware) if isinstance(hardware, str) else hardware
     chosen = run or Run(**settings)
-    profile.rate(DTYPES[chosen.precision])
+    profile.rate(chosen.matmul_dtype)
 
     line, needs = step(build(spec, batch), chosen, profile)
     if is_automatic(chosen):

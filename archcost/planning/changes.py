@@ -26,13 +26,8 @@ PRICES: tuple[Price, ...] = get_args(Price)
 OPTIMIZERS: tuple[Optimizer, ...] = ("adamw-8bit", "adafactor", "sgd-momentum", "sgd")
 """From the nearest to Adam to the furthest from it."""
 
-PRECISIONS: tuple[tuple[Precision, str], ...] = (
-    ("amp-bf16", "bfloat16"),
-    ("amp-fp16", "float16"),
-    ("bf16", "bfloat16"),
-    ("fp16", "float16"),
-)
-"""With the dtype of which the device must have a rate. Autocast keeps the weights in float32."""
+PRECISIONS: tuple[Precision, ...] = ("amp-bf16", "amp-fp16", "bf16", "fp16")
+"""Autocast keeps the weights in float32. The device must have a rate for the dtype."""
 
 IMPLEMENTATIONS: tuple[OptimizerImpl, ...] = ("fused", "loop")
 
@@ -116,8 +111,10 @@ def precisions(run: Run, profile: HardwareProfile) -> Iterator[Option]:
     if run.weight_dtype is not None:
         return
     rates = profile.rates.known()
-    for place, (precision, dtype) in enumerate(PRECISIONS, 1):
-        if dtype not in rates or (run.autocast is not None and precision.startswith("amp-")):
+    for place, precision in enumerate(PRECISIONS, 1):
+        if Run(precision=precision).matmul_dtype not in rates or (
+            run.autocast is not None and precision.startswith("amp-")
+        ):
             continue
         if precision == "fp16" and run.trains:  # gradients vanish in float16 without float32 weights
             continue

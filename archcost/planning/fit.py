@@ -17,7 +17,7 @@ from archcost.errors import ArchcostError, listing
 from archcost.estimates.automatic import is_automatic
 from archcost.estimates.batches import Binding, Bound, Growth, Make, growth, threads_of
 from archcost.estimates.demand import Demand, caches, torch_device, workspace
-from archcost.estimates.estimate import DTYPES, Estimate
+from archcost.estimates.estimate import Estimate
 from archcost.graph import build
 from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
@@ -176,7 +176,7 @@ def fit(
     if twice:
         raise ArchcostError("a device is named twice", expected="each device once", found=listing(twice, 3))
     for profile in named:
-        profile.rate(DTYPES[chosen.precision])
+        profile.rate(chosen.matmul_dtype)
     if is_automatic(chosen) and not named:
         raise ArchcostError(
             "recompute: auto searches for the checkpoints of one device after another",
@@ -202,7 +202,7 @@ class _Answers:
         build(spec, batch)  # refuses a batch that is none
 
     def on(self, profile: HardwareProfile) -> DeviceFit:
-        dtype = DTYPES[self.run.precision]
+        dtype = self.run.matmul_dtype
         if dtype not in profile.rates.known():
             return DeviceFit(profile, self.batch, problem=f"no rate for {dtype}")
         if is_automatic(self.run):
