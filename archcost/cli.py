@@ -23,6 +23,7 @@ from archcost.options import (
     add_parser,
     add_run,
     add_settings,
+    changed_settings,
     depth,
     run_of,
 )
@@ -290,14 +291,16 @@ def fit(options: argparse.Namespace) -> tuple[str, int]:
 
 
 def verify(options: argparse.Namespace) -> tuple[str, int]:
+    given = run_of(options)
+    if not options.measure and (changed := changed_settings(given)):
+        raise ArchcostError("no step is run", expected="--measure with settings of one", found=", ".join(changed))
     spec = _spec(options.network, options)
     if options.strict:
         _cost(options.network, options)
     from archcost import pytorch
 
-    result = pytorch.verify(
-        spec, device=options.device, batch=options.batch, run=run_of(options) if options.measure else None
-    )
+    run = given if options.measure else None
+    result = pytorch.verify(spec, device=options.device, batch=options.batch, run=run)
     return _render(result, options), 0 if result.ok else 1
 
 

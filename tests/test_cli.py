@@ -279,6 +279,14 @@ class TestVerify:
         assert code == 0
         assert re.search(r"FLOPs backward +1,188,800 +1,188,800 +7 of 7", out)  # 2 · 594,400, as summary mlp has them
 
+    def test_settings_of_a_step_without_one(self, capsys: Capture) -> None:
+        code, out, err = run(capsys, "verify", "mlp", "--optimizer-impl", "loop", "--no-in-place")
+        assert (code, out) == (2, "")
+        assert err == (
+            "archcost: no step is run\n  expected: --measure with settings of one\n"
+            "  found: --optimizer-impl, --in-place\n"
+        )
+
     def test_disagreement(self, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("torch")
         pytest.importorskip("fvcore")

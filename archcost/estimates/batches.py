@@ -7,23 +7,24 @@ searched below.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from archcost.costs.cpu_kernels import Call, Direction, own_memory
-from archcost.costs.timeline import Timeline, highest
+from archcost.costs.run import Run
+from archcost.costs.timeline import Timeline, highest, timeline
 from archcost.errors import ArchcostError
 from archcost.estimates.demand import Demand, Played, caches, demand, fits_at, workspace
+from archcost.graph import build
 from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
+from archcost.keeping import Device
+from archcost.spec import ModelSpec
 from archcost.tensors import TensorType
 
 MOST = 2**31 - 1
 """Of a batch, as of every size in a spec."""
-
-Make = Callable[[int, int | None], Timeline]
-"""Batch and threads of the CPU → the timeline; without threads that of the tensors alone."""
 
 
 class Bound(NamedTuple):
@@ -67,14 +68,17 @@ def _grown(second: TensorType, third: TensorType, batch: int) -> TensorType:
 class Growth:
     """A network's step at every batch: the size of each tensor is `base` + `slope`·N."""
 
-    make: Make
+    spec: ModelSpec
     line: Timeline
     """At two samples."""
     played: Played
     base: tuple[int, ...]
     slope: tuple[int, ...]
     kernels: Mapping[int, GrowingRun]
-    trains: bool
+
+    @property
+    def trains(self) -> bool:
+        return self.line.run.trains
 
     def sizes(self, batch: int, threads: int | None = None) -> list[int]:
         """Of the storages by number, in bytes. Without threads the CPU's kernels allocate nothing."""
@@ -88,7 +92,7 @@ class Growth:
         """One sample is played by itself: layers may keep or copy other tensors than of several."""
         threads = threads_of(profile)
         if batch == 1:
-            line = self.make(1, threads)
+            line = timeline(build(self.spec, 1), self.line.run, self.line.device, threads)
             return demand(Played.of(line), line.requested, profile, self.trains)
         return demand(self.played, self.sizes(batch, threads), profile, self.trains)
 
@@ -122,9 +126,9 @@ class Growth:
         return _envelope(found)
 
 
-def growth(make: Make) -> Growth:
+def growth(spec: ModelSpec, run: Run, device: Device) -> Growth:
     """From two batches, and a third that must lie on their line. Raises ArchcostError where it does not."""
-    second, third, fifth = (make(batch, 1) for batch in (2, 3, 5))
+    second, third, fifth = (timeline(build(spec, batch), run, device, 1) for batch in (2, 3, 5))
     if second.events != third.events:
         raise _uneven(second)
     twos, threes = (_tensors(line) for line in (second, third))
@@ -134,7 +138,7 @@ def growth(make: Make) -> Growth:
         storage: GrowingRun(run.call, third.kernels[storage].call, run.direction)
         for storage, run in second.kernels.items()
     }
-    grown = Growth(make, second, Played.of(second), base, slope, kernels, second.run.trains)
+    grown = Growth(spec, second, Played.of(second), base, slope, kernels)
     if grown.sizes(5) != _tensors(fifth):
         raise _uneven(second)
     return grown

@@ -53,7 +53,7 @@ class Played:
 
     @classmethod
     def of(cls, line: Timeline) -> Played:
-        begin = line.marks[1].event if len(line.marks) > 1 else len(line.events)
+        begin = line.marks[1].event
         before = line.events[:begin]
         state = tuple([each for each in before if line.storages[each].role == "optimizer_state"])
         updates = [mark.event for mark in line.marks if mark.phase in ("optimizer", "after")]

@@ -10,7 +10,7 @@ from archcost import hardware as profiles
 from archcost.costs.bands import band
 from archcost.costs.program import Role
 from archcost.costs.run import Run
-from archcost.costs.timeline import Timeline, timeline
+from archcost.costs.timeline import Timeline
 from archcost.estimates.automatic import is_automatic, step
 from archcost.estimates.batches import Growth, growth, largest_batch
 from archcost.estimates.demand import Demand, Played, torch_device, workspace
@@ -141,10 +141,5 @@ def estimate(
     profile.rate(chosen.matmul_dtype)
 
     line, needs = step(build(spec, batch), chosen, profile)
-    if is_automatic(chosen):
-        return Estimate(line, profile, needs, None)
-
-    def make(samples: int, threads: int | None) -> Timeline:
-        return timeline(build(spec, samples), chosen, torch_device(profile), threads)
-
-    return Estimate(line, profile, needs, growth(make))
+    grown = None if is_automatic(chosen) else growth(spec, chosen, torch_device(profile))
+    return Estimate(line, profile, needs, grown)

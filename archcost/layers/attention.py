@@ -11,7 +11,7 @@ from pydantic import Field
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import OUTPUT, Input, Own, Saved, Scratch, Setting, excess, statistic
-from archcost.layers.base import Arity, Flag, Layer, Number, require_floating
+from archcost.layers.base import Arity, Flag, Layer, Number, require_floating, require_rank
 from archcost.layouts import Layout, like, strides_of, view
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.work import Contraction, Elementwise, Shared, Work
@@ -50,8 +50,7 @@ class ScaledDotProductAttention(Layer):
     def output_types(self, inputs: Tensors) -> Tensors:
         query, key, value = inputs[:3]
         for tensor in inputs[:3]:
-            if tensor.rank != 4:
-                raise ShapeError("needs 4 axes", expected="(batch, heads, positions, features)", found=str(tensor))
+            require_rank(tensor, 4, "(batch, heads, positions, features)")
         require_floating(inputs[:3])
         batch, heads, positions, features = query.shape
         groups = key.shape[1] if self.enable_gqa and heads % key.shape[1] == 0 else heads

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import Input, Own, Saved, Scratch, Setting, excess
-from archcost.layers.base import Arity, Layer, require_floating
+from archcost.layers.base import Arity, Layer, require_floating, require_rank
 from archcost.layouts import Layout, Shape, strides_of, view
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Contraction, Work
@@ -56,8 +56,7 @@ class Bmm(Product):
     def output_types(self, inputs: Tensors) -> Tensors:
         left, right = inputs
         for tensor in inputs:
-            if tensor.rank != 3:
-                raise ShapeError("needs 3 axes", expected="(batch, rows, columns)", found=str(tensor))
+            require_rank(tensor, 3, "(batch, rows, columns)")
         if left.shape[0] != right.shape[0]:
             raise ShapeError(
                 "inputs have different batches", expected=str(left.shape[0]), found=f"{left} and {right}", hint="matmul"

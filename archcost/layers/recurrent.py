@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar, Literal, NamedTuple
 
-from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import INPUT, OUTPUT, Own, Saved, Setting, Stored
-from archcost.layers.base import Flag, Size, Weight, WeightedLayer, require_floating
+from archcost.layers.base import Flag, Size, Weight, WeightedLayer, require_floating, require_rank
 from archcost.layouts import Layout, laid, strides_of, view
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Contraction, Elementwise, Operand, Shared, Work
@@ -49,9 +48,7 @@ class Recurrent(WeightedLayer):
     def output_types(self, inputs: Tensors) -> Tensors:
         source = inputs[0]
         require_floating(inputs)
-        if source.rank != 3:
-            expected = "(batch, positions, features)" if self.batch_first else "(positions, batch, features)"
-            raise ShapeError("needs 3 axes", expected=expected, found=str(source))
+        require_rank(source, 3, "(batch, positions, features)" if self.batch_first else "(positions, batch, features)")
         hidden = TensorType((*source.shape[:2], self.directions * self.hidden_size), source.dtype)
         return (hidden, *[self._last(inputs)] * self.states)
 

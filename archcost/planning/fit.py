@@ -12,10 +12,9 @@ from typing import Any
 from archcost import hardware as profiles
 from archcost.costs.checkpoints import OverBudgetError
 from archcost.costs.run import Run
-from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError, listing
 from archcost.estimates.automatic import is_automatic
-from archcost.estimates.batches import Binding, Bound, Growth, Make, growth, threads_of
+from archcost.estimates.batches import Binding, Bound, Growth, growth, threads_of
 from archcost.estimates.demand import Demand, caches, torch_device, workspace
 from archcost.estimates.estimate import Estimate
 from archcost.graph import build
@@ -80,8 +79,7 @@ class DeviceFit:
         flash = self.hardware.flash
         if flash is not None and stored > int(flash.amount):
             return int(flash.amount) - stored
-        context = 0 if self.hardware.context is None else int(self.hardware.context.amount)
-        return self.hardware.memory.capacity - context - (reserved if fits and reserved is not None else allocated)
+        return room(self.hardware) - (reserved if fits and reserved is not None else allocated)
 
     @property
     def bound_batch(self) -> int:
@@ -244,11 +242,5 @@ class _Answers:
 
     def _growth(self, device: Device) -> Growth:
         if device not in self.grown:
-            self.grown[device] = growth(self._make(device))
+            self.grown[device] = growth(self.spec, self.run, device)
         return self.grown[device]
-
-    def _make(self, device: Device) -> Make:
-        def make(batch: int, threads: int | None) -> Timeline:
-            return timeline(build(self.spec, batch), self.run, device, threads)
-
-        return make

@@ -341,7 +341,9 @@ class ModelSpec(BaseModel):
 
         from archcost.spec.dump import SpecDumper
 
-        return yaml.dump(self.to_dict(), Dumper=SpecDumper, sort_keys=False, allow_unicode=True, width=120)
+        return yaml.dump(  # pyright: ignore[reportUnknownMemberType]
+            self.to_dict(), Dumper=SpecDumper, sort_keys=False, allow_unicode=True, width=120
+        )
 
 
 Repeat.model_rebuild()
