@@ -122,11 +122,17 @@ def parse(text: str, file: str, *, instead_of_alias: str | None = None) -> tuple
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
+        if error.problem == "exceeded maximum nesting depth":  # libyaml reads ahead, and has a limit of its own
+            raise _too_deep(place) from None
         is_tab = mark is not None and text[mark.index : mark.index + 1] == "\t"
         hint = (
             "spaces instead of the tab" if is_tab else "look at indentation, brackets and quotes, here and just above"
         )
         raise SpecError(f"not valid YAML: {error.problem}", hint=hint, place=place) from None
+
+
+def _too_deep(place: Place) -> ReadError:
+    return ReadError("nested too deeply", expected=f"at most {DEEPEST} levels", found="more", place=place)
 
 
 def plain_scalar(text: str) -> Any:
@@ -183,7 +189,7 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event)
         if len(path) >= DEEPEST:
-            raise self.refuse(event, "nested too deeply", expected=f"at most {DEEPEST} levels", found="more")
+            raise _too_deep(Place(*self.mark(event)))
         return self.sequence(path) if isinstance(event, yaml.SequenceStartEvent) else self.mapping(path)
 
     def sequence(self, path: Path) -> list[Any]:

@@ -64,7 +64,8 @@ def _reached(graph: ModelGraph) -> set[str]:
     """Layers from which floating tensors lead to an output of the network, and so to the loss, if there is one."""
     if graph.spec.loss == "none":
         return set()
-    reached = {node.name for node in graph.outputs if node.output_types[0].is_floating}
+    returned = zip(graph.outputs, graph.returned, strict=True)
+    reached = {port.producer for port, tensor in returned if tensor.is_floating}
     for node in reversed(graph.nodes):
         if node.name in reached:
             for index, (port, tensor) in enumerate(zip(node.inputs, node.input_types, strict=True)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
@@ -82,26 +82,39 @@ def with_loss(graph: ModelGraph) -> ModelGraph:
     Scalars that the network puts out are added, one after the other in the order of the outputs. The same graph when
     `spec.loss` is none, or nothing can be summed.
     """
-    returned = [node for node in graph.outputs if node.output_types[0].is_floating]
+    returned = [Term(*end) for end in zip(graph.outputs, graph.returned, strict=True) if end[1].is_floating]
     if graph.spec.loss == "none" or not returned:
         return graph
     nodes: list[Node] = []
     inputs = dict(graph.inputs)
-    total: Node | None = None
-    for node in returned:
-        term = node
-        if node.output_types[0].rank > 0:
-            target = _target(graph.spec.loss, node.output_types[0])
+    total: Term | None = None
+    for output in returned:
+        term = output
+        if output.tensor.rank > 0:
+            target = _target(graph.spec.loss, output.tensor)
             inputs |= {LABELS: target} if target else {}
-            term = _node(f"({graph.spec.loss} of {node.name})", _loss(graph.spec.loss), (node,), target)
-            nodes.append(term)
+            nodes.append(_node(f"({graph.spec.loss} of {output.port})", _loss(graph.spec.loss), (output,), target))
+            term = _result(nodes[-1])
         if total is not None:
-            term = _node(f"(loss up to {node.name})", Total(), (total, term), None)
-            nodes.append(term)
+            nodes.append(_node(f"(loss up to {output.port})", Total(), (total, term), None))
+            term = _result(nodes[-1])
         total = term
     if nodes:
         nodes[-1] = nodes[-1]._replace(name=LOSS)
-    return ModelGraph(graph.spec, graph.batch, inputs, (*graph.nodes, *nodes))
+        total = _result(nodes[-1])
+    assert total is not None  # of at least one output
+    return ModelGraph(graph.spec, graph.batch, inputs, (*graph.nodes, *nodes), (total.port,))
+
+
+class Term(NamedTuple):
+    """A tensor on the way to the loss, and who makes it."""
+
+    port: Port
+    tensor: TensorType
+
+
+def _result(node: Node) -> Term:
+    return Term(Port(node.name), node.output_types[0])
 
 
 def _loss(loss: str) -> Layer:
@@ -123,8 +136,8 @@ def _target(loss: str, output: TensorType) -> TensorType | None:
     return TensorType((output.shape[0], *output.shape[2:]), "int64")
 
 
-def _node(name: str, layer: Layer, reads: tuple[Node, ...], target: TensorType | None) -> Node:
-    ports = tuple(Port(node.name) for node in reads) + ((Port(LABELS),) if target else ())
-    inputs = tuple(node.output_types[0] for node in reads) + ((target,) if target else ())
+def _node(name: str, layer: Layer, reads: tuple[Term, ...], target: TensorType | None) -> Node:
+    ports = tuple(term.port for term in reads) + ((Port(LABELS),) if target else ())
+    inputs = tuple(term.tensor for term in reads) + ((target,) if target else ())
     outputs = layer.output_types(inputs)
     return Node(name, layer, ports, Facts(inputs, outputs, (), layer.work(inputs, outputs), None), True)

@@ -78,7 +78,7 @@ class _Retyping:
     def graph(self) -> ModelGraph:
         for node in self.source.nodes:
             self._add(node)
-        return ModelGraph(self.source.spec, self.source.batch, self.inputs, tuple(self.nodes))
+        return ModelGraph(self.source.spec, self.source.batch, self.inputs, tuple(self.nodes), self.source.outputs)
 
     def _declared(self, tensor: TensorType) -> TensorType:
         return TensorType(tensor.shape, self.all) if self.all and tensor.is_floating else tensor

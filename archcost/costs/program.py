@@ -180,8 +180,8 @@ class _Writer:
 
     def _root(self) -> int | None:
         """The place of the gradient that backward starts with: that of the one scalar at the end."""
-        ends = [node for node in self.graph.outputs if self.needs.get(node.name, NOTHING).operands]
-        return self._place(Port(ends[-1].name)) if ends else None
+        ends = [port for port in self.graph.outputs if self.needs.get(port.producer, NOTHING).operands]
+        return self._place(ends[-1]) if ends else None
 
     def _number(self, storage: Storage) -> int:
         if storage not in self.numbers:

@@ -219,7 +219,7 @@ def timeline(
     """
     graph = with_in_place(graph, run.in_place)
     lossy = with_loss(graph) if run.trains else graph
-    returned = [Port(node.name) for node in graph.outputs]
+    returned = list(graph.outputs)
     if lossy is not graph:
         returned.append(Port(lossy.nodes[-1].name))
     cast = with_precision(lossy, run, device)

@@ -29,7 +29,7 @@ MOST_TENSORS = 200_000
 
 def build(spec: ModelSpec, batch: int = 1) -> ModelGraph:
     """The network with the shapes of `batch` samples. Raises SpecError or ShapeError at the layer at fault."""
-    return assemble(spec, wire(spec), batch)
+    return assemble(spec, wire(spec).layers, batch)
 
 
 def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelGraph:
@@ -58,7 +58,13 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
         types[wired.name] = node.output_types
         nodes.append(node)
     _check_shared(spec, nodes)
-    graph = ModelGraph(spec, batch, inputs, tuple(nodes))
+    outputs = wire(spec).outputs
+    for index, port in enumerate(outputs):
+        try:
+            _output(port, types, "outputs")
+        except ShapeError as error:
+            raise error.at(layer=spec.name, place=spec.source.place(("outputs", index))) from None
+    graph = ModelGraph(spec, batch, inputs, tuple(nodes), outputs)
     check_loss(graph)
     return graph
 
@@ -122,11 +128,11 @@ def _told_of_producers(found: str | None, ports: tuple[Port, ...], tensors: Tens
     return told.replace(first, named) if told.endswith(first) else f"{told}, from {named}"
 
 
-def _output(port: Port, types: dict[str, Tensors]) -> TensorType:
+def _output(port: Port, types: dict[str, Tensors], field: str = "inputs") -> TensorType:
     outputs = types[port.producer]
     if port.output >= len(outputs):
         raise ShapeError(
-            f"inputs name an output that {port.producer} does not have",
+            f"{field} name an output that {port.producer} does not have",
             expected=f"{port.producer} or {port.producer}:1 to {port.producer}:{len(outputs) - 1}"
             if len(outputs) > 1
             else f"{port.producer}, which has one output",

@@ -17,7 +17,7 @@ def check_loss(graph: ModelGraph) -> None:
     loss = graph.spec.loss
     if loss not in SUITED or not graph.nodes:
         return
-    outputs = [(node.name, node.output_types[0]) for node in graph.outputs]
+    outputs = list(zip(graph.outputs, graph.returned, strict=True))
     compared = [tensor for _, tensor in outputs if tensor.rank > 0]
     suits = len(compared) == 1 and compared[0].is_floating
     if suits and loss == "cross_entropy":

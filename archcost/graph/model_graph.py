@@ -85,16 +85,19 @@ class ModelGraph:
     batch: int
     inputs: Mapping[str, TensorType]
     nodes: tuple[Node, ...]
+    outputs: tuple[Port, ...]
+    """What the network returns, and the loss sums."""
 
     @property
     def name(self) -> str:
         return self.spec.name
 
     @cached_property
-    def outputs(self) -> tuple[Node, ...]:
-        """Layers that nobody reads: what the network returns, and the loss sums."""
-        read = {port.producer for node in self.nodes for port in node.inputs}
-        return tuple(node for node in self.nodes if node.name not in read)
+    def returned(self) -> tuple[TensorType, ...]:
+        """The tensors of `outputs`."""
+        made = {name: (tensor,) for name, tensor in self.inputs.items()}
+        made |= {node.name: node.output_types for node in self.nodes}
+        return tuple([made[port.producer][port.output] for port in self.outputs])
 
     @cached_property
     def nx(self) -> nx.DiGraph[str]:

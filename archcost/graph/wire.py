@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Unpack
 
 from archcost.errors import Details, SpecError, nearest, shorten
-from archcost.graph.expand import Alias, Placed, expand
+from archcost.graph.expand import Alias, Placed, Scope, expand
 from archcost.graph.model_graph import Port, SharedWeight
 from archcost.layers import Layer, WeightedLayer
 from archcost.plain import Path
@@ -28,19 +28,26 @@ class Wired(NamedTuple):
     path: Path
 
 
-_KNOWN: dict[int, tuple[Wired, ...]] = {}
+class Wiring(NamedTuple):
+    """Every layer in order of execution, and what the network returns."""
+
+    layers: tuple[Wired, ...]
+    outputs: tuple[Port, ...]
+
+
+_KNOWN: dict[int, Wiring] = {}
 """By the identity of a spec, as long as it lives. Building it again, for another batch, need not wire it again."""
 
 
-def wire(spec: ModelSpec) -> tuple[Wired, ...]:
+def wire(spec: ModelSpec) -> Wiring:
     """Every layer with its inputs found. Raises SpecError for a name that is unknown, doubled, or comes later."""
     if id(spec) not in _KNOWN:
-        _KNOWN[id(spec)] = tuple(_wire(spec))
+        _KNOWN[id(spec)] = _wire(spec)
         weakref.finalize(spec, _KNOWN.pop, id(spec))
     return _KNOWN[id(spec)]
 
 
-def _wire(spec: ModelSpec) -> list[Wired]:
+def _wire(spec: ModelSpec) -> Wiring:
     steps = expand(spec)
     names = _Names(spec, steps)
     previous = Port(next(iter(spec.inputs)))
@@ -61,7 +68,13 @@ def _wire(spec: ModelSpec) -> list[Wired]:
         wired.append(Wired(step.name, step.layer, inputs, trainable, shared, step.path))
         names.known[step.name] = ()
         previous = Port(step.name)
-    return wired
+    return Wiring(tuple(wired), _unread(wired) if spec.outputs is None else names.returned(spec.outputs))
+
+
+def _unread(wired: Sequence[Wired]) -> tuple[Port, ...]:
+    """The first output of every layer that nobody reads."""
+    read = {port.producer for layer in wired for port in layer.inputs}
+    return tuple([Port(layer.name) for layer in wired if layer.name not in read])
 
 
 class _Names:
@@ -90,6 +103,12 @@ class _Names:
             if full in self.known:
                 return self._select(full, index, reader)
         raise self._missing(name, reader)
+
+    def returned(self, references: Sequence[str]) -> tuple[Port, ...]:
+        """What the network's `outputs` name, where every layer is known."""
+        top = Scope("", None, True)
+        asking = ((Alias("outputs", top, (name,), ("outputs", index)), name) for index, name in enumerate(references))
+        return tuple([self.look_up(name, reader)[0] for reader, name in asking])
 
     def _select(self, full: str, index: str, reader: Placed | Alias) -> tuple[Port, ...]:
         ports = self.known[full]

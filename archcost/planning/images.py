@@ -36,7 +36,7 @@ def with_side(spec: ModelSpec, size: int) -> ModelSpec:
 def sided(spec: ModelSpec, batch: int) -> Callable[[int], ModelGraph]:
     """Side → the network."""
     _require_image(spec)
-    return lambda size: assemble(with_side(spec, size), wire(spec), batch)
+    return lambda size: assemble(with_side(spec, size), wire(spec).layers, batch)
 
 
 def _image(spec: ModelSpec) -> str | None:

@@ -166,7 +166,7 @@ class _Finder:
         """Raises SpecError where no such network is."""
         if (size, batch) not in self.graphs:
             spec = self.spec if size is None else with_side(self.spec, size)
-            self.graphs[size, batch] = assemble(spec, wire(self.spec), batch)
+            self.graphs[size, batch] = assemble(spec, wire(self.spec).layers, batch)
         return self.graphs[size, batch]
 
     def attempt(self, case: Case) -> Trial | None:

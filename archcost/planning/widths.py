@@ -26,7 +26,7 @@ def widened(spec: ModelSpec, batch: int) -> Callable[[int], ModelGraph]:
     follows its input. Numbers are rounded to multiples of all the groups in the network, of which there is one at
     least. Raises ArchcostError, with the layer, for a network that cannot be scaled so.
     """
-    layers = wire(spec)
+    layers = wire(spec).layers
     scaling = _scaling(build(spec, batch), layers)
 
     def make(percent: int) -> ModelGraph:
@@ -120,7 +120,7 @@ def _groups(graph: ModelGraph) -> Iterator[int]:
 def _last(graph: ModelGraph) -> set[str]:
     """Layers that set the channels or features of what the network returns: nothing mixes them afterwards."""
     nodes = {node.name: node for node in graph.nodes}
-    waiting = [node.name for node in graph.outputs]
+    waiting = [port.producer for port in graph.outputs]
     seen: set[str] = set()
     while waiting:
         name = waiting.pop()

@@ -33,8 +33,8 @@ def build(spec: ModelSpec, device: str = "cpu") -> Network:
     Raises ArchcostError when torch refuses a layer or the device.
     """
     require_device(device)
-    wired = wire(spec)
-    network = Network(tuple(spec.inputs), _steps(wired), _outputs(wired))
+    wired, outputs = wire(spec)
+    network = Network(tuple(spec.inputs), _steps(wired, outputs), outputs)
     values = {Port(name): tensor for name, tensor in zeros(spec, BATCH, "meta").items()}
     made: dict[str, nn.Module] = {}
     for layer in wired:
@@ -117,14 +117,8 @@ def _module(layer: Wired, inputs: tuple[Tensor, ...], device: str) -> nn.Module:
     return module.requires_grad_(layer.trainable)
 
 
-def _outputs(wired: Sequence[Wired]) -> tuple[Port, ...]:
-    """The first output of every layer that nobody reads."""
-    read = {port.producer for layer in wired for port in layer.inputs}
-    return tuple(Port(layer.name) for layer in wired if layer.name not in read)
-
-
-def _steps(wired: Sequence[Wired]) -> tuple[Step, ...]:
-    last_reader = {port: layer.name for layer in wired for port in layer.inputs}
+def _steps(wired: Sequence[Wired], outputs: Sequence[Port]) -> tuple[Step, ...]:
+    last_reader = {port: layer.name for layer in wired for port in layer.inputs if port not in outputs}
     frees: dict[str, list[Port]] = {}
     for port, reader in last_reader.items():
         frees.setdefault(reader, []).append(port)

@@ -299,6 +299,8 @@ class ModelSpec(BaseModel):
     parameters: Parameters = {}
     blocks: Annotated[dict[Name, Block], BeforeValidator(check_blocks)] = {}
     layers: Entries
+    outputs: tuple[Reference, ...] | None = Field(default=None, min_length=1)
+    """What the network returns, and the loss sums; where nothing is said, what no layer reads."""
 
     _source: Source = PrivateAttr(default=Source(""))
 

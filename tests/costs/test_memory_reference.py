@@ -116,7 +116,7 @@ def graph_of(net: Net, stride_first: bool = False) -> ModelGraph:
 
 def with_stride_first(spec: ModelSpec) -> ModelGraph:
     """Bottlenecks as in the paper's own code: the stride in the first 1×1 convolution, not in the 3×3."""
-    layers = list(wire(spec))
+    layers = list(wire(spec).layers)
     for index, wired in enumerate(layers):
         if wired.name.endswith("conv2") and getattr(wired.layer, "stride", 1) == 2:
             conv1 = max(at for at, other in enumerate(layers[:index]) if other.name.endswith("conv1"))

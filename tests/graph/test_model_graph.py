@@ -9,6 +9,7 @@ import pytest
 
 import archcost
 from archcost import ArchcostError, ModelSpec
+from archcost.graph import Port
 from archcost.layers import Add, Linear, ReLU, Split
 from archcost.spec import InputSpec, Repeat
 from tests.graph.wiring import LINEAR, graph
@@ -43,14 +44,46 @@ def test_inputs_of_several_dtypes():
 
 
 def test_outputs_are_what_nobody_reads():
-    assert [node.name for node in graph(BRANCHED).outputs] == ["add1"]
+    assert graph(BRANCHED).outputs == (Port("add1"),)
     two = graph(f"[{{type: relu, name: stem}}, {LINEAR}, {{type: tanh, inputs: [stem]}}]")
-    assert [node.name for node in two.outputs] == ["fc1", "tanh1"]
+    assert two.outputs == (Port("fc1"), Port("tanh1"))
 
 
 def test_a_pool_whose_indices_alone_are_read_is_no_output():
     layers = "[{type: max_pool1d, kernel_size: 2, return_indices: true}, {type: identity, inputs: ['pool1:1']}]"
-    assert [node.name for node in graph(layers, inputs="{x: [3, 8]}").outputs] == ["identity1"]
+    assert graph(layers, inputs="{x: [3, 8]}").outputs == (Port("identity1"),)
+
+
+OUTPUTS = """
+name: returning
+input: [4, 6]
+outputs: [stem, "pieces:1"]
+layers:
+  - {type: linear, name: stem, out_features: 5, bias: false}
+  - {type: linear, name: top, out_features: 3, bias: false}
+  - {type: split, name: pieces, split_size: 1, dim: 2}
+  - {type: linear, name: nowhere, out_features: 7, bias: false, inputs: [stem]}
+"""
+
+
+def test_outputs_as_the_spec_names_them():
+    found = archcost.build(archcost.loads(OUTPUTS), batch=2)
+    assert found.outputs == (Port("stem"), Port("pieces", 1))
+    assert [tensor.shape for tensor in found.returned] == [(2, 4, 5), (2, 4, 1)]
+    nowhere = archcost.cost(found).layers[-1]
+    assert nowhere.flops.forward.contraction == 2 * 8 * 5 * 7  # 2·4 rows
+    assert nowhere.flops.backward.contraction == 0  # no loss reaches it
+
+
+def test_an_output_of_a_block():
+    text = """
+name: returning
+input: [4]
+blocks: {twice: {layers: [{type: relu, name: first}, {type: tanh, name: second}]}}
+outputs: [twice1, twice1.first]
+layers: [{block: twice}, {type: sigmoid}]
+"""
+    assert archcost.build(archcost.loads(text)).outputs == (Port("twice1.second"), Port("twice1.first"))
 
 
 def test_a_network_of_no_layers():

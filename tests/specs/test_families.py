@@ -152,6 +152,6 @@ def test_a_tied_autoencoder_works_as_much_as_a_free_one():
 def test_a_sparse_autoencoder_computes_both_terms_of_its_loss():
     sparse, free = costed("autoencoder_sparse"), costed("autoencoder")
     assert [layer.name for layer in sparse.layers if layer not in free.layers][-2:] == ["error", "sparsity"]
-    assert [node.name for node in sparse.graph.outputs] == ["error", "sparsity"]
+    assert [port.producer for port in sparse.graph.outputs] == ["error", "sparsity"]
     assert [str(port) for port in sparse.layers[-1].node.inputs] == ["code"]
     assert (sparse.parameters, sparse.macs) == (free.parameters, free.macs)
