@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 from archcost.costs.gradients import NOTHING, Needs, gradients_needed
-from archcost.costs.precision import Cast
+from archcost.costs.precision import AutocastCopy
 from archcost.costs.storages import Kept, Passing, Storage, copied, copy_owner, kept
 from archcost.graph import ModelGraph, Node, Port
 from archcost.keeping import NO_SCRATCH, Device, Handed, Own, Scratch
@@ -153,7 +153,7 @@ class _Writer:
         read: list[int] = []
         for node in self.graph.nodes:
             read += map(self._at, ends.get(node.name, ()))
-            if isinstance(node.layer, Cast):  # what it reads lives until the layer that it casts for is done
+            if isinstance(node.layer, AutocastCopy):  # what it reads lives until the layer that it casts for is done
                 casts.append(self._op(node, (), ()))
                 continue
             # Arguments are cast from the last to the first: bias, weight, input (as compiled by GCC).
@@ -209,7 +209,7 @@ class _Writer:
             role: Role = "buffers" if weight.is_buffer else "weights"
             number = self.numbers[storage] = self._add(Held(node.name, role, weight.name, tensor))
             self.resident.append(number)
-            if self.kept.places[Port(node.name)] == storage:
+            if not weight.is_buffer and self.kept.places[Port(node.name)] == storage:
                 self.same[Port(node.name)] = (node.name, weight.name)
                 self.parameters[self._place(Port(node.name))] = number
 
