@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from archcost.costs.timeline import Timeline, timeline
     from archcost.errors import ArchcostError
     from archcost.estimates import Estimate, estimate
+    from archcost.exporters import to_onnx
     from archcost.graph import ModelGraph, build
     from archcost.planning import Fit, fit
     from archcost.spec import ModelSpec, load, loads
@@ -47,6 +48,7 @@ __all__ = [
     "loads",
     "pytorch",
     "timeline",
+    "to_onnx",
 ]
 
 _PARTS = ("hardware", "layers", "pytorch")
@@ -66,6 +68,7 @@ _HOMES = {
     "load": "archcost.spec",
     "loads": "archcost.spec",
     "timeline": "archcost.costs.timeline",
+    "to_onnx": "archcost.exporters",
 }
 
 
