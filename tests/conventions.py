@@ -39,7 +39,8 @@ def table() -> str:
 
 def _kind(layer: Layer) -> str:
     """What decides which formula a layer works by."""
-    return str(getattr(layer, "approximate", None) or (layer.type == "upsample" and getattr(layer, "mode", None)))
+    mode = layer.type == "upsample" and getattr(layer, "mode", None)
+    return str((getattr(layer, "approximate", None), mode, getattr(layer, "training", True)))
 
 
 def _lines(row: Row) -> list[tuple[str, ...]]:

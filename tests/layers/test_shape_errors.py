@@ -339,6 +339,11 @@ def test_a_clamp_has_a_bound() -> None:
         Clamp()
 
 
+def test_a_batch_norm_has_statistics() -> None:
+    with pytest.raises(ValidationError, match="Input should have training or track_running_stats"):
+        BatchNorm2d(training=False, track_running_stats=False)
+
+
 def test_message_as_a_user_reads_it() -> None:
     with pytest.raises(ShapeError) as caught:
         Reshape(shape=(16, 6, 5)).output_types((TensorType((2, 400)),))
