@@ -383,7 +383,7 @@ class RMSNorm(FeatureNorm, OfImages):
             moments.append(
                 (widened if 0 in setting.needs else 0) + roots + normalised + full + narrow
             )  # narrowed again
-        kept = sum(own.tensor.nbytes for own in self.saved(inputs, outputs, setting) if isinstance(own, Own))
+        kept = sum(own.tensor.nbytes for own in self.saves(inputs, outputs, setting) if isinstance(own, Own))
         if 0 in setting.needs:
             # Three factors of the squares' gradient, beside that of the product; what arrived, the roots and the
             # normalised input are gone.
