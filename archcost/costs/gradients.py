@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from archcost.graph import ModelGraph, Node
+from archcost.graph import ModelGraph, Node, Port
 from archcost.work import Operand
 
 
@@ -42,6 +42,7 @@ def gradients_required(graph: ModelGraph) -> dict[str, Needs]:
         types = node.facts.input_types
         inputs = tuple([i for i, port in enumerate(node.inputs) if port.producer in requires and types[i].is_floating])
         weights = _trained_weights(node, trainable) if node.facts.weights else ()
+        weights += tuple([name for name, port in _given_parameters(node).items() if port.producer in requires])
         if inputs or weights:
             requires.add(node.name)
         needs[node.name] = Needs(inputs, weights)
@@ -52,6 +53,14 @@ def _trained_weights(node: Node, trainable: Mapping[str, bool]) -> tuple[str, ..
     """A shared weight is trained when the layer it belongs to is."""
     own = tuple([weight.name for weight in node.own_weights if not weight.is_buffer]) if node.trainable else ()
     return (*own, "weight") if node.shared and trainable[node.shared.owner] else own
+
+
+def _given_parameters(node: Node) -> Mapping[str, Port]:
+    """The weights that are given and get a gradient, where one is needed: buffers get none."""
+    if not node.given:
+        return node.given
+    parameters = [weight.name for weight in node.weights if not weight.is_buffer and weight.name in node.given]
+    return {name: node.given[name] for name in parameters}
 
 
 def _reached(graph: ModelGraph) -> set[str]:
@@ -65,4 +74,5 @@ def _reached(graph: ModelGraph) -> set[str]:
             for port, tensor in zip(node.inputs, node.input_types, strict=True):
                 if tensor.is_floating:
                     reached.add(port.producer)
+            reached.update(port.producer for port in _given_parameters(node).values())
     return reached
