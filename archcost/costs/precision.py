@@ -23,6 +23,7 @@ from archcost.work import Copy, Work
 
 LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)) | {
     "linear",
+    "prelu",
     "matmul",
     "bmm",
     "einsum",
