@@ -39,8 +39,14 @@ def gradients_required(graph: ModelGraph) -> dict[str, Needs]:
     requires: set[str] = set()
     needs: dict[str, Needs] = {}
     for node in graph.nodes:
-        types = node.facts.input_types
-        inputs = tuple([i for i, port in enumerate(node.inputs) if port.producer in requires and types[i].is_floating])
+        types, untouched = node.facts.input_types, node.layer.untouched
+        inputs = tuple(
+            [
+                i
+                for i, port in enumerate(node.inputs)
+                if port.producer in requires and types[i].is_floating and i not in untouched
+            ]
+        )
         weights = _trained_weights(node, trainable) if node.facts.weights else ()
         weights += tuple([name for name, port in _given_parameters(node).items() if port.producer in requires])
         if inputs or weights:
@@ -71,8 +77,8 @@ def _reached(graph: ModelGraph) -> set[str]:
     reached = {port.producer for port, tensor in returned if tensor.is_floating}
     for node in reversed(graph.nodes):
         if node.name in reached:
-            for port, tensor in zip(node.inputs, node.input_types, strict=True):
-                if tensor.is_floating:
+            for index, (port, tensor) in enumerate(zip(node.inputs, node.input_types, strict=True)):
+                if tensor.is_floating and index not in node.layer.untouched:
                     reached.add(port.producer)
             reached.update(port.producer for port in _given_parameters(node).values())
     return reached

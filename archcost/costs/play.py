@@ -163,9 +163,10 @@ class Player:
         layer, pieces, extra = op.node.layer, self._pieces(op, arriving), list(op.scratch.backward)
         if layer.copies_pieces:
             extra += [Own("gradient made whole", tensor) for tensor in pieces]
-        if layer.fills_missing:
+        if len(arriving) < len(op.takes):
             outputs = zip(op.takes, op.node.output_types, strict=True)
-            extra += [Own("zeros for an output", tensor) for place, tensor in outputs if place not in arriving]
+            filled = [layer.missing_gradient(tensor) for place, tensor in outputs if place not in arriving]
+            extra += [Own("zeros for an output", zeros) for zeros in filled if zeros]
         if layer.gradient_is_put_back and self.out_of_place and not op.is_copy:
             extra.append(Own("copy of zeros", op.node.input_types[0]))
         self._brief(op, extra, "backward", bool(pieces))

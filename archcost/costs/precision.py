@@ -14,12 +14,11 @@ from typing import Literal
 from archcost.costs.run import Run
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
-from archcost.keeping import Device, Saved, Setting
+from archcost.keeping import Device
 from archcost.layers.base import Weight
-from archcost.layers import Parameter
-from archcost.layers.order import ValueByValue
+from archcost.layers.copies import Casting
+from archcost.layers.parameter import Parameter
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
-from archcost.work import Copy, Work
 
 LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)) | {
     "linear",
@@ -53,20 +52,10 @@ WIDENED = frozenset(["add", "mul", "sub", "div", "maximum", "minimum", "where", 
 """Layers whose result has the widest dtype of what arrives."""
 
 
-class Cast(ValueByValue):
-    """A copy in another dtype (torch's `_to_copy`)."""
+class AutocastCopy(Casting):
+    """A copy that autocast makes for one layer (torch's `_to_copy`)."""
 
     type: Literal["(cast)"] = "(cast)"
-    dtype: str
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        return (TensorType(inputs[0].shape, self.dtype),)
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Copy(inputs[0].numel, 0, {0: 0}, "cast"),)
 
 
 def with_precision(graph: ModelGraph, run: Run, device: Device) -> ModelGraph:
@@ -138,7 +127,7 @@ class _Retyping:
             return port
         if port in self.cached:
             return self.cached[port]
-        layer = Cast(dtype=wanted)
+        layer = AutocastCopy(dtype=wanted)
         outputs = layer.output_types((tensor,))
         facts = Facts((tensor,), outputs, (), layer.work((tensor,), outputs), None)
         copy = Port(f"{node.name} ({what} as {wanted})")
@@ -155,8 +144,15 @@ class _Retyping:
         dtype = self._widest(floating) if node.layer.type in WIDENED else floating[0].dtype
         if self._raises_inside(node):
             dtype = "float32"
-        outputs = tuple(
-            [TensorType(declared.shape, dtype) if declared.is_floating else declared for declared in node.output_types]
+        outputs = (
+            node.output_types
+            if node.layer.names_dtype
+            else tuple(
+                [
+                    TensorType(declared.shape, dtype) if declared.is_floating else declared
+                    for declared in node.output_types
+                ]
+            )
         )
         weights = tuple(
             [

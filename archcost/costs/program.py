@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 from archcost.costs.gradients import NOTHING, Needs, gradients_needed
-from archcost.costs.precision import Cast
+from archcost.costs.precision import AutocastCopy
 from archcost.costs.storages import Kept, Passing, Storage, copied, copy_owner, kept
 from archcost.graph import ModelGraph, Node, Port
 from archcost.keeping import NO_SCRATCH, Device, Handed, Own, Scratch
@@ -153,7 +153,7 @@ class _Writer:
         read: list[int] = []
         for node in self.graph.nodes:
             read += map(self._at, ends.get(node.name, ()))
-            if isinstance(node.layer, Cast):  # what it reads lives until the layer that it casts for is done
+            if isinstance(node.layer, AutocastCopy):  # what it reads lives until the layer that it casts for is done
                 casts.append(self._op(node, (), ()))
                 if self._is_trained(node.inputs[0]):
                     self.cached.append(casts[-1].makes[0])
@@ -215,7 +215,7 @@ class _Writer:
             role: Role = "buffers" if weight.is_buffer else "weights"
             number = self.numbers[storage] = self._add(Held(node.name, role, weight.name, tensor))
             self.resident.append(number)
-            if self.kept.places[Port(node.name)] == storage:
+            if not weight.is_buffer and self.kept.places[Port(node.name)] == storage:
                 self.same[Port(node.name)] = (node.name, weight.name)
                 if self.needs.get(node.name, NOTHING).weights:  # the optimizer passes over what gets no gradient
                     self.parameters[self._place(Port(node.name))] = number

@@ -68,7 +68,7 @@ def _wire(spec: ModelSpec) -> Wiring:
             elif ports:
                 previous = ports[0]
             continue
-        nothing = () if step.layer.arity.most == 0 else (previous,)
+        nothing = () if step.layer.arity.least == 0 else (previous,)
         inputs = tuple([names.look_up(name, step)[0] for name in step.reads]) if step.reads else nothing
         trainable = step.scope.trainable and (not isinstance(step.layer, WeightedLayer) or step.layer.trainable)
         shared = names.shared(step, step.layer.shared_weight) if step.layer.shared_weight else None

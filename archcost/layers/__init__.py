@@ -31,6 +31,7 @@ from archcost.layers.attention import ScaledDotProductAttention
 from archcost.layers.base import Layer, Weight, WeightedLayer
 from archcost.layers.combining import Add, Concat, Mul
 from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from archcost.layers.copies import Cast, Clone, Contiguous
 from archcost.layers.einsum import Einsum
 from archcost.layers.elementwise import (
     Abs,
@@ -62,6 +63,7 @@ from archcost.layers.normalization import (
     LayerNorm,
     RMSNorm,
 )
+from archcost.layers.padding import Pad
 from archcost.layers.pairwise import (
     Div,
     Eq,
@@ -79,8 +81,9 @@ from archcost.layers.pairwise import (
     Sub,
     Where,
 )
-from archcost.layers.parameter import ExpandBatch, Parameter
+from archcost.layers.parameter import Buffer, Constant, ExpandBatch, Parameter
 from archcost.layers.patches import Fold, Unfold
+from archcost.layers.pieces import Chunk, Split, Unbind
 from archcost.layers.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -98,10 +101,10 @@ from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, Repe
 from archcost.layers.recurrent import GRU, LSTM, RNN
 from archcost.layers.reductions import AMax, AMin, ArgMax, ArgMin, Cumsum, Max, Mean, Min, Norm, Std, Sum, Var
 from archcost.layers.regularization import Dropout
-from archcost.layers.reshaping import Flatten, Identity, Pad, Permute, Reshape, Split, Unflatten
+from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
-from archcost.layers.views import Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
+from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
 
 Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
 Pooling = MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d
@@ -131,9 +134,11 @@ Activating = (
     | PReLU
     | GLU
 )
-Rearranging = Identity | Flatten | Unflatten | Reshape | Permute | Pad | Split
+Given = Parameter | Buffer | Constant | ExpandBatch
+Rearranging = Identity | Flatten | Unflatten | Reshape | View | Permute | Pad | Split | Chunk | Unbind
+Copying = Clone | Contiguous | Cast
 Combining = Add | Mul | Concat
-Viewed = Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
+Viewed = Detach | Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
 Moving = Stack | Roll | Flip | RepeatInterleave | Tile | PixelShuffle | PixelUnshuffle
 Calculating = Exp | Log | Sqrt | Rsqrt | Reciprocal | Erf | Abs | Sin | Cos | Pow | Clamp | Neg | Scale | Rsub
 Pairing = (
@@ -163,8 +168,7 @@ AnyLayer = Annotated[
     Convolutional
     | Linear
     | Embedding
-    | Parameter
-    | ExpandBatch
+    | Given
     | RNN
     | GRU
     | LSTM
@@ -176,6 +180,7 @@ AnyLayer = Annotated[
     | Activating
     | Dropout
     | Rearranging
+    | Copying
     | Combining
     | Viewed
     | Moving
@@ -222,8 +227,14 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "Bmm",
+    "Buffer",
+    "Cast",
+    "Chunk",
     "Clamp",
+    "Clone",
     "Concat",
+    "Constant",
+    "Contiguous",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -233,6 +244,7 @@ __all__ = [
     "Cos",
     "CrossEntropy",
     "Cumsum",
+    "Detach",
     "Div",
     "Dropout",
     "Einsum",
@@ -324,11 +336,13 @@ __all__ = [
     "Tile",
     "TopK",
     "Transpose",
+    "Unbind",
     "Unflatten",
     "Unfold",
     "Unsqueeze",
     "Upsample",
     "Var",
+    "View",
     "Weight",
     "WeightedLayer",
     "Where",

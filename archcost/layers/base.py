@@ -14,17 +14,25 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import NO_SCRATCH, Gradient, Own, Saved, Scratch, Setting
 from archcost.layouts import Layout
-from archcost.tensors import Tensors, TensorType
+from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.windows import SAME, Rules
 from archcost.work import Work
 
 MAX_SIZE = 2**31 - 1
 """Torch indexes a tensor with 64 bits; no single extent of a real network comes near 2^31."""
 
+
+def check_dtype(value: Any) -> str:
+    if isinstance(value, str) and value in DTYPE_BYTES:
+        return value
+    raise PydanticCustomError("dtype", "Input should be {expected}", {"expected": ", ".join(DTYPE_BYTES)})
+
+
 Size = Annotated[int, Field(strict=True, ge=1, le=MAX_SIZE)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_SIZE)]
 Axis = Annotated[int, Field(strict=True, ge=-64, le=63)]
 Flag = Annotated[bool, Field(strict=True)]
+Dtype = Annotated[str, BeforeValidator(check_dtype)]
 Number = Annotated[float, Field(strict=True)]
 Name = Annotated[str, StringConstraints(strict=True, pattern=r"^\w+(\.\w+)*$", max_length=200)]
 Reference = Annotated[str, StringConstraints(strict=True, pattern=r"^\w+(\.\w+)*(:\d{1,4})?$", max_length=400)]
@@ -155,6 +163,10 @@ class Layer(BaseModel):
         """The same for each input, where a layer has several."""
         return (self.input_gradient_is_view(inputs),) * len(inputs)
 
+    def missing_gradient(self, output: TensorType) -> TensorType | None:
+        """What backward makes in place of an output's gradient that does not arrive."""
+        return None
+
     def dropped(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Own, ...]:
         """What lives beside the outputs at forward's worst moment where a checkpoint drops at once what is kept."""
         if self.is_composed:
@@ -165,8 +177,11 @@ class Layer(BaseModel):
     copies_pieces: ClassVar[bool] = False
     """Whether backward's formula first copies a gradient that is a slice, or one value spread out."""
 
-    fills_missing: ClassVar[bool] = False
-    """Whether backward makes zeros for an output whose gradient does not arrive."""
+    untouched: ClassVar[frozenset[int]] = frozenset()
+    """Inputs that no gradient flows back to: read for their size alone, or cut off."""
+
+    names_dtype: ClassVar[bool] = False
+    """Whether the layer says itself in which dtype values come out, so that no precision of a run changes it."""
 
     is_composed: ClassVar[bool] = False
     """Whether torch's operator calls others one after the other, which drop what backward does not keep."""

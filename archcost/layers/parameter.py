@@ -1,4 +1,4 @@
-"""Learned tensors by themselves: class tokens, position embeddings, layer scales."""
+"""Tensors that no other layer computes: class tokens, position embeddings, tables and numbers made on the way."""
 
 from __future__ import annotations
 
@@ -9,28 +9,26 @@ from pydantic import Field
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import PASSED_ON, Gradient, Saved, Setting
-from archcost.layers.base import Arity, Layer, Size, Weight, WeightedLayer
+from archcost.layers.base import Arity, Axis, Dtype, Layer, Size, Weight, WeightedLayer, normalize_axis
+from archcost.layers.views import SizeOrSame, expanded, repeated_windows
 from archcost.layouts import Layout, laid, strides_of
 from archcost.tensors import Tensors, TensorType
+from archcost.windows import Rules
 from archcost.work import Copy, Elementwise, Work
 
+WholeShape = Annotated[tuple[Size, ...], Field(max_length=64)]
+"""Of a tensor as it is, the batch axis included; [] of a single value."""
 
-class Parameter(WeightedLayer):
-    """The weight itself, of this whole shape: `[1, 197, 768]` stretches over every batch (torch.nn.Parameter).
 
-    It reads nothing, and puts out no tensor of its own. What arrives as its gradient is the weight's.
-    """
+def sizes_as_said(shape: tuple[int, ...]) -> tuple[Step, ...]:
+    return tuple(Step(f"output axis {axis}", "n", {"n": size}, "as shape says") for axis, size in enumerate(shape))
 
-    type: Literal["parameter"] = "parameter"
-    prefix: ClassVar[str] = "parameter"
+
+class Standing(Layer):
+    """A weight or buffer as it is: it reads nothing, and puts out no tensor of its own."""
+
     arity: ClassVar[Arity] = Arity(0, 0)
-    shape: Annotated[tuple[Size, ...], Field(max_length=64)]
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        return (TensorType(self.shape),)
-
-    def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
-        return (Weight("weight", self.shape, dtype="float32"),)
+    shape: WholeShape
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Copy(outputs[0].numel, 0, {}, "nothing moved"),)
@@ -39,34 +37,149 @@ class Parameter(WeightedLayer):
         return ()
 
     def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | str | None, ...]:
-        return ("weight",)
+        return tuple(weight.name for weight in self.weights(inputs))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """It looks at no input."""
         return
 
+
+class Parameter(Standing, WeightedLayer):
+    """The weight itself, of this whole shape: `[1, 197, 768]` stretches over every batch (torch.nn.Parameter).
+
+    It reads nothing, and puts out no tensor of its own. What arrives as its gradient is the weight's.
+    """
+
+    type: Literal["parameter"] = "parameter"
+    prefix: ClassVar[str] = "parameter"
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType(self.shape),)
+
+    def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
+        return (Weight("weight", self.shape, dtype="float32"),)
+
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         values = {f"n_{axis}": size for axis, size in enumerate(self.shape)}
-        axes = [Step(f"output axis {axis}", f"n_{axis}", values) for axis in range(len(self.shape))]
-        return (*axes, Step("parameters", "*".join(values) or "1", values))
+        return (*sizes_as_said(self.shape), Step("parameters", "*".join(values) or "1", values))
+
+
+class Buffer(Standing):
+    """A tensor that is kept and saved but never trained, of this whole shape (torch.nn.Module.register_buffer)."""
+
+    type: Literal["buffer"] = "buffer"
+    prefix: ClassVar[str] = "buffer"
+    dtype: Dtype = "float32"
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType(self.shape, self.dtype),)
+
+    def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
+        return (Weight("buffer", self.shape, is_buffer=True, dtype=self.dtype),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        return sizes_as_said(self.shape)
+
+
+class Constant(Layer):
+    """A tensor made on the way of no value of the network: torch.arange, zeros, ones, full, randn of this whole shape.
+
+    With an input, which has to be named, the axis `dim` is `shape`'s times the batch of that input, of which no value
+    is read.
+    """
+
+    type: Literal["constant"] = "constant"
+    prefix: ClassVar[str] = "constant"
+    arity: ClassVar[Arity] = Arity(0, 1)
+    untouched: ClassVar[frozenset[int]] = frozenset({0})
+    names_dtype: ClassVar[bool] = True
+    shape: WholeShape
+    dtype: Dtype = "float32"
+    dim: Axis = 0
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        shape = times_batch(self.shape, self.dim, inputs[0]) if inputs else self.shape
+        return (TensorType(shape, self.dtype),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Writing numbers is free, random ones too."""
+        return (Copy(outputs[0].numel, 0, {}, "values written"),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return (None,) * len(inputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        """It looks at no value."""
+        return
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        return sizes_as_said(self.shape) if not inputs else batch_steps(self.shape, self.dim, inputs[0])
+
+
+def times_batch(shape: tuple[int, ...], dim: int, batched: TensorType) -> tuple[int, ...]:
+    """`shape` with its axis `dim` times as long as there are samples. Raises ShapeError where there is no such axis."""
+    if not shape:
+        raise ShapeError("a single value has no axis for the batch", expected="a size in shape", found="[]")
+    axis = normalize_axis(dim, len(shape))
+    return (*shape[:axis], shape[axis] * require_batch(batched), *shape[axis + 1 :])
+
+
+def require_batch(batched: TensorType) -> int:
+    """The number of samples of a tensor."""
+    if not batched.rank:
+        raise ShapeError("the last input must have a batch", expected="(batch, …)", found=str(batched))
+    return batched.shape[0]
+
+
+def batch_steps(shape: tuple[int, ...], dim: int, batched: TensorType) -> tuple[Step, ...]:
+    axis = normalize_axis(dim, len(shape))
+    values = {"n": shape[axis], "B": batched.shape[0]}
+    return (Step(f"output axis {axis}", "n*B", values, "so many for each sample of the last input"),)
 
 
 class ExpandBatch(Layer):
-    """(1, …) seen once for each sample of the second input (`tensor.expand(len(other), …)` in torch)."""
+    """An axis of 1 seen once for each sample of the second input (`tensor.expand(len(other), …)` in torch).
+
+    It is the axis `dim`. With `size` the first input is seen in that size, as in `expand`, of which the entry at `dim`
+    counts once for each sample.
+    """
 
     type: Literal["expand_batch"] = "expand_batch"
     prefix: ClassVar[str] = "expand"
     arity: ClassVar[Arity] = Arity(2, 2)
+    untouched: ClassVar[frozenset[int]] = frozenset({1})
+    size: tuple[SizeOrSame, ...] | None = None
+    dim: Axis = 0
+
+    def wanted(self, inputs: Tensors) -> tuple[int, ...]:
+        """The size for this batch, in which -1 leaves an axis as it is."""
+        one, other = inputs
+        batch = require_batch(other)
+        if self.size is None:
+            axis = normalize_axis(self.dim, max(one.rank, 1))
+            if not one.rank or one.shape[axis] not in (1, batch):
+                raise ShapeError(
+                    "the first input must have a batch of 1",
+                    expected="(1, …)" if axis == 0 else f"1 in axis {axis}",
+                    found=str(one),
+                )
+            return (*(-1,) * axis, batch, *(-1,) * (one.rank - axis - 1))
+        axis = normalize_axis(self.dim, len(self.size))
+        if self.size[axis] == -1:
+            raise ShapeError("size must name a number at dim", expected=f"1 or more in entry {axis}", found="-1")
+        return times_batch(self.size, axis, other)
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        one, other = inputs
-        if not one.rank or not other.rank or one.shape[0] not in (1, other.shape[0]):
-            raise ShapeError("the first input must have a batch of 1", expected="(1, …)", found=str(one))
-        return (TensorType((other.shape[0], *one.shape[1:]), one.dtype),)
+        shape = inputs[0].shape
+        seen, _ = expanded(shape, strides_of(shape, None), self.wanted(inputs))
+        return (TensorType(seen, inputs[0].dtype),)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Nothing; backward sums the gradients of the samples up."""
-        summed = 1 if inputs[0] != outputs[0] else 0
+        summed = 1 if inputs[0].numel != outputs[0].numel else 0
         return (Elementwise(outputs[0].numel, 0, {0: summed}, "samples repeated"),)
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
@@ -76,13 +189,22 @@ class ExpandBatch(Layer):
         return (0,)
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        if inputs[0] == outputs[0]:
-            return (setting.layout(0),)
-        return (laid(outputs[0].shape, (0, *strides_of(inputs[0].shape, setting.layout(0))[1:])),)
+        shape = inputs[0].shape
+        return (laid(*expanded(shape, strides_of(shape, setting.layout(0)), self.wanted(inputs))),)
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
         """The second input only says how many samples there are."""
         return (PASSED_ON if inputs[0] == outputs[0] else inputs[0], None)
 
+    def input_gradient_is_view(self, inputs: Tensors) -> bool:
+        """Summed with its axes kept, then seen without those in front (`at::sum_to` in ExpandUtils.h)."""
+        return self.size is not None and len(self.size) > inputs[0].rank
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        return repeated_windows(inputs, outputs)
+
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
-        return (Step("output axis 0", "B", {"B": outputs[0].shape[0]}, "the samples of the second input"),)
+        if self.size is not None:
+            return batch_steps(self.size, self.dim, inputs[1])
+        axis = normalize_axis(self.dim, outputs[0].rank)
+        return (Step(f"output axis {axis}", "B", {"B": outputs[0].shape[axis]}, "the samples of the second input"),)

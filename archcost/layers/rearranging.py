@@ -14,6 +14,7 @@ from archcost.keeping import PASSED_ON, VIEWED, Gradient, Saved, Setting
 from archcost.layers.base import MAX_SIZE, Arity, Axis, Layer, Size, normalize_axis, require_rank
 from archcost.layers.combining import together
 from archcost.layers.order import OfImages, ValueByValue
+from archcost.layers.parameter import times_batch
 from archcost.layers.reshaping import Reshaping
 from archcost.layers.views import Repeating
 from archcost.layouts import Layout, channels_last, is_channels_last, laid, strides_of, unsqueezed, view
@@ -146,11 +147,19 @@ class RepeatInterleave(Repeating):
 
 
 class Tile(Repeating):
-    """The whole tensor `dims[axis]` times along each axis, the batch's included (torch.tile, Tensor.repeat)."""
+    """The whole tensor `dims[axis]` times along each axis, the batch's included (torch.tile, Tensor.repeat).
+
+    With a second input the first number counts once for each sample of that input, which is read for its size alone.
+    """
 
     type: Literal["tile"] = "tile"
     prefix: ClassVar[str] = "tile"
+    arity: ClassVar[Arity] = Arity(1, 2)
+    untouched: ClassVar[frozenset[int]] = frozenset({1})
     dims: tuple[Size, ...]
+
+    def times(self, inputs: Tensors) -> tuple[int, ...]:
+        return self.dims if len(inputs) == 1 else times_batch(self.dims, 0, inputs[1])
 
     def output_types(self, inputs: Tensors) -> Tensors:
         shape = inputs[0].shape
@@ -158,13 +167,15 @@ class Tile(Repeating):
             raise ShapeError(
                 "dims has the wrong length", expected=f"{len(shape)} numbers, one an axis", found=str(list(self.dims))
             )
-        return (TensorType(tuple(size * times for size, times in zip(shape, self.dims, strict=True)), inputs[0].dtype),)
+        columns = zip(shape, self.times(inputs), strict=True)
+        return (TensorType(tuple(size * times for size, times in columns), inputs[0].dtype),)
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (PASSED_ON,) if prod(self.dims) == 1 else inputs
+        first = PASSED_ON if prod(self.times(inputs)) == 1 else inputs[0]
+        return (first, None)[: len(inputs)]
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
-        columns = enumerate(zip(inputs[0].shape, self.dims, strict=True))
+        columns = enumerate(zip(inputs[0].shape, self.times(inputs), strict=True))
         return tuple(
             Step(f"output axis {axis}", "n*r", {"n": size, "r": times}, "r times over")
             for axis, (size, times) in columns

@@ -9,13 +9,11 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import INPUT, NO_SCRATCH, PASSED_ON, VIEWED, Gradient, Saved, Scratch, Setting, excess
-from archcost.layers.base import MAX_SIZE, Axis, Count, Layer, Number, Size, normalize_axis
-from archcost.layers.circular import circular_backward
-from archcost.layers.order import OfImages
-from archcost.layouts import Layout, laid, like, strides_of, view
+from archcost.keeping import PASSED_ON, VIEWED, Gradient, Saved, Setting
+from archcost.layers.base import MAX_SIZE, Axis, Layer, normalize_axis
+from archcost.layouts import Layout, laid, strides_of, view
 from archcost.tensors import Tensors, TensorType
-from archcost.windows import WHOLE, Rules, Window
+from archcost.windows import WHOLE, Rules
 from archcost.work import Copy, Work
 
 
@@ -153,6 +151,29 @@ class Reshape(Viewing):
         return None
 
 
+class View(Viewing):
+    """`shape` is the whole one, the batch axis included, with at most one -1 (torch.reshape); [] of a single value.
+
+    A size that the batch decides is the -1, or the network takes one batch alone.
+    """
+
+    type: Literal["view"] = "view"
+    prefix: ClassVar[str] = "view"
+    shape: ShapeWithRest
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        source = inputs[0]
+        if self.shape:
+            return (TensorType(_fill(self.shape, source.numel, f"in input {source}"), source.dtype),)
+        if source.numel != 1:
+            raise ShapeError("a shape without sizes is that of a single value", expected="1 element", found=str(source))
+        return (TensorType((), source.dtype),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        """Axes change their meaning, so the receptive field is not followed further."""
+        return
+
+
 class Permute(Reshaping):
     """Axes in another order, the batch's included (torch.permute)."""
 
@@ -182,115 +203,3 @@ class Permute(Reshaping):
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """Axes change their meaning, so the receptive field is not followed further."""
         return
-
-
-class Pad(Reshaping, OfImages):
-    """`pad` counts from the last axis: [left, right, top, bottom, …] (torch.nn.functional.pad)."""
-
-    type: Literal["pad"] = "pad"
-    prefix: ClassVar[str] = "pad"
-    pad: tuple[Count, ...]
-    mode: Literal["constant", "reflect", "replicate", "circular"] = "constant"
-    value: Number | None = None
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        shape = list(inputs[0].shape)
-        if len(self.pad) % 2 or not 2 <= len(self.pad) <= 2 * (len(shape) - 1):
-            raise ShapeError(
-                "pad has the wrong length",
-                expected=f"2 to {2 * (len(shape) - 1)} entries, two an axis from the last one",
-                found=f"{len(self.pad)} for input {inputs[0]}",
-            )
-        if self.mode != "constant":
-            self._check_mode(inputs[0])
-        for axis in range(len(self.pad) // 2):
-            shape[-1 - axis] += self.pad[2 * axis] + self.pad[2 * axis + 1]
-        return (TensorType(tuple(shape), inputs[0].dtype),)
-
-    def _check_mode(self, source: TensorType) -> None:
-        """Torch pads all spatial axes in these modes, and reflects or wraps at most one input's worth."""
-        if len(self.pad) != 2 * (source.rank - 2) or not 1 <= source.rank - 2 <= 3:
-            raise ShapeError(
-                f"mode {self.mode} pads all spatial axes",
-                expected=f"{2 * (source.rank - 2)} entries for (batch, channels, …)",
-                found=f"{len(self.pad)} for input {source}",
-            )
-        slack = {"reflect": -1, "circular": 0, "replicate": MAX_SIZE}[self.mode]
-        for index, count in enumerate(self.pad):
-            most = source.shape[-1 - index // 2] + slack
-            if count > most:
-                raise ShapeError(f"mode {self.mode} cannot pad so far", expected=f"at most {most}", found=str(count))
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """The gradient of a reflected or replicated border is worked out from the input."""
-        return (INPUT,) if self.mode in ("reflect", "replicate") else ()
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        if self.mode != "circular":
-            return NO_SCRATCH
-        pads = list(zip(self.pad[::2], self.pad[1::2], strict=True))[::-1]
-        return Scratch(backward=excess("gradients of the borders", circular_backward(inputs[0], pads), inputs[0].dtype))
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        """What is padded by nothing is copied as it lies."""
-        if self.mode == "constant" and not any(self.pad):
-            return (like(outputs[0].shape, [(inputs[0].shape, setting.layout(0))]),)
-        return (None,) if self.mode == "circular" else super().layouts(inputs, outputs, setting)
-
-    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
-        steps: list[Step] = []
-        for index in range(len(self.pad) // 2):
-            axis = inputs[0].rank - 1 - index
-            values = {"n": inputs[0].shape[axis], "a": self.pad[2 * index], "b": self.pad[2 * index + 1]}
-            steps.append(Step(f"output axis {axis}", "n + a + b", values, "padded before and after"))
-        return tuple(steps)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        before = {-1 - axis: self.pad[2 * axis] for axis in range(len(self.pad) // 2)}
-        rank = inputs[0].rank
-        return tuple(Window.sliding(1, 1, before.get(axis - rank, 0)) for axis in range(2, rank))
-
-
-class Split(Reshaping):
-    """Pieces of `split_size` along `dim` (the last may be smaller), or of the listed sizes (torch.split).
-
-    `dim` defaults to 1, the channels: a declaration has no batch axis to split.
-    """
-
-    type: Literal["split"] = "split"
-    prefix: ClassVar[str] = "split"
-    fills_missing: ClassVar[bool] = True
-    split_size: Size | tuple[Size, ...]
-    dim: Axis = 1
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        shape = inputs[0].shape
-        axis = normalize_axis(self.dim, len(shape))
-        pieces = self._pieces(shape[axis])
-        return tuple(TensorType((*shape[:axis], size, *shape[axis + 1 :]), inputs[0].dtype) for size in pieces)
-
-    def _pieces(self, size: int) -> tuple[int, ...]:
-        if isinstance(self.split_size, int):
-            whole, rest = divmod(size, self.split_size)
-            if whole + bool(rest) > 10_000:
-                raise ShapeError("too many pieces", expected="at most 10,000", found=f"{whole + bool(rest):,}")
-            return (self.split_size,) * whole + ((rest,) if rest else ())
-        if sum(self.split_size) != size:
-            raise ShapeError(
-                "the pieces do not add up to the axis",
-                expected=f"a sum of {size}",
-                found=f"{' + '.join(map(str, self.split_size))} = {sum(self.split_size)}",
-            )
-        return self.split_size
-
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        return (0,) * len(outputs)
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        """Pieces lie where the whole does, with gaps between."""
-        strides = strides_of(inputs[0].shape, setting.layout(0))
-        return tuple(laid(piece.shape, strides) for piece in outputs)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
-        spatial = normalize_axis(self.dim, inputs[0].rank) >= 2
-        return None if spatial else super().windows(inputs, outputs)

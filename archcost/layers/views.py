@@ -30,7 +30,7 @@ class Repeating(Reshaping):
         return (Reduction(outputs[0].numel, 0, {0: 1}, "values repeated"),)
 
 
-class View(Reshaping):
+class SeenOtherwise(Reshaping):
     """Never a copy. Subclasses give the shape and the strides that the same storage is seen with."""
 
     def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
@@ -57,7 +57,24 @@ class View(Reshaping):
         return None
 
 
-class Transpose(View):
+class Detach(SeenOtherwise):
+    """The input itself, from which no gradient flows back (torch.Tensor.detach)."""
+
+    type: Literal["detach"] = "detach"
+    prefix: ClassVar[str] = "detach"
+    untouched: ClassVar[frozenset[int]] = frozenset({0})
+
+    def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
+        return shape, strides
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return (None,)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        return tuple(SAME for _ in inputs[0].shape[2:])
+
+
+class Transpose(SeenOtherwise):
     """Two axes change places (torch.transpose)."""
 
     type: Literal["transpose"] = "transpose"
@@ -76,7 +93,7 @@ class Transpose(View):
         return (VIEWED,)
 
 
-class Squeeze(View):
+class Squeeze(SeenOtherwise):
     """The axes `dim` left out where they have a single value (torch.squeeze)."""
 
     type: Literal["squeeze"] = "squeeze"
@@ -101,7 +118,7 @@ class Squeeze(View):
         return tuple(WHOLE for _ in inputs[0].shape[2:]) if outputs[0].shape == inputs[0].shape[:2] else None
 
 
-class Unsqueeze(View):
+class Unsqueeze(SeenOtherwise):
     """A new axis of a single value at `dim` (torch.unsqueeze)."""
 
     type: Literal["unsqueeze"] = "unsqueeze"
@@ -113,7 +130,7 @@ class Unsqueeze(View):
         return (*shape[:axis], 1, *shape[axis:]), unsqueezed(shape, strides, axis)
 
 
-class Slice(View):
+class Slice(SeenOtherwise):
     """Every `step`-th value from `start` up to `stop` along `dim`, as Python counts them (x[:, start:stop:step]).
 
     `dim` defaults to 1, the channels. Backward puts the gradient into zeros of the input's shape.
@@ -161,7 +178,7 @@ class Slice(View):
         return tuple(rule if axis == along else SAME for axis in range(2, inputs[0].rank))
 
 
-class Select(View):
+class Select(SeenOtherwise):
     """The values at one `index` of the axis `dim`, which goes (x[:, index]). `dim` defaults to 1, the channels.
 
     Backward puts the gradient into zeros of the input's shape.
@@ -191,7 +208,31 @@ class Select(View):
 SizeOrSame = Annotated[int, Field(strict=True, ge=-1, le=MAX_SIZE)]
 
 
-class Expand(Repeating, View):
+def expanded(shape: Shape, strides: Strides, size: tuple[int, ...]) -> tuple[Shape, Strides]:
+    """A tensor seen in `size`: -1 leaves an axis as it is. Raises ShapeError when it cannot be seen so."""
+    new = len(size) - len(shape)
+    given = ((1,) * max(new, 0) + shape, (0,) * max(new, 0) + strides)
+    wanted = tuple([have if want == -1 else want for want, have in zip(size, given[0], strict=False)])
+    mismatched = any(want != have and have != 1 for want, have in zip(wanted, given[0], strict=False))
+    if new < 0 or -1 in size[:new] or 0 in size or mismatched:
+        raise ShapeError(
+            "cannot be expanded to this size",
+            expected=f"an axis for each of {TensorType(shape)}, -1 or its size where it is not 1",
+            found=str(list(size)),
+        )
+    columns = zip(wanted, *given, strict=True)
+    return wanted, tuple([stride if want == have else 0 for want, have, stride in columns])
+
+
+def repeated_windows(inputs: Tensors, outputs: Tensors) -> Rules | None:
+    """Every position of a repeated axis looks at its one value."""
+    if outputs[0].rank != inputs[0].rank:
+        return None
+    pairs = zip(inputs[0].shape[2:], outputs[0].shape[2:], strict=True)
+    return tuple(SAME if before == after else WHOLE for before, after in pairs)
+
+
+class Expand(Repeating, SeenOtherwise):
     """Axes of a single value repeated to `size` without a copy (torch.Tensor.expand).
 
     `size` names every axis, the batch's as well; -1 leaves one as it is, and further axes may stand in front.
@@ -202,18 +243,7 @@ class Expand(Repeating, View):
     size: tuple[SizeOrSame, ...]
 
     def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
-        new = len(self.size) - len(shape)
-        given = ((1,) * max(new, 0) + shape, (0,) * max(new, 0) + strides)
-        wanted = tuple([have if want == -1 else want for want, have in zip(self.size, given[0], strict=False)])
-        mismatched = any(want != have and have != 1 for want, have in zip(wanted, given[0], strict=False))
-        if new < 0 or -1 in self.size[:new] or 0 in self.size or mismatched:
-            raise ShapeError(
-                "cannot be expanded to this size",
-                expected=f"an axis for each of {TensorType(shape)}, -1 or its size where it is not 1",
-                found=str(list(self.size)),
-            )
-        columns = zip(wanted, *given, strict=True)
-        return wanted, tuple([stride if want == have else 0 for want, have, stride in columns])
+        return expanded(shape, strides, self.size)
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
         return (PASSED_ON,) if outputs == inputs else inputs
@@ -223,8 +253,4 @@ class Expand(Repeating, View):
         return len(self.size) > inputs[0].rank
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
-        """Every position of a repeated axis looks at its one value."""
-        if outputs[0].rank != inputs[0].rank:
-            return None
-        pairs = zip(inputs[0].shape[2:], outputs[0].shape[2:], strict=True)
-        return tuple(SAME if before == after else WHOLE for before, after in pairs)
+        return repeated_windows(inputs, outputs)

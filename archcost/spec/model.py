@@ -29,9 +29,8 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from archcost.errors import Place
 from archcost.layers import LAYERS, Layer
-from archcost.layers.base import MAX_SIZE, Flag, Name, Reference, Size
+from archcost.layers.base import MAX_SIZE, Dtype, Flag, Name, Reference, Size
 from archcost.plain import Mark, Path, as_list, as_mapping, as_tuples
-from archcost.tensors import DTYPE_BYTES
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
@@ -208,19 +207,13 @@ Entries = Annotated[
 ]
 
 
-def check_dtype(value: Any) -> str:
-    if isinstance(value, str) and value in DTYPE_BYTES:
-        return value
-    raise PydanticCustomError("dtype", "Input should be {expected}", {"expected": ", ".join(DTYPE_BYTES)})
-
-
 class InputSpec(BaseModel):
     """Shape of one sample, and dtype by torch's name."""
 
     model_config = FROZEN
 
     shape: Annotated[tuple[Size, ...], FailFast(), Field(max_length=MOST_AXES)]
-    dtype: Annotated[str, BeforeValidator(check_dtype)] = "float32"
+    dtype: Dtype = "float32"
 
 
 class Block(BaseModel):

@@ -140,3 +140,20 @@ def test_flops_follow_the_needs() -> None:
 
 def test_without_a_loss_there_is_no_backward() -> None:
     assert needs(linear("a", 5), RELU, loss="none") == {"a": ((), ()), "relu": ((), ())}
+
+
+def test_nothing_flows_back_through_what_is_cut_off_or_read_for_its_size() -> None:
+    found = needs(
+        linear("a", 5),
+        {"type": "detach", "name": "cut"},
+        linear("b", 5),
+        {"type": "constant", "name": "noise", "shape": [1, 5], "inputs": ["a"]},
+        {"type": "mul", "name": "both", "inputs": ["b", "noise"]},
+    )
+    assert found == {
+        "a": ((), ()),
+        "cut": ((), ()),
+        "b": ((), BOTH),
+        "noise": ((), ()),
+        "both": ((0,), ()),
+    }

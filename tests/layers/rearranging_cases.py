@@ -38,6 +38,13 @@ ROWS: tuple[Row, ...] = (
         backward_input=1260,  # 2*(3*2)*5*(7*3)
     ),
     Row(Tile(dims=(1, 1)), inputs=((2, 3),), outputs=((2, 3),)),
+    Row(
+        Tile(dims=(2, 1, 5)),
+        inputs=((3, 7, 1), (2, 11)),
+        outputs=((12, 7, 5),),  # 3 * (2*2), 1 * 5
+        backward_input=420,  # (3*4)*7*5: summed back
+    ),
+    Row(Tile(dims=(1, 1)), inputs=((2, 3), (1, 7)), outputs=((2, 3),)),
     Row(PixelShuffle(upscale_factor=2), inputs=((2, 12, 5, 7),), outputs=((2, 3, 10, 14),)),  # 12 / 4, 5 * 2, 7 * 2
     Row(PixelUnshuffle(downscale_factor=3), inputs=((2, 5, 6, 21),), outputs=((2, 45, 2, 7),)),  # 5 * 9, 6 / 3, 21 / 3
 )

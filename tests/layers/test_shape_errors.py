@@ -36,6 +36,7 @@ from archcost.layers import (
     Unflatten,
 )
 from archcost.tensors import TensorType
+from tests.layers.refused_given import GIVEN
 from tests.layers.refused_products import PRODUCTS
 from tests.layers.refused_shapes import PAIRWISE, PICKING, REARRANGING, REDUCTIONS, VIEWS
 from tests.layers.refused_windows import CONVOLUTION, IMAGE, IMAGE_LIST, POOLING, Inputs, Refusal, ints
@@ -166,11 +167,27 @@ RESHAPING: list[Refusal] = [
             Pad(pad=(1,) * count),
             ((2, 3, 5),),
             "pad has the wrong length",
-            "2 to 4 entries, two an axis from the last one",
+            "2 to 6 entries, two an axis from the last one",
             f"{count} for input 2×3×5",
             None,
         )
-        for count in (0, 1, 3, 6)
+        for count in (0, 1, 3, 8)
+    ),
+    (
+        Pad(pad=(-1, -4)),
+        ((2, 3, 5),),
+        "output size would be zero or negative",
+        "every size at least 1",
+        "2×3×0 from input 2×3×5",
+        "pad crops less",
+    ),
+    (
+        Pad(pad=(0, -1), mode="replicate"),
+        ((2, 3, 5),),
+        "mode replicate cannot crop",
+        "numbers from 0",
+        "[0, -1]",
+        None,
     ),
     (
         Pad(pad=(1, 1), mode="reflect"),
@@ -281,6 +298,7 @@ COMBINING: list[Refusal] = [
         *REDUCTIONS,
         *PICKING,
         *PRODUCTS,
+        *GIVEN,
     ],
     ids=lambda value: value.type if isinstance(value, Layer) else "",
 )

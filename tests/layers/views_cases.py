@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.layers import Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
+from archcost.layers import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
 from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
@@ -43,4 +43,5 @@ ROWS: tuple[Row, ...] = (
         backward_input=210,  # 2*3*5*7
     ),
     Row(Expand(size=(-1, -1, 5)), inputs=((2, 3, 5),), outputs=((2, 3, 5),)),
+    Row(Detach(), inputs=(IMAGES,), outputs=(IMAGES,)),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from archcost.layers import Layer, WeightedLayer
@@ -22,6 +23,10 @@ def settings(layer: Layer, *without: str) -> dict[str, Any]:
     """The layer's own fields, which carry torch's names, as keyword arguments."""
     names = type(layer).model_fields.keys() - NOT_TORCH - set(without)
     return {name: getattr(layer, name) for name in names}
+
+
+def dtype_of(name: str) -> torch.dtype:
+    return getattr(torch, name)
 
 
 def plain(module: Callable[..., nn.Module]) -> Factory:

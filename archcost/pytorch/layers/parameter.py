@@ -1,12 +1,15 @@
-"""Learned tensors by themselves in torch."""
+"""Tensors that no other layer computes, in torch."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
-from archcost.layers import ExpandBatch, Parameter
-from archcost.pytorch.layers.base import Factory, Inputs
+from archcost.layers import Buffer, Constant, ExpandBatch, Parameter
+from archcost.pytorch.layers.base import Factory, Inputs, dtype_of
 
 
 class Learned(nn.Module):
@@ -18,17 +21,77 @@ class Learned(nn.Module):
         return self.weight
 
 
+class Registered(nn.Module):
+    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+        super().__init__()
+        self.register_buffer("buffer", torch.zeros(shape, dtype=dtype))
+        self.buffer: Tensor
+
+    def forward(self) -> Tensor:
+        return self.buffer
+
+
+class Made(nn.Module):
+    """Zeros, on the device of the input; without one, where the module is."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, dim: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.dtype = dtype
+        self.dim = dim
+        self.device = torch.empty(0).device
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self.device = fn(torch.empty(0, device=self.device)).device
+        return super()._apply(fn, recurse)  # pyright: ignore[reportUnknownMemberType]
+
+    def forward(self, *batched: Tensor) -> Tensor:
+        if not batched:
+            return torch.zeros(self.shape, dtype=self.dtype, device=self.device)
+        sizes = list(self.shape)
+        sizes[self.dim] *= batched[0].shape[0]
+        return torch.zeros(sizes, dtype=self.dtype, device=batched[0].device)
+
+    def extra_repr(self) -> str:
+        return f"shape={self.shape}, dtype={self.dtype}, dim={self.dim}"
+
+
 class ExpandedBatch(nn.Module):
+    """`size` as Tensor.expand takes it, the entry at `dim` once a sample; without one, only that axis changes."""
+
+    def __init__(self, size: tuple[int, ...] | None, dim: int) -> None:
+        super().__init__()
+        self.size = size
+        self.dim = dim
+
     def forward(self, one: Tensor, other: Tensor) -> Tensor:
-        return one.expand(other.shape[0], *one.shape[1:])
+        sizes = list(self.size or (-1,) * one.dim())
+        sizes[self.dim] = other.shape[0] * (sizes[self.dim] if self.size else 1)
+        return one.expand(sizes)
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}, dim={self.dim}"
 
 
 def parameter(layer: Parameter, inputs: Inputs) -> nn.Module:
     return Learned(layer.shape)
 
 
+def buffer(layer: Buffer, inputs: Inputs) -> nn.Module:
+    return Registered(layer.shape, dtype_of(layer.dtype))
+
+
+def constant(layer: Constant, inputs: Inputs) -> nn.Module:
+    return Made(layer.shape, dtype_of(layer.dtype), layer.dim)
+
+
 def expand_batch(layer: ExpandBatch, inputs: Inputs) -> nn.Module:
-    return ExpandedBatch()
+    return ExpandedBatch(layer.size, layer.dim)
 
 
-FACTORIES: dict[str, Factory] = {"parameter": parameter, "expand_batch": expand_batch}
+FACTORIES: dict[str, Factory] = {
+    "parameter": parameter,
+    "buffer": buffer,
+    "constant": constant,
+    "expand_batch": expand_batch,
+}

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archcost.layers import Pad, Permute, Reshape, Split
-from archcost.pytorch.layers.base import Factory, Inputs, plain
+from archcost.layers import Cast, Pad, Permute, Reshape, Split
+from archcost.pytorch.layers.base import Called, Factory, Inputs, dtype_of, function, plain
 
 
 class Reshaped(nn.Module):
@@ -84,6 +84,10 @@ def split(layer: Split, inputs: Inputs) -> nn.Module:
     return Pieces(sizes, layer.dim)
 
 
+def cast(layer: Cast, inputs: Inputs) -> nn.Module:
+    return Called(Tensor.to, {"dtype": dtype_of(layer.dtype)})
+
+
 FACTORIES: dict[str, Factory] = {
     "identity": plain(nn.Identity),
     "flatten": plain(nn.Flatten),
@@ -92,4 +96,10 @@ FACTORIES: dict[str, Factory] = {
     "permute": permute,
     "pad": pad,
     "split": split,
+    "chunk": function(torch.chunk),
+    "unbind": function(torch.unbind),
+    "view": function(torch.reshape),
+    "clone": function(torch.clone),
+    "contiguous": function(Tensor.contiguous),
+    "cast": cast,
 }

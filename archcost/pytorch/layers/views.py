@@ -15,6 +15,7 @@ def sliced(tensor: Tensor, start: int | None, stop: int | None, step: int, dim: 
 
 
 FACTORIES: dict[str, Factory] = {
+    "detach": function(Tensor.detach),
     "transpose": function(torch.transpose),
     "squeeze": function(torch.squeeze),
     "unsqueeze": function(torch.unsqueeze),

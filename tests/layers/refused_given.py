@@ -1,0 +1,42 @@
+"""How tensors made on the way, and views of whole shapes, refuse their inputs; see test_shape_errors.py."""
+
+from __future__ import annotations
+
+from archcost.layers import Chunk, Constant, ExpandBatch, Tile, Unbind, View
+from tests.layers.refused_windows import Refusal
+
+GIVEN: list[Refusal] = [
+    (
+        View(shape=(-1, 4)),
+        ((2, 3, 5),),
+        "a reshape must keep the number of elements",
+        "30 elements in input 2×3×5",
+        "-1×4 = 4 a unit of the -1",
+        None,
+    ),
+    (View(shape=(-1, -1)), ((2, 3),), "a shape has at least one size and at most one -1", "[16, -1]", "[-1, -1]", None),
+    (View(shape=()), ((2, 3),), "a shape without sizes is that of a single value", "1 element", "2×3", None),
+    (Chunk(chunks=10_001), ((10_001, 2),), "too many pieces", "at most 10,000", "10,001", None),
+    (Chunk(chunks=2, dim=2), ((3, 2),), "dim is out of range", "an axis from -2 to 1", "2", None),
+    (Unbind(), ((10_001,),), "too many pieces", "at most 10,000", "10,001", None),
+    (Constant(shape=()), ((3, 2),), "a single value has no axis for the batch", "a size in shape", "[]", None),
+    (Constant(shape=(2,)), ((),), "the last input must have a batch", "(batch, …)", "()", None),
+    (ExpandBatch(dim=1), ((1, 5), (3, 7)), "the first input must have a batch of 1", "1 in axis 1", "1×5", None),
+    (
+        ExpandBatch(size=(-1, 5)),
+        ((1, 5), (3, 7)),
+        "size must name a number at dim",
+        "1 or more in entry 0",
+        "-1",
+        None,
+    ),
+    (
+        ExpandBatch(size=(2, 7)),
+        ((1, 5), (3, 7)),
+        "cannot be expanded to this size",
+        "an axis for each of 1×5, -1 or its size where it is not 1",
+        "[6, 7]",
+        None,
+    ),
+    (Tile(dims=(2,)), ((3, 2), ()), "dims has the wrong length", "2 numbers, one an axis", "[2]", None),
+]
