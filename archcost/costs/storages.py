@@ -112,7 +112,7 @@ def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu", autog
 def _ask(node: Node, setting: Setting) -> _Rules:
     layer, inputs, outputs = node.layer, node.input_types, node.output_types
     return _Rules(
-        layer.saved(inputs, outputs, setting),
+        layer.saves(inputs, outputs, setting),
         layer.aliases(inputs, outputs, setting),
         layer.layouts(inputs, outputs, setting),
         layer.overwrites(setting),

@@ -143,9 +143,7 @@ class Capture(TorchFunctionMode):
         return self.twins[id(tensor)]
 
 
-def write(
-    record: Record, leaf: Leaf, result: Any, args: Any, kwargs: Any, inplace: bool, places: bool = False
-) -> bool:
+def write(record: Record, leaf: Leaf, result: Any, args: Any, kwargs: Any, inplace: bool, places: bool = False) -> bool:
     """Whether what a call returned is on the record: as a layer, or because nothing was done."""
     results = tuple(tensors_in(result))
     if not results:
@@ -230,7 +228,9 @@ CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_
 def unchecked(func: FunctionType) -> Callable[..., Any]:
     """The same function, which asks nobody whether it is overridden: its body runs, and the calls in it come by."""
     blind = {name: _never for name in CHECKS if name in func.__globals__}
-    copy = FunctionType(func.__code__, {**func.__globals__, **blind}, func.__name__, func.__defaults__, func.__closure__)
+    copy = FunctionType(
+        func.__code__, {**func.__globals__, **blind}, func.__name__, func.__defaults__, func.__closure__
+    )
     copy.__kwdefaults__ = func.__kwdefaults__
     return copy
 

@@ -134,7 +134,10 @@ def _unread(layers: Sequence[Layer], first: str) -> tuple[str, ...]:
     read: set[str] = set()
     previous = first
     for layer in layers:
-        references = (*(layer.inputs or ((previous,) if layer.arity.most else ())), *getattr(layer, "given", {}).values())
+        references = (
+            *(layer.inputs or ((previous,) if layer.arity.most else ())),
+            *getattr(layer, "given", {}).values(),
+        )
         read.update(reference.partition(":")[0] for reference in references)
         previous = str(layer.name)
     return tuple(str(layer.name) for layer in layers if layer.name not in read)
@@ -188,5 +191,3 @@ def _names(entries: Sequence[Entry], apart: set[str], inputs: Mapping[str, Input
         taken.add(name)
         names.append(name)
     return _Names(names, weights)
-
-

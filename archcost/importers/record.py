@@ -113,7 +113,9 @@ class Record:
         kind = type_of(tensor)
         scaled = [axis for axis, size in enumerate(kind.shape) if samples_in(size)]
         if kind.dtype not in DTYPE_BYTES or len(scaled) > 1:
-            raise OutOfSightError("a constant cannot be declared", expected="at most one axis of the batch", found=str(kind))
+            raise OutOfSightError(
+                "a constant cannot be declared", expected="at most one axis of the batch", found=str(kind)
+            )
         shape = tuple(samples_in(size) or size for size in kind.shape)
         fields: dict[str, Any] = {"type": "constant", "shape": shape, "dtype": kind.dtype}
         if scaled:

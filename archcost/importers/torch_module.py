@@ -28,7 +28,9 @@ from archcost.spec.model import InputSpec
 from archcost.tensors import DTYPE_BYTES
 
 
-def from_torch(module: nn.Module, *inputs: Any, name: str | None = None, title: str | None = None, **named: Any) -> ModelSpec:
+def from_torch(
+    module: nn.Module, *inputs: Any, name: str | None = None, title: str | None = None, **named: Any
+) -> ModelSpec:
     """The network that the module's forward is, for inputs of these shapes and dtypes.
 
     Axis 0 of every tensor is the batch. The module is run in the mode that it is in (train or eval), and left as it was.
@@ -91,7 +93,9 @@ def _examples(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]
                     found=str(kind),
                 )
             dtype = "float32" if kind.is_floating else kind.dtype
-            examples[clean(word if len(tensors) == 1 else f"{word}_{index}")] = InputSpec(shape=kind.shape[1:], dtype=dtype)
+            examples[clean(word if len(tensors) == 1 else f"{word}_{index}")] = InputSpec(
+                shape=kind.shape[1:], dtype=dtype
+            )
     if not examples:
         raise ArchcostError("no example input", expected="a tensor, such as torch.zeros(1, 3, 224, 224)", found="none")
     return examples
@@ -203,5 +207,3 @@ def _spelled(name: str) -> str:
     """`ResNet` → `resnet`, `BertModel` → `bert_model`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return clean(words.lower())
-
-

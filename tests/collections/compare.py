@@ -62,7 +62,9 @@ def compare(subject: Subject) -> Finding:
     try:
         forward, backward = counted(module, subject)
     except Exception as error:
-        return Finding(subject.name, "not counted", f"{type(error).__name__}: {str(error)[:300]}", len(spec.layers), seconds)
+        return Finding(
+            subject.name, "not counted", f"{type(error).__name__}: {str(error)[:300]}", len(spec.layers), seconds
+        )
     parameters = sum(each.numel() for each in module.parameters())
     flops = cost.flops
     excess = fused_again(cost)
@@ -129,5 +131,3 @@ def convolution_backward(
     """Torch's rule, mended: it counts the weight gradient of a grouped convolution `groups` times."""
     forward = conv_flop_count(list(inputs), list(weight), list(gradient), transposed=transposed)
     return forward * (bool(mask[0]) + bool(mask[1]))
-
-

@@ -310,7 +310,12 @@ def interpolate(
 def im2col(
     result: Tensor, x: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Drawn | None:
-    fields = {"kernel_size": one(kernel_size), "dilation": one(dilation), "padding": one(padding), "stride": one(stride)}
+    fields = {
+        "kernel_size": one(kernel_size),
+        "dilation": one(dilation),
+        "padding": one(padding),
+        "stride": one(stride),
+    }
     return Drawn("unfold", (x,), fields)
 
 
@@ -324,7 +329,12 @@ def col2im(
     padding: Any = 0,
     stride: Any = 1,
 ) -> Drawn | None:
-    fields = {"kernel_size": one(kernel_size), "dilation": one(dilation), "padding": one(padding), "stride": one(stride)}
+    fields = {
+        "kernel_size": one(kernel_size),
+        "dilation": one(dilation),
+        "padding": one(padding),
+        "stride": one(stride),
+    }
     return Drawn("fold", (x,), {**fields, "output_size": one(output_size)})
 
 
