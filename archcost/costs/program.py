@@ -152,7 +152,7 @@ class _Writer:
             self.resident.append(self._number(self.kept.places[Port(name)]))
         for node in self.graph.nodes:
             self._weights(node)
-        last = {port: node.name for node in self.graph.nodes for port in node.inputs}
+        last = {port: node.name for node in self.graph.nodes for port in node.reads}
         held = set(self.returned)
         ends: dict[str, list[Port]] = {}
         for port, reader in last.items():
@@ -164,6 +164,8 @@ class _Writer:
             read += map(self._at, ends.get(node.name, ()))
             if isinstance(node.layer, AutocastCopy):  # what it reads lives until the layer that it casts for is done
                 casts.append(self._op(node, (), ()))
+                if self._is_trained(node.inputs[0]):
+                    self.cached.append(casts[-1].makes[0])
                 continue
             # Arguments are cast from the last to the first: bias, weight, input (as compiled by GCC).
             copies = list(self._copies(node))
@@ -210,6 +212,10 @@ class _Writer:
         self.storages.append(held)
         return len(self.storages) - 1
 
+    def _is_trained(self, port: Port) -> bool:
+        """Whether it is a trained weight itself, whose copy autocast remembers."""
+        return port in self.same and self.trainable[port.producer]
+
     def _at(self, port: Port) -> int:
         return self._number(self.kept.places[port])
 
@@ -228,7 +234,8 @@ class _Writer:
             self.resident.append(number)
             if not weight.is_buffer and self.kept.places[Port(node.name)] == storage:
                 self.same[Port(node.name)] = (node.name, weight.name)
-                self.parameters[self._place(Port(node.name))] = number
+                if self.needs.get(node.name, NOTHING).weights:  # the optimizer passes over what gets no gradient
+                    self.parameters[self._place(Port(node.name))] = number
 
     def _weight(self, node: Node, weight: Weight) -> tuple[str, TensorType]:
         """Whose weight it is, and as what it lies there."""
@@ -284,7 +291,7 @@ class _Writer:
             tuple([self._number(storage) for storage in dict.fromkeys(made)]),
             tuple([self._number(storage) for storage in dict.fromkeys(made) if storage.role != "saved"]),
             tuple([self._number(storage) for storage in outputs]),
-            tuple([self._at(port) for port in node.inputs]),
+            tuple([self._at(port) for port in node.reads]),
             ends,
             tuple([self._at(port) for port in unread]),
             tuple([self._number(storage) for storage in saved]),
@@ -297,6 +304,13 @@ class _Writer:
             node,
         )
 
+    def _give(self, port: Port, gradient: Handed | TensorType, like: TensorType) -> Give:
+        """To an output, which may be a weight itself and then waits for all that read it."""
+        place = self._place(port)
+        if place in self.parameters:
+            self.waits[place] = self.waits.get(place, 0) + 1
+        return Give(place, gradient, like)
+
     def _gives(self, node: Node, passing: Passing) -> Iterator[Give]:
         needs = self.needs.get(node.name, NOTHING)
         for index in needs.inputs:
@@ -307,15 +321,14 @@ class _Writer:
                 gradient = TensorType(gradient.shape, tensor.dtype)
             elif node.output_types[gradient.output].dtype != tensor.dtype:  # autograd's engine casts it
                 gradient = tensor
-            place = self._place(node.inputs[index])
-            if place in self.parameters:
-                self.waits[place] = self.waits.get(place, 0) + 1
-            yield Give(place, gradient, tensor, passing.viewed[index])
+            yield self._give(node.inputs[index], gradient, tensor)._replace(is_view=passing.viewed[index])
         for weight in node.weights:
             if weight.name not in needs.weights or Port(node.name) in self.same:
                 continue
             owner, tensor = self._weight(node, weight)
-            if weight.cast is None:
+            if weight.name in node.given:
+                give = self._give(node.given[weight.name], tensor, tensor)
+            elif weight.cast is None:
                 give = self._parameter(owner, weight.name, tensor)
             else:
                 copy = TensorType(tensor.shape, weight.cast)

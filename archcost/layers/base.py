@@ -220,9 +220,13 @@ class Layer(BaseModel):
 
 
 class WeightedLayer(Layer):
-    """A layer with parameters; `trainable: false` freezes them."""
+    """A layer with parameters; `trainable: false` freezes them.
+
+    `given` are weights that are none of its own: by the name that `weights` has for them, which earlier output each is.
+    """
 
     trainable: Flag = True
+    given: dict[Name, Reference] = {}
 
 
 def require_floating(inputs: Tensors) -> None:

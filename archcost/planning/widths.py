@@ -128,7 +128,7 @@ def _last(graph: ModelGraph) -> set[str]:
             continue
         seen.add(name)
         if not _mixes(nodes[name]):
-            waiting += [port.producer for port in nodes[name].inputs]
+            waiting += [port.producer for port in nodes[name].reads]
     return {name for name in seen if _mixes(nodes[name])}
 
 

@@ -27,6 +27,7 @@ FIRST_LAYER = "the network's first layer: nobody needs its input gradient"
 NOTHING_BEFORE = "nothing trainable before it: nobody needs its input gradient"
 INTEGERS = "integers carry no gradient"
 FROZEN = "frozen: no weight gradient"
+CONSTANT = "nothing trainable gives its weights: nobody needs their gradient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,17 +204,18 @@ def _unknown(layer: LayerCost) -> Iterable[Line]:
     return [Line(quantity, None, note=f"no rule says what {layer.type} does") for quantity in quantities]
 
 
-def _weights(layer: LayerCost, given: Line | None) -> Iterable[Line]:
-    shared = layer.node.shared
-    parameters = [weight for weight in layer.node.own_weights if not weight.is_buffer]
-    belongs = f"its weight belongs to {shared.owner} and is counted there" if shared else ""
-    if given is not None and shared is None:
-        yield given
+def _weights(layer: LayerCost, line: Line | None) -> Iterable[Line]:
+    node = layer.node
+    parameters = [weight for weight in node.own_weights if not weight.is_buffer]
+    elsewhere = [f"its weight belongs to {node.shared.owner} and is counted there"] if node.shared else []
+    elsewhere += [f"its {name} is given by {port}" for name, port in node.given.items()]
+    if line is not None and not elsewhere:
+        yield line
     elif parameters:
-        yield _sizes(PARAMETERS, parameters, belongs)
+        yield _sizes(PARAMETERS, parameters, "; ".join(elsewhere))
     else:
-        yield Line(PARAMETERS, 0, note=belongs or "no weights")
-    if buffers := [weight for weight in layer.node.own_weights if weight.is_buffer]:
+        yield Line(PARAMETERS, 0, note="; ".join(elsewhere) or "no weights")
+    if buffers := [weight for weight in node.own_weights if weight.is_buffer]:
         yield _sizes(BUFFERS, buffers, "")
 
 
@@ -297,7 +299,8 @@ def _backward_weight(
     if not trained:
         return
     if not layer.needs.weights:
-        yield Line(BACKWARD_WEIGHT if contractions else BACKWARD_WEIGHT + ELEMENTWISE, 0, note=FROZEN)
+        note = CONSTANT if all(weight.name in layer.node.given for weight in trained) else FROZEN
+        yield Line(BACKWARD_WEIGHT if contractions else BACKWARD_WEIGHT + ELEMENTWISE, 0, note=note)
         return
     still = [part for part in shared if not set(part.operands) & set(layer.needs.inputs)]
     yield from _gradients(BACKWARD_WEIGHT, layer, layer.needs.weights, contractions, elementwise, still)
