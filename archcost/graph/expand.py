@@ -294,7 +294,7 @@ class Expansion:
             elif isinstance(entry, BlockUse):
                 total += 1 + len(entry.inputs) + self.count_block(entry.block, self.bind(entry, values, name, at))
             else:
-                total += max(1, len(entry.inputs))
+                total += max(1, len(entry.inputs)) + _count_given(entry)
             if total > MOST_LAYERS:
                 raise LimitError(
                     "the network is too large",
@@ -308,6 +308,12 @@ class Expansion:
         if key not in self._counts:
             self._counts[key] = self.count(self.spec.blocks[block].layers, values, ("blocks", block, "layers"))
         return self._counts[key]
+
+
+def _count_given(entry: Layer | LayerTemplate) -> int:
+    """The weights that a layer is given, each a connection."""
+    given = entry.fields.get("given", {}) if isinstance(entry, LayerTemplate) else getattr(entry, "given", {})
+    return len(given)
 
 
 def expand(spec: ModelSpec) -> list[Placed | Alias]:
