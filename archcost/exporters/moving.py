@@ -205,6 +205,10 @@ def constant(part: Part) -> str:
     return part.draw("Expand", value, part.times_samples(layer.shape, axis, part.inputs[0]))
 
 
+def opaque(part: Part) -> Sequence[str]:
+    return part.draw_unknown(part.layer.op, len(part.node.output_types), *part.inputs)
+
+
 RENDERINGS: dict[str, Rendering] = {
     **dict.fromkeys(("identity", "clone", "contiguous", "detach"), operator("Identity")),
     "flatten": flatten,
@@ -232,4 +236,5 @@ RENDERINGS: dict[str, Rendering] = {
     "cast": cast,
     **dict.fromkeys(("parameter", "buffer"), standing),
     "constant": constant,
+    "opaque": opaque,
 }

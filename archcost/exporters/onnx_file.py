@@ -9,7 +9,7 @@ from archcost.errors import ArchcostError
 from archcost.exporters import activation, convolution, moving, normalization, pairwise, pooling, products, recurrent
 from archcost.exporters import reductions as folding
 from archcost.exporters.moving import DTYPES
-from archcost.exporters.sheet import Constant, Held, Operation, Part, Rendering
+from archcost.exporters.sheet import OWN_DOMAIN, Constant, Held, Operation, Part, Rendering
 from archcost.graph import ModelGraph, Node, Port, build
 from archcost.spec.model import ModelSpec
 from archcost.tensors import TensorType
@@ -63,12 +63,14 @@ def onnx_bytes(spec: ModelSpec, batch: int | None = None) -> bytes:
         ) from None
     from archcost import __version__
 
+    graph = _any_batch(spec, batch)
+    own = [onnx.helper.make_opsetid(OWN_DOMAIN, 1)] if any(node.domain == OWN_DOMAIN for node in graph.node) else []
     model = onnx.helper.make_model(
-        _any_batch(spec, batch),
+        graph,
         producer_name="archcost",
         producer_version=__version__,
         doc_string="\n".join(text for text in (spec.title, spec.citation) if text),
-        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        opset_imports=[onnx.helper.make_opsetid("", OPSET), *own],
         ir_version=IR_VERSION,
     )
     # Ours are the shapes of what layers put out; ONNX's own rules add those of the operators inside them.
@@ -95,7 +97,8 @@ def _graph(drawn: ModelGraph, shown: ModelGraph) -> GraphProto:
     batch = drawn.batch if drawn.batch == MANY else None
     parts: list[Part] = []
     for node in drawn.nodes:
-        part = Part(node, tuple(names[port] for port in node.inputs), batch)
+        given = {weight: names[port] for weight, port in node.given.items()}
+        part = Part(node, tuple(names[port] for port in node.inputs), given, batch)
         _draw(part, node, names)
         parts.append(part)
     returned = {port: names[port] for port in drawn.outputs}
@@ -136,7 +139,9 @@ def _draw(part: Part, node: Node, names: dict[Port, str]) -> None:
 def _node(operation: Operation) -> NodeProto:
     from onnx import helper
 
-    node = helper.make_node(operation.kind, operation.inputs, operation.outputs, name=operation.name)
+    node = helper.make_node(
+        operation.kind, operation.inputs, operation.outputs, name=operation.name, domain=operation.domain
+    )
     node.attribute.extend(helper.make_attribute(key, value) for key, value in operation.attributes.items())
     return node
 

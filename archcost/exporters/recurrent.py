@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from archcost.errors import ArchcostError
 from archcost.exporters.sheet import Attribute, Part, Rendering
 
 KINDS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
@@ -12,6 +13,10 @@ KINDS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 def recurrent(part: Part) -> Sequence[str]:
     """ONNX keeps the weights of both directions in one tensor, and both biases, so these have names of their own."""
     layer = part.layer
+    if part.given:
+        raise ArchcostError(
+            "ONNX keeps weights of recurrent layers packed, so that none can be given", found=", ".join(part.given)
+        )
     steps = part.draw("Transpose", part.inputs[0], perm=(1, 0, 2)) if layer.batch_first else part.inputs[0]
     last: list[tuple[str, ...]] = []
     for number in range(layer.num_layers):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,6 +13,9 @@ from archcost.tensors import TensorType
 Shape = tuple[int, ...]
 Attribute = int | float | str | Sequence[int] | Sequence[str]
 Number = int | float | bool
+
+OWN_DOMAIN = "archcost"
+"""Of operations that ONNX does not know."""
 
 MAX_INT64 = 2**63 - 1
 """What ONNX takes for the end of an axis."""
@@ -26,6 +29,7 @@ class Operation(NamedTuple):
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: dict[str, Attribute]
+    domain: str = ""
 
 
 class Constant(NamedTuple):
@@ -46,7 +50,7 @@ class Held(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A layer in the drawing: what it reads, by name, and the operators, constants and weights drawn so far.
+    """A layer in the drawing: what it reads and is given, by name, and the operators, constants and weights drawn so far.
 
     Sizes are those of `batch` samples, a number that divides no size but those that the batch decides; None where the
     network is for one batch alone.
@@ -54,6 +58,7 @@ class Part:
 
     node: Node
     inputs: tuple[str, ...]
+    given: Mapping[str, str]
     batch: int | None
     operations: list[Operation] = field(default_factory=list[Operation])
     constants: list[Constant] = field(default_factory=list[Constant])
@@ -87,6 +92,12 @@ class Part:
         self.operations.append(Operation(name, kind, inputs, outputs, attributes))
         return outputs
 
+    def draw_unknown(self, kind: str, count: int, *inputs: str) -> tuple[str, ...]:
+        """An operation that ONNX has no operator for, in a domain of our own."""
+        outputs = self.draw_many(kind, count, *inputs)
+        self.operations[-1] = self.operations[-1]._replace(domain=OWN_DOMAIN)
+        return outputs
+
     def integers(self, *values: int) -> str:
         """Sizes, axes or indices, as a list."""
         return self._constant(TensorType((len(values),), "int64"), values)
@@ -112,7 +123,9 @@ class Part:
         return any(own.name == weight for own in self.node.weights)
 
     def weight(self, name: str = "weight") -> str:
-        """One of the layer's own weights or buffers, or the one it shares."""
+        """One of the layer's own weights or buffers, or the one it shares or is given."""
+        if name in self.given:
+            return self.given[name]
         own = next(weight for weight in self.node.weights if weight.name == name)
         if name == "weight" and self.node.shared is not None:
             owned = f"{self.node.shared.owner}.weight"

@@ -75,7 +75,32 @@ layers:
     assert len(onnx_bytes(spec)) < 500_000
 
 
+def test_an_operation_without_a_rule_is_a_node_of_our_own_domain() -> None:
+    spec = spec_of(
+        "  - {type: opaque, op: 'vision::roi', shapes: [[1, 5, 2]], dtypes: [float32], batch_dims: [0], inputs: [input]}"
+    )
+    model = onnx.load_from_string(onnx_bytes(spec))
+    onnx.checker.check_model(model, full_check=True)
+    assert [(node.domain, node.op_type) for node in model.graph.node] == [("archcost", "vision::roi")]
+    assert shape_of(model.graph.output[0]) == ["batch", 5, 2]
+
+
+def test_a_weight_that_is_given_is_no_input() -> None:
+    spec = spec_of(
+        "  - {type: parameter, name: shared, shape: [5, 7]}\n"
+        "  - {type: linear, name: fc, out_features: 5, bias: false, inputs: [input], given: {weight: shared}}"
+    )
+    graph = onnx.load_from_string(onnx_bytes(spec)).graph
+    assert [value.name for value in graph.input] == ["input", "shared.weight"]
+
+
 REFUSED = {
+    "given": (
+        "  - {type: parameter, name: shared, shape: [5, 7]}\n"
+        "  - {type: select, index: 0, inputs: [input]}\n"
+        "  - {type: rnn, name: rnn, hidden_size: 5, given: {weight_ih_l0: shared}}",
+        "rnn: ONNX keeps weights of recurrent layers packed, so that none can be given\n  found: weight_ih_l0",
+    ),
     "adaptive_max_pool2d": (
         "  - {type: adaptive_max_pool2d, output_size: 2, return_indices: true, name: pool}",
         "pool: ONNX has no pool that returns the indices of uneven windows\n"

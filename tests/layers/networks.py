@@ -7,7 +7,7 @@ from archcost.layers import Buffer, Layer, Parameter
 from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
-READS_A_SIZE = ("expand_batch", "tile", "constant")
+READS_A_SIZE = ("expand_batch", "tile", "constant", "opaque")
 """The last input is there for its batch alone."""
 
 
