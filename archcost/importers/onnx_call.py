@@ -68,14 +68,20 @@ class Call:
             return self.integers(index)
         return list(given) if isinstance(given, list) else [int(given)]  # pyright: ignore[reportUnknownArgumentType]
 
-    def layer(self, type_: str, *reads: Value, weights: Mapping[str, Value] | None = None, **fields: Any) -> Value:
-        return self.layers(type_, *reads, weights=weights, **fields)[0]
+    def layer(self, type_: str, *reads: Value, **fields: Any) -> Value:
+        """What a new layer puts out, first of all."""
+        return self.layers(type_, *reads, **fields)[0]
 
-    def layers(
-        self, type_: str, *reads: Value, weights: Mapping[str, Value] | None = None, sized: bool = False, **fields: Any
-    ) -> tuple[Value, ...]:
-        used = weights or {}
-        return self.net.layer(self._named_by(used), type_, reads, used, fields, sized)
+    def layers(self, type_: str, *reads: Value, **fields: Any) -> tuple[Value, ...]:
+        return self.net.layer(self.path, type_, reads, {}, fields)
+
+    def sized(self, type_: str, *reads: Value, **fields: Any) -> tuple[Value, ...]:
+        """A layer that also reads an input of the network, for its batch alone."""
+        return self.net.layer(self.path, type_, reads, {}, fields, sized=True)
+
+    def weighted(self, type_: str, source: Value, weights: Mapping[str, Value], **fields: Any) -> tuple[Value, ...]:
+        """A layer with weights, by their names in it."""
+        return self.net.layer(self._named_by(weights), type_, (source,), weights, fields)
 
     def _named_by(self, weights: Mapping[str, Value]) -> str:
         """A layer is called as its weights are: whatever the file does to it, `conv1.weight` is `conv1`'s."""
@@ -130,7 +136,7 @@ class Call:
         if value.is_constant and value.held is None:
             return Value(value.tensor._replace(shape=shape))
         sizes[grown[0]] = samples_in(sizes[grown[0]])
-        return self.layers("expand_batch", value, sized=True, size=sizes, dim=grown[0])[0]
+        return self.sized("expand_batch", value, size=sizes, dim=grown[0])[0]
 
 
 Result = Value | Sequence[Value | None]

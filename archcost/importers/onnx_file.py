@@ -29,6 +29,7 @@ def from_onnx(path: str | Path, inputs: Sequence[str] = ()) -> ModelSpec:
             result = Reader(model, sizes, result.quarrels).run()
     except ArchcostError as error:
         where = f"{file}: {error.layer}" if error.layer else str(file)
-        raise ArchcostError(error.problem, expected=error.expected, found=error.found, hint=error.hint).at(where) from None
+        told = ArchcostError(error.problem, expected=error.expected, found=error.found, hint=error.hint)
+        raise told.at(where) from None
     title = f"{file.name}, written by {model.producer}" if model.producer else file.name
     return spec_of(result, clean(file.stem)[:100], title, sizes.specs(), result.outputs)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy import ndarray
@@ -31,7 +31,8 @@ def fold(kind: str, arrays: Sequence[Array | None], attributes: Mapping[str, Any
             result = rule(_Operands(arrays, attributes, outputs))
     except (TooManyError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError):
         return None  # of values that do not go together; whoever needs them says so
-    results = [np.asarray(each) for each in (result if isinstance(result, list) else [result])]
+    several = cast("list[Any]", result) if isinstance(result, list) else [result]
+    results: list[Array] = [np.asarray(each) for each in several]
     return results if all(each.size <= MOST_NUMBERS for each in results) else None
 
 
@@ -88,7 +89,9 @@ def _divide(a: Array, b: Array) -> Any:
     return a / b
 
 
-DTYPES = {1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64"}
+INTEGERS = {2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool"}
+DTYPES = {**INTEGERS, 1: "float32", 10: "float16", 11: "float64"}
+"""By the numbers of `TensorProto.DataType`, as numpy has them."""
 
 
 def _cast(given: _Operands) -> Any:
@@ -97,7 +100,8 @@ def _cast(given: _Operands) -> Any:
 
 def _slice(given: _Operands) -> Any:
     starts, ends = given.setting("starts", 1), given.setting("ends", 2)
-    assert starts is not None and ends is not None
+    assert starts is not None
+    assert ends is not None
     axes = given.setting("axes", 3) or list(range(len(starts)))
     steps = given.setting("steps", 4) or [1] * len(starts)
     index: list[slice] = [slice(None)] * given[0].ndim
@@ -149,9 +153,9 @@ def _constant_of_shape(given: _Operands) -> Any:
 
 
 def _range(given: _Operands) -> Any:
-    start, limit, step = (given[index].item() for index in range(3))
+    start, limit, step = (float(given[index].item()) for index in range(3))
     _bounded((max(0, int((limit - start) / step)),))
-    return np.arange(start, limit, step, given[0].dtype)
+    return np.arange(start, limit, step).astype(given[0].dtype)
 
 
 def _tile(given: _Operands) -> Any:

@@ -1,7 +1,7 @@
 """What onnx's own rules say of an operator's shapes: ours are held beside it, and operators without a layer take it.
 
-One operator at a time. Onnx can infer a whole file, and would follow its sizes through arithmetic, but there a range of a
-large number is as large in memory.
+One operator at a time. Onnx can infer a whole file, and would follow its sizes through arithmetic, but there a range of
+a large number is as large in memory.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ WITH_BODIES = ("If", "Loop", "Scan", "Constant")
 
 def infer(node: Node, inputs: Sequence[Value | None], opset: int, batch: int | None) -> Mapping[str, TensorType]:
     """Of outputs whose sizes all are numbers; for `batch` samples where that is what the file was written for."""
-    from onnx import defs, numpy_helper, shape_inference
+    from onnx import checker, defs, numpy_helper, shape_inference
 
-    if node.kind in WITH_BODIES or not defs.has(node.kind):
+    if node.kind in WITH_BODIES or not defs.has(node.kind) or any(value and value.pieces for value in inputs):
         return {}
     types: dict[str, Any] = {}
     data: dict[str, Any] = {}
@@ -43,7 +43,7 @@ def infer(node: Node, inputs: Sequence[Value | None], opset: int, batch: int | N
     try:
         schema = defs.get_schema(node.kind, opset)
         found = shape_inference.infer_node_outputs(schema, node.proto, types, data, ir_version=10)
-    except (shape_inference.InferenceError, defs.SchemaError, RuntimeError, ValueError, TypeError, KeyError):
+    except (shape_inference.InferenceError, defs.SchemaError, checker.ValidationError, ValueError, TypeError):
         return {}  # which does not know this use of it, or finds fault with what our own rules will refuse
     known = {name: _numbers(output) for name, output in found.items()}
     return {name: tensor for name, tensor in known.items() if tensor is not None}

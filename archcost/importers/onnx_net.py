@@ -8,10 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from archcost.errors import ShapeError
 from archcost.importers.entries import Entry, Ref
 from archcost.importers.naming import TIED
-from archcost.importers.onnx_sizes import SAMPLES
 from archcost.importers.onnx_values import UnsupportedError, Value, from_batch, samples_in
 from archcost.layers import LAYERS, Layer
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
@@ -32,15 +30,16 @@ class HeldWeight:
 class Net:
     """The record so far.
 
-    `held` are the tensors of the file, `buffers` those that it marks as such. `apart` are weights of which some use needs another orientation than the
-    others: they stand as layers of their own, and whoever uses them turned is given the result of a transpose.
+    `held` are the tensors of the file, `buffers` those that it marks as such. `apart` are weights of which some use
+    needs another orientation than the others: they stand as layers of their own, and whoever uses them turned is given
+    the result of a transpose.
     """
 
     def __init__(
         self, batched: Value, held: Mapping[str, TensorType], buffers: frozenset[str], apart: frozenset[str]
     ) -> None:
         self.batched = batched
-        self.held = held
+        self.held = dict(held)
         self.buffers = buffers
         self.apart = apart
         self.entries: list[Entry] = []
@@ -75,7 +74,10 @@ class Net:
         used = {slot: self._use(slot, value, path) for slot, value in weights.items()}
         number = self._add(Entry(layer, tuple(refs), used, path))
         self.turned |= {(number, slot) for slot, value in weights.items() if self._is_seen_otherwise(value)}
-        return tuple(Value(tensor, Ref("entry", number, index)) for index, tensor in enumerate(outputs))
+        sources = () if weights or sized else _sources(reads)
+        return tuple(
+            Value(tensor, Ref("entry", number, index), sources=sources) for index, tensor in enumerate(outputs)
+        )
 
     def _add(self, entry: Entry) -> int:
         self.entries.append(entry)
@@ -90,7 +92,7 @@ class Net:
         return self.standing[id(value)][1]
 
     def _is_seen_otherwise(self, value: Value) -> bool:
-        return value.held in self.held and value.shape != self.held[value.held].shape or value.turned
+        return (value.held in self.held and value.shape != self.held[value.held].shape) or value.turned
 
     def _stand(self, value: Value, path: str) -> Ref:
         if value.held is None or not (value.held in self.buffers or value.is_weight):
@@ -131,6 +133,17 @@ class Net:
             return self.reference(value, path)
         self._weight(value, name, slot in BUFFERS)
         return Ref("weight", name)
+
+
+def _sources(reads: Sequence[Value]) -> tuple[str, ...]:
+    """The weights that values come of; none where something else goes in."""
+    found: dict[str, None] = {}
+    for value in reads:
+        own = (value.held,) if value.is_held_weight and value.held else value.sources
+        if not own and not value.is_constant:
+            return ()
+        found |= dict.fromkeys(own)
+    return tuple(found)
 
 
 def made(type_: str, fields: Mapping[str, Any]) -> Layer:

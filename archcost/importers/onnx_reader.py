@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from archcost.errors import ArchcostError, ShapeError, shorten
 from archcost.graph.expand import MOST_LAYERS
@@ -13,7 +13,7 @@ from archcost.importers.naming import clean
 from archcost.importers.onnx_call import Call
 from archcost.importers.onnx_folding import fold
 from archcost.importers.onnx_inference import as_written, infer, type_of
-from archcost.importers.onnx_model import FromCaller, Function, Graph, Held, Model, Node, function_of
+from archcost.importers.onnx_model import FromCaller, Function, Graph, Held, Model, Node, attribute_of, function_of
 from archcost.importers.onnx_net import Net, Reached, reached
 from archcost.importers.onnx_operators import RULES
 from archcost.importers.onnx_sizes import SAMPLES, Sizes
@@ -74,9 +74,7 @@ class Reader:
         assert same.ref is not None
         return same.ref
 
-    def _walk(
-        self, nodes: Sequence[Node], outputs: Sequence[str], known: Environment, frame: Frame
-    ) -> list[Value]:
+    def _walk(self, nodes: Sequence[Node], outputs: Sequence[str], known: Environment, frame: Frame) -> list[Value]:
         alive = _alive(nodes, outputs)
         readers = _readers(alive, outputs)
         absorbed: dict[str, str] = {}
@@ -106,8 +104,9 @@ class Reader:
     def _look_up(self, name: str, known: Environment, reader: Node | None) -> Value:
         if name in known:
             return known[name]
-        error = ArchcostError("reads what nothing makes", expected="an output of an operator before", found=shorten(name))
-        raise error.at(layer="the network's output" if reader is None else shorten(str(reader)))
+        raise ArchcostError(
+            "reads what nothing makes", expected="an output of an operator before", found=shorten(name)
+        ).at(layer="the network's output" if reader is None else shorten(str(reader)))
 
     def _results(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
         node = call.node
@@ -209,10 +208,9 @@ class Reader:
         if any(len(each) > 1 for each in axes):
             raise self._refused(call, error)
         grows = any(axes)
-        return call.layers(
+        return (call.sized if grows else call.layers)(
             "opaque",
             *(value for value in call.given if not value.is_constant),
-            sized=grows,
             op=call.node.kind.removeprefix(OWN_DOMAIN)[:200],
             shapes=[[samples_in(size) or size for size in tensor.shape] for tensor in tensors],
             dtypes=[tensor.dtype for tensor in tensors],
@@ -226,11 +224,11 @@ class Reader:
 
     def _refused(self, call: Call, error: UnsupportedError | ShapeError) -> ArchcostError:
         why = error.problem if isinstance(error, ShapeError) else str(error)
-        details = error if isinstance(error, ShapeError) else None
+        expected, found = (error.expected, error.found) if isinstance(error, ShapeError) else (None, None)
         return ArchcostError(
             f"{shorten(call.node.kind)} cannot be told as a layer: {why}",
-            expected=details.expected if details else "an operator with a layer of its own, or one whose shapes are known",
-            found=details.found if details else ", ".join(str(value.tensor) for value in call.given[:4]) or "no input",
+            expected=expected or "an operator with a layer of its own, or one whose shapes are known",
+            found=found or ", ".join(str(value.tensor) for value in call.given[:4]) or "no input",
         ).at(layer=shorten(str(call.node)))
 
     def _compare(self, node: Node, results: Sequence[Value | None], inferred: Mapping[str, TensorType]) -> None:
@@ -306,7 +304,7 @@ def _standard_function(call: Call, opset: int) -> Function | None:
 
     node = call.node
     try:
-        schema = defs.get_schema(node.kind, opset)
+        schema: Any = defs.get_schema(node.kind, opset)  # whose stub knows nothing of functions
     except defs.SchemaError:
         return None
     if schema.has_context_dependent_function:
@@ -316,14 +314,12 @@ def _standard_function(call: Call, opset: int) -> Function | None:
         except (RuntimeError, ValueError):
             return None
         body = FunctionProto()
-        body.ParseFromString(cast("bytes", content))
+        body.ParseFromString(content)
     elif schema.has_function:
         body = schema.function_body
     else:
         return None
     function = function_of(body)
-    from archcost.importers.onnx_model import attribute_of
-
     defaults = {
         name: attribute_of(attribute.default_value)
         for name, attribute in schema.attributes.items()

@@ -27,7 +27,9 @@ class Sizes:
 
     def specs(self) -> dict[str, InputSpec]:
         """Of one sample, by names that a spec can use."""
-        return {clean(name): InputSpec(shape=tensor.shape[1:], dtype=tensor.dtype) for name, tensor in self.inputs.items()}
+        return {
+            clean(name): InputSpec(shape=tensor.shape[1:], dtype=tensor.dtype) for name, tensor in self.inputs.items()
+        }
 
     def known(self, declared: Declared) -> TensorType | None:
         """A tensor that the file tells of, for `SAMPLES` samples; None where a size stays open."""
@@ -45,9 +47,11 @@ class Sizes:
 
     def _product(self, text: str) -> int | None:
         """`12*batch`, as torch and we write it."""
-        factor, times, symbol = text.partition("*") if "*" in text else ("1", "*", text)
+        factor, _, symbol = text.rpartition("*")
         known = self.symbols.get(symbol.strip())
-        return int(factor) * known if known is not None and factor.strip().isdigit() else None
+        if known is None or not (factor.strip() or "1").isdigit():
+            return None
+        return int(factor.strip() or "1") * known
 
 
 def bind(declared: Mapping[str, Declared], given: Sequence[str]) -> Sizes:
@@ -72,7 +76,9 @@ def bind(declared: Mapping[str, Declared], given: Sequence[str]) -> Sizes:
 def _dtype(name: str, declared: Declared) -> str:
     if declared.dtype not in DTYPE_BYTES:
         raise ArchcostError(
-            f"input {name} has an element type that no layer takes", expected=", ".join(DTYPE_BYTES), found=declared.dtype
+            f"input {name} has an element type that no layer takes",
+            expected=", ".join(DTYPE_BYTES),
+            found=declared.dtype,
         )
     return declared.dtype
 

@@ -26,8 +26,8 @@ class UnsupportedError(Exception):
 class Value:
     """A tensor for `SAMPLES` samples.
 
-    It comes of a layer or an input (`ref`), or is held by the file (`held`, its name there), or else it was worked out of
-    shapes alone. `numbers` are known where there are few. `is_weight` tells what is trained, or kept and used like a
+    It comes of a layer or an input (`ref`), or is held by the file (`held`, its name there), or else it was worked out
+    of shapes alone. `numbers` are known where there are few. `is_weight` tells what is trained, or kept and used like a
     weight, from constants. `turned` says that the file holds the matrix with its axes the other way round; a weight may
     also be seen in another shape or dtype than it is held in.
     """
@@ -38,6 +38,10 @@ class Value:
     numbers: Array | None = None
     is_weight: bool = False
     turned: bool = False
+    sources: tuple[str, ...] = ()
+    """Of a tensor that is computed of weights alone: which."""
+    pieces: tuple[Value, ...] = ()
+    """Of a sequence of tensors, which some operators make; the tensor then is what was cut."""
 
     @property
     def shape(self) -> Shape:
@@ -56,6 +60,14 @@ class Value:
     def is_constant(self) -> bool:
         """The same for every input, and no weight."""
         return self.ref is None and not self.is_weight
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it can be a layer's weight or bias: not the ones or zeros that stand for a layer without one."""
+        if not self.is_constant:
+            return True
+        uniform = self.numbers is not None and bool((self.numbers == self.numbers.flat[:1]).all())
+        return self.held is not None and not uniform
 
     @property
     def number(self) -> float | int | None:

@@ -17,7 +17,9 @@ def kernel_of(call: Call, weight: Value) -> list[int]:
     return sizes
 
 
-def pads_of(call: Call, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> list[tuple[int, int]]:
+def pads_of(
+    call: Call, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> list[tuple[int, int]]:
     """Before and after each spatial axis."""
     count = len(kernel)
     auto = call.attribute("auto_pad", "NOTSET")
@@ -43,7 +45,7 @@ def evenly_padded(call: Call, pads: Sequence[tuple[int, int]], value: float | No
 
 def weights_of(call: Call) -> dict[str, Value]:
     bias = call.get(2)
-    return {"weight": call[1], **({} if bias is None else {"bias": bias})}
+    return {"weight": call[1], **({} if bias is None or not bias.is_own else {"bias": bias})}
 
 
 def conv(call: Call) -> Value:
@@ -52,18 +54,20 @@ def conv(call: Call) -> Value:
     ones = [1] * len(kernel)
     strides, dilations = call.attribute("strides") or ones, call.attribute("dilations") or ones
     tensor, padding = evenly_padded(call, pads_of(call, kernel, strides, dilations))
-    return call.layer(
+    weights = weights_of(call)
+    (result,) = call.weighted(
         f"conv{len(kernel)}d",
         tensor,
-        weights=weights_of(call),
+        weights,
         out_channels=weight.shape[0],
         kernel_size=one(kernel),
         stride=one(strides),
         padding=one(padding),
         dilation=one(dilations),
         groups=call.attribute("group", 1),
-        bias=call.get(2) is not None,
+        bias="bias" in weights,
     )
+    return result
 
 
 def conv_transpose(call: Call) -> Value:
@@ -84,11 +88,12 @@ def conv_transpose(call: Call) -> Value:
         raise UnsupportedError("auto_pad of a transposed convolution")
     else:
         pads = pads_of(call, kernel, strides, dilations)
+    weights = weights_of(call)
     even = all(before == after and before >= 0 for before, after in pads)
-    result = call.layer(
+    (result,) = call.weighted(
         f"conv_transpose{len(kernel)}d",
         call[0],
-        weights=weights_of(call),
+        weights,
         out_channels=weight.shape[1] * groups,
         kernel_size=one(kernel),
         stride=one(strides),
@@ -96,7 +101,7 @@ def conv_transpose(call: Call) -> Value:
         output_padding=one(extra),
         dilation=one(dilations),
         groups=groups,
-        bias=call.get(2) is not None,
+        bias="bias" in weights,
     )
     return result if even else call.layer("pad", result, pad=[-number for pair in reversed(pads) for number in pair])
 

@@ -32,9 +32,7 @@ def _cut(call: Call, value: Value, start: int, end: int, axis: int, step: int) -
     if samples_in(size):  # ends that hold for any batch
         if samples_in(end) and end < size:
             raise UnsupportedError("a slice of some of the batch")
-        return call.layer(
-            "slice", value, start=start or None, stop=None if end >= size else end, step=step, dim=axis
-        )
+        return call.layer("slice", value, start=start or None, stop=None if end >= size else end, step=step, dim=axis)
     return call.layer("slice", value, start=taken.start or None, stop=_stop(taken, size), step=step, dim=axis)
 
 
@@ -57,9 +55,7 @@ def gather(call: Call) -> Value:
     is_table = data.is_weight and data.rank == 2 and axis == 0 and data.held is not None and not data.turned
     if is_table and data.tensor.is_floating and not indices.is_constant:
         rows, features = data.shape
-        found = call.layer(
-            "embedding", indices, weights={"weight": data}, num_embeddings=rows, embedding_dim=features
-        )
+        (found,) = call.weighted("embedding", indices, {"weight": data}, num_embeddings=rows, embedding_dim=features)
         return call.cast(found, data.tensor.dtype)
     return picked(call, data, call.cast(indices, "int64"), axis)
 
@@ -90,8 +86,10 @@ def gather_nd(call: Call) -> Value:
     data, indices = call[0], call[1]
     if call.attribute("batch_dims", 0) or indices.shape[-1:] != (1,):
         raise UnsupportedError("indices of several axes at once")
-    axis_gone = Value(indices.tensor._replace(shape=indices.shape[:-1])) if indices.is_constant else call.layer(
-        "squeeze", indices, dim=-1
+    axis_gone = (
+        Value(indices.tensor._replace(shape=indices.shape[:-1]))
+        if indices.is_constant
+        else call.layer("squeeze", indices, dim=-1)
     )
     return picked(call, data, call.cast(axis_gone, "int64"), 0)
 

@@ -8,19 +8,10 @@ from archcost.importers.onnx_call import Call, Result, Rule
 from archcost.importers.onnx_values import UnsupportedError, Value, short
 
 
-def is_own(value: Value | None) -> bool:
-    """Not the ones or zeros that stand for a norm without a scale or a shift."""
-    if value is None:
-        return False
-    if not value.is_constant:
-        return True
-    return value.held is not None and (value.numbers is None or bool((value.numbers != value.numbers.flat[0]).any()))
-
-
 def affine(call: Call) -> tuple[bool, dict[str, Value]]:
     """Whether there are a scale and a shift, and which."""
     scale, shift = call.get(1), call.get(2)
-    own = {name: value for name, value in (("weight", scale), ("bias", shift)) if value is not None and is_own(value)}
+    own = {name: value for name, value in (("weight", scale), ("bias", shift)) if value is not None and value.is_own}
     return bool(own), own
 
 
@@ -28,15 +19,15 @@ def batch_norm(call: Call) -> Result:
     value = call[0]
     is_affine, own = affine(call)
     mean, variance = call[3], call[4]
-    tracked = is_own(mean) or is_own(variance)
+    tracked = mean.is_own or variance.is_own
     statistics = {"running_mean": mean, "running_var": variance} if tracked else {}
     ndim = max(value.rank - 2, 1)
     if not 1 <= ndim <= 3:
         raise UnsupportedError(f"a batch norm of {value.rank} axes")
-    return call.layer(
+    return call.weighted(
         f"batch_norm{ndim}d",
         value,
-        weights={**own, **statistics},
+        {**own, **statistics},
         eps=short(call.attribute("epsilon", 1e-5)),
         momentum=round(1 - call.attribute("momentum", 0.9), 6),
         affine=is_affine,
@@ -44,13 +35,13 @@ def batch_norm(call: Call) -> Result:
     )
 
 
-def layer_norm(call: Call) -> Value:
+def layer_norm(call: Call) -> Result:
     axis = call.axis(default=-1)
     is_affine, own = affine(call)
-    return call.layer(
+    return call.weighted(
         "layer_norm",
         call[0],
-        weights=own,
+        own,
         eps=short(call.attribute("epsilon", 1e-5)),
         elementwise_affine=is_affine,
         bias="bias" in own,
@@ -63,42 +54,42 @@ def _normalized(call: Call, axis: int) -> dict[str, list[int]]:
     return {} if len(shape) == 1 else {"normalized_shape": list(shape)}
 
 
-def rms_norm(call: Call) -> Value:
+def rms_norm(call: Call) -> Result:
     axis = call.axis(default=-1)
-    own = {"weight": call[1]} if is_own(call[1]) else {}
-    return call.layer(
+    own = {"weight": call[1]} if call[1].is_own else {}
+    return call.weighted(
         "rms_norm",
         call[0],
-        weights=own,
+        own,
         eps=short(call.attribute("epsilon", 1e-5)),
         elementwise_affine=bool(own),
         **_normalized(call, axis),
     )
 
 
-def group_norm(call: Call) -> Value:
+def group_norm(call: Call) -> Result:
     """Before version 21 a scale and a shift for each group, which torch has not."""
     is_affine, own = affine(call)
     if is_affine and any(value.tensor.numel != call[0].shape[1] for value in own.values()):
         raise UnsupportedError("a scale for each group")
-    return call.layer(
+    return call.weighted(
         "group_norm",
         call[0],
-        weights=own,
+        own,
         num_groups=call.attribute("num_groups"),
         eps=short(call.attribute("epsilon", 1e-5)),
         affine=is_affine,
     )
 
 
-def instance_norm(call: Call) -> Value:
+def instance_norm(call: Call) -> Result:
     """Of images; else a group norm of as many groups as channels."""
     value = call[0]
     is_affine, own = affine(call)
     eps = short(call.attribute("epsilon", 1e-5))
     if value.rank == 4 and prod(value.shape[2:]) > 1:
-        return call.layer("instance_norm2d", value, weights=own, eps=eps, affine=is_affine)
-    return call.layer("group_norm", value, weights=own, num_groups=value.shape[1], eps=eps, affine=is_affine)
+        return call.weighted("instance_norm2d", value, own, eps=eps, affine=is_affine)
+    return call.weighted("group_norm", value, own, num_groups=value.shape[1], eps=eps, affine=is_affine)
 
 
 def local_response_norm(call: Call) -> Value:

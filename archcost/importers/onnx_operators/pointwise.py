@@ -15,7 +15,7 @@ def plain(type_: str) -> Rule:
     return lambda call: call.layer(type_, call[0])
 
 
-def alpha(type_: str, field: str, default: float) -> Rule:
+def sloped(type_: str, field: str, default: float) -> Rule:
     return lambda call: call.layer(type_, call[0], **{field: short(call.attribute("alpha", default))})
 
 
@@ -71,7 +71,7 @@ def prelu(call: Call) -> Value:
     count = slope.tensor.numel
     if slope.held is None or count not in (1, value.shape[1] if value.rank > 1 else 1):
         raise UnsupportedError("slopes that are computed, or no one a channel")
-    return call.layer("prelu", value, weights={"weight": slope}, num_parameters=count)
+    return call.weighted("prelu", value, {"weight": slope}, num_parameters=count)[0]
 
 
 def power(call: Call) -> Value:
@@ -162,8 +162,8 @@ RULES: dict[str, Rule] = {
             "Neg": "neg",
         }.items()
     },
-    "LeakyRelu": alpha("leaky_relu", "negative_slope", 0.01),
-    "Elu": alpha("elu", "alpha", 1.0),
+    "LeakyRelu": sloped("leaky_relu", "negative_slope", 0.01),
+    "Elu": sloped("elu", "alpha", 1.0),
     "Gelu": lambda call: call.layer("gelu", call[0], approximate=call.attribute("approximate", "none")),
     "HardSigmoid": hard_sigmoid,
     "Swish": swish,

@@ -30,7 +30,8 @@ def is_bias(value: Value | None, features: int) -> bool:
 def linear(call: Call, source: Value, weight: Value, bias: Value | None) -> Value:
     """`weight` as torch has it: (out, in)."""
     weights = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
-    return call.layer("linear", source, weights=weights, out_features=weight.shape[0], bias=bias is not None)
+    (result,) = call.weighted("linear", source, weights, out_features=weight.shape[0], bias=bias is not None)
+    return result
 
 
 def matmul(call: Call) -> Result:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archcost.importers.onnx_call import Call, Result, Rule
 from archcost.importers.onnx_values import UnsupportedError, Value
 from archcost.layers.base import normalize_axis
 
 
-def folded(call: Call, type_: str, value: Value | None = None, **fields: object) -> Value:
+def folded(call: Call, type_: str, value: Value | None = None, **fields: Any) -> Value:
     """Over the axes that are named, or all."""
     source = call[0] if value is None else value
     axes = call.setting("axes", 1)
@@ -22,7 +24,7 @@ def folded(call: Call, type_: str, value: Value | None = None, **fields: object)
     return call.layer(type_, source, dim=dims[0] if len(dims) == 1 else dims, keepdim=keepdim, **fields)
 
 
-def reduced(type_: str, **fields: object) -> Rule:
+def reduced(type_: str, **fields: Any) -> Rule:
     return lambda call: folded(call, type_, **fields)
 
 

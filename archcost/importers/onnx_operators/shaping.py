@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 from archcost.errors import ArchcostError
 from archcost.importers.onnx_call import Call, Result, Rule
-from archcost.importers.onnx_model import MOST_NUMBERS, Held
+from archcost.importers.onnx_model import Held
 from archcost.importers.onnx_sizes import SAMPLES
 from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in
 from archcost.layers.base import normalize_axis
@@ -57,7 +58,7 @@ def with_samples(source: Shape, sizes: Shape, written_for: int) -> Shape:
     before = prod(source[:batch_axis])
     so_far = 1
     for axis, size in enumerate(sizes):
-        if so_far == before and size % written_for == 0 or so_far <= before < so_far * size:
+        if (so_far == before and size % written_for == 0) or so_far <= before < so_far * size:
             if size % written_for:
                 break
             return (*sizes[:axis], size // written_for * SAMPLES, *sizes[axis + 1 :])
@@ -105,8 +106,12 @@ def expand(call: Call) -> Value:
     rank = max(len(sizes), value.rank)
     before = (1,) * (rank - value.rank) + value.shape
     after = [1] * (rank - len(sizes)) + sizes
-    whole = tuple(have if want == 1 or want == call.written_for and samples_in(have) else want for have, want in zip(before, after, strict=True))
-    return call.expanded(value, whole)
+    kept = (1, call.written_for)  # the file's own batch, where ours is
+    whole = [
+        have if want == 1 or (want in kept and samples_in(have)) else want
+        for have, want in zip(before, after, strict=True)
+    ]
+    return call.expanded(value, tuple(whole))
 
 
 def tile(call: Call) -> Value:
@@ -118,7 +123,7 @@ def tile(call: Call) -> Value:
         return call.layer("tile", value, dims=times)
     if grown != [0]:
         raise UnsupportedError("a tile by the batch along another axis than the first")
-    return call.layers("tile", value, sized=True, dims=[samples_in(times[0]), *times[1:]])[0]
+    return call.sized("tile", value, dims=[samples_in(times[0]), *times[1:]])[0]
 
 
 def concat(call: Call) -> Value:
@@ -154,6 +159,31 @@ def split(call: Call) -> Result:
             raise UnsupportedError("a batch split into uneven pieces")
         return call.layers("chunk", value, chunks=count, dim=axis)
     return call.layers("split", value, split_size=sizes[0] if len(set(sizes)) == 1 else sizes, dim=axis)
+
+
+def split_to_sequence(call: Call) -> Value:
+    """Pieces of one size, or of those that are listed, kept together under one name."""
+    value, axis = call[0], call.axis()
+    sizes = call.integers(1)
+    if sizes is None or samples_in(value.shape[axis]):
+        raise UnsupportedError("a sequence of single values, or of samples")
+    each = sizes[0] if call[1].rank == 0 else sizes
+    return replace(value, pieces=call.layers("split", value, split_size=each, dim=axis))
+
+
+def sequence_at(call: Call) -> Value:
+    pieces, index = call[0].pieces, call[1].number
+    if not isinstance(index, int) or not -len(pieces) <= index < len(pieces):
+        raise UnsupportedError("a tensor of a sequence that is not known")
+    return pieces[index]
+
+
+def concat_from_sequence(call: Call) -> Value:
+    pieces = call[0].pieces
+    if not pieces:
+        raise UnsupportedError("a sequence that is not known")
+    axis = normalize_axis(int(call.attribute("axis", 0)), pieces[0].rank + bool(call.attribute("new_axis", 0)))
+    return call.layer("stack" if call.attribute("new_axis", 0) else "concat", *pieces, dim=axis)
 
 
 MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
@@ -233,13 +263,15 @@ RULES: dict[str, Rule] = {
     "Tile": tile,
     "Concat": concat,
     "Split": split,
+    "SplitToSequence": split_to_sequence,
+    "SequenceConstruct": lambda call: replace(call[0], pieces=call.given),
+    "SequenceAt": sequence_at,
+    "ConcatFromSequence": concat_from_sequence,
     "Pad": pad,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": space_to_depth,
     "ConstantOfShape": constant_of_shape,
     "Range": range_,
-    **dict.fromkeys(
-        ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "EyeLike"), random
-    ),
+    **dict.fromkeys(("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "EyeLike"), random),
     "Trilu": triangle,
 }
