@@ -163,7 +163,7 @@ class _Names:
 
 def clean(path: str) -> str:
     """Dotted words of letters, digits and _."""
-    return ".".join(re.sub(r"\W", "_", part, flags=re.ASCII) or "_" for part in path.split("."))
+    return ".".join(re.sub(r"\W", "_", part, flags=re.ASCII) for part in path.split(".") if part)
 
 
 def _names(entries: Sequence[Entry], apart: set[str], inputs: Mapping[str, InputSpec]) -> _Names:
