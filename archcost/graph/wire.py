@@ -221,7 +221,8 @@ def _way(steps: Sequence[Placed | Alias], start: Placed | Alias, end: Placed | A
     graph: nx.DiGraph[str] = nx.DiGraph()
     previous: str | None = None
     for step in steps:
-        before = [previous] if previous and not step.reads else []
+        reads_previous = not step.reads and (isinstance(step, Alias) or step.layer.arity.least > 0)
+        before = [previous] if previous and reads_previous else []
         written = [read.partition(":")[0] for read in (*step.reads, *_given(step).values())]
         reads = [next((s.full(name) for s in step.scope.outwards() if s.full(name) in names), name) for name in written]
         graph.add_edges_from((read, step.name) for read in (*reads, *before))
