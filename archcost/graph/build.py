@@ -47,7 +47,8 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
     for wired in layers:
         try:
             node = _infer(wired, types, known)
-            _check_given(node, types)
+            if node.given:
+                _check_given(node, types)
             tensors += len(node.output_types)
             if tensors > MOST_TENSORS:
                 raise ShapeError(
@@ -95,7 +96,7 @@ def _infer(wired: Wired, types: dict[str, Tensors], known: Known) -> Node:
 
 def _check_given(node: Node, types: dict[str, Tensors]) -> None:
     """A weight that is given is one of the layer's, in the shape and the dtype of the one that it replaces."""
-    if node.given and node.layer.arity.most == 0:
+    if node.layer.arity.most == 0:
         raise ShapeError(
             "given would replace all that this layer is",
             expected="a layer that reads something",
