@@ -106,6 +106,7 @@ from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unfla
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
 from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
+from archcost.layers.writing import Write
 
 Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
 Pooling = MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d
@@ -160,7 +161,7 @@ Pairing = (
     | LogicalNot
 )
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
-Picking = TopK | Gather | IndexSelect | Index | GridSample
+Picking = TopK | Gather | IndexSelect | Index | Write | GridSample
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
@@ -352,4 +353,5 @@ __all__ = [
     "Weight",
     "WeightedLayer",
     "Where",
+    "Write",
 ]

@@ -222,6 +222,7 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "gather": nothing,
     "index_select": nothing,
     "index": nothing,
+    "write": nothing,
     "grid_sample": grid_sample,
     "unfold": nothing,
     "fold": nothing,
