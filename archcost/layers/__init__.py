@@ -63,7 +63,7 @@ from archcost.layers.normalization import (
     LayerNorm,
     RMSNorm,
 )
-from archcost.layers.opaque import Opaque
+from archcost.layers.observed import Integers, Opaque
 from archcost.layers.padding import Pad
 from archcost.layers.pairwise import (
     Div,
@@ -192,7 +192,8 @@ AnyLayer = Annotated[
     | Cutting
     | Multiplying
     | Loss
-    | Opaque,
+    | Opaque
+    | Integers,
     Field(discriminator="type"),
 ]
 
@@ -271,6 +272,7 @@ __all__ = [
     "Index",
     "IndexSelect",
     "InstanceNorm2d",
+    "Integers",
     "L1Penalty",
     "Layer",
     "LayerNorm",

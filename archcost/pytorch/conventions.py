@@ -229,4 +229,5 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "mse": nothing,
     "l1_penalty": nothing,
     "opaque": nothing,
+    "integers": nothing,
 }
