@@ -47,7 +47,8 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
     for wired in layers:
         try:
             node = _infer(wired, types, known)
-            _check_given(node, types)
+            if node.given:
+                _check_given(node, types)
             tensors += len(node.output_types)
             if tensors > MOST_TENSORS:
                 raise ShapeError(
@@ -71,7 +72,9 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
 
 
 def _field_at_fault(error: ShapeError, layer: Layer) -> Path:
-    """The first field that a problem names, as in `stride has the wrong length`."""
+    """The first field that a problem names, as in `stride has the wrong length`, or `given.weight`."""
+    if error.problem.startswith("given."):
+        return tuple(error.problem.partition(" ")[0].split(".", 1))
     words = (word for word in re.findall(r"\w+", error.problem) if word not in ("type", "name"))
     field = next((word for word in words if word in type(layer).model_fields), None)
     return () if field is None else (field,)
@@ -93,7 +96,7 @@ def _infer(wired: Wired, types: dict[str, Tensors], known: Known) -> Node:
 
 def _check_given(node: Node, types: dict[str, Tensors]) -> None:
     """A weight that is given is one of the layer's, in the shape and the dtype of the one that it replaces."""
-    if node.given and node.layer.arity.most == 0:
+    if node.layer.arity.most == 0:
         raise ShapeError(
             "given would replace all that this layer is",
             expected="a layer that reads something",
@@ -111,13 +114,12 @@ def _check_given(node: Node, types: dict[str, Tensors]) -> None:
             )
         tensor = _output(port, types, f"given.{name}")
         wanted = TensorType(weights[name].shape, weights[name].dtype or node.input_types[0].dtype)
-        if tensor != wanted:
-            differs = "dtype" if tensor.shape == wanted.shape else "shape"
-            raise ShapeError(
-                f"given.{name} has another {differs}",
-                expected=wanted.dtype if differs == "dtype" else format_shape(wanted.shape),
-                found=f"{tensor} ({port})",
-            )
+        if tensor.shape != wanted.shape:
+            expected = format_shape(wanted.shape)
+            raise ShapeError(f"given.{name} has another shape", expected=expected, found=f"{tensor} ({port})")
+        if tensor.dtype != wanted.dtype:
+            found = f"{tensor.dtype} ({port})"
+            raise ShapeError(f"given.{name} has another dtype", expected=wanted.dtype, found=found)
 
 
 def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:

@@ -50,7 +50,7 @@ from archcost.layers.elementwise import (
     Sqrt,
 )
 from archcost.layers.embedding import Embedding
-from archcost.layers.indexing import Gather, GridSample, IndexSelect, TopK
+from archcost.layers.indexing import Gather, GridSample, Index, IndexSelect, TopK
 from archcost.layers.judging import (
     BitwiseAnd,
     BitwiseNot,
@@ -170,7 +170,7 @@ Judging = (
     | MaskedFill
 )
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
-Picking = TopK | Gather | IndexSelect | GridSample
+Picking = TopK | Gather | IndexSelect | Index | GridSample
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
@@ -283,6 +283,7 @@ __all__ = [
     "Hardswish",
     "Hardtanh",
     "Identity",
+    "Index",
     "IndexSelect",
     "InstanceNorm2d",
     "IsFinite",

@@ -177,10 +177,8 @@ def real_size(network: Network, counted: FlopCounts) -> int:
 
 def materialise(network: Network, device: str) -> Network:
     """A meta network on a real device, all zeros: counters ask for real tensors, not for their values."""
-    state = {
-        name: torch.zeros(tensor.shape, dtype=tensor.dtype, device=device)
-        for name, tensor in network.state_dict().items()
-    }
+    state = network.state_dict()  # which knows its version: of an old one torch would add counters to batch norms
+    state.update({name: torch.zeros(each.shape, dtype=each.dtype, device=device) for name, each in state.items()})
     network.load_state_dict(state, assign=True)
     return network
 
