@@ -51,6 +51,27 @@ from archcost.layers.elementwise import (
 )
 from archcost.layers.embedding import Embedding
 from archcost.layers.indexing import Gather, GridSample, Index, IndexSelect, TopK
+from archcost.layers.judging import (
+    BitwiseAnd,
+    BitwiseNot,
+    BitwiseOr,
+    BitwiseXor,
+    Eq,
+    Ge,
+    Gt,
+    IsFinite,
+    IsInf,
+    IsNan,
+    Le,
+    LogicalAnd,
+    LogicalNot,
+    LogicalOr,
+    LogicalXor,
+    Lt,
+    MaskedFill,
+    Ne,
+    Where,
+)
 from archcost.layers.linear import Linear
 from archcost.layers.local_response_norm import LocalResponseNorm
 from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
@@ -65,23 +86,7 @@ from archcost.layers.normalization import (
 )
 from archcost.layers.observed import Integers, Opaque
 from archcost.layers.padding import Pad
-from archcost.layers.pairwise import (
-    Div,
-    Eq,
-    Ge,
-    Gt,
-    Le,
-    LogicalAnd,
-    LogicalNot,
-    LogicalOr,
-    Lt,
-    MaskedFill,
-    Maximum,
-    Minimum,
-    Ne,
-    Sub,
-    Where,
-)
+from archcost.layers.pairwise import Div, Maximum, Minimum, Sub
 from archcost.layers.parameter import Buffer, Constant, ExpandBatch, Parameter
 from archcost.layers.patches import Fold, Unfold
 from archcost.layers.pieces import Chunk, Split, Unbind
@@ -142,22 +147,27 @@ Combining = Add | Mul | Concat
 Viewed = Detach | Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
 Moving = Stack | Roll | Flip | RepeatInterleave | Tile | PixelShuffle | PixelUnshuffle
 Calculating = Exp | Log | Sqrt | Rsqrt | Reciprocal | Erf | Abs | Sin | Cos | Pow | Clamp | Neg | Scale | Rsub
-Pairing = (
-    Sub
-    | Div
-    | Maximum
-    | Minimum
-    | Eq
+Pairing = Sub | Div | Maximum | Minimum
+Judging = (
+    Eq
     | Ne
     | Lt
     | Le
     | Gt
     | Ge
-    | Where
-    | MaskedFill
     | LogicalAnd
     | LogicalOr
+    | LogicalXor
     | LogicalNot
+    | IsNan
+    | IsInf
+    | IsFinite
+    | BitwiseAnd
+    | BitwiseOr
+    | BitwiseXor
+    | BitwiseNot
+    | Where
+    | MaskedFill
 )
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
 Picking = TopK | Gather | IndexSelect | Index | GridSample
@@ -187,6 +197,7 @@ AnyLayer = Annotated[
     | Moving
     | Calculating
     | Pairing
+    | Judging
     | Reducing
     | Picking
     | Cutting
@@ -229,6 +240,10 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "BitwiseAnd",
+    "BitwiseNot",
+    "BitwiseOr",
+    "BitwiseXor",
     "Bmm",
     "Buffer",
     "Cast",
@@ -273,6 +288,9 @@ __all__ = [
     "IndexSelect",
     "InstanceNorm2d",
     "Integers",
+    "IsFinite",
+    "IsInf",
+    "IsNan",
     "L1Penalty",
     "Layer",
     "LayerNorm",
@@ -286,6 +304,7 @@ __all__ = [
     "LogicalAnd",
     "LogicalNot",
     "LogicalOr",
+    "LogicalXor",
     "Lt",
     "MaskedFill",
     "MatMul",
