@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple, get_args
 
+from archcost.costs.forgotten import forgotten
 from archcost.costs.gradients import NOTHING, Needs, gradients_needed
 from archcost.costs.precision import AutocastCopy
 from archcost.costs.storages import Kept, Passing, Storage, copied, copy_owner, kept
@@ -91,7 +93,7 @@ class Op(NamedTuple):
         return sum([each.contraction + each.elementwise for each in flops])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Program:
     """`resident` storages live through it all: weights, buffers, inputs. `root` is the place of the loss's gradient.
 
@@ -111,6 +113,13 @@ class Program:
     returned: tuple[int, ...]
     cached: frozenset[int]
     spoiled: Mapping[str, tuple[str, ...]]
+    forgotten: Mapping[int, tuple[int, ...]]
+    """By operation, those that autograd forgets once it has run; by their number, those that go when forward ends."""
+
+    @cached_property
+    def lost(self) -> frozenset[int]:
+        """All that autograd forgets before backward."""
+        return frozenset(index for indices in self.forgotten.values() for index in indices)
 
 
 def program(graph: ModelGraph, returned: Sequence[Port], training: bool, device: Device, autograd: bool) -> Program:
@@ -178,7 +187,15 @@ class _Writer:
             tuple([self._at(port) for port in self.returned]),
             frozenset(self.cached),
             self.kept.spoiled,
+            self._forgotten(),
         )
+
+    def _forgotten(self) -> dict[int, tuple[int, ...]]:
+        numbers = {op.name: index for index, op in enumerate(self.ops)} | {"": len(self.ops)}
+        lost: dict[int, tuple[int, ...]] = {}
+        for name, last in forgotten(self.graph, set(self.returned), self.kept.required).items():
+            lost[numbers[last]] = (*lost.get(numbers[last], ()), numbers[name])
+        return lost
 
     def _root(self) -> int | None:
         """The place of the gradient that backward starts with: that of the one scalar at the end."""

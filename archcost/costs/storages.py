@@ -61,6 +61,8 @@ class Kept:
     saved: Mapping[str, tuple[Storage, ...]]
     spoiled: Mapping[str, tuple[str, ...]]
     passing: Mapping[str, Passing]
+    required: Mapping[str, Needs]
+    """What autograd prepares for in each layer."""
 
     @property
     def storages(self) -> tuple[Storage, ...]:
@@ -106,13 +108,13 @@ def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu", autog
         for storage in saved[node.name]:
             keepers.setdefault(storage, []).append(node.name)
     refused = {name: keepers for name, keepers in spoiled.items() if keepers}
-    return Kept(places, layouts, saved, refused, passing)
+    return Kept(places, layouts, saved, refused, passing, required)
 
 
 def _ask(node: Node, setting: Setting) -> _Rules:
     layer, inputs, outputs = node.layer, node.input_types, node.output_types
     return _Rules(
-        layer.saved(inputs, outputs, setting),
+        layer.saves(inputs, outputs, setting),
         layer.aliases(inputs, outputs, setting),
         layer.layouts(inputs, outputs, setting),
         layer.overwrites(setting),

@@ -104,6 +104,11 @@ class ModelGraph:
         return self.spec.name
 
     @cached_property
+    def unknown(self) -> tuple[str, ...]:
+        """Layers of which nobody knows how many operations they are."""
+        return tuple(node.name for node in self.nodes if node.layer.is_unknown)
+
+    @cached_property
     def returned(self) -> tuple[TensorType, ...]:
         """The tensors of `outputs`."""
         made = {name: (tensor,) for name, tensor in self.inputs.items()}

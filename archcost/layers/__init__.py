@@ -63,6 +63,7 @@ from archcost.layers.normalization import (
     LayerNorm,
     RMSNorm,
 )
+from archcost.layers.opaque import Opaque
 from archcost.layers.padding import Pad
 from archcost.layers.pairwise import (
     Div,
@@ -190,7 +191,8 @@ AnyLayer = Annotated[
     | Picking
     | Cutting
     | Multiplying
-    | Loss,
+    | Loss
+    | Opaque,
     Field(discriminator="type"),
 ]
 
@@ -300,6 +302,7 @@ __all__ = [
     "Ne",
     "Neg",
     "Norm",
+    "Opaque",
     "PReLU",
     "Pad",
     "Parameter",
