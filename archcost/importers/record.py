@@ -136,7 +136,10 @@ class Record:
         Not where that is a tensor within an operator, which nobody else has a hand on.
         """
         base = target._base
-        return target if base is None or (base.requires_grad and self.find(base) is None) else base
+        whole = target if base is None or (base.requires_grad and self.find(base) is None) else base
+        for tensor in (whole, target):
+            self.reference(tensor)  # a constant, as long as it is one
+        return whole
 
     def overwrite(self, target: Tensor, whole: Tensor, parts: Sequence[Tensor], detached: bool = False) -> None:
         """`whole`, which `target` is or is a view of, has a part with other values: those of the first of `parts`, or

@@ -123,6 +123,8 @@ def counted(module: nn.Module, subject: Subject) -> tuple[int, int]:
 
 
 def _count(module: nn.Module, subject: Subject, device: str) -> tuple[int, int]:
+    if hasattr(module, "set_experts_implementation"):
+        module.set_experts_implementation("batched_mm")  # grouped products are not counted, and these are as many
     counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution_backward: convolution_backward})
     inputs, named = placed(list(subject.inputs), device), placed(dict(subject.named), device)
     with counter:

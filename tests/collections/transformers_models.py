@@ -129,7 +129,15 @@ FAMILIES = {
     "XLNet": Family("XLNet", {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 64, "vocab_size": 97}),
     "Funnel": Family(
         "Funnel",
-        {"d_model": 32, "n_head": 4, "d_head": 8, "d_inner": 64, "vocab_size": 97, "block_sizes": [1, 1, 1]},
+        {
+            "d_model": 32,
+            "n_head": 4,
+            "d_head": 8,
+            "d_inner": 64,
+            "vocab_size": 97,
+            "block_sizes": [1, 1, 1],
+            "block_repeats": [1, 1, 1],
+        },
     ),
     **{name: Family(name, {**GROUPED, **fields}, auto=CAUSAL) for name, fields in DECODERS.items()},
     **{name: Family(name, N_STYLE, auto=CAUSAL) for name in ("GPT2", "GPTBigCode")},
@@ -263,7 +271,7 @@ FAMILIES = {
     "Levit": Family("Levit", {"image_size": 64}, _pixels(64)),
     "Cvt": Family("Cvt", {}, _pixels(64)),
     "EfficientNet": Family("EfficientNet", {}, _pixels(64)),
-    "Bit": Family("Bit", {"embedding_size": 32, "hidden_sizes": [32, 64], "depths": [1, 1]}, _pixels(64)),
+    "Bit": Family("Bit", {"embedding_size": 32, "hidden_sizes": [128, 256], "depths": [1, 1]}, _pixels(64)),
     "FocalNet": Family(
         "FocalNet",
         {"image_size": 64, "embed_dim": 8, "depths": [1, 1], "focal_levels": [2, 2], "focal_windows": [3, 3]},
@@ -328,6 +336,9 @@ def _make(name: str, device: str) -> nn.Module:
     config = getattr(transformers, f"{family.config}Config")(**family.fields)
     if hasattr(config, "use_cache"):
         config.use_cache = False  # a cache of keys is for generating, not for a step
+    for dropped in ("layerdrop", "encoder_layerdrop", "decoder_layerdrop"):
+        if hasattr(config, dropped):
+            setattr(config, dropped, 0.0)  # each step would be another network
     return getattr(transformers, family.auto).from_config(config)
 
 

@@ -100,9 +100,12 @@ def dropout(
 
 @leaf("clamp", "clip")
 def clamp(result: Tensor, x: Tensor, min: Any = None, max: Any = None, inplace: bool = False) -> Drawn | None:
-    bounds = {key: float(bound) for key, bound in (("min", min), ("max", max)) if is_number(bound)}
-    if len(bounds) != (min is not None) + (max is not None):
+    given = [(key, bound) for key, bound in (("min", min), ("max", max)) if bound is not None]
+    if not all(is_number(bound) for _, bound in given):
         return None
+    bounds = {key: float(bound) for key, bound in given if abs(bound) != float("inf")}
+    if not bounds:
+        return Drawn("clone", (x,))
     return Drawn("clamp", (x,), {**bounds, **_inplace(inplace)})
 
 
