@@ -50,6 +50,34 @@ from archcost.layers.elementwise import (
     Sqrt,
 )
 from archcost.layers.embedding import Embedding
+from archcost.layers.functions import (
+    CELU,
+    Acos,
+    Asin,
+    Asinh,
+    Atan,
+    Atanh,
+    Ceil,
+    Cosh,
+    Erfc,
+    Expm1,
+    Floor,
+    Hardshrink,
+    Log1p,
+    Log2,
+    Log10,
+    Logit,
+    NanToNum,
+    Round,
+    Sign,
+    Sinh,
+    Softshrink,
+    Softsign,
+    Tan,
+    Tanhshrink,
+    Threshold,
+    Trunc,
+)
 from archcost.layers.indexing import Gather, GridSample, Index, IndexSelect, TopK
 from archcost.layers.judging import (
     BitwiseAnd,
@@ -147,6 +175,34 @@ Combining = Add | Mul | Concat
 Viewed = Detach | Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
 Moving = Stack | Roll | Flip | RepeatInterleave | Tile | PixelShuffle | PixelUnshuffle
 Calculating = Exp | Log | Sqrt | Rsqrt | Reciprocal | Erf | Abs | Sin | Cos | Pow | Clamp | Neg | Scale | Rsub
+Functions = (
+    Log1p
+    | Expm1
+    | Log2
+    | Log10
+    | Tan
+    | Sinh
+    | Cosh
+    | Asin
+    | Acos
+    | Atan
+    | Asinh
+    | Atanh
+    | Erfc
+    | Sign
+    | Floor
+    | Ceil
+    | Round
+    | Trunc
+    | Threshold
+    | CELU
+    | Hardshrink
+    | Softshrink
+    | Logit
+    | Softsign
+    | Tanhshrink
+    | NanToNum
+)
 Pairing = Sub | Div | Maximum | Minimum
 Judging = (
     Eq
@@ -196,6 +252,7 @@ AnyLayer = Annotated[
     | Viewed
     | Moving
     | Calculating
+    | Functions
     | Pairing
     | Judging
     | Reducing
@@ -213,6 +270,7 @@ for _class in get_args(get_args(AnyLayer)[0]):
     LAYERS[_field.default] = _class
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
     "GLU",
@@ -225,6 +283,7 @@ __all__ = [
     "AMax",
     "AMin",
     "Abs",
+    "Acos",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
@@ -233,6 +292,10 @@ __all__ = [
     "AnyLayer",
     "ArgMax",
     "ArgMin",
+    "Asin",
+    "Asinh",
+    "Atan",
+    "Atanh",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -246,6 +309,7 @@ __all__ = [
     "Bmm",
     "Buffer",
     "Cast",
+    "Ceil",
     "Chunk",
     "Clamp",
     "Clone",
@@ -259,6 +323,7 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "Cos",
+    "Cosh",
     "CrossEntropy",
     "Cumsum",
     "Detach",
@@ -268,17 +333,21 @@ __all__ = [
     "Embedding",
     "Eq",
     "Erf",
+    "Erfc",
     "Exp",
     "Expand",
     "ExpandBatch",
+    "Expm1",
     "Flatten",
     "Flip",
+    "Floor",
     "Fold",
     "Gather",
     "Ge",
     "GridSample",
     "GroupNorm",
     "Gt",
+    "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
@@ -297,12 +366,16 @@ __all__ = [
     "Linear",
     "LocalResponseNorm",
     "Log",
+    "Log1p",
+    "Log2",
+    "Log10",
     "LogSigmoid",
     "LogSoftmax",
     "LogicalAnd",
     "LogicalNot",
     "LogicalOr",
     "LogicalXor",
+    "Logit",
     "Lt",
     "MaskedFill",
     "MatMul",
@@ -319,6 +392,7 @@ __all__ = [
     "Minimum",
     "Mish",
     "Mul",
+    "NanToNum",
     "Ne",
     "Neg",
     "Norm",
@@ -337,6 +411,7 @@ __all__ = [
     "RepeatInterleave",
     "Reshape",
     "Roll",
+    "Round",
     "Rsqrt",
     "Rsub",
     "Scale",
@@ -344,10 +419,14 @@ __all__ = [
     "Select",
     "SiLU",
     "Sigmoid",
+    "Sign",
     "Sin",
+    "Sinh",
     "Slice",
     "Softmax",
     "Softplus",
+    "Softshrink",
+    "Softsign",
     "Split",
     "Sqrt",
     "Squeeze",
@@ -355,10 +434,14 @@ __all__ = [
     "Std",
     "Sub",
     "Sum",
+    "Tan",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
     "Tile",
     "TopK",
     "Transpose",
+    "Trunc",
     "Unbind",
     "Unflatten",
     "Unfold",
