@@ -134,7 +134,7 @@ from archcost.layers.products import Bmm, MatMul
 from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
 from archcost.layers.recurrent import GRU, LSTM, RNN
 from archcost.layers.reductions import AMax, AMin, ArgMax, ArgMin, Cumsum, Max, Mean, Min, Norm, Std, Sum, Var
-from archcost.layers.regularization import Dropout
+from archcost.layers.regularization import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
@@ -168,6 +168,7 @@ Activating = (
     | PReLU
     | GLU
 )
+Dropping = Dropout | Dropout1d | Dropout2d | Dropout3d | AlphaDropout
 Given = Parameter | Buffer | Constant | ExpandBatch
 Rearranging = Identity | Flatten | Unflatten | Reshape | View | Permute | Pad | Split | Chunk | Unbind
 Copying = Clone | Contiguous | Cast
@@ -245,7 +246,7 @@ AnyLayer = Annotated[
     | Upsample
     | Normalizing
     | Activating
-    | Dropout
+    | Dropping
     | Rearranging
     | Copying
     | Combining
@@ -289,6 +290,7 @@ __all__ = [
     "AdaptiveAvgPool3d",
     "AdaptiveMaxPool2d",
     "Add",
+    "AlphaDropout",
     "AnyLayer",
     "ArgMax",
     "ArgMin",
@@ -329,6 +331,9 @@ __all__ = [
     "Detach",
     "Div",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Einsum",
     "Embedding",
     "Eq",
