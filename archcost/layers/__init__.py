@@ -50,7 +50,56 @@ from archcost.layers.elementwise import (
     Sqrt,
 )
 from archcost.layers.embedding import Embedding
+from archcost.layers.functions import (
+    CELU,
+    Acos,
+    Asin,
+    Asinh,
+    Atan,
+    Atanh,
+    Ceil,
+    Cosh,
+    Erfc,
+    Expm1,
+    Floor,
+    Hardshrink,
+    Log1p,
+    Log2,
+    Log10,
+    Logit,
+    NanToNum,
+    Round,
+    Sign,
+    Sinh,
+    Softshrink,
+    Softsign,
+    Tan,
+    Tanhshrink,
+    Threshold,
+    Trunc,
+)
 from archcost.layers.indexing import Gather, GridSample, Index, IndexSelect, TopK
+from archcost.layers.judging import (
+    BitwiseAnd,
+    BitwiseNot,
+    BitwiseOr,
+    BitwiseXor,
+    Eq,
+    Ge,
+    Gt,
+    IsFinite,
+    IsInf,
+    IsNan,
+    Le,
+    LogicalAnd,
+    LogicalNot,
+    LogicalOr,
+    LogicalXor,
+    Lt,
+    MaskedFill,
+    Ne,
+    Where,
+)
 from archcost.layers.linear import Linear
 from archcost.layers.local_response_norm import LocalResponseNorm
 from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
@@ -65,23 +114,7 @@ from archcost.layers.normalization import (
 )
 from archcost.layers.observed import Integers, Opaque
 from archcost.layers.padding import Pad
-from archcost.layers.pairwise import (
-    Div,
-    Eq,
-    Ge,
-    Gt,
-    Le,
-    LogicalAnd,
-    LogicalNot,
-    LogicalOr,
-    Lt,
-    MaskedFill,
-    Maximum,
-    Minimum,
-    Ne,
-    Sub,
-    Where,
-)
+from archcost.layers.pairwise import Div, Maximum, Minimum, Sub
 from archcost.layers.parameter import Buffer, Constant, ExpandBatch, Parameter
 from archcost.layers.patches import Fold, Unfold
 from archcost.layers.pieces import Chunk, Split, Unbind
@@ -101,7 +134,7 @@ from archcost.layers.products import Bmm, MatMul
 from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
 from archcost.layers.recurrent import GRU, LSTM, RNN
 from archcost.layers.reductions import AMax, AMin, ArgMax, ArgMin, Cumsum, Max, Mean, Min, Norm, Std, Sum, Var
-from archcost.layers.regularization import Dropout
+from archcost.layers.regularization import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
@@ -136,6 +169,7 @@ Activating = (
     | PReLU
     | GLU
 )
+Dropping = Dropout | Dropout1d | Dropout2d | Dropout3d | AlphaDropout
 Given = Parameter | Buffer | Constant | ExpandBatch
 Rearranging = Identity | Flatten | Unflatten | Reshape | View | Permute | Pad | Split | Chunk | Unbind
 Copying = Clone | Contiguous | Cast
@@ -143,22 +177,55 @@ Combining = Add | Mul | Concat
 Viewed = Detach | Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
 Moving = Stack | Roll | Flip | RepeatInterleave | Tile | PixelShuffle | PixelUnshuffle
 Calculating = Exp | Log | Sqrt | Rsqrt | Reciprocal | Erf | Abs | Sin | Cos | Pow | Clamp | Neg | Scale | Rsub
-Pairing = (
-    Sub
-    | Div
-    | Maximum
-    | Minimum
-    | Eq
+Functions = (
+    Log1p
+    | Expm1
+    | Log2
+    | Log10
+    | Tan
+    | Sinh
+    | Cosh
+    | Asin
+    | Acos
+    | Atan
+    | Asinh
+    | Atanh
+    | Erfc
+    | Sign
+    | Floor
+    | Ceil
+    | Round
+    | Trunc
+    | Threshold
+    | CELU
+    | Hardshrink
+    | Softshrink
+    | Logit
+    | Softsign
+    | Tanhshrink
+    | NanToNum
+)
+Pairing = Sub | Div | Maximum | Minimum
+Judging = (
+    Eq
     | Ne
     | Lt
     | Le
     | Gt
     | Ge
-    | Where
-    | MaskedFill
     | LogicalAnd
     | LogicalOr
+    | LogicalXor
     | LogicalNot
+    | IsNan
+    | IsInf
+    | IsFinite
+    | BitwiseAnd
+    | BitwiseOr
+    | BitwiseXor
+    | BitwiseNot
+    | Where
+    | MaskedFill
 )
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
 Picking = TopK | Gather | IndexSelect | Index | Write | GridSample
@@ -180,14 +247,16 @@ AnyLayer = Annotated[
     | Upsample
     | Normalizing
     | Activating
-    | Dropout
+    | Dropping
     | Rearranging
     | Copying
     | Combining
     | Viewed
     | Moving
     | Calculating
+    | Functions
     | Pairing
+    | Judging
     | Reducing
     | Picking
     | Cutting
@@ -204,6 +273,7 @@ for _class in get_args(get_args(AnyLayer)[0]):
     LAYERS[_field.default] = _class
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
     "GLU",
@@ -216,23 +286,34 @@ __all__ = [
     "AMax",
     "AMin",
     "Abs",
+    "Acos",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
     "AdaptiveMaxPool2d",
     "Add",
+    "AlphaDropout",
     "AnyLayer",
     "ArgMax",
     "ArgMin",
+    "Asin",
+    "Asinh",
+    "Atan",
+    "Atanh",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "BitwiseAnd",
+    "BitwiseNot",
+    "BitwiseOr",
+    "BitwiseXor",
     "Bmm",
     "Buffer",
     "Cast",
+    "Ceil",
     "Chunk",
     "Clamp",
     "Clone",
@@ -246,26 +327,34 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "Cos",
+    "Cosh",
     "CrossEntropy",
     "Cumsum",
     "Detach",
     "Div",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Einsum",
     "Embedding",
     "Eq",
     "Erf",
+    "Erfc",
     "Exp",
     "Expand",
     "ExpandBatch",
+    "Expm1",
     "Flatten",
     "Flip",
+    "Floor",
     "Fold",
     "Gather",
     "Ge",
     "GridSample",
     "GroupNorm",
     "Gt",
+    "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
@@ -274,6 +363,9 @@ __all__ = [
     "IndexSelect",
     "InstanceNorm2d",
     "Integers",
+    "IsFinite",
+    "IsInf",
+    "IsNan",
     "L1Penalty",
     "Layer",
     "LayerNorm",
@@ -282,11 +374,16 @@ __all__ = [
     "Linear",
     "LocalResponseNorm",
     "Log",
+    "Log1p",
+    "Log2",
+    "Log10",
     "LogSigmoid",
     "LogSoftmax",
     "LogicalAnd",
     "LogicalNot",
     "LogicalOr",
+    "LogicalXor",
+    "Logit",
     "Lt",
     "MaskedFill",
     "MatMul",
@@ -303,6 +400,7 @@ __all__ = [
     "Minimum",
     "Mish",
     "Mul",
+    "NanToNum",
     "Ne",
     "Neg",
     "Norm",
@@ -321,6 +419,7 @@ __all__ = [
     "RepeatInterleave",
     "Reshape",
     "Roll",
+    "Round",
     "Rsqrt",
     "Rsub",
     "Scale",
@@ -328,10 +427,14 @@ __all__ = [
     "Select",
     "SiLU",
     "Sigmoid",
+    "Sign",
     "Sin",
+    "Sinh",
     "Slice",
     "Softmax",
     "Softplus",
+    "Softshrink",
+    "Softsign",
     "Split",
     "Sqrt",
     "Squeeze",
@@ -339,10 +442,14 @@ __all__ = [
     "Std",
     "Sub",
     "Sum",
+    "Tan",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
     "Tile",
     "TopK",
     "Transpose",
+    "Trunc",
     "Unbind",
     "Unflatten",
     "Unfold",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from archcost.layers import (
+    Abs,
     AMax,
     AMin,
     ArgMax,
+    BitwiseAnd,
+    BitwiseNot,
+    Clamp,
     Cumsum,
     Div,
     Eq,
+    Exp,
     Expand,
     Flip,
     Fold,
@@ -23,11 +28,14 @@ from archcost.layers import (
     Maximum,
     Minimum,
     Mul,
+    Neg,
     Norm,
     PixelShuffle,
     PixelUnshuffle,
+    Pow,
     RepeatInterleave,
     Roll,
+    Rsub,
     Select,
     Slice,
     Squeeze,
@@ -115,30 +123,55 @@ PAIRWISE: list[Refusal] = [
         )
         for layer in (Sub(), Div(), Maximum(), Minimum(), Eq(), LogicalAnd())
     ),
-    (Sub(), ((2, 3), ints(2, 3)), "inputs have different dtypes", "float32", "float32 and int64", None),
+    (Sub(), (MASK, MASK), "torch subtracts no masks", "numbers", "bool", "logical_xor"),
     (
-        Div(),
-        (ints(2, 3), ints(2, 3)),
-        "needs floating-point input",
-        "float32 or another float",
-        "int64",
+        Mul(inplace=True),
+        (ints(2, 3), (2, 3)),
+        "inplace needs a result like the first input",
+        "2×3",
+        "2×3 int64",
         None,
     ),
+    (BitwiseAnd(), ((2, 3), MASK), "needs integers or bool", "no floats", "2×3", None),
+    (BitwiseNot(), ((2, 3),), "needs integers or bool", "no floats", "2×3", None),
+    (
+        Where(value=1.0),
+        (MASK, (2, 3), (2, 3)),
+        "chooses between two",
+        "a mask and 1 more inputs",
+        "2×3 bool and 2×3 and 2×3",
+        None,
+    ),
+    (MaskedFill(), ((2, 3), MASK), "fills with a number or with a third input", "one of them", "neither", None),
+    (
+        MaskedFill(value=1.0),
+        ((2, 3), MASK, ()),
+        "fills with a number or with a third input",
+        "one of them",
+        "both",
+        None,
+    ),
+    (MaskedFill(), ((2, 3), MASK, (1,)), "the third input must be a single value", "no axes", "1", None),
+    (Exp(inplace=True), (ints(2, 3),), "inplace needs a result like the input", "2×3", "2×3 int64", None),
     *(
-        (layer, ((2, 1, 5), (2, 3, 5)), "inplace cannot stretch the first input", "2×3×5", "2×1×5", None)
+        (layer, (MASK,), "needs numbers", "integers or floats", "2×3 bool", "cast")
+        for layer in (Neg(), Abs(), Rsub(), Clamp(min=0))
+    ),
+    (Pow(exponent=-2), (ints(2, 3),), "integers have no negative powers", "0 or more, or a float", "-2", "-2.0"),
+    *(
+        (layer, ((2, 1, 5), (2, 3, 5)), "inplace needs a result like the first input", "2×3×5", "2×1×5", None)
         for layer in (Sub(inplace=True), Div(inplace=True), Mul(inplace=True))
     ),
-    (Lt(), ((2, 3),), "compares with a second input or with a number", "one of them", "neither", None),
+    (Lt(), ((2, 3),), "needs a second input or a number", "one of them", "neither", None),
     (
         Lt(other=1.0),
         ((2, 3), (2, 3)),
-        "compares with a second input or with a number",
+        "needs a second input or a number",
         "one of them",
         "both",
         None,
     ),
     (Where(), ((2, 3), (2, 3), (2, 3)), "the first input must be a mask", "bool", "2×3", None),
-    (Where(), (MASK, (2, 3), ints(2, 3)), "inputs have different dtypes", "float32", "float32 and int64", None),
     (
         Where(),
         (MASK, (2, 7), (2, 7)),
