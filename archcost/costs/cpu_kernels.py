@@ -392,7 +392,9 @@ _RULES: Mapping[Direction, Mapping[str, Rule]] = {
     "backward": {
         **dict.fromkeys(_KERNELS, partial(_convolution, backward=True)),
         "linear": partial(_linear, backward=True),
-        **dict.fromkeys(["instance_norm2d", *(f"batch_norm{ndim}d" for ndim in (1, 2, 3))], _norm_backward),
+        **dict.fromkeys(
+            [f"{kind}_norm{ndim}d" for kind in ("batch", "instance") for ndim in (1, 2, 3)], _norm_backward
+        ),
         **dict.fromkeys([f"max_unpool{ndim}d" for ndim in (1, 2, 3)], _mean),
         **dict.fromkeys(["add", "mul"], _repeated_backward),
         "scaled_dot_product_attention": cpu_attention.backward,

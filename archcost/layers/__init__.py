@@ -108,7 +108,9 @@ from archcost.layers.normalization import (
     BatchNorm2d,
     BatchNorm3d,
     GroupNorm,
+    InstanceNorm1d,
     InstanceNorm2d,
+    InstanceNorm3d,
     LayerNorm,
     RMSNorm,
 )
@@ -122,7 +124,9 @@ from archcost.layers.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
     AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
     AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
@@ -142,10 +146,26 @@ from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transp
 
 Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
 Pooling = MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d
-AdaptivePooling = AdaptiveAvgPool1d | AdaptiveAvgPool2d | AdaptiveAvgPool3d | AdaptiveMaxPool2d
+AdaptivePooling = (
+    AdaptiveAvgPool1d
+    | AdaptiveAvgPool2d
+    | AdaptiveAvgPool3d
+    | AdaptiveMaxPool1d
+    | AdaptiveMaxPool2d
+    | AdaptiveMaxPool3d
+)
 Unpooling = MaxUnpool1d | MaxUnpool2d | MaxUnpool3d
 Normalizing = (
-    BatchNorm1d | BatchNorm2d | BatchNorm3d | LayerNorm | GroupNorm | InstanceNorm2d | RMSNorm | LocalResponseNorm
+    BatchNorm1d
+    | BatchNorm2d
+    | BatchNorm3d
+    | LayerNorm
+    | GroupNorm
+    | InstanceNorm1d
+    | InstanceNorm2d
+    | InstanceNorm3d
+    | RMSNorm
+    | LocalResponseNorm
 )
 Activating = (
     ReLU
@@ -288,7 +308,9 @@ __all__ = [
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "Add",
     "AlphaDropout",
     "AnyLayer",
@@ -359,7 +381,9 @@ __all__ = [
     "Identity",
     "Index",
     "IndexSelect",
+    "InstanceNorm1d",
     "InstanceNorm2d",
+    "InstanceNorm3d",
     "IsFinite",
     "IsInf",
     "IsNan",
