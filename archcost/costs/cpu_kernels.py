@@ -377,6 +377,11 @@ def _squares(call: Call) -> int:
     return call.inputs[0].nbytes
 
 
+def _logsumexp(call: Call) -> int:
+    """The largest values, and all values less them (native/ReduceOps.cpp)."""
+    return call.outputs[0].nbytes + call.inputs[0].nbytes
+
+
 Rule = Callable[[Call], int]
 _KERNELS = tuple(f"{kind}{ndim}d" for kind in ("conv", "conv_transpose") for ndim in (1, 2, 3))
 _RULES: Mapping[Direction, Mapping[str, Rule]] = {
@@ -387,6 +392,7 @@ _RULES: Mapping[Direction, Mapping[str, Rule]] = {
         "mean": _mean,
         **dict.fromkeys([f"adaptive_avg_pool{ndim}d" for ndim in (1, 2, 3)], _pooled_to_one),
         "mse": _squares,
+        "logsumexp": _logsumexp,
         "scaled_dot_product_attention": cpu_attention.forward,
     },
     "backward": {

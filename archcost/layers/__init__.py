@@ -137,9 +137,26 @@ from archcost.layers.pooling import (
 from archcost.layers.products import Bmm, MatMul
 from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
 from archcost.layers.recurrent import GRU, LSTM, RNN
-from archcost.layers.reductions import AMax, AMin, ArgMax, ArgMin, Cumsum, Max, Mean, Min, Norm, Std, Sum, Var
+from archcost.layers.reductions import (
+    All,
+    AMax,
+    AMin,
+    AnyTrue,
+    ArgMax,
+    ArgMin,
+    LogSumExp,
+    Max,
+    Mean,
+    Min,
+    Norm,
+    Prod,
+    Std,
+    Sum,
+    Var,
+)
 from archcost.layers.regularization import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
+from archcost.layers.scans import ArgSort, Cumsum, Sort
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
 from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
@@ -246,7 +263,8 @@ Judging = (
     | Where
     | MaskedFill
 )
-Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
+Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | AnyTrue | All | Prod | LogSumExp
+Scanning = Cumsum | Sort | ArgSort
 Picking = TopK | Gather | IndexSelect | Index | GridSample
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
@@ -277,6 +295,7 @@ AnyLayer = Annotated[
     | Pairing
     | Judging
     | Reducing
+    | Scanning
     | Picking
     | Cutting
     | Multiplying
@@ -312,10 +331,13 @@ __all__ = [
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
     "Add",
+    "All",
     "AlphaDropout",
     "AnyLayer",
+    "AnyTrue",
     "ArgMax",
     "ArgMin",
+    "ArgSort",
     "Asin",
     "Asinh",
     "Atan",
@@ -400,6 +422,7 @@ __all__ = [
     "Log10",
     "LogSigmoid",
     "LogSoftmax",
+    "LogSumExp",
     "LogicalAnd",
     "LogicalNot",
     "LogicalOr",
@@ -433,6 +456,7 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "Pow",
+    "Prod",
     "RMSNorm",
     "ReLU",
     "ReLU6",
@@ -456,6 +480,7 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "Sort",
     "Split",
     "Sqrt",
     "Squeeze",
