@@ -114,7 +114,7 @@ from archcost.layers.normalization import (
     LayerNorm,
     RMSNorm,
 )
-from archcost.layers.opaque import Opaque
+from archcost.layers.observed import Integers, Opaque
 from archcost.layers.padding import Pad
 from archcost.layers.pairwise import Div, Maximum, Minimum, Sub
 from archcost.layers.parameter import Buffer, Constant, ExpandBatch, Parameter
@@ -300,7 +300,8 @@ AnyLayer = Annotated[
     | Cutting
     | Multiplying
     | Loss
-    | Opaque,
+    | Opaque
+    | Integers,
     Field(discriminator="type"),
 ]
 
@@ -406,6 +407,7 @@ __all__ = [
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
+    "Integers",
     "IsFinite",
     "IsInf",
     "IsNan",

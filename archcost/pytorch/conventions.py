@@ -279,4 +279,5 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "tanhshrink": nothing,
     "nan_to_num": nothing,
     "opaque": nothing,
+    "integers": nothing,
 }

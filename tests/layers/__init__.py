@@ -18,7 +18,7 @@ def every_row() -> tuple[Row, ...]:
         linear_cases,
         losses_cases,
         normalization_cases,
-        opaque_cases,
+        observed_cases,
         pairwise_cases,
         parameter_cases,
         patches_cases,
@@ -57,7 +57,7 @@ def every_row() -> tuple[Row, ...]:
         products_cases,
         attention_cases,
         losses_cases,
-        opaque_cases,
+        observed_cases,
     )
     return tuple(row for family in families for row in family.ROWS)
 

@@ -146,7 +146,3 @@ def test_every_type_is_complete(type_: str) -> None:
     assert family.__module__ != "archcost.layers.base", "has no docstring, and its family neither"
     assert inspect.getdoc(layer)
     assert f"`{type_}`" in CONVENTIONS.read_text(), "has no line in docs/conventions.md"
-
-
-def test_there_are_191_types() -> None:
-    assert len(LAYERS) == 191

@@ -21,6 +21,7 @@ from archcost.layers import (
     Flatten,
     GroupNorm,
     InstanceNorm2d,
+    Integers,
     Layer,
     LayerNorm,
     LocalResponseNorm,
@@ -334,6 +335,11 @@ def test_an_opaque_layer_says_as_much_of_each_output() -> None:
     for fields in ({"dtypes": ("float32",) * 2}, {"dtypes": ("float32",), "batch_dims": (0, None)}):
         with pytest.raises(ValidationError, match="as many dtypes and batch_dims as shapes"):
             Opaque.model_validate({"op": "aten::foo", "shapes": ((1, 5),), **fields})
+
+
+def test_integers_are_no_floats() -> None:
+    with pytest.raises(ValidationError, match="Input should be int64, int32, int16, int8, uint8, bool"):
+        Integers.model_validate({"op": "aten::foo", "shapes": ((1, 5),), "dtypes": ("float32",)})
 
 
 def test_a_batch_norm_has_statistics() -> None:
