@@ -108,7 +108,9 @@ from archcost.layers.normalization import (
     BatchNorm2d,
     BatchNorm3d,
     GroupNorm,
+    InstanceNorm1d,
     InstanceNorm2d,
+    InstanceNorm3d,
     LayerNorm,
     RMSNorm,
 )
@@ -122,7 +124,9 @@ from archcost.layers.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
     AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
     AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
@@ -133,9 +137,26 @@ from archcost.layers.pooling import (
 from archcost.layers.products import Bmm, MatMul
 from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
 from archcost.layers.recurrent import GRU, LSTM, RNN
-from archcost.layers.reductions import AMax, AMin, ArgMax, ArgMin, Cumsum, Max, Mean, Min, Norm, Std, Sum, Var
+from archcost.layers.reductions import (
+    All,
+    AMax,
+    AMin,
+    AnyTrue,
+    ArgMax,
+    ArgMin,
+    LogSumExp,
+    Max,
+    Mean,
+    Min,
+    Norm,
+    Prod,
+    Std,
+    Sum,
+    Var,
+)
 from archcost.layers.regularization import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
+from archcost.layers.scans import ArgSort, Cumsum, Sort
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
 from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
@@ -143,10 +164,26 @@ from archcost.layers.writing import Write
 
 Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
 Pooling = MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d
-AdaptivePooling = AdaptiveAvgPool1d | AdaptiveAvgPool2d | AdaptiveAvgPool3d | AdaptiveMaxPool2d
+AdaptivePooling = (
+    AdaptiveAvgPool1d
+    | AdaptiveAvgPool2d
+    | AdaptiveAvgPool3d
+    | AdaptiveMaxPool1d
+    | AdaptiveMaxPool2d
+    | AdaptiveMaxPool3d
+)
 Unpooling = MaxUnpool1d | MaxUnpool2d | MaxUnpool3d
 Normalizing = (
-    BatchNorm1d | BatchNorm2d | BatchNorm3d | LayerNorm | GroupNorm | InstanceNorm2d | RMSNorm | LocalResponseNorm
+    BatchNorm1d
+    | BatchNorm2d
+    | BatchNorm3d
+    | LayerNorm
+    | GroupNorm
+    | InstanceNorm1d
+    | InstanceNorm2d
+    | InstanceNorm3d
+    | RMSNorm
+    | LocalResponseNorm
 )
 Activating = (
     ReLU
@@ -229,6 +266,9 @@ Judging = (
 )
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
 Picking = TopK | Gather | IndexSelect | Index | Write | GridSample
+Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | AnyTrue | All | Prod | LogSumExp
+Scanning = Cumsum | Sort | ArgSort
+Picking = TopK | Gather | IndexSelect | Index | GridSample
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
@@ -258,6 +298,7 @@ AnyLayer = Annotated[
     | Pairing
     | Judging
     | Reducing
+    | Scanning
     | Picking
     | Cutting
     | Multiplying
@@ -290,12 +331,17 @@ __all__ = [
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "Add",
+    "All",
     "AlphaDropout",
     "AnyLayer",
+    "AnyTrue",
     "ArgMax",
     "ArgMin",
+    "ArgSort",
     "Asin",
     "Asinh",
     "Atan",
@@ -361,7 +407,9 @@ __all__ = [
     "Identity",
     "Index",
     "IndexSelect",
+    "InstanceNorm1d",
     "InstanceNorm2d",
+    "InstanceNorm3d",
     "Integers",
     "IsFinite",
     "IsInf",
@@ -379,6 +427,7 @@ __all__ = [
     "Log10",
     "LogSigmoid",
     "LogSoftmax",
+    "LogSumExp",
     "LogicalAnd",
     "LogicalNot",
     "LogicalOr",
@@ -412,6 +461,7 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "Pow",
+    "Prod",
     "RMSNorm",
     "ReLU",
     "ReLU6",
@@ -435,6 +485,7 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "Sort",
     "Split",
     "Sqrt",
     "Squeeze",

@@ -22,10 +22,12 @@ from archcost.layers import (
     Index,
     IndexSelect,
     LogicalAnd,
+    LogSumExp,
     Lt,
     MaskedFill,
     Max,
     Maximum,
+    Mean,
     Minimum,
     Mul,
     Neg,
@@ -203,7 +205,7 @@ REDUCTIONS: list[Refusal] = [
     ),
     *(
         (layer, (ints(2, 3),), "needs floating-point input", "float32 or another float", "int64", None)
-        for layer in (AMax(dim=1), Max(dim=1), Var(dim=1), Norm(dim=1))
+        for layer in (Mean(dim=1), LogSumExp(dim=1), Var(dim=1), Norm(dim=1))
     ),
     (Var(dim=1), ((2, 1, 5),), "too few values for a variance", "more than correction, 1", "1", None),
     (Std(dim=1, correction=3), ((2, 3),), "too few values for a variance", "more than correction, 3", "3", None),

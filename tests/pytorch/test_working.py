@@ -124,7 +124,7 @@ def made(worked: Worked) -> int:
     return sum({given.key: given.nbytes for given in worked.given.values() if given.arrived is None}.values())
 
 
-PUT_BACK = {"max", "min", "topk", "gather", "index_select", "index"}
+PUT_BACK = {"max", "min", "topk", "gather", "index_select", "index", "sort"}
 """Their gradients are put into zeros: in place, or while a mode is on into a copy (FunctionsManual.cpp)."""
 
 PRODUCTS = (MatMul, Bmm, Einsum, ScaledDotProductAttention)
@@ -171,8 +171,10 @@ def nbytes(tensors: Sequence[Own]) -> int:
     return sum(own.tensor.nbytes for own in tensors)
 
 
-NOT_MODELLED = {"rnn", "gru", "lstm"}
-"""Types whose rules say nothing of what torch makes and drops meanwhile: hundreds of operators, or oneDNN's own."""
+NOT_MODELLED = {"rnn", "gru", "lstm", "prod"}
+"""Types whose rules say nothing of what torch makes and drops meanwhile: hundreds of operators, or oneDNN's own; and
+a product, whose backward goes another way while a mode is on.
+"""
 
 WORKING = [row for row in (*ROWS, *MORE) if row.layer.type not in NOT_MODELLED]
 
