@@ -10,7 +10,6 @@ from archcost.errors import ShapeError, SpecError, shorten
 from archcost.graph.loss import check_loss
 from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
 from archcost.graph.wire import Wired, wire
-from archcost.layers import Layer
 from archcost.layers.base import MAX_SIZE
 from archcost.plain import Path
 from archcost.spec.model import ModelSpec
@@ -44,8 +43,10 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
     known: Known = {}
     nodes: list[Node] = []
     tensors = 0
-    for wired in layers:
+    for layer in layers:
+        wired = layer
         try:
+            wired = layer.sized(lambda port: _output(port, types).shape)
             node = _infer(wired, types, known)
             tensors += len(node.output_types)
             if tensors > MOST_TENSORS:
@@ -53,7 +54,7 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
                     "too many tensors", expected=f"at most {MOST_TENSORS:,} outputs of layers", found="more"
                 )
         except ShapeError as error:
-            path = (*wired.path, *_field_at_fault(error, wired.layer))
+            path = (*wired.path, *_field_at_fault(error, wired))
             raise error.at(layer=wired.name, place=spec.source.place(path)) from None
         types[wired.name] = node.output_types
         nodes.append(node)
@@ -69,10 +70,11 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
     return graph
 
 
-def _field_at_fault(error: ShapeError, layer: Layer) -> Path:
+def _field_at_fault(error: ShapeError, wired: Wired) -> Path:
     """The first field that a problem names, as in `stride has the wrong length`."""
+    declared = type(wired.within.part.composite if wired.within else wired.layer)
     words = (word for word in re.findall(r"\w+", error.problem) if word not in ("type", "name"))
-    field = next((word for word in words if word in type(layer).model_fields), None)
+    field = next((word for word in words if word in declared.model_fields), None)
     return () if field is None else (field,)
 
 
@@ -86,7 +88,8 @@ def _infer(wired: Wired, types: dict[str, Tensors], known: Known) -> Node:
     key = (id(wired.layer), input_types)
     if key not in known:
         known[key] = _apply_rules(wired, input_types)
-    return Node(wired.name, wired.layer, wired.inputs, known[key], wired.trainable, wired.shared, wired.path)
+    name, layer, inputs, trainable, shared, path, _ = wired
+    return Node(name, layer, inputs, known[key], trainable, shared, path, wired.holds)
 
 
 def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:

@@ -56,6 +56,8 @@ class Node(NamedTuple):
     shared: SharedWeight | None = None
     path: tuple[str | int, ...] = ()
     """Where the layer stands in the spec, for messages."""
+    holds: tuple[Port, ...] = ()
+    """What it does not read, and what lives until it is done all the same: a composite's inputs, for its last part."""
 
     @property
     def input_types(self) -> Tensors:

@@ -6,7 +6,7 @@ import inspect
 import json
 from typing import Any, cast
 
-from archcost.layers import LAYERS
+from archcost.layers import TYPES
 from archcost.layers.base import MAX_SIZE
 from archcost.spec.model import BlockUse, ModelSpec
 
@@ -75,17 +75,17 @@ def schema() -> Schema:
             "entry_inputs": entry["inputs"],
             "repeat": _repeat(),
             "block_use": _block_use(),
-            **{f"layer_{type_}": _layer(type_) for type_ in LAYERS},
+            **{f"layer_{type_}": _layer(type_) for type_ in TYPES},
         },
     }
 
 
 def _entry() -> Schema:
     """A layer, the use of a block, or a repeat. Conditions, not alternatives, so that a mistake is told where it is."""
-    layers = [{"if": _has("type", {"const": type_}), "then": {"$ref": f"#/$defs/layer_{type_}"}} for type_ in LAYERS]
+    layers = [{"if": _has("type", {"const": type_}), "then": {"$ref": f"#/$defs/layer_{type_}"}} for type_ in TYPES]
     return {
         "type": "object",
-        "properties": {"type": {"enum": list(LAYERS)}},
+        "properties": {"type": {"enum": list(TYPES)}},
         "oneOf": [{"required": ["type"]}, {"required": ["block"]}, {"required": ["repeat"]}],
         "allOf": [
             {"if": {"required": ["block"]}, "then": {"$ref": "#/$defs/block_use"}},
@@ -122,7 +122,7 @@ def _block_use() -> Schema:
 
 def _layer(type_: str) -> Schema:
     """A layer's own schema, in which any field of its own may be an expression."""
-    given = _plain(LAYERS[type_].model_json_schema())
+    given = _plain(TYPES[type_].model_json_schema())
     fields = {
         "type": {"const": type_},
         "name": NAME,
@@ -130,7 +130,7 @@ def _layer(type_: str) -> Schema:
         **{key: _or_expression(value) for key, value in given["properties"].items() if key not in FIXED_FIELDS},
     }
     return {
-        "description": inspect.getdoc(LAYERS[type_]),
+        "description": inspect.getdoc(TYPES[type_]),
         "type": "object",
         "properties": fields,
         "required": ["type", *given.get("required", ())],
