@@ -207,9 +207,9 @@ def _cost(network: str, options: argparse.Namespace) -> ModelCost:
 
     found = cost(build(_spec(network, options), options.batch))
     if options.strict and found.unknown:
-        raise CheckError(
-            f"{found.network}: the cost of {len(found.unknown):,} layers is unknown", found=", ".join(found.unknown)
-        )
+        layers = f"{len(found.unknown):,} layer" + "s" * (len(found.unknown) > 1)
+        problem = f"{found.network}: the operations of {layers} are not known"
+        raise CheckError(problem, found=", ".join(found.unknown))
     return found
 
 
@@ -284,6 +284,8 @@ def fit(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.planning import fit
 
     spec = _spec(options.network, options)
+    if options.strict:
+        _cost(options.network, options)
     result = fit(spec, options.batch, hardware=options.hardware, vary=options.vary, run=run_of(options))
     if options.strict and result.unknown:
         raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))

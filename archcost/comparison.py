@@ -14,7 +14,10 @@ from archcost.presentable import Presentable
 
 @dataclass(frozen=True, slots=True)
 class NetworkTotals:
-    """One network in a row. FLOPs are of contractions, for the whole batch; errors are published, in percent."""
+    """One network in a row. FLOPs are of contractions, for the whole batch; errors are published, in percent.
+
+    `unknown` names the layers whose operations are not known, for whom MACs and FLOPs are lower bounds.
+    """
 
     network: str
     title: str | None
@@ -25,6 +28,7 @@ class NetworkTotals:
     macs: int
     flops_forward: int
     flops_backward: int
+    unknown: tuple[str, ...]
     top1_error: float | None
     top5_error: float | None
 
@@ -42,6 +46,7 @@ class NetworkTotals:
             macs=cost.macs,
             flops_forward=flops.forward.contraction,
             flops_backward=flops.backward.contraction,
+            unknown=cost.unknown,
             top1_error=spec.published.top1_error if spec.published else None,
             top5_error=spec.published.top5_error if spec.published else None,
         )
@@ -58,16 +63,16 @@ class Listing(Presentable):
 
 
 class LayerFacts(NamedTuple):
-    """What a reviewer compares of a layer."""
+    """What a reviewer compares of a layer. MACs that are not known are None."""
 
     type: str
     output_shapes: tuple[tuple[int, ...], ...]
     parameters: int
-    macs: int
+    macs: int | None
 
     @classmethod
     def of(cls, layer: LayerCost) -> LayerFacts:
-        return cls(layer.type, layer.output_shapes, layer.parameters, layer.macs)
+        return cls(layer.type, layer.output_shapes, layer.parameters, None if layer.is_unknown else layer.macs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,13 @@ from archcost.reading import SUFFIXES, read_text
 from archcost.spec import load
 from archcost.spec.overrides import override
 from archcost.tensors import format_shape
-from archcost.units import count
+from archcost.units import count, lower_bound
 
 HEADER = "# Layers of networks, written by `archcost lock` and compared by `archcost check`.\n"
 COLUMNS = ("layer", "type", "output shape", "parameters", "MACs")
 TOTAL = "total"
 _NUMBER = re.compile(r"[0-9]{1,3}(,[0-9]{3}){0,30}")
+_UNKNOWN = count(None)
 _SHAPE = re.compile(r"\(\)|[0-9]{1,20}(×[0-9]{1,20})*")
 
 
@@ -95,8 +96,7 @@ def _section_text(section: Section) -> str:
     rows = [
         (name, facts.type, _shapes(facts), count(facts.parameters), count(facts.macs)) for name, facts in section.layers
     ]
-    parameters, macs = totals(section.layers)
-    table = [COLUMNS, *rows, (TOTAL, "", "", count(parameters), count(macs))]
+    table = [COLUMNS, *rows, (TOTAL, "", "", *totals(section.layers))]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [_line(row, widths) for row in table]
     if len(str(section.recipe).splitlines()) > 1:
@@ -115,8 +115,11 @@ def _shapes(facts: LayerFacts) -> str:
     return ", ".join(map(format_shape, facts.output_shapes))
 
 
-def totals(layers: Layers) -> tuple[int, int]:
-    return sum(facts.parameters for _, facts in layers), sum(facts.macs for _, facts in layers)
+def totals(layers: Layers) -> tuple[str, str]:
+    """Parameters and MACs, which are a lower bound where those of a layer are not known."""
+    macs = [facts.macs for _, facts in layers]
+    known = sum([each for each in macs if each is not None])
+    return count(sum(facts.parameters for _, facts in layers)), lower_bound(known) if None in macs else count(known)
 
 
 def read(path: Path) -> tuple[Section, ...]:
@@ -196,10 +199,8 @@ def _parse_section(head: str, lines: _Lines) -> Section:
     line = lines.next()
     cells = _cells(line or "")
     parameters, macs = totals(tuple(layers))
-    if cells != (TOTAL, "", "", count(parameters), count(macs)):
-        raise lines.damaged(
-            f"total of {count(parameters)} parameters and {count(macs)} MACs, the sum of its rows", line
-        )
+    if cells != (TOTAL, "", "", parameters, macs):
+        raise lines.damaged(f"total of {parameters} parameters and {macs} MACs, the sum of its rows", line)
     if len({name for name, _ in layers}) < len(layers):
         raise lines.damaged("each layer once", "a name that stands twice")
     return Section(recipe, tuple(layers), place)
@@ -232,11 +233,12 @@ def _parse_row(line: str, lines: _Lines) -> tuple[str, LayerFacts]:
         raise lines.damaged(f"{len(COLUMNS)} cells: {' | '.join(COLUMNS)}", line)
     name, type_, shapes, *numbers = cells
     texts = shapes.split(", ")
-    if not name or not type_ or not all(map(_SHAPE.fullmatch, texts)) or not all(map(_NUMBER.fullmatch, numbers)):
+    known = numbers[:1] if numbers[1] == _UNKNOWN else numbers
+    if not name or not type_ or not all(map(_SHAPE.fullmatch, texts)) or not all(map(_NUMBER.fullmatch, known)):
         raise lines.damaged("layer | type | 1×64×224×224 | 1,792 | 86,704,128", line)
     sizes = tuple(tuple(int(size) for size in re.findall(r"\d+", text)) for text in texts)
-    parameters, macs = (int(number.replace(",", "")) for number in numbers)
-    return name, LayerFacts(type_, sizes, parameters, macs)
+    parameters, *macs = (int(number.replace(",", "")) for number in known)
+    return name, LayerFacts(type_, sizes, parameters, macs[0] if macs else None)
 
 
 def changes(locked: Section, now: Section) -> tuple[str, ...]:
@@ -247,7 +249,7 @@ def changes(locked: Section, now: Section) -> tuple[str, ...]:
     before, after = totals(locked.layers), totals(now.layers)
     for name, old, new in zip(("parameters", "MACs"), before, after, strict=True):
         if old != new:
-            lines.append(f"{TOTAL}: {name} {count(old)} → {count(new)}")
+            lines.append(f"{TOTAL}: {name} {old} → {new}")
     return tuple(lines)
 
 

@@ -15,6 +15,11 @@ def count(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
 
 
+def lower_bound(value: int) -> str:
+    """`>= 138,357,544`."""
+    return f">= {count(value)}"
+
+
 def binary_unit(nbytes: int) -> str:
     """The largest of B, KiB, MiB, GiB and TiB of which there is one at least."""
     return next((unit for unit in ("TiB", "GiB", "MiB", "KiB") if abs(nbytes) >= UNITS["B"][unit]), "B")

@@ -39,7 +39,8 @@ def table() -> str:
 
 def _kind(layer: Layer) -> str:
     """What decides which formula a layer works by."""
-    return str(getattr(layer, "approximate", None) or (layer.type == "upsample" and getattr(layer, "mode", None)))
+    mode = layer.type == "upsample" and getattr(layer, "mode", None)
+    return str((getattr(layer, "approximate", None), mode, getattr(layer, "training", True)))
 
 
 def _lines(row: Row) -> list[tuple[str, ...]]:
@@ -47,6 +48,8 @@ def _lines(row: Row) -> list[tuple[str, ...]]:
     inputs, layer = row.input_types, row.layer
     outputs = layer.output_types(inputs)
     works = [_columns(part, outputs) for part in layer.work(inputs, outputs)]
+    if layer.is_unknown:
+        works = [("not known", "", "?", "?", "")]
     heads = [(f"`{layer.type}`", _example(layer)), *[("", "")] * (len(works) - 1)]
     tails = [_explanation(layer), *[""] * (len(works) - 1)]
     return [(*head, *work, tail) for head, work, tail in zip(heads, works, tails, strict=True)]

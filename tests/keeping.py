@@ -95,7 +95,7 @@ def _told(
     """In words alone, and in words with elements."""
     layouts: tuple[Layout, ...] = tuple(_turned(tensor.shape) for tensor in row.input_types) if permuted else ()
     setting = Setting(needs, training, device, layouts)
-    saved = row.layer.saved(row.input_types, row.layer.output_types(row.input_types), setting)
+    saved = row.layer.saves(row.input_types, row.layer.output_types(row.input_types), setting)
     several = len(row.input_types) > 1
     words = [_word(reference, several) for reference in saved]
     cells = [f"{word}{_elements(reference)}" for word, reference in zip(words, saved, strict=True)]

@@ -16,9 +16,9 @@ import pytest
 import archcost
 from archcost import cli
 from archcost.cli import main
-from archcost.costs import ModelCost
 from archcost.options import TABLE_FORMATS, WORKING_FORMATS
 from archcost.spec import zoo
+from tests.report.networks import ODD
 
 Capture = pytest.CaptureFixture[str]
 
@@ -186,22 +186,28 @@ def test_debug_shows_the_traceback(capsys: Capture) -> None:
         main(["summary", "nope", "--debug"])
 
 
-def test_strict_fails_on_an_unknown_cost(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strict_fails_on_an_unknown_cost(capsys: Capture, tmp_path: Path) -> None:
     assert run(capsys, "summary", "mlp", "--strict")[0] == 0
-    monkeypatch.setattr(ModelCost, "unknown", ("tanh1", "tanh2"))
-    for command in (
-        ["summary", "mlp"],
-        ["explain", "mlp"],
-        ["compare", "mlp", "mlp"],
-        ["lock", "mlp"],
-        ["verify", "mlp"],
-    ):
-        code, out, err = run(capsys, *command, "--strict")
+    odd = tmp_path / "odd.yaml"
+    odd.write_text(ODD)
+    for command in ("summary", "explain", "compare", "lock", "timeline", "fit", "verify"):
+        networks = [str(odd), str(odd)] if command == "compare" else [str(odd)]
+        code, out, err = run(capsys, command, *networks, "--strict")
         assert (code, out) == (1, "")
-        assert err == "archcost: mlp: the cost of 2 layers is unknown\n  found: tanh1, tanh2\n"
-    code, out, _ = run(capsys, "summary", "mlp")
-    assert code == 0
-    assert "Lower bounds: the operations of tanh1, tanh2 are not known.\n" in out
+        assert err == "archcost: odd: the operations of 1 layer are not known\n  found: odd.spectrum\n"
+    assert run(capsys, "summary", str(odd))[0] == 0
+
+
+def test_an_opaque_layer_cannot_be_built(capsys: Capture, tmp_path: Path) -> None:
+    odd = tmp_path / "odd.yaml"
+    odd.write_text(ODD)
+    code, out, err = run(capsys, "verify", str(odd))
+    assert (code, out) == (2, "")
+    assert err == (
+        f"archcost: {odd}:6:5: odd.spectrum: an opaque layer cannot be built\n"
+        "  expected: layers that say what they compute\n"
+        "  found: aten::fft_rfft2, of which only shapes were observed\n"
+    )
 
 
 def test_an_internal_error_is_told_without_a_traceback(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from archcost.graph import ModelGraph, Node
+from archcost.graph import ModelGraph, Node, Port
 from archcost.work import Operand
 
 
@@ -48,6 +48,7 @@ def gradients_required(graph: ModelGraph) -> dict[str, Needs]:
             ]
         )
         weights = _trained_weights(node, trainable) if node.facts.weights else ()
+        weights += tuple([name for name, port in _given_parameters(node).items() if port.producer in requires])
         if inputs or weights:
             requires.add(node.name)
         needs[node.name] = Needs(inputs, weights)
@@ -58,6 +59,14 @@ def _trained_weights(node: Node, trainable: Mapping[str, bool]) -> tuple[str, ..
     """A shared weight is trained when the layer it belongs to is."""
     own = tuple([weight.name for weight in node.own_weights if not weight.is_buffer]) if node.trainable else ()
     return (*own, "weight") if node.shared and trainable[node.shared.owner] else own
+
+
+def _given_parameters(node: Node) -> Mapping[str, Port]:
+    """The weights that are given and get a gradient, where one is needed: buffers get none."""
+    if not node.given:
+        return node.given
+    parameters = [weight.name for weight in node.weights if not weight.is_buffer and weight.name in node.given]
+    return {name: node.given[name] for name in parameters}
 
 
 def _reached(graph: ModelGraph) -> set[str]:
@@ -71,4 +80,5 @@ def _reached(graph: ModelGraph) -> set[str]:
             for index, (port, tensor) in enumerate(zip(node.inputs, node.input_types, strict=True)):
                 if tensor.is_floating and index not in node.layer.untouched:
                     reached.add(port.producer)
+            reached.update(port.producer for port in _given_parameters(node).values())
     return reached

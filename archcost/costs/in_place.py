@@ -13,8 +13,8 @@ from archcost.layers.activation import InplaceActivation
 def with_in_place(graph: ModelGraph, in_place: bool | None) -> ModelGraph:
     """True: every activation that may (torch's `inplace=True`); False: none; None: as declared.
 
-    An activation may overwrite what it alone reads, unless that is an input of the network or is kept by another
-    layer for its backward.
+    An activation may overwrite what it alone reads, unless that is an input of the network, a weight, or kept by
+    another layer for its backward.
     """
     if in_place is None:
         return graph
@@ -36,9 +36,11 @@ def _is_in_place(node: Node) -> bool:
 
 
 def _refused(graph: ModelGraph) -> set[str]:
-    """Activations that overwrite what somebody keeps, what the caller gave, or what others read under any name."""
+    """Activations that overwrite what somebody keeps, what the caller gave, a weight, or what others read under any
+    name.
+    """
     found = kept(graph)
-    readers = Counter(port for node in graph.nodes for port in node.inputs)
+    readers = Counter(port for node in graph.nodes for port in node.reads)
     names: dict[Storage, list[Port]] = {}
     for port, storage in found.places.items():
         names.setdefault(storage, []).append(port)
@@ -49,7 +51,7 @@ def _refused(graph: ModelGraph) -> set[str]:
         storage = found.places[node.inputs[0]]
         ports = names[storage]
         alone = len({port.producer for port in ports}) == len(ports) and all(readers[port] < 2 for port in ports)
-        if storage.role == "input" or not alone:
+        if storage.role in ("input", "weight") or not alone:
             refused.add(node.name)
     return refused
 

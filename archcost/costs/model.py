@@ -95,13 +95,21 @@ class LayerCost(Costed):
     def output_shapes(self) -> tuple[tuple[int, ...], ...]:
         return tuple(tensor.shape for tensor in self.node.output_types)
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody knows how many operations it is: its MACs and FLOPs are no numbers, and 0 in sums."""
+        return self.node.layer.is_unknown
+
     def to_dict(self) -> dict[str, Any]:
+        amounts = amounts_dict(self.amounts)
+        if self.is_unknown:
+            amounts |= {"macs": None, "flops": {half: dict.fromkeys(Flops._fields) for half in TrainingFlops._fields}}
         return {
             "name": self.name,
             "type": self.type,
             "inputs": [str(port) for port in self.node.inputs],
             "output_shapes": [list(shape) for shape in self.output_shapes],
-            **amounts_dict(self.amounts),
+            **amounts,
             **_field_dict(self.field),
         }
 
@@ -134,8 +142,8 @@ class ModelCost(Costed, Presentable):
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Layers whose operations are not known. Every layer of this version has its rule, so there is none yet."""
-        return ()
+        """Layers whose operations are not known, for whom the totals are lower bounds."""
+        return self.graph.unknown
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -171,17 +179,18 @@ def cost(graph: ModelGraph) -> ModelCost:
     """Cost of every layer in training mode. Raises SpecError when a published figure of the spec disagrees."""
     needs = gradients_needed(graph)
     fields = receptive_fields(graph)
-    known: dict[tuple[int, Needs, bool, bool], Amounts] = {}
+    known: dict[tuple[int, Needs, bool, bool, frozenset[str]], Amounts] = {}
     layers: list[LayerCost] = []
     for node in graph.nodes:
         need = needs[node.name]
         # Equal layers on equal inputs cost the same, so each is worked out once.
-        key = (id(node.facts), need, node.trainable, node.shared is None)
+        key = (id(node.facts), need, node.trainable, node.shared is None, frozenset(node.given))
         if key not in known:
             known[key] = _amounts(node, need)
         layers.append(LayerCost(known[key], node, need, fields[node.name]))
     total = sum_amounts(layer.amounts for layer in layers)
-    check_published(graph.spec, parameters=total.parameters, macs=total.macs // graph.batch)
+    macs = None if graph.unknown else total.macs // graph.batch
+    check_published(graph.spec, parameters=total.parameters, macs=macs)
     return ModelCost(total, graph, tuple(layers))
 
 

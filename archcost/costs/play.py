@@ -101,14 +101,24 @@ class Player:
                 self._run(op, op.stays, op.outputs, (), op.dropped)
             for storage in op.ends:
                 self.tape.release(storage)
+            self._forget(index, inside)
             (unread if segment is None else unread_inside).extend(op.unread)
             if segment is not None and index == segment.end - 1 and not self._keepers[segment]:
-                self._let_go(self._checkpoints.pop(segment))  # nothing will ask for it
+                self._let_go(self._checkpoints.pop(segment, []))  # nothing will ask for it
             if segment is not None and index == segment.end - 1:
                 self._let_go(unread_inside)  # a checkpoint does not return it
         self._let_go([*self.program.cached, *unread])
+        self._forget(len(self.program.ops), inside)
         self._let_go(self._outputs_before)
         self._let_go(self._loss_before)
+
+    def _forget(self, index: int, inside: Mapping[int, Segment]) -> None:
+        """What no backward will come for any more."""
+        for lost in self.program.forgotten.get(index, ()):
+            self._let_go(self._pending.pop(lost, []))
+            segment = inside.get(lost)
+            if segment is not None and segment in self._checkpoints:
+                self._leave(segment, lost)
 
     def _inside(self) -> dict[int, Segment]:
         """By operation, the segment that it is in."""
@@ -252,8 +262,9 @@ class Player:
             self.tape.mark("recompute", op.name, index)
             if runs:
                 again.update({storage: self.tape.again(storage) for storage in op.makes})
-            makes, outputs, saved = ([again.get(s, s) for s in numbers] for numbers in (op.makes, op.outputs, op.saved))
-            if op.saved:
+            kept = () if index in self.program.lost else op.saved
+            makes, outputs, saved = ([again.get(s, s) for s in numbers] for numbers in (op.makes, op.outputs, kept))
+            if saved:
                 self._pending[index] = saved
             if not runs:
                 for storage in saved:

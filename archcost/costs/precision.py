@@ -17,10 +17,12 @@ from archcost.graph.model_graph import Facts
 from archcost.keeping import Device
 from archcost.layers.base import Weight
 from archcost.layers.copies import Casting
+from archcost.layers.parameter import Parameter
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 
 LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)) | {
     "linear",
+    "prelu",
     "matmul",
     "bmm",
     "einsum",
@@ -73,7 +75,10 @@ class _Retyping:
         self.inputs = {name: self._declared(tensor) for name, tensor in source.inputs.items()}
         self.types: dict[Port, TensorType] = {Port(name): tensor for name, tensor in self.inputs.items()}
         self.nodes: list[Node] = []
-        self.known: dict[tuple[int, Tensors, str | None], Facts] = {}
+        self.known: dict[tuple[int, Tensors, tuple[tuple[str, str], ...], str | None], Facts] = {}
+        self.leaves = {Port(node.name) for node in source.nodes if isinstance(node.layer, Parameter) and node.trainable}
+        self.cached: dict[Port, Port] = {}
+        """By trained parameter its copy in 16 bits, which autocast remembers (cached_cast in autocast_mode.cpp)."""
 
     def graph(self) -> ModelGraph:
         for node in self.source.nodes:
@@ -85,13 +90,18 @@ class _Retyping:
 
     def _add(self, node: Node) -> None:
         wanted = self._wanted(node)
-        ports = tuple([self._cast(node, port, index, wanted) for index, port in enumerate(node.inputs)])
+        # Arguments are cast from the last to the first: bias, weight, input.
+        lent = [weight.name for weight in reversed(node.weights) if weight.name in node.given]
+        given = {name: self._cast(node, node.given[name], name, wanted) for name in lent}
+        words = [f"input {index + 1}" if index else "input" for index in range(len(node.inputs))]
+        ports = tuple([self._cast(node, *arriving, wanted) for arriving in zip(node.inputs, words, strict=True)])
         types = tuple([self.types[port] for port in ports])
+        dtypes = tuple([(name, self.types[port].dtype) for name, port in given.items()])
         lowered = self.autocast if node.layer.type in LOWERED else None
-        key = (id(node.facts), types, lowered)
+        key = (id(node.facts), types, dtypes, lowered)
         if key not in self.known:
-            self.known[key] = self._facts(node, types, lowered)
-        made = node._replace(inputs=ports, facts=self.known[key])
+            self.known[key] = self._facts(node, types, dict(dtypes), lowered)
+        made = node._replace(inputs=ports, given=given, facts=self.known[key])
         self.nodes.append(made)
         self.types.update({Port(node.name, index): tensor for index, tensor in enumerate(made.output_types)})
 
@@ -110,20 +120,25 @@ class _Retyping:
     def _widest(self, tensors: list[TensorType]) -> str:
         return max((tensor.dtype for tensor in tensors), key=DTYPE_BYTES.__getitem__)
 
-    def _cast(self, node: Node, port: Port, index: int, wanted: str | None) -> Port:
+    def _cast(self, node: Node, port: Port, what: str, wanted: str | None) -> Port:
         """The port to read: the same, or that of a copy in the wanted dtype."""
         tensor = self.types[port]
         if wanted is None or not tensor.is_floating or tensor.dtype in (wanted, "float64"):
             return port
+        if port in self.cached:
+            return self.cached[port]
         layer = AutocastCopy(dtype=wanted)
         outputs = layer.output_types((tensor,))
         facts = Facts((tensor,), outputs, (), layer.work((tensor,), outputs), None)
-        name = f"{node.name} (input{f' {index + 1}' if index else ''} as {wanted})"
-        self.nodes.append(Node(name, layer, (port,), facts, True))
-        self.types[Port(name)] = outputs[0]
-        return Port(name)
+        copy = Port(f"{node.name} ({what} as {wanted})")
+        self.nodes.append(Node(copy.producer, layer, (port,), facts, True))
+        self.types[copy] = outputs[0]
+        if port in self.leaves:
+            self.cached[port] = copy
+        return copy
 
-    def _facts(self, node: Node, types: Tensors, lowered: str | None) -> Facts:
+    def _facts(self, node: Node, types: Tensors, given: Mapping[str, str], lowered: str | None) -> Facts:
+        """`given` are the dtypes of weights that are given."""
         # Products and sums of different dtypes are taken in the widest without a copy (TensorIterator).
         floating = [tensor for tensor in types if tensor.is_floating] or [self._declared(node.output_types[0])]
         dtype = self._widest(floating) if node.layer.type in WIDENED else floating[0].dtype
@@ -139,7 +154,14 @@ class _Retyping:
                 ]
             )
         )
-        weights = tuple([self._weight(weight, node, lowered) for weight in node.weights])
+        weights = tuple(
+            [
+                weight._replace(dtype=given[weight.name])
+                if weight.name in given
+                else self._weight(weight, node, lowered)
+                for weight in node.weights
+            ]
+        )
         return node.facts._replace(input_types=types, output_types=outputs, weights=weights)
 
     def _raises_inside(self, node: Node) -> bool:

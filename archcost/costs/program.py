@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple, get_args
 
+from archcost.costs.forgotten import forgotten
 from archcost.costs.gradients import NOTHING, Needs, gradients_needed
 from archcost.costs.precision import AutocastCopy
 from archcost.costs.storages import Kept, Passing, Storage, copied, copy_owner, kept
@@ -91,7 +93,7 @@ class Op(NamedTuple):
         return sum([each.contraction + each.elementwise for each in flops])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Program:
     """`resident` storages live through it all: weights, buffers, inputs. `root` is the place of the loss's gradient.
 
@@ -111,6 +113,13 @@ class Program:
     returned: tuple[int, ...]
     cached: frozenset[int]
     spoiled: Mapping[str, tuple[str, ...]]
+    forgotten: Mapping[int, tuple[int, ...]]
+    """By operation, those that autograd forgets once it has run; by their number, those that go when forward ends."""
+
+    @cached_property
+    def lost(self) -> frozenset[int]:
+        """All that autograd forgets before backward."""
+        return frozenset(index for indices in self.forgotten.values() for index in indices)
 
 
 def program(graph: ModelGraph, returned: Sequence[Port], training: bool, device: Device, autograd: bool) -> Program:
@@ -143,7 +152,7 @@ class _Writer:
             self.resident.append(self._number(self.kept.places[Port(name)]))
         for node in self.graph.nodes:
             self._weights(node)
-        last = {port: node.name for node in self.graph.nodes for port in (*node.inputs, *node.holds)}
+        last = {port: node.name for node in self.graph.nodes for port in (*node.reads, *node.holds)}
         held = set(self.returned)
         ends: dict[str, list[Port]] = {}
         for port, reader in last.items():
@@ -155,6 +164,8 @@ class _Writer:
             read += map(self._at, ends.get(node.name, ()))
             if isinstance(node.layer, AutocastCopy):  # what it reads lives until the layer that it casts for is done
                 casts.append(self._op(node, (), ()))
+                if self._is_trained(node.inputs[0]):
+                    self.cached.append(casts[-1].makes[0])
                 continue
             # Arguments are cast from the last to the first: bias, weight, input (as compiled by GCC).
             copies = list(self._copies(node))
@@ -176,7 +187,15 @@ class _Writer:
             tuple([self._at(port) for port in self.returned]),
             frozenset(self.cached),
             self.kept.spoiled,
+            self._forgotten(),
         )
+
+    def _forgotten(self) -> dict[int, tuple[int, ...]]:
+        numbers = {op.name: index for index, op in enumerate(self.ops)} | {"": len(self.ops)}
+        lost: dict[int, tuple[int, ...]] = {}
+        for name, last in forgotten(self.graph, set(self.returned), self.kept.required).items():
+            lost[numbers[last]] = (*lost.get(numbers[last], ()), numbers[name])
+        return lost
 
     def _root(self) -> int | None:
         """The place of the gradient that backward starts with: that of the one scalar at the end."""
@@ -192,6 +211,10 @@ class _Writer:
     def _add(self, held: Held) -> int:
         self.storages.append(held)
         return len(self.storages) - 1
+
+    def _is_trained(self, port: Port) -> bool:
+        """Whether it is a trained weight itself, whose copy autocast remembers."""
+        return port in self.same and self.trainable[port.producer]
 
     def _at(self, port: Port) -> int:
         return self._number(self.kept.places[port])
@@ -211,7 +234,8 @@ class _Writer:
             self.resident.append(number)
             if not weight.is_buffer and self.kept.places[Port(node.name)] == storage:
                 self.same[Port(node.name)] = (node.name, weight.name)
-                self.parameters[self._place(Port(node.name))] = number
+                if self.needs.get(node.name, NOTHING).weights:  # the optimizer passes over what gets no gradient
+                    self.parameters[self._place(Port(node.name))] = number
 
     def _weight(self, node: Node, weight: Weight) -> tuple[str, TensorType]:
         """Whose weight it is, and as what it lies there."""
@@ -267,7 +291,7 @@ class _Writer:
             tuple([self._number(storage) for storage in dict.fromkeys(made)]),
             tuple([self._number(storage) for storage in dict.fromkeys(made) if storage.role != "saved"]),
             tuple([self._number(storage) for storage in outputs]),
-            tuple([self._at(port) for port in node.inputs]),
+            tuple([self._at(port) for port in node.reads]),
             ends,
             tuple([self._at(port) for port in unread]),
             tuple([self._number(storage) for storage in saved]),
@@ -280,6 +304,13 @@ class _Writer:
             node,
         )
 
+    def _give(self, port: Port, gradient: Handed | TensorType, like: TensorType) -> Give:
+        """To an output, which may be a weight itself and then waits for all that read it."""
+        place = self._place(port)
+        if place in self.parameters:
+            self.waits[place] = self.waits.get(place, 0) + 1
+        return Give(place, gradient, like)
+
     def _gives(self, node: Node, passing: Passing) -> Iterator[Give]:
         needs = self.needs.get(node.name, NOTHING)
         for index in needs.inputs:
@@ -290,15 +321,14 @@ class _Writer:
                 gradient = TensorType(gradient.shape, tensor.dtype)
             elif node.output_types[gradient.output].dtype != tensor.dtype:  # autograd's engine casts it
                 gradient = tensor
-            place = self._place(node.inputs[index])
-            if place in self.parameters:
-                self.waits[place] = self.waits.get(place, 0) + 1
-            yield Give(place, gradient, tensor, passing.viewed[index])
+            yield self._give(node.inputs[index], gradient, tensor)._replace(is_view=passing.viewed[index])
         for weight in node.weights:
             if weight.name not in needs.weights or Port(node.name) in self.same:
                 continue
             owner, tensor = self._weight(node, weight)
-            if weight.cast is None:
+            if weight.name in node.given:
+                give = self._give(node.given[weight.name], tensor, tensor)
+            elif weight.cast is None:
                 give = self._parameter(owner, weight.name, tensor)
             else:
                 copy = TensorType(tensor.shape, weight.cast)

@@ -7,8 +7,8 @@ from archcost.spec.model import ModelSpec
 from archcost.units import count, parse_printed
 
 
-def check_published(spec: ModelSpec, parameters: int, macs: int) -> None:
-    """Raises SpecError when a figure disagrees. `macs` are of one sample.
+def check_published(spec: ModelSpec, parameters: int, macs: int | None) -> None:
+    """Raises SpecError when a figure disagrees. `macs` are of one sample, None where some are not known.
 
     An integer must agree exactly. Text (`138 M`) must be what rounding or cutting off makes of the count, since
     papers do both.
@@ -17,7 +17,7 @@ def check_published(spec: ModelSpec, parameters: int, macs: int) -> None:
         return
     for name, found in (("parameters", parameters), ("macs", macs)):
         stated: int | str | None = getattr(spec.published, name)
-        if stated is None or _agrees(spec, name, stated, found):
+        if stated is None or found is None or _agrees(spec, name, stated, found):
             continue
         raise SpecError(
             f"published {name} disagree with the layers",

@@ -61,6 +61,8 @@ class Kept:
     saved: Mapping[str, tuple[Storage, ...]]
     spoiled: Mapping[str, tuple[str, ...]]
     passing: Mapping[str, Passing]
+    required: Mapping[str, Needs]
+    """What autograd prepares for in each layer."""
 
     @property
     def storages(self) -> tuple[Storage, ...]:
@@ -106,13 +108,13 @@ def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu", autog
         for storage in saved[node.name]:
             keepers.setdefault(storage, []).append(node.name)
     refused = {name: keepers for name, keepers in spoiled.items() if keepers}
-    return Kept(places, layouts, saved, refused, passing)
+    return Kept(places, layouts, saved, refused, passing, required)
 
 
 def _ask(node: Node, setting: Setting) -> _Rules:
     layer, inputs, outputs = node.layer, node.input_types, node.output_types
     return _Rules(
-        layer.saved(inputs, outputs, setting),
+        layer.saves(inputs, outputs, setting),
         layer.aliases(inputs, outputs, setting),
         layer.layouts(inputs, outputs, setting),
         layer.overwrites(setting),
@@ -128,7 +130,7 @@ def _ask(node: Node, setting: Setting) -> _Rules:
 
 def _lies(alias: int | str, node: Node, places: Mapping[Port, Storage]) -> Storage:
     """Where an output lies that has no storage of its own."""
-    return _stored(alias, node) if isinstance(alias, str) else places[node.inputs[alias]]
+    return _stored(alias, node, places) if isinstance(alias, str) else places[node.inputs[alias]]
 
 
 def _made(node: Node, index: int, tensor: TensorType) -> Storage:
@@ -154,13 +156,15 @@ def _follow(reference: Saved, node: Node, places: Mapping[Port, Storage]) -> Sto
         case Output(index):
             return places[Port(node.name, index)]
         case Stored(name):
-            return _stored(name, node)
+            return _stored(name, node, places)
         case own:
             return Storage(node.name, "saved", own.what, own.tensor)
 
 
-def _stored(name: str, node: Node) -> Storage:
+def _stored(name: str, node: Node, places: Mapping[Port, Storage]) -> Storage:
     """Weights have the dtype of what arrives. A transposed weight is a view of its owner's, whose size is the same."""
+    if name in node.given:
+        return places[node.given[name]]
     weight = next(weight for weight in node.weights if weight.name == name)
     shape, owner, dtype = weight.shape, node.name, weight.dtype or node.input_types[0].dtype
     if name == "weight" and node.shared is not None:

@@ -87,14 +87,15 @@ class Estimate(Presentable):
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """What is not known, by the JSON's names."""
+        """What is not known, by the JSON's names, and layers of which nobody knows what they do."""
         memory = {
             "reserved_bytes": self.demand.reserved,
             "context_bytes": self.context,
             "max_batch": None if self.grown is None else 0,
             "band": self.band,
         }
-        return (*[f"memory.{name}" for name, value in memory.items() if value is None], "time")
+        missing = [f"memory.{name}" for name, value in memory.items() if value is None]
+        return (*missing, "time", *self.line.graph.unknown)
 
     @property
     def _kernels(self) -> int:

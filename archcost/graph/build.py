@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from math import prod
 
-from archcost.errors import ShapeError, SpecError, shorten
+from archcost.errors import ShapeError, SpecError, listing, nearest, shorten
 from archcost.graph.loss import check_loss
 from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
 from archcost.graph.wire import Wired, wire
@@ -48,6 +48,7 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
         try:
             wired = layer.sized(lambda port: _output(port, types).shape)
             node = _infer(wired, types, known)
+            _check_given(node, types)
             tensors += len(node.output_types)
             if tensors > MOST_TENSORS:
                 raise ShapeError(
@@ -88,8 +89,37 @@ def _infer(wired: Wired, types: dict[str, Tensors], known: Known) -> Node:
     key = (id(wired.layer), input_types)
     if key not in known:
         known[key] = _apply_rules(wired, input_types)
-    name, layer, inputs, trainable, shared, path, _ = wired
-    return Node(name, layer, inputs, known[key], trainable, shared, path, wired.holds)
+    facts, given, holds = known[key], wired.given, wired.holds
+    return Node(wired.name, wired.layer, wired.inputs, facts, wired.trainable, wired.shared, wired.path, given, holds)
+
+
+def _check_given(node: Node, types: dict[str, Tensors]) -> None:
+    """A weight that is given is one of the layer's, in the shape and the dtype of the one that it replaces."""
+    if node.given and node.layer.arity.most == 0:
+        raise ShapeError(
+            "given would replace all that this layer is",
+            expected="a layer that reads something",
+            found=node.layer.type,
+            hint=f"leave it out, and read {next(iter(node.given.values()))}",
+        )
+    weights = {weight.name: weight for weight in node.weights}
+    for name, port in node.given.items():
+        if name not in weights:
+            raise ShapeError(
+                f"given names {shorten(name)}, which is no weight of this layer",
+                expected=listing([*weights]) or "no weight: this layer has none",
+                found=shorten(name),
+                hint=nearest(name, weights),
+            )
+        tensor = _output(port, types, f"given.{name}")
+        wanted = TensorType(weights[name].shape, weights[name].dtype or node.input_types[0].dtype)
+        if tensor != wanted:
+            differs = "dtype" if tensor.shape == wanted.shape else "shape"
+            raise ShapeError(
+                f"given.{name} has another {differs}",
+                expected=wanted.dtype if differs == "dtype" else format_shape(wanted.shape),
+                found=f"{tensor} ({port})",
+            )
 
 
 def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:
@@ -135,7 +165,7 @@ def _output(port: Port, types: dict[str, Tensors], field: str = "inputs") -> Ten
     outputs = types[port.producer]
     if port.output >= len(outputs):
         raise ShapeError(
-            f"{field} name an output that {port.producer} does not have",
+            f"{field} {'names' if field.startswith('given') else 'name'} an output that {port.producer} does not have",
             expected=f"{port.producer} or {port.producer}:1 to {port.producer}:{len(outputs) - 1}"
             if len(outputs) > 1
             else f"{port.producer}, which has one output",
@@ -158,7 +188,7 @@ def _check_shared(spec: ModelSpec, nodes: list[Node]) -> None:
         if node.shared is None:
             continue
         owner = by_name.get(node.shared.owner)
-        if owner is None or owner.shared or not (owned := _weight_shape(owner)):
+        if owner is None or owner.shared or "weight" in owner.given or not (owned := _weight_shape(owner)):
             raise SpecError(
                 "shares the weight of a layer that has none of its own",
                 expected="a convolution, linear or embedding layer with its own weight",

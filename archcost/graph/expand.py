@@ -321,7 +321,8 @@ class Expansion:
                 total += 1 + len(entry.inputs) + self.count_block(entry.block, self.bind(entry, values, name, at))
             else:
                 kind = TYPES[entry.type]
-                total += max(1, len(entry.inputs)) if not issubclass(kind, Composite) else kind.most_parts
+                is_composite = issubclass(kind, Composite)
+                total += kind.most_parts if is_composite else max(1, len(entry.inputs)) + _count_given(entry)
             if total > MOST_LAYERS:
                 raise LimitError(
                     "the network is too large",
@@ -335,6 +336,12 @@ class Expansion:
         if key not in self._counts:
             self._counts[key] = self.count(self.spec.blocks[block].layers, values, ("blocks", block, "layers"))
         return self._counts[key]
+
+
+def _count_given(entry: Declared | LayerTemplate) -> int:
+    """The weights that a layer is given, each a connection."""
+    given = entry.fields.get("given", {}) if isinstance(entry, LayerTemplate) else getattr(entry, "given", {})
+    return len(given)
 
 
 def expand(spec: ModelSpec) -> list[Placed | Alias]:

@@ -27,6 +27,9 @@ class Port(NamedTuple):
         return self.producer if self.output == 0 else f"{self.producer}:{self.output}"
 
 
+NO_PORTS: Mapping[str, Port] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class SharedWeight:
     """A weight that belongs to another layer."""
@@ -56,8 +59,15 @@ class Node(NamedTuple):
     shared: SharedWeight | None = None
     path: tuple[str | int, ...] = ()
     """Where the layer stands in the spec, for messages."""
+    given: Mapping[str, Port] = NO_PORTS
+    """By the names of its weights, those that are outputs of other layers."""
     holds: tuple[Port, ...] = ()
     """What it does not read, and what lives until it is done all the same: a composite's inputs, for its last part."""
+
+    @property
+    def reads(self) -> tuple[Port, ...]:
+        """All that it works on: its inputs, then the weights that are given."""
+        return (*self.inputs, *self.given.values()) if self.given else self.inputs
 
     @property
     def input_types(self) -> Tensors:
@@ -73,10 +83,11 @@ class Node(NamedTuple):
 
     @property
     def own_weights(self) -> tuple[Weight, ...]:
-        """Without the one that belongs to another layer."""
-        if self.shared is None:
+        """Without the one that belongs to another layer, and those that are given."""
+        if self.shared is None and not self.given:
             return self.weights
-        return tuple(weight for weight in self.weights if weight.name != "weight")
+        others = {*self.given, "weight"} if self.shared else self.given
+        return tuple([weight for weight in self.weights if weight.name not in others])
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,11 @@ class ModelGraph:
     @property
     def name(self) -> str:
         return self.spec.name
+
+    @cached_property
+    def unknown(self) -> tuple[str, ...]:
+        """Layers of which nobody knows how many operations they are."""
+        return tuple(node.name for node in self.nodes if node.layer.is_unknown)
 
     @cached_property
     def returned(self) -> tuple[TensorType, ...]:
@@ -113,7 +129,7 @@ class ModelGraph:
         graph.add_nodes_from((name, {"tensor": tensor}) for name, tensor in self.inputs.items())
         graph.add_nodes_from((node.name, {"node": node}) for node in self.nodes)
         for node in self.nodes:
-            for port in node.inputs:
+            for port in node.reads:
                 if graph.has_edge(port.producer, node.name):
                     graph.edges[port.producer, node.name]["ports"] += (port,)
                 else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Unpack
 
@@ -46,7 +46,14 @@ class Wired(NamedTuple):
     trainable: bool
     shared: SharedWeight | None
     path: Path
+    given: Mapping[str, Port]
+    """By the names of its weights, those that are outputs of other layers."""
     within: Membership | None = None
+
+    @property
+    def reads(self) -> tuple[Port, ...]:
+        """All that it works on: its inputs, then the weights that are given."""
+        return (*self.inputs, *self.given.values())
 
     @property
     def holds(self) -> tuple[Port, ...]:
@@ -100,7 +107,8 @@ def _wire(spec: ModelSpec) -> Wiring:
         trainable = step.scope.trainable and (not isinstance(step.layer, WeightedLayer) or step.layer.trainable)
         shared = names.shared(step, step.layer.shared_weight) if step.layer.shared_weight else None
         within = Membership(step.part, names.look_up(f"{step.scope.prefix}.input:*", step)) if step.part else None
-        wired.append(Wired(step.name, step.layer, inputs, trainable, shared, step.path, within))
+        given = names.given(step)
+        wired.append(Wired(step.name, step.layer, inputs, trainable, shared, step.path, given, within))
         names.known[step.name] = ()
         previous = Port(step.name)
     return Wiring(tuple(wired), _unread(wired) if spec.outputs is None else names.returned(spec.outputs))
@@ -108,7 +116,7 @@ def _wire(spec: ModelSpec) -> Wiring:
 
 def _unread(wired: Sequence[Wired]) -> tuple[Port, ...]:
     """The first output of every layer that nobody reads."""
-    read = {port.producer for layer in wired for port in layer.inputs}
+    read = {port.producer for layer in wired for port in layer.reads}
     return tuple([Port(layer.name) for layer in wired if layer.name not in read])
 
 
@@ -120,8 +128,11 @@ class _Names:
         self.steps = steps
         self.known: dict[str, tuple[Port, ...]] = dict.fromkeys(spec.inputs, ())
 
-    def look_up(self, reference: str, reader: Placed | Alias) -> tuple[Port, ...]:
-        """`name`, `name:1` or (for a block's own output) `name:*`, from the innermost scope outwards."""
+    def look_up(self, reference: str, reader: Placed | Alias, field: str = "inputs") -> tuple[Port, ...]:
+        """`name`, `name:1` or (for a block's own output) `name:*`, from the innermost scope outwards.
+
+        `field` is where the reference stands, with a dot before a key in it, for messages.
+        """
         name, _, index = reference.partition(":")
         if index == "*" and name in self.known:
             return self.known[name] or (Port(name),)
@@ -131,13 +142,13 @@ class _Names:
                 raise self.refuse(
                     reader,
                     "a layer cannot read its own output",
-                    "inputs",
+                    field,
                     expected="another layer",
                     found=shorten(name),
                 )
             if full in self.known:
-                return self._select(full, index, reader)
-        raise self._missing(name, reader)
+                return self._select(full, index, reader, field)
+        raise self._missing(name, reader, field)
 
     def returned(self, references: Sequence[str]) -> tuple[Port, ...]:
         """What the network's `outputs` name, where every layer is known."""
@@ -145,7 +156,7 @@ class _Names:
         asking = ((Alias("outputs", top, (name,), ("outputs", index)), name) for index, name in enumerate(references))
         return tuple([self.look_up(name, reader)[0] for reader, name in asking])
 
-    def _select(self, full: str, index: str, reader: Placed | Alias) -> tuple[Port, ...]:
+    def _select(self, full: str, index: str, reader: Placed | Alias, field: str) -> tuple[Port, ...]:
         ports = self.known[full]
         if not ports:  # a layer or an input of the network, which has its own outputs
             return (Port(full, int(index or 0)),)
@@ -156,14 +167,14 @@ class _Names:
         if int(index or 0) >= len(ports):
             raise self.refuse(
                 reader,
-                f"inputs name an output that {full} does not have",
-                "inputs",
+                f"{field} {'name' if field == 'inputs' else 'names'} an output that {full} does not have",
+                field,
                 expected=f"at most {full}:{len(ports) - 1}",
                 found=f"{full}:{index}",
             )
         return (ports[int(index or 0)],)
 
-    def _missing(self, name: str, reader: Placed | Alias, field: str = "inputs") -> SpecError:
+    def _missing(self, name: str, reader: Placed | Alias, field: str) -> SpecError:
         forward = self._later(name, reader)
         if forward is None:
             return self._unknown(name, reader, field)
@@ -199,7 +210,7 @@ class _Names:
             reader,
             f"unknown input {shorten(name)}" if field == "inputs" else f"unknown layer {shorten(name)}",
             field,
-            expected="the name of a layer before this one" + (", or of a network input" if field == "inputs" else ""),
+            expected="the name of a layer before this one" + (", or of a network input" if field != "weight" else ""),
             found=shorten(name),
             hint=inside or nearest(name, visible),
         )
@@ -213,9 +224,29 @@ class _Names:
                 return SharedWeight(scope.full(name), transposed)
         raise self._missing(name, step, "weight")
 
+    def given(self, step: Placed) -> Mapping[str, Port]:
+        """The outputs that are weights of this layer."""
+        references = _given(step)
+        if step.layer.shared_weight and "weight" in references:
+            raise self.refuse(
+                step,
+                "weight and given.weight stand together",
+                "given.weight",
+                expected="one of them",
+                found=f"{step.layer.shared_weight} and {references['weight']}",
+            )
+        return {name: self.look_up(read, step, f"given.{name}")[0] for name, read in references.items()}
+
     def refuse(self, reader: Placed | Alias, problem: str, field: str, **details: Unpack[Details]) -> SpecError:
-        place = self.spec.source.place((*reader.path, field))
+        place = self.spec.source.place((*reader.path, *field.split(".", 1)))
         return SpecError(problem, **details).at(layer=reader.name.removesuffix(".input"), place=place)
+
+
+def _given(step: Placed | Alias) -> Mapping[str, str]:
+    """What a layer is given for weights, as written."""
+    if isinstance(step, Placed) and isinstance(step.layer, WeightedLayer):
+        return step.layer.given
+    return {}
 
 
 def _way(steps: Sequence[Placed | Alias], start: Placed | Alias, end: Placed | Alias) -> tuple[str, ...]:
@@ -226,9 +257,10 @@ def _way(steps: Sequence[Placed | Alias], start: Placed | Alias, end: Placed | A
     graph: nx.DiGraph[str] = nx.DiGraph()
     previous: str | None = None
     for step in steps:
-        written = [read.partition(":")[0] for read in step.reads]
+        before = [previous] if previous and not step.reads else []
+        written = [read.partition(":")[0] for read in (*step.reads, *_given(step).values())]
         reads = [next((s.full(name) for s in step.scope.outwards() if s.full(name) in names), name) for name in written]
-        graph.add_edges_from((read, step.name) for read in reads or ([previous] if previous else []))
+        graph.add_edges_from((read, step.name) for read in (*reads, *before))
         previous = step.name
     if start.name not in graph or end.name not in graph or not nx.has_path(graph, end.name, start.name):
         return ()

@@ -67,6 +67,7 @@ from archcost.layers.normalization import (
     LayerNorm,
     RMSNorm,
 )
+from archcost.layers.opaque import Opaque
 from archcost.layers.padding import Pad
 from archcost.layers.pairwise import (
     Div,
@@ -194,7 +195,8 @@ AnyLayer = Annotated[
     | Picking
     | Cutting
     | Multiplying
-    | Loss,
+    | Loss
+    | Opaque,
     Field(discriminator="type"),
 ]
 
@@ -314,6 +316,7 @@ __all__ = [
     "Ne",
     "Neg",
     "Norm",
+    "Opaque",
     "PReLU",
     "Pad",
     "Parameter",

@@ -121,7 +121,7 @@ class Layer(Declared):
         """What one pass over these tensors does."""
         raise NotImplementedError
 
-    def saved(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+    def saves(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """What torch's eager autograd keeps of one pass for its backward; nothing when nobody needs a gradient.
 
         One tensor may be named twice (an in-place result is an input as well), and two names may lead to one storage.
@@ -129,7 +129,7 @@ class Layer(Declared):
         return self.keeps(inputs, outputs, setting) if setting.needs else ()
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """`saved` where some operand needs its gradient. Every layer says it, were it only `()`."""
+        """`saves` where some operand needs its gradient. Every layer says it, were it only `()`."""
         raise NotImplementedError
 
     def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | str | None, ...]:
@@ -176,11 +176,14 @@ class Layer(Declared):
         """What lives beside the outputs at forward's worst moment where a checkpoint drops at once what is kept."""
         if self.is_composed:
             return self.scratch(inputs, outputs, replace(setting, needs=frozenset())).forward
-        kept = [own for own in self.saved(inputs, outputs, setting) if isinstance(own, Own)]
+        kept = [own for own in self.saves(inputs, outputs, setting) if isinstance(own, Own)]
         return (*kept, *self.scratch(inputs, outputs, setting).forward)
 
     copies_pieces: ClassVar[bool] = False
     """Whether backward's formula first copies a gradient that is a slice, or one value spread out."""
+
+    is_unknown: ClassVar[bool] = False
+    """Whether no rule says how many operations it is, so that every sum with it in is a lower bound."""
 
     untouched: ClassVar[frozenset[int]] = frozenset()
     """Inputs that no gradient flows back to: read for their size alone, or cut off."""
@@ -222,9 +225,13 @@ class Layer(Declared):
 
 
 class WeightedLayer(Layer):
-    """A layer with parameters; `trainable: false` freezes them."""
+    """A layer with parameters; `trainable: false` freezes them.
+
+    `given` are weights that are none of its own: by the name that `weights` has for them, which earlier output each is.
+    """
 
     trainable: Flag = True
+    given: dict[Name, Reference] = {}
 
 
 class Composite(Declared):

@@ -7,7 +7,10 @@ map, a mean and a variance, are not counted as sight, in no norm.
 from __future__ import annotations
 
 from math import prod
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
@@ -28,6 +31,8 @@ from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.work import Elementwise, Operand, Reduction, Work
 
 STANDARDISE, STANDARDISE_BACKWARD = 5, 7
+SHIFT_AND_SCALE, SHIFT_AND_SCALE_BACKWARD = 2, 1
+"""With statistics that stand: a difference and a product, and back the product."""
 
 
 def scale_and_shift(numel: int, scale: bool, shift: bool) -> tuple[Work, ...]:
@@ -74,7 +79,10 @@ class ChannelNorm(WeightedLayer):
 
 
 class BatchNorm(ChannelNorm, OfImages):
-    """Mean and variance of a channel over batch and positions. Counted as in training (torch.nn.BatchNorm2d)."""
+    """Mean and variance of a channel over batch and positions. Counted as in training (torch.nn.BatchNorm2d).
+
+    `training: false` takes the running statistics in training as well, as a norm does that is left in evaluation.
+    """
 
     prefix: ClassVar[str] = "bn"
     ndims: ClassVar[tuple[int, ...]]
@@ -82,6 +90,26 @@ class BatchNorm(ChannelNorm, OfImages):
     momentum: Number | None = 0.1
     affine: Flag = True
     track_running_stats: Flag = True
+    training: Flag = True
+
+    @model_validator(mode="after")
+    def _has_statistics(self) -> Self:
+        if not self.training and not self.track_running_stats:
+            raise PydanticCustomError(
+                "statistics", "Input should have training or track_running_stats: no statistics are left to take"
+            )
+        return self
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """A value: mean, difference, square, sum, scale; backward two sums (3) and their combination (4).
+
+        Not so with `training: false`: difference and scale; backward the scale.
+        """
+        if self.training:
+            return super().work(inputs, outputs)
+        numel = inputs[0].numel
+        standing = Elementwise(numel, SHIFT_AND_SCALE, {0: SHIFT_AND_SCALE_BACKWARD}, "shifted and scaled")
+        return (standing, *scale_and_shift(numel, self.affine, self.affine))
 
     def has_affine(self) -> bool:
         return self.affine
@@ -96,7 +124,7 @@ class BatchNorm(ChannelNorm, OfImages):
         """The batch's own mean and 1/deviation, unless the running ones were used. cuDNN may add a small reserve."""
         scale = (Stored("weight"),) if self.affine else ()
         running = (Stored("running_mean"), Stored("running_var")) if self.track_running_stats else ()
-        own = setting.training or not self.track_running_stats
+        own = (setting.training and self.training) or not self.track_running_stats
         channels = inputs[0].shape[1:2]
         return (INPUT, *scale, *running, *(mean_and_scale(channels, inputs[0], setting) if own else ()))
 
@@ -355,7 +383,7 @@ class RMSNorm(FeatureNorm, OfImages):
             moments.append(
                 (widened if 0 in setting.needs else 0) + roots + normalised + full + narrow
             )  # narrowed again
-        kept = sum(own.tensor.nbytes for own in self.saved(inputs, outputs, setting) if isinstance(own, Own))
+        kept = sum(own.tensor.nbytes for own in self.saves(inputs, outputs, setting) if isinstance(own, Own))
         if 0 in setting.needs:
             # Three factors of the squares' gradient, beside that of the product; what arrived, the roots and the
             # normalised input are gone.

@@ -19,6 +19,7 @@ from archcost.graph import ModelGraph
 from archcost.hardware.profile import HardwareProfile
 from archcost.keeping import Device
 from archcost.layers.activation import InplaceActivation
+from archcost.layers.normalization import BatchNorm
 
 Price = Literal["free", "FLOPs", "arithmetic", "training", "task"]
 PRICES: tuple[Price, ...] = get_args(Price)
@@ -160,6 +161,8 @@ def batch_change(case: Case, batch: int, normalised: Sequence[str]) -> Change:
 
 
 def batch_norms(graph: ModelGraph, run: Run) -> tuple[str, ...]:
+    """Layers that take their statistics of the batch."""
     if not run.trains:
         return ()
-    return tuple([node.name for node in graph.nodes if node.layer.type.startswith("batch_norm")])
+    layers = ((node.name, node.layer) for node in graph.nodes)
+    return tuple([name for name, layer in layers if isinstance(layer, BatchNorm) and layer.training])

@@ -13,7 +13,7 @@ from archcost.graph.wire import Wired, wire
 from archcost.layers import Layer
 from archcost.spec import ModelSpec
 
-LITERAL = frozenset(["reshape", "view", "unflatten", "split"])
+LITERAL = frozenset(["reshape", "view", "unflatten", "split", "opaque"])
 """Layers that name sizes, which would have to change with the width."""
 
 PROBED = (50, 200)
@@ -128,7 +128,7 @@ def _last(graph: ModelGraph) -> set[str]:
             continue
         seen.add(name)
         if not _mixes(nodes[name]):
-            waiting += [port.producer for port in nodes[name].inputs]
+            waiting += [port.producer for port in nodes[name].reads]
     return {name for name in seen if _mixes(nodes[name])}
 
 

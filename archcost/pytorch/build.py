@@ -6,7 +6,7 @@ device that was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from archcost.errors import ArchcostError, shorten
 from archcost.graph import Port
 from archcost.graph.wire import Wired, wire
-from archcost.pytorch.borrowing import share
+from archcost.pytorch.borrowing import lend, own_weight, share
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.network import Network, Step, as_tuple, place
 from archcost.spec import ModelSpec
@@ -40,9 +40,7 @@ def build(spec: ModelSpec, device: str = "cpu") -> Network:
     for part in wired:
         with refusals_named(spec, part):
             layer = part.sized(lambda port: tuple(values[port].shape))
-            results, module = _make(layer, values, device)
-            if layer.shared:
-                module = share(module, made[layer.shared.owner], layer.shared.transposed)
+            results, module = _make(layer, values, made, device)
         values.update({Port(layer.name, index): tensor for index, tensor in enumerate(results)})
         place(network, layer.name, module)
         made[layer.name] = module
@@ -96,17 +94,25 @@ def said(error: Exception) -> str:
     return shorten(str(error).strip().partition("\n")[0] or type(error).__name__, 200)
 
 
-def _make(layer: Wired, values: dict[Port, Tensor], device: str) -> tuple[tuple[Tensor, ...], nn.Module]:
-    """What comes out, on the meta device; and the module."""
-    for port in layer.inputs:
+def _make(
+    layer: Wired, values: Mapping[Port, Tensor], made: Mapping[str, nn.Module], device: str
+) -> tuple[tuple[Tensor, ...], nn.Module]:
+    """What comes out, on the meta device; and the module. `made` are those of the layers before."""
+    for port in layer.reads:
         if port not in values:
             raise ArchcostError(f"{port.producer} has no output {port.output}", found=str(port))
     inputs = tuple(values[port] for port in layer.inputs)
-    sketch = _module(layer, inputs, "meta")
+    given = {name: values[port] for name, port in layer.given.items()}
+    if layer.shared and layer.shared.transposed:
+        given["weight"] = own_weight(made[layer.shared.owner]).to("meta").transpose(0, 1)
+    sketch = lend(_module(layer, inputs, "meta"), given)
     with torch.no_grad():
         # Evaluation, because torch refuses to train some norms on a single value a channel.
-        results = as_tuple(sketch.eval()(*inputs))
-    return results, sketch.train() if device == "meta" else _module(layer, inputs, device)
+        results = as_tuple(sketch.eval()(*inputs, *given.values()))
+    module = sketch.train() if device == "meta" else lend(_module(layer, inputs, device), given)
+    if layer.shared and not layer.shared.transposed:
+        module = share(module, made[layer.shared.owner])
+    return results, module
 
 
 def _module(layer: Wired, inputs: tuple[Tensor, ...], device: str) -> nn.Module:
@@ -119,14 +125,14 @@ def _module(layer: Wired, inputs: tuple[Tensor, ...], device: str) -> nn.Module:
 
 
 def _steps(wired: Sequence[Wired], outputs: Sequence[Port]) -> tuple[Step, ...]:
-    last_reader = {port: layer.name for layer in wired for port in (*layer.inputs, *layer.holds) if port not in outputs}
+    last_reader = {port: layer.name for layer in wired for port in (*layer.reads, *layer.holds) if port not in outputs}
     frees: dict[str, list[Port]] = {}
     for port, reader in last_reader.items():
         frees.setdefault(reader, []).append(port)
     return tuple(
         Step(
             layer.name,
-            layer.inputs,
+            layer.reads,
             layer.shared.owner if layer.shared and layer.shared.transposed else None,
             tuple(frees.get(layer.name, ())),
         )

@@ -227,4 +227,5 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "cross_entropy": nothing,
     "mse": nothing,
     "l1_penalty": nothing,
+    "opaque": nothing,
 }

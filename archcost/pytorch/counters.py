@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from archcost.errors import ArchcostError
+from archcost.pytorch.borrowing import used_weight
 from archcost.pytorch.build import REFUSALS, said
 from archcost.pytorch.network import Network, as_tuple, module_at
 
@@ -94,11 +95,14 @@ def count_flops(network: Network, inputs: Sequence[Tensor], backward: bool = Tru
     counter = FlopCounterMode(display=False)
     meter = _Meter(counter)
     arrived: dict[str, tuple[Tensor, ...]] = {}
+    trains: dict[str, bool] = {}
     left: dict[str, tuple[Shape, ...]] = {}
     owners: dict[Any, str] = {}
 
     def before(name: str, module: nn.Module, given: tuple[Tensor, ...]) -> None:
         arrived[name] = tuple(torch.empty_like(tensor, device="meta") for tensor in given)
+        weight = used_weight(module, given)
+        trains[name] = weight is not None and weight.requires_grad
         meter.enter(name)
 
     def after(name: str, module: nn.Module, given: tuple[Tensor, ...], result: Tensor | tuple[Tensor, ...]) -> None:
@@ -130,17 +134,12 @@ def count_flops(network: Network, inputs: Sequence[Tensor], backward: bool = Tru
             left[step.name],
             forward[step.name],
             after_forward[step.name],
-            _trains_weight(network, step.borrows or step.name),
+            trains[step.name],
         )
         for step in network.steps
     }
     network.zero_grad()
     return FlopCounts(layers, forward.total(), after_forward.total())
-
-
-def _trains_weight(network: Network, name: str) -> bool:
-    weight = getattr(module_at(network, name), "weight", None)
-    return isinstance(weight, nn.Parameter) and weight.requires_grad
 
 
 def _new_nodes(roots: Sequence[Any], known: Mapping[Any, str]) -> Iterator[Any]:

@@ -156,8 +156,7 @@ def _saved_checks(line: Timeline, measured: Measured, device: str) -> Iterator[C
     named = _named(line.graph)
     layers = {node.name: _as_saved(predicted.saved[node.name], named) for node in line.graph.nodes}
     whole = sum(storage.nbytes for storage in predicted.storages)
-    shares = run.autocast is not None and any(node.shared for node in line.graph.nodes)
-    if shares:
+    if run.autocast is not None and _shares_weights(line.graph):
         yield Check("saved_bytes", TOTAL, whole, None, by, None, "autocast's copies of a shared weight have no name")
     else:
         yield compare("saved_bytes", TOTAL, whole, measured.saved.nbytes, by)
@@ -168,6 +167,12 @@ def _saved_checks(line: Timeline, measured: Measured, device: str) -> Iterator[C
             said = f"other storages: {_told(ours)}, and by the witness {_told(theirs)}"
             check = Check("saved_bytes", name, _nbytes(ours), _nbytes(theirs), by, False, said)
         yield check
+
+
+def _shares_weights(graph: ModelGraph) -> bool:
+    """Whether several layers work with one weight."""
+    given = [port for node in graph.nodes for port in node.given.values()]
+    return any(node.shared for node in graph.nodes) or len(set(given)) < len(given)
 
 
 def _named(graph: ModelGraph) -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 from torch import Tensor, nn
 
 from archcost.graph import Port
+from archcost.pytorch.borrowing import own_weight
 
 
 class Step(NamedTuple):
@@ -15,6 +16,7 @@ class Step(NamedTuple):
 
     name: str
     inputs: tuple[Port, ...]
+    """What the layer is called with; weights that are given come last."""
     borrows: str | None
     """The layer whose transposed weight this one uses."""
     frees: tuple[Port, ...]
@@ -49,7 +51,7 @@ def play(network: nn.Module, steps: Iterable[Step], values: dict[Port, Tensor]) 
     for step in steps:
         tensors = [values[port] for port in step.inputs]
         if step.borrows is not None:
-            tensors.append(weight_of(module_at(network, step.borrows)).transpose(0, 1))
+            tensors.append(own_weight(module_at(network, step.borrows)).transpose(0, 1))
         results = as_tuple(module_at(network, step.name)(*tensors))
         values.update({Port(step.name, index): tensor for index, tensor in enumerate(results)})
         for port in step.frees:  # in a checkpoint not all of them are there
@@ -59,10 +61,6 @@ def play(network: nn.Module, steps: Iterable[Step], values: dict[Port, Tensor]) 
 
 def as_tuple(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return (result,) if isinstance(result, Tensor) else tuple(result)
-
-
-def weight_of(module: nn.Module) -> Tensor:
-    return cast("Tensor", module.weight)
 
 
 def children_of(module: nn.Module) -> dict[str, nn.Module | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archcost.comparison import Comparison, LayerFacts, LayerRow
 from archcost.report.document import Cell, Column, Document, Table
-from archcost.report.summary import shapes
+from archcost.report.summary import bounded, shapes
 from archcost.units import count
 
 ABSENT = "none"
@@ -17,9 +17,9 @@ def document(comparison: Comparison) -> Document:
         ("batch", *(n.batch for n in networks)),
         ("layers", *(n.layers for n in networks)),
         ("parameters", *(n.parameters for n in networks)),
-        ("MACs", *(n.macs for n in networks)),
-        ("FLOPs forward", *(n.flops_forward for n in networks)),
-        ("FLOPs backward", *(n.flops_backward for n in networks)),
+        ("MACs", *(bounded(n.macs, n.unknown) for n in networks)),
+        ("FLOPs forward", *(bounded(n.flops_forward, n.unknown) for n in networks)),
+        ("FLOPs backward", *(bounded(n.flops_backward, n.unknown) for n in networks)),
         ("published top-1 error, %", *(n.top1_error for n in networks)),
         ("published top-5 error, %", *(n.top5_error for n in networks)),
     )

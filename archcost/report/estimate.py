@@ -10,7 +10,7 @@ from archcost.estimates.demand import torch_device
 from archcost.report.document import Cell, Column, Document, Facts, Table
 from archcost.report.settings import settings
 from archcost.report.summary import one_line
-from archcost.report.timeline import alive_row
+from archcost.report.timeline import alive_row, recomputed_flops
 from archcost.units import count, size
 
 LARGEST = 3
@@ -131,10 +131,12 @@ def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, st
     if estimate.demand.reserved is not None and not estimate.fits:
         yield "reserved", f"{size(estimate.demand.reserved)}, if memory had no end"
     if estimate.line.segments:
-        yield "recomputed", f"{count(estimate.line.recomputed_flops)} FLOPs of forward, done again in backward"
+        yield "recomputed", f"{recomputed_flops(estimate.line)} FLOPs of forward, done again in backward"
     unknown = [UNKNOWN[name] for name in estimate.unknown if name in UNKNOWN]  # the band has a line of its own
     if unknown:
         yield "not known", ", ".join(unknown)
+    if opaque := estimate.line.graph.unknown:
+        yield "lower bound", f"what is made and dropped in {', '.join(opaque)} meanwhile is not known"
     assumed = f"{ASSUMED_IN_TRAINING}, {ASSUMED}" if estimate.run.trains else f"evaluation mode, {ASSUMED}"
     yield "exact under assumptions", assumed
     where = "microcontrollers" if torch_device(estimate.hardware) == "cpu" else "CUDA"

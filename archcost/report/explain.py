@@ -27,14 +27,15 @@ FIRST_LAYER = "the network's first layer: nobody needs its input gradient"
 NOTHING_BEFORE = "nothing trainable before it: nobody needs its input gradient"
 INTEGERS = "integers carry no gradient"
 FROZEN = "frozen: no weight gradient"
+CONSTANT = "nothing trainable gives its weights: nobody needs their gradient"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One number. Without a formula the note says why it is what it is."""
+    """One number, None where it is not known. Without a formula the note says why it is what it is."""
 
     quantity: str
-    result: int | Fraction
+    result: int | Fraction | None
     formula: str = ""
     values: Mapping[str, int | Fraction] = field(default_factory=dict[str, "int | Fraction"])
     note: str = ""
@@ -56,7 +57,9 @@ class Line:
         }
 
 
-def _plain(number: int | Fraction) -> int | float:
+def _plain(number: int | Fraction | None) -> int | float | None:
+    if number is None:
+        return None
     return int(number) if number.denominator == 1 else float(number)
 
 
@@ -82,17 +85,26 @@ class LayerWorking:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """A total of the network, and the parts that it is the sum of; parts that are zero are left out."""
+    """A total of the network, and the parts that it is the sum of; parts that are zero are left out.
+
+    It is a lower bound where some parts are `unknown`.
+    """
 
     quantity: str
     parts: tuple[tuple[str, int], ...]
+    unknown: tuple[str, ...] = ()
 
     @property
     def result(self) -> int:
         return sum(number for _, number in self.parts)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"quantity": self.quantity, "parts": dict(self.parts), "result": self.result}
+        return {
+            "quantity": self.quantity,
+            "parts": dict(self.parts),
+            "result": self.result,
+            "unknown": list(self.unknown),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +146,19 @@ def explain(cost: ModelCost, layer: str | None = None) -> Explanation:
 def network_sums(cost: ModelCost) -> tuple[Sum, ...]:
     """Every total as the sum of the network's top-level parts."""
     groups = Folded(cost, 1).groups
-    columns = {
+    whole = {
         PARAMETERS: [group.parameters for group in groups],
         BUFFERS: [group.amounts.buffers for group in groups],
-        MACS: [group.macs for group in groups],
     }
+    columns = {MACS: [group.macs for group in groups]}
     for half, quantity in enumerate((FORWARD, BACKWARD_INPUT, BACKWARD_WEIGHT)):
         columns[quantity] = [group.flops[half].contraction for group in groups]
         columns[quantity + ELEMENTWISE] = [group.flops[half].elementwise for group in groups]
     step = cost.flops
+    names = [group.name for group in groups]
     return (
-        *(
-            Sum(quantity, tuple((group.name, number) for group, number in zip(groups, numbers, strict=True) if number))
-            for quantity, numbers in columns.items()
-        ),
+        *(Sum(quantity, _told(names, numbers)) for quantity, numbers in whole.items()),
+        *(Sum(quantity, _told(names, numbers), cost.unknown) for quantity, numbers in columns.items()),
         Sum(
             "FLOPs of one training step",
             (
@@ -155,8 +166,13 @@ def network_sums(cost: ModelCost) -> tuple[Sum, ...]:
                 ("input gradients", step.backward_input.contraction),
                 ("weight gradients", step.backward_weight.contraction),
             ),
+            cost.unknown,
         ),
     )
+
+
+def _told(names: Sequence[str], numbers: Sequence[int]) -> tuple[tuple[str, int], ...]:
+    return tuple((name, number) for name, number in zip(names, numbers, strict=True) if number)
 
 
 def _working(cost: ModelCost, layer: LayerCost, fields: Fields) -> LayerWorking:
@@ -167,30 +183,39 @@ def _working(cost: ModelCost, layer: LayerCost, fields: Fields) -> LayerWorking:
     contractions = [part for part in work if isinstance(part, Contraction)]
     elementwise = [part for part in work if isinstance(part, Elementwise)]
     shared = [part for part in work if isinstance(part, Shared)]
-    lines = (
-        *(line for quantity, line in given.items() if quantity not in (PARAMETERS, MACS)),
-        *_weights(layer, given.get(PARAMETERS)),
+    known = (
         *_macs(contractions, given.get(MACS)),
         *_forward(contractions, elementwise),
         *_backward_input(cost, layer, contractions, elementwise, shared),
         *_backward_weight(layer, contractions, elementwise, shared),
+    )
+    lines = (
+        *(line for quantity, line in given.items() if quantity not in (PARAMETERS, MACS)),
+        *_weights(layer, given.get(PARAMETERS)),
+        *(_unknown(layer) if layer.is_unknown else known),
         *(Line.of(step.quantity, step.formula, step.values, step.note) for step in sight_steps(layer, fields)),
     )
     inputs = tuple(map(str, node.inputs))
     return LayerWorking(layer.name, layer.type, inputs, node.input_types, node.output_types, lines)
 
 
-def _weights(layer: LayerCost, given: Line | None) -> Iterable[Line]:
-    shared = layer.node.shared
-    parameters = [weight for weight in layer.node.own_weights if not weight.is_buffer]
-    belongs = f"its weight belongs to {shared.owner} and is counted there" if shared else ""
-    if given is not None and shared is None:
-        yield given
+def _unknown(layer: LayerCost) -> Iterable[Line]:
+    quantities = (MACS, FORWARD, FORWARD + ELEMENTWISE, BACKWARD_INPUT, BACKWARD_INPUT + ELEMENTWISE)
+    return [Line(quantity, None, note=f"no rule says what {layer.type} does") for quantity in quantities]
+
+
+def _weights(layer: LayerCost, line: Line | None) -> Iterable[Line]:
+    node = layer.node
+    parameters = [weight for weight in node.own_weights if not weight.is_buffer]
+    elsewhere = [f"its weight belongs to {node.shared.owner} and is counted there"] if node.shared else []
+    elsewhere += [f"its {name} is given by {port}" for name, port in node.given.items()]
+    if line is not None and not elsewhere:
+        yield line
     elif parameters:
-        yield _sizes(PARAMETERS, parameters, belongs)
+        yield _sizes(PARAMETERS, parameters, "; ".join(elsewhere))
     else:
-        yield Line(PARAMETERS, 0, note=belongs or "no weights")
-    if buffers := [weight for weight in layer.node.own_weights if weight.is_buffer]:
+        yield Line(PARAMETERS, 0, note="; ".join(elsewhere) or "no weights")
+    if buffers := [weight for weight in node.own_weights if weight.is_buffer]:
         yield _sizes(BUFFERS, buffers, "")
 
 
@@ -274,7 +299,8 @@ def _backward_weight(
     if not trained:
         return
     if not layer.needs.weights:
-        yield Line(BACKWARD_WEIGHT if contractions else BACKWARD_WEIGHT + ELEMENTWISE, 0, note=FROZEN)
+        note = CONSTANT if all(weight.name in layer.node.given for weight in trained) else FROZEN
+        yield Line(BACKWARD_WEIGHT if contractions else BACKWARD_WEIGHT + ELEMENTWISE, 0, note=note)
         return
     still = [part for part in shared if not set(part.operands) & set(layer.needs.inputs)]
     yield from _gradients(BACKWARD_WEIGHT, layer, layer.needs.weights, contractions, elementwise, still)

@@ -27,7 +27,8 @@ def markdown(explanation: Explanation) -> str:
     ]
     if explanation.totals:
         sums = [
-            f"- {total.quantity}: {' + '.join(_parts(total))} = {count(total.result)}" for total in explanation.totals
+            f"- {total.quantity}: {' + '.join(_parts(total))} {_sign(total)} {count(total.result)}"
+            for total in explanation.totals
         ]
         blocks.append("\n".join(["### total, the sum of its parts", "", *sums]))
     return "\n\n".join((head, *blocks)) + "\n"
@@ -61,7 +62,7 @@ def _text_line(line: Line) -> str:
 
 
 def _text_sum(total: Sum) -> str:
-    result = f" = {count(total.result)}" if total.parts else ""
+    result = f" {_sign(total)} {count(total.result)}" if total.parts or total.unknown else ""
     return _wrapped(f"  {total.quantity}: ", _parts(total), " + ", result)
 
 
@@ -77,7 +78,12 @@ def _wrapped(head: str, pieces: list[str], sign: str, tail: str) -> str:
 
 
 def _parts(total: Sum) -> list[str]:
-    return [f"{name} {count(number)}" for name, number in total.parts] or ["0"]
+    known = [f"{name} {count(number)}" for name, number in total.parts]
+    return [*known, *(f"{name} {count(None)}" for name in total.unknown)] or ["0"]
+
+
+def _sign(total: Sum) -> str:
+    return ">=" if total.unknown else "="
 
 
 def _markdown_line(line: Line) -> str:
@@ -98,5 +104,7 @@ def _latex_line(line: Line) -> str:
 
 
 def _latex_sum(total: Sum) -> str:
-    numbers = " + ".join(value(number, LATEX) for _, number in total.parts) or "0"
-    return f"  \\text{{{latex_escape(total.quantity)}}} &= {numbers} \\\\\n  &= {value(total.result, LATEX)}"
+    known = [value(number, LATEX) for _, number in total.parts]
+    numbers = " + ".join([*known, *(value(None, LATEX) for _ in total.unknown)]) or "0"
+    sign = "\\ge" if total.unknown else "="
+    return f"  \\text{{{latex_escape(total.quantity)}}} &= {numbers} \\\\\n  &{sign} {value(total.result, LATEX)}"

@@ -26,6 +26,11 @@ class Group(Costed):
         return f"{count} layer{'s' * (count > 1)}" if self.is_folded else self.layers[0].type
 
     @property
+    def has_unknown(self) -> bool:
+        """Whether its MACs and FLOPs are lower bounds, or of a single layer not known at all."""
+        return any(layer.is_unknown for layer in self.layers)
+
+    @property
     def output_shapes(self) -> tuple[tuple[int, ...], ...]:
         return self.layers[-1].output_shapes
 

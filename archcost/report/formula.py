@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import NamedTuple, Protocol
 
 from archcost.formulas import parse
+from archcost.units import count
 
 Values = Mapping[str, int | Fraction]
 
@@ -101,8 +102,10 @@ def numbers(formula: str, values: Values, style: Style = TEXT) -> str:
     return _write(parse(formula), values, style).text
 
 
-def value(number: int | Fraction, style: Style = TEXT) -> str:
-    """`1,792`, or `1/2`."""
+def value(number: int | Fraction | None, style: Style = TEXT) -> str:
+    """`1,792`, or `1/2`; an unknown number is `?`."""
+    if number is None:
+        return count(None)
     return _number(Fraction(number), style).text
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from archcost.comparison import Listing
 from archcost.report.document import Column, Document, Table
-from archcost.report.summary import one_line
+from archcost.report.summary import bounded, one_line
 
 
 def document(listing: Listing) -> Document:
     columns = (Column("name"), Column("parameters", "right"), Column("MACs", "right"), Column("network"))
-    rows = tuple((n.network, n.parameters, n.macs, one_line(n.title or n.citation or "")) for n in listing.networks)
+    rows = tuple(
+        (n.network, n.parameters, bounded(n.macs, n.unknown), one_line(n.title or n.citation or ""))
+        for n in listing.networks
+    )
     data = (Column("name"), Column("parameters"), Column("macs"), Column("title"), Column("citation"))
-    data_rows = tuple((n.network, n.parameters, n.macs, n.title, n.citation) for n in listing.networks)
+    data_rows = tuple(
+        (n.network, n.parameters, bounded(n.macs, n.unknown), n.title, n.citation) for n in listing.networks
+    )
     sources = dict.fromkeys(n.citation for n in listing.networks if n.citation)
     parts = (
         Table(columns, rows),

@@ -7,7 +7,7 @@ from archcost.costs.model import TrainingFlops
 from archcost.report.document import Cell, Column, Document, Facts, Table
 from archcost.report.folding import Folded, Group
 from archcost.tensors import format_shape
-from archcost.units import count
+from archcost.units import count, lower_bound
 
 COLUMNS = (
     Column("layer"),
@@ -41,14 +41,15 @@ MEANING = "FLOPs in this table are those of contractions, 2 a MAC. Backward is o
 
 def document(folded: Folded) -> Document:
     cost, groups = folded.cost, folded.groups
-    total = ("total", None, None, cost.parameters, cost.macs, *_contraction(cost.flops))
+    sums = [bounded(number, cost.unknown) for number in (cost.macs, *_contraction(cost.flops))]
+    total = ("total", None, None, cost.parameters, *sums)
     parts = (
         *heading(cost),
         Table(COLUMNS, tuple(map(_row, groups)), total),
         *_unknown(cost),
         MEANING,
         Facts(_facts(cost)),
-        _flops_table(cost.flops),
+        _flops_table(cost),
     )
     return Document(title(cost), parts, Table(tuple(map(Column, DATA_COLUMNS)), tuple(map(_data_row, groups))))
 
@@ -74,8 +75,20 @@ def shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
 
 
 def _row(group: Group) -> tuple[Cell, ...]:
-    numbers = (group.parameters, group.macs, *_contraction(group.flops))
-    return (group.name, group.type, shapes(group.output_shapes), *numbers)
+    operations = [_known(group, number) for number in (group.macs, *_contraction(group.flops))]
+    return (group.name, group.type, shapes(group.output_shapes), group.parameters, *operations)
+
+
+def _known(group: Group, number: int) -> Cell:
+    """MACs or FLOPs of one row, as far as they are known."""
+    if group.has_unknown and not group.is_folded:
+        return count(None)
+    return bounded(number, group.has_unknown)
+
+
+def bounded(number: int, unknown: object) -> Cell:
+    """A sum, which is a lower bound where some of its parts are unknown."""
+    return lower_bound(number) if unknown else number
 
 
 def _contraction(flops: TrainingFlops) -> tuple[int, int]:
@@ -95,7 +108,7 @@ def _facts(cost: ModelCost) -> tuple[tuple[str, str], ...]:
         ("parameters", f"{count(cost.parameters)} = {count(weights)} without biases + {count(cost.biases)} biases"),
         ("trainable", f"{count(cost.trainable_parameters)}, and {count(frozen)} frozen"),
         ("buffers", f"{count(cost.buffers)} values kept but never trained"),
-        ("MACs", count(cost.macs)),
+        ("MACs", lower_bound(cost.macs) if cost.unknown else count(cost.macs)),
     ]
     spatial = [layer for layer in cost.layers if layer.field and any(layer.field.jump)]
     if spatial and (field := spatial[-1].field):
@@ -121,27 +134,31 @@ def _facts(cost: ModelCost) -> tuple[tuple[str, str], ...]:
     return tuple(facts)
 
 
-def _flops_table(flops: TrainingFlops) -> Table:
+def _flops_table(cost: ModelCost) -> Table:
+    flops = cost.flops
     columns = (Column("FLOPs"), Column("contraction", "right"), Column("elementwise", "right"))
     named = (
         ("forward", flops.forward),
         ("backward, input gradients", flops.backward_input),
         ("backward, weight gradients", flops.backward_weight),
+        ("one step of training", flops.total),
     )
-    rows = tuple((name, part.contraction, part.elementwise) for name, part in named)
-    return Table(columns, rows, ("one step of training", flops.total.contraction, flops.total.elementwise))
+    rows = [(name, *[bounded(number, cost.unknown) for number in part]) for name, part in named]
+    return Table(columns, tuple(rows[:-1]), rows[-1])
 
 
 def _data_row(group: Group) -> tuple[Cell, ...]:
     values = group.to_dict()
-    flops = [number for part in values["flops"].values() for number in part.values()]
+    operations = [values["macs"], *(number for part in values["flops"].values() for number in part.values())]
+    if group.has_unknown and group.is_folded:
+        operations = [bounded(number, True) for number in operations]
     field = values["receptive_field"]
     return (
         group.name,
         group.type,
         " ".join(values["inputs"]),
         " ".join("x".join(map(str, shape)) for shape in values["output_shapes"]),
-        *(values[key] for key in ("parameters", "biases", "trainable_parameters", "buffers", "macs")),
-        *flops,
+        *(values[key] for key in ("parameters", "biases", "trainable_parameters", "buffers")),
+        *operations,
         "x".join(map(str, field)) if field else None,
     )

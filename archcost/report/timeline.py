@@ -16,7 +16,7 @@ from archcost.report.area import area
 from archcost.report.document import Cell, Column, Document, Drawing, Table
 from archcost.report.settings import settings
 from archcost.report.summary import one_line, shapes
-from archcost.units import binary_unit, count, size
+from archcost.units import binary_unit, count, lower_bound, size
 
 MOST_ROWS = 40
 """Moments are folded until there are no more, where nobody asks for a depth."""
@@ -156,7 +156,12 @@ def _others(alive: Iterable[Alive]) -> list[tuple[Cell, ...]]:
 def _recomputed(line: Timeline) -> tuple[str, ...]:
     if not line.segments:
         return ()
-    return (f"Computed a second time in backward: {count(line.recomputed_flops)} FLOPs.",)
+    return (f"Computed a second time in backward: {recomputed_flops(line)} FLOPs.",)
+
+
+def recomputed_flops(line: Timeline) -> str:
+    """A lower bound where the operations of some layer are not known."""
+    return (lower_bound if line.graph.unknown else count)(line.recomputed_flops)
 
 
 def _data(moments: Sequence[Moment]) -> Table:

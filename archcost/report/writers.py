@@ -166,6 +166,7 @@ def latex_escape(text: str) -> str:
 
 
 def latex_symbols(text: str) -> str:
+    text = re.sub(r"(>|\\ensuremath\{>\}|\\textgreater\{\})=", r"$\\ge$", text)
     text = re.sub("█+|▒+|░+", _latex_bar, text)
     return "".join(_SYMBOLS.get(character, character) for character in text)
 

@@ -7,7 +7,7 @@ import json
 from typing import Any, cast
 
 from archcost.layers import TYPES
-from archcost.layers.base import MAX_SIZE
+from archcost.layers.base import MAX_SIZE, WeightedLayer
 from archcost.spec.model import BlockUse, ModelSpec
 
 Schema = dict[str, Any]
@@ -17,8 +17,9 @@ EXPRESSION: Schema = {"$ref": "#/$defs/expression"}
 ENTRIES: Schema = {"type": "array", "items": {"$ref": "#/$defs/entry"}}
 NAME: Schema = {"$ref": "#/$defs/entry_name"}
 INPUTS: Schema = {"$ref": "#/$defs/entry_inputs"}
-FIXED_FIELDS = ("type", "name", "inputs")
-"""Fields of a layer that every layer has, and that cannot be `$expressions`."""
+GIVEN: Schema = {"$ref": "#/$defs/layer_given"}
+WIRING: Schema = {"name": NAME, "inputs": INPUTS, "given": GIVEN}
+"""Fields of layers that say what they read, and cannot be `$expressions`."""
 
 
 def schema_text() -> str:
@@ -73,6 +74,11 @@ def schema() -> Schema:
             "entry": _entry(),
             "entry_name": entry["name"],
             "entry_inputs": entry["inputs"],
+            "layer_given": {
+                **_plain(WeightedLayer.model_json_schema())["properties"]["given"],
+                "additionalProperties": False,
+                "description": "Weights that are none of the layer's own: by name, which output before it each is.",
+            },
             "repeat": _repeat(),
             "block_use": _block_use(),
             **{f"layer_{type_}": _layer(type_) for type_ in TYPES},
@@ -123,11 +129,10 @@ def _block_use() -> Schema:
 def _layer(type_: str) -> Schema:
     """A layer's own schema, in which any field of its own may be an expression."""
     given = _plain(TYPES[type_].model_json_schema())
+    own = {key: value for key, value in given["properties"].items() if key != "type"}
     fields = {
         "type": {"const": type_},
-        "name": NAME,
-        "inputs": INPUTS,
-        **{key: _or_expression(value) for key, value in given["properties"].items() if key not in FIXED_FIELDS},
+        **{key: WIRING[key] if key in WIRING else _or_expression(value) for key, value in own.items()},
     }
     return {
         "description": inspect.getdoc(TYPES[type_]),

@@ -17,6 +17,7 @@ def every_row() -> tuple[Row, ...]:
         linear_cases,
         losses_cases,
         normalization_cases,
+        opaque_cases,
         pairwise_cases,
         parameter_cases,
         patches_cases,
@@ -54,5 +55,11 @@ def every_row() -> tuple[Row, ...]:
         products_cases,
         attention_cases,
         losses_cases,
+        opaque_cases,
     )
     return tuple(row for family in families for row in family.ROWS)
+
+
+def every_built_row() -> tuple[Row, ...]:
+    """Without layers that say of no operation what it does, which nobody can build."""
+    return tuple(row for row in every_row() if not row.layer.is_unknown)

@@ -54,6 +54,24 @@ ROWS: tuple[Row, ...] = (
         backward_input=1470,  # (2*5*3*7) * 7
     ),
     Row(
+        BatchNorm2d(training=False),
+        inputs=((2, 5, 3, 7),),
+        outputs=((2, 5, 3, 7),),
+        parameters=10,  # 2*5
+        buffers=11,  # 2*5 + 1
+        forward=840,  # (2*5*3*7) * (2 + 1 + 1)
+        backward_input=420,  # (2*5*3*7) * (1 + 1)
+        backward_weight=630,  # (2*5*3*7) * (2 + 1)
+    ),
+    Row(
+        BatchNorm1d(training=False, affine=False),
+        inputs=((2, 7),),
+        outputs=((2, 7),),
+        buffers=15,  # 2*7 + 1
+        forward=28,  # (2*7) * 2
+        backward_input=14,  # (2*7) * 1
+    ),
+    Row(
         BatchNorm2d(track_running_stats=False, momentum=None),
         inputs=((2, 5, 3, 7),),
         outputs=((2, 5, 3, 7),),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.layers import Chunk, Constant, ExpandBatch, Tile, Unbind, View
+from archcost.layers import Chunk, Constant, ExpandBatch, Opaque, Tile, Unbind, View
 from tests.layers.refused_windows import Refusal
 
 GIVEN: list[Refusal] = [
@@ -36,6 +36,14 @@ GIVEN: list[Refusal] = [
         "cannot be expanded to this size",
         "an axis for each of 1×5, -1 or its size where it is not 1",
         "[6, 7]",
+        None,
+    ),
+    (
+        Opaque(op="aten::foo", shapes=((1, 5),), dtypes=("float32",), batch_dims=(0,)),
+        (),
+        "the last input must have a batch",
+        "(batch, …)",
+        "()",
         None,
     ),
     (Tile(dims=(2,)), ((3, 2), ()), "dims has the wrong length", "2 numbers, one an axis", "[2]", None),

@@ -17,7 +17,7 @@ HALF = TensorType((2, 6, 5, 7), "bfloat16")
 
 def on_cuda(layer: Layer, tensor: TensorType = HALF) -> list[object]:
     needs = frozenset({0, *(weight.name for weight in layer.weights((tensor,)) if not weight.is_buffer)})
-    return list(layer.saved((tensor,), (tensor,), Setting(needs, device="cuda")))
+    return list(layer.saves((tensor,), (tensor,), Setting(needs, device="cuda")))
 
 
 def test_dropout_keeps_a_byte_a_value_unless_in_place() -> None:
@@ -44,13 +44,13 @@ def test_group_norm_copies_channels_last() -> None:
     """Only the CPU's kernel takes them as they are (at::group_norm, aten native/group_norm.cpp)."""
     setting = Setting(frozenset({0}), device="cuda", layouts=(channels_last(HALF.shape),))
     layer = GroupNorm(num_groups=3, affine=False)
-    assert layer.saved((HALF,), (HALF,), setting)[0] == Own("row-major input", HALF)
+    assert layer.saves((HALF,), (HALF,), setting)[0] == Own("row-major input", HALF)
 
 
 @pytest.mark.parametrize("row", [*every_row(), *VARIANTS], ids=str)
 def test_nothing_is_kept_for_nobody(row: Row) -> None:
     outputs = row.layer.output_types(row.input_types)
-    assert row.layer.saved(row.input_types, outputs, Setting(frozenset())) == ()
+    assert row.layer.saves(row.input_types, outputs, Setting(frozenset())) == ()
 
 
 @pytest.mark.parametrize("type_", sorted(LAYERS))

@@ -26,6 +26,7 @@ from archcost.layers import (
     LocalResponseNorm,
     Mean,
     Mul,
+    Opaque,
     Pad,
     Permute,
     PReLU,
@@ -337,6 +338,17 @@ def test_integers_are_refused(type_: str) -> None:
 def test_a_clamp_has_a_bound() -> None:
     with pytest.raises(ValidationError, match="Input should have min or max"):
         Clamp()
+
+
+def test_an_opaque_layer_says_as_much_of_each_output() -> None:
+    for fields in ({"dtypes": ("float32",) * 2}, {"dtypes": ("float32",), "batch_dims": (0, None)}):
+        with pytest.raises(ValidationError, match="as many dtypes and batch_dims as shapes"):
+            Opaque.model_validate({"op": "aten::foo", "shapes": ((1, 5),), **fields})
+
+
+def test_a_batch_norm_has_statistics() -> None:
+    with pytest.raises(ValidationError, match="Input should have training or track_running_stats"):
+        BatchNorm2d(training=False, track_running_stats=False)
 
 
 def test_message_as_a_user_reads_it() -> None:

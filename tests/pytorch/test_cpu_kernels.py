@@ -156,6 +156,7 @@ ROWS = [
     Row(call("linear", (8, 50, 256), out_features=512)),
     Row(call("batch_norm2d", (4, 64, 28, 28))),
     Row(call("batch_norm2d", (4, 64, 28, 28), FIRST)),
+    Row(call("batch_norm2d", (4, 64, 28, 28), training=False)),
     Row(call("batch_norm1d", (32, 640)), exact=False),
     Row(call("batch_norm2d", (4, 64, 28, 28), **BF16)),
     Row(call("instance_norm2d", (4, 64, 28, 28), FROZEN)),

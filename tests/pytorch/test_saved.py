@@ -16,11 +16,11 @@ from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.saved import NetworkSaved, watch
 from archcost.tensors import TensorType
 from archcost.work import Operand
-from tests.layers import every_row
+from tests.layers import every_built_row
 from tests.layers.keeping_variants import VARIANTS
 from tests.layers.rows import Row, Shape
 
-ROWS = (*every_row(), *VARIANTS)
+ROWS = (*every_built_row(), *VARIANTS)
 
 
 def given(tensor: TensorType, order: str, needs: bool, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -78,7 +78,7 @@ def compare(row: Row, measured: NetworkSaved, setting: Setting) -> None:
     outputs = row.layer.output_types(row.input_types)
     names: set[str] = set()
     own: list[int] = []
-    for reference in row.layer.saved(row.input_types, outputs, setting):
+    for reference in row.layer.saves(row.input_types, outputs, setting):
         match reference:
             case Input(index):
                 names.add(measured.places[str(index)])

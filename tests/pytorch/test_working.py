@@ -69,7 +69,7 @@ def check(row: Row, needs: frozenset[Operand], training: bool, order: str, dtype
     aliases = row.layer.aliases(types, outputs, setting)
     allocated = row.layer.allocated(types, outputs)
     new = sum(tensor.nbytes for tensor, alias in zip(allocated, aliases, strict=True) if alias is None)
-    new += nbytes([kept for kept in row.layer.saved(types, outputs, setting) if isinstance(kept, Own)])
+    new += nbytes([kept for kept in row.layer.saves(types, outputs, setting) if isinstance(kept, Own)])
     scratch = row.layer.scratch(types, outputs, setting)
     watched = watched_only(row, setting)
     assert worked.end == new, setting

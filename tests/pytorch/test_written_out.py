@@ -100,6 +100,17 @@ NETWORKS: dict[str, Layers] = {
         {"type": "unsqueeze", "dim": 1, "inputs": ["scaled"]},
         {"type": "add", "inputs": ["sum", "unsqueeze1"]},
     ],
+    "forgotten": [
+        {"type": "relu", "name": "side"},
+        {"type": "exp", "name": "far"},
+        {"type": "argmax", "dim": 1, "name": "where"},
+        {"type": "sigmoid", "inputs": ["side"], "name": "near"},
+        {"type": "detach", "name": "cut"},
+        {"type": "mul", "inputs": ["x", "cut"]},
+        {"type": "tanh", "name": "last"},
+        {"type": "unsqueeze", "dim": 1, "inputs": ["where"], "name": "index"},
+        {"type": "gather", "dim": 1, "inputs": ["last", "index"]},
+    ],
     "pixels": [
         {"type": "pixel_shuffle", "upscale_factor": 2},
         {"type": "mish"},
@@ -117,3 +128,13 @@ def test_kept_and_peaks(name: str) -> None:
     found = [check for check in check_memory(spec, Run(optimizer="sgd"), batch=2) if "tracker" in check.by]
     assert [(check.scope, check.archcost) for check in found] == [(check.scope, check.witness) for check in found]
     assert len(found) == 10  # four peaks and six roles
+
+
+def test_what_is_forgotten_inside_a_checkpoint() -> None:
+    layers = [CONV, *NETWORKS["forgotten"], {"type": "exp"}]
+    spec = archcost.ModelSpec.model_validate({"name": "n", "input": [3, 8, 8], "layers": layers})
+    for every in (2, 3, 5):
+        found = check_memory(spec, Run(optimizer="sgd", recompute=f"every:{every}"), batch=2)
+        watched = [check for check in found if "tracker" in check.by]
+        assert [check.archcost for check in watched] == [check.witness for check in watched]
+        assert len(watched) == 10

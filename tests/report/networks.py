@@ -30,6 +30,18 @@ blocks:
 """
 
 
+ODD = """
+name: odd
+input: [3, 8, 8]
+layers:
+  - {type: conv2d, name: x, out_channels: 4, kernel_size: 3}
+  - {type: opaque, name: odd.spectrum, op: "aten::fft_rfft2", shapes: [[1, 4, 6, 4], []], dtypes: [float32, int64],
+     batch_dims: [0, null], saved: [[1, 3]], inputs: [x, input]}
+  - {type: relu, name: odd.relu}
+"""
+"""x: 3*3*3*4 + 4 = 112 weights, 4*6*6 outputs of 27 products = 3,888 MACs; what comes after is not all known."""
+
+
 def tiny(batch: int = 1) -> ModelCost:
     return cost_of(TINY, batch)
 

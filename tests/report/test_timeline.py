@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -170,7 +171,7 @@ def test_a_page_has_an_image_that_is_as_high_as_the_bars() -> None:
 def test_names_are_escaped_in_the_image() -> None:
     line = line_of()
     hostile = archcost.build(archcost.loads(TINY))
-    graph = type(hostile)(hostile.spec.model_copy(update={"name": "<b>&"}), 1, hostile.inputs, hostile.nodes)
+    graph = replace(hostile, spec=hostile.spec.model_copy(update={"name": "<b>&"}))
     page = render(archcost.timeline(graph, line.run, "cuda"), "html")
     assert "<title>&lt;b&gt;&amp;: 1.01 KiB at backward features_1.relu1</title>" in page
     assert "<b>" not in page

@@ -13,6 +13,7 @@ from archcost.pytorch.layers import (
     linear,
     losses,
     normalization,
+    opaque,
     pairwise,
     parameter,
     patches,
@@ -51,6 +52,7 @@ FACTORIES: dict[str, Factory] = {
     **attention.FACTORIES,
     **recurrent.FACTORIES,
     **losses.FACTORIES,
+    **opaque.FACTORIES,
 }
 
 __all__ = ["FACTORIES", "Factory", "Inputs"]

@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Self
 
 from torch import nn
 
-from archcost.layers import GroupNorm, Layer, LayerNorm, RMSNorm
+from archcost.layers import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, Layer, LayerNorm, RMSNorm
 from archcost.pytorch.layers.base import Factory, Inputs, plain, settings
 
 
 def channel_norm(module: Callable[..., nn.Module]) -> Factory:
     def factory(layer: Layer, inputs: Inputs) -> nn.Module:
         return module(inputs[0].shape[1], **settings(layer))
+
+    return factory
+
+
+class InEvaluation(nn.Module):
+    """Takes its running statistics whatever mode the network is in."""
+
+    def train(self, mode: bool = True) -> Self:
+        return super().train(False)
+
+
+class StandingBatchNorm1d(InEvaluation, nn.BatchNorm1d):
+    pass
+
+
+class StandingBatchNorm2d(InEvaluation, nn.BatchNorm2d):
+    pass
+
+
+class StandingBatchNorm3d(InEvaluation, nn.BatchNorm3d):
+    pass
+
+
+def batch_norm(module: Callable[..., nn.Module], standing: Callable[..., nn.Module]) -> Factory:
+    def factory(layer: BatchNorm1d | BatchNorm2d | BatchNorm3d, inputs: Inputs) -> nn.Module:
+        make = module if layer.training else standing
+        return make(inputs[0].shape[1], **settings(layer, "training")).train()
 
     return factory
 
@@ -30,9 +58,9 @@ def feature_norm(module: Callable[..., nn.Module]) -> Factory:
 
 
 FACTORIES: dict[str, Factory] = {
-    "batch_norm1d": channel_norm(nn.BatchNorm1d),
-    "batch_norm2d": channel_norm(nn.BatchNorm2d),
-    "batch_norm3d": channel_norm(nn.BatchNorm3d),
+    "batch_norm1d": batch_norm(nn.BatchNorm1d, StandingBatchNorm1d),
+    "batch_norm2d": batch_norm(nn.BatchNorm2d, StandingBatchNorm2d),
+    "batch_norm3d": batch_norm(nn.BatchNorm3d, StandingBatchNorm3d),
     "instance_norm2d": channel_norm(nn.InstanceNorm2d),
     "group_norm": group_norm,
     "layer_norm": feature_norm(nn.LayerNorm),

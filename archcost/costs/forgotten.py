@@ -1,0 +1,31 @@
+"""Which layers autograd forgets in the midst of forward: nobody holds their results, and no gradient leads to them.
+
+A result holds what its backward would need, and through it all that lies before it. Where it ends in indices, a mask
+or a `detach`, all that goes with the last tensor that leads there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from math import inf
+
+from archcost.costs.gradients import Needs
+from archcost.graph import ModelGraph, Port
+
+
+def forgotten(graph: ModelGraph, held: Collection[Port], required: Mapping[str, Needs]) -> dict[str, str]:
+    """By layer, the one after which it is forgotten: "" when forward ends. `held` are ports that the caller has."""
+    end = len(graph.nodes)
+    until: dict[str, float] = {}
+    read: dict[Port, float] = {}
+    """By port, how long a reader holds it or leads back to it; later readers come first."""
+    for index in range(end - 1, -1, -1):
+        node = graph.nodes[index]
+        ports = [Port(node.name, number) for number, tensor in enumerate(node.output_types) if tensor.is_floating]
+        until[node.name] = max([index, *(inf if port in held else read.get(port, end) for port in ports)])
+        needs = required[node.name].inputs
+        for number, port in enumerate(node.inputs):
+            last = until[node.name] if number in needs else index
+            read[port] = max(read.get(port, index), last)
+    lost = {name: last for name, last in until.items() if last < inf and required[name].operands}
+    return {name: graph.nodes[int(last)].name if last < end else "" for name, last in lost.items()}

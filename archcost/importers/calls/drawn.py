@@ -1,0 +1,95 @@
+"""What a call of torch becomes: the words of the tables in this folder.
+
+A rule takes what torch returned and the call's own arguments, and says which layer that is; None where it is no layer
+as it was called. Who asks holds the answer against the shapes that torch made, so a rule need not check them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from inspect import signature
+from typing import Any
+
+from torch import Tensor
+
+SAMPLES = 1009
+"""The batch that a module is run with: a prime, so that a size that is a multiple of it comes from the batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A layer of `type` with `fields`, what it reads, and the tensors that are its weights, by their names in it.
+
+    `sized` says that it also reads an input of the network, for its batch alone.
+    """
+
+    type: str
+    inputs: Sequence[Tensor]
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    weights: Mapping[str, Tensor | None] = field(default_factory=dict[str, Tensor | None])
+    sized: bool = False
+
+
+Rule = Callable[..., Drawn | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A rule, and whether it can be told that the call writes into its first argument."""
+
+    rule: Rule
+    takes_inplace: bool
+
+
+LEAVES: dict[str, Leaf] = {}
+"""By the name of a function, a method or an operator of torch."""
+
+Composite = Callable[..., Any]
+COMPOSITES: dict[str, Composite] = {}
+"""Calls that are others, one after the other: functions to run in their place."""
+
+
+def leaf(*names: str) -> Callable[[Rule], Rule]:
+    """Registers a rule under the names of the calls that it is for."""
+
+    def register(rule: Rule) -> Rule:
+        entry = Leaf(rule, "inplace" in signature(rule).parameters)
+        LEAVES.update(dict.fromkeys(names, entry))
+        return rule
+
+    return register
+
+
+def composite(*names: str) -> Callable[[Composite], Composite]:
+    """Registers a function to run in place of the calls of these names."""
+
+    def register(function: Composite) -> Composite:
+        COMPOSITES.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+def one(sizes: Any) -> Any:
+    """Torch's shorthand: one integer where all are the same."""
+    if isinstance(sizes, (list, tuple)):
+        entries = tuple(sizes)
+        return entries[0] if entries and all(entry == entries[0] for entry in entries) else list(entries)
+    return sizes
+
+
+def listed(sizes: Sequence[Any]) -> tuple[Any, ...]:
+    """Sizes given one by one, or as one list."""
+    if len(sizes) == 1 and isinstance(sizes[0], (list, tuple)):
+        return tuple(sizes[0])
+    return tuple(sizes)
+
+
+def samples_in(size: int) -> int:
+    """How many times the batch a size is; 0 where it does not come from the batch."""
+    return size // SAMPLES if size and size % SAMPLES == 0 else 0
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

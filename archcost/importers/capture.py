@@ -1,0 +1,272 @@
+"""A module's forward pass followed call by call, at the level at which a person writes torch.
+
+`Capture` is a TorchFunctionMode: every function, method and operator of torch that Python calls comes by, with real
+(meta) tensors, so loops, branches on shapes and any Python between the calls simply run. A call in the tables of `calls`
+is a layer. One that is not is looked into: a function written in Python is run with its inner calls in sight, an
+operator of C++ is run under a dispatch mode that sees the operators beneath. What is left is opaque.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from archcost.importers.calls import COMPOSITES, LEAVES
+from archcost.importers.calls.drawn import Leaf
+from archcost.importers.calls.weighted import MEANT
+from archcost.importers.record import Record
+
+SILENT = frozenset(
+    ["get:shape", "get:dtype", "get:requires_grad", "get:grad_fn", "get:grad", "get:is_leaf", "get:ndim", "get:_base"]
+    + ["get:layout", "get:names", "get:_version", "get:itemsize", "get:nbytes", "get:is_sparse", "get:is_quantized"]
+    + ["get:is_nested", "get:is_mkldnn", "get:_grad", "get:output_nr", "get:_backward_hooks", "get:retains_grad"]
+    + ["size", "dim", "ndimension", "numel", "nelement", "stride", "storage_offset", "is_floating_point", "is_complex"]
+    + ["is_contiguous", "element_size", "get_device", "hash", "len", "format", "repr", "is_tensor", "is_same_size"]
+    + ["register_hook", "requires_grad_", "retain_grad", "is_signed", "data_ptr", "untyped_storage", "is_inference"]
+)
+"""Questions about a tensor that make none."""
+
+AS_ON_CPU: dict[str, Any] = {
+    "get:device": torch.device("cpu"),
+    "get:is_cuda": False,
+    "get:is_cpu": True,
+    "get:is_meta": False,
+    "get:is_mps": False,
+    "get:is_xla": False,
+    "get:is_xpu": False,
+}
+"""What a module hears about where its tensors are, so that it does as it would with values."""
+
+FACTORIES = frozenset(
+    ["zeros", "ones", "full", "empty", "arange", "linspace", "logspace", "rand", "randn", "randint", "randperm", "eye"]
+    + ["tensor", "as_tensor", "scalar_tensor", "tril_indices", "triu_indices", "hann_window", "hamming_window", "range"]
+)
+VALUELESS = frozenset(
+    [f"{name}_like" for name in ("zeros", "ones", "full", "empty", "rand", "randn", "randint")]
+    + [f"new_{name}" for name in ("zeros", "ones", "full", "empty", "tensor", "empty_strided")]
+)
+"""Tensors that take a shape from another, and no values."""
+
+INPLACE_OPERATORS = {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "div", "idiv": "div", "ipow": "pow"}
+MOVES = frozenset(["to", "cpu", "cuda"])
+LARGEST_REAL = 2**22
+"""Constants, and what is computed of integers, have values up to so many, since a module may look at them."""
+
+SMALL = 2**16
+"""Of so few values nothing too large is made."""
+
+
+class Capture(TorchFunctionMode):
+    """Writes into `record`. `originals` are the module's real weights, by identity, with those that stand for them."""
+
+    def __init__(self, record: Record, originals: Mapping[int, Tensor]) -> None:
+        super().__init__()
+        self.record = record
+        self.twins: dict[int, Tensor] = dict(originals)
+        self.held: list[Tensor] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = name_of(func)
+        if name in SILENT or name.startswith("set:"):
+            return func(*args, **kwargs)
+        if name in AS_ON_CPU:
+            return AS_ON_CPU[name]
+        if name in VALUELESS:
+            return func(*args, **{**kwargs, "device": "meta" if args[0].is_meta else None})
+        live = any(self.record.find(tensor) is not None for tensor in tensors_in((args, kwargs)))
+        if name in FACTORIES:
+            return args[0] if live else _make(func, args, kwargs)
+        if name in MOVES:
+            args, kwargs = _without_device(args, kwargs)
+        if name in COMPOSITES and live:
+            with self:
+                return COMPOSITES[name](*args, **kwargs)
+        given = list(tensors_in((args, kwargs)))
+        if any(tensor.is_meta for tensor in given):
+            args, kwargs = self._mapped(args), self._mapped(kwargs)
+        elif live and sum(tensor.numel() for tensor in given) > SMALL and self._grows(func, args, kwargs):
+            args, kwargs = self._mapped(args, scalars=True), self._mapped(kwargs, scalars=True)
+        if not live:
+            return func(*args, **kwargs)
+        return self._call(name, func, args, kwargs)
+
+    def _call(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+        base, inplace = _base(name)
+        if inplace and self.record.counts_batches(args[0]):
+            return func(*args, **kwargs)
+        if inplace or name.endswith("_"):
+            self.twins.pop(id(args[0]), None)
+        leaf = LEAVES.get(base)
+        if leaf is not None:
+            result = func(*args, **kwargs)
+            if write(self.record, leaf, result, args, kwargs, inplace):
+                return result
+        if is_composed(func):
+            with self:
+                return unchecked(func)(*args, **kwargs)
+        with Beneath(self.record):
+            return func(*args, **kwargs)
+
+    def _grows(self, func: Any, args: Any, kwargs: Any) -> bool:
+        """Whether a call on tensors with values would make one that is too large to have any."""
+        try:
+            sketch = func(*self._mapped(args, scalars=True), **self._mapped(kwargs, scalars=True))
+        except (RuntimeError, NotImplementedError):  # it looks at values
+            return False
+        return any(tensor.numel() > LARGEST_REAL for tensor in tensors_in(sketch))
+
+    def _mapped(self, value: Any, scalars: bool = False) -> Any:
+        """Tensors that have values, without them: beside a tensor of the meta device torch takes scalars alone."""
+        if isinstance(value, Tensor):
+            return value if value.is_meta or (value.dim() == 0 and not scalars) else self._twin(value)
+        if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+            return type(value)(self._mapped(entry, scalars) for entry in value)
+        if isinstance(value, dict):
+            return {key: self._mapped(entry, scalars) for key, entry in value.items()}
+        return value
+
+    def _twin(self, tensor: Tensor) -> Tensor:
+        if id(tensor) not in self.twins:
+            self.held.append(tensor)
+            twin = self.twins[id(tensor)] = tensor.detach().to("meta")
+            ref = self.record.find(tensor)
+            if ref is not None:
+                self.record.know(twin, ref)
+        return self.twins[id(tensor)]
+
+
+def write(record: Record, leaf: Leaf, result: Any, args: Any, kwargs: Any, inplace: bool, places: bool = False) -> bool:
+    """Whether what a call returned is on the record: as a layer, or because nothing was done."""
+    results = tuple(tensors_in(result))
+    if not results:
+        return True
+    inplace = inplace or bool(kwargs.get("inplace"))
+    if not inplace and all(any(made is given for given in tensors_in(args)) for made in results):
+        return True  # torch had nothing to do, and returned what it was given
+    told = {"inplace": True} if inplace and leaf.takes_inplace else {}
+    try:
+        drawn = leaf.rule(result, *args, **{**kwargs, **told})
+    except TypeError:  # arguments that the rule does not know
+        return False
+    return drawn is not None and record.write(drawn, results, not torch.is_grad_enabled(), places)
+
+
+class Beneath(TorchDispatchMode):
+    """The operators that one call of C++ consists of."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__()
+        self.record = record
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        full = func._schema.name
+        namespace, _, name = full.partition("::")
+        reads = list(tensors_in((args, kwargs)))
+        live = any(self.record.find(tensor) is not None for tensor in reads)
+        if name in COMPOSITES and namespace == "aten" and live:
+            with self:
+                return COMPOSITES[name](*args, **kwargs)
+        result = func(*args, **kwargs)
+        results = tuple(tensors_in(result))
+        if not live or not results or name in VALUELESS:
+            return result
+        base, inplace = _base(name)
+        leaf = LEAVES.get(f"{namespace}::{base}") or (LEAVES.get(base) if namespace == "aten" else None)
+        if leaf is None or not write(self.record, leaf, result, args, kwargs, inplace, places=True):
+            self.record.opaque(full, reads, results, places=True)
+        return result
+
+
+_NAMES: dict[Any, str] = {}
+
+
+def name_of(func: Any) -> str:
+    """`add` for torch.add, Tensor.add and Tensor.__add__; `add_` in place; `get:shape` for an attribute."""
+    if func in _NAMES:
+        return _NAMES[func]
+    name = MEANT.get(func) or getattr(func, "__name__", "") or str(func)
+    if name in ("__get__", "__set__"):
+        name = f"{name.strip('_')}:{func.__self__.__name__}"
+    elif name.startswith("__") and name.endswith("__"):
+        name = name[2:-2]
+    elif func in (torch.embedding, torch.batch_norm, torch.instance_norm):
+        name = f"torch.{name}"
+    elif func is torch.Tensor.unfold:
+        name = "windows"
+    _NAMES[func] = name
+    return name
+
+
+def _base(name: str) -> tuple[str, bool]:
+    """The name without what says that the call writes into its first argument."""
+    if name in INPLACE_OPERATORS:
+        return INPLACE_OPERATORS[name], True
+    if name.endswith("_") and name[:-1] in LEAVES:
+        return name[:-1], True
+    return name, False
+
+
+@cache
+def is_composed(func: Any) -> bool:
+    """Whether a function of Python asks first if somebody overrides it, and then calls others."""
+    return isinstance(func, FunctionType) and any(name in func.__code__.co_names for name in CHECKS)
+
+
+CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
+
+
+@cache
+def unchecked(func: FunctionType) -> Callable[..., Any]:
+    """The same function, which asks nobody whether it is overridden: its body runs, and the calls in it come by."""
+    blind = {name: _never for name in CHECKS if name in func.__globals__}
+    copy = FunctionType(
+        func.__code__, {**func.__globals__, **blind}, func.__name__, func.__defaults__, func.__closure__
+    )
+    copy.__kwdefaults__ = func.__kwdefaults__
+    return copy
+
+
+def _never(*tensors: Any) -> bool:
+    return False
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            yield from tensors_in(entry)
+    elif isinstance(value, dict):
+        for entry in value.values():
+            yield from tensors_in(entry)
+
+
+def _make(func: Any, args: Any, kwargs: Any) -> Any:
+    """A constant: with its values where they are few, and without where the batch or a device asks for many."""
+    device = kwargs.get("device")
+    sketch = func(*args, **{**kwargs, "device": "meta"})
+    elsewhere = device is not None and torch.device(device).type != "cpu"
+    if elsewhere or sketch.numel() > LARGEST_REAL:
+        return sketch
+    return func(*args, **kwargs)
+
+
+def _without_device(args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """A move to another device is none here; what is left is the dtype."""
+    tensor, *given = args
+    dtype = kwargs.get("dtype")
+    for value in given:
+        if isinstance(value, torch.dtype):
+            dtype = value
+        elif isinstance(value, Tensor):
+            dtype = value.dtype
+    return (tensor, tensor.dtype if dtype is None else dtype), {}

@@ -1,0 +1,193 @@
+"""A record → `ModelSpec`: whose every weight is, and what every layer is called.
+
+A weight that one layer uses belongs to it. One that several use, or that is computed with, is a `parameter` of its own
+(or a `buffer`), which others are given; tied tables keep the shorter way of a spec, `weight: name.weight`.
+A layer is called as the module that called it, and where a module called several, they are numbered in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from archcost.importers.record import Entry, Record, Ref
+from archcost.layers import LAYERS, Layer
+from archcost.spec import ModelSpec
+from archcost.spec.model import InputSpec
+from archcost.tensors import TensorType
+
+TIED = frozenset(type_ for type_, layer in LAYERS.items() if "weight" in layer.model_fields and type_ != "l1_penalty")
+"""Layers that can say `weight: name.weight`."""
+
+
+@dataclass
+class _Uses:
+    """Where a weight is used: in which entries as which weight of the layer, and in which as an input."""
+
+    slots: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    read: list[int] = field(default_factory=list[int])
+
+
+def spec_of(
+    record: Record, name: str, title: str | None, inputs: Mapping[str, InputSpec], outputs: Sequence[Ref]
+) -> ModelSpec:
+    return _Naming(record, inputs).spec(name, title, outputs)
+
+
+class _Naming:
+    def __init__(self, record: Record, inputs: Mapping[str, InputSpec]) -> None:
+        self.entries = record.entries
+        self.weights = record.weights
+        self.inputs = inputs
+        self.uses = _uses(record.entries)
+        self.apart = {path for path in self.weights if not self._belongs(path)}
+        """Weights that are layers of their own."""
+        self.owners = {path: uses.slots[0][0] for path, uses in self.uses.items() if path not in self.apart}
+        counted = {path.rpartition(".")[0] for path in self.owners if path.endswith("running_mean")}
+        self.apart -= {f"{path}.num_batches_tracked".lstrip(".") for path in counted}  # batch norm's own
+        self.names = _names(self.entries, self.apart, inputs)
+
+    def _belongs(self, path: str) -> bool:
+        uses = self.uses.get(path)
+        if uses is None or uses.read or not uses.slots:
+            return False
+        if len(uses.slots) == 1:
+            entry = self.entries[uses.slots[0][0]]
+            return self.weights[path].is_buffer or self.weights[path].trainable == self._trainable(entry)
+        types = {self.entries[index].layer.type for index, _ in uses.slots}
+        return {slot for _, slot in uses.slots} == {"weight"} and types <= TIED
+
+    def _trainable(self, entry: Entry) -> bool:
+        """A layer trains or it is frozen: as its first parameter is."""
+        own = [self.weights[str(ref.key)] for ref in entry.weights.values() if ref.kind == "weight"]
+        return next((weight.trainable for weight in own if not weight.is_buffer), True)
+
+    def spec(self, name: str, title: str | None, outputs: Sequence[Ref]) -> ModelSpec:
+        layers = tuple(self._layers())
+        spec = ModelSpec(name=name, title=title, inputs=dict(self.inputs), layers=layers)
+        returned = tuple(dict.fromkeys(self._written(ref) for ref in outputs))
+        if not returned or returned == _unread(layers, next(iter(self.inputs))):
+            return spec
+        return spec.model_copy(update={"outputs": returned})
+
+    def _layers(self) -> Iterator[Layer]:
+        placed: set[str] = set()
+        previous = next(iter(self.inputs))
+        for index, entry in enumerate(self.entries):
+            for ref in (*entry.reads, *entry.weights.values()):
+                path = str(ref.key)
+                if ref.kind == "weight" and path in self.apart and path not in placed:
+                    placed.add(path)
+                    layer = self._alone(path)
+                    previous = str(layer.name)
+                    yield layer
+            layer = self._placed(index, entry, previous)
+            previous = str(layer.name)
+            yield layer
+        for path in self.weights:  # nobody uses them, and they count all the same
+            if path in self.apart and path not in placed:
+                yield self._alone(path)
+
+    def _alone(self, path: str) -> Layer:
+        weight = self.weights[path]
+        kind = TensorType(tuple(weight.tensor.shape), str(weight.tensor.dtype).removeprefix("torch."))
+        fields: dict[str, Any] = {"name": self.names.weights[path], "shape": kind.shape}
+        if weight.is_buffer or not kind.is_floating:
+            return LAYERS["buffer"].model_validate({"type": "buffer", **fields, "dtype": kind.dtype})
+        if not weight.trainable:
+            fields["trainable"] = False
+        return LAYERS["parameter"].model_validate({"type": "parameter", **fields})
+
+    def _placed(self, index: int, entry: Entry, previous: str) -> Layer:
+        update: dict[str, Any] = {"name": self.names.layers[index]}
+        reads = tuple([self._written(ref) for ref in entry.reads])
+        if reads != (previous,):
+            update["inputs"] = reads
+        given: dict[str, str] = {}
+        for slot, ref in entry.weights.items():
+            path = str(ref.key)
+            if ref.kind != "weight" or path in self.apart:
+                given[slot] = self._written(ref)
+            elif self.owners[path] != index:
+                update["weight"] = f"{self.names.layers[self.owners[path]]}.weight"
+        if given:
+            update["given"] = given
+        if "trainable" in type(entry.layer).model_fields and not self._trainable(entry):
+            update["trainable"] = False
+        return entry.layer.model_copy(update=update)
+
+    def _written(self, ref: Ref) -> str:
+        if ref.kind == "input":
+            return str(ref.key)
+        if ref.kind == "weight":
+            return self.names.weights[str(ref.key)]
+        assert isinstance(ref.key, int)
+        name = self.names.layers[ref.key]
+        return f"{name}:{ref.output}" if ref.output else name
+
+
+def _unread(layers: Sequence[Layer], first: str) -> tuple[str, ...]:
+    """What a spec without `outputs` returns."""
+    read: set[str] = set()
+    previous = first
+    for layer in layers:
+        references = (
+            *(layer.inputs or ((previous,) if layer.arity.most else ())),
+            *getattr(layer, "given", {}).values(),
+        )
+        read.update(reference.partition(":")[0] for reference in references)
+        previous = str(layer.name)
+    return tuple(str(layer.name) for layer in layers if layer.name not in read)
+
+
+def _uses(entries: Sequence[Entry]) -> dict[str, _Uses]:
+    uses: dict[str, _Uses] = {}
+    for index, entry in enumerate(entries):
+        for ref in entry.reads:
+            if ref.kind == "weight":
+                uses.setdefault(str(ref.key), _Uses()).read.append(index)
+        for slot, ref in entry.weights.items():
+            if ref.kind == "weight":
+                uses.setdefault(str(ref.key), _Uses()).slots.append((index, slot))
+    return uses
+
+
+@dataclass(frozen=True)
+class _Names:
+    layers: Sequence[str]
+    weights: Mapping[str, str]
+
+
+def clean(path: str) -> str:
+    """Dotted words of letters, digits and _."""
+    return ".".join(re.sub(r"\W", "_", part, flags=re.ASCII) or "_" for part in path.split("."))
+
+
+def _names(entries: Sequence[Entry], apart: set[str], inputs: Mapping[str, InputSpec]) -> _Names:
+    """A layer alone in its module has the module's name; others are numbered under it."""
+    paths = [clean(entry.path) for entry in entries]
+    weights = {path: clean(path) for path in apart}
+    alone = Counter(paths)
+    inner: set[str] = set()
+    for path in {*paths, *weights.values()}:
+        parts = path.split(".")
+        inner.update(".".join(parts[:length]) for length in range(1, len(parts)))
+    taken = {*inputs, *weights.values(), *inner, *paths}
+    names: list[str] = []
+    numbers: Counter[str] = Counter()
+    for entry, path in zip(entries, paths, strict=True):
+        if path and alone[path] == 1 and path not in inner and path not in inputs and path not in weights.values():
+            names.append(path)
+            continue
+        stem = f"{path}.{type(entry.layer).prefix}" if path else type(entry.layer).prefix
+        while True:
+            numbers[stem] += 1
+            name = f"{stem}{numbers[stem]}"
+            if name not in taken:
+                break
+        taken.add(name)
+        names.append(name)
+    return _Names(names, weights)

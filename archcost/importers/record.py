@@ -1,0 +1,208 @@
+"""What is written down while a module runs: layers, and which of their outputs each tensor is.
+
+Tensors are known by their identity, so all of them are held until the record is finished: on the meta device that
+costs nothing. A tensor that no call on the network's values made is a constant, and becomes a layer where it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from pydantic import ValidationError
+from torch import Tensor
+
+from archcost.errors import ArchcostError, ShapeError
+from archcost.importers.calls.drawn import SAMPLES, Drawn, samples_in
+from archcost.layers import LAYERS, Layer
+from archcost.layers.base import Weight
+from archcost.tensors import DTYPE_BYTES, TensorType
+
+
+class Ref(NamedTuple):
+    """An output of an entry by its number, an input of the network by its name, or a weight by its dotted path."""
+
+    kind: Literal["entry", "input", "weight"]
+    key: int | str
+    output: int = 0
+
+
+class ModuleWeight(NamedTuple):
+    """A parameter or buffer of the module."""
+
+    tensor: Tensor
+    is_buffer: bool
+    trainable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A layer in its place: what it reads, whose its weights are, and in which module it was called."""
+
+    layer: Layer
+    reads: tuple[Ref, ...]
+    weights: Mapping[str, Ref]
+    path: str
+
+
+class OutOfSightError(ArchcostError):
+    """A tensor arrived that depends on the network's values, but no call was seen that made it."""
+
+
+class Record:
+    """The entries so far. `path` is set by who follows the modules."""
+
+    def __init__(self, inputs: Mapping[str, Tensor], weights: Mapping[str, ModuleWeight]) -> None:
+        self.entries: list[Entry] = []
+        self.path = ""
+        self.weights = weights
+        self.sizing = Ref("input", next(iter(inputs)))
+        self.held: list[Tensor] = []
+        self.refs: dict[int, Ref] = {}
+        self.places: dict[Any, Ref] = {}
+        self.required: dict[int, bool] = {}
+        self.detached: dict[int, Ref] = {}
+        for name, tensor in inputs.items():
+            self.know(tensor, Ref("input", name))
+        for path, weight in weights.items():
+            self.know(weight.tensor, Ref("weight", path))
+
+    def know(self, tensor: Tensor, ref: Ref) -> None:
+        if id(tensor) not in self.refs:
+            self.held.append(tensor)
+        self.refs[id(tensor)] = ref
+
+    def know_place(self, tensor: Tensor, ref: Ref) -> None:
+        """Beneath autograd a view may come back as another object; it lies in the same place."""
+        self.know(tensor, ref)
+        self.places[place_of(tensor)] = ref
+
+    def find(self, tensor: Tensor) -> Ref | None:
+        found = self.refs.get(id(tensor))
+        if found is None and self.places and tensor.is_meta:
+            found = self.places.get(place_of(tensor))
+            if found is not None:
+                self.know(tensor, found)
+        return found
+
+    def counts_batches(self, tensor: Tensor) -> bool:
+        """Whether it is the counter of a batch norm, whose layer adds to it."""
+        ref = self.find(tensor)
+        return ref is not None and ref.kind == "weight" and str(ref.key).endswith("num_batches_tracked")
+
+    def reference(self, tensor: Tensor, detached: bool = False) -> Ref:
+        """Raises OutOfSightError."""
+        found = self.find(tensor)
+        if found is None:
+            if tensor.requires_grad:
+                raise OutOfSightError(
+                    "a tensor was made out of sight: by a compiled or scripted function, or a C++ extension",
+                    expected="calls of torch that Python makes",
+                    found=f"a tensor {type_of(tensor)} of {getattr(tensor.grad_fn, 'name', lambda: 'unknown')()}",
+                )
+            found = self._constant(tensor)
+            self.know(tensor, found)
+        if detached and tensor.requires_grad:
+            if id(tensor) not in self.detached:
+                self.detached[id(tensor)] = self._add(LAYERS["detach"](type="detach"), (found,), {})
+            return self.detached[id(tensor)]
+        return found
+
+    def _constant(self, tensor: Tensor) -> Ref:
+        kind = type_of(tensor)
+        scaled = [axis for axis, size in enumerate(kind.shape) if samples_in(size)]
+        if kind.dtype not in DTYPE_BYTES or len(scaled) > 1:
+            raise OutOfSightError(
+                "a constant cannot be declared", expected="at most one axis of the batch", found=str(kind)
+            )
+        shape = tuple(samples_in(size) or size for size in kind.shape)
+        fields: dict[str, Any] = {"type": "constant", "shape": shape, "dtype": kind.dtype}
+        if scaled:
+            fields["dim"] = scaled[0]
+        return self._add(LAYERS["constant"].model_validate(fields), (self.sizing,) if scaled else (), {})
+
+    def write(self, drawn: Drawn, results: Sequence[Tensor], detached: bool = False, places: bool = False) -> bool:
+        """Add a layer for a call that returned these tensors. False where the layer's own rules say something else."""
+        layer = self._agreed(drawn, results)
+        if layer is None:
+            return False
+        reads = [self.reference(tensor, detached) for tensor in drawn.inputs]
+        weights = {name: self.reference(tensor) for name, tensor in drawn.weights.items() if tensor is not None}
+        made = self._add(layer, (*reads, self.sizing) if drawn.sized else tuple(reads), weights)
+        assert isinstance(made.key, int)
+        for output, tensor in enumerate(results):
+            (self.know_place if places else self.know)(tensor, Ref("entry", made.key, output))
+        return True
+
+    def _agreed(self, drawn: Drawn, results: Sequence[Tensor]) -> Layer | None:
+        if drawn.type not in LAYERS or mentions_batch(drawn.fields.values()):
+            return None
+        types = tuple([type_of(tensor) for tensor in drawn.inputs])
+        if drawn.sized:
+            types = (*types, TensorType((SAMPLES, 1)))
+        try:
+            layer = LAYERS[drawn.type].model_validate({"type": drawn.type, **drawn.fields})
+            least, most = layer.arity
+            if len(types) < least or (most is not None and len(types) > most):
+                return None
+            if layer.output_types(types) != tuple([type_of(tensor) for tensor in results]):
+                return None
+            wanted = layer.weights(types)
+        except (ValidationError, ShapeError, KeyError, IndexError):
+            return None
+        return layer if _are_weights(wanted, drawn.weights) else None
+
+    def opaque(self, op: str, reads: Iterable[Tensor], results: Sequence[Tensor], places: bool = False) -> None:
+        """An operation without a rule, as it was observed."""
+        kinds = [type_of(tensor) for tensor in results]
+        scaled = [[axis for axis, size in enumerate(kind.shape) if samples_in(size)] for kind in kinds]
+        fields = {
+            "type": "opaque",
+            "op": op,
+            "shapes": [[samples_in(size) or size for size in kind.shape] for kind in kinds],
+            "dtypes": [kind.dtype for kind in kinds],
+            "batch_dims": [axes[0] if axes else None for axes in scaled],
+        }
+        if any(len(axes) > 1 for axes in scaled) or any(kind.dtype not in DTYPE_BYTES for kind in kinds):
+            raise OutOfSightError(
+                f"{op} has no rule, and what it makes cannot be declared",
+                expected="shapes with the batch in one axis",
+                found=", ".join(map(str, kinds)),
+            )
+        layer = LAYERS["opaque"].model_validate(fields)
+        refs = tuple([self.reference(tensor) for tensor in reads])
+        made = self._add(layer, (*refs, self.sizing) if any(scaled) else refs, {})
+        assert isinstance(made.key, int)
+        for output, tensor in enumerate(results):
+            (self.know_place if places else self.know)(tensor, Ref("entry", made.key, output))
+
+    def _add(self, layer: Layer, reads: tuple[Ref, ...], weights: Mapping[str, Ref]) -> Ref:
+        self.entries.append(Entry(layer, reads, weights, self.path))
+        return Ref("entry", len(self.entries) - 1)
+
+
+def _are_weights(wanted: Sequence[Weight], given: Mapping[str, Tensor | None]) -> bool:
+    """Whether the call's tensors are the layer's weights. Batch norm counts its batches by itself."""
+    shapes = {weight.name: weight.shape for weight in wanted if weight.name != "num_batches_tracked"}
+    return shapes == {name: tuple(tensor.shape) for name, tensor in given.items() if tensor is not None}
+
+
+def mentions_batch(values: Iterable[Any]) -> bool:
+    """Whether a field would hold a size of the batch that the module was run with."""
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            if mentions_batch(value):
+                return True
+        elif type(value) is int and samples_in(value):
+            return True
+    return False
+
+
+def type_of(tensor: Tensor) -> TensorType:
+    return TensorType(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+
+
+def place_of(tensor: Tensor) -> Any:
+    storage = tensor.untyped_storage()._cdata
+    return (storage, tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype)

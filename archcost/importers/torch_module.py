@@ -1,0 +1,209 @@
+"""`nn.Module` and example inputs → `ModelSpec`, without allocating a weight.
+
+The module runs once on the meta device, with weights put in place of its own and taken out again, and with a batch of
+`SAMPLES`. `capture` sees the calls, `record` writes them down, `naming` makes a spec of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import traceback
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from archcost.errors import ArchcostError, shorten
+from archcost.importers.calls.drawn import SAMPLES
+from archcost.importers.capture import LARGEST_REAL, Capture
+from archcost.importers.naming import clean, spec_of
+from archcost.importers.record import ModuleWeight, Record, type_of
+from archcost.spec import ModelSpec
+from archcost.spec.model import InputSpec
+from archcost.tensors import DTYPE_BYTES
+
+
+def from_torch(
+    module: nn.Module, *inputs: Any, name: str | None = None, title: str | None = None, **named: Any
+) -> ModelSpec:
+    """The network that the module's forward is, for inputs of these shapes and dtypes.
+
+    Axis 0 of every tensor is the batch. The module is run in the mode that it is in (train or eval), and left as it was.
+    Raises ArchcostError with the module and the line of code where it cannot be followed.
+    """
+    if not isinstance(module, nn.Module):
+        raise ArchcostError("not a module", expected="a torch.nn.Module", found=shorten(repr(module)))
+    examples = _examples(module, inputs, named)
+    given, keyed = _with_samples(inputs), _with_samples(named)
+    tensors = dict(zip(examples, [*_leaves(given), *_leaves(keyed)], strict=True))
+    with _weightless(module) as (weights, originals):
+        record = Record(tensors, weights)
+        result = _run(module, record, originals, given, keyed)
+    outputs = [ref for ref in (record.find(tensor) for tensor in tensors_of(result)) if ref is not None]
+    if not any(ref.kind == "entry" for ref in outputs):
+        raise ArchcostError(
+            "the module returns nothing that it computes from its inputs",
+            expected="tensors, or tuples, dicts or dataclasses of them",
+            found=shorten(type(result).__name__),
+        )
+    return spec_of(record, name or _spelled(type(module).__name__), title, examples, outputs)
+
+
+def tensors_of(result: Any) -> list[Tensor]:
+    """The tensors in what a module returns, each once, in order: of tuples, lists, dicts and dataclasses."""
+    return list({id(tensor): tensor for tensor in _leaves(result)}.values())
+
+
+def _leaves(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, Mapping):
+        entries: Any = cast("Mapping[Any, Any]", value).values()
+    elif isinstance(value, (list, tuple)):
+        entries = cast("Sequence[Any]", value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        entries = [getattr(value, each.name) for each in dataclasses.fields(value)]
+    else:
+        return []
+    return [tensor for entry in entries for tensor in _leaves(entry)]
+
+
+def _examples(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]) -> dict[str, InputSpec]:
+    """Inputs by the names of forward's arguments; an argument with several tensors numbers them."""
+    try:
+        arguments = list(inspect.signature(module.forward).parameters.values())
+    except (TypeError, ValueError):
+        arguments = []
+    free = [each.name for each in arguments if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    words = free + [f"input{index + 1}" for index in range(len(free), len(inputs))]
+    examples: dict[str, InputSpec] = {}
+    for word, value in (*zip(words, inputs, strict=False), *named.items()):
+        tensors = _leaves(value)
+        for index, tensor in enumerate(tensors):
+            kind = type_of(tensor)
+            if kind.dtype not in DTYPE_BYTES or not kind.shape:
+                raise ArchcostError(
+                    f"example {word} cannot be an input",
+                    expected=f"a tensor with a batch axis, of {', '.join(DTYPE_BYTES)}",
+                    found=str(kind),
+                )
+            dtype = "float32" if kind.is_floating else kind.dtype
+            examples[clean(word if len(tensors) == 1 else f"{word}_{index}")] = InputSpec(
+                shape=kind.shape[1:], dtype=dtype
+            )
+    if not examples:
+        raise ArchcostError("no example input", expected="a tensor, such as torch.zeros(1, 3, 224, 224)", found="none")
+    return examples
+
+
+def _with_samples(value: Any) -> Any:
+    """The same with `SAMPLES` in the first axis of each tensor: floats on the meta device, integers as often as needed,
+    since a module may look at those (a mask that is all true, a token that pads).
+    """
+    if isinstance(value, Tensor):
+        if value.is_floating_point():
+            return torch.empty((SAMPLES, *value.shape[1:]), device="meta")
+        first = torch.zeros_like(value[:1], device="cpu") if value.is_meta else value[:1].cpu()
+        return first.expand(SAMPLES, *value.shape[1:]).clone()
+    if isinstance(value, Mapping):
+        return {key: _with_samples(entry) for key, entry in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_with_samples(entry) for entry in cast("Sequence[Any]", value))
+    return value
+
+
+@contextmanager
+def _weightless(module: nn.Module) -> Generator[tuple[dict[str, ModuleWeight], dict[int, Tensor]]]:
+    """Meta tensors in place of every parameter and buffer, and by the identity of the original what stands for it.
+
+    Afterwards every module has the attributes that it had before.
+    """
+    weights: dict[str, ModuleWeight] = {}
+    stand_ins: dict[int, Tensor] = {}
+    modules = list(module.named_modules())
+    before = [(each, dict(vars(each))) for _, each in modules]
+    try:
+        for path, each in modules:
+            for owned, is_buffer in ((each._parameters, False), (each._buffers, True)):  # pyright: ignore[reportPrivateUsage]
+                replaced: dict[str, Any] = {}
+                for key, tensor in owned.items():
+                    if tensor is not None and id(tensor) not in stand_ins:
+                        made = _stand_in(tensor, is_buffer)
+                        stand_ins[id(tensor)] = made
+                        weights[f"{path}.{key}".lstrip(".")] = ModuleWeight(made, is_buffer, tensor.requires_grad)
+                    replaced[key] = None if tensor is None else stand_ins[id(tensor)]
+                vars(each)["_buffers" if is_buffer else "_parameters"] = replaced
+        yield weights, stand_ins
+    finally:
+        for each, attributes in before:
+            vars(each).clear()
+            vars(each).update(attributes)
+
+
+def _stand_in(tensor: Tensor, is_buffer: bool) -> Tensor:
+    if is_buffer and not tensor.is_meta and not tensor.is_floating_point() and tensor.numel() <= LARGEST_REAL:
+        return tensor.detach().cpu().clone()
+    dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
+    made = torch.empty(tensor.shape, dtype=dtype, device="meta")
+    return made if is_buffer else nn.Parameter(made, requires_grad=tensor.requires_grad)
+
+
+def _run(module: nn.Module, record: Record, originals: dict[int, Tensor], given: Any, named: Any) -> Any:
+    paths = {id(each): path for path, each in module.named_modules()}
+    inside: list[str] = []
+
+    def enter(called: nn.Module, arguments: Any) -> None:
+        inside.append(paths.get(id(called), inside[-1] if inside else ""))
+        record.path = inside[-1]
+
+    def leave(called: nn.Module, arguments: Any, result: Any) -> None:
+        inside.pop()
+        record.path = inside[-1] if inside else ""
+
+    hooks = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
+    try:
+        with Capture(record, originals):
+            return module(*given, **named)
+    except Exception as error:
+        raise _told(error, type(module).__name__, inside[-1] if inside else "") from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+VALUES_WANTED = ("meta tensor", "data-dependent", "nonzero", "_local_scalar_dense", "no data", "DynamicOutputShape")
+
+
+def _told(error: Exception, module: str, path: str) -> ArchcostError:
+    """What stopped forward, with the module and the line of the user's code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "/torch/" not in frame.filename and "/archcost/" not in frame.filename]
+    line = f"{own[-1].filename}:{own[-1].lineno}: {own[-1].line}" if own else None
+    said = shorten(str(error).strip().partition("\n")[0] or type(error).__name__, 300)
+    where = f"{module}.{path}" if path else module
+    if isinstance(error, ArchcostError):
+        return ArchcostError(error.problem, expected=error.expected, found=error.found, hint=line).at(layer=where)
+    if any(word in str(error) for word in VALUES_WANTED):
+        return ArchcostError(
+            "forward depends on values, and what it costs with them",
+            expected="a forward that shapes alone decide",
+            found=said,
+            hint=line,
+        ).at(layer=where)
+    return ArchcostError(
+        f"forward fails (run with a batch of {SAMPLES:,})",
+        expected="example inputs that the module takes, batch first",
+        found=f"{type(error).__name__}: {said}",
+        hint=line,
+    ).at(layer=where)
+
+
+def _spelled(name: str) -> str:
+    """`ResNet` → `resnet`, `BertModel` → `bert_model`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return clean(words.lower())
