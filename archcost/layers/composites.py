@@ -13,31 +13,35 @@ from archcost.layers.attention import ScaledDotProductAttention
 from archcost.layers.base import Composite, Flag, Layer, Reference, Size, require_rank
 from archcost.layers.copies import Contiguous
 from archcost.layers.linear import Linear
+from archcost.layers.parameter import Parameter
+from archcost.layers.pieces import Split
 from archcost.layers.reshaping import Flatten, Permute, Unflatten
 from archcost.layers.views import Select, Transpose
 from archcost.layouts import Shape
 from archcost.tensors import TensorType
 
-HEADS = ("query", "key", "value")
+QUERY, KEY, VALUE = "query", "key", "value"
 
 
 def check_attended(inputs: tuple[Reference, ...]) -> tuple[Reference, ...]:
-    if len(set(inputs)) > 1:
-        raise PydanticCustomError("attended", "Input should be one input, which attends to itself")
-    return inputs[:1]
+    """One name where query, key and value are one tensor."""
+    if len(inputs) not in (0, 1, 3):
+        raise PydanticCustomError("attended", "Input should be one input, or three: query, key and value")
+    return inputs[: len(set(inputs))] if len(set(inputs)) == 1 else inputs
 
 
 class MultiHeadAttention(Composite):
     """`num_heads` attentions side by side, on projections of (B, T, E) (torch.nn.MultiheadAttention, no weights asked).
 
-    Query, key and value are one input. In torch's order: one product for the three projections (3·E features), their
-    axes put apart by a copy, attention, and a product that joins the heads. Positions go before the batch inside, as
-    `batch_first: true` has them after it outside.
+    The weight of the three projections is packed (3·E, E). What is one input is projected by one product, its parts put
+    side by side by a copy: all three where something attends to itself, key and value where it attends to another. With
+    three inputs each has a product of its own. Then attention, and a product that joins the heads. Inside, positions
+    stand before the batch; `batch_first: true` has them behind it outside.
     """
 
     type: Literal["multi_head_attention"] = "multi_head_attention"
     prefix: ClassVar[str] = "attn"
-    most_parts: ClassVar[int] = 19
+    most_parts: ClassVar[int] = 24
     inputs: Annotated[tuple[Reference, ...], AfterValidator(check_attended)] = ()
     num_heads: Size
     dropout: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
@@ -60,25 +64,64 @@ class MultiHeadAttention(Composite):
         return tuple(self._parts(self.num_heads))
 
     def _parts(self, features: int) -> Iterator[Layer]:
-        source = "input"
-        if self.batch_first:
-            yield Transpose(name="positions_first", dim0=0, dim1=1, inputs=("input",))
-            source = "positions_first"
-        yield Linear(name="in_proj", out_features=3 * features, bias=self.bias, inputs=(source,))
-        yield Unflatten(name="three", dim=-1, unflattened_size=(3, features), inputs=("in_proj",))
-        yield Permute(name="apart", dims=(2, 0, 1, 3), inputs=("three",))
-        yield Contiguous(name="packed", inputs=("apart",))
-        for index, name in enumerate(HEADS):
-            yield Select(name=f"{name}_rows", index=index, dim=0, inputs=("packed",))
-            yield Unflatten(
-                name=f"{name}_heads", dim=-1, unflattened_size=(self.num_heads, -1), inputs=(f"{name}_rows",)
-            )
-            yield Permute(name=name, dims=(1, 2, 0, 3), inputs=(f"{name}_heads",))
+        if len(self.inputs) < 3:
+            yield from self._of_itself(features)
+        else:
+            yield from self._of_another(features)
         yield ScaledDotProductAttention(
-            name="attention", dropout_p=self.dropout, is_causal=self.is_causal, inputs=HEADS
+            name="attention", dropout_p=self.dropout, is_causal=self.is_causal, inputs=(QUERY, KEY, VALUE)
         )
         yield Permute(name="heads_last", dims=(2, 0, 1, 3), inputs=("attention",))
         yield Flatten(name="joined", start_dim=2, inputs=("heads_last",))
         yield Linear(name="out_proj", out_features=features, bias=self.bias, inputs=("joined",))
         if self.batch_first:
             yield Transpose(name="batch_first", dim0=0, dim1=1, inputs=("out_proj",))
+
+    def _of_itself(self, features: int) -> Iterator[Layer]:
+        yield from self._positions_first("positions", "input")
+        source = "positions" if self.batch_first else "input"
+        yield Linear(name="in_proj", out_features=3 * features, bias=self.bias, inputs=(source,))
+        yield from self._pieces("in_proj", features, QUERY, KEY, VALUE)
+
+    def _of_another(self, features: int) -> Iterator[Layer]:
+        """Pieces of the packed weight, each for what it projects."""
+        is_packed = self.inputs[1] == self.inputs[2]
+        names = (QUERY, "memory") if is_packed else (QUERY, KEY, VALUE)
+        sources = ["input", "input:1", "input:2"][: len(names)]
+        for name, source in zip(names, sources, strict=True):
+            yield from self._positions_first(f"{name}_positions", source)
+        sizes = (features, 2 * features) if is_packed else (features,) * 3
+        yield Parameter(name="in_proj", shape=(3 * features, features))
+        if self.bias:
+            yield Parameter(name="in_proj_bias", shape=(3 * features,))
+        yield Split(name="weights", split_size=sizes, dim=0, inputs=("in_proj",))
+        if self.bias:
+            yield Split(name="biases", split_size=sizes, dim=0, inputs=("in_proj_bias",))
+        for index, (name, size) in enumerate(zip(names, sizes, strict=True)):
+            given = {"weight": f"weights:{index}"} | ({"bias": f"biases:{index}"} if self.bias else {})
+            source = f"{name}_positions" if self.batch_first else sources[index]
+            yield Linear(name=f"{name}_proj", out_features=size, bias=self.bias, given=given, inputs=(source,))
+        if is_packed:
+            yield from self._heads(QUERY, "query_proj")
+            yield from self._pieces("memory_proj", features, KEY, VALUE)
+            return
+        for name in names:
+            yield from self._heads(name, f"{name}_proj")
+
+    def _positions_first(self, name: str, source: str) -> Iterator[Layer]:
+        if self.batch_first:
+            yield Transpose(name=name, dim0=0, dim1=1, inputs=(source,))
+
+    def _pieces(self, projected: str, features: int, *names: str) -> Iterator[Layer]:
+        """Of one product, side by side."""
+        yield Unflatten(name="pieces", dim=-1, unflattened_size=(len(names), features), inputs=(projected,))
+        yield Permute(name="apart", dims=(2, 0, 1, 3), inputs=("pieces",))
+        yield Contiguous(name="packed", inputs=("apart",))
+        for index, name in enumerate(names):
+            yield Select(name=f"{name}_rows", index=index, dim=0, inputs=("packed",))
+            yield from self._heads(name, f"{name}_rows")
+
+    def _heads(self, name: str, source: str) -> Iterator[Layer]:
+        """(T, B, E) → (B, H, T, E/H)."""
+        yield Unflatten(name=f"{name}_heads", dim=-1, unflattened_size=(self.num_heads, -1), inputs=(source,))
+        yield Permute(name=name, dims=(1, 2, 0, 3), inputs=(f"{name}_heads",))

@@ -16,6 +16,9 @@ TOKENS = "{x: [5, 6]}"
 SEVERAL = [
     MultiHeadAttention(num_heads=3),
     MultiHeadAttention(num_heads=3, batch_first=False),
+    MultiHeadAttention(num_heads=3, inputs=("a", "b", "b")),
+    MultiHeadAttention(num_heads=3, inputs=("a", "b", "c")),
+    MultiHeadAttention(num_heads=3, inputs=("a", "b", "c"), batch_first=False, bias=False),
 ]
 """Of each composite every way in which it is written out."""
 
@@ -63,8 +66,22 @@ def test_it_reads_what_inputs_name_and_a_part_can_be_read():
     )
     found = graph(layers, inputs=TOKENS)
     by_name = {node.name: node for node in found.nodes}
-    assert by_name["attn.positions_first"].inputs[0].producer == "a"
+    assert by_name["attn.positions"].inputs[0].producer == "a"
     assert by_name["relu1"].output_types[0].shape == (5, 1, 27)
+
+
+def test_attending_to_another_it_has_as_many_weights():
+    inputs = "{x: [5, 6], y: [7, 6], z: [7, 6]}"
+    for names in ("[x, y, y]", "[x, y, z]"):
+        found = cost(graph(f"[{{type: multi_head_attention, num_heads: 3, inputs: {names}}}]", inputs=inputs))
+        assert found.parameters == 6 * 18 + 18 + 6 * 6 + 6
+        assert found.macs == 5 * 6 * 6 + 2 * 7 * 6 * 6 + 2 * 5 * 7 * 6 + 5 * 6 * 6
+        assert found.layers[-1].output_shapes == ((1, 5, 6),)
+
+
+def test_one_name_three_times_is_itself():
+    found = graph("[{type: multi_head_attention, num_heads: 3, inputs: [x, x, x]}]", inputs=TOKENS)
+    assert names(found) == names(graph("[{type: multi_head_attention, num_heads: 3}]", inputs=TOKENS))
 
 
 def test_frozen_it_has_no_trainable_weight():
