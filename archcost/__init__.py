@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from archcost.estimates import Estimate, estimate
     from archcost.graph import ModelGraph, build
     from archcost.planning import Fit, fit
-    from archcost.spec import ModelSpec, load, loads
+    from archcost.importers import from_torch
+    from archcost.networks import load
+    from archcost.spec import ModelSpec, loads
 
 __version__ = "0.1.0"
 
@@ -41,6 +43,7 @@ __all__ = [
     "cost",
     "estimate",
     "fit",
+    "from_torch",
     "hardware",
     "layers",
     "load",
@@ -63,7 +66,8 @@ _HOMES = {
     "cost": "archcost.costs",
     "estimate": "archcost.estimates",
     "fit": "archcost.planning",
-    "load": "archcost.spec",
+    "from_torch": "archcost.importers",
+    "load": "archcost.networks",
     "loads": "archcost.spec",
     "timeline": "archcost.costs.timeline",
 }

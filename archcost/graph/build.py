@@ -48,7 +48,8 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
         try:
             wired = layer.sized(lambda port: _output(port, types).shape)
             node = _infer(wired, types, known)
-            _check_given(node, types)
+            if node.given:
+                _check_given(node, types)
             tensors += len(node.output_types)
             if tensors > MOST_TENSORS:
                 raise ShapeError(
@@ -72,7 +73,9 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
 
 
 def _field_at_fault(error: ShapeError, wired: Wired) -> Path:
-    """The first field that a problem names, as in `stride has the wrong length`."""
+    """The first field that a problem names, as in `stride has the wrong length`, or `given.weight`."""
+    if error.problem.startswith("given.") and wired.within is None:
+        return tuple(error.problem.partition(" ")[0].split(".", 1))
     declared = type(wired.within.part.composite if wired.within else wired.layer)
     words = (word for word in re.findall(r"\w+", error.problem) if word not in ("type", "name"))
     field = next((word for word in words if word in declared.model_fields), None)
@@ -95,7 +98,7 @@ def _infer(wired: Wired, types: dict[str, Tensors], known: Known) -> Node:
 
 def _check_given(node: Node, types: dict[str, Tensors]) -> None:
     """A weight that is given is one of the layer's, in the shape and the dtype of the one that it replaces."""
-    if node.given and node.layer.arity.most == 0:
+    if node.layer.arity.most == 0:
         raise ShapeError(
             "given would replace all that this layer is",
             expected="a layer that reads something",
@@ -113,13 +116,12 @@ def _check_given(node: Node, types: dict[str, Tensors]) -> None:
             )
         tensor = _output(port, types, f"given.{name}")
         wanted = TensorType(weights[name].shape, weights[name].dtype or node.input_types[0].dtype)
-        if tensor != wanted:
-            differs = "dtype" if tensor.shape == wanted.shape else "shape"
-            raise ShapeError(
-                f"given.{name} has another {differs}",
-                expected=wanted.dtype if differs == "dtype" else format_shape(wanted.shape),
-                found=f"{tensor} ({port})",
-            )
+        if tensor.shape != wanted.shape:
+            expected = format_shape(wanted.shape)
+            raise ShapeError(f"given.{name} has another shape", expected=expected, found=f"{tensor} ({port})")
+        if tensor.dtype != wanted.dtype:
+            found = f"{tensor.dtype} ({port})"
+            raise ShapeError(f"given.{name} has another dtype", expected=wanted.dtype, found=found)
 
 
 def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Unpack
 
 from archcost.errors import Details, SpecError, nearest, shorten
 from archcost.graph.expand import Alias, Part, Placed, Scope, expand
-from archcost.graph.model_graph import Port, SharedWeight
+from archcost.graph.model_graph import NO_PORTS, Port, SharedWeight
 from archcost.layers import Composite, Layer, WeightedLayer
 from archcost.layouts import Shape
 from archcost.plain import Path
@@ -53,7 +53,7 @@ class Wired(NamedTuple):
     @property
     def reads(self) -> tuple[Port, ...]:
         """All that it works on: its inputs, then the weights that are given."""
-        return (*self.inputs, *self.given.values())
+        return (*self.inputs, *self.given.values()) if self.given else self.inputs
 
     @property
     def holds(self) -> tuple[Port, ...]:
@@ -107,7 +107,7 @@ def _wire(spec: ModelSpec) -> Wiring:
         trainable = step.scope.trainable and (not isinstance(step.layer, WeightedLayer) or step.layer.trainable)
         shared = names.shared(step, step.layer.shared_weight) if step.layer.shared_weight else None
         within = Membership(step.part, names.look_up(f"{step.scope.prefix}.input:*", step)) if step.part else None
-        given = names.given(step)
+        given = names.given(step) if _given(step) else NO_PORTS
         wired.append(Wired(step.name, step.layer, inputs, trainable, shared, step.path, given, within))
         names.known[step.name] = ()
         previous = Port(step.name)
@@ -257,7 +257,8 @@ def _way(steps: Sequence[Placed | Alias], start: Placed | Alias, end: Placed | A
     graph: nx.DiGraph[str] = nx.DiGraph()
     previous: str | None = None
     for step in steps:
-        before = [previous] if previous and not step.reads else []
+        reads_previous = not step.reads and (isinstance(step, Alias) or step.layer.arity.least > 0)
+        before = [previous] if previous and reads_previous else []
         written = [read.partition(":")[0] for read in (*step.reads, *_given(step).values())]
         reads = [next((s.full(name) for s in step.scope.outwards() if s.full(name) in names), name) for name in written]
         graph.add_edges_from((read, step.name) for read in (*reads, *before))

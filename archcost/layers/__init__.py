@@ -54,7 +54,7 @@ from archcost.layers.elementwise import (
     Sqrt,
 )
 from archcost.layers.embedding import Embedding
-from archcost.layers.indexing import Gather, GridSample, IndexSelect, TopK
+from archcost.layers.indexing import Gather, GridSample, Index, IndexSelect, TopK
 from archcost.layers.linear import Linear
 from archcost.layers.local_response_norm import LocalResponseNorm
 from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
@@ -164,7 +164,7 @@ Pairing = (
     | LogicalNot
 )
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
-Picking = TopK | Gather | IndexSelect | GridSample
+Picking = TopK | Gather | IndexSelect | Index | GridSample
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
@@ -281,6 +281,7 @@ __all__ = [
     "Hardswish",
     "Hardtanh",
     "Identity",
+    "Index",
     "IndexSelect",
     "InstanceNorm2d",
     "L1Penalty",

@@ -221,6 +221,7 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "topk": nothing,
     "gather": nothing,
     "index_select": nothing,
+    "index": nothing,
     "grid_sample": grid_sample,
     "unfold": nothing,
     "fold": nothing,

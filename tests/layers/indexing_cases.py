@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.layers import Gather, GridSample, IndexSelect, TopK
+from archcost.layers import Gather, GridSample, Index, IndexSelect, TopK
 from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
@@ -56,6 +56,41 @@ ROWS: tuple[Row, ...] = (
         IndexSelect(dim=0),
         inputs=(indices(5, 3), indices(7)),
         outputs=((7, 3),),
+    ),
+    Row(
+        Index(dims=(1,)),
+        inputs=(IMAGES, indices(2, 11)),
+        outputs=((2, 2, 11, 5, 7),),
+        backward_input=1540,  # 2*2*11*5*7: an addition a value picked
+    ),
+    Row(
+        Index(dims=(0, 2)),  # not side by side, so what is picked comes in front
+        inputs=(IMAGES, indices(2, 1), indices(2, 11)),
+        outputs=((2, 11, 3, 7),),
+        backward_input=462,  # 2*11*3*7
+    ),
+    Row(
+        Index(dims=(-1, 2)),
+        inputs=(IMAGES, indices(2, 1, 13), indices(2, 11, 1)),
+        outputs=((2, 3, 2, 11, 13),),
+        backward_input=1716,  # 2*3*2*11*13
+    ),
+    Row(
+        Index(dims=(0, 1)),
+        inputs=((2, 3, 5), indices(2), indices(2)),
+        outputs=((2, 5),),
+        backward_input=10,  # 2*5
+    ),
+    Row(
+        Index(dims=(1,)),
+        inputs=(IMAGES, indices()),
+        outputs=((2, 5, 7),),
+        backward_input=70,  # 2*5*7
+    ),
+    Row(
+        Index(dims=(1, 3)),
+        inputs=(indices(2, 3, 5, 7), indices(11), indices()),
+        outputs=((11, 2, 5),),
     ),
     Row(
         GridSample(),

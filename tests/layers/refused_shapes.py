@@ -14,6 +14,7 @@ from archcost.layers import (
     Fold,
     Gather,
     GridSample,
+    Index,
     IndexSelect,
     LogicalAnd,
     Lt,
@@ -195,6 +196,25 @@ PICKING: list[Refusal] = [
     (IndexSelect(dim=1), ((2, 3), (2,)), "the second input must be indices", "int64", "2", None),
     (IndexSelect(dim=1), ((2, 3), ints(2, 1)), "needs 1 axes", "a list of positions", "2×1 int64", None),
     (IndexSelect(dim=2), ((2, 3), ints(5)), "dim is out of range", "an axis from -2 to 1", "2", None),
+    (Index(dims=(0, 1)), ((2, 3), ints(2), (2,)), "index 2 must be indices", "int64", "2", None),
+    (Index(dims=(0, 1)), ((2, 3), ints(2)), "dims has the wrong length", "1, an axis for each index", "[0, 1]", None),
+    (Index(dims=(2,)), ((2, 3), ints(2)), "dims is out of range", "an axis from -2 to 1", "2", None),
+    (
+        Index(dims=(1, -1)),
+        ((2, 3), ints(2), ints(2)),
+        "dims must name axes once each",
+        "different axes",
+        "[1, -1]",
+        None,
+    ),
+    (
+        Index(dims=(0, 1)),
+        ((2, 3), ints(5), ints(7)),
+        "inputs do not go together",
+        "equal shapes, or 1 where they differ",
+        "5 int64 and 7 int64",
+        None,
+    ),
     (GridSample(), ((2, 3, 5), (2, 5, 7, 2)), "needs 4 axes", IMAGE_LIST, "2×3×5", None),
     *(
         (GridSample(), (IMAGE, grid), GRID, "(2, height, width, 2) float32", str(grid), None)

@@ -124,7 +124,7 @@ def made(worked: Worked) -> int:
     return sum({given.key: given.nbytes for given in worked.given.values() if given.arrived is None}.values())
 
 
-PUT_BACK = {"max", "min", "topk", "gather", "index_select"}
+PUT_BACK = {"max", "min", "topk", "gather", "index_select", "index"}
 """Their gradients are put into zeros: in place, or while a mode is on into a copy (FunctionsManual.cpp)."""
 
 PRODUCTS = (MatMul, Bmm, Einsum, ScaledDotProductAttention)
