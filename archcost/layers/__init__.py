@@ -1,4 +1,7 @@
-"""The closed set of layers: `LAYERS` maps each `type` to its class. The table of contents of the library."""
+"""The closed set of layers: `LAYERS` maps each `type` to its class. The table of contents of the library.
+
+`COMPOSITES` are the types that stand for several layers.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,9 @@ from archcost.layers.activation import (
     Tanh,
 )
 from archcost.layers.attention import ScaledDotProductAttention
-from archcost.layers.base import Layer, Weight, WeightedLayer
+from archcost.layers.base import Composite, Declared, Layer, Weight, WeightedLayer
 from archcost.layers.combining import Add, Concat, Mul
+from archcost.layers.composites import MultiHeadAttention
 from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from archcost.layers.copies import Cast, Clone, Contiguous
 from archcost.layers.einsum import Einsum
@@ -313,8 +317,14 @@ for _class in get_args(get_args(AnyLayer)[0]):
     _field: Any = _class.model_fields["type"]
     LAYERS[_field.default] = _class
 
+COMPOSITES: dict[str, type[Composite]] = {"multi_head_attention": MultiHeadAttention}
+
+TYPES: dict[str, type[Declared]] = {**LAYERS, **COMPOSITES}
+"""All that a spec can name."""
+
 __all__ = [
     "CELU",
+    "COMPOSITES",
     "ELU",
     "GELU",
     "GLU",
@@ -324,6 +334,7 @@ __all__ = [
     "MSE",
     "RNN",
     "SELU",
+    "TYPES",
     "AMax",
     "AMin",
     "Abs",
@@ -363,6 +374,7 @@ __all__ = [
     "Chunk",
     "Clamp",
     "Clone",
+    "Composite",
     "Concat",
     "Constant",
     "Contiguous",
@@ -376,6 +388,7 @@ __all__ = [
     "Cosh",
     "CrossEntropy",
     "Cumsum",
+    "Declared",
     "Detach",
     "Div",
     "Dropout",
@@ -450,6 +463,7 @@ __all__ = [
     "Mish",
     "Mul",
     "NanToNum",
+    "MultiHeadAttention",
     "Ne",
     "Neg",
     "Norm",

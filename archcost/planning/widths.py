@@ -146,7 +146,8 @@ def _require_scalable(
             found="layers that make the network's outputs only",
         )
     for wired in layers:
-        if _names_sizes(wired.layer) and any(port.producer in scaling.carried for port in wired.inputs):
+        names_sizes = _names_sizes(wired.layer) and wired.within is None
+        if names_sizes and any(port.producer in scaling.carried for port in wired.inputs):
             raise ArchcostError(
                 f"the width of {spec.name} cannot vary: {wired.layer.type} names sizes of its own",
                 expected="none after a layer that is scaled",
