@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from archcost.exporters import to_onnx
     from archcost.graph import ModelGraph, build
     from archcost.planning import Fit, fit
-    from archcost.spec import ModelSpec, load, loads
+    from archcost.importers import from_onnx, from_torch
+    from archcost.networks import load
+    from archcost.spec import ModelSpec, loads
 
 __version__ = "0.1.0"
 
@@ -42,6 +44,8 @@ __all__ = [
     "cost",
     "estimate",
     "fit",
+    "from_onnx",
+    "from_torch",
     "hardware",
     "layers",
     "load",
@@ -65,7 +69,9 @@ _HOMES = {
     "cost": "archcost.costs",
     "estimate": "archcost.estimates",
     "fit": "archcost.planning",
-    "load": "archcost.spec",
+    "from_onnx": "archcost.importers",
+    "from_torch": "archcost.importers",
+    "load": "archcost.networks",
     "loads": "archcost.spec",
     "timeline": "archcost.costs.timeline",
     "to_onnx": "archcost.exporters",

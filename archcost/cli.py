@@ -89,7 +89,8 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(
         prog="archcost",
         description="What does this neural network cost? Weights, operations and receptive fields, layer by layer.",
-        epilog="NETWORK is the name of a shipped network, or the path of a .yaml, .yml or .json file.",
+        epilog="NETWORK is the name of a shipped network, the path of a .yaml, .json or .onnx file, or module:callable, "
+        "your own Python that makes a torch module (with --args and --input).",
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"archcost {__version__}")
@@ -168,6 +169,10 @@ def parser() -> argparse.ArgumentParser:
     checking = command("check", check, "compare networks with the tables of archcost lock")
     checking.add_argument("file", metavar="FILE")
 
+    importing = command("import", import_network, "write any NETWORK as a spec that loads again")
+    importing.add_argument("network", metavar="NETWORK")
+    add_run(importing)
+
     _add_hardware(commands)
 
     exporting = command("export", export, "an ONNX file of the network: its shapes, and weights without values")
@@ -194,23 +199,26 @@ def _add_hardware(commands: Commands) -> None:
 
 
 def _spec(network: str, options: argparse.Namespace) -> ModelSpec:
-    from archcost.spec import load
+    from archcost.networks import load
 
-    spec = load(network)
+    spec = load(network, options.settings, options.inputs, options.args)
     loss = getattr(options, "loss", None)
-    if not options.settings and not options.inputs and loss is None:
+    if loss is None:
         return spec
-    from archcost.spec.overrides import override, set_loss
+    from archcost.spec.overrides import set_loss
 
-    spec = override(spec, options.settings, options.inputs)
-    return spec if loss is None else set_loss(spec, loss)
+    return set_loss(spec, loss)
 
 
 def _cost(network: str, options: argparse.Namespace) -> ModelCost:
     from archcost.costs import cost
     from archcost.graph import build
 
-    found = cost(build(_spec(network, options), options.batch or 1))
+    return _known(cost(build(_spec(network, options), options.batch or 1)), options)
+
+
+def _known(found: ModelCost, options: argparse.Namespace) -> ModelCost:
+    """Under --strict nothing may be unknown."""
     if options.strict and found.unknown:
         layers = f"{len(found.unknown):,} layer" + "s" * (len(found.unknown) > 1)
         problem = f"{found.network}: the operations of {layers} are not known"
@@ -338,6 +346,19 @@ def export(options: argparse.Namespace) -> tuple[bytes, int]:
     from archcost.exporters import onnx_bytes
 
     return onnx_bytes(_spec(options.network, options), options.batch), 0
+
+
+def import_network(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.costs import cost
+    from archcost.graph import build
+
+    spec = _spec(options.network, options)
+    _known(cost(build(spec, options.batch)), options)  # what cannot be built is not written
+    if not (options.output or "").endswith(".json"):
+        return spec.to_yaml(), 0
+    import json
+
+    return json.dumps(spec.to_dict(), indent=2, ensure_ascii=False) + "\n", 0
 
 
 def list_hardware(options: argparse.Namespace) -> tuple[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
+from traceback import extract_tb
 from typing import Self, TypedDict
 
 
@@ -108,3 +109,16 @@ def shorten(value: object, width: int = 60) -> str:
         return f"{value[:width]!r}… ({len(value):,} characters)"
     text = repr(value)
     return text if len(text) <= width else text[:width] + "…"
+
+
+def first_line(error: Exception) -> str:
+    return shorten(str(error).strip().partition("\n")[0] or type(error).__name__, 300)
+
+
+def line_of(error: Exception) -> Place | None:
+    """The last line on the way to a mistake that is the user's own, neither torch's nor archcost's."""
+    frames = extract_tb(error.__traceback__)
+    own = [
+        frame for frame in frames if not any(part in frame.filename for part in ("/torch/", "/archcost/", "<frozen"))
+    ]
+    return Place(own[-1].filename, own[-1].lineno or 1, 1) if own else None

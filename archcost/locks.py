@@ -18,9 +18,8 @@ from archcost.comparison import LayerFacts, LayerRow, align
 from archcost.costs import ModelCost, cost
 from archcost.errors import ArchcostError, Place, SpecError, shorten
 from archcost.graph import build
+from archcost.networks import load
 from archcost.reading import SUFFIXES, read_text
-from archcost.spec import load
-from archcost.spec.overrides import override
 from archcost.tensors import format_shape
 from archcost.units import count, lower_bound
 
@@ -53,7 +52,7 @@ class Recipe:
 
     @property
     def is_file(self) -> bool:
-        return self.kind == "network" and self.network.endswith(SUFFIXES)
+        return self.kind == "network" and self.network.endswith((*SUFFIXES, ".onnx"))
 
     def cost(self, folder: Path) -> ModelCost:
         """The network as it is now; a path is meant from `folder` on."""
@@ -62,7 +61,7 @@ class Recipe:
                 f"{self.network} is declared in Python", expected="the test that declares it", hint="run that test"
             )
         network = str(folder / self.network) if self.is_file else self.network
-        return cost(build(override(load(network), self.settings, self.inputs), self.batch))
+        return cost(build(load(network, self.settings, self.inputs), self.batch))
 
     def seen_from(self, folder: Path) -> Recipe:
         """The same with its path, which is meant from the current folder, rewritten to be meant from `folder`."""

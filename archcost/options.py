@@ -85,6 +85,12 @@ def add_run(added: argparse.ArgumentParser, any_batch: bool = False) -> None:
         metavar="SHAPE",
         help="shape of one sample, 3x384x384 or 3x384x384:float16, once per input or as NAME=SHAPE",
     )
+    added.add_argument(
+        "--args",
+        type=json_value,
+        metavar="JSON",
+        help="what a module:callable is called with: '{\"num_classes\": 10}', or a list",
+    )
     added.add_argument("--strict", action="store_true", help="fail when any number is unknown")
 
 
@@ -137,6 +143,15 @@ def changed_settings(run: Run) -> list[str]:
     default = type(run)()
     fields = [field for field in run.__dataclass_fields__ if getattr(run, field) != getattr(default, field)]
     return [f"--{field.replace('_', '-')}" for field in fields]
+
+
+def json_value(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r} is no JSON") from None
 
 
 def batch(text: str) -> int:

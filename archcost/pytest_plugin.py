@@ -83,12 +83,10 @@ def _hold(
     from archcost.costs import cost
     from archcost.graph import build
     from archcost.locks import changes, find, put, read, section
-    from archcost.spec.overrides import override
 
     spec, recipe = _load(network, recipe, folder)
     path = folder / (lock or Path(FOLDER, f"{spec.name}.lock"))
-    altered = override(spec, recipe.settings, recipe.inputs)
-    now = section(recipe.seen_from(path.parent), cost(build(altered, recipe.batch)))
+    now = section(recipe.seen_from(path.parent), cost(build(spec, recipe.batch)))
     if update:
         put(now, path)
         return None
@@ -102,10 +100,13 @@ def _hold(
 
 
 def _load(network: str | Path | ModelSpec, recipe: Recipe, folder: Path) -> tuple[ModelSpec, Recipe]:
-    from archcost.spec import ModelSpec, load
+    from archcost.networks import load
+    from archcost.spec import ModelSpec
+    from archcost.spec.overrides import override
 
     if isinstance(network, ModelSpec):
-        return network, replace(recipe, network=network.name, kind="spec")
+        altered = override(network, recipe.settings, recipe.inputs)
+        return altered, replace(recipe, network=network.name, kind="spec")
     beside = folder / network
     found = str(beside if beside.is_file() else network)
-    return load(found), replace(recipe, network=found)
+    return load(found, recipe.settings, recipe.inputs), replace(recipe, network=found)

@@ -37,30 +37,34 @@ ALLOWED: dict[str, set[str]] = {
     "hardware": BASE | {"work", "presentable"},
     "estimates": BASE | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "presentable"},
     "planning": BASE | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "estimates", "presentable"},
-    "locks": BASE | {"work", "layers", "spec", "graph", "costs", "comparison", "presentable"},
+    "locks": BASE | {"work", "layers", "spec", "graph", "costs", "comparison", "presentable", "networks"},
     "report": BASE
     | {"work", "layers", "spec", "graph", "costs", "comparison", "hardware", "locks", "presentable"}
     | {"estimates", "planning"},
     "exporters": BASE | {"layers", "spec", "graph", "__version__"},
-    "pytest_plugin": BASE | {"spec", "graph", "costs", "locks"},
+    "importers": BASE | {"layers", "spec", "graph"},
+    "networks": BASE | {"spec", "importers"},
+    "pytest_plugin": BASE | {"spec", "graph", "costs", "locks", "networks"},
     # The witness: no layer rule, only schemas, wiring and the finished numbers to compare.
     "pytorch": BASE | {"keeping", "layers", "spec", "graph", "costs", "hardware", "estimates", "presentable"},
     "options": BASE | {"costs"},
     "cli": BASE
     | {"options", "spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch", "__version__"}
-    | {"estimates", "planning", "exporters"},
+    | {"estimates", "planning", "exporters", "networks"},
     "__main__": {"cli"},
     "__init__": BASE
     | {"layers", "spec", "graph", "costs", "hardware", "estimates", "planning", "pytorch"}
-    | {"exporters"},
+    | {"importers", "exporters", "networks"},
 }
 
 OWNERS = {
     "networkx": {"graph"},
     "tabulate": {"report"},
-    "torch": {"pytorch"},
+    "torch": {"pytorch", "importers"},
     "fvcore": {"pytorch"},
-    "onnx": {"exporters"},
+    "onnx": {"importers", "exporters"},
+    "google": {"importers"},
+    "numpy": {"importers"},
 }
 
 

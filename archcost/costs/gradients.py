@@ -48,7 +48,8 @@ def gradients_required(graph: ModelGraph) -> dict[str, Needs]:
             ]
         )
         weights = _trained_weights(node, trainable) if node.facts.weights else ()
-        weights += tuple([name for name, port in _given_parameters(node).items() if port.producer in requires])
+        if node.given:
+            weights += tuple([name for name, port in _given_parameters(node).items() if port.producer in requires])
         if inputs or weights:
             requires.add(node.name)
         needs[node.name] = Needs(inputs, weights)
@@ -63,8 +64,6 @@ def _trained_weights(node: Node, trainable: Mapping[str, bool]) -> tuple[str, ..
 
 def _given_parameters(node: Node) -> Mapping[str, Port]:
     """The weights that are given and get a gradient, where one is needed: buffers get none."""
-    if not node.given:
-        return node.given
     parameters = [weight.name for weight in node.weights if not weight.is_buffer and weight.name in node.given]
     return {name: node.given[name] for name in parameters}
 
@@ -80,5 +79,6 @@ def _reached(graph: ModelGraph) -> set[str]:
             for index, (port, tensor) in enumerate(zip(node.inputs, node.input_types, strict=True)):
                 if tensor.is_floating and index not in node.layer.untouched:
                     reached.add(port.producer)
-            reached.update(port.producer for port in _given_parameters(node).values())
+            if node.given:
+                reached.update(port.producer for port in _given_parameters(node).values())
     return reached

@@ -179,12 +179,12 @@ def cost(graph: ModelGraph) -> ModelCost:
     """Cost of every layer in training mode. Raises SpecError when a published figure of the spec disagrees."""
     needs = gradients_needed(graph)
     fields = receptive_fields(graph)
-    known: dict[tuple[int, Needs, bool, bool, frozenset[str]], Amounts] = {}
+    known: dict[tuple[int, Needs, bool, bool, tuple[str, ...]], Amounts] = {}
     layers: list[LayerCost] = []
     for node in graph.nodes:
         need = needs[node.name]
         # Equal layers on equal inputs cost the same, so each is worked out once.
-        key = (id(node.facts), need, node.trainable, node.shared is None, frozenset(node.given))
+        key = (id(node.facts), need, node.trainable, node.shared is None, tuple(node.given))
         if key not in known:
             known[key] = _amounts(node, need)
         layers.append(LayerCost(known[key], node, need, fields[node.name]))

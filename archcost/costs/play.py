@@ -238,16 +238,18 @@ class Player:
         return first is not None
 
     def _stays(self, give: Give, gradient: Arrived) -> int:
-        """A parameter's gradient: what arrived, or a copy where others have it too (accumulate_grad.h); a view is taken
-        as it is, with all that it is a view of.
+        """A parameter's gradient: what arrived, or a copy where others have it too or its values are spread out from
+        fewer (accumulate_grad.h); another view is taken as it is, with all that it is a view of.
         """
         storage = gradient.storage
-        if not isinstance(give.gradient, Handed):
+        if not isinstance(give.gradient, Handed) or give.place in self.gradients:  # which it is added to
             return storage
-        held = self._gradient(give, self.tape.storages[storage].tensor)
-        if gradient.whole and self.tape.refs[storage] > 1:
+        arrived = self.tape.storages[storage].tensor
+        held = self._gradient(give, give.like if arrived.numel < give.like.numel else arrived)
+        if held.tensor != arrived or (gradient.whole and self.tape.refs[storage] > 1):
+            copy = self.tape.new(held)
             self.tape.release(storage)
-            return self.tape.new(held)
+            return copy
         self.tape.storages[storage] = held
         return storage
 

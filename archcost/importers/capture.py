@@ -8,6 +8,7 @@ operator of C++ is run under a dispatch mode that sees the operators beneath. Wh
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from types import FunctionType
@@ -15,13 +16,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from archcost.importers.calls import COMPOSITES, LEAVES
 from archcost.importers.calls.drawn import Leaf
 from archcost.importers.calls.weighted import MEANT
-from archcost.importers.record import Record
+from archcost.importers.record import Record, storage_of
 
 SILENT = frozenset(
     ["get:shape", "get:dtype", "get:requires_grad", "get:grad_fn", "get:grad", "get:is_leaf", "get:ndim", "get:_base"]
@@ -55,6 +57,9 @@ VALUELESS = frozenset(
 """Tensors that take a shape from another, and no values."""
 
 INPLACE_OPERATORS = {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "div", "idiv": "div", "ipow": "pow"}
+SETTERS = frozenset(["copy_", "zero_", "fill_", "normal_", "uniform_", "bernoulli_", "index_put_", "masked_scatter_"])
+"""Values that are overwritten, whatever they were."""
+
 MOVES = frozenset(["to", "cpu", "cuda"])
 LARGEST_REAL = 2**22
 """Constants, and what is computed of integers, have values up to so many, since a module may look at them."""
@@ -84,19 +89,48 @@ class Capture(TorchFunctionMode):
         live = any(self.record.find(tensor) is not None for tensor in tensors_in((args, kwargs)))
         if name in FACTORIES:
             return args[0] if live else _make(func, args, kwargs)
+        if name == "setitem":
+            return self._set(*args)
         if name in MOVES:
             args, kwargs = _without_device(args, kwargs)
         if name in COMPOSITES and live:
             with self:
                 return COMPOSITES[name](*args, **kwargs)
-        given = list(tensors_in((args, kwargs)))
+        given, named = list(tensors_in((args, kwargs))), args
         if any(tensor.is_meta for tensor in given):
             args, kwargs = self._mapped(args), self._mapped(kwargs)
         elif live and sum(tensor.numel() for tensor in given) > SMALL and self._grows(func, args, kwargs):
             args, kwargs = self._mapped(args, scalars=True), self._mapped(kwargs, scalars=True)
         if not live:
             return func(*args, **kwargs)
-        return self._call(name, func, args, kwargs)
+        result = self._call(name, func, args, kwargs)
+        if name.endswith("_") and named[0] is not args[0]:
+            self._replace(named[0], args[0])
+        return result
+
+    def _replace(self, constant: Tensor, changed: Tensor) -> None:
+        """A constant that had values holds some of the network's from now on."""
+        ref = self.record.find(changed)
+        if ref is not None:
+            self.record.know(constant, ref)
+            self.twins[id(constant)] = changed
+
+    def _set(self, target: Tensor, index: Any, value: Any) -> None:
+        """`target[index] = value`."""
+        read = [value] if isinstance(value, Tensor) else []
+        picked = list(tensors_in([index]))
+        named = target
+        if any(tensor.is_meta for tensor in (target, *read, *picked)):
+            index, value, target = self._mapped(index), self._mapped(value), self._mapped(target, scalars=True)
+        live = any(self.record.find(tensor) is not None for tensor in (target, named, *read, *picked))
+        whole = self.record.whole_of(target) if live else target
+        torch.Tensor.__setitem__(target, index, value)
+        self.twins.pop(id(target), None)
+        if live:
+            detached = without_gradient()
+            self.record.overwrite(target, whole, [*tensors_in([value]), *tensors_in([index])], detached)
+        if named is not target:
+            self._replace(named, target)
 
     def _call(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
         base, inplace = _base(name)
@@ -104,10 +138,16 @@ class Capture(TorchFunctionMode):
             return func(*args, **kwargs)
         if inplace or name.endswith("_"):
             self.twins.pop(id(args[0]), None)
+        if name in SETTERS:
+            whole = self.record.whole_of(args[0])
+            result = func(*args, **kwargs)
+            self.record.overwrite(args[0], whole, list(tensors_in((args[1:], kwargs))), without_gradient())
+            return result
         leaf = LEAVES.get(base)
         if leaf is not None:
+            call = Call(args, kwargs, inplace or bool(kwargs.get("inplace")), self.record)
             result = func(*args, **kwargs)
-            if write(self.record, leaf, result, args, kwargs, inplace):
+            if call.write(leaf, result):
                 return result
         if is_composed(func):
             with self:
@@ -143,20 +183,38 @@ class Capture(TorchFunctionMode):
         return self.twins[id(tensor)]
 
 
-def write(record: Record, leaf: Leaf, result: Any, args: Any, kwargs: Any, inplace: bool, places: bool = False) -> bool:
-    """Whether what a call returned is on the record: as a layer, or because nothing was done."""
-    results = tuple(tensors_in(result))
-    if not results:
+class Call:
+    """One call, before it runs: what it is given, and what it changes if it works in place."""
+
+    def __init__(self, args: Any, kwargs: Any, inplace: bool, record: Record) -> None:
+        self.args = args
+        self.kwargs = kwargs
+        self.inplace = inplace
+        self.record = record
+        self.whole = record.whole_of(args[0]) if inplace else None
+
+    def write(self, leaf: Leaf, result: Any, places: bool = False) -> bool:
+        """Whether what the call returned is on the record: as a layer, or because nothing was done."""
+        results = tuple(tensors_in(result))
+        if not any(made.numel() for made in results):
+            return True  # no tensor, or an empty one
+        if not self.inplace and all(any(made is given for given in tensors_in(self.args)) for made in results):
+            return True  # torch had nothing to do, and returned what it was given
+        on_view = self.whole is not None and self.whole is not self.args[0]
+        told = {"inplace": True} if self.inplace and leaf.takes_inplace and not on_view else {}
+        named = {key: value for key, value in self.kwargs.items() if key != "inplace"}
+        try:
+            drawn = leaf.rule(result, *self.args, **named, **told)
+        except TypeError:  # arguments that the rule does not know
+            return False
+        detached = without_gradient()
+        if drawn is None or not self.record.write(drawn, results, detached, places):
+            return False
+        if on_view and self.whole is not None:  # the result, written over that part of what it is a view of
+            self.record.overwrite(results[0], self.whole, results, detached)
+        elif self.inplace:
+            self.record.overwritten[storage_of(results[0])] = len(self.record.entries)
         return True
-    inplace = inplace or bool(kwargs.get("inplace"))
-    if not inplace and all(any(made is given for given in tensors_in(args)) for made in results):
-        return True  # torch had nothing to do, and returned what it was given
-    told = {"inplace": True} if inplace and leaf.takes_inplace else {}
-    try:
-        drawn = leaf.rule(result, *args, **{**kwargs, **told})
-    except TypeError:  # arguments that the rule does not know
-        return False
-    return drawn is not None and record.write(drawn, results, not torch.is_grad_enabled(), places)
 
 
 class Beneath(TorchDispatchMode):
@@ -175,13 +233,19 @@ class Beneath(TorchDispatchMode):
         if name in COMPOSITES and namespace == "aten" and live:
             with self:
                 return COMPOSITES[name](*args, **kwargs)
+        base, inplace = _base(name)
+        call = Call(args, kwargs, live and (inplace or name in SETTERS), self.record)
         result = func(*args, **kwargs)
         results = tuple(tensors_in(result))
         if not live or not results or name in VALUELESS:
             return result
-        base, inplace = _base(name)
+        if namespace == "aten" and name in SETTERS:
+            assert call.whole is not None
+            parts = list(tensors_in((args[1:], kwargs)))
+            self.record.overwrite(args[0], call.whole, parts, without_gradient())
+            return result
         leaf = LEAVES.get(f"{namespace}::{base}") or (LEAVES.get(base) if namespace == "aten" else None)
-        if leaf is None or not write(self.record, leaf, result, args, kwargs, inplace, places=True):
+        if leaf is None or not call.write(leaf, result, places=True):
             self.record.opaque(full, reads, results, places=True)
         return result
 
@@ -233,6 +297,21 @@ def unchecked(func: FunctionType) -> Callable[..., Any]:
     )
     copy.__kwdefaults__ = func.__kwdefaults__
     return copy
+
+
+def without_gradient() -> bool:
+    """Whether autograd looks away. In the forward of an autograd.Function it does, but its backward will come: that is
+    taken to cost what autograd's own would.
+    """
+    if torch.is_grad_enabled():
+        return False
+    frame = sys._getframe(1)
+    while frame is not None:
+        first = frame.f_code.co_varnames[:1]
+        if frame.f_code.co_name == "forward" and first and isinstance(frame.f_locals.get(first[0]), FunctionCtx):
+            return False
+        frame = frame.f_back
+    return True
 
 
 def _never(*tensors: Any) -> bool:

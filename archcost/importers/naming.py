@@ -22,6 +22,9 @@ from archcost.tensors import TensorType
 TIED = frozenset(type_ for type_, layer in LAYERS.items() if "weight" in layer.model_fields and type_ != "l1_penalty")
 """Layers that can say `weight: name.weight`."""
 
+RUNNING = ("running_mean", "running_var")
+"""What norms have as buffers; any other weight of a layer is trained."""
+
 
 @dataclass
 class _Uses:
@@ -56,7 +59,9 @@ class _Naming:
             return False
         if len(uses.slots) == 1:
             entry = self.entries[uses.slots[0][0]]
-            return self.weights[path].is_buffer or self.weights[path].trainable == self._trainable(entry)
+            if self.weights[path].is_buffer or uses.slots[0][1] in RUNNING:
+                return self.weights[path].is_buffer and uses.slots[0][1] in RUNNING
+            return self.weights[path].trainable == self._trainable(entry)
         types = {self.entries[index].layer.type for index, _ in uses.slots}
         return {slot for _, slot in uses.slots} == {"weight"} and types <= TIED
 
@@ -163,7 +168,7 @@ class _Names:
 
 def clean(path: str) -> str:
     """Dotted words of letters, digits and _."""
-    return ".".join(re.sub(r"\W", "_", part, flags=re.ASCII) or "_" for part in path.split("."))
+    return ".".join(re.sub(r"\W", "_", part, flags=re.ASCII) for part in path.split(".") if part)
 
 
 def _names(entries: Sequence[Entry], apart: set[str], inputs: Mapping[str, InputSpec]) -> _Names:

@@ -19,6 +19,9 @@ from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
 from archcost.tensors import DTYPE_BYTES, TensorType
 
+PROMOTED = frozenset(["add", "sub", "mul", "div", "maximum", "minimum", "pow", "scale", "rsub"])
+"""Layers of values in pairs, whose operands may have different dtypes in torch."""
+
 
 class ModuleWeight(NamedTuple):
     """A parameter or buffer of the module."""
@@ -45,6 +48,12 @@ class Record:
         self.places: dict[Any, Ref] = {}
         self.required: dict[int, bool] = {}
         self.detached: dict[int, Ref] = {}
+        self.pending: dict[int, list[tuple[Tensor, tuple[Tensor, ...], bool]]] = {}
+        """What was written over part of a tensor, through views of it."""
+        self.since: dict[int, int] = {}
+        """How many entries there were when a tensor was last known."""
+        self.overwritten: dict[int, int] = {}
+        """The same of a storage when something wrote over all of it, by the storage."""
         for name, tensor in inputs.items():
             self.know(tensor, Ref("input", name))
         for path, weight in weights.items():
@@ -54,6 +63,7 @@ class Record:
         if id(tensor) not in self.refs:
             self.held.append(tensor)
         self.refs[id(tensor)] = ref
+        self.since[id(tensor)] = len(self.entries)
 
     def know_place(self, tensor: Tensor, ref: Ref) -> None:
         """Beneath autograd a view may come back as another object; it lies in the same place."""
@@ -75,7 +85,12 @@ class Record:
 
     def reference(self, tensor: Tensor, detached: bool = False) -> Ref:
         """Raises OutOfSightError."""
+        for whole, parts, apart in self.pending.pop(id(tensor), ()):
+            self._overwrite(whole, parts, apart)
         found = self.find(tensor)
+        if found is not None and self.overwritten and self._is_stale(tensor):
+            self.opaque("a view of what was overwritten", (), (tensor,))
+            found = self.refs[id(tensor)]
         if found is None:
             if tensor.requires_grad:
                 raise OutOfSightError(
@@ -90,6 +105,36 @@ class Record:
                 self.detached[id(tensor)] = self._add(LAYERS["detach"](type="detach"), (found,), {})
             return self.detached[id(tensor)]
         return found
+
+    def _is_stale(self, tensor: Tensor) -> bool:
+        """Whether it is a view, and something wrote over the whole of what it is a view of."""
+        written = self.overwritten.get(storage_of(tensor), 0) if tensor._is_view() else 0
+        return written > self.since[id(tensor)]
+
+    def whole_of(self, target: Tensor) -> Tensor:
+        """What an operation in place on `target` changes, asked before it runs: the tensor that it is a view of.
+
+        Not where that is a tensor within an operator, which nobody else has a hand on.
+        """
+        base = target._base
+        whole = target if base is None or (base.requires_grad and self.find(base) is None) else base
+        for tensor in (whole, target):
+            self.reference(tensor)  # a constant, as long as it is one
+        return whole
+
+    def overwrite(self, target: Tensor, whole: Tensor, parts: Sequence[Tensor], detached: bool = False) -> None:
+        """`whole`, which `target` is or is a view of, has a part with other values: those of the first of `parts`, or
+        a number. Other parts are indices. Through a view, that is noted, and done when somebody reads the whole again.
+        """
+        if whole is not target:
+            self.pending.setdefault(id(whole), []).append((whole, tuple(parts), detached))
+            return
+        self._overwrite(whole, parts, detached)
+        self.overwritten[storage_of(whole)] = len(self.entries)
+
+    def _overwrite(self, whole: Tensor, parts: Sequence[Tensor], detached: bool) -> None:
+        if not self.write(Drawn("write", (whole, *parts)), (whole,), detached):
+            self.opaque("aten::copy_", (whole, *parts), (whole,))
 
     def _constant(self, tensor: Tensor) -> Ref:
         kind = type_of(tensor)
@@ -106,10 +151,18 @@ class Record:
 
     def write(self, drawn: Drawn, results: Sequence[Tensor], detached: bool = False, places: bool = False) -> bool:
         """Add a layer for a call that returned these tensors. False where the layer's own rules say something else."""
-        layer = self._agreed(drawn, results)
+        layer = self._agreed(drawn, results, drawn.inputs)
+        dtype = type_of(results[0]).dtype
+        mixed = layer is None and drawn.type in PROMOTED
+        if mixed:  # torch works on copies in the result's dtype
+            layer = self._agreed(drawn, results, [tensor.to(results[0].dtype) for tensor in drawn.inputs])
         if layer is None:
             return False
         reads = [self.reference(tensor, detached) for tensor in drawn.inputs]
+        if mixed:
+            cast = LAYERS["cast"].model_validate({"type": "cast", "dtype": dtype})
+            differs = [type_of(tensor).dtype != dtype for tensor in drawn.inputs]
+            reads = [self._add(cast, (ref,), {}) if wrong else ref for ref, wrong in zip(reads, differs, strict=True)]
         weights = {name: self.reference(tensor) for name, tensor in drawn.weights.items() if tensor is not None}
         made = self._add(layer, (*reads, self.sizing) if drawn.sized else tuple(reads), weights)
         assert isinstance(made.key, int)
@@ -117,10 +170,10 @@ class Record:
             (self.know_place if places else self.know)(tensor, Ref("entry", made.key, output))
         return True
 
-    def _agreed(self, drawn: Drawn, results: Sequence[Tensor]) -> Layer | None:
+    def _agreed(self, drawn: Drawn, results: Sequence[Tensor], inputs: Sequence[Tensor]) -> Layer | None:
         if drawn.type not in LAYERS or mentions_batch(drawn.fields.values()):
             return None
-        types = tuple([type_of(tensor) for tensor in drawn.inputs])
+        types = tuple([type_of(tensor) for tensor in inputs])
         if drawn.sized:
             types = (*types, TensorType((SAMPLES, 1)))
         try:
@@ -136,11 +189,14 @@ class Record:
         return layer if _are_weights(wanted, drawn.weights) else None
 
     def opaque(self, op: str, reads: Iterable[Tensor], results: Sequence[Tensor], places: bool = False) -> None:
-        """An operation without a rule, as it was observed."""
+        """An operation without a rule, as it was observed. Without floats it does no floating-point operation."""
+        reads = list(reads)
         kinds = [type_of(tensor) for tensor in results]
         scaled = [[axis for axis, size in enumerate(kind.shape) if samples_in(size)] for kind in kinds]
+        floats = any(type_of(tensor).is_floating or tensor.is_complex() for tensor in (*reads, *results))
+        type_ = "opaque" if floats else "integers"
         fields = {
-            "type": "opaque",
+            "type": type_,
             "op": op,
             "shapes": [[samples_in(size) or size for size in kind.shape] for kind in kinds],
             "dtypes": [kind.dtype for kind in kinds],
@@ -152,7 +208,11 @@ class Record:
                 expected="shapes with the batch in one axis",
                 found=", ".join(map(str, kinds)),
             )
-        layer = LAYERS["opaque"].model_validate(fields)
+        try:
+            layer = LAYERS[type_].model_validate(fields)
+        except ValidationError as error:
+            found = f"{', '.join(map(str, kinds))}"[:200]
+            raise OutOfSightError(f"{op} has no rule, and what it makes cannot be declared", found=found) from error
         refs = tuple([self.reference(tensor) for tensor in reads])
         made = self._add(layer, (*refs, self.sizing) if any(scaled) else refs, {})
         assert isinstance(made.key, int)
@@ -185,6 +245,9 @@ def type_of(tensor: Tensor) -> TensorType:
     return TensorType(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
 
 
+def storage_of(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
 def place_of(tensor: Tensor) -> Any:
-    storage = tensor.untyped_storage()._cdata
-    return (storage, tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype)
+    return (storage_of(tensor), tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-import traceback
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -18,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from archcost.errors import ArchcostError, shorten
+from archcost.errors import ArchcostError, first_line, line_of, shorten
 from archcost.importers.calls.drawn import SAMPLES
 from archcost.importers.capture import LARGEST_REAL, Capture
 from archcost.importers.naming import clean, spec_of
@@ -26,6 +25,10 @@ from archcost.importers.record import ModuleWeight, Record, type_of
 from archcost.spec import ModelSpec
 from archcost.spec.model import InputSpec
 from archcost.tensors import DTYPE_BYTES
+
+
+class ValuesWantedError(ArchcostError):
+    """Forward looks at a tensor that has no values."""
 
 
 def from_torch(
@@ -181,26 +184,23 @@ VALUES_WANTED = ("meta tensor", "data-dependent", "nonzero", "_local_scalar_dens
 
 def _told(error: Exception, module: str, path: str) -> ArchcostError:
     """What stopped forward, with the module and the line of the user's code."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/torch/" not in frame.filename and "/archcost/" not in frame.filename]
-    line = f"{own[-1].filename}:{own[-1].lineno}: {own[-1].line}" if own else None
-    said = shorten(str(error).strip().partition("\n")[0] or type(error).__name__, 300)
     where = f"{module}.{path}" if path else module
+    said = first_line(error)
     if isinstance(error, ArchcostError):
-        return ArchcostError(error.problem, expected=error.expected, found=error.found, hint=line).at(layer=where)
-    if any(word in str(error) for word in VALUES_WANTED):
-        return ArchcostError(
+        told = ArchcostError(error.problem, expected=error.expected, found=error.found, hint=error.hint)
+    elif any(word in str(error) for word in VALUES_WANTED):
+        told = ValuesWantedError(
             "forward depends on values, and what it costs with them",
             expected="a forward that shapes alone decide",
             found=said,
-            hint=line,
-        ).at(layer=where)
-    return ArchcostError(
-        f"forward fails (run with a batch of {SAMPLES:,})",
-        expected="example inputs that the module takes, batch first",
-        found=f"{type(error).__name__}: {said}",
-        hint=line,
-    ).at(layer=where)
+        )
+    else:
+        told = ArchcostError(
+            f"forward fails (run with a batch of {SAMPLES:,})",
+            expected="example inputs that the module takes, batch first",
+            found=f"{type(error).__name__}: {said}",
+        )
+    return told.at(layer=where, place=line_of(error))
 
 
 def _spelled(name: str) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import INPUT, NO_SCRATCH, Input, Output, Own, Saved, Scratch, Setting
 from archcost.layers.base import Arity, Axis, Flag, Layer, Size, normalize_axis, require_floating, require_rank
+from archcost.layers.combining import broadcast_shape
+from archcost.layouts import Layout, like, strides_of
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Gather as Gathering
@@ -55,9 +60,9 @@ class TopK(Layer):
         return whole_along(self.dim, inputs)
 
 
-def require_indices(indices: TensorType) -> None:
+def require_indices(indices: TensorType, which: str = "the second input") -> None:
     if indices.dtype != "int64":
-        raise ShapeError("the second input must be indices", expected="int64", found=str(indices))
+        raise ShapeError(f"{which} must be indices", expected="int64", found=str(indices))
 
 
 class Gather(Layer):
@@ -122,6 +127,84 @@ class IndexSelect(Layer):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         return whole_along(self.dim, inputs)
+
+
+def axes_of(dims: Sequence[int], rank: int) -> tuple[int, ...]:
+    """Raises ShapeError where an axis is none of so many, or is named twice."""
+    axes = tuple([normalize_axis(axis, rank, "dims") for axis in dims])
+    if len(set(axes)) != len(axes):
+        raise ShapeError("dims must name axes once each", expected="different axes", found=str(list(dims)))
+    return axes
+
+
+def side_by_side(axes: Sequence[int]) -> bool:
+    return max(axes) - min(axes) < len(axes)
+
+
+def replaced(indexed: Sequence[int], axes: Sequence[int], picked: Sequence[int]) -> tuple[int, ...]:
+    """A number for each of `axes`, in which those of `picked` stand for the indexed ones: in their place when they lie
+    side by side, else in front.
+    """
+    first = min(indexed) if side_by_side(indexed) else 0
+    rest = [number for axis, number in enumerate(axes) if axis not in indexed]
+    return (*rest[:first], *picked, *rest[first:])
+
+
+def picked(dims: Sequence[int], source: TensorType, indices: Tensors) -> TensorType:
+    """What is at the positions that the indices, stretched to one shape, list along the axes `dims`."""
+    for number, listed in enumerate(indices, 1):
+        require_indices(listed, f"index {number}")
+    if len(indices) != len(dims):
+        raise ShapeError(
+            "dims has the wrong length", expected=f"{len(indices)}, an axis for each index", found=str(list(dims))
+        )
+    shape = replaced(axes_of(dims, source.rank), source.shape, broadcast_shape(indices))
+    return TensorType(shape, source.dtype)
+
+
+class Index(Layer):
+    """The values at the positions that the other inputs list along the axes `dims`: x[:, i, j] (aten::index).
+
+    There is an index for each of `dims`; they stretch to one shape as in a sum. It stands where those axes were when
+    they lie side by side, else in front.
+    """
+
+    type: Literal["index"] = "index"
+    prefix: ClassVar[str] = "index"
+    gradient_is_put_back: ClassVar[bool] = True
+    arity: ClassVar[Arity] = Arity(2, None)
+    dims: Annotated[tuple[Axis, ...], Field(min_length=1)]
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (picked(self.dims, inputs[0], inputs[1:]),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return tuple(Input(index) for index in range(1, len(inputs)))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Free forward; backward adds each gradient to those at its index."""
+        return (Gathering(outputs[0].numel, 0, {0: 1}, "values picked by index"),)
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        """Torch's iterator runs over the source, which stands still where an index moves, and over the indices
+        (AdvancedIndex in aten/src/ATen/native/TensorAdvancedIndexing.cpp).
+        """
+        source, *indices = inputs
+        axes, zeros, ones = axes_of(self.dims, source.rank), (0,) * source.rank, (1,) * source.rank
+        still = (0,) * (outputs[0].rank - source.rank + len(axes))
+        operands = [(outputs[0].shape, replaced(axes, strides_of(source.shape, setting.layout(0)), still))]
+        for number, listed in enumerate(indices, 1):
+            strides = strides_of(listed.shape, setting.layout(number))
+            operands.append((replaced(axes, ones, listed.shape), replaced(axes, zeros, strides)))
+        return (like(outputs[0].shape, operands),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        """Any position may have been picked, of axes that keep their place."""
+        rank = inputs[0].rank
+        axes = axes_of(self.dims, rank)
+        if outputs[0].rank != rank or not side_by_side(axes):
+            return None
+        return tuple(WHOLE if axis in axes else SAME for axis in range(2, rank))
 
 
 class GridSample(Layer):

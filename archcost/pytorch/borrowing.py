@@ -48,9 +48,10 @@ class Lent:
 def _list_weights(module: nn.Module) -> None:
     """A recurrent layer has its weights in a list besides, which it would bring up to date only at its next call."""
     if isinstance(module, nn.RNNBase):
-        names: list[str] = module._flat_weights_names  # pyright: ignore
-        module._flat_weights = [getattr(module, name) for name in names]
-        module._flat_weight_refs = [None] * len(names)
+        recurrent: Any = module
+        names: list[str] = recurrent._flat_weights_names
+        recurrent._flat_weights = [getattr(module, name) for name in names]
+        recurrent._flat_weight_refs = [None] * len(names)
 
 
 def lend(module: nn.Module, given: Mapping[str, Tensor]) -> nn.Module:

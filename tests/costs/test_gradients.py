@@ -55,6 +55,27 @@ def test_a_frozen_block_freezes_what_is_in_it() -> None:
     assert found == {"x.a": ((), ()), "x.relu": ((), ()), "y.a": ((), BOTH), "y.relu": ((0,), ())}
 
 
+def parameter(name: str, *shape: int, **fields: Any) -> Entry:
+    return {"type": "parameter", "name": name, "shape": shape, **fields}
+
+
+def test_a_weight_that_is_given_is_trained_where_it_comes_from() -> None:
+    fixed, learnt = parameter("fixed", 5, trainable=False), parameter("learnt", 5, 7)
+    bent = {"type": "tanh", "name": "bent"}
+    last = linear("last", 5, inputs=["input"], given={"weight": "bent", "bias": "fixed"}, trainable=False)
+    assert needs(fixed, learnt, bent, last) == {
+        "fixed": ((), ()),
+        "learnt": ((), ("weight",)),
+        "bent": ((0,), ()),
+        "last": ((), ("weight",)),
+    }
+
+
+def test_what_is_given_for_a_buffer_gets_no_gradient() -> None:
+    norm = {"type": "batch_norm1d", "name": "bn", "inputs": ["input"], "given": {"running_mean": "mean"}}
+    assert needs(parameter("mean", 7), norm) == {"mean": ((), ()), "bn": ((), BOTH)}
+
+
 def test_buffers_get_no_gradient() -> None:
     assert needs(linear("a", 5), {"type": "batch_norm1d", "name": "bn"})["bn"] == ((0,), BOTH)
 

@@ -43,6 +43,31 @@ def test_a_chain_in_place_keeps_two_tensors_for_three_layers() -> None:
     assert activations(found) == 4 * (2 * 3 * 7 * 11 + 2 * outputs + 2 * 5)
 
 
+def test_a_weight_that_is_given_is_kept_where_it_lies() -> None:
+    kernel = {"type": "parameter", "name": "kernel", "shape": (5, 3, 3, 3)}
+    view = {"type": "flatten", "name": "flat", "start_dim": 2}
+    back = {"type": "unflatten", "name": "back", "dim": 2, "unflattened_size": (3, 3)}
+    bent = {"type": "tanh", "name": "bent"}
+    viewed = conv("viewed", 5, inputs=["input"], given={"weight": "back"})
+    computed = conv("computed", 5, inputs=["input"], given={"weight": "bent"})
+    assert listed(keeps(kernel, view, back, bent, viewed, computed)) == {
+        "kernel": [],
+        "flat": [],
+        "back": [],
+        "bent": ["bent output"],
+        "viewed": ["input input", "kernel weight"],
+        "computed": ["input input", "bent output"],
+    }
+
+
+def test_what_another_keeps_for_its_weight_may_not_be_overwritten() -> None:
+    kernel = {"type": "parameter", "name": "kernel", "shape": (5, 3, 3, 3)}
+    doubled = {"type": "add", "name": "doubled", "inputs": ["kernel", "kernel"]}
+    over = {**RELU, "inputs": ["doubled"], "inplace": True}
+    found = keeps(kernel, doubled, conv("a", 5, inputs=["input"], given={"weight": "doubled"}), over)
+    assert found.spoiled == {"relu": ("a",)}
+
+
 def test_not_in_place_the_result_is_a_third() -> None:
     found = keeps(conv("a", 5, padding=1), {"type": "batch_norm2d", "name": "bn"}, RELU, conv("b", 2))
     assert listed(found)["relu"] == ["relu output"]

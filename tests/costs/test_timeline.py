@@ -185,6 +185,37 @@ def test_a_tied_weight() -> None:
     assert roles(line) == {"weights": 60, "gradients": 60, "inputs": 24, "activations": 28, "temporaries": 4 + 120}
 
 
+def test_a_weight_that_is_computed() -> None:
+    """tanh of a parameter of 60 is the weight of 3 → 5: made in forward, and its gradient goes through tanh."""
+    given = fc("fc", 5, bias=False, inputs=["x"], given={"weight": "t"})
+    line = played([3], layer("parameter", "m", shape=[5, 3]), layer("tanh", "t"), given)
+    assert moments(line) == [
+        ("before", 60 + 24),
+        ("forward m", 84),  # the parameter itself
+        ("forward t", 84 + 60),
+        ("forward fc", 144 + 40),
+        ("forward (loss)", 184 + 4),
+        ("backward (loss)", 188 + 4),
+        ("backward fc", 192 + 60),
+        ("backward t", 252 + 60),  # then its output and the gradient that arrived go
+        ("after", 312 - 60 - 60 - 4),
+    ]
+    assert alive(line)[1] == ("t output", 60, "saved by t for its backward")
+
+
+def test_a_parameter_that_is_returned() -> None:
+    """Its gradient is one value spread out, of which the optimizer needs all: a copy of 12."""
+    line = played([3], layer("parameter", "m", shape=[3]), fc("fc", 5, bias=False, inputs=["x"]))
+    assert line.by_role["gradients"] == 12 + 60
+
+
+def test_a_frozen_parameter_has_no_optimizer_state() -> None:
+    """Adam's two moments and count of the linear layer's 15 + 5 weights alone."""
+    frozen = layer("parameter", "m", shape=[7, 5], trainable=False)
+    line = played([3], frozen, fc("fc", 5, inputs=["x"]), fc("last", 7, bias=False, given={"weight": "m"}), run=Run())
+    assert line.by_role["optimizer_state"] == 2 * 4 * (15 + 5) + 2 * 4
+
+
 def test_batch_norm() -> None:
     """Weights 80 + 40, buffers 20 + 20 + 8, input 24; the norm keeps its input, a mean and a deviation of 20 each."""
     line = played([3], LINEAR, layer("batch_norm1d", "bn"))

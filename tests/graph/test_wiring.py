@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from archcost import ArchcostError
+import archcost
+from archcost import ArchcostError, ModelSpec
+from archcost.graph import Port
+from archcost.layers import Linear
+from archcost.spec import InputSpec, Repeat
 from tests.graph.wiring import LINEAR, graph, wires
 
 TWO = "{a: [4], b: [4]}"
@@ -162,6 +166,45 @@ def test_shared_weights_name_their_owner_from_inside_a_block():
 def test_a_square_weight_can_be_shared_either_way(weight: str):
     found = graph(f"[{{type: linear, name: a, out_features: 4}}, {{type: linear, out_features: 4, weight: {weight}}}]")
     assert found.nodes[1].shared is not None
+
+
+MATRIX = "{type: parameter, name: matrix, shape: [4, 4]}"
+
+
+def test_a_layer_is_given_what_it_names():
+    first = "{type: linear, name: fc, out_features: 4, inputs: [x], given: {bias: 'parts:1', weight: matrix}}"
+    rows = "{type: parameter, name: rows, shape: [8]}"
+    found = graph(f"[{MATRIX}, {rows}, {{type: split, name: parts, split_size: 4, dim: 0}}, {first}]").nodes[-1]
+    assert {name: str(port) for name, port in found.given.items()} == {"weight": "matrix", "bias": "parts:1"}
+    assert [str(port) for port in found.reads] == ["x", "parts:1", "matrix"]
+    assert found.own_weights == ()
+
+
+def test_a_block_is_given_a_weight_as_its_second_input():
+    blocks = "{b: {layers: [{type: linear, out_features: 4, bias: false, given: {weight: 'input:1'}}]}}"
+    found = graph(f"[{MATRIX}, {{block: b, inputs: [x, matrix]}}, {{block: b, inputs: [b1, matrix]}}]", blocks=blocks)
+    assert [dict(node.given) for node in found.nodes[1:]] == [{"weight": Port("matrix")}] * 2
+    assert archcost.cost(found).parameters == 4 * 4
+
+
+def test_what_is_given_is_read():
+    found = graph(f"[{MATRIX}, {{type: linear, out_features: 4, inputs: [x], given: {{weight: matrix}}}}]")
+    assert found.outputs == (Port("fc1"),)
+    assert found.nx.edges["matrix", "fc1"]["ports"] == (Port("matrix"),)
+
+
+def test_a_shared_weight_beside_a_bias_that_is_given():
+    shift = "{type: parameter, name: shift, shape: [4]}"
+    first = "{type: linear, name: a, out_features: 4, bias: false, inputs: [x]}"
+    second = "{type: linear, name: b, out_features: 4, weight: a.weight.T, given: {bias: shift}}"
+    assert graph(f"[{shift}, {first}, {second}]").nodes[-1].own_weights == ()
+
+
+def test_connections_of_weights_have_a_limit():
+    many = {f"w{index}": "x" for index in range(1000)}
+    layers = (Repeat(repeat=300, layers=(Linear(out_features=4, given=many),)),)
+    with pytest.raises(ArchcostError, match="the network is too large"):
+        archcost.build(ModelSpec(name="n", inputs={"x": InputSpec(shape=(4,))}, layers=layers))
 
 
 def test_weights_cannot_be_shared_in_a_chain():

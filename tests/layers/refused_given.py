@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from archcost.layers import Chunk, Constant, ExpandBatch, Opaque, Tile, Unbind, View
-from tests.layers.refused_windows import Refusal
+from archcost.layers import Chunk, Constant, ExpandBatch, Integers, Opaque, Tile, Unbind, View
+from tests.layers.refused_windows import Refusal, ints
 
 GIVEN: list[Refusal] = [
     (
@@ -44,6 +44,22 @@ GIVEN: list[Refusal] = [
         "the last input must have a batch",
         "(batch, …)",
         "()",
+        None,
+    ),
+    (
+        Integers(op="aten::foo", shapes=((1, 5),), dtypes=("bool",), batch_dims=(0,)),
+        ((3, 5), (3, 2)),
+        "input 1 is read as integers",
+        "int64, bool or the like",
+        "3×5",
+        None,
+    ),
+    (
+        Integers(op="aten::foo", shapes=((5,),), dtypes=("bool",)),
+        (ints(3), (3, 2)),
+        "input 2 is read as integers",
+        "int64, bool or the like",
+        "3×2",
         None,
     ),
     (Tile(dims=(2,)), ((3, 2), ()), "dims has the wrong length", "2 numbers, one an axis", "[2]", None),

@@ -172,6 +172,15 @@ def test_one_channel_stays_one() -> None:
             "s",
             "split names sizes of its own",
         ),
+        (
+            [
+                {"type": "parameter", "name": "k", "shape": [4, 2, 1, 1]},
+                conv("a", 4, inputs=["input"], given={"weight": "k"}),
+                conv("b", 3),
+            ],
+            "a",
+            "given.weight has another shape",
+        ),
         ([conv("a", 4), {"type": "layer_norm", "name": "n", "normalized_shape": [4, 16, 16]}, conv("b", 3)], "n", ""),
     ],
 )

@@ -212,6 +212,35 @@ def test_a_shared_weight_is_counted_with_its_owner() -> None:
     assert line.note == "bias; its weight belongs to code and is counted there"
 
 
+GIVEN = """
+name: given
+input: [7]
+layers:
+  - {type: parameter, name: matrix, shape: [5, 7], trainable: false}
+  - {type: parameter, name: shift, shape: [5]}
+  - {type: linear, name: one, out_features: 5, inputs: [input], given: {weight: matrix}}
+  - {type: linear, name: two, out_features: 5, inputs: [input], given: {weight: matrix, bias: shift}}
+  - {type: linear, name: three, out_features: 5, inputs: [input], bias: false, given: {weight: matrix}}
+"""
+
+
+def test_weights_that_are_given() -> None:
+    lines = [
+        line
+        for layer in explain(cost_of(GIVEN)).layers[2:]
+        for line in layer.lines
+        if line.quantity.startswith(("parameters", "FLOPs backward, weight"))
+    ]
+    assert [(line.result, line.note) for line in lines] == [
+        (5, "bias; its weight is given by matrix"),
+        (5, "bias added, for the bias"),
+        (0, "its weight is given by matrix; its bias is given by shift"),
+        (5, "bias added, for the bias"),
+        (0, "its weight is given by matrix"),
+        (0, "nothing trainable gives its weights: nobody needs their gradient"),
+    ]
+
+
 def test_parts_of_elementwise_work_are_named_and_added() -> None:
     lines = {line.quantity: line for line in explain(cost_of(MORE), "bn").layers[0].lines}
     # 6 channels of 4×4: 96 values; 5 to standardise, 1 to scale, 1 to shift

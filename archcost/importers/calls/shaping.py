@@ -197,14 +197,10 @@ def alias(result: Tensor, x: Tensor) -> Drawn:
 
 @leaf("aten::index", "index")
 def index(result: Tensor, x: Tensor, indices: Sequence[Tensor | None]) -> Drawn | None:
-    """Whole positions of one axis, listed."""
-    given = [(axis, entry) for axis, entry in enumerate(indices) if entry is not None]
-    if len(given) != 1 or given[0][1].dtype == torch.bool:
+    given = {axis: entry for axis, entry in enumerate(indices) if entry is not None}
+    if any(entry.dtype == torch.bool for entry in given.values()):
         return None
-    axis, listed_ = given[0]
-    if listed_.dim() != 1:
-        return None
-    return Drawn("index_select", (x, listed_), {"dim": axis})
+    return Drawn("index", (x, *given.values()), {"dims": list(given)})
 
 
 @leaf("index_select")
@@ -221,7 +217,7 @@ def gather(result: Tensor, x: Tensor, *given: Any, dim: Any = None, index: Any =
 
 @leaf("cat", "concat", "concatenate")
 def concat(result: Tensor, tensors: Sequence[Tensor], dim: int = 0, **named: Any) -> Drawn:
-    filled = [tensor for tensor in tensors if tensor.dim() != 1 or tensor.numel()]  # torch passes over empty ones
+    filled = [tensor for tensor in tensors if tensor.numel()]
     return Drawn("concat", filled, {"dim": named.get("axis", dim)})
 
 
@@ -259,7 +255,9 @@ def contiguous(result: Tensor, x: Tensor, memory_format: Any = torch.contiguous_
 
 @leaf("clone")
 def clone(result: Tensor, x: Tensor, *, memory_format: Any = torch.preserve_format) -> Drawn | None:
-    return Drawn("clone", (x,)) if memory_format == torch.preserve_format else None
+    if memory_format == torch.preserve_format or (memory_format == torch.contiguous_format and x.is_contiguous()):
+        return Drawn("clone", (x,))
+    return Drawn("contiguous", (x,)) if memory_format == torch.contiguous_format else None
 
 
 @leaf("detach", "get:data", "detach_")

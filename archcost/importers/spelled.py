@@ -1,0 +1,150 @@
+"""`package.module:callable` → `ModelSpec`: the caller's own Python is imported and run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+from archcost.errors import ArchcostError, first_line, line_of, listing, nearest, shorten
+from archcost.spec import ModelSpec
+from archcost.spec.overrides import parse_input
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def load_callable(network: str, args: Any = None, inputs: Sequence[str] = ()) -> ModelSpec:
+    """The network of the module that the callable returns, given `args` and run with inputs of these shapes.
+
+    What the callable's code prints goes to standard error. Raises ArchcostError.
+    """
+    with _printing_to_stderr():
+        make = find_callable(network)
+        positional, named = _arguments(args)
+        if not inputs:
+            raise ArchcostError(
+                f"{network} needs inputs to be run with",
+                expected="--input once for each input, per sample",
+                found="none",
+                hint="--input 3x224x224, or --input 128:int64",
+            )
+        _require_torch(network)
+        return _import(network, make, positional, named, inputs)
+
+
+def find_callable(network: str) -> Callable[..., Any]:
+    """What `package.module:name` means. The current folder can be imported from, as with `python -m`."""
+    module, _, name = network.partition(":")
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found: Any = import_module(module)
+    except Exception as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name in (module, module.partition(".")[0])
+        raise ArchcostError(
+            f"{module} cannot be imported",
+            expected="a module that Python finds here, or in an installed package",
+            found=f"{type(error).__name__}: {first_line(error)}",
+        ).at(place=None if missing else line_of(error)) from error
+    for word in name.split("."):
+        if not hasattr(found, word):
+            raise ArchcostError(
+                f"{module} has no {name}",
+                expected=f"the name of a callable in {module}",
+                found=shorten(name),
+                hint=nearest(word, [each for each in dir(found) if not each.startswith("_")]),
+            )
+        found = getattr(found, word)
+    if not callable(found):
+        raise ArchcostError(f"{network} cannot be called", expected="a class or a function", found=type(found).__name__)
+    return cast("Callable[..., Any]", found)
+
+
+def _arguments(args: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if args is None:
+        return (), {}
+    if isinstance(args, Mapping) and all(isinstance(key, str) for key in cast("Mapping[Any, Any]", args)):
+        return (), dict(cast("Mapping[str, Any]", args))
+    if isinstance(args, (list, tuple)):
+        return tuple(cast("Sequence[Any]", args)), {}
+    raise ArchcostError("--args is no mapping and no list", expected='{"num_classes": 10}', found=shorten(repr(args)))
+
+
+def _require_torch(network: str) -> None:
+    try:
+        import_module("torch")
+    except ImportError:
+        raise ArchcostError(
+            f"{network} is followed by running it in torch", expected="torch", found="none", hint="pip install torch"
+        ) from None
+
+
+def _import(
+    network: str, make: Callable[..., Any], positional: tuple[Any, ...], named: dict[str, Any], inputs: Sequence[str]
+) -> ModelSpec:
+    import torch
+
+    from archcost.importers.torch_module import ValuesWantedError, from_torch
+
+    given: list[Any] = []
+    keyed: dict[str, Any] = {}
+    for text in inputs:
+        word, equals, tensor = text.partition("=") if "=" in text else ("", "", text)
+        kind = parse_input(tensor)
+        example = torch.zeros((1, *kind.shape), dtype=getattr(torch, kind.dtype))
+        if equals:
+            keyed[word] = example
+        else:
+            given.append(example)
+    name = network.rpartition(":")[2].rpartition(".")[2]
+    title = f"{network}{_spelled(positional, named)}"
+    try:
+        with torch.device("meta"):
+            module = _made(network, make, positional, named)
+        return from_torch(module, *given, name=name, title=title, **keyed)
+    except (ValuesWantedError, _OnMetaError):  # with values, which take memory
+        module = _made(network, make, positional, named)
+        return from_torch(module, *given, name=name, title=title, **keyed)
+
+
+class _OnMetaError(Exception):
+    """A module cannot be made on the meta device."""
+
+
+def _made(network: str, make: Callable[..., Any], positional: tuple[Any, ...], named: dict[str, Any]) -> nn.Module:
+    import torch
+    from torch import nn
+
+    try:
+        module = make(*positional, **named)
+    except Exception as error:
+        if "meta" in str(error) and torch.empty(0).is_meta:
+            raise _OnMetaError from error
+        raise ArchcostError(
+            f"{network} fails",
+            expected="a callable that makes a module of these arguments (--args)",
+            found=f"{type(error).__name__}: {first_line(error)}",
+        ).at(place=line_of(error)) from error
+    if not isinstance(module, nn.Module):
+        raise ArchcostError(
+            f"{network} makes no module", expected="a torch.nn.Module", found=type(module).__name__
+        ) from None
+    return module
+
+
+def _spelled(positional: tuple[Any, ...], named: dict[str, Any]) -> str:
+    """The arguments, as they are written in a call."""
+    if not positional and not named:
+        return ""
+    return f"({listing([*map(repr, positional), *(f'{key}={value!r}' for key, value in named.items())])})"
+
+
+@contextlib.contextmanager
+def _printing_to_stderr() -> Generator[None]:
+    """An import that prints must not be taken for archcost's output."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
