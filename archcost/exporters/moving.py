@@ -6,22 +6,8 @@ from collections.abc import Sequence
 
 from archcost.errors import ArchcostError
 from archcost.exporters.convolution import PAD_MODES
-from archcost.exporters.sheet import MAX_INT64, Part, Rendering, operator
+from archcost.exporters.sheet import DTYPES, MAX_INT64, Part, Rendering, operator
 from archcost.layers.base import normalize_axis
-
-DTYPES = {
-    "float64": 11,
-    "float32": 1,
-    "float16": 10,
-    "bfloat16": 16,
-    "int64": 7,
-    "int32": 6,
-    "int16": 5,
-    "int8": 3,
-    "uint8": 2,
-    "bool": 9,
-}
-"""The numbers of `TensorProto.DataType`."""
 
 
 def axis_of(part: Part, dim: int) -> int:
@@ -205,6 +191,15 @@ def constant(part: Part) -> str:
     return part.draw("Expand", value, part.times_samples(layer.shape, axis, part.inputs[0]))
 
 
+def written(part: Part) -> Sequence[str]:
+    """Over all of a tensor, the values themselves; where a part of it lies no spec says."""
+    layer = part.layer
+    if not layer.is_all(part.node.input_types):
+        return part.draw_unknown(layer.type, 1, *part.inputs)
+    value = part.cast(1) if len(part.inputs) > 1 else part.number(0)
+    return (part.draw("Expand", value, part.draw("Shape", part.inputs[0])),)
+
+
 def opaque(part: Part) -> Sequence[str]:
     return part.draw_unknown(part.layer.op, len(part.node.output_types), *part.inputs)
 
@@ -236,5 +231,6 @@ RENDERINGS: dict[str, Rendering] = {
     "cast": cast,
     **dict.fromkeys(("parameter", "buffer"), standing),
     "constant": constant,
-    "opaque": opaque,
+    "write": written,
+    **dict.fromkeys(("opaque", "integers"), opaque),
 }

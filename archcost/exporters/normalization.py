@@ -70,7 +70,7 @@ def local_response_norm(part: Part) -> str:
 
 RENDERINGS: dict[str, Rendering] = {
     **dict.fromkeys(("batch_norm1d", "batch_norm2d", "batch_norm3d"), batch_norm),
-    "instance_norm2d": instance_norm,
+    **dict.fromkeys(("instance_norm1d", "instance_norm2d", "instance_norm3d"), instance_norm),
     "group_norm": group_norm,
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,

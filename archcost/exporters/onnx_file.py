@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from archcost.errors import ArchcostError
 from archcost.exporters import activation, convolution, moving, normalization, pairwise, pooling, products, recurrent
 from archcost.exporters import reductions as folding
-from archcost.exporters.moving import DTYPES
-from archcost.exporters.sheet import OWN_DOMAIN, Constant, Held, Operation, Part, Rendering
+from archcost.exporters.sheet import DTYPES, OWN_DOMAIN, Constant, Held, Operation, Part, Rendering
 from archcost.graph import ModelGraph, Node, Port, build
 from archcost.spec.model import ModelSpec
 from archcost.tensors import TensorType

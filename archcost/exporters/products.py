@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 from archcost.exporters.moving import cut
 from archcost.exporters.sheet import Attribute, Part, Rendering, operator
 from archcost.layers.base import normalize_axis, per_axis
+from archcost.layers.indexing import axes_of, side_by_side
 
 
 def einsum(part: Part) -> str:
@@ -32,6 +34,23 @@ def gather(part: Part) -> str:
 
 def index_select(part: Part) -> str:
     return part.draw("Gather", *part.inputs, axis=normalize_axis(part.layer.dim, part.source.rank))
+
+
+def index(part: Part) -> str:
+    """The axes that are listed in front, positions side by side, and the result where torch puts it."""
+    axes = axes_of(part.layer.dims, part.source.rank)
+    if len(axes) == 1:
+        return part.draw("Gather", *part.inputs, axis=axes[0])
+    rest = [axis for axis in range(part.source.rank) if axis not in axes]
+    source = part.draw("Transpose", part.inputs[0], perm=(*axes, *rest))
+    shape = part.draw("Shape", reduce(lambda so_far, listed: part.draw("Add", so_far, listed), part.inputs[1:]))
+    stretched = [part.draw("Expand", listed, shape) for listed in part.inputs[1:]]
+    positions = [part.draw("Unsqueeze", listed, part.integers(-1)) for listed in stretched]
+    found = part.draw("GatherND", source, part.draw("Concat", *positions, axis=-1))
+    listed_axes = part.result.rank - len(rest)
+    before = sum(axis < min(axes) for axis in rest) if side_by_side(axes) else 0
+    order = list(range(listed_axes, part.result.rank))
+    return part.draw("Transpose", found, perm=[*order[:before], *range(listed_axes), *order[before:]])
 
 
 def grid_sample(part: Part) -> str:
@@ -90,6 +109,7 @@ RENDERINGS: dict[str, Rendering] = {
     "topk": topk,
     "gather": gather,
     "index_select": index_select,
+    "index": index,
     "grid_sample": grid_sample,
     "unfold": unfold,
     "fold": fold,

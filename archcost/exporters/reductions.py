@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archcost.exporters.moving import DTYPES
-from archcost.exporters.sheet import Part, Rendering
+from archcost.exporters.sheet import DTYPES, Part, Rendering
+from archcost.layers.base import normalize_axis
 
 
 def axes(part: Part) -> str:
+    """Those that go; "" for all."""
+    if part.layer.dim is None:
+        return ""
     return part.integers(*sorted(part.layer.axes(part.node.input_types)))
 
 
 def folded(kind: str) -> Rendering:
-    return lambda part: part.draw(kind, part.inputs[0], axes(part), keepdims=int(part.layer.keepdim))
-
-
-def widened(part: Part) -> str:
-    """What torch adds up in int64."""
-    if part.source.dtype == part.result.dtype:
-        return part.inputs[0]
-    return part.draw("Cast", part.inputs[0], to=DTYPES[part.result.dtype])
-
-
-def total(part: Part) -> str:
-    return part.draw("ReduceSum", widened(part), axes(part), keepdims=int(part.layer.keepdim))
+    """In the dtype of the result, in which torch adds up integers."""
+    return lambda part: part.draw(kind, part.cast(), axes(part), keepdims=int(part.layer.keepdim))
 
 
 def picked(kind: str, index: str) -> Rendering:
@@ -41,7 +34,34 @@ def picked(kind: str, index: str) -> Rendering:
 
 
 def position(kind: str) -> Rendering:
-    return lambda part: part.draw(kind, part.inputs[0], axis=part.layer.dim, keepdims=int(part.layer.keepdim))
+    """Without an axis, among all values one after the other."""
+
+    def rendering(part: Part) -> str:
+        layer = part.layer
+        if layer.dim is not None:
+            return part.draw(kind, part.inputs[0], axis=layer.dim, keepdims=int(layer.keepdim))
+        flat = part.draw("Reshape", part.inputs[0], part.integers(-1))
+        found = part.draw(kind, flat, axis=0, keepdims=0)
+        return part.draw("Reshape", found, part.integers(*part.result.shape)) if layer.keepdim else found
+
+    return rendering
+
+
+def ordered(part: Part) -> Sequence[str]:
+    """As many of the largest, or smallest, as there are."""
+    axis = normalize_axis(part.layer.dim, part.source.rank)
+    count = part.draw("Shape", part.inputs[0], start=axis, end=axis + 1)
+    settings = {"axis": axis, "largest": int(part.layer.descending), "sorted": 1}
+    tensor = part.inputs[0] if part.source.dtype != "bool" else part.cast(0, "uint8")
+    values, indices = part.draw_many("TopK", 2, tensor, count, **settings)
+    return values, indices
+
+
+def truth(kind: str) -> Rendering:
+    def rendering(part: Part) -> str:
+        return part.draw(kind, part.cast(0, "bool"), axes(part), keepdims=int(part.layer.keepdim))
+
+    return rendering
 
 
 def variance(part: Part) -> str:
@@ -62,7 +82,7 @@ def norm(part: Part) -> str:
 
 
 def cumsum(part: Part) -> str:
-    return part.draw("CumSum", widened(part), part.index(part.layer.dim))
+    return part.draw("CumSum", part.cast(), part.index(part.layer.dim))
 
 
 def cross_entropy(part: Part) -> str:
@@ -81,7 +101,13 @@ def l1_penalty(part: Part) -> str:
 
 RENDERINGS: dict[str, Rendering] = {
     "mean": folded("ReduceMean"),
-    "sum": total,
+    "sum": folded("ReduceSum"),
+    "prod": folded("ReduceProd"),
+    "logsumexp": folded("ReduceLogSumExp"),
+    "any": truth("ReduceMax"),
+    "all": truth("ReduceMin"),
+    "sort": ordered,
+    "argsort": lambda part: ordered(part)[1],
     "amax": folded("ReduceMax"),
     "amin": folded("ReduceMin"),
     "max": picked("ReduceMax", "ArgMax"),

@@ -21,6 +21,21 @@ MAX_INT64 = 2**63 - 1
 """What ONNX takes for the end of an axis."""
 
 
+DTYPES = {
+    "float64": 11,
+    "float32": 1,
+    "float16": 10,
+    "bfloat16": 16,
+    "int64": 7,
+    "int32": 6,
+    "int16": 5,
+    "int8": 3,
+    "uint8": 2,
+    "bool": 9,
+}
+"""The numbers of `TensorProto.DataType`."""
+
+
 class Operation(NamedTuple):
     """A node of the ONNX graph."""
 
@@ -50,7 +65,8 @@ class Held(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A layer in the drawing: what it reads and is given, by name, and the operators, constants and weights drawn so far.
+    """A layer in the drawing: what it reads and is given, by name, and the operators, constants and weights drawn so
+    far.
 
     Sizes are those of `batch` samples, a number that divides no size but those that the batch decides; None where the
     network is for one batch alone.
@@ -98,6 +114,13 @@ class Part:
         self.operations[-1] = self.operations[-1]._replace(domain=OWN_DOMAIN)
         return outputs
 
+    def cast(self, index: int = 0, dtype: str | None = None) -> str:
+        """An input in a dtype, by default that of what comes out: torch casts by itself, ONNX does not."""
+        wanted = dtype or self.result.dtype
+        if self.node.input_types[index].dtype == wanted:
+            return self.inputs[index]
+        return self.draw("Cast", self.inputs[index], to=DTYPES[wanted])
+
     def integers(self, *values: int) -> str:
         """Sizes, axes or indices, as a list."""
         return self._constant(TensorType((len(values),), "int64"), values)
@@ -107,8 +130,9 @@ class Part:
         return self._constant(TensorType((), "int64"), (value,))
 
     def number(self, value: Number, dtype: str | None = None) -> str:
-        """A single value, in the dtype of what arrives unless another is named."""
-        return self._constant(TensorType((), dtype or self.source.dtype), (value,))
+        """A single value, in the dtype of what comes out unless another is named."""
+        kind = TensorType((), dtype or self.result.dtype)
+        return self._constant(kind, (value if kind.is_floating else int(value),))
 
     def _constant(self, tensor: TensorType, values: tuple[Number, ...]) -> str:
         name = f"/{self.node.name}/constant_{len(self.constants)}"

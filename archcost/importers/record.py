@@ -7,7 +7,7 @@ costs nothing. A tensor that no call on the network's values made is a constant,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 from torch import Tensor
@@ -234,7 +234,7 @@ def mentions_batch(values: Iterable[Any]) -> bool:
     """Whether a field would hold a size of the batch that the module was run with."""
     for value in values:
         if isinstance(value, (list, tuple)):
-            if mentions_batch(value):
+            if mentions_batch(cast("Sequence[Any]", value)):
                 return True
         elif type(value) is int and samples_in(value):
             return True
@@ -246,7 +246,7 @@ def type_of(tensor: Tensor) -> TensorType:
 
 
 def storage_of(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    return tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]
 
 
 def place_of(tensor: Tensor) -> Any:
