@@ -23,12 +23,7 @@ if TYPE_CHECKING:
     from archcost.estimates import Estimate, estimate
     from archcost.exporters import to_onnx
     from archcost.graph import ModelGraph, build
-<<<<<<< HEAD
-    from archcost.planning import Fit, fit
     from archcost.importers import from_onnx, from_torch
-=======
-    from archcost.importers import from_torch
->>>>>>> main
     from archcost.networks import load
     from archcost.planning import Fit, fit
     from archcost.spec import ModelSpec, loads

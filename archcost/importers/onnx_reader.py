@@ -204,13 +204,16 @@ class Reader:
     def _observed(
         self, call: Call, tensors: Sequence[TensorType], error: UnsupportedError | ShapeError
     ) -> Sequence[Value]:
+        """Of integers and truth values alone it costs nothing, whatever it does."""
         axes = [from_batch(tensor.shape) for tensor in tensors]
         if any(len(each) > 1 for each in axes):
             raise self._refused(call, error)
         grows = any(axes)
+        reads = [value for value in call.given if not value.is_constant]
+        floating = any(tensor.is_floating for tensor in (*tensors, *(value.tensor for value in reads)))
         return (call.sized if grows else call.layers)(
-            "opaque",
-            *(value for value in call.given if not value.is_constant),
+            "opaque" if floating else "integers",
+            *reads,
             op=call.node.kind.removeprefix(OWN_DOMAIN)[:200],
             shapes=[[samples_in(size) or size for size in tensor.shape] for tensor in tensors],
             dtypes=[tensor.dtype for tensor in tensors],

@@ -77,7 +77,8 @@ layers:
 
 def test_an_operation_without_a_rule_is_a_node_of_our_own_domain() -> None:
     spec = spec_of(
-        "  - {type: opaque, op: 'vision::roi', shapes: [[1, 5, 2]], dtypes: [float32], batch_dims: [0], inputs: [input]}"
+        "  - {type: opaque, op: 'vision::roi', inputs: [input], shapes: [[1, 5, 2]], dtypes: [float32],"
+        " batch_dims: [0]}"
     )
     model = onnx.load_from_string(onnx_bytes(spec))
     onnx.checker.check_model(model, full_check=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from archcost.importers.onnx_call import Call, Result, Rule, one
 from archcost.importers.onnx_values import UnsupportedError, Value, samples_in
 from archcost.layers.base import normalize_axis
-from archcost.tensors import TensorType
 
 
 def slice_(call: Call) -> Value:
@@ -68,13 +67,10 @@ def _run(numbers: list[int], size: int) -> range | None:
 
 
 def picked(call: Call, data: Value, indices: Value, axis: int) -> Value:
-    """By a list of positions, in whose shape the axis then is."""
-    shape = (*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
-    if indices.is_constant:
-        listed = Value(TensorType((indices.tensor.numel,), "int64"), held=indices.held if indices.rank == 1 else None)
-    else:
-        listed = call.reshape(indices, (indices.tensor.numel,))
-    return call.reshape(call.layer("index_select", data, listed, dim=axis), shape)
+    """By a list of positions, or by a tensor of them, in whose shape the axis then is."""
+    if indices.rank == 1:
+        return call.layer("index_select", data, indices, dim=axis)
+    return call.layer("index", data, indices, dims=[axis])
 
 
 def gather_elements(call: Call) -> Value:
@@ -82,16 +78,23 @@ def gather_elements(call: Call) -> Value:
 
 
 def gather_nd(call: Call) -> Value:
-    """Of positions along the first axis alone."""
-    data, indices = call[0], call[1]
-    if call.attribute("batch_dims", 0) or indices.shape[-1:] != (1,):
-        raise UnsupportedError("indices of several axes at once")
-    axis_gone = (
-        Value(indices.tensor._replace(shape=indices.shape[:-1]))
-        if indices.is_constant
-        else call.layer("squeeze", indices, dim=-1)
+    """By positions along the first axes, which stand side by side in the last axis of the indices."""
+    data, indices = call[0], call.cast(call[1], "int64")
+    if call.attribute("batch_dims", 0) or not indices.rank:
+        raise UnsupportedError("indices in each sample of a batch")
+    count = indices.shape[-1]
+    if count == 1:
+        return picked(call, data, _listed(call, indices, 0), 0)
+    return call.layer(
+        "index", data, *(_listed(call, indices, number) for number in range(count)), dims=list(range(count))
     )
-    return picked(call, data, call.cast(axis_gone, "int64"), 0)
+
+
+def _listed(call: Call, indices: Value, number: int) -> Value:
+    """The positions along one axis."""
+    if indices.is_constant:
+        return Value(indices.tensor._replace(shape=indices.shape[:-1]))
+    return call.layer("select", indices, index=number, dim=-1)
 
 
 def scattered(call: Call) -> Value:

@@ -26,9 +26,11 @@ def clip(call: Call) -> Value:
         return call[0]
     if (least, most) == (0, 6):
         return call.layer("relu6", call[0])
-    if least is not None and most is not None:
+    if least is not None and most is not None and call[0].tensor.is_floating:
         return call.layer("hardtanh", call[0], min_val=float(least), max_val=float(most))
-    return call.layer("clamp", call[0], min=least, max=most)
+    bounds = {"min": least, "max": most}
+    given = {name: number_for(call[0], bound) for name, bound in bounds.items() if bound is not None}
+    return call.layer("clamp", call[0], **given)
 
 
 def _bound(call: Call, name: str, index: int) -> float | None:
@@ -74,10 +76,15 @@ def prelu(call: Call) -> Value:
     return call.weighted("prelu", value, {"weight": slope}, num_parameters=count)[0]
 
 
+def number_for(value: Value, number: float) -> float | int:
+    """Integers stay integers in ONNX, whatever they are computed with."""
+    return float(number) if value.tensor.is_floating else int(number)
+
+
 def power(call: Call) -> Value:
     base, exponent = call[0], call[1]
     if exponent.number is not None:
-        return call.layer("pow", base, exponent=float(exponent.number))
+        return call.layer("pow", base, exponent=number_for(base, exponent.number))
     if base.number is not None and base.number > 0:
         return call.layer("exp", call.layer("scale", exponent, factor=log(base.number)))
     raise UnsupportedError("a power of which both are computed")
