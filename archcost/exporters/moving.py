@@ -196,8 +196,9 @@ def written(part: Part) -> Sequence[str]:
     layer = part.layer
     if not layer.is_all(part.node.input_types):
         return part.draw_unknown(layer.type, 1, *part.inputs)
-    value = part.cast(1) if len(part.inputs) > 1 else part.number(0)
-    return (part.draw("Expand", value, part.draw("Shape", part.inputs[0])),)
+    whole, *given = part.inputs
+    value = part.cast(1) if given else part.number(0)
+    return (part.draw("Expand", value, part.draw("Shape", whole)),)
 
 
 def opaque(part: Part) -> Sequence[str]:

@@ -80,8 +80,9 @@ def where(part: Part) -> str:
 
 
 def masked_fill(part: Part) -> str:
-    value = part.cast(2) if len(part.inputs) > 2 else part.number(part.layer.value)
-    return part.draw("Where", part.inputs[1], value, part.inputs[0])
+    tensor, mask, *given = part.inputs
+    value = part.cast(2) if given else part.number(part.layer.value)
+    return part.draw("Where", mask, value, tensor)
 
 
 RENDERINGS: dict[str, Rendering] = {

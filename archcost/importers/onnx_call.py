@@ -83,6 +83,10 @@ class Call:
         """A layer with weights, by their names in it."""
         return self.net.layer(self._named_by(weights), type_, (source,), weights, fields)
 
+    def standing(self, value: Value) -> Value:
+        """A constant as the output of a layer."""
+        return replace(value, ref=self.net.reference(value, self.path))
+
     def _named_by(self, weights: Mapping[str, Value]) -> str:
         """A layer is called as its weights are: whatever the file does to it, `conv1.weight` is `conv1`'s."""
         for value in weights.values():

@@ -8,19 +8,24 @@ from archcost.importers.onnx_call import Call, Result, Rule
 from archcost.importers.onnx_values import UnsupportedError, Value, short
 
 
+def owned(call: Call, **values: Value | None) -> dict[str, Value]:
+    """Weights of a layer, where one at least is its own; beside it, what stands for the others is given."""
+    present = {name: value for name, value in values.items() if value is not None}
+    if not any(value.is_own for value in present.values()):
+        return {}
+    return {name: value if value.is_own else call.standing(value) for name, value in present.items()}
+
+
 def affine(call: Call) -> tuple[bool, dict[str, Value]]:
     """Whether there are a scale and a shift, and which."""
-    scale, shift = call.get(1), call.get(2)
-    own = {name: value for name, value in (("weight", scale), ("bias", shift)) if value is not None and value.is_own}
+    own = owned(call, weight=call.get(1), bias=call.get(2))
     return bool(own), own
 
 
 def batch_norm(call: Call) -> Result:
     value = call[0]
     is_affine, own = affine(call)
-    mean, variance = call[3], call[4]
-    tracked = mean.is_own or variance.is_own
-    statistics = {"running_mean": mean, "running_var": variance} if tracked else {}
+    statistics = owned(call, running_mean=call[3], running_var=call[4])
     ndim = max(value.rank - 2, 1)
     if not 1 <= ndim <= 3:
         raise UnsupportedError(f"a batch norm of {value.rank} axes")
@@ -31,7 +36,7 @@ def batch_norm(call: Call) -> Result:
         eps=short(call.attribute("epsilon", 1e-5)),
         momentum=round(1 - call.attribute("momentum", 0.9), 6),
         affine=is_affine,
-        track_running_stats=tracked,
+        track_running_stats=bool(statistics),
     )
 
 
