@@ -315,12 +315,13 @@ def verify(options: argparse.Namespace) -> tuple[str, int]:
 
 
 def lock(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.locks import Recipe, section, write
+    from archcost.locks import Recipe, section, spelled, write
 
     folder = Path(options.output).parent if options.output else Path()
     settings, inputs = tuple(options.settings), tuple(options.inputs)
+    args = spelled(options.args)
     sections = [
-        section(Recipe(network, options.batch, settings, inputs).seen_from(folder), _cost(network, options))
+        section(Recipe(network, options.batch, settings, inputs, args).seen_from(folder), _cost(network, options))
         for network in options.networks
     ]
     return write(sections), 0

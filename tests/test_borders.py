@@ -37,7 +37,9 @@ ALLOWED: dict[str, set[str]] = {
     "hardware": BASE | {"work", "presentable"},
     "estimates": BASE | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "presentable"},
     "planning": BASE | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "estimates", "presentable"},
-    "locks": BASE | {"work", "layers", "spec", "graph", "costs", "comparison", "presentable"},
+    "importers": BASE | {"work", "layers", "spec"},
+    "networks": BASE | {"spec", "importers"},
+    "locks": BASE | {"work", "layers", "spec", "networks", "graph", "costs", "comparison", "presentable"},
     "report": BASE
     | {"work", "layers", "spec", "graph", "costs", "comparison", "hardware", "locks", "presentable"}
     | {"estimates", "planning"},
@@ -47,12 +49,19 @@ ALLOWED: dict[str, set[str]] = {
     "options": BASE | {"costs"},
     "cli": BASE
     | {"options", "spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch", "__version__"}
-    | {"estimates", "planning"},
+    | {"networks", "estimates", "planning"},
     "__main__": {"cli"},
-    "__init__": BASE | {"layers", "spec", "graph", "costs", "hardware", "estimates", "planning", "pytorch"},
+    "__init__": BASE
+    | {"layers", "spec", "importers", "networks", "graph", "costs", "hardware", "estimates", "planning", "pytorch"},
 }
 
-OWNERS = {"networkx": {"graph"}, "tabulate": {"report"}, "torch": {"pytorch"}, "fvcore": {"pytorch"}}
+OWNERS = {
+    "networkx": {"graph"},
+    "tabulate": {"report"},
+    "torch": {"pytorch", "importers"},
+    "fvcore": {"pytorch"},
+    "onnx": {"importers"},
+}
 
 
 def part_of(module: Path) -> str:
