@@ -50,6 +50,34 @@ from archcost.layers.elementwise import (
     Sqrt,
 )
 from archcost.layers.embedding import Embedding
+from archcost.layers.functions import (
+    CELU,
+    Acos,
+    Asin,
+    Asinh,
+    Atan,
+    Atanh,
+    Ceil,
+    Cosh,
+    Erfc,
+    Expm1,
+    Floor,
+    Hardshrink,
+    Log1p,
+    Log2,
+    Log10,
+    Logit,
+    NanToNum,
+    Round,
+    Sign,
+    Sinh,
+    Softshrink,
+    Softsign,
+    Tan,
+    Tanhshrink,
+    Threshold,
+    Trunc,
+)
 from archcost.layers.indexing import Gather, GridSample, Index, IndexSelect, TopK
 from archcost.layers.judging import (
     BitwiseAnd,
@@ -106,7 +134,7 @@ from archcost.layers.products import Bmm, MatMul
 from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
 from archcost.layers.recurrent import GRU, LSTM, RNN
 from archcost.layers.reductions import AMax, AMin, ArgMax, ArgMin, Cumsum, Max, Mean, Min, Norm, Std, Sum, Var
-from archcost.layers.regularization import Dropout
+from archcost.layers.regularization import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
@@ -140,6 +168,7 @@ Activating = (
     | PReLU
     | GLU
 )
+Dropping = Dropout | Dropout1d | Dropout2d | Dropout3d | AlphaDropout
 Given = Parameter | Buffer | Constant | ExpandBatch
 Rearranging = Identity | Flatten | Unflatten | Reshape | View | Permute | Pad | Split | Chunk | Unbind
 Copying = Clone | Contiguous | Cast
@@ -147,6 +176,34 @@ Combining = Add | Mul | Concat
 Viewed = Detach | Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
 Moving = Stack | Roll | Flip | RepeatInterleave | Tile | PixelShuffle | PixelUnshuffle
 Calculating = Exp | Log | Sqrt | Rsqrt | Reciprocal | Erf | Abs | Sin | Cos | Pow | Clamp | Neg | Scale | Rsub
+Functions = (
+    Log1p
+    | Expm1
+    | Log2
+    | Log10
+    | Tan
+    | Sinh
+    | Cosh
+    | Asin
+    | Acos
+    | Atan
+    | Asinh
+    | Atanh
+    | Erfc
+    | Sign
+    | Floor
+    | Ceil
+    | Round
+    | Trunc
+    | Threshold
+    | CELU
+    | Hardshrink
+    | Softshrink
+    | Logit
+    | Softsign
+    | Tanhshrink
+    | NanToNum
+)
 Pairing = Sub | Div | Maximum | Minimum
 Judging = (
     Eq
@@ -189,13 +246,14 @@ AnyLayer = Annotated[
     | Upsample
     | Normalizing
     | Activating
-    | Dropout
+    | Dropping
     | Rearranging
     | Copying
     | Combining
     | Viewed
     | Moving
     | Calculating
+    | Functions
     | Pairing
     | Judging
     | Reducing
@@ -214,6 +272,7 @@ for _class in get_args(get_args(AnyLayer)[0]):
     LAYERS[_field.default] = _class
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
     "GLU",
@@ -226,14 +285,20 @@ __all__ = [
     "AMax",
     "AMin",
     "Abs",
+    "Acos",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
     "AdaptiveMaxPool2d",
     "Add",
+    "AlphaDropout",
     "AnyLayer",
     "ArgMax",
     "ArgMin",
+    "Asin",
+    "Asinh",
+    "Atan",
+    "Atanh",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -247,6 +312,7 @@ __all__ = [
     "Bmm",
     "Buffer",
     "Cast",
+    "Ceil",
     "Chunk",
     "Clamp",
     "Clone",
@@ -260,26 +326,34 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "Cos",
+    "Cosh",
     "CrossEntropy",
     "Cumsum",
     "Detach",
     "Div",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Einsum",
     "Embedding",
     "Eq",
     "Erf",
+    "Erfc",
     "Exp",
     "Expand",
     "ExpandBatch",
+    "Expm1",
     "Flatten",
     "Flip",
+    "Floor",
     "Fold",
     "Gather",
     "Ge",
     "GridSample",
     "GroupNorm",
     "Gt",
+    "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
@@ -299,12 +373,16 @@ __all__ = [
     "Linear",
     "LocalResponseNorm",
     "Log",
+    "Log1p",
+    "Log2",
+    "Log10",
     "LogSigmoid",
     "LogSoftmax",
     "LogicalAnd",
     "LogicalNot",
     "LogicalOr",
     "LogicalXor",
+    "Logit",
     "Lt",
     "MaskedFill",
     "MatMul",
@@ -321,6 +399,7 @@ __all__ = [
     "Minimum",
     "Mish",
     "Mul",
+    "NanToNum",
     "Ne",
     "Neg",
     "Norm",
@@ -339,6 +418,7 @@ __all__ = [
     "RepeatInterleave",
     "Reshape",
     "Roll",
+    "Round",
     "Rsqrt",
     "Rsub",
     "Scale",
@@ -346,10 +426,14 @@ __all__ = [
     "Select",
     "SiLU",
     "Sigmoid",
+    "Sign",
     "Sin",
+    "Sinh",
     "Slice",
     "Softmax",
     "Softplus",
+    "Softshrink",
+    "Softsign",
     "Split",
     "Sqrt",
     "Squeeze",
@@ -357,10 +441,14 @@ __all__ = [
     "Std",
     "Sub",
     "Sum",
+    "Tan",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
     "Tile",
     "TopK",
     "Transpose",
+    "Trunc",
     "Unbind",
     "Unflatten",
     "Unfold",

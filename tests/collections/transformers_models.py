@@ -13,6 +13,9 @@ from tests.collections.compare import Subject
 from tests.collections.torchvision_models import declare_operators
 
 
+RUNS = 10**12
+"""FLOPs forward up to which a model is also run: all are small."""
+
 IDS = torch.zeros(1, 16, dtype=torch.int64)
 DECODED = {"decoder_input_ids": torch.zeros(1, 8, dtype=torch.int64)}
 
