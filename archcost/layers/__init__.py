@@ -1,4 +1,7 @@
-"""The closed set of layers: `LAYERS` maps each `type` to its class. The table of contents of the library."""
+"""The closed set of layers: `LAYERS` maps each `type` to its class. The table of contents of the library.
+
+`COMPOSITES` are the types that stand for several layers.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,9 @@ from archcost.layers.activation import (
     Tanh,
 )
 from archcost.layers.attention import ScaledDotProductAttention
-from archcost.layers.base import Layer, Weight, WeightedLayer
+from archcost.layers.base import Composite, Declared, Layer, Weight, WeightedLayer
 from archcost.layers.combining import Add, Concat, Mul
+from archcost.layers.composites import MultiHeadAttention
 from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from archcost.layers.copies import Cast, Clone, Contiguous
 from archcost.layers.einsum import Einsum
@@ -108,7 +112,9 @@ from archcost.layers.normalization import (
     BatchNorm2d,
     BatchNorm3d,
     GroupNorm,
+    InstanceNorm1d,
     InstanceNorm2d,
+    InstanceNorm3d,
     LayerNorm,
     RMSNorm,
 )
@@ -122,7 +128,9 @@ from archcost.layers.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
     AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
     AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
@@ -133,19 +141,53 @@ from archcost.layers.pooling import (
 from archcost.layers.products import Bmm, MatMul
 from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
 from archcost.layers.recurrent import GRU, LSTM, RNN
-from archcost.layers.reductions import AMax, AMin, ArgMax, ArgMin, Cumsum, Max, Mean, Min, Norm, Std, Sum, Var
+from archcost.layers.reductions import (
+    All,
+    AMax,
+    AMin,
+    AnyTrue,
+    ArgMax,
+    ArgMin,
+    LogSumExp,
+    Max,
+    Mean,
+    Min,
+    Norm,
+    Prod,
+    Std,
+    Sum,
+    Var,
+)
 from archcost.layers.regularization import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
+from archcost.layers.scans import ArgSort, Cumsum, Sort
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
 from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
+from archcost.layers.writing import Write
 
 Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
 Pooling = MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d
-AdaptivePooling = AdaptiveAvgPool1d | AdaptiveAvgPool2d | AdaptiveAvgPool3d | AdaptiveMaxPool2d
+AdaptivePooling = (
+    AdaptiveAvgPool1d
+    | AdaptiveAvgPool2d
+    | AdaptiveAvgPool3d
+    | AdaptiveMaxPool1d
+    | AdaptiveMaxPool2d
+    | AdaptiveMaxPool3d
+)
 Unpooling = MaxUnpool1d | MaxUnpool2d | MaxUnpool3d
 Normalizing = (
-    BatchNorm1d | BatchNorm2d | BatchNorm3d | LayerNorm | GroupNorm | InstanceNorm2d | RMSNorm | LocalResponseNorm
+    BatchNorm1d
+    | BatchNorm2d
+    | BatchNorm3d
+    | LayerNorm
+    | GroupNorm
+    | InstanceNorm1d
+    | InstanceNorm2d
+    | InstanceNorm3d
+    | RMSNorm
+    | LocalResponseNorm
 )
 Activating = (
     ReLU
@@ -227,6 +269,9 @@ Judging = (
     | MaskedFill
 )
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
+Picking = TopK | Gather | IndexSelect | Index | Write | GridSample
+Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | AnyTrue | All | Prod | LogSumExp
+Scanning = Cumsum | Sort | ArgSort
 Picking = TopK | Gather | IndexSelect | Index | GridSample
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
@@ -257,6 +302,7 @@ AnyLayer = Annotated[
     | Pairing
     | Judging
     | Reducing
+    | Scanning
     | Picking
     | Cutting
     | Multiplying
@@ -271,8 +317,14 @@ for _class in get_args(get_args(AnyLayer)[0]):
     _field: Any = _class.model_fields["type"]
     LAYERS[_field.default] = _class
 
+COMPOSITES: dict[str, type[Composite]] = {"multi_head_attention": MultiHeadAttention}
+
+TYPES: dict[str, type[Declared]] = {**LAYERS, **COMPOSITES}
+"""All that a spec can name."""
+
 __all__ = [
     "CELU",
+    "COMPOSITES",
     "ELU",
     "GELU",
     "GLU",
@@ -282,6 +334,7 @@ __all__ = [
     "MSE",
     "RNN",
     "SELU",
+    "TYPES",
     "AMax",
     "AMin",
     "Abs",
@@ -289,12 +342,17 @@ __all__ = [
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "Add",
+    "All",
     "AlphaDropout",
     "AnyLayer",
+    "AnyTrue",
     "ArgMax",
     "ArgMin",
+    "ArgSort",
     "Asin",
     "Asinh",
     "Atan",
@@ -316,6 +374,7 @@ __all__ = [
     "Chunk",
     "Clamp",
     "Clone",
+    "Composite",
     "Concat",
     "Constant",
     "Contiguous",
@@ -329,6 +388,7 @@ __all__ = [
     "Cosh",
     "CrossEntropy",
     "Cumsum",
+    "Declared",
     "Detach",
     "Div",
     "Dropout",
@@ -360,7 +420,9 @@ __all__ = [
     "Identity",
     "Index",
     "IndexSelect",
+    "InstanceNorm1d",
     "InstanceNorm2d",
+    "InstanceNorm3d",
     "Integers",
     "IsFinite",
     "IsInf",
@@ -378,6 +440,7 @@ __all__ = [
     "Log10",
     "LogSigmoid",
     "LogSoftmax",
+    "LogSumExp",
     "LogicalAnd",
     "LogicalNot",
     "LogicalOr",
@@ -399,6 +462,7 @@ __all__ = [
     "Minimum",
     "Mish",
     "Mul",
+    "MultiHeadAttention",
     "NanToNum",
     "Ne",
     "Neg",
@@ -411,6 +475,7 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "Pow",
+    "Prod",
     "RMSNorm",
     "ReLU",
     "ReLU6",
@@ -434,6 +499,7 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "Sort",
     "Split",
     "Sqrt",
     "Squeeze",
@@ -459,4 +525,5 @@ __all__ = [
     "Weight",
     "WeightedLayer",
     "Where",
+    "Write",
 ]

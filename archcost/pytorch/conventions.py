@@ -16,7 +16,9 @@ from archcost.layers import (
     BatchNorm2d,
     BatchNorm3d,
     GroupNorm,
+    InstanceNorm1d,
     InstanceNorm2d,
+    InstanceNorm3d,
     LayerNorm,
     Upsample,
 )
@@ -48,7 +50,7 @@ def batch_norm(cost: LayerCost) -> int:
 def channel_norm(cost: LayerCost) -> int:
     """5N, or 4N without a scale."""
     layer = cost.node.layer
-    assert isinstance(layer, (GroupNorm, InstanceNorm2d))
+    assert isinstance(layer, (GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d))
     return _numel(cost) * (5 if layer.affine else 4)
 
 
@@ -110,7 +112,9 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "adaptive_avg_pool1d": nothing,
     "adaptive_avg_pool2d": adaptive_avg_pool2d,
     "adaptive_avg_pool3d": nothing,
+    "adaptive_max_pool1d": nothing,
     "adaptive_max_pool2d": nothing,
+    "adaptive_max_pool3d": nothing,
     "max_unpool1d": nothing,
     "max_unpool2d": nothing,
     "max_unpool3d": nothing,
@@ -120,7 +124,9 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "batch_norm3d": batch_norm,
     "layer_norm": layer_norm,
     "group_norm": channel_norm,
+    "instance_norm1d": channel_norm,
     "instance_norm2d": channel_norm,
+    "instance_norm3d": channel_norm,
     "rms_norm": nothing,
     "local_response_norm": nothing,
     "relu": nothing,
@@ -230,10 +236,17 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "std": nothing,
     "norm": nothing,
     "cumsum": nothing,
+    "any": nothing,
+    "all": nothing,
+    "prod": nothing,
+    "logsumexp": nothing,
+    "sort": nothing,
+    "argsort": nothing,
     "topk": nothing,
     "gather": nothing,
     "index_select": nothing,
     "index": nothing,
+    "write": nothing,
     "grid_sample": grid_sample,
     "unfold": nothing,
     "fold": nothing,
