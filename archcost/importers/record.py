@@ -66,6 +66,8 @@ class Record:
         self.places: dict[Any, Ref] = {}
         self.required: dict[int, bool] = {}
         self.detached: dict[int, Ref] = {}
+        self.cut: set[int] = set()
+        """Tensors made of trained weights where autograd looked away: no gradient goes back from who reads them."""
         self.pending: dict[int, list[tuple[Tensor, tuple[Tensor, ...], bool]]] = {}
         """What was written over part of a tensor, through views of it."""
         self.since: dict[int, int] = {}
@@ -118,7 +120,7 @@ class Record:
                 )
             found = self._constant(tensor)
             self.know(tensor, found)
-        if detached and tensor.requires_grad:
+        if (detached and tensor.requires_grad) or (not detached and id(tensor) in self.cut):
             if id(tensor) not in self.detached:
                 self.detached[id(tensor)] = self._add(LAYERS["detach"](type="detach"), (found,), {})
             return self.detached[id(tensor)]
@@ -184,8 +186,12 @@ class Record:
         weights = {name: self.reference(tensor) for name, tensor in drawn.weights.items() if tensor is not None}
         made = self._add(layer, (*reads, self.sizing) if drawn.sized else tuple(reads), weights)
         assert isinstance(made.key, int)
+        trained = [tensor for tensor in drawn.weights.values() if tensor is not None and tensor.requires_grad]
+        cut = detached and (trained or any(id(tensor) in self.cut for tensor in drawn.inputs))
         for output, tensor in enumerate(results):
             (self.know_place if places else self.know)(tensor, Ref("entry", made.key, output))
+            if cut:
+                self.cut.add(id(tensor))
         return True
 
     def _agreed(self, drawn: Drawn, results: Sequence[Tensor], inputs: Sequence[Tensor]) -> Layer | None:
