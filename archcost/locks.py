@@ -19,8 +19,8 @@ from archcost.comparison import LayerFacts, LayerRow, align
 from archcost.costs import ModelCost, cost
 from archcost.errors import ArchcostError, Place, SpecError, shorten
 from archcost.graph import build
-from archcost.reading import SUFFIXES, read_text
 from archcost.networks import load
+from archcost.reading import SUFFIXES, read_text
 from archcost.spec import ModelSpec
 from archcost.tensors import format_shape
 from archcost.units import count, lower_bound
