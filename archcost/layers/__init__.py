@@ -268,11 +268,9 @@ Judging = (
     | Where
     | MaskedFill
 )
-Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
-Picking = TopK | Gather | IndexSelect | Index | Write | GridSample
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | AnyTrue | All | Prod | LogSumExp
 Scanning = Cumsum | Sort | ArgSort
-Picking = TopK | Gather | IndexSelect | Index | GridSample
+Picking = TopK | Gather | IndexSelect | Index | Write | GridSample
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
