@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archcost.comparison import compare, merge_orders, moved_names
+from archcost.comparison import compare, merge_orders, moved_keys
 from archcost.report import render
 from tests.report.networks import TINY, cost_of, tiny
 
@@ -30,7 +30,7 @@ FLOPs backward             672  2,976
 published top-1 error, %  12.5   12.5
 published top-5 error, %
 
-2 layers differ in type, output shape, parameters, MACs or place; 4 are the same.
+Aligned by name, 2 layers differ in type, output shape, parameters, MACs or place; 4 are the same.
 
 layer             quantity         tiny    wider
 ----------------  ------------  -------  -------
@@ -60,14 +60,18 @@ def test_every_format() -> None:
     assert data["same_layers"] == 4
     assert data["differing_layers"][1] == {
         "name": "features_1.relu1",
+        "names": ["features_1.relu1", None],
         "layers": [{"type": "relu", "output_shapes": [[1, 2, 4, 4]], "parameters": 0, "macs": 0}, None],
         "moved": [False, False],
+        "without_cost": False,
     }
+    assert data["aligned_by"] == "name"
+    assert data["aligned_names"][0] == ["features_1.conv1", "features_1.conv1"]
 
 
 def test_the_same_network_twice() -> None:
     text = render(compare([tiny(), tiny()]))
-    assert "All 5 layers are the same in type, output shape, parameters, MACs and order.\n" in text
+    assert "Aligned by name, all 5 layers are the same in type, output shape, parameters, MACs and order.\n" in text
 
 
 def test_a_moved_layer_differs() -> None:
@@ -95,15 +99,15 @@ def test_merged_order(orders: list[str], merged: str) -> None:
     assert "".join(merge_orders(orders)) == merged
 
 
-def test_moved_names_are_the_fewest() -> None:
-    assert moved_names("abcdef", "abcdef") == set()
-    assert moved_names("abcdef", "bcdefa") == {"a"}
-    assert moved_names("abcdef", "fabcde") == {"f"}
-    assert moved_names("abc", "xay") == set()  # names that are not shared do not move
-    assert len(moved_names("abcdef", "fedcba")) == 5
+def test_moved_keys_are_the_fewest() -> None:
+    assert moved_keys("abcdef", "abcdef") == set()
+    assert moved_keys("abcdef", "bcdefa") == {"a"}
+    assert moved_keys("abcdef", "fabcde") == {"f"}
+    assert moved_keys("abc", "xay") == set()  # names that are not shared do not move
+    assert len(moved_keys("abcdef", "fedcba")) == 5
 
 
 @given(st.permutations("abcdefgh"), st.permutations("abcdefgh"))
 def test_what_has_not_moved_stands_in_one_order(before: list[str], after: list[str]) -> None:
-    moved = moved_names(before, after)
+    moved = moved_keys(before, after)
     assert [name for name in before if name not in moved] == [name for name in after if name not in moved]
