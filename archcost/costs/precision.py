@@ -44,7 +44,8 @@ RAISED: Mapping[Device, frozenset[str]] = {
     },
     "cuda": _RAISED
     | {"softplus", "softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm", "upsample", "(sum)"}
-    | {"exp", "log", "reciprocal", "rsqrt", "pow", "sum", "cumsum", "norm"},
+    | {"exp", "log", "reciprocal", "rsqrt", "pow", "sum", "cumsum", "norm"}
+    | {"prod", "logsumexp", "acos", "asin", "cosh", "expm1", "log10", "log1p", "log2", "sinh", "tan"},
 }
 """Layers whose inputs autocast copies into float32."""
 

@@ -1,4 +1,7 @@
-"""The closed set of layers: `LAYERS` maps each `type` to its class. The table of contents of the library."""
+"""The closed set of layers: `LAYERS` maps each `type` to its class. The table of contents of the library.
+
+`COMPOSITES` are the types that stand for several layers.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,9 @@ from archcost.layers.activation import (
     Tanh,
 )
 from archcost.layers.attention import ScaledDotProductAttention
-from archcost.layers.base import Layer, Weight, WeightedLayer
+from archcost.layers.base import Composite, Declared, Layer, Weight, WeightedLayer
 from archcost.layers.combining import Add, Concat, Mul
+from archcost.layers.composites import MultiHeadAttention
 from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from archcost.layers.copies import Cast, Clone, Contiguous
 from archcost.layers.einsum import Einsum
@@ -50,6 +54,34 @@ from archcost.layers.elementwise import (
     Sqrt,
 )
 from archcost.layers.embedding import Embedding
+from archcost.layers.functions import (
+    CELU,
+    Acos,
+    Asin,
+    Asinh,
+    Atan,
+    Atanh,
+    Ceil,
+    Cosh,
+    Erfc,
+    Expm1,
+    Floor,
+    Hardshrink,
+    Log1p,
+    Log2,
+    Log10,
+    Logit,
+    NanToNum,
+    Round,
+    Sign,
+    Sinh,
+    Softshrink,
+    Softsign,
+    Tan,
+    Tanhshrink,
+    Threshold,
+    Trunc,
+)
 from archcost.layers.indexing import Gather, GridSample, Index, IndexSelect, TopK
 from archcost.layers.judging import (
     BitwiseAnd,
@@ -80,7 +112,9 @@ from archcost.layers.normalization import (
     BatchNorm2d,
     BatchNorm3d,
     GroupNorm,
+    InstanceNorm1d,
     InstanceNorm2d,
+    InstanceNorm3d,
     LayerNorm,
     RMSNorm,
 )
@@ -94,7 +128,9 @@ from archcost.layers.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
     AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
     AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
@@ -105,19 +141,53 @@ from archcost.layers.pooling import (
 from archcost.layers.products import Bmm, MatMul
 from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
 from archcost.layers.recurrent import GRU, LSTM, RNN
-from archcost.layers.reductions import AMax, AMin, ArgMax, ArgMin, Cumsum, Max, Mean, Min, Norm, Std, Sum, Var
-from archcost.layers.regularization import Dropout
+from archcost.layers.reductions import (
+    All,
+    AMax,
+    AMin,
+    AnyTrue,
+    ArgMax,
+    ArgMin,
+    LogSumExp,
+    Max,
+    Mean,
+    Min,
+    Norm,
+    Prod,
+    Std,
+    Sum,
+    Var,
+)
+from archcost.layers.regularization import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
+from archcost.layers.scans import ArgSort, Cumsum, Sort
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
 from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
+from archcost.layers.writing import Write
 
 Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
 Pooling = MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d
-AdaptivePooling = AdaptiveAvgPool1d | AdaptiveAvgPool2d | AdaptiveAvgPool3d | AdaptiveMaxPool2d
+AdaptivePooling = (
+    AdaptiveAvgPool1d
+    | AdaptiveAvgPool2d
+    | AdaptiveAvgPool3d
+    | AdaptiveMaxPool1d
+    | AdaptiveMaxPool2d
+    | AdaptiveMaxPool3d
+)
 Unpooling = MaxUnpool1d | MaxUnpool2d | MaxUnpool3d
 Normalizing = (
-    BatchNorm1d | BatchNorm2d | BatchNorm3d | LayerNorm | GroupNorm | InstanceNorm2d | RMSNorm | LocalResponseNorm
+    BatchNorm1d
+    | BatchNorm2d
+    | BatchNorm3d
+    | LayerNorm
+    | GroupNorm
+    | InstanceNorm1d
+    | InstanceNorm2d
+    | InstanceNorm3d
+    | RMSNorm
+    | LocalResponseNorm
 )
 Activating = (
     ReLU
@@ -140,6 +210,7 @@ Activating = (
     | PReLU
     | GLU
 )
+Dropping = Dropout | Dropout1d | Dropout2d | Dropout3d | AlphaDropout
 Given = Parameter | Buffer | Constant | ExpandBatch
 Rearranging = Identity | Flatten | Unflatten | Reshape | View | Permute | Pad | Split | Chunk | Unbind
 Copying = Clone | Contiguous | Cast
@@ -147,6 +218,34 @@ Combining = Add | Mul | Concat
 Viewed = Detach | Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
 Moving = Stack | Roll | Flip | RepeatInterleave | Tile | PixelShuffle | PixelUnshuffle
 Calculating = Exp | Log | Sqrt | Rsqrt | Reciprocal | Erf | Abs | Sin | Cos | Pow | Clamp | Neg | Scale | Rsub
+Functions = (
+    Log1p
+    | Expm1
+    | Log2
+    | Log10
+    | Tan
+    | Sinh
+    | Cosh
+    | Asin
+    | Acos
+    | Atan
+    | Asinh
+    | Atanh
+    | Erfc
+    | Sign
+    | Floor
+    | Ceil
+    | Round
+    | Trunc
+    | Threshold
+    | CELU
+    | Hardshrink
+    | Softshrink
+    | Logit
+    | Softsign
+    | Tanhshrink
+    | NanToNum
+)
 Pairing = Sub | Div | Maximum | Minimum
 Judging = (
     Eq
@@ -169,8 +268,9 @@ Judging = (
     | Where
     | MaskedFill
 )
-Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
-Picking = TopK | Gather | IndexSelect | Index | GridSample
+Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | AnyTrue | All | Prod | LogSumExp
+Scanning = Cumsum | Sort | ArgSort
+Picking = TopK | Gather | IndexSelect | Index | Write | GridSample
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
@@ -189,16 +289,18 @@ AnyLayer = Annotated[
     | Upsample
     | Normalizing
     | Activating
-    | Dropout
+    | Dropping
     | Rearranging
     | Copying
     | Combining
     | Viewed
     | Moving
     | Calculating
+    | Functions
     | Pairing
     | Judging
     | Reducing
+    | Scanning
     | Picking
     | Cutting
     | Multiplying
@@ -213,7 +315,14 @@ for _class in get_args(get_args(AnyLayer)[0]):
     _field: Any = _class.model_fields["type"]
     LAYERS[_field.default] = _class
 
+COMPOSITES: dict[str, type[Composite]] = {"multi_head_attention": MultiHeadAttention}
+
+TYPES: dict[str, type[Declared]] = {**LAYERS, **COMPOSITES}
+"""All that a spec can name."""
+
 __all__ = [
+    "CELU",
+    "COMPOSITES",
     "ELU",
     "GELU",
     "GLU",
@@ -223,17 +332,29 @@ __all__ = [
     "MSE",
     "RNN",
     "SELU",
+    "TYPES",
     "AMax",
     "AMin",
     "Abs",
+    "Acos",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "Add",
+    "All",
+    "AlphaDropout",
     "AnyLayer",
+    "AnyTrue",
     "ArgMax",
     "ArgMin",
+    "ArgSort",
+    "Asin",
+    "Asinh",
+    "Atan",
+    "Atanh",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -247,9 +368,11 @@ __all__ = [
     "Bmm",
     "Buffer",
     "Cast",
+    "Ceil",
     "Chunk",
     "Clamp",
     "Clone",
+    "Composite",
     "Concat",
     "Constant",
     "Contiguous",
@@ -260,33 +383,44 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "Cos",
+    "Cosh",
     "CrossEntropy",
     "Cumsum",
+    "Declared",
     "Detach",
     "Div",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Einsum",
     "Embedding",
     "Eq",
     "Erf",
+    "Erfc",
     "Exp",
     "Expand",
     "ExpandBatch",
+    "Expm1",
     "Flatten",
     "Flip",
+    "Floor",
     "Fold",
     "Gather",
     "Ge",
     "GridSample",
     "GroupNorm",
     "Gt",
+    "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "Identity",
     "Index",
     "IndexSelect",
+    "InstanceNorm1d",
     "InstanceNorm2d",
+    "InstanceNorm3d",
     "Integers",
     "IsFinite",
     "IsInf",
@@ -299,12 +433,17 @@ __all__ = [
     "Linear",
     "LocalResponseNorm",
     "Log",
+    "Log1p",
+    "Log2",
+    "Log10",
     "LogSigmoid",
     "LogSoftmax",
+    "LogSumExp",
     "LogicalAnd",
     "LogicalNot",
     "LogicalOr",
     "LogicalXor",
+    "Logit",
     "Lt",
     "MaskedFill",
     "MatMul",
@@ -321,6 +460,8 @@ __all__ = [
     "Minimum",
     "Mish",
     "Mul",
+    "MultiHeadAttention",
+    "NanToNum",
     "Ne",
     "Neg",
     "Norm",
@@ -332,6 +473,7 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "Pow",
+    "Prod",
     "RMSNorm",
     "ReLU",
     "ReLU6",
@@ -339,6 +481,7 @@ __all__ = [
     "RepeatInterleave",
     "Reshape",
     "Roll",
+    "Round",
     "Rsqrt",
     "Rsub",
     "Scale",
@@ -346,10 +489,15 @@ __all__ = [
     "Select",
     "SiLU",
     "Sigmoid",
+    "Sign",
     "Sin",
+    "Sinh",
     "Slice",
     "Softmax",
     "Softplus",
+    "Softshrink",
+    "Softsign",
+    "Sort",
     "Split",
     "Sqrt",
     "Squeeze",
@@ -357,10 +505,14 @@ __all__ = [
     "Std",
     "Sub",
     "Sum",
+    "Tan",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
     "Tile",
     "TopK",
     "Transpose",
+    "Trunc",
     "Unbind",
     "Unflatten",
     "Unfold",
@@ -371,4 +523,5 @@ __all__ = [
     "Weight",
     "WeightedLayer",
     "Where",
+    "Write",
 ]

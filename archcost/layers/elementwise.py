@@ -20,7 +20,7 @@ from archcost.tensors import FLOATING, Tensors, TensorType, with_number
 from archcost.work import Elementwise, Work
 
 
-class Function(Overwriting):
+class Composed(Activation):
     """`made_backward`: how many tensors like the input backward makes and drops beside the gradient."""
 
     made_backward: ClassVar[int] = 0
@@ -28,6 +28,10 @@ class Function(Overwriting):
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         numel = self.made_backward * inputs[0].numel
         return Scratch(backward=excess("factors of the gradient", numel, inputs[0].dtype))
+
+
+class Function(Overwriting, Composed):
+    """One whose method in torch has a twin that overwrites."""
 
 
 class Numbered(Overwriting):

@@ -21,9 +21,6 @@ from archcost.pytorch.tracker import Tracker
 
 BATCH = 2
 
-RUNS = 4 * 10**9
-"""A module of so few FLOPs forward is also run on the CPU, for the peak of its tensors."""
-
 Make = Callable[[str], nn.Module]
 
 
@@ -53,7 +50,8 @@ class Finding:
     peak: Sequence[int] = ()
 
 
-def compare(subject: Subject) -> Finding:
+def compare(subject: Subject, runs: int = 0) -> Finding:
+    """A module of at most `runs` FLOPs forward is also run on the CPU, for the peak of its tensors."""
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     try:
@@ -83,7 +81,7 @@ def compare(subject: Subject) -> Finding:
     equal = all(ours == theirs for ours, theirs in parts.values())
     why = "" if archcost.loads(spec.to_yaml()) == spec else "saved and loaded, it is another"
     status = "unknown" if opaque else "equal" if equal and not why else "differs"
-    peak = peaks(subject, graph) if forward <= RUNS and not opaque else ()
+    peak = peaks(subject, graph) if forward <= runs and not opaque else ()
     return Finding(subject.name, status, why, len(spec.layers), seconds, parts, opaque, peak)
 
 

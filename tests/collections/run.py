@@ -17,6 +17,6 @@ def collection(name: str) -> Any:
 
 def run(task: tuple[str, str]) -> Finding:
     models, name = task
-    finding = compare(collection(models).subject(name))
+    finding = compare(collection(models).subject(name), collection(models).RUNS)
     gc.collect()
     return finding

@@ -22,10 +22,12 @@ from archcost.layers import (
     Index,
     IndexSelect,
     LogicalAnd,
+    LogSumExp,
     Lt,
     MaskedFill,
     Max,
     Maximum,
+    Mean,
     Minimum,
     Mul,
     Neg,
@@ -50,6 +52,7 @@ from archcost.layers import (
     Unsqueeze,
     Var,
     Where,
+    Write,
 )
 from archcost.tensors import TensorType
 from tests.layers.refused_windows import IMAGE, IMAGE_LIST, Refusal, ints
@@ -202,7 +205,7 @@ REDUCTIONS: list[Refusal] = [
     ),
     *(
         (layer, (ints(2, 3),), "needs floating-point input", "float32 or another float", "int64", None)
-        for layer in (AMax(dim=1), Max(dim=1), Var(dim=1), Norm(dim=1))
+        for layer in (Mean(dim=1), LogSumExp(dim=1), Var(dim=1), Norm(dim=1))
     ),
     (Var(dim=1), ((2, 1, 5),), "too few values for a variance", "more than correction, 1", "1", None),
     (Std(dim=1, correction=3), ((2, 3),), "too few values for a variance", "more than correction, 3", "3", None),
@@ -246,6 +249,30 @@ PICKING: list[Refusal] = [
         "inputs do not go together",
         "equal shapes, or 1 where they differ",
         "5 int64 and 7 int64",
+        None,
+    ),
+    (Write(), ((2, 3), (2, 5)), "more is written than there is", "at most 6 values", "10", None),
+    (Write(numel=4), ((2, 3),), "more is written than there is", "at most 6 values", "8", None),
+    (Write(numel=3), ((2, 5), (5,)), "values cannot be stretched", "a divisor of 6 values", "5", None),
+    (Write(), ((2, 3), (2,), ints(2)), "dims has the wrong length", "1, an axis for each index", "[]", None),
+    (Write(dims=(1,)), ((2, 3),), "dims has the wrong length", "0, an axis for each index", "[1]", None),
+    *(
+        (
+            Write(dims=(1,)),
+            ((2, 3), values, ints(5)),
+            "values cannot be put there",
+            "2×5, or what stretches to it",
+            str(values),
+            None,
+        )
+        for values in (TensorType((3, 1, 5)), TensorType((2, 5), "float64"))
+    ),
+    (
+        Write(dims=(1,)),
+        ((2, 3), (3, 5), ints(5)),
+        "inputs do not go together",
+        "equal shapes, or 1 where they differ",
+        "2×5 and 3×5",
         None,
     ),
     (GridSample(), ((2, 3, 5), (2, 5, 7, 2)), "needs 4 axes", IMAGE_LIST, "2×3×5", None),

@@ -97,7 +97,7 @@ NOTHING_TO_WORK_OUT = {
     *("permute", "reshape", "unflatten", "split", "mean", "linear", "add", "mul", "matmul", "bmm"),
     *("transpose", "squeeze", "unsqueeze", "select", "expand", "stack", "view", "chunk", "unbind"),
     *("sub", "div", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge", "where", "masked_fill"),
-    *("sum", "amax", "amin", "max", "min", "argmax", "argmin", "var", "std", "norm"),
+    *("any", "all", "prod", "logsumexp", "sum", "amax", "amin", "max", "min", "argmax", "argmin", "var", "std", "norm"),
     *("gather", "index_select", "index", "grid_sample"),
     *("logical_and", "logical_or", "logical_xor", "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor"),
 }
