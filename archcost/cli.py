@@ -110,11 +110,12 @@ def parser() -> argparse.ArgumentParser:
     add_run(explaining)
     add_format(explaining, WORKING_FORMATS)
 
-    comparing = command("compare", compare, "networks side by side, and which layers differ")
-    comparing.add_argument("network", metavar="NETWORK")
-    comparing.add_argument("networks", metavar="NETWORK", nargs="+")
-    add_run(comparing)
-    add_format(comparing)
+    for name, help in (("compare", "networks side by side, and which layers differ"), ("diff", "the same as compare")):
+        comparing = command(name, compare, help)
+        comparing.add_argument("network", metavar="NETWORK")
+        comparing.add_argument("networks", metavar="NETWORK", nargs="+")
+        add_run(comparing)
+        add_format(comparing)
 
     estimating = command("estimate", estimate, "the memory that a step takes on a device, and whether it fits")
     estimating.add_argument("network", metavar="NETWORK")
@@ -251,8 +252,14 @@ def explain(options: argparse.Namespace) -> tuple[str, int]:
 
 def compare(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.comparison import compare
+    from archcost.networks import is_callable
 
-    return _render(compare([_cost(network, options) for network in (options.network, *options.networks)]), options), 0
+    networks = (options.network, *options.networks)
+    called = set(filter(is_callable, networks))
+    # --args are for the callables: beside one, another network has none
+    without_args = argparse.Namespace(**{**vars(options), "args": None}) if called else options
+    costs = [_cost(network, options if network in called else without_args) for network in networks]
+    return _render(compare(costs), options), 0
 
 
 def estimate(options: argparse.Namespace) -> tuple[str, int]:

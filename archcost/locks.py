@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from archcost.comparison import LayerFacts, LayerRow, align
+from archcost.alignment import LayerFacts
+from archcost.comparison import LayerRow, align
 from archcost.costs import ModelCost, cost
 from archcost.errors import ArchcostError, Place, SpecError, shorten
 from archcost.graph import build
