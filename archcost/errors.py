@@ -118,5 +118,7 @@ def first_line(error: Exception) -> str:
 def line_of(error: Exception) -> Place | None:
     """The last line on the way to a mistake that is the user's own, neither torch's nor archcost's."""
     frames = extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not any(part in frame.filename for part in ("/torch/", "/archcost/", "<frozen"))]
+    own = [
+        frame for frame in frames if not any(part in frame.filename for part in ("/torch/", "/archcost/", "<frozen"))
+    ]
     return Place(own[-1].filename, own[-1].lineno or 1, 1) if own else None

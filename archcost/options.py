@@ -82,7 +82,7 @@ def add_run(added: argparse.ArgumentParser) -> None:
         "--args",
         type=json_value,
         metavar="JSON",
-        help='what a module:callable is called with: \'{"num_classes": 10}\', or a list',
+        help="what a module:callable is called with: '{\"num_classes\": 10}', or a list",
     )
     added.add_argument("--strict", action="store_true", help="fail when any number is unknown")
 

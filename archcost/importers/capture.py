@@ -227,7 +227,9 @@ class Beneath(TorchDispatchMode):
         if not live or not results or name in VALUELESS:
             return result
         if namespace == "aten" and name in SETTERS:
-            self.record.overwrite(args[0], call.whole or args[0], list(tensors_in((args[1:], kwargs))), not torch.is_grad_enabled())
+            self.record.overwrite(
+                args[0], call.whole or args[0], list(tensors_in((args[1:], kwargs))), not torch.is_grad_enabled()
+            )
             return result
         leaf = LEAVES.get(f"{namespace}::{base}") or (LEAVES.get(base) if namespace == "aten" else None)
         if leaf is None or not call.write(leaf, result, places=True):

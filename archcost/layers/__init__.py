@@ -107,6 +107,7 @@ from archcost.layers.recurrent import GRU, LSTM, RNN
 from archcost.layers.reductions import AMax, AMin, ArgMax, ArgMin, Cumsum, Max, Mean, Min, Norm, Std, Sum, Var
 from archcost.layers.regularization import Dropout
 from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
+from archcost.layers.routing import ExpertRoute
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
 from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
@@ -164,7 +165,7 @@ Pairing = (
     | LogicalNot
 )
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
-Picking = TopK | Gather | IndexSelect | Index | GridSample
+Picking = TopK | Gather | IndexSelect | Index | GridSample | ExpertRoute
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
@@ -269,6 +270,7 @@ __all__ = [
     "Exp",
     "Expand",
     "ExpandBatch",
+    "ExpertRoute",
     "Flatten",
     "Flip",
     "Fold",

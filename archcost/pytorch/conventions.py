@@ -223,6 +223,7 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "index_select": nothing,
     "index": nothing,
     "grid_sample": grid_sample,
+    "expert_route": nothing,
     "unfold": nothing,
     "fold": nothing,
     "cross_entropy": nothing,
