@@ -253,5 +253,5 @@ def test_torchs_own_transformer() -> None:
     ours, theirs = peaks(spec), foreign.peaks(module, inputs, "sgd")
     assert (ours["backward"], ours["optimizer"]) == (theirs["backward"], theirs["optimizer"])
     assert ours["forward"] == pytest.approx(theirs["forward"], rel=0.01)  # callers hold what they hand on
-    on_device = {name: tensor.to("meta") for name, tensor in inputs.items()}
-    assert cost_of(spec) == counted(module.to("meta"), on_device, lambda result: result)
+    sketch = on_meta(lambda: Translating(48, 4, 2, 32))
+    assert cost_of(spec) == counted(sketch, {"tokens": ids(32), "written": ids(32)}, lambda result: result)
