@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from math import prod
 from typing import NamedTuple
 
@@ -49,6 +50,51 @@ class TensorType(NamedTuple):
 
 
 Tensors = tuple[TensorType, ...]
+
+
+def promoted(one: str, other: str) -> str:
+    """The dtype of a result of values of both (torch.promote_types)."""
+    if one == other:
+        return one
+    by_kind = sorted((one, other), key=_kind)
+    if _kind(one) != _kind(other):
+        return by_kind[1]
+    if _kind(one) == FLOAT:
+        both = {one, other} == {"float16", "bfloat16"}
+        return "float32" if both else max(one, other, key=DTYPE_BYTES.__getitem__)
+    if "uint8" in (one, other):  # signed integers that hold 255 have 16 bits
+        return max(one, other, "int16", key=lambda dtype: (DTYPE_BYTES[dtype], dtype != "uint8"))
+    return max(one, other, key=DTYPE_BYTES.__getitem__)
+
+
+BOOL, INTEGER, FLOAT = range(3)
+
+
+def _kind(dtype: str) -> int:
+    if dtype == "bool":
+        return BOOL
+    return FLOAT if dtype in FLOATING else INTEGER
+
+
+def with_number(dtype: str, number: float) -> str:
+    """Of values of that dtype and a number, which counts only where it is of a higher kind (torch.result_type)."""
+    kind = INTEGER if isinstance(number, int) else FLOAT
+    if _kind(dtype) >= kind:
+        return dtype
+    return "int64" if kind == INTEGER else "float32"
+
+
+def result_dtype(tensors: Tensors) -> str:
+    """Of values computed from several tensors (torch.result_type).
+
+    A tensor without axes counts only where it is of a higher kind than the others: bool, integers, floats.
+    """
+    wide = [tensor.dtype for tensor in tensors if tensor.shape]
+    single = [tensor.dtype for tensor in tensors if not tensor.shape]
+    if not wide or not single:
+        return reduce(promoted, wide or single)
+    first, second = reduce(promoted, wide), reduce(promoted, single)
+    return promoted(first, second) if _kind(second) > _kind(first) else first
 
 
 def format_shape(shape: tuple[int, ...]) -> str:

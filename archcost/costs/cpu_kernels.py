@@ -377,6 +377,11 @@ def _squares(call: Call) -> int:
     return call.inputs[0].nbytes
 
 
+def _logsumexp(call: Call) -> int:
+    """The largest values, and all values less them (native/ReduceOps.cpp)."""
+    return call.outputs[0].nbytes + call.inputs[0].nbytes
+
+
 Rule = Callable[[Call], int]
 _KERNELS = tuple(f"{kind}{ndim}d" for kind in ("conv", "conv_transpose") for ndim in (1, 2, 3))
 _RULES: Mapping[Direction, Mapping[str, Rule]] = {
@@ -387,12 +392,15 @@ _RULES: Mapping[Direction, Mapping[str, Rule]] = {
         "mean": _mean,
         **dict.fromkeys([f"adaptive_avg_pool{ndim}d" for ndim in (1, 2, 3)], _pooled_to_one),
         "mse": _squares,
+        "logsumexp": _logsumexp,
         "scaled_dot_product_attention": cpu_attention.forward,
     },
     "backward": {
         **dict.fromkeys(_KERNELS, partial(_convolution, backward=True)),
         "linear": partial(_linear, backward=True),
-        **dict.fromkeys(["instance_norm2d", *(f"batch_norm{ndim}d" for ndim in (1, 2, 3))], _norm_backward),
+        **dict.fromkeys(
+            [f"{kind}_norm{ndim}d" for kind in ("batch", "instance") for ndim in (1, 2, 3)], _norm_backward
+        ),
         **dict.fromkeys([f"max_unpool{ndim}d" for ndim in (1, 2, 3)], _mean),
         **dict.fromkeys(["add", "mul"], _repeated_backward),
         "scaled_dot_product_attention": cpu_attention.backward,

@@ -23,9 +23,11 @@ def forgotten(graph: ModelGraph, held: Collection[Port], required: Mapping[str, 
         node = graph.nodes[index]
         ports = [Port(node.name, number) for number, tensor in enumerate(node.output_types) if tensor.is_floating]
         until[node.name] = max([index, *(inf if port in held else read.get(port, end) for port in ports)])
-        needs = required[node.name].inputs
-        for number, port in enumerate(node.inputs):
-            last = until[node.name] if number in needs else index
+        needs = required[node.name]
+        leading = [(port, number in needs.inputs) for number, port in enumerate(node.inputs)]
+        leading += [(port, name in needs.weights) for name, port in node.given.items()]
+        for port, leads in leading:
+            last = until[node.name] if leads else index
             read[port] = max(read.get(port, index), last)
     lost = {name: last for name, last in until.items() if last < inf and required[name].operands}
     return {name: graph.nodes[int(last)].name if last < end else "" for name, last in lost.items()}

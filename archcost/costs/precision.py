@@ -18,7 +18,7 @@ from archcost.keeping import Device
 from archcost.layers.base import Weight
 from archcost.layers.copies import Casting
 from archcost.layers.parameter import Parameter
-from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
+from archcost.tensors import DTYPE_BYTES, Tensors, TensorType, result_dtype
 
 LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)) | {
     "linear",
@@ -44,7 +44,8 @@ RAISED: Mapping[Device, frozenset[str]] = {
     },
     "cuda": _RAISED
     | {"softplus", "softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm", "upsample", "(sum)"}
-    | {"exp", "log", "reciprocal", "rsqrt", "pow", "sum", "cumsum", "norm"},
+    | {"exp", "log", "reciprocal", "rsqrt", "pow", "sum", "cumsum", "norm"}
+    | {"prod", "logsumexp", "acos", "asin", "cosh", "expm1", "log10", "log1p", "log2", "sinh", "tan"},
 }
 """Layers whose inputs autocast copies into float32."""
 
@@ -141,7 +142,7 @@ class _Retyping:
         """`given` are the dtypes of weights that are given."""
         # Products and sums of different dtypes are taken in the widest without a copy (TensorIterator).
         floating = [tensor for tensor in types if tensor.is_floating] or [self._declared(node.output_types[0])]
-        dtype = self._widest(floating) if node.layer.type in WIDENED else floating[0].dtype
+        dtype = result_dtype(tuple(floating)) if node.layer.type in WIDENED else floating[0].dtype
         if self._raises_inside(node):
             dtype = "float32"
         outputs = (

@@ -8,6 +8,7 @@ operator of C++ is run under a dispatch mode that sees the operators beneath. Wh
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from types import FunctionType
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -94,28 +96,41 @@ class Capture(TorchFunctionMode):
         if name in COMPOSITES and live:
             with self:
                 return COMPOSITES[name](*args, **kwargs)
-        given = list(tensors_in((args, kwargs)))
+        given, named = list(tensors_in((args, kwargs))), args
         if any(tensor.is_meta for tensor in given):
             args, kwargs = self._mapped(args), self._mapped(kwargs)
         elif live and sum(tensor.numel() for tensor in given) > SMALL and self._grows(func, args, kwargs):
             args, kwargs = self._mapped(args, scalars=True), self._mapped(kwargs, scalars=True)
         if not live:
             return func(*args, **kwargs)
-        return self._call(name, func, args, kwargs)
+        result = self._call(name, func, args, kwargs)
+        if name.endswith("_") and named[0] is not args[0]:
+            self._replace(named[0], args[0])
+        return result
+
+    def _replace(self, constant: Tensor, changed: Tensor) -> None:
+        """A constant that had values holds some of the network's from now on."""
+        ref = self.record.find(changed)
+        if ref is not None:
+            self.record.know(constant, ref)
+            self.twins[id(constant)] = changed
 
     def _set(self, target: Tensor, index: Any, value: Any) -> None:
         """`target[index] = value`."""
         read = [value] if isinstance(value, Tensor) else []
         picked = list(tensors_in([index]))
+        named = target
         if any(tensor.is_meta for tensor in (target, *read, *picked)):
-            index, value = self._mapped(index), self._mapped(value)
-            target = self._mapped(target)
-        whole = self.record.whole_of(target)
+            index, value, target = self._mapped(index), self._mapped(value), self._mapped(target, scalars=True)
+        live = any(self.record.find(tensor) is not None for tensor in (target, named, *read, *picked))
+        whole = self.record.whole_of(target) if live else target
         torch.Tensor.__setitem__(target, index, value)
         self.twins.pop(id(target), None)
-        if any(self.record.find(tensor) is not None for tensor in (target, *read, *picked)):
-            detached = not torch.is_grad_enabled()
+        if live:
+            detached = without_gradient()
             self.record.overwrite(target, whole, [*tensors_in([value]), *tensors_in([index])], detached)
+        if named is not target:
+            self._replace(named, target)
 
     def _call(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
         base, inplace = _base(name)
@@ -126,7 +141,7 @@ class Capture(TorchFunctionMode):
         if name in SETTERS:
             whole = self.record.whole_of(args[0])
             result = func(*args, **kwargs)
-            self.record.overwrite(args[0], whole, list(tensors_in((args[1:], kwargs))), not torch.is_grad_enabled())
+            self.record.overwrite(args[0], whole, list(tensors_in((args[1:], kwargs))), without_gradient())
             return result
         leaf = LEAVES.get(base)
         if leaf is not None:
@@ -192,13 +207,11 @@ class Call:
             drawn = leaf.rule(result, *self.args, **named, **told)
         except TypeError:  # arguments that the rule does not know
             return False
-        detached = not torch.is_grad_enabled()
+        detached = without_gradient()
         if drawn is None or not self.record.write(drawn, results, detached, places):
             return False
         if on_view and self.whole is not None:  # the result, written over that part of what it is a view of
-            part = self.record.refs[id(results[0])]
             self.record.overwrite(results[0], self.whole, results, detached)
-            self.record.know(results[0], part)
         elif self.inplace:
             self.record.overwritten[storage_of(results[0])] = len(self.record.entries)
         return True
@@ -221,15 +234,15 @@ class Beneath(TorchDispatchMode):
             with self:
                 return COMPOSITES[name](*args, **kwargs)
         base, inplace = _base(name)
-        call = Call(args, kwargs, inplace or name in SETTERS, self.record)
+        call = Call(args, kwargs, live and (inplace or name in SETTERS), self.record)
         result = func(*args, **kwargs)
         results = tuple(tensors_in(result))
         if not live or not results or name in VALUELESS:
             return result
         if namespace == "aten" and name in SETTERS:
-            self.record.overwrite(
-                args[0], call.whole or args[0], list(tensors_in((args[1:], kwargs))), not torch.is_grad_enabled()
-            )
+            assert call.whole is not None
+            parts = list(tensors_in((args[1:], kwargs)))
+            self.record.overwrite(args[0], call.whole, parts, without_gradient())
             return result
         leaf = LEAVES.get(f"{namespace}::{base}") or (LEAVES.get(base) if namespace == "aten" else None)
         if leaf is None or not call.write(leaf, result, places=True):
@@ -284,6 +297,21 @@ def unchecked(func: FunctionType) -> Callable[..., Any]:
     )
     copy.__kwdefaults__ = func.__kwdefaults__
     return copy
+
+
+def without_gradient() -> bool:
+    """Whether autograd looks away. In the forward of an autograd.Function it does, but its backward will come: that is
+    taken to cost what autograd's own would.
+    """
+    if torch.is_grad_enabled():
+        return False
+    frame = sys._getframe(1)
+    while frame is not None:
+        first = frame.f_code.co_varnames[:1]
+        if frame.f_code.co_name == "forward" and first and isinstance(frame.f_locals.get(first[0]), FunctionCtx):
+            return False
+        frame = frame.f_back
+    return True
 
 
 def _never(*tensors: Any) -> bool:

@@ -67,6 +67,8 @@ class Record:
         self.places: dict[Any, Ref] = {}
         self.required: dict[int, bool] = {}
         self.detached: dict[int, Ref] = {}
+        self.pending: dict[int, list[tuple[Tensor, tuple[Tensor, ...], bool]]] = {}
+        """What was written over part of a tensor, through views of it."""
         self.since: dict[int, int] = {}
         """How many entries there were when a tensor was last known."""
         self.overwritten: dict[int, int] = {}
@@ -102,6 +104,8 @@ class Record:
 
     def reference(self, tensor: Tensor, detached: bool = False) -> Ref:
         """Raises OutOfSightError."""
+        for whole, parts, apart in self.pending.pop(id(tensor), ()):
+            self._overwrite(whole, parts, apart)
         found = self.find(tensor)
         if found is not None and self.overwritten and self._is_stale(tensor):
             self.opaque("a view of what was overwritten", (), (tensor,))
@@ -132,18 +136,24 @@ class Record:
         Not where that is a tensor within an operator, which nobody else has a hand on.
         """
         base = target._base
-        return target if base is None or (base.requires_grad and self.find(base) is None) else base
+        whole = target if base is None or (base.requires_grad and self.find(base) is None) else base
+        for tensor in (whole, target):
+            self.reference(tensor)  # a constant, as long as it is one
+        return whole
 
     def overwrite(self, target: Tensor, whole: Tensor, parts: Sequence[Tensor], detached: bool = False) -> None:
         """`whole`, which `target` is or is a view of, has a part with other values: those of the first of `parts`, or
-        a number. Other parts are indices.
+        a number. Other parts are indices. Through a view, that is noted, and done when somebody reads the whole again.
         """
+        if whole is not target:
+            self.pending.setdefault(id(whole), []).append((whole, tuple(parts), detached))
+            return
+        self._overwrite(whole, parts, detached)
+        self.overwritten[storage_of(whole)] = len(self.entries)
+
+    def _overwrite(self, whole: Tensor, parts: Sequence[Tensor], detached: bool) -> None:
         if not self.write(Drawn("write", (whole, *parts)), (whole,), detached):
             self.opaque("aten::copy_", (whole, *parts), (whole,))
-        if whole is target:
-            self.overwritten[storage_of(whole)] = len(self.entries)
-        else:
-            self.know(target, self.refs[id(whole)])
 
     def _constant(self, tensor: Tensor) -> Ref:
         kind = type_of(tensor)
@@ -162,8 +172,8 @@ class Record:
         """Add a layer for a call that returned these tensors. False where the layer's own rules say something else."""
         layer = self._agreed(drawn, results, drawn.inputs)
         dtype = type_of(results[0]).dtype
-        mixed = drawn.type in PROMOTED and any(type_of(tensor).dtype != dtype for tensor in drawn.inputs)
-        if layer is None and mixed:  # torch works on copies in the result's dtype
+        mixed = layer is None and drawn.type in PROMOTED
+        if mixed:  # torch works on copies in the result's dtype
             layer = self._agreed(drawn, results, [tensor.to(results[0].dtype) for tensor in drawn.inputs])
         if layer is None:
             return False

@@ -54,7 +54,56 @@ from archcost.layers.elementwise import (
     Sqrt,
 )
 from archcost.layers.embedding import Embedding
+from archcost.layers.functions import (
+    CELU,
+    Acos,
+    Asin,
+    Asinh,
+    Atan,
+    Atanh,
+    Ceil,
+    Cosh,
+    Erfc,
+    Expm1,
+    Floor,
+    Hardshrink,
+    Log1p,
+    Log2,
+    Log10,
+    Logit,
+    NanToNum,
+    Round,
+    Sign,
+    Sinh,
+    Softshrink,
+    Softsign,
+    Tan,
+    Tanhshrink,
+    Threshold,
+    Trunc,
+)
 from archcost.layers.indexing import Gather, GridSample, Index, IndexSelect, TopK
+from archcost.layers.judging import (
+    BitwiseAnd,
+    BitwiseNot,
+    BitwiseOr,
+    BitwiseXor,
+    Eq,
+    Ge,
+    Gt,
+    IsFinite,
+    IsInf,
+    IsNan,
+    Le,
+    LogicalAnd,
+    LogicalNot,
+    LogicalOr,
+    LogicalXor,
+    Lt,
+    MaskedFill,
+    Ne,
+    Where,
+)
 from archcost.layers.linear import Linear
 from archcost.layers.local_response_norm import LocalResponseNorm
 from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
@@ -63,29 +112,15 @@ from archcost.layers.normalization import (
     BatchNorm2d,
     BatchNorm3d,
     GroupNorm,
+    InstanceNorm1d,
     InstanceNorm2d,
+    InstanceNorm3d,
     LayerNorm,
     RMSNorm,
 )
-from archcost.layers.opaque import Opaque
+from archcost.layers.observed import Integers, Opaque
 from archcost.layers.padding import Pad
-from archcost.layers.pairwise import (
-    Div,
-    Eq,
-    Ge,
-    Gt,
-    Le,
-    LogicalAnd,
-    LogicalNot,
-    LogicalOr,
-    Lt,
-    MaskedFill,
-    Maximum,
-    Minimum,
-    Ne,
-    Sub,
-    Where,
-)
+from archcost.layers.pairwise import Div, Maximum, Minimum, Sub
 from archcost.layers.parameter import Buffer, Constant, ExpandBatch, Parameter
 from archcost.layers.patches import Fold, Unfold
 from archcost.layers.pieces import Chunk, Split, Unbind
@@ -93,7 +128,9 @@ from archcost.layers.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
     AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
     AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
@@ -104,20 +141,54 @@ from archcost.layers.pooling import (
 from archcost.layers.products import Bmm, MatMul
 from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
 from archcost.layers.recurrent import GRU, LSTM, RNN
-from archcost.layers.reductions import AMax, AMin, ArgMax, ArgMin, Cumsum, Max, Mean, Min, Norm, Std, Sum, Var
-from archcost.layers.regularization import Dropout
+from archcost.layers.reductions import (
+    All,
+    AMax,
+    AMin,
+    AnyTrue,
+    ArgMax,
+    ArgMin,
+    LogSumExp,
+    Max,
+    Mean,
+    Min,
+    Norm,
+    Prod,
+    Std,
+    Sum,
+    Var,
+)
+from archcost.layers.regularization import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
 from archcost.layers.routing import ExpertRoute
+from archcost.layers.scans import ArgSort, Cumsum, Sort
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
 from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
+from archcost.layers.writing import Write
 
 Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
 Pooling = MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d
-AdaptivePooling = AdaptiveAvgPool1d | AdaptiveAvgPool2d | AdaptiveAvgPool3d | AdaptiveMaxPool2d
+AdaptivePooling = (
+    AdaptiveAvgPool1d
+    | AdaptiveAvgPool2d
+    | AdaptiveAvgPool3d
+    | AdaptiveMaxPool1d
+    | AdaptiveMaxPool2d
+    | AdaptiveMaxPool3d
+)
 Unpooling = MaxUnpool1d | MaxUnpool2d | MaxUnpool3d
 Normalizing = (
-    BatchNorm1d | BatchNorm2d | BatchNorm3d | LayerNorm | GroupNorm | InstanceNorm2d | RMSNorm | LocalResponseNorm
+    BatchNorm1d
+    | BatchNorm2d
+    | BatchNorm3d
+    | LayerNorm
+    | GroupNorm
+    | InstanceNorm1d
+    | InstanceNorm2d
+    | InstanceNorm3d
+    | RMSNorm
+    | LocalResponseNorm
 )
 Activating = (
     ReLU
@@ -140,6 +211,7 @@ Activating = (
     | PReLU
     | GLU
 )
+Dropping = Dropout | Dropout1d | Dropout2d | Dropout3d | AlphaDropout
 Given = Parameter | Buffer | Constant | ExpandBatch
 Rearranging = Identity | Flatten | Unflatten | Reshape | View | Permute | Pad | Split | Chunk | Unbind
 Copying = Clone | Contiguous | Cast
@@ -147,25 +219,59 @@ Combining = Add | Mul | Concat
 Viewed = Detach | Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
 Moving = Stack | Roll | Flip | RepeatInterleave | Tile | PixelShuffle | PixelUnshuffle
 Calculating = Exp | Log | Sqrt | Rsqrt | Reciprocal | Erf | Abs | Sin | Cos | Pow | Clamp | Neg | Scale | Rsub
-Pairing = (
-    Sub
-    | Div
-    | Maximum
-    | Minimum
-    | Eq
+Functions = (
+    Log1p
+    | Expm1
+    | Log2
+    | Log10
+    | Tan
+    | Sinh
+    | Cosh
+    | Asin
+    | Acos
+    | Atan
+    | Asinh
+    | Atanh
+    | Erfc
+    | Sign
+    | Floor
+    | Ceil
+    | Round
+    | Trunc
+    | Threshold
+    | CELU
+    | Hardshrink
+    | Softshrink
+    | Logit
+    | Softsign
+    | Tanhshrink
+    | NanToNum
+)
+Pairing = Sub | Div | Maximum | Minimum
+Judging = (
+    Eq
     | Ne
     | Lt
     | Le
     | Gt
     | Ge
-    | Where
-    | MaskedFill
     | LogicalAnd
     | LogicalOr
+    | LogicalXor
     | LogicalNot
+    | IsNan
+    | IsInf
+    | IsFinite
+    | BitwiseAnd
+    | BitwiseOr
+    | BitwiseXor
+    | BitwiseNot
+    | Where
+    | MaskedFill
 )
-Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | Cumsum
-Picking = TopK | Gather | IndexSelect | Index | GridSample | ExpertRoute
+Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | AnyTrue | All | Prod | LogSumExp
+Scanning = Cumsum | Sort | ArgSort
+Picking = TopK | Gather | IndexSelect | Index | Write | GridSample | ExpertRoute
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
@@ -184,20 +290,24 @@ AnyLayer = Annotated[
     | Upsample
     | Normalizing
     | Activating
-    | Dropout
+    | Dropping
     | Rearranging
     | Copying
     | Combining
     | Viewed
     | Moving
     | Calculating
+    | Functions
     | Pairing
+    | Judging
     | Reducing
+    | Scanning
     | Picking
     | Cutting
     | Multiplying
     | Loss
-    | Opaque,
+    | Opaque
+    | Integers,
     Field(discriminator="type"),
 ]
 
@@ -212,6 +322,7 @@ TYPES: dict[str, type[Declared]] = {**LAYERS, **COMPOSITES}
 """All that a spec can name."""
 
 __all__ = [
+    "CELU",
     "COMPOSITES",
     "ELU",
     "GELU",
@@ -226,23 +337,39 @@ __all__ = [
     "AMax",
     "AMin",
     "Abs",
+    "Acos",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "Add",
+    "All",
+    "AlphaDropout",
     "AnyLayer",
+    "AnyTrue",
     "ArgMax",
     "ArgMin",
+    "ArgSort",
+    "Asin",
+    "Asinh",
+    "Atan",
+    "Atanh",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "BitwiseAnd",
+    "BitwiseNot",
+    "BitwiseOr",
+    "BitwiseXor",
     "Bmm",
     "Buffer",
     "Cast",
+    "Ceil",
     "Chunk",
     "Clamp",
     "Clone",
@@ -257,35 +384,49 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "Cos",
+    "Cosh",
     "CrossEntropy",
     "Cumsum",
     "Declared",
     "Detach",
     "Div",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Einsum",
     "Embedding",
     "Eq",
     "Erf",
+    "Erfc",
     "Exp",
     "Expand",
     "ExpandBatch",
     "ExpertRoute",
+    "Expm1",
     "Flatten",
     "Flip",
+    "Floor",
     "Fold",
     "Gather",
     "Ge",
     "GridSample",
     "GroupNorm",
     "Gt",
+    "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "Identity",
     "Index",
     "IndexSelect",
+    "InstanceNorm1d",
     "InstanceNorm2d",
+    "InstanceNorm3d",
+    "Integers",
+    "IsFinite",
+    "IsInf",
+    "IsNan",
     "L1Penalty",
     "Layer",
     "LayerNorm",
@@ -294,11 +435,17 @@ __all__ = [
     "Linear",
     "LocalResponseNorm",
     "Log",
+    "Log1p",
+    "Log2",
+    "Log10",
     "LogSigmoid",
     "LogSoftmax",
+    "LogSumExp",
     "LogicalAnd",
     "LogicalNot",
     "LogicalOr",
+    "LogicalXor",
+    "Logit",
     "Lt",
     "MaskedFill",
     "MatMul",
@@ -315,6 +462,7 @@ __all__ = [
     "Minimum",
     "Mish",
     "Mul",
+    "NanToNum",
     "MultiHeadAttention",
     "Ne",
     "Neg",
@@ -327,6 +475,7 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "Pow",
+    "Prod",
     "RMSNorm",
     "ReLU",
     "ReLU6",
@@ -334,6 +483,7 @@ __all__ = [
     "RepeatInterleave",
     "Reshape",
     "Roll",
+    "Round",
     "Rsqrt",
     "Rsub",
     "Scale",
@@ -341,10 +491,15 @@ __all__ = [
     "Select",
     "SiLU",
     "Sigmoid",
+    "Sign",
     "Sin",
+    "Sinh",
     "Slice",
     "Softmax",
     "Softplus",
+    "Softshrink",
+    "Softsign",
+    "Sort",
     "Split",
     "Sqrt",
     "Squeeze",
@@ -352,10 +507,14 @@ __all__ = [
     "Std",
     "Sub",
     "Sum",
+    "Tan",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
     "Tile",
     "TopK",
     "Transpose",
+    "Trunc",
     "Unbind",
     "Unflatten",
     "Unfold",
@@ -366,4 +525,5 @@ __all__ = [
     "Weight",
     "WeightedLayer",
     "Where",
+    "Write",
 ]

@@ -30,16 +30,32 @@ from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Elementwise, Reduction, Work
 
 
+def require_numbers(tensor: TensorType) -> None:
+    if tensor.dtype == "bool":
+        raise ShapeError("needs numbers", expected="integers or floats", found=str(tensor), hint="cast")
+
+
 class Activation(ValueByValue):
     """A function of each value alone; subclasses give its price forward and backward, and what backward works from."""
 
     operations: ClassVar[int]
     operations_backward: ClassVar[int]
     backward_from: ClassVar[Saved]
+    integers: ClassVar[Literal["refused", "kept", "float32"]] = "refused"
+    """What becomes of integers."""
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        require_floating(inputs)
-        return inputs
+        return (TensorType(inputs[0].shape, self.result_dtype(inputs[0])),)
+
+    def result_dtype(self, source: TensorType) -> str:
+        """Raises ShapeError for values that the function has no result for."""
+        if self.integers == "refused":
+            require_floating((source,))
+        elif self.integers == "kept":
+            require_numbers(source)
+        elif not source.is_floating:
+            return "float32"
+        return source.dtype
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return (self.backward_from,)
@@ -54,6 +70,12 @@ class Overwriting(Activation):
     inplace: Flag = False
     result_serves: ClassVar[bool] = False
     """In place, backward can work from the result instead of a copy of the input."""
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        outputs = super().output_types(inputs)
+        if self.inplace and outputs != inputs:
+            raise ShapeError("inplace needs a result like the input", expected=str(outputs[0]), found=str(inputs[0]))
+        return outputs
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         if not self.inplace or self.backward_from == OUTPUT:

@@ -34,6 +34,9 @@ Axis = Annotated[int, Field(strict=True, ge=-64, le=63)]
 Flag = Annotated[bool, Field(strict=True)]
 Dtype = Annotated[str, BeforeValidator(check_dtype)]
 Number = Annotated[float, Field(strict=True)]
+Scalar = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)] | Number
+"""A number that says by how it is written whether it is an integer: 2 or 2.0."""
+
 Name = Annotated[str, StringConstraints(strict=True, pattern=r"^\w+(\.\w+)*$", max_length=200)]
 Reference = Annotated[str, StringConstraints(strict=True, pattern=r"^\w+(\.\w+)*(:\d{1,4})?$", max_length=400)]
 WeightReference = Annotated[str, StringConstraints(strict=True, pattern=r"^\w+(\.\w+)*\.weight(\.T)?$", max_length=400)]

@@ -11,7 +11,7 @@ from archcost.keeping import NO_SCRATCH, PASSED_ON, VIEWED, Gradient, Input, Own
 from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis
 from archcost.layers.order import ValueByValue
 from archcost.layouts import Layout, channels_last, is_channels_last
-from archcost.tensors import Tensors, TensorType
+from archcost.tensors import Tensors, TensorType, result_dtype
 from archcost.windows import Rules
 from archcost.work import Copy, Elementwise, Operand, Work
 
@@ -22,19 +22,12 @@ def together(inputs: Tensors) -> str:
 
 
 def broadcast(inputs: Tensors) -> TensorType:
-    """Torch's rule: shapes aligned at the last axis, and a 1 stretches."""
-    shape = broadcast_shape(inputs)
-    if len({tensor.dtype for tensor in inputs}) > 1:
-        raise ShapeError(
-            "inputs have different dtypes",
-            expected=inputs[0].dtype,
-            found=" and ".join(tensor.dtype for tensor in inputs),
-        )
-    return TensorType(shape, inputs[0].dtype)
+    """Torch's rule: shapes aligned at the last axis, and a 1 stretches; of different dtypes the wider one."""
+    return TensorType(broadcast_shape(inputs), result_dtype(inputs))
 
 
 def broadcast_shape(inputs: Tensors) -> tuple[int, ...]:
-    """The same of tensors that may have different dtypes."""
+    """The shape alone."""
     sizes: list[int] = []
     for column in zip_longest(*(reversed(tensor.shape) for tensor in inputs), fillvalue=1):
         stretched = {size for size in column if size != 1}
@@ -71,7 +64,7 @@ class Arithmetic(ValueByValue):
     def output_types(self, inputs: Tensors) -> Tensors:
         result = broadcast(inputs)
         if self.inplace and result != inputs[0]:
-            raise ShapeError("inplace cannot stretch the first input", expected=str(result), found=str(inputs[0]))
+            raise ShapeError("inplace needs a result like the first input", expected=str(result), found=str(inputs[0]))
         return (result,)
 
     def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
@@ -100,7 +93,7 @@ class Add(Arithmetic):
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
         """What arrives goes to every input; for a stretched one it is summed up first."""
-        return tuple(PASSED_ON if tensor.shape == outputs[0].shape else tensor for tensor in inputs)
+        return tuple(PASSED_ON if tensor == outputs[0] else tensor for tensor in inputs)
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """The sum so far, while the last input is added to it."""

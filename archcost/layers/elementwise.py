@@ -6,19 +6,21 @@ underscore (x.exp_()). Torch composes the gradients of most of several operators
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import ClassVar, Literal
 
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
+from archcost.errors import ShapeError
 from archcost.keeping import INPUT, NO_SCRATCH, OUTPUT, PASSED_ON, Gradient, Own, Saved, Scratch, Setting, excess
-from archcost.layers.activation import Activation, Overwriting
-from archcost.layers.base import Number
-from archcost.tensors import Tensors, TensorType
+from archcost.layers.activation import Activation, Overwriting, require_numbers
+from archcost.layers.base import Scalar
+from archcost.tensors import FLOATING, Tensors, TensorType, with_number
 from archcost.work import Elementwise, Work
 
 
-class Function(Overwriting):
+class Composed(Activation):
     """`made_backward`: how many tensors like the input backward makes and drops beside the gradient."""
 
     made_backward: ClassVar[int] = 0
@@ -28,11 +30,26 @@ class Function(Overwriting):
         return Scratch(backward=excess("factors of the gradient", numel, inputs[0].dtype))
 
 
+class Function(Overwriting, Composed):
+    """One whose method in torch has a twin that overwrites."""
+
+
+class Numbered(Overwriting):
+    """With numbers, of which a float makes floats of integers."""
+
+    def numbers(self) -> tuple[float, ...]:
+        raise NotImplementedError
+
+    def result_dtype(self, source: TensorType) -> str:
+        return reduce(with_number, self.numbers(), source.dtype)
+
+
 class Exp(Function):
     """exp x, one elementary function; dy·y (torch.exp)."""
 
     type: Literal["exp"] = "exp"
     prefix: ClassVar[str] = "exp"
+    integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1
     backward_from: ClassVar[Saved] = OUTPUT
@@ -43,6 +60,7 @@ class Log(Function):
 
     type: Literal["log"] = "log"
     prefix: ClassVar[str] = "log"
+    integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1
     backward_from: ClassVar[Saved] = INPUT
@@ -53,6 +71,7 @@ class Sqrt(Function):
 
     type: Literal["sqrt"] = "sqrt"
     prefix: ClassVar[str] = "sqrt"
+    integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
     backward_from: ClassVar[Saved] = OUTPUT
@@ -64,6 +83,7 @@ class Rsqrt(Function):
 
     type: Literal["rsqrt"] = "rsqrt"
     prefix: ClassVar[str] = "rsqrt"
+    integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 3
     backward_from: ClassVar[Saved] = OUTPUT
@@ -75,6 +95,7 @@ class Reciprocal(Function):
 
     type: Literal["reciprocal"] = "reciprocal"
     prefix: ClassVar[str] = "reciprocal"
+    integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
     backward_from: ClassVar[Saved] = OUTPUT
@@ -86,6 +107,7 @@ class Erf(Function):
 
     type: Literal["erf"] = "erf"
     prefix: ClassVar[str] = "erf"
+    integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 5
     backward_from: ClassVar[Saved] = INPUT
@@ -97,6 +119,7 @@ class Abs(Function):
 
     type: Literal["abs"] = "abs"
     prefix: ClassVar[str] = "abs"
+    integers: ClassVar[Literal["refused", "kept", "float32"]] = "kept"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
     backward_from: ClassVar[Saved] = INPUT
@@ -108,6 +131,7 @@ class Sin(Function):
 
     type: Literal["sin"] = "sin"
     prefix: ClassVar[str] = "sin"
+    integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
     backward_from: ClassVar[Saved] = INPUT
@@ -119,13 +143,14 @@ class Cos(Function):
 
     type: Literal["cos"] = "cos"
     prefix: ClassVar[str] = "cos"
+    integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
     backward_from: ClassVar[Saved] = INPUT
     made_backward: ClassVar[int] = 2
 
 
-class Pow(Function):
+class Pow(Function, Numbered):
     """x to the number `exponent`, one power; dy·p·x^(p − 1): power and two products (torch.pow).
 
     The gradient of a power 0 is zeros.
@@ -133,11 +158,25 @@ class Pow(Function):
 
     type: Literal["pow"] = "pow"
     prefix: ClassVar[str] = "pow"
-    exponent: Number
+    exponent: Scalar
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
     backward_from: ClassVar[Saved] = INPUT
     made_backward: ClassVar[int] = 2
+
+    def numbers(self) -> tuple[float, ...]:
+        return (self.exponent,)
+
+    def result_dtype(self, source: TensorType) -> str:
+        dtype = super().result_dtype(source)
+        if dtype not in FLOATING and self.exponent < 0:
+            raise ShapeError(
+                "integers have no negative powers",
+                expected="0 or more, or a float",
+                found=str(self.exponent),
+                hint=f"{self.exponent}.0",
+            )
+        return dtype
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         backward = self.operations_backward if self.exponent else 0
@@ -147,13 +186,13 @@ class Pow(Function):
         return super().scratch(inputs, outputs, setting) if self.exponent else NO_SCRATCH
 
 
-class Clamp(Overwriting):
+class Clamp(Numbered):
     """min(max(x, min), max), of which one may be left out; dy where neither held (torch.clamp)."""
 
     type: Literal["clamp"] = "clamp"
     prefix: ClassVar[str] = "clamp"
-    min: Number | None = None
-    max: Number | None = None
+    min: Scalar | None = None
+    max: Scalar | None = None
     backward_from: ClassVar[Saved] = INPUT
 
     @model_validator(mode="after")
@@ -162,17 +201,22 @@ class Clamp(Overwriting):
             raise PydanticCustomError("bound", "Input should have min or max")
         return self
 
-    def bounds(self) -> int:
-        return (self.min is not None) + (self.max is not None)
+    def numbers(self) -> tuple[float, ...]:
+        return tuple(bound for bound in (self.min, self.max) if bound is not None)
+
+    def result_dtype(self, source: TensorType) -> str:
+        require_numbers(source)
+        return super().result_dtype(source)
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """A mask for each bound, and the zero that stands for the others' gradient."""
-        masks = Own("masks", TensorType((self.bounds() * inputs[0].numel,), "bool"))
+        masks = Own("masks", TensorType((len(self.numbers()) * inputs[0].numel,), "bool"))
         return Scratch(backward=(masks, Own("zero", TensorType((), inputs[0].dtype))))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """A comparison for each bound, both ways."""
-        return (Elementwise(inputs[0].numel, self.bounds(), {0: self.bounds()}, self.type),)
+        bounds = len(self.numbers())
+        return (Elementwise(inputs[0].numel, bounds, {0: bounds}, self.type),)
 
 
 class Linearly(Overwriting):
@@ -187,23 +231,28 @@ class Neg(Linearly):
 
     type: Literal["neg"] = "neg"
     prefix: ClassVar[str] = "neg"
+    integers: ClassVar[Literal["refused", "kept", "float32"]] = "kept"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1
 
 
-class Scale(Linearly):
+class Scale(Linearly, Numbered):
     """x·factor + shift with numbers (`x * 2`, `x / 2`, `x + 1`): only what changes something is done, or the product.
 
-    Backward a product with the factor; a shift passes the gradient on.
+    Backward a product with the factor; a shift passes the gradient on. A number written as a float, 2.0, makes
+    floats of integers.
     """
 
     type: Literal["scale"] = "scale"
     prefix: ClassVar[str] = "scale"
-    factor: Number = 1.0
-    shift: Number = 0.0
+    factor: Scalar = 1
+    shift: Scalar = 0
 
     def multiplies(self) -> bool:
         return self.factor != 1 or self.shift == 0
+
+    def numbers(self) -> tuple[float, ...]:
+        return (*((self.factor,) if self.multiplies() else ()), *((self.shift,) if self.shift != 0 else ()))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         products = int(self.multiplies())
@@ -216,7 +265,8 @@ class Scale(Linearly):
         """The product, while the shift is added to it."""
         if self.inplace or self.shift == 0 or not self.multiplies():
             return NO_SCRATCH
-        return Scratch(forward=(Own("product", inputs[0]),))
+        product = TensorType(inputs[0].shape, with_number(inputs[0].dtype, self.factor))
+        return Scratch(forward=(Own("product", product),))
 
 
 class Rsub(Activation):
@@ -224,9 +274,13 @@ class Rsub(Activation):
 
     type: Literal["rsub"] = "rsub"
     prefix: ClassVar[str] = "sub"
-    other: Number = 1.0
+    other: Scalar = 1
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1
+
+    def result_dtype(self, source: TensorType) -> str:
+        require_numbers(source)
+        return with_number(source.dtype, self.other)
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return ()

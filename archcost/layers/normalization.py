@@ -166,11 +166,11 @@ class BatchNorm3d(BatchNorm):
     ndims: ClassVar[tuple[int, ...]] = (3,)
 
 
-class InstanceNorm2d(ChannelNorm):
+class InstanceNorm(ChannelNorm):
     """Mean and variance of each channel of each sample (torch.nn.InstanceNorm2d)."""
 
     prefix: ClassVar[str] = "instance_norm"
-    type: Literal["instance_norm2d"] = "instance_norm2d"
+    ndim: ClassVar[int]
     momentum: Number | None = 0.1
     affine: Flag = False
     track_running_stats: Flag = False
@@ -179,7 +179,7 @@ class InstanceNorm2d(ChannelNorm):
         return self.affine
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        require_images(inputs[0], 2)
+        require_images(inputs[0], self.ndim)
         if prod(inputs[0].shape[2:]) == 1:
             raise ShapeError(
                 "instance norm of a single position is always zero; torch refuses it in training",
@@ -231,6 +231,21 @@ class InstanceNorm2d(ChannelNorm):
     def input_gradient_is_view(self, inputs: Tensors) -> bool:
         """Of one sample with B·C channels."""
         return True
+
+
+class InstanceNorm1d(InstanceNorm):
+    type: Literal["instance_norm1d"] = "instance_norm1d"
+    ndim: ClassVar[int] = 1
+
+
+class InstanceNorm2d(InstanceNorm):
+    type: Literal["instance_norm2d"] = "instance_norm2d"
+    ndim: ClassVar[int] = 2
+
+
+class InstanceNorm3d(InstanceNorm):
+    type: Literal["instance_norm3d"] = "instance_norm3d"
+    ndim: ClassVar[int] = 3
 
 
 class GroupNorm(ChannelNorm, OfImages):

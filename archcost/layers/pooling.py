@@ -305,9 +305,7 @@ class AdaptiveAvgPool3d(AdaptiveAvgPool):
         return (None,)
 
 
-class AdaptiveMaxPool2d(AdaptivePool):
-    type: Literal["adaptive_max_pool2d"] = "adaptive_max_pool2d"
-    ndim: ClassVar[int] = 2
+class AdaptiveMaxPool(AdaptivePool):
     return_indices: Flag = False
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -327,3 +325,26 @@ class AdaptiveMaxPool2d(AdaptivePool):
             Reduction(self.values_read(inputs, outputs), 1, {}, "maximum of a window"),
             Gather(outputs[0].numel, 0, {0: 1}, "gradient put back at the maximum"),
         )
+
+
+class AdaptiveMaxPool1d(AdaptiveMaxPool):
+    type: Literal["adaptive_max_pool1d"] = "adaptive_max_pool1d"
+    ndim: ClassVar[int] = 1
+    fewest_axes: ClassVar[int] = 3
+
+    def input_gradient_is_view(self, inputs: Tensors) -> bool:
+        """Torch pools images of one row."""
+        return True
+
+
+class AdaptiveMaxPool2d(AdaptiveMaxPool):
+    type: Literal["adaptive_max_pool2d"] = "adaptive_max_pool2d"
+    ndim: ClassVar[int] = 2
+
+
+class AdaptiveMaxPool3d(AdaptiveMaxPool):
+    type: Literal["adaptive_max_pool3d"] = "adaptive_max_pool3d"
+    ndim: ClassVar[int] = 3
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        return (None,) * len(outputs)

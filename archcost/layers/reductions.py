@@ -8,9 +8,7 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.keeping import (
     INPUT,
-    NO_SCRATCH,
     OUTPUT,
-    PASSED_ON,
     VIEWED,
     Gradient,
     Output,
@@ -117,6 +115,9 @@ def summed(tensor: TensorType) -> str:
 class Extreme(FoldingAxes):
     """A comparison a value read. Backward [x = y]/n·dy with n the number of equals: comparison, addition, product."""
 
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType(self.folded(inputs), inputs[0].dtype),)
+
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return (INPUT, OUTPUT)
 
@@ -151,8 +152,8 @@ class Picked(FoldingOne):
     gradient_is_put_back: ClassVar[bool] = True
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        (values,) = super().output_types(inputs)
-        return (values, TensorType(values.shape, "int64"))
+        shape = self.folded(inputs)
+        return (TensorType(shape, inputs[0].dtype), TensorType(shape, "int64"))
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return (Output(1),)
@@ -175,8 +176,23 @@ class Min(Picked):
     prefix: ClassVar[str] = "min"
 
 
-class Index(FoldingOne):
-    """Where along an axis a value is: a comparison a value read. There is no gradient."""
+class FoldingSome(Folding):
+    """Over one axis or several; over all without `dim`."""
+
+    dim: Axis | tuple[Axis, ...] | None = None
+    keepdim: Flag = False
+
+    def over(self) -> tuple[tuple[int, ...], bool]:
+        return (self.dim,) if isinstance(self.dim, int) else self.dim or (), self.keepdim
+
+    def axes(self, inputs: Tensors) -> frozenset[int]:
+        return frozenset(range(inputs[0].rank)) if self.dim is None else super().axes(inputs)
+
+
+class Index(FoldingSome):
+    """Where along an axis a value is, or without `dim` in all: a comparison a value read. There is no gradient."""
+
+    dim: Axis | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), "int64"),)
@@ -186,14 +202,14 @@ class Index(FoldingOne):
 
 
 class ArgMax(Index):
-    """Where along an axis the maximum is (torch.argmax)."""
+    """Where along an axis the maximum is, or without `dim` in all, counted row by row (torch.argmax)."""
 
     type: Literal["argmax"] = "argmax"
     prefix: ClassVar[str] = "argmax"
 
 
 class ArgMin(Index):
-    """Where along an axis the minimum is (torch.argmin)."""
+    """Where along an axis the minimum is, or without `dim` in all, counted row by row (torch.argmin)."""
 
     type: Literal["argmin"] = "argmin"
     prefix: ClassVar[str] = "argmin"
@@ -272,35 +288,72 @@ class Norm(FoldingAxes):
         return (Reduction(inputs[0].numel, 2, {0: 2}, "absolute values" if self.ord == 1 else "squares"),)
 
 
-class Cumsum(Layer):
-    """Running sum along `dim`, of integers in int64 (torch.cumsum): an addition a value, backwards as well."""
-
-    type: Literal["cumsum"] = "cumsum"
-    prefix: ClassVar[str] = "cumsum"
-    dim: Axis
+class Truth(FoldingSome):
+    """Bool comes out of one comparison a value read. There is no gradient."""
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        normalize_axis(self.dim, inputs[0].rank)
-        return (TensorType(inputs[0].shape, summed(inputs[0])),)
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (PASSED_ON,) if self._is_single(inputs) else inputs
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Turned round, summed, turned round again."""
-        if self._is_single(inputs):
-            return NO_SCRATCH
-        return Scratch(backward=(Own("turned round", inputs[0]), Own("its sums", inputs[0])))
-
-    def _is_single(self, inputs: Tensors) -> bool:
-        return inputs[0].shape[self.dim] == 1
+        return (TensorType(self.folded(inputs), "bool"),)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Reduction(inputs[0].numel, 1, {} if self._is_single(inputs) else {0: 1}, "summed"),)
+        return (Reduction(inputs[0].numel, 1, {}, "judged"),)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        along = normalize_axis(self.dim, inputs[0].rank)
-        return tuple(WHOLE if axis == along else SAME for axis in range(2, inputs[0].rank))
+
+class AnyTrue(Truth):
+    """Whether a value is not zero, over one axis or several; over all without `dim` (torch.any)."""
+
+    type: Literal["any"] = "any"
+    prefix: ClassVar[str] = "any"
+
+
+class All(Truth):
+    """Whether no value is zero, over one axis or several; over all without `dim` (torch.all)."""
+
+    type: Literal["all"] = "all"
+    prefix: ClassVar[str] = "all"
+
+
+class Prod(FoldingSome):
+    """Product over one axis, of integers in int64; over all without `dim` (torch.prod): a product a value read.
+
+    Backward dy·y/x: division and product.
+    """
+
+    type: Literal["prod"] = "prod"
+    prefix: ClassVar[str] = "prod"
+    dim: Axis | None = None
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType(self.folded(inputs), summed(inputs[0])),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (INPUT, OUTPUT)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """Zeros are looked for, and none is found: then the quotients (`prod_backward` in FunctionsManual.cpp)."""
+        zeros = Own("zeros", TensorType(inputs[0].shape, "bool"))
+        counts = Own("counts", TensorType(outputs[0].shape, "int64"))
+        return Scratch(backward=(zeros, counts, Own("quotients", inputs[0])))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 1, {0: 2}, "multiplied"),)
+
+
+class LogSumExp(FoldingAxes):
+    """log Σ exp x over one axis or several (torch.logsumexp): maximum, difference, exp, sum.
+
+    Backward dy·exp(x − y): difference, exp, product.
+    """
+
+    type: Literal["logsumexp"] = "logsumexp"
+    prefix: ClassVar[str] = "logsumexp"
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (INPUT, OUTPUT)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """The largest, and all values less them, which the CPU's kernel has for itself."""
+        made = (Own("largest", outputs[0]), Own("differences", inputs[0])) if setting.device == "cuda" else ()
+        return Scratch(made, (Own("factors", TensorType((2 * inputs[0].numel,), inputs[0].dtype)),))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 4, {0: 3}, "exponentials added"),)

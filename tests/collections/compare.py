@@ -1,4 +1,4 @@
-"""One module: imported, and its numbers beside those of torch, which runs the same module on the meta device."""
+"""One module: imported, and its numbers beside those of torch, which runs the same module."""
 
 from __future__ import annotations
 
@@ -13,70 +13,89 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 import archcost
+from archcost.costs.timeline import timeline
 from archcost.errors import ArchcostError
 from archcost.importers.torch_module import from_torch, tensors_of
 from archcost.layers import ScaledDotProductAttention
+from archcost.pytorch.tracker import Tracker
 
 BATCH = 2
 
+Make = Callable[[str], nn.Module]
+
 
 class Subject(NamedTuple):
-    """A model by name: how it is made, and examples of its inputs, of a batch of 1."""
+    """A model by name: how it is made on a device, and examples of its inputs, of a batch of 1."""
 
     name: str
-    make: Callable[[], nn.Module]
+    make: Make
     inputs: Sequence[Any] = ()
     named: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`status` is equal, differs, unknown (opaque layers) or failed; `parts` is a count by quantity: ours, torch's."""
+    """`status` is equal, differs, unknown (`opaque` operators without a rule), failed, or not made (by its library).
+
+    `parts` is a count by quantity, ours and torch's; `peak` the bytes of tensors at the worst moment of a step, if run.
+    """
 
     name: str
     status: str
     why: str = ""
     layers: int = 0
     seconds: float = 0.0
-    parts: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
-    unknown: tuple[str, ...] = ()
+    parts: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
+    opaque: Sequence[str] = ()
+    peak: Sequence[int] = ()
 
 
-def compare(subject: Subject) -> Finding:
+def compare(subject: Subject, runs: int = 0) -> Finding:
+    """A module of at most `runs` FLOPs forward is also run on the CPU, for the peak of its tensors."""
     warnings.filterwarnings("ignore")
+    torch.set_num_threads(1)
     try:
-        module = subject.make()
+        module = _made(subject)
     except Exception as error:
-        return Finding(subject.name, "not built", f"{type(error).__name__}: {str(error).strip().splitlines()[:1]}")
+        return Finding(subject.name, "not made", _said(error))
     begin = time.perf_counter()
     try:
         spec = from_torch(module, *subject.inputs, **subject.named)
+        seconds = round(time.perf_counter() - begin, 3)
+        graph = archcost.build(spec, batch=BATCH)
+        cost = archcost.cost(graph)
     except ArchcostError as error:
         return Finding(subject.name, "failed", " ".join(str(error).split())[:400])
-    seconds = time.perf_counter() - begin
-    try:
-        cost = archcost.cost(archcost.build(spec, batch=BATCH))
-    except ArchcostError as error:
-        return Finding(subject.name, "failed", " ".join(str(error).split())[:400], len(spec.layers), seconds)
-    opaque = tuple(sorted({str(getattr(entry, "op", "")) for entry in spec.layers if entry.type == "opaque"}))
+    opaque = tuple(sorted({str(entry.op) for entry in spec.layers if entry.type == "opaque"}))  # pyright: ignore
     try:
         forward, backward = counted(module, subject)
     except Exception as error:
-        return Finding(
-            subject.name, "not counted", f"{type(error).__name__}: {str(error)[:300]}", len(spec.layers), seconds
-        )
-    parameters = sum(each.numel() for each in module.parameters())
+        return Finding(subject.name, "not counted", _said(error), len(spec.layers), seconds, {}, opaque)
     flops = cost.flops
-    excess = fused_again(cost)
     parts = {
-        "parameters": (cost.parameters, parameters),
+        "parameters": (cost.parameters, sum(each.numel() for each in module.parameters())),
         "buffers": (cost.buffers, sum(each.numel() for each in module.buffers())),
         "forward": (flops.forward.contraction, forward),
-        "backward": (flops.backward.contraction - excess, backward),
+        "backward": (flops.backward.contraction - fused_again(cost), backward),
     }
     equal = all(ours == theirs for ours, theirs in parts.values())
-    status = "unknown" if opaque else "equal" if equal else "differs"
-    return Finding(subject.name, status, "", len(spec.layers), seconds, parts, opaque)
+    why = "" if archcost.loads(spec.to_yaml()) == spec else "saved and loaded, it is another"
+    status = "unknown" if opaque else "equal" if equal and not why else "differs"
+    peak = peaks(subject, graph) if forward <= runs and not opaque else ()
+    return Finding(subject.name, status, why, len(spec.layers), seconds, parts, opaque, peak)
+
+
+def _made(subject: Subject) -> nn.Module:
+    """On the meta device, unless its code looks at values while it is made."""
+    try:
+        with torch.device("meta"):
+            return subject.make("meta")
+    except (NotImplementedError, RuntimeError):
+        return subject.make("cpu")
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}"
 
 
 def fused_again(cost: archcost.ModelCost) -> int:
@@ -84,34 +103,80 @@ def fused_again(cost: archcost.ModelCost) -> int:
     again = 0
     for layer in cost.layers:
         attention = layer.node.layer
-        if isinstance(attention, ScaledDotProductAttention) and attention.backend == "fused":
-            composed = 2 * layer.flops.forward.contraction
-            again += layer.flops.backward.contraction - composed if layer.needs.inputs else 0
+        if isinstance(attention, ScaledDotProductAttention) and attention.backend == "fused" and layer.needs.inputs:
+            again += layer.flops.backward.contraction - 2 * layer.flops.forward.contraction
     return again
 
 
 def counted(module: nn.Module, subject: Subject) -> tuple[int, int]:
-    """FLOPs of FlopCounterMode, forward and backward from the sum of the floating outputs."""
-    module = module.to("meta")
+    """FLOPs of FlopCounterMode on the meta device, forward and backward from the sum of the floating outputs.
+
+    Where forward looks at values, it counts on the CPU, whose fused attention it does not see: that is composed there.
+    """
+    try:
+        return _count(module.to("meta"), subject, "meta")
+    except (RuntimeError, NotImplementedError):
+        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+            return _count(subject.make("cpu"), subject, "cpu")
+
+
+def _count(module: nn.Module, subject: Subject, device: str) -> tuple[int, int]:
+    if hasattr(module, "set_experts_implementation"):
+        module.set_experts_implementation("batched_mm")  # grouped products are not counted, and these are as many
     counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution_backward: convolution_backward})
-    inputs, named = on_meta(list(subject.inputs)), on_meta(dict(subject.named))
+    inputs, named = placed(list(subject.inputs), device), placed(dict(subject.named), device)
     with counter:
         results = tensors_of(module(*inputs, **named))
         forward = counter.get_total_flops()
-        losses = [result.sum() for result in results if result.requires_grad and result.is_floating_point()]
-        if losses:
-            torch.autograd.backward(losses)
+        loss = summed(results)
+        if loss is not None:
+            loss.backward()
     return forward, counter.get_total_flops() - forward
 
 
-def on_meta(value: Any) -> Any:
+def summed(results: Sequence[Tensor]) -> Tensor | None:
+    """The loss: the sum of the outputs that have a gradient, in their order."""
+    total = None
+    for result in results:
+        if result.requires_grad and result.is_floating_point():
+            term = result if result.dim() == 0 else result.sum()
+            total = term if total is None else total + term
+    return total
+
+
+def placed(value: Any, device: str) -> Any:
     if isinstance(value, Tensor):
-        return torch.zeros((BATCH, *value.shape[1:]), dtype=value.dtype, device="meta")
+        return torch.zeros((BATCH, *value.shape[1:]), dtype=value.dtype, device=device)
     if isinstance(value, dict):
-        return {key: on_meta(entry) for key, entry in value.items()}
+        return {key: placed(entry, device) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(on_meta(entry) for entry in value)
+        return type(value)(placed(entry, device) for entry in value)
     return value
+
+
+def peaks(subject: Subject, graph: archcost.ModelGraph) -> tuple[int, ...]:
+    """Bytes of live tensors at the worst moment of a step without an optimizer: ours, and the tracker's."""
+    line = timeline(graph, archcost.Run(optimizer="none"), "cpu", out_of_place=True)
+    try:
+        module = subject.make("cpu").train()
+        inputs, named = placed(list(subject.inputs), "cpu"), placed(dict(subject.named), "cpu")
+        return (line.peak, _tracked(module, inputs, named))
+    except Exception:  # no CPU kernel, or values that zeros do not suit
+        return ()
+
+
+def _tracked(module: nn.Module, inputs: list[Any], named: dict[str, Any]) -> int:
+    with torch.no_grad():
+        module(*inputs, **named)  # what it caches is there afterwards
+    tracker = Tracker()
+    tracker.hold([*module.parameters(), *module.buffers(), *tensors_of([inputs, named])])
+    tracker.mark("step")
+    with tracker.watching():
+        results = tensors_of(module(*inputs, **named))
+        loss = summed(results)
+        if loss is not None:
+            loss.backward()
+    return tracker.peak
 
 
 def convolution_backward(

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
-from tests.collections.compare import Finding, Subject, compare
+from tests.collections.compare import Finding, compare
 
 COLLECTIONS = ("torchvision", "timm", "transformers")
 
 
-def subjects(collection: str) -> Iterator[Subject]:
-    return import_module(f"tests.collections.{collection}_models").subjects()
+def collection(name: str) -> Any:
+    return import_module(f"tests.collections.{name}_models")
 
 
 def run(task: tuple[str, str]) -> Finding:
-    collection, name = task
-    subject = next(each for each in subjects(collection) if each.name == name)
-    finding = compare(subject)
+    models, name = task
+    finding = compare(collection(models).subject(name), collection(models).RUNS)
     gc.collect()
     return finding

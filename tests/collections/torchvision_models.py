@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -11,41 +10,43 @@ from torch import nn
 
 from tests.collections.compare import Subject
 
-_LIBRARY = torch.library.Library("torchvision", "DEF")
-"""Its compiled operators do not load beside a CPU build of torch. Declared, the package imports; nothing runs them."""
-_LIBRARY.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-_LIBRARY.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+RUNS = 2 * 10**10
+"""FLOPs forward up to which a model is also run."""
 
 VIDEO = ("r3d", "mc3", "r2plus1d", "s3d", "mvit", "swin3d")
 
 
-def _make(name: str) -> nn.Module:
-    from torchvision.models import get_model
-
-    backbone: dict[str, Any] = {"weights_backbone": None} if name in _segmenting() else {}
-    try:
-        with torch.device("meta"):
-            return get_model(name, weights=None, **backbone)
-    except NotImplementedError:  # it looks at values while it is built
-        return get_model(name, weights=None, **backbone)
+@cache
+def declare_operators() -> Any:
+    """torchvision's compiled operators do not load beside a CPU build of torch. Declared, it imports; none is run."""
+    library = torch.library.Library("torchvision", "DEF")
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
 
 
-def _segmenting() -> list[str]:
-    from torchvision.models import list_models, segmentation
-
-    return list_models(module=segmentation)
-
-
-def subjects() -> Iterator[Subject]:
+def names() -> list[str]:
+    declare_operators()
     from torchvision import models
 
     modules: list[Any] = [models, models.segmentation, models.video, models.optical_flow]
-    for name in (name for module in modules for name in models.list_models(module=module)):
-        sizes: list[tuple[int, ...]] = [(3, 224, 224)]
-        if name.startswith("raft"):
-            sizes = [(3, 128, 128)] * 2
-        elif name.startswith(VIDEO):
-            sizes = [(3, 16, 224, 224)]
-        elif name == "inception_v3":
-            sizes = [(3, 299, 299)]
-        yield Subject(name, partial(_make, name), [torch.zeros(1, *size, device="meta") for size in sizes])
+    return [name for module in modules for name in models.list_models(module=module)]
+
+
+def _make(name: str, device: str) -> nn.Module:
+    from torchvision.models import get_model, list_models, segmentation
+
+    backbone: dict[str, Any] = {"weights_backbone": None} if name in list_models(module=segmentation) else {}
+    return get_model(name, weights=None, **backbone)
+
+
+def subject(name: str) -> Subject:
+    declare_operators()
+    sizes: list[tuple[int, ...]] = [(3, 224, 224)]
+    if name.startswith("raft"):
+        sizes = [(3, 128, 128)] * 2
+    elif name.startswith(VIDEO):
+        sizes = [(3, 16, 224, 224)]
+    elif name == "inception_v3":
+        sizes = [(3, 299, 299)]
+    return Subject(name, partial(_make, name), [torch.zeros(1, *size, device="meta") for size in sizes])

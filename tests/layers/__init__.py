@@ -13,11 +13,12 @@ def every_row() -> tuple[Row, ...]:
         convolution_cases,
         elementwise_cases,
         embedding_cases,
+        functions_cases,
         indexing_cases,
         linear_cases,
         losses_cases,
         normalization_cases,
-        opaque_cases,
+        observed_cases,
         pairwise_cases,
         parameter_cases,
         patches_cases,
@@ -49,6 +50,7 @@ def every_row() -> tuple[Row, ...]:
         views_cases,
         rearranging_cases,
         elementwise_cases,
+        functions_cases,
         pairwise_cases,
         reductions_cases,
         indexing_cases,
@@ -57,7 +59,7 @@ def every_row() -> tuple[Row, ...]:
         products_cases,
         attention_cases,
         losses_cases,
-        opaque_cases,
+        observed_cases,
     )
     return tuple(row for family in families for row in family.ROWS)
 

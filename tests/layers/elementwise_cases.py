@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archcost.layers import Abs, Clamp, Cos, Erf, Exp, Log, Neg, Pow, Reciprocal, Rsqrt, Rsub, Scale, Sin, Sqrt
+from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
 SHAPE = (2, 3, 5)  # 30 values
@@ -138,5 +139,38 @@ ROWS: tuple[Row, ...] = (
         outputs=(SHAPE,),
         forward=30,  # 30 * 1: product, by 1
         backward_input=30,  # 30 * 1: product
+    ),
+    *(
+        Row(
+            function,
+            inputs=(TensorType((2, 3, 5), "int64"),),
+            outputs=((2, 3, 5),),
+            forward=30,  # 2*3*5
+            dtypes=("float32",),
+        )
+        for function in (Exp(), Log(), Sqrt(), Reciprocal(), Erf(), Sin(), Cos(), Pow(exponent=0.5), Scale(factor=2.0))
+    ),
+    *(
+        Row(
+            function,
+            inputs=(TensorType((2, 3, 5), "int64"),),
+            outputs=((2, 3, 5),),
+            forward=30,  # 2*3*5
+        )
+        for function in (Abs(), Neg(), Pow(exponent=3), Scale(factor=2), Scale(shift=5), Rsub(other=3), Clamp(max=7))
+    ),
+    Row(
+        Scale(factor=2, shift=0.5),
+        inputs=(TensorType((2, 3, 5), "bool"),),
+        outputs=((2, 3, 5),),
+        forward=60,  # 2*3*5 * 2: product in integers, and sum
+        dtypes=("float32",),
+    ),
+    Row(
+        Clamp(min=0.5),
+        inputs=(TensorType((2, 3, 5), "int32"),),
+        outputs=((2, 3, 5),),
+        forward=30,  # 2*3*5
+        dtypes=("float32",),
     ),
 )

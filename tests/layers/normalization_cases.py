@@ -7,7 +7,9 @@ from archcost.layers import (
     BatchNorm2d,
     BatchNorm3d,
     GroupNorm,
+    InstanceNorm1d,
     InstanceNorm2d,
+    InstanceNorm3d,
     LayerNorm,
     LocalResponseNorm,
     RMSNorm,
@@ -89,6 +91,23 @@ ROWS: tuple[Row, ...] = (
         forward=2940,  # (2*5*2*3*7) * (5 + 1 + 1)
         backward_input=3360,  # (2*5*2*3*7) * (7 + 1)
         backward_weight=1260,  # (2*5*2*3*7) * (2 + 1)
+    ),
+    Row(
+        InstanceNorm1d(affine=True),
+        inputs=((2, 5, 7),),
+        outputs=((2, 5, 7),),
+        parameters=10,  # 2*5
+        forward=490,  # (2*5*7) * (5 + 1 + 1)
+        backward_input=560,  # (2*5*7) * (7 + 1)
+        backward_weight=210,  # (2*5*7) * (2 + 1)
+    ),
+    Row(
+        InstanceNorm3d(track_running_stats=True),
+        inputs=((2, 3, 5, 2, 7),),
+        outputs=((2, 3, 5, 2, 7),),
+        buffers=7,  # 2*3 + 1
+        forward=2100,  # (2*3*5*2*7) * 5
+        backward_input=2940,  # (2*3*5*2*7) * 7
     ),
     Row(
         InstanceNorm2d(),

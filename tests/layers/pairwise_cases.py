@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from archcost.layers import (
+    Add,
+    BitwiseAnd,
+    BitwiseNot,
+    BitwiseOr,
+    BitwiseXor,
     Div,
     Eq,
     Ge,
     Gt,
+    IsFinite,
+    IsInf,
+    IsNan,
     Le,
     LogicalAnd,
     LogicalNot,
     LogicalOr,
+    LogicalXor,
     Lt,
     MaskedFill,
     Maximum,
     Minimum,
+    Mul,
     Ne,
     Sub,
     Where,
@@ -23,6 +33,7 @@ from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
 IMAGES = (2, 3, 5, 7)  # 210 values
+INDICES = TensorType(IMAGES, "int64")
 MASK = TensorType((2, 1, 1, 7), "bool")
 
 ROWS: tuple[Row, ...] = (
@@ -199,5 +210,142 @@ ROWS: tuple[Row, ...] = (
         outputs=((2, 7),),
         forward=14,  # 2*7
         dtypes=("bool",),
+    ),
+    Row(
+        Sub(),
+        inputs=(IMAGES, INDICES),
+        outputs=(IMAGES,),
+        forward=210,  # 2*3*5*7
+    ),
+    Row(
+        Add(),
+        inputs=(INDICES, IMAGES),
+        outputs=(IMAGES,),
+        forward=210,  # 2*3*5*7
+        backward_input=0,  # 0: passed on
+        dtypes=("float32",),
+    ),
+    Row(
+        Mul(),
+        inputs=((2, 3, 1, 1), TensorType(IMAGES, "bool")),
+        outputs=(IMAGES,),
+        forward=210,  # 2*3*5*7
+        backward_input=420,  # 2*3*5*7 * 2: product and sum
+    ),
+    Row(
+        Mul(),
+        inputs=(TensorType(IMAGES, "int32"), TensorType((), "int64")),  # a single value widens no integer
+        outputs=(IMAGES,),
+        forward=210,  # 2*3*5*7
+        dtypes=("int32",),
+    ),
+    Row(
+        Div(),
+        inputs=(IMAGES, INDICES),
+        outputs=(IMAGES,),
+        forward=210,  # 2*3*5*7
+        backward_input=210,  # 2*3*5*7: a division
+    ),
+    Row(
+        Div(),
+        inputs=(INDICES, IMAGES),
+        outputs=(IMAGES,),
+        forward=210,  # 2*3*5*7
+        backward_input=840,  # 2*3*5*7 * 4: two divisions, negation, product
+        dtypes=("float32",),
+    ),
+    Row(
+        Div(),
+        inputs=(INDICES, INDICES),
+        outputs=(IMAGES,),
+        forward=210,  # 2*3*5*7
+        dtypes=("float32",),
+    ),
+    Row(
+        Maximum(),
+        inputs=(IMAGES, INDICES),
+        outputs=(IMAGES,),
+        forward=210,  # 2*3*5*7
+        backward_input=210,  # 2*3*5*7: a comparison
+    ),
+    Row(
+        Lt(),
+        inputs=(IMAGES, INDICES),
+        outputs=(IMAGES,),
+        forward=210,  # 2*3*5*7
+        dtypes=("bool",),
+    ),
+    Row(Where(), inputs=(MASK, IMAGES, INDICES), outputs=(IMAGES,), dtypes=("float32",)),
+    Row(Where(value=1.5), inputs=(MASK, IMAGES), outputs=(IMAGES,), dtypes=("float32",)),
+    Row(
+        Where(other=0),
+        inputs=(TensorType(IMAGES, "bool"), (3, 1, 7)),
+        outputs=(IMAGES,),
+        backward_input=210,  # 2*3*5*7: the stretched one's sum
+        dtypes=("float32",),
+    ),
+    Row(Where(other=0.5), inputs=(MASK, INDICES), outputs=(IMAGES,), dtypes=("float32",)),
+    Row(Where(value=1, other=0), inputs=(MASK,), outputs=((2, 1, 1, 7),), dtypes=("int64",)),
+    Row(Where(value=1.0, other=0.0), inputs=(MASK,), outputs=((2, 1, 1, 7),), dtypes=("float32",)),
+    Row(
+        MaskedFill(),
+        inputs=(IMAGES, MASK, ()),
+        outputs=(IMAGES,),
+        backward_input=210,  # 2*3*5*7: summed for the single value
+    ),
+    Row(
+        MaskedFill(inplace=True),
+        inputs=(IMAGES, MASK, ()),
+        outputs=(IMAGES,),
+        backward_input=210,  # 2*3*5*7
+    ),
+    *(
+        Row(
+            judged,
+            inputs=(IMAGES,),
+            outputs=(IMAGES,),
+            forward=210,  # 2*3*5*7
+            dtypes=("bool",),
+        )
+        for judged in (IsNan(), IsInf(), IsFinite())
+    ),
+    Row(
+        IsNan(),
+        inputs=(INDICES,),
+        outputs=(IMAGES,),
+        forward=210,  # 2*3*5*7
+        dtypes=("bool",),
+    ),
+    Row(
+        LogicalXor(),
+        inputs=(TensorType((3, 1, 7), "bool"), TensorType(IMAGES, "bool")),
+        outputs=(IMAGES,),
+        forward=210,  # 2*3*5*7
+        dtypes=("bool",),
+    ),
+    Row(
+        BitwiseAnd(),
+        inputs=(TensorType(IMAGES, "int32"), INDICES),
+        outputs=(IMAGES,),
+        forward=210,  # 2*3*5*7
+        dtypes=("int64",),
+    ),
+    Row(
+        BitwiseOr(),
+        inputs=(MASK, TensorType((3, 1, 1), "bool")),
+        outputs=((2, 3, 1, 7),),
+        forward=42,  # 2*3*1*7
+    ),
+    Row(
+        BitwiseXor(other=5),
+        inputs=(TensorType(IMAGES, "uint8"),),
+        outputs=(IMAGES,),
+        forward=210,  # 2*3*5*7
+    ),
+    Row(
+        BitwiseNot(),
+        inputs=(MASK,),
+        outputs=((2, 1, 1, 7),),
+        forward=14,  # 2*7
     ),
 )

@@ -6,7 +6,9 @@ from archcost.layers import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
     AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
     AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
     AvgPool1d,
     AvgPool2d,
     AvgPool3d,
@@ -202,6 +204,27 @@ ROWS: tuple[Row, ...] = (
         outputs=((2, 3, 2, 3, 2),),
         forward=648,  # 2*3 * (3 + 3) * (3 + 3 + 3) * 2: depth [0, 3), [2, 5)
         backward_input=648,  # 2*3 * (3 + 3) * (3 + 3 + 3) * 2
+    ),
+    Row(
+        AdaptiveMaxPool1d(output_size=3, return_indices=True),
+        inputs=((2, 5, 7),),
+        outputs=((2, 5, 3), (2, 5, 3)),
+        forward=90,  # 2*5 * (3 + 3 + 3): windows [0, 3), [2, 5), [4, 7)
+        backward_input=30,  # 2*5*3
+    ),
+    Row(
+        AdaptiveMaxPool1d(output_size=1),
+        inputs=((2, 5, 7),),
+        outputs=((2, 5, 1),),
+        forward=70,  # 2*5*7
+        backward_input=10,  # 2*5
+    ),
+    Row(
+        AdaptiveMaxPool3d(output_size=(2, None, 1)),
+        inputs=((2, 3, 4, 5, 7),),
+        outputs=((2, 3, 2, 5, 1),),
+        forward=840,  # 2*3 * 4*5*7
+        backward_input=60,  # 2*3*2*5
     ),
     Row(
         AdaptiveMaxPool2d(output_size=3),

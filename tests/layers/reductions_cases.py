@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
-from archcost.layers import AMax, AMin, ArgMax, ArgMin, Cumsum, Max, Mean, Min, Norm, Std, Sum, Var
+from archcost.layers import (
+    All,
+    AMax,
+    AMin,
+    AnyTrue,
+    ArgMax,
+    ArgMin,
+    ArgSort,
+    Cumsum,
+    LogSumExp,
+    Max,
+    Mean,
+    Min,
+    Norm,
+    Prod,
+    Sort,
+    Std,
+    Sum,
+    Var,
+)
 from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
@@ -172,6 +191,103 @@ ROWS: tuple[Row, ...] = (
         inputs=(TensorType((2, 7), "bool"),),
         outputs=((2, 7),),
         forward=14,  # 2*7
+        dtypes=("int64",),
+    ),
+    Row(
+        ArgMax(),
+        inputs=((2, 3, 5),),
+        outputs=((),),
+        forward=30,  # 2*3*5
+        dtypes=("int64",),
+    ),
+    Row(
+        ArgMin(keepdim=True),
+        inputs=((2, 3, 5),),
+        outputs=((1, 1, 1),),
+        forward=30,  # 2*3*5
+        dtypes=("int64",),
+    ),
+    Row(
+        AMax(dim=(0, 1)),
+        inputs=(TensorType((2, 3), "int64"),),
+        outputs=((),),
+        forward=6,  # 2*3
+    ),
+    Row(
+        Max(dim=1),
+        inputs=(TensorType((2, 3), "int64"),),
+        outputs=((2,), (2,)),
+        forward=6,  # 2*3
+        dtypes=("int64", "int64"),
+    ),
+    Row(
+        AnyTrue(),
+        inputs=((2, 3, 5),),
+        outputs=((),),
+        forward=30,  # 2*3*5
+        dtypes=("bool",),
+    ),
+    Row(
+        All(dim=(0, -1), keepdim=True),
+        inputs=(TensorType((2, 3, 5), "bool"),),
+        outputs=((1, 3, 1),),
+        forward=30,  # 2*3*5
+        dtypes=("bool",),
+    ),
+    Row(
+        AnyTrue(dim=1),
+        inputs=(TensorType((2, 3, 5), "int64"),),
+        outputs=((2, 5),),
+        forward=30,  # 2*3*5
+        dtypes=("bool",),
+    ),
+    Row(
+        Prod(),
+        inputs=(TensorType((2, 3), "int32"),),
+        outputs=((),),
+        forward=6,  # 2*3
+        dtypes=("int64",),
+    ),
+    Row(
+        Prod(dim=1, keepdim=True),
+        inputs=((2, 3, 5),),
+        outputs=((2, 1, 5),),
+        forward=30,  # 2*3*5
+        backward_input=60,  # 2*3*5 * 2: division and product
+    ),
+    Row(
+        LogSumExp(dim=-1),
+        inputs=((2, 3, 5, 7),),
+        outputs=((2, 3, 5),),
+        forward=840,  # 2*3*5*7 * 4
+        backward_input=630,  # 2*3*5*7 * 3
+    ),
+    Row(
+        LogSumExp(dim=(1, 2), keepdim=True),
+        inputs=((2, 3, 5, 7),),
+        outputs=((2, 1, 1, 7),),
+        forward=840,  # 2*3*5*7 * 4
+        backward_input=630,  # 2*3*5*7 * 3
+    ),
+    Row(
+        Sort(),
+        inputs=((2, 3, 5),),
+        outputs=((2, 3, 5), (2, 3, 5)),
+        forward=30,  # 2*3*5
+        dtypes=("float32", "int64"),
+    ),
+    Row(
+        Sort(dim=1, descending=True),
+        inputs=(TensorType((2, 3, 5), "int32"),),
+        outputs=((2, 3, 5), (2, 3, 5)),
+        forward=30,  # 2*3*5
+        dtypes=("int32", "int64"),
+    ),
+    Row(
+        ArgSort(dim=1),
+        inputs=((2, 3, 5),),
+        outputs=((2, 3, 5),),
+        forward=30,  # 2*3*5
         dtypes=("int64",),
     ),
 )

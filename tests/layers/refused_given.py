@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from archcost.layers import Chunk, Constant, ExpandBatch, ExpertRoute, Opaque, Tile, Unbind, View
-from archcost.tensors import TensorType
-from tests.layers.refused_windows import Refusal
+from archcost.layers import Chunk, Constant, ExpandBatch, ExpertRoute, Integers, Opaque, Tile, Unbind, View
+from tests.layers.refused_windows import Refusal, ints
 
 GIVEN: list[Refusal] = [
     (
@@ -30,7 +29,7 @@ GIVEN: list[Refusal] = [
     ),
     (
         ExpertRoute(num_experts=5),
-        (TensorType((3, 2), "int64"),),
+        (ints(3, 2),),
         "num_experts does not divide the choices, of which each expert gets an equal share",
         "a divisor of 6",
         "5",
@@ -61,6 +60,22 @@ GIVEN: list[Refusal] = [
         "the last input must have a batch",
         "(batch, …)",
         "()",
+        None,
+    ),
+    (
+        Integers(op="aten::foo", shapes=((1, 5),), dtypes=("bool",), batch_dims=(0,)),
+        ((3, 5), (3, 2)),
+        "input 1 is read as integers",
+        "int64, bool or the like",
+        "3×5",
+        None,
+    ),
+    (
+        Integers(op="aten::foo", shapes=((5,),), dtypes=("bool",)),
+        (ints(3), (3, 2)),
+        "input 2 is read as integers",
+        "int64, bool or the like",
+        "3×2",
         None,
     ),
     (Tile(dims=(2,)), ((3, 2), ()), "dims has the wrong length", "2 numbers, one an axis", "[2]", None),

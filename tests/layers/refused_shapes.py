@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from archcost.layers import (
+    Abs,
     AMax,
     AMin,
     ArgMax,
+    BitwiseAnd,
+    BitwiseNot,
+    Clamp,
     Cumsum,
     Div,
     Eq,
+    Exp,
     Expand,
     Flip,
     Fold,
@@ -17,17 +22,22 @@ from archcost.layers import (
     Index,
     IndexSelect,
     LogicalAnd,
+    LogSumExp,
     Lt,
     MaskedFill,
     Max,
     Maximum,
+    Mean,
     Minimum,
     Mul,
+    Neg,
     Norm,
     PixelShuffle,
     PixelUnshuffle,
+    Pow,
     RepeatInterleave,
     Roll,
+    Rsub,
     Select,
     Slice,
     Squeeze,
@@ -42,6 +52,7 @@ from archcost.layers import (
     Unsqueeze,
     Var,
     Where,
+    Write,
 )
 from archcost.tensors import TensorType
 from tests.layers.refused_windows import IMAGE, IMAGE_LIST, Refusal, ints
@@ -114,30 +125,55 @@ PAIRWISE: list[Refusal] = [
         )
         for layer in (Sub(), Div(), Maximum(), Minimum(), Eq(), LogicalAnd())
     ),
-    (Sub(), ((2, 3), ints(2, 3)), "inputs have different dtypes", "float32", "float32 and int64", None),
+    (Sub(), (MASK, MASK), "torch subtracts no masks", "numbers", "bool", "logical_xor"),
     (
-        Div(),
-        (ints(2, 3), ints(2, 3)),
-        "needs floating-point input",
-        "float32 or another float",
-        "int64",
+        Mul(inplace=True),
+        (ints(2, 3), (2, 3)),
+        "inplace needs a result like the first input",
+        "2×3",
+        "2×3 int64",
         None,
     ),
+    (BitwiseAnd(), ((2, 3), MASK), "needs integers or bool", "no floats", "2×3", None),
+    (BitwiseNot(), ((2, 3),), "needs integers or bool", "no floats", "2×3", None),
+    (
+        Where(value=1.0),
+        (MASK, (2, 3), (2, 3)),
+        "chooses between two",
+        "a mask and 1 more inputs",
+        "2×3 bool and 2×3 and 2×3",
+        None,
+    ),
+    (MaskedFill(), ((2, 3), MASK), "fills with a number or with a third input", "one of them", "neither", None),
+    (
+        MaskedFill(value=1.0),
+        ((2, 3), MASK, ()),
+        "fills with a number or with a third input",
+        "one of them",
+        "both",
+        None,
+    ),
+    (MaskedFill(), ((2, 3), MASK, (1,)), "the third input must be a single value", "no axes", "1", None),
+    (Exp(inplace=True), (ints(2, 3),), "inplace needs a result like the input", "2×3", "2×3 int64", None),
     *(
-        (layer, ((2, 1, 5), (2, 3, 5)), "inplace cannot stretch the first input", "2×3×5", "2×1×5", None)
+        (layer, (MASK,), "needs numbers", "integers or floats", "2×3 bool", "cast")
+        for layer in (Neg(), Abs(), Rsub(), Clamp(min=0))
+    ),
+    (Pow(exponent=-2), (ints(2, 3),), "integers have no negative powers", "0 or more, or a float", "-2", "-2.0"),
+    *(
+        (layer, ((2, 1, 5), (2, 3, 5)), "inplace needs a result like the first input", "2×3×5", "2×1×5", None)
         for layer in (Sub(inplace=True), Div(inplace=True), Mul(inplace=True))
     ),
-    (Lt(), ((2, 3),), "compares with a second input or with a number", "one of them", "neither", None),
+    (Lt(), ((2, 3),), "needs a second input or a number", "one of them", "neither", None),
     (
         Lt(other=1.0),
         ((2, 3), (2, 3)),
-        "compares with a second input or with a number",
+        "needs a second input or a number",
         "one of them",
         "both",
         None,
     ),
     (Where(), ((2, 3), (2, 3), (2, 3)), "the first input must be a mask", "bool", "2×3", None),
-    (Where(), (MASK, (2, 3), ints(2, 3)), "inputs have different dtypes", "float32", "float32 and int64", None),
     (
         Where(),
         (MASK, (2, 7), (2, 7)),
@@ -169,7 +205,7 @@ REDUCTIONS: list[Refusal] = [
     ),
     *(
         (layer, (ints(2, 3),), "needs floating-point input", "float32 or another float", "int64", None)
-        for layer in (AMax(dim=1), Max(dim=1), Var(dim=1), Norm(dim=1))
+        for layer in (Mean(dim=1), LogSumExp(dim=1), Var(dim=1), Norm(dim=1))
     ),
     (Var(dim=1), ((2, 1, 5),), "too few values for a variance", "more than correction, 1", "1", None),
     (Std(dim=1, correction=3), ((2, 3),), "too few values for a variance", "more than correction, 3", "3", None),
@@ -213,6 +249,30 @@ PICKING: list[Refusal] = [
         "inputs do not go together",
         "equal shapes, or 1 where they differ",
         "5 int64 and 7 int64",
+        None,
+    ),
+    (Write(), ((2, 3), (2, 5)), "more is written than there is", "at most 6 values", "10", None),
+    (Write(numel=4), ((2, 3),), "more is written than there is", "at most 6 values", "8", None),
+    (Write(numel=3), ((2, 5), (5,)), "values cannot be stretched", "a divisor of 6 values", "5", None),
+    (Write(), ((2, 3), (2,), ints(2)), "dims has the wrong length", "1, an axis for each index", "[]", None),
+    (Write(dims=(1,)), ((2, 3),), "dims has the wrong length", "0, an axis for each index", "[1]", None),
+    *(
+        (
+            Write(dims=(1,)),
+            ((2, 3), values, ints(5)),
+            "values cannot be put there",
+            "2×5, or what stretches to it",
+            str(values),
+            None,
+        )
+        for values in (TensorType((3, 1, 5)), TensorType((2, 5), "float64"))
+    ),
+    (
+        Write(dims=(1,)),
+        ((2, 3), (3, 5), ints(5)),
+        "inputs do not go together",
+        "equal shapes, or 1 where they differ",
+        "2×5 and 3×5",
         None,
     ),
     (GridSample(), ((2, 3, 5), (2, 5, 7, 2)), "needs 4 axes", IMAGE_LIST, "2×3×5", None),

@@ -162,6 +162,7 @@ ROWS = [
     Row(call("instance_norm2d", (4, 64, 28, 28), FROZEN)),
     Row(call("group_norm", (4, 64, 28, 28), num_groups=8)),
     Row(call("layer_norm", (4, 50, 256))),
+    Row(call("logsumexp", (4, 50, 256), dim=-1)),
     Row(call("rms_norm", (4, 50, 256))),
     Row(call("max_pool2d", (4, 64, 28, 28), FROZEN, kernel_size=3)),
     Row(call("max_pool3d", (4, 16, 8, 14, 14), FROZEN, kernel_size=2)),

@@ -167,6 +167,22 @@ layers:
 """
 """A batch norm that is called twice, with its running statistics."""
 
+DETACHED = """
+name: detached
+input: [7]
+layers:
+  - {type: parameter, name: matrix, shape: [5, 7]}
+  - {type: tanh, name: bent}
+  - {type: linear, name: first, out_features: 5, inputs: [input], bias: false, given: {weight: bent}}
+  - {type: detach, name: cut}
+  - {type: sigmoid, name: apart, inputs: [bent]}
+  - {type: detach, name: rows}
+  - {type: linear, name: second, out_features: 5, inputs: [input], given: {weight: rows}}
+  - {type: linear, name: third, out_features: 11, inputs: [cut]}
+  - {type: concat, inputs: [second, third]}
+"""
+"""No gradient leads to what computes the weights, and autograd forgets it on the way."""
+
 # By hand, a network's parameters: what is declared, then what layers keep of their own.
 NETWORKS = {
     "standardised": (STANDARDISED, 3 * 3 + 3 + 5 * 3 * 3 * 3 + 5),
@@ -176,6 +192,7 @@ NETWORKS = {
     "table": (TABLE, 11 * 7 + 7 * 7 + 7),
     "images": (IMAGES, 6 * 9 + 6 + 6 * 4 * 9 + 4 + 4 + 4),
     "statistics": (STATISTICS, 3 + 3 + 3 * 3 + 3 + 3),
+    "detached": (DETACHED, 5 * 7 + 5 + 11 * 5 + 11),
     "recurrent": (RECURRENT, 12 * 7 + 12 + 2 * 12 * 3 + 12 + 2 * 12),
 }
 

@@ -62,7 +62,7 @@ def check(row: Row, needs: frozenset[Operand], training: bool, order: str, dtype
     """Every byte of forward and backward, and every gradient, of one pass."""
     types = row.input_types
     outputs = row.layer.output_types(types)
-    inputs = [given(tensor, order, index in needs, dtype) for index, tensor in enumerate(types)]
+    inputs = [given(tensor, order, index in needs) for index, tensor in enumerate(types)]
     layouts = tuple(laid(tuple(tensor.shape), tensor.stride()) for tensor in inputs)
     setting = Setting(needs, training, "cpu", layouts)
     worked = work(module_of(row, training, needs, dtype), inputs, needs)
@@ -124,7 +124,7 @@ def made(worked: Worked) -> int:
     return sum({given.key: given.nbytes for given in worked.given.values() if given.arrived is None}.values())
 
 
-PUT_BACK = {"max", "min", "topk", "gather", "index_select", "index"}
+PUT_BACK = {"max", "min", "topk", "gather", "index_select", "index", "sort"}
 """Their gradients are put into zeros: in place, or while a mode is on into a copy (FunctionsManual.cpp)."""
 
 PRODUCTS = (MatMul, Bmm, Einsum, ScaledDotProductAttention)
@@ -171,8 +171,10 @@ def nbytes(tensors: Sequence[Own]) -> int:
     return sum(own.tensor.nbytes for own in tensors)
 
 
-NOT_MODELLED = {"rnn", "gru", "lstm"}
-"""Types whose rules say nothing of what torch makes and drops meanwhile: hundreds of operators, or oneDNN's own."""
+NOT_MODELLED = {"rnn", "gru", "lstm", "prod"}
+"""Types whose rules say nothing of what torch makes and drops meanwhile: hundreds of operators, or oneDNN's own; and
+a product, whose backward goes another way while a mode is on.
+"""
 
 WORKING = [row for row in (*ROWS, *MORE) if row.layer.type not in NOT_MODELLED]
 
@@ -229,4 +231,4 @@ def crashes(row: Row, order: str, needs: frozenset[Operand]) -> bool:
 
 def overwrites_a_view(row: Row, order: str) -> bool:
     """Backward then copies the gradient of the whole that the view is of: no layer knows of it."""
-    return order == "piece" and bool(getattr(row.layer, "inplace", False))
+    return order == "piece" and row.layer.overwrites(Setting(frozenset()))

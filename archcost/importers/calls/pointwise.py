@@ -31,9 +31,17 @@ def _plain(type_: str) -> Rule:
 OVERWRITING = (
     *("relu", "relu6", "silu", "hardswish", "hardsigmoid", "mish", "selu"),
     *("exp", "log", "sqrt", "rsqrt", "reciprocal", "erf", "abs", "sin", "cos", "neg"),
+    *("log1p", "expm1", "log2", "log10", "tan", "sinh", "cosh", "asin", "acos", "atan", "erfc"),
+    *("sign", "floor", "ceil", "round", "trunc"),
 )
-PLAIN = ("sigmoid", "tanh", "logsigmoid", "logical_not")
-SYNONYMS = {"negative": "neg", "absolute": "abs", "log_sigmoid": "logsigmoid", "swish": "silu"}
+PLAIN = (
+    *("sigmoid", "tanh", "logsigmoid", "logical_not", "asinh", "atanh", "softsign", "tanhshrink"),
+    *("isnan", "isinf", "isfinite"),
+)
+SYNONYMS = {
+    **{"negative": "neg", "absolute": "abs", "log_sigmoid": "logsigmoid", "swish": "silu", "fix": "trunc"},
+    **{"arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arctanh": "atanh"},
+}
 
 for _type in OVERWRITING:
     leaf(_type)(_overwriting(_type))
@@ -46,6 +54,32 @@ for _name, _type in SYNONYMS.items():
 @leaf("bitwise_not", "invert")
 def bitwise_not(result: Tensor, x: Tensor) -> Drawn | None:
     return Drawn("logical_not", (x,)) if x.dtype == torch.bool else None
+
+
+@leaf("celu")
+def celu(result: Tensor, x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Drawn:
+    return Drawn("celu", (x,), {"alpha": float(alpha), **_inplace(inplace)})
+
+
+@leaf("hardshrink")
+def hardshrink(result: Tensor, x: Tensor, lambd: float = 0.5) -> Drawn:
+    return Drawn("hardshrink", (x,), {"lambd": float(lambd)})
+
+
+@leaf("softshrink")
+def softshrink(result: Tensor, x: Tensor, lambd: float = 0.5) -> Drawn:
+    return Drawn("softshrink", (x,), {"lambd": float(lambd)})
+
+
+@leaf("logit")
+def logit(result: Tensor, x: Tensor, eps: float | None = None) -> Drawn:
+    return Drawn("logit", (x,), {"eps": eps})
+
+
+@leaf("nan_to_num")
+def nan_to_num(result: Tensor, x: Tensor, *replacements: float | None, **named: float | None) -> Drawn:
+    """By which numbers, no cost depends on."""
+    return Drawn("nan_to_num", (x,))
 
 
 @leaf("gelu")
@@ -98,11 +132,25 @@ def dropout(
     return Drawn("dropout", (x,), {"p": float(p), **_inplace(inplace)})
 
 
+def _dropped(type_: str, *names: str) -> None:
+    def rule(result: Tensor, x: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Drawn:
+        return Drawn(type_, (x,), {"p": float(p), **_inplace(inplace)}) if training else Drawn("identity", (x,))
+
+    leaf(type_, *names)(rule)
+
+
+for _type in ("dropout1d", "dropout2d", "dropout3d", "alpha_dropout"):
+    _dropped(_type)
+
+
 @leaf("clamp", "clip")
 def clamp(result: Tensor, x: Tensor, min: Any = None, max: Any = None, inplace: bool = False) -> Drawn | None:
-    bounds = {key: float(bound) for key, bound in (("min", min), ("max", max)) if is_number(bound)}
-    if len(bounds) != (min is not None) + (max is not None):
+    given = [(key, bound) for key, bound in (("min", min), ("max", max)) if bound is not None]
+    if not all(is_number(bound) for _, bound in given):
         return None
+    bounds = {key: float(bound) for key, bound in given if abs(bound) != float("inf")}
+    if not bounds:
+        return Drawn("clone", (x,))
     return Drawn("clamp", (x,), {**bounds, **_inplace(inplace)})
 
 
@@ -184,7 +232,7 @@ def _pairs(type_: str) -> None:
     leaf(type_)(rule)
 
 
-for _type in ("maximum", "minimum", "logical_and", "logical_or"):
+for _type in ("maximum", "minimum", "logical_and", "logical_or", "logical_xor"):
     _pairs(_type)
 
 

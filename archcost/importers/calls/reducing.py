@@ -43,6 +43,19 @@ def grouped_mm(x: Tensor, experts: Tensor, offs: Tensor | None = None, **named: 
     return x.matmul(experts.select(0, 0))
 
 
+@composite("_weight_norm", "_weight_norm_interface")
+def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    """v scaled to the length g along every axis but `dim`."""
+    around = [axis for axis in range(v.dim()) if axis != dim % v.dim()]
+    return v * (g / torch.linalg.vector_norm(v, 2, around, keepdim=True))
+
+
+@composite("histc")
+def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """How many rows go to each expert: counts, of which no cost depends on the values."""
+    return torch.empty(bins, dtype=torch.int32, device="meta")
+
+
 @composite("addcmul")
 def addcmul(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     return x + tensor1 * tensor2 if value == 1 else x + tensor1 * tensor2 * value

@@ -13,7 +13,7 @@ from archcost.pytorch.layers import (
     linear,
     losses,
     normalization,
-    opaque,
+    observed,
     pairwise,
     parameter,
     patches,
@@ -54,7 +54,7 @@ FACTORIES: dict[str, Factory] = {
     **attention.FACTORIES,
     **recurrent.FACTORIES,
     **losses.FACTORIES,
-    **opaque.FACTORIES,
+    **observed.FACTORIES,
 }
 
 __all__ = ["FACTORIES", "Factory", "Inputs"]

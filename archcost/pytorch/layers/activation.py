@@ -24,6 +24,12 @@ FACTORIES: dict[str, Factory] = {
     "logsigmoid": plain(nn.LogSigmoid),
     "prelu": plain(nn.PReLU),
     "glu": plain(nn.GLU),
+    "threshold": plain(nn.Threshold),
+    "celu": plain(nn.CELU),
+    "hardshrink": plain(nn.Hardshrink),
+    "softshrink": plain(nn.Softshrink),
+    "softsign": plain(nn.Softsign),
+    "tanhshrink": plain(nn.Tanhshrink),
     "softmax": plain(nn.Softmax),
     "log_softmax": plain(nn.LogSoftmax),
 }

@@ -34,5 +34,14 @@ FACTORIES: dict[str, Factory] = {
     "pow": method("pow"),
     "clamp": method("clamp"),
     "scale": function(scaled),
+    **{
+        name: method(name)
+        for name in ("log1p", "expm1", "log2", "log10", "tan", "sinh", "cosh", "asin", "acos", "atan")
+    },
+    **{name: method(name) for name in ("erfc", "sign", "floor", "ceil", "round", "trunc")},
+    "asinh": function(torch.asinh),
+    "atanh": function(torch.atanh),
+    "logit": function(torch.logit),
+    "nan_to_num": function(torch.nan_to_num),
     "rsub": function(torch.rsub),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from archcost.layers import Layer
+from archcost.layers import Layer, MaskedFill
 from archcost.pytorch.layers.base import Called, Factory, Inputs, function, settings
 from archcost.pytorch.layers.elementwise import method
 
@@ -19,6 +19,18 @@ def comparison(name: str) -> Factory:
     return factory
 
 
+def chosen(mask: Tensor, *tensors: Tensor, value: float | None, other: float | None) -> Tensor:
+    """Numbers stand for tensors that are not given."""
+    given = iter(tensors)
+    first = next(given) if value is None else value
+    return torch.where(mask, first, next(given) if other is None else other)
+
+
+def masked_fill(layer: MaskedFill, inputs: Inputs) -> nn.Module:
+    operation = Tensor.masked_fill_ if layer.inplace else Tensor.masked_fill
+    return Called(operation, {} if layer.value is None else {"value": layer.value})
+
+
 FACTORIES: dict[str, Factory] = {
     "sub": method("sub"),
     "div": method("div"),
@@ -28,6 +40,12 @@ FACTORIES: dict[str, Factory] = {
     "logical_and": function(torch.logical_and),
     "logical_or": function(torch.logical_or),
     "logical_not": function(torch.logical_not),
-    "where": function(torch.where),
-    "masked_fill": method("masked_fill"),
+    "logical_xor": function(torch.logical_xor),
+    "isnan": function(torch.isnan),
+    "isinf": function(torch.isinf),
+    "isfinite": function(torch.isfinite),
+    **{name: comparison(name) for name in ("bitwise_and", "bitwise_or", "bitwise_xor")},
+    "bitwise_not": function(torch.bitwise_not),
+    "where": function(chosen),
+    "masked_fill": masked_fill,
 }

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
 
-from archcost.pytorch.layers.base import Factory, function
+import torch
+from torch import Tensor, nn
+
+from archcost.layers import Layer
+from archcost.pytorch.layers.base import Called, Factory, Inputs, function, settings
+
+
+def folding(operation: Callable[..., Tensor]) -> Factory:
+    """Over all axes where none is named, as torch's function does without any argument."""
+
+    def factory(layer: Layer, inputs: Inputs) -> nn.Module:
+        fields = settings(layer)
+        if fields["dim"] is None:
+            del fields["dim"], fields["keepdim"]
+        return Called(operation, fields)
+
+    return factory
+
 
 FACTORIES: dict[str, Factory] = {
     "mean": function(torch.mean),
@@ -19,4 +36,10 @@ FACTORIES: dict[str, Factory] = {
     "std": function(torch.std),
     "norm": function(torch.linalg.vector_norm),  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
     "cumsum": function(torch.cumsum),
+    "any": folding(torch.any),
+    "all": folding(torch.all),
+    "prod": folding(torch.prod),
+    "logsumexp": function(torch.logsumexp),
+    "sort": function(torch.sort),
+    "argsort": function(torch.argsort),
 }

@@ -1,0 +1,127 @@
+"""Operations as they were observed to run: what they do is not said, only the shapes that came out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from archcost.errors import ShapeError
+from archcost.formulas import Step
+from archcost.keeping import Gradient, Own, Saved, Setting
+from archcost.layers.base import Arity, Axis, Dtype, Layer, Size
+from archcost.layers.parameter import WholeShape, batch_steps, require_batch, sizes_as_said, times_batch
+from archcost.tensors import DTYPE_BYTES, FLOATING, Tensors, TensorType
+from archcost.work import Elementwise, Work
+
+MOST_OUTPUTS = 1_000
+
+
+class Observed(Layer):
+    """An operation, `op` by its own name, with what came out of it.
+
+    `shapes` and `dtypes` are those of its outputs for a batch of one sample, `batch_dims` the axis of each that grows
+    with the batch, null where none does. The batch is that of the last input.
+    """
+
+    arity: ClassVar[Arity] = Arity(0, None)
+    op: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200)]
+    shapes: Annotated[tuple[WholeShape, ...], Field(min_length=1, max_length=MOST_OUTPUTS)]
+    dtypes: tuple[Dtype, ...]
+    batch_dims: tuple[Axis | None, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_one_thing_of_each_output(self) -> Self:
+        if len(self.dtypes) != len(self.shapes) or (self.batch_dims and len(self.batch_dims) != len(self.shapes)):
+            raise PydanticCustomError("outputs", "Input should have as many dtypes and batch_dims as shapes")
+        return self
+
+    def axes(self) -> tuple[int | None, ...]:
+        """Of each output the one that grows with the batch."""
+        return self.batch_dims or (None,) * len(self.shapes)
+
+    def grows(self) -> bool:
+        return any(axis is not None for axis in self.batch_dims)
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        shapes = [
+            shape if axis is None else times_batch(shape, axis, self.batched(inputs))
+            for shape, axis in zip(self.shapes, self.axes(), strict=True)
+        ]
+        return tuple(TensorType(shape, dtype) for shape, dtype in zip(shapes, self.dtypes, strict=True))
+
+    def batched(self, inputs: Tensors) -> TensorType:
+        """The input whose samples are counted."""
+        return inputs[-1] if inputs else TensorType(())
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        """Where it looks is not known."""
+        return
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        axis = self.axes()[0]
+        return sizes_as_said(self.shapes[0]) if axis is None else batch_steps(self.shapes[0], axis, inputs[-1])
+
+
+class Opaque(Observed):
+    """An operation without a rule, `op` by its own name: shapes and bytes as observed, operations unknown.
+
+    `shapes` and `dtypes` are those of its outputs for a batch of one sample, `batch_dims` the axis of each that grows
+    with the batch, null where none does. The batch is that of the last input. `saved` are the shapes of what it keeps
+    for backward; they grow along their first axis. Each floating input gets a gradient of its own.
+    """
+
+    type: Literal["opaque"] = "opaque"
+    prefix: ClassVar[str] = "opaque"
+    is_unknown: ClassVar[bool] = True
+    saved: Annotated[tuple[Annotated[tuple[Size, ...], Field(max_length=64)], ...], Field(max_length=MOST_OUTPUTS)] = ()
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Not known."""
+        return ()
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        batch = require_batch(self.batched(inputs)) if self.grows() else 1
+        dtype = next((tensor.dtype for tensor in outputs if tensor.is_floating), "float32")
+        shapes = [(shape[0] * batch, *shape[1:]) if shape else shape for shape in self.saved]
+        return tuple(Own(f"observed {index}", TensorType(shape, dtype)) for index, shape in enumerate(shapes, 1))
+
+
+def check_integer_dtype(value: Any) -> str:
+    wanted = [dtype for dtype in DTYPE_BYTES if dtype not in FLOATING]
+    if value in wanted:
+        return value
+    raise PydanticCustomError("dtype", "Input should be {expected}", {"expected": ", ".join(wanted)})
+
+
+class Integers(Observed):
+    """An operation on integers and truth values alone, `op` by its own name, with what came out of it.
+
+    `shapes` and `dtypes` are those of its outputs for a batch of one sample, `batch_dims` the axis of each that grows
+    with the batch, null where none does. The batch is that of the last input, of which no value is read: it may be any
+    tensor. Without a floating-point value there is no FLOP, no gradient and nothing to keep, whatever `op` does.
+    """
+
+    type: Literal["integers"] = "integers"
+    prefix: ClassVar[str] = "integers"
+    dtypes: tuple[Annotated[str, BeforeValidator(check_integer_dtype)], ...]
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        read = inputs[:-1] if self.grows() else inputs
+        for number, tensor in enumerate(read, 1):
+            if tensor.is_floating:
+                raise ShapeError(
+                    f"input {number} is read as integers", expected="int64, bool or the like", found=str(tensor)
+                )
+        return super().output_types(inputs)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Known to be none: a FLOP is an operation on floating-point values, and here are only others."""
+        return (Elementwise(sum(tensor.numel for tensor in outputs), 0, {}, "integers"),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return (None,) * len(inputs)
