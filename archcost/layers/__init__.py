@@ -160,6 +160,7 @@ from archcost.layers.reductions import (
 )
 from archcost.layers.regularization import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
+from archcost.layers.routing import ExpertRoute
 from archcost.layers.scans import ArgSort, Cumsum, Sort
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
@@ -270,7 +271,7 @@ Judging = (
 )
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | AnyTrue | All | Prod | LogSumExp
 Scanning = Cumsum | Sort | ArgSort
-Picking = TopK | Gather | IndexSelect | Index | Write | GridSample
+Picking = TopK | Gather | IndexSelect | Index | Write | GridSample | ExpertRoute
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
@@ -401,6 +402,7 @@ __all__ = [
     "Exp",
     "Expand",
     "ExpandBatch",
+    "ExpertRoute",
     "Expm1",
     "Flatten",
     "Flip",

@@ -29,6 +29,7 @@ def every_row() -> tuple[Row, ...]:
         reductions_cases,
         regularization_cases,
         reshaping_cases,
+        routing_cases,
         upsampling_cases,
         views_cases,
     )
@@ -53,6 +54,7 @@ def every_row() -> tuple[Row, ...]:
         pairwise_cases,
         reductions_cases,
         indexing_cases,
+        routing_cases,
         patches_cases,
         products_cases,
         attention_cases,

@@ -24,6 +24,7 @@ from archcost.pytorch.layers import (
     reductions,
     regularization,
     reshaping,
+    routing,
     upsampling,
     views,
 )
@@ -47,6 +48,7 @@ FACTORIES: dict[str, Factory] = {
     **pairwise.FACTORIES,
     **reductions.FACTORIES,
     **indexing.FACTORIES,
+    **routing.FACTORIES,
     **patches.FACTORIES,
     **products.FACTORIES,
     **attention.FACTORIES,
