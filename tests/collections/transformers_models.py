@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tests.collections.compare import Subject
 from tests.collections.torchvision_models import declare_operators
 
+
 RUNS = 10**12
 """FLOPs forward up to which a model is also run: all are small."""
 
