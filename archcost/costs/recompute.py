@@ -8,6 +8,7 @@ from archcost.costs.play import Segment
 from archcost.costs.program import Op, Program
 from archcost.errors import ArchcostError, nearest, shorten
 from archcost.graph import ModelGraph, Node
+from archcost.keeping import Setting
 
 Names = tuple[str, ...]
 
@@ -70,7 +71,7 @@ def _every(nodes: Sequence[Node], length: int) -> Iterator[Names]:
 
 
 def overwrites(node: Node) -> bool:
-    return bool(getattr(node.layer, "inplace", False))
+    return node.layer.overwrites(Setting(frozenset()))
 
 
 def _named(graph: ModelGraph, names: Sequence[str]) -> Iterator[Names]:

@@ -50,6 +50,7 @@ from archcost.layers.elementwise import (
     Sqrt,
 )
 from archcost.layers.embedding import Embedding
+from archcost.layers.forming import Bucketize, Diagonal, OneHot, TensorUnfold, Tril, Triu
 from archcost.layers.functions import (
     CELU,
     Acos,
@@ -160,6 +161,7 @@ from archcost.layers.scans import ArgSort, Cumsum, Sort
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
 from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
+from archcost.layers.writing import IndexAdd, MaskedScatter, Scatter, ScatterAdd, Write
 
 Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
 Pooling = MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d
@@ -266,6 +268,8 @@ Judging = (
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | AnyTrue | All | Prod | LogSumExp
 Scanning = Cumsum | Sort | ArgSort
 Picking = TopK | Gather | IndexSelect | Index | GridSample
+Forming = Tril | Triu | Diagonal | TensorUnfold | OneHot | Bucketize
+Writing = Scatter | ScatterAdd | IndexAdd | MaskedScatter | Write
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
@@ -297,6 +301,8 @@ AnyLayer = Annotated[
     | Reducing
     | Scanning
     | Picking
+    | Forming
+    | Writing
     | Cutting
     | Multiplying
     | Loss
@@ -354,6 +360,7 @@ __all__ = [
     "BitwiseOr",
     "BitwiseXor",
     "Bmm",
+    "Bucketize",
     "Buffer",
     "Cast",
     "Ceil",
@@ -374,6 +381,7 @@ __all__ = [
     "CrossEntropy",
     "Cumsum",
     "Detach",
+    "Diagonal",
     "Div",
     "Dropout",
     "Dropout1d",
@@ -403,6 +411,7 @@ __all__ = [
     "Hardtanh",
     "Identity",
     "Index",
+    "IndexAdd",
     "IndexSelect",
     "InstanceNorm1d",
     "InstanceNorm2d",
@@ -432,6 +441,7 @@ __all__ = [
     "Logit",
     "Lt",
     "MaskedFill",
+    "MaskedScatter",
     "MatMul",
     "Max",
     "MaxPool1d",
@@ -450,6 +460,7 @@ __all__ = [
     "Ne",
     "Neg",
     "Norm",
+    "OneHot",
     "Opaque",
     "PReLU",
     "Pad",
@@ -471,6 +482,8 @@ __all__ = [
     "Rsub",
     "Scale",
     "ScaledDotProductAttention",
+    "Scatter",
+    "ScatterAdd",
     "Select",
     "SiLU",
     "Sigmoid",
@@ -493,10 +506,13 @@ __all__ = [
     "Tan",
     "Tanh",
     "Tanhshrink",
+    "TensorUnfold",
     "Threshold",
     "Tile",
     "TopK",
     "Transpose",
+    "Tril",
+    "Triu",
     "Trunc",
     "Unbind",
     "Unflatten",
@@ -508,4 +524,5 @@ __all__ = [
     "Weight",
     "WeightedLayer",
     "Where",
+    "Write",
 ]

@@ -13,6 +13,7 @@ def every_row() -> tuple[Row, ...]:
         convolution_cases,
         elementwise_cases,
         embedding_cases,
+        forming_cases,
         functions_cases,
         indexing_cases,
         linear_cases,
@@ -31,6 +32,7 @@ def every_row() -> tuple[Row, ...]:
         reshaping_cases,
         upsampling_cases,
         views_cases,
+        writing_cases,
     )
 
     families = (
@@ -53,6 +55,8 @@ def every_row() -> tuple[Row, ...]:
         pairwise_cases,
         reductions_cases,
         indexing_cases,
+        forming_cases,
+        writing_cases,
         patches_cases,
         products_cases,
         attention_cases,

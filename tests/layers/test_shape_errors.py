@@ -41,6 +41,7 @@ from tests.layers.refused_given import GIVEN
 from tests.layers.refused_products import PRODUCTS
 from tests.layers.refused_shapes import PAIRWISE, PICKING, REARRANGING, REDUCTIONS, VIEWS
 from tests.layers.refused_windows import CONVOLUTION, IMAGE, IMAGE_LIST, POOLING, Inputs, Refusal, ints
+from tests.layers.refused_writing import WRITING
 
 # Layer, inputs; problem, expected, found, hint.
 NORMALIZATION: list[Refusal] = [
@@ -292,6 +293,7 @@ COMBINING: list[Refusal] = [
         *PICKING,
         *PRODUCTS,
         *GIVEN,
+        *WRITING,
     ],
     ids=lambda value: value.type if isinstance(value, Layer) else "",
 )

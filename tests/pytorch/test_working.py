@@ -27,6 +27,7 @@ from archcost.layers import (
     Parameter,
     Reshape,
     ScaledDotProductAttention,
+    Write,
 )
 from archcost.layers.convolution import Convolution, Kernel
 from archcost.layouts import is_row_major, laid
@@ -231,4 +232,4 @@ def crashes(row: Row, order: str, needs: frozenset[Operand]) -> bool:
 
 def overwrites_a_view(row: Row, order: str) -> bool:
     """Backward then copies the gradient of the whole that the view is of: no layer knows of it."""
-    return order == "piece" and bool(getattr(row.layer, "inplace", False))
+    return order == "piece" and (bool(getattr(row.layer, "inplace", False)) or isinstance(row.layer, Write))

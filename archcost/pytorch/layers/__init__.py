@@ -9,6 +9,7 @@ from archcost.pytorch.layers import (
     convolution,
     elementwise,
     embedding,
+    forming,
     indexing,
     linear,
     losses,
@@ -26,6 +27,7 @@ from archcost.pytorch.layers import (
     reshaping,
     upsampling,
     views,
+    writing,
 )
 from archcost.pytorch.layers.base import Factory, Inputs
 
@@ -52,6 +54,8 @@ FACTORIES: dict[str, Factory] = {
     **attention.FACTORIES,
     **recurrent.FACTORIES,
     **losses.FACTORIES,
+    **forming.FACTORIES,
+    **writing.FACTORIES,
     **observed.FACTORIES,
 }
 
