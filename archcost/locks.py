@@ -58,7 +58,7 @@ class Recipe:
 
     @property
     def is_file(self) -> bool:
-        return self.kind == "network" and self.network.endswith(SUFFIXES)
+        return self.kind == "network" and self.network.endswith((*SUFFIXES, ".onnx"))
 
     def load(self) -> ModelSpec:
         """The network as it is now, its path meant from the current folder. `module:callable` runs its Python."""

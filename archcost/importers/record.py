@@ -7,14 +7,14 @@ costs nothing. A tensor that no call on the network's values made is a constant,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 from torch import Tensor
 
 from archcost.errors import ArchcostError, ShapeError
 from archcost.importers.calls.drawn import SAMPLES, Drawn, samples_in
+from archcost.importers.entries import Entry, Ref
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
 from archcost.tensors import DTYPE_BYTES, TensorType
@@ -23,30 +23,12 @@ PROMOTED = frozenset(["add", "sub", "mul", "div", "maximum", "minimum", "pow", "
 """Layers of values in pairs, whose operands may have different dtypes in torch."""
 
 
-class Ref(NamedTuple):
-    """An output of an entry by its number, an input of the network by its name, or a weight by its dotted path."""
-
-    kind: Literal["entry", "input", "weight"]
-    key: int | str
-    output: int = 0
-
-
 class ModuleWeight(NamedTuple):
     """A parameter or buffer of the module."""
 
     tensor: Tensor
     is_buffer: bool
     trainable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A layer in its place: what it reads, whose its weights are, and in which module it was called."""
-
-    layer: Layer
-    reads: tuple[Ref, ...]
-    weights: Mapping[str, Ref]
-    path: str
 
 
 class OutOfSightError(ArchcostError):
