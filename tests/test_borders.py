@@ -51,10 +51,22 @@ ALLOWED: dict[str, set[str]] = {
     "options": BASE | {"costs"},
     "cli": BASE
     | {"options", "spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch", "__version__"}
-    | {"networks", "estimates", "planning"},
+    | {"networks", "exporters", "estimates", "planning"},
     "__main__": {"cli"},
     "__init__": BASE
-    | {"layers", "spec", "importers", "networks", "graph", "costs", "hardware", "estimates", "planning", "pytorch"},
+    | {
+        "layers",
+        "spec",
+        "importers",
+        "exporters",
+        "networks",
+        "graph",
+        "costs",
+        "hardware",
+        "estimates",
+        "planning",
+        "pytorch",
+    },
 }
 
 OWNERS = {
