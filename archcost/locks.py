@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from archcost.comparison import LayerFacts, LayerRow, align
+from archcost.alignment import LayerFacts
+from archcost.comparison import LayerRow, align
 from archcost.costs import ModelCost, cost
 from archcost.errors import ArchcostError, Place, SpecError, shorten
 from archcost.graph import build
@@ -57,7 +58,7 @@ class Recipe:
 
     @property
     def is_file(self) -> bool:
-        return self.kind == "network" and self.network.endswith(SUFFIXES)
+        return self.kind == "network" and self.network.endswith((*SUFFIXES, ".onnx"))
 
     def load(self) -> ModelSpec:
         """The network as it is now, its path meant from the current folder. `module:callable` runs its Python."""
