@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 import archcost
 from tests.importers.held import Holder, held
@@ -229,3 +230,14 @@ def test_products_of_the_batch_are_reshaped_by_numbers() -> None:
 
     make: Callable[[], Holder] = lambda: Holder(forward, f=nn.Linear(3, 5))  # noqa: E731
     held(make(), torch.zeros(1, 7, 3))
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_a_checkpoint_is_imported_as_what_it_runs(reentrant: bool) -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        return m.g(checkpoint(m.f, x, use_reentrant=reentrant))
+
+    spec = archcost.from_torch(Holder(forward, f=nn.Linear(3, 5), g=nn.Linear(5, 2)), torch.zeros(1, 3))
+    cost = archcost.cost(archcost.build(spec, 2))
+    assert [layer.name for layer in cost.layers] == ["f", "g"]
+    assert cost.flops.forward.contraction == 100  # 2 * (2*3*5 + 2*5*2)
