@@ -15,7 +15,7 @@ class EqualShares(nn.Module):
 
     def forward(self, choices: Tensor) -> tuple[Tensor, Tensor]:
         order = choices.flatten().argsort(stable=True)
-        tokens = (order // choices.shape[-1]).unflatten(0, (self.num_experts, -1))
+        tokens = (order // choices.shape[-1]).view(self.num_experts, -1)
         return tokens, order.argsort().view(choices.shape)
 
     def extra_repr(self) -> str:
