@@ -1,18 +1,18 @@
 """A module's forward pass followed call by call, at the level at which a person writes torch.
 
 `Capture` is a TorchFunctionMode: every function, method and operator of torch that Python calls comes by, with real
-(meta) tensors, so loops, branches on shapes and any Python between the calls simply run. A call in the tables of `calls`
-is a layer. One that is not is looked into: a function written in Python is run with its inner calls in sight, an
-operator of C++ is run under a dispatch mode that sees the operators beneath. What is left is opaque.
+(meta) tensors, so loops, branches on shapes and any Python between the calls simply run. A call in the tables of
+`calls` is a layer. One that is not is looked into: a function written in Python is run with its inner calls in sight,
+an operator of C++ is run under a dispatch mode that sees the operators beneath. What is left is opaque.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -22,17 +22,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from archcost.importers.calls import COMPOSITES, LEAVES
 from archcost.importers.calls.drawn import Leaf
+from archcost.importers.calls.shaping import seen_at
 from archcost.importers.calls.weighted import MEANT
-from archcost.importers.record import Record, storage_of
+from archcost.importers.record import OutOfSightError, Record, Written, storage_of
 
-SILENT = frozenset(
-    ["get:shape", "get:dtype", "get:requires_grad", "get:grad_fn", "get:grad", "get:is_leaf", "get:ndim", "get:_base"]
-    + ["get:layout", "get:names", "get:_version", "get:itemsize", "get:nbytes", "get:is_sparse", "get:is_quantized"]
-    + ["get:is_nested", "get:is_mkldnn", "get:_grad", "get:output_nr", "get:_backward_hooks", "get:retains_grad"]
-    + ["size", "dim", "ndimension", "numel", "nelement", "stride", "storage_offset", "is_floating_point", "is_complex"]
-    + ["is_contiguous", "element_size", "get_device", "hash", "len", "format", "repr", "is_tensor", "is_same_size"]
-    + ["register_hook", "requires_grad_", "retain_grad", "is_signed", "data_ptr", "untyped_storage", "is_inference"]
-)
+_ASKED = """
+get:shape get:dtype get:requires_grad get:grad_fn get:grad get:is_leaf get:ndim get:_base get:layout get:names
+get:_version get:itemsize get:nbytes get:is_sparse get:is_quantized get:is_nested get:is_mkldnn get:_grad get:output_nr
+get:_backward_hooks get:retains_grad size dim ndimension numel nelement stride storage_offset is_floating_point
+is_complex is_contiguous element_size get_device hash len format repr is_tensor is_same_size register_hook
+requires_grad_ retain_grad is_signed data_ptr untyped_storage is_inference
+"""
+SILENT = frozenset(_ASKED.split())
 """Questions about a tensor that make none."""
 
 AS_ON_CPU: dict[str, Any] = {
@@ -46,10 +47,11 @@ AS_ON_CPU: dict[str, Any] = {
 }
 """What a module hears about where its tensors are, so that it does as it would with values."""
 
-FACTORIES = frozenset(
-    ["zeros", "ones", "full", "empty", "arange", "linspace", "logspace", "rand", "randn", "randint", "randperm", "eye"]
-    + ["tensor", "as_tensor", "scalar_tensor", "tril_indices", "triu_indices", "hann_window", "hamming_window", "range"]
-)
+_MADE = """
+zeros ones full empty arange linspace logspace rand randn randint randperm eye tensor as_tensor scalar_tensor
+tril_indices triu_indices hann_window hamming_window range
+"""
+FACTORIES = frozenset(_MADE.split())
 VALUELESS = frozenset(
     [f"{name}_like" for name in ("zeros", "ones", "full", "empty", "rand", "randn", "randint")]
     + [f"new_{name}" for name in ("zeros", "ones", "full", "empty", "tensor", "empty_strided")]
@@ -117,20 +119,45 @@ class Capture(TorchFunctionMode):
 
     def _set(self, target: Tensor, index: Any, value: Any) -> None:
         """`target[index] = value`."""
-        read = [value] if isinstance(value, Tensor) else []
-        picked = list(tensors_in([index]))
-        named = target
-        if any(tensor.is_meta for tensor in (target, *read, *picked)):
+        named, given = target, list(tensors_in([target, index, value]))
+        live = any(self.record.find(tensor) is not None for tensor in given)
+        if any(tensor.is_meta for tensor in given):
             index, value, target = self._mapped(index), self._mapped(value), self._mapped(target, scalars=True)
-        live = any(self.record.find(tensor) is not None for tensor in (target, named, *read, *picked))
-        whole = self.record.whole_of(target) if live else target
-        torch.Tensor.__setitem__(target, index, value)
+        if not live:
+            torch.Tensor.__setitem__(target, index, value)
+            return
+        whole = self.record.whole_of(target)
+        masks = [tensor for tensor in tensors_in([index]) if tensor.dtype == torch.bool]
+        if masks and (len(masks) > 1 or not isinstance(index, Tensor)):
+            raise OutOfSightError(
+                "a mask among other indices has no rule", expected="x[mask] = y", found=f"{target.shape}"
+            )
+        if masks:
+            mask = masks[0]
+            with self:
+                wide = mask.reshape(*mask.shape, *(1,) * (target.dim() - mask.dim()))
+                filled = torch.where(wide, torch.as_tensor(value, dtype=target.dtype, device="meta"), target)
+            self.record.know(target, self.record.reference(filled))
+        else:
+            written = self._written(target, index, value)
+            torch.Tensor.__setitem__(target, index, value)
+            self.record.overwrite(target, whole, written, without_gradient())
         self.twins.pop(id(target), None)
-        if live:
-            detached = without_gradient()
-            self.record.overwrite(target, whole, [*tensors_in([value]), *tensors_in([index])], detached)
         if named is not target:
             self._replace(named, target)
+
+    def _written(self, target: Tensor, index: Any, value: Any) -> Written:
+        values = list(tensors_in([value]))
+        with torch.no_grad():
+            seen, tensors = seen_at(target.detach(), index)
+            picked = {axis: tensor for axis, tensor in enumerate(tensors) if tensor is not None}
+            if not picked:
+                return Written(values, seen.numel())
+            place = torch.ops.aten.index.Tensor(seen, tensors)
+        if seen.shape == target.shape:
+            number = [torch.zeros((), dtype=target.dtype, device="meta")]
+            return Written([*(values or number), *picked.values()], place.numel(), tuple(picked))
+        return Written(values, place.numel())  # a view, and indices within it: as if they were a part
 
     def _call(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
         base, inplace = _base(name)
@@ -141,7 +168,7 @@ class Capture(TorchFunctionMode):
         if name in SETTERS:
             whole = self.record.whole_of(args[0])
             result = func(*args, **kwargs)
-            self.record.overwrite(args[0], whole, list(tensors_in((args[1:], kwargs))), without_gradient())
+            self.record.overwrite(args[0], whole, put(name, args, kwargs), without_gradient())
             return result
         leaf = LEAVES.get(base)
         if leaf is not None:
@@ -167,11 +194,12 @@ class Capture(TorchFunctionMode):
         """Tensors that have values, without them: beside a tensor of the meta device torch takes scalars alone."""
         if isinstance(value, Tensor):
             return value if value.is_meta or (value.dim() == 0 and not scalars) else self._twin(value)
-        if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
-            return type(value)(self._mapped(entry, scalars) for entry in value)
         if isinstance(value, dict):
-            return {key: self._mapped(entry, scalars) for key, entry in value.items()}
-        return value
+            return {key: self._mapped(entry, scalars) for key, entry in cast("dict[str, Any]", value).items()}
+        if not isinstance(value, (list, tuple)):
+            return value
+        entries: list[Any] = [self._mapped(entry, scalars) for entry in cast("Sequence[Any]", value)]
+        return entries if isinstance(value, list) else tuple(entries)
 
     def _twin(self, tensor: Tensor) -> Tensor:
         if id(tensor) not in self.twins:
@@ -181,6 +209,16 @@ class Capture(TorchFunctionMode):
             if ref is not None:
                 self.record.know(twin, ref)
         return self.twins[id(tensor)]
+
+
+def put(name: str, args: Any, kwargs: Any) -> Written:
+    """What a method that sets values puts where."""
+    target, *given = args
+    if name != "index_put_":
+        return Written(list(tensors_in((given, kwargs))), target.numel())
+    indices: Sequence[Tensor | None] = given[0]
+    picked = {axis: tensor for axis, tensor in enumerate(indices) if tensor is not None}
+    return Written([given[1], *picked.values()], given[1].numel(), tuple(picked))
 
 
 class Call:
@@ -211,7 +249,7 @@ class Call:
         if drawn is None or not self.record.write(drawn, results, detached, places):
             return False
         if on_view and self.whole is not None:  # the result, written over that part of what it is a view of
-            self.record.overwrite(results[0], self.whole, results, detached)
+            self.record.overwrite(results[0], self.whole, Written(results, results[0].numel()), detached)
         elif self.inplace:
             self.record.overwritten[storage_of(results[0])] = len(self.record.entries)
         return True
@@ -221,7 +259,7 @@ class Beneath(TorchDispatchMode):
     """The operators that one call of C++ consists of."""
 
     def __init__(self, record: Record) -> None:
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]
         self.record = record
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -241,8 +279,7 @@ class Beneath(TorchDispatchMode):
             return result
         if namespace == "aten" and name in SETTERS:
             assert call.whole is not None
-            parts = list(tensors_in((args[1:], kwargs)))
-            self.record.overwrite(args[0], call.whole, parts, without_gradient())
+            self.record.overwrite(args[0], call.whole, put(name, args, kwargs), without_gradient())
             return result
         leaf = LEAVES.get(f"{namespace}::{base}") or (LEAVES.get(base) if namespace == "aten" else None)
         if leaf is None or not call.write(leaf, result, places=True):
@@ -305,7 +342,7 @@ def without_gradient() -> bool:
     """
     if torch.is_grad_enabled():
         return False
-    frame = sys._getframe(1)
+    frame = inspect.currentframe()
     while frame is not None:
         first = frame.f_code.co_varnames[:1]
         if frame.f_code.co_name == "forward" and first and isinstance(frame.f_locals.get(first[0]), FunctionCtx):
@@ -322,10 +359,10 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, (list, tuple)):
-        for entry in value:
+        for entry in cast("Sequence[Any]", value):
             yield from tensors_in(entry)
     elif isinstance(value, dict):
-        for entry in value.values():
+        for entry in cast("dict[Any, Any]", value).values():
             yield from tensors_in(entry)
 
 

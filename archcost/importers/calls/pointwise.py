@@ -39,8 +39,16 @@ PLAIN = (
     *("isnan", "isinf", "isfinite"),
 )
 SYNONYMS = {
-    **{"negative": "neg", "absolute": "abs", "log_sigmoid": "logsigmoid", "swish": "silu", "fix": "trunc"},
-    **{"arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arctanh": "atanh"},
+    "negative": "neg",
+    "absolute": "abs",
+    "log_sigmoid": "logsigmoid",
+    "swish": "silu",
+    "fix": "trunc",
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arcsinh": "asinh",
+    "arctanh": "atanh",
 }
 
 for _type in OVERWRITING:
@@ -99,6 +107,8 @@ def elu(result: Tensor, x: Tensor, alpha: float = 1.0, inplace: bool = False) ->
 
 @leaf("hardtanh")
 def hardtanh(result: Tensor, x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Drawn:
+    if (min_val, max_val) == (0, 6):  # all that torch.nn.ReLU6 is
+        return Drawn("relu6", (x,), _inplace(inplace))
     return Drawn("hardtanh", (x,), {"min_val": float(min_val), "max_val": float(max_val), **_inplace(inplace)})
 
 
@@ -226,7 +236,7 @@ def divided_by(x: Tensor, number: float) -> Tensor:
 
 
 def _pairs(type_: str) -> None:
-    def rule(result: Tensor, x: Tensor, y: Tensor) -> Drawn | None:
+    def rule(result: Tensor, x: Any, y: Any) -> Drawn | None:
         return Drawn(type_, (x, y)) if isinstance(x, Tensor) and isinstance(y, Tensor) else None
 
     leaf(type_)(rule)

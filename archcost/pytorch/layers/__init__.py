@@ -9,6 +9,7 @@ from archcost.pytorch.layers import (
     convolution,
     elementwise,
     embedding,
+    forming,
     indexing,
     linear,
     losses,
@@ -25,6 +26,7 @@ from archcost.pytorch.layers import (
     regularization,
     reshaping,
     routing,
+    scattering,
     upsampling,
     views,
 )
@@ -54,6 +56,8 @@ FACTORIES: dict[str, Factory] = {
     **attention.FACTORIES,
     **recurrent.FACTORIES,
     **losses.FACTORIES,
+    **forming.FACTORIES,
+    **scattering.FACTORIES,
     **observed.FACTORIES,
 }
 

@@ -1,0 +1,136 @@
+"""Pools, their reverse, and resizing."""
+
+from __future__ import annotations
+
+from archcost.importers.onnx_call import Call, Result, Rule, one
+from archcost.importers.onnx_operators.convolution import evenly_padded, pads_of
+from archcost.importers.onnx_values import UnsupportedError, Value
+
+SMALLEST = -3.4028234663852886e38
+"""What stands for minus infinity around a maximum."""
+
+
+def window(call: Call) -> tuple[int, list[int], list[int], list[int]]:
+    """Axes, kernel, strides, dilations."""
+    kernel = list(call.attribute("kernel_shape"))
+    ones = [1] * len(kernel)
+    if not 1 <= len(kernel) <= 3:
+        raise UnsupportedError(f"a window of {len(kernel)} axes")
+    return len(kernel), kernel, call.attribute("strides") or ones, call.attribute("dilations") or ones
+
+
+def max_pool(call: Call) -> Result:
+    ndim, kernel, strides, dilations = window(call)
+    tensor, padding = evenly_padded(call, pads_of(call, kernel, strides, dilations), SMALLEST)
+    return call.layers(
+        f"max_pool{ndim}d",
+        tensor,
+        kernel_size=one(kernel),
+        stride=one(strides),
+        padding=one(padding),
+        dilation=one(dilations),
+        ceil_mode=bool(call.attribute("ceil_mode", 0)),
+        return_indices=len([name for name in call.node.outputs if name]) > 1,
+    )
+
+
+def avg_pool(call: Call) -> Value:
+    ndim, kernel, strides, dilations = window(call)
+    if set(dilations) != {1}:
+        raise UnsupportedError("a mean of values that lie apart")
+    tensor, padding = evenly_padded(call, pads_of(call, kernel, strides, dilations))
+    return call.layer(
+        f"avg_pool{ndim}d",
+        tensor,
+        kernel_size=one(kernel),
+        stride=one(strides),
+        padding=one(padding),
+        ceil_mode=bool(call.attribute("ceil_mode", 0)),
+        count_include_pad=bool(call.attribute("count_include_pad", 0)),
+    )
+
+
+def global_avg_pool(call: Call) -> Value:
+    ndim = call[0].rank - 2
+    if not 1 <= ndim <= 3:
+        raise UnsupportedError(f"a global mean over {ndim} axes")
+    return call.layer(f"adaptive_avg_pool{ndim}d", call[0], output_size=1)
+
+
+def global_max_pool(call: Call) -> Value:
+    if call[0].rank == 4:
+        return call.layer("adaptive_max_pool2d", call[0], output_size=1)
+    return call.layer("amax", call[0], dim=list(range(2, call[0].rank)), keepdim=True)
+
+
+def max_unpool(call: Call) -> Value:
+    ndim, kernel, strides, dilations = window(call)
+    pads = pads_of(call, kernel, strides, dilations)
+    if any(before != after for before, after in pads):
+        raise UnsupportedError("an unpool padded unevenly")
+    wanted = call.integers(2)
+    return call.layer(
+        f"max_unpool{ndim}d",
+        call[0],
+        call[1],
+        kernel_size=one(kernel),
+        stride=one(strides),
+        padding=one([before for before, _ in pads]),
+        output_size=None if wanted is None else one(wanted[2:]),
+    )
+
+
+MODES = {"nearest": ("nearest",) * 3, "linear": ("linear", "bilinear", "trilinear"), "cubic": ("", "bicubic", "")}
+"""Torch's words, by the number of spatial axes."""
+
+
+def resize(call: Call) -> Value:
+    """Of the spatial axes alone: `sizes`, or ⌊n·scale⌋, as attributes or inputs of each version of ONNX."""
+    value = call[0]
+    after = _resized(call, value)
+    if after[:2] != list(value.shape[:2]) or not 3 <= value.rank <= 5:
+        raise UnsupportedError("a resize of other axes than those of images")
+    mode = MODES.get(call.attribute("mode", "nearest"), ("", "", ""))[value.rank - 3]
+    if not mode:
+        raise UnsupportedError(f"mode {call.attribute('mode')} for {value.rank - 2} axes")
+    aligned = call.attribute("coordinate_transformation_mode") == "align_corners"
+    corners = {} if mode == "nearest" else {"align_corners": aligned}
+    return call.layer("upsample", value, size=one(after[2:]), mode=mode, **corners)
+
+
+def _resized(call: Call, value: Value) -> list[int]:
+    axes = [axis % value.rank for axis in call.attribute("axes") or range(value.rank)]
+    policy = call.attribute("keep_aspect_ratio_policy", "stretch")
+    if call.attribute("coordinate_transformation_mode") == "tf_crop_and_resize" or policy != "stretch":
+        raise UnsupportedError("a resize that crops, or keeps its aspect ratio")
+    sizes = call.integers(3)
+    after = list(value.shape)
+    if sizes:
+        for axis, size in zip(axes, sizes, strict=True):
+            after[axis] = after[axis] if axis == 0 and size == call.written_for else size
+        return after
+    for axis, scale in zip(axes, _scales(call), strict=True):
+        after[axis] = int(after[axis] * scale)
+    return after
+
+
+def _scales(call: Call) -> list[float]:
+    """An attribute, the second input, or the third behind a region of interest."""
+    given = call.attribute("scales")
+    if given is not None:
+        return list(given)
+    value = call.get(2) if len(call.inputs) > 2 else call.get(1)
+    if value is None or value.numbers is None:
+        raise UnsupportedError("scales that are computed")
+    return [float(scale) for scale in value.numbers.flatten()]
+
+
+RULES: dict[str, Rule] = {
+    "MaxPool": max_pool,
+    "AveragePool": avg_pool,
+    "GlobalAveragePool": global_avg_pool,
+    "GlobalMaxPool": global_max_pool,
+    "MaxUnpool": max_unpool,
+    "Resize": resize,
+    "Upsample": resize,
+}
