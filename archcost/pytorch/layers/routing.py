@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from archcost.layers import ExpertRoute
@@ -15,7 +16,7 @@ class EqualShares(nn.Module):
 
     def forward(self, choices: Tensor) -> tuple[Tensor, Tensor]:
         order = choices.flatten().argsort(stable=True)
-        tokens = (order // choices.shape[-1]).unflatten(0, (self.num_experts, -1))
+        tokens = torch.div(order, choices.shape[-1], rounding_mode="floor").unflatten(0, (self.num_experts, -1))
         return tokens, order.argsort().view(choices.shape)
 
     def extra_repr(self) -> str:
