@@ -107,7 +107,8 @@ def captures(record: dict[str, Any]) -> list[str]:
     return [
         f"Ways to see what a module does, over {record['models']} models of torchvision and timm on the meta device",
         f"(tests/studies/captures.py, torch {record['torch']}): how many get through, and the median of the time",
-        "against one FlopCounterMode pass over the same model, forward. `from_torch` is the whole import, the others a trace.",
+        "against one FlopCounterMode pass over the same model, forward. `from_torch` is the whole import, the others",
+        "a trace.",
         "",
         "| way | captured | against FlopCounterMode |",
         "|---|--:|--:|",
