@@ -54,7 +54,7 @@ def test_attention(training: bool) -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.attn(x, x, x, need_weights=False)[0]
 
-    held(Attending().train(training), torch.zeros(1, 5, 6), peak=False)
+    held(Attending().train(training), torch.zeros(1, 5, 6))
 
 
 @both_modes
@@ -62,7 +62,7 @@ def test_attention(training: bool) -> None:
 def test_an_encoder_layer(training: bool, norm_first: bool) -> None:
     """In evaluation torch would take a path of its own, unless a gradient is wanted: it is, of the weights."""
     layer = nn.TransformerEncoderLayer(6, 2, 11, batch_first=True, norm_first=norm_first, dropout=0.0)
-    held(layer.train(training), torch.zeros(1, 5, 6), peak=False)
+    held(layer.train(training), torch.zeros(1, 5, 6))
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
@@ -77,7 +77,7 @@ def test_recurrent(kind: Any) -> None:
             states, _ = self.cells(x)
             return self.head(states[:, -1])
 
-    spec = held(Reading(), torch.zeros(1, 7, 3), peak=False)
+    spec = held(Reading(), torch.zeros(1, 7, 3), peak=False)  # recurrent layers have kernels of their own
     assert types_of(spec)[0] == kind.__name__.lower()
 
 
@@ -163,13 +163,13 @@ class Masked(nn.Module):
 
 
 def test_masks() -> None:
-    spec = held(Masked(), torch.zeros(1, 5, dtype=torch.int64), peak=False)
+    spec = held(Masked(), torch.zeros(1, 5, dtype=torch.int64))
     assert spec.inputs["ids"].dtype == "int64"
 
 
 def test_masks_that_are_given() -> None:
     mask = torch.ones(1, 5, dtype=torch.int64)
-    spec = held(Masked(), torch.zeros(1, 5, dtype=torch.int64), attention_mask=mask, peak=False)
+    spec = held(Masked(), torch.zeros(1, 5, dtype=torch.int64), attention_mask=mask)
     assert list(spec.inputs) == ["ids", "attention_mask"]
 
 
@@ -203,7 +203,7 @@ class Squared(torch.autograd.Function):
 def test_a_function_with_a_backward_of_its_own() -> None:
     """Its backward is taken to be autograd's own."""
     module = Holder(lambda m, x: m.g(Squared.apply(m.f(x))), f=nn.Linear(3, 5), g=nn.Linear(5, 2))
-    assert types_of(held(module, torch.zeros(1, 3), peak=False)) == ["linear", "mul", "linear"]
+    assert types_of(held(module, torch.zeros(1, 3))) == ["linear", "mul", "linear"]
 
 
 def test_a_loop_over_a_list() -> None:
@@ -218,7 +218,7 @@ def test_a_loop_over_a_list() -> None:
                 x = x + layer(x).tanh() * scale
             return x
 
-    spec = held(Deep(), torch.zeros(1, 5), peak=False)
+    spec = held(Deep(), torch.zeros(1, 5))
     assert [layer.name for layer in spec.layers if layer.type == "linear"] == ["layers.0", "layers.1", "layers.2"]  # pyright: ignore
 
 
