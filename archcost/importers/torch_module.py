@@ -108,9 +108,13 @@ def _examples(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]
     return examples
 
 
+def _modules(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    return list(module.named_modules())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportUnknownMemberType]
+
+
 def _require_python(module: nn.Module) -> None:
     """What torch.jit or torch.compile run, nobody sees."""
-    for path, each in module.named_modules():
+    for path, each in _modules(module):
         compiled = type(each).__name__ == "OptimizedModule" or getattr(each, "_compiled_call_impl", None) is not None
         if compiled or isinstance(each, torch.jit.ScriptModule):
             raise ArchcostError(
@@ -160,9 +164,9 @@ def _weightless(module: nn.Module) -> Generator[tuple[dict[str, ModuleWeight], d
     """
     weights: dict[str, ModuleWeight] = {}
     stand_ins: dict[int, Tensor] = {}
-    modules: list[tuple[str, nn.Module]] = list(module.named_modules())  # pyright: ignore
+    modules = _modules(module)
     before = [(each, dict(vars(each))) for _, each in modules]
-    containers = [
+    containers: list[Any] = [
         value for _, attributes in before for value in attributes.values() if type(value) in (list, dict, set)
     ]
     contents = [copy(value) for value in containers]
@@ -185,7 +189,7 @@ def _weightless(module: nn.Module) -> Generator[tuple[dict[str, ModuleWeight], d
             vars(each).update(attributes)
         for container, content in zip(containers, contents, strict=True):
             container.clear()
-            (container.extend if isinstance(container, list) else container.update)(content)
+            getattr(container, "extend" if type(container) is list else "update")(content)
 
 
 def _stand_in(tensor: Tensor, is_buffer: bool) -> Tensor:
@@ -197,8 +201,7 @@ def _stand_in(tensor: Tensor, is_buffer: bool) -> Tensor:
 
 
 def _run(module: nn.Module, record: Record, originals: dict[int, Tensor], given: Any, named: Any) -> Any:
-    modules: list[tuple[str, nn.Module]] = list(module.named_modules())  # pyright: ignore
-    paths = {id(each): path for path, each in modules}
+    paths = {id(each): path for path, each in _modules(module)}
     inside: list[str] = []
 
     def enter(called: nn.Module, arguments: Any) -> None:
