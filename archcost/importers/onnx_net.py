@@ -8,10 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from archcost.errors import ShapeError
 from archcost.importers.entries import Entry, Ref
 from archcost.importers.naming import TIED
 from archcost.importers.onnx_values import UnsupportedError, Value, from_batch, samples_in
 from archcost.layers import LAYERS, Layer
+from archcost.layers.base import MAX_SIZE
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 
 BUFFERS = ("running_mean", "running_var")
@@ -66,6 +68,7 @@ class Net:
         types = [value.tensor for value in reads]
         outputs = layer.output_types(tuple([*types, self.batched.tensor] if sized else types))
         require_known(outputs)
+        _require_fitting(layer, tuple(types), weights)
         if reads and not weights and all(value.is_constant for value in reads):
             return tuple(Value(tensor) for tensor in outputs)
         refs = [self.reference(value, path) for value in reads]
@@ -112,6 +115,8 @@ class Net:
     def _weight(self, value: Value, name: str, is_buffer: bool) -> HeldWeight:
         """The weight of that name, noted when it is first used."""
         tensor = self.held.get(name, value.tensor)
+        if not all(0 < size <= MAX_SIZE for size in tensor.shape):
+            raise UnsupportedError(f"a weight of {tensor}")
         return self.weights.setdefault(name, HeldWeight(tensor, is_buffer or name in self.buffers))
 
     def _constant(self, tensor: TensorType, path: str) -> Ref:
@@ -133,6 +138,20 @@ class Net:
             return self.reference(value, path)
         self._weight(value, name, slot in BUFFERS)
         return Ref("weight", name)
+
+
+UNSEEN = ("num_batches_tracked",)
+"""Buffers that no operator reads."""
+
+
+def _require_fitting(layer: Layer, types: Tensors, weights: Mapping[str, Value]) -> None:
+    """As many values as the layer has weights, however a file packs them."""
+    if not weights:
+        return
+    wanted = sum(weight.numel for weight in layer.weights(types) if weight.name not in UNSEEN)
+    found = sum(value.tensor.numel for value in weights.values())
+    if wanted != found:
+        raise ShapeError("weights of other sizes", expected=f"{wanted:,} values", found=f"{found:,}")
 
 
 def _sources(reads: Sequence[Value]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from math import prod
 
 from archcost.errors import ArchcostError
 from archcost.importers.onnx_call import Call, Result, Rule
-from archcost.importers.onnx_model import Held
+from archcost.importers.onnx_model import Held, dtype_of
 from archcost.importers.onnx_sizes import SAMPLES
 from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in
 from archcost.layers.base import normalize_axis
@@ -18,7 +18,7 @@ from archcost.tensors import TensorType
 def shape(call: Call) -> Value:
     import numpy as np
 
-    start, end = call.attribute("start", 0), call.attribute("end", call[0].rank)
+    start, end = call.integer("start", 0), call.integer("end", call[0].rank)
     sizes = np.array(call[0].shape[start:end], np.int64)
     return Value(TensorType(sizes.shape, "int64"), numbers=sizes)
 
@@ -33,7 +33,7 @@ def reshape(call: Call) -> Value:
     sizes = call.setting("shape", 1)
     if sizes is None:
         raise UnsupportedError("a shape that is left out")
-    return call.reshape(call[0], reshaped_to(call[0].shape, sizes, call.attribute("allowzero", 0), call.written_for))
+    return call.reshape(call[0], reshaped_to(call[0].shape, sizes, call.integer("allowzero", 0), call.written_for))
 
 
 def reshaped_to(source: Shape, sizes: Sequence[int], allowzero: int, written_for: int | None) -> Shape:
@@ -69,7 +69,7 @@ def with_samples(source: Shape, sizes: Shape, written_for: int) -> Shape:
 def flatten(call: Call) -> Value:
     """Two axes: those before `axis` made one, and those from it on."""
     value = call[0]
-    axis = int(call.attribute("axis", 1)) % (value.rank + 1)
+    axis = call.integer("axis", 1) % (value.rank + 1)
     return call.reshape(value, (prod(value.shape[:axis]), prod(value.shape[axis:])))
 
 
@@ -115,7 +115,7 @@ def expand(call: Call) -> Value:
 
 
 def tile(call: Call) -> Value:
-    value, times = call[0], call.integers(1) or []
+    value, times = call[0], call.integers(1, call[0].rank) or []
     if all(each == 1 for each in times):
         return value
     grown = [axis for axis, each in enumerate(times) if samples_in(each)]
@@ -144,7 +144,7 @@ def split(call: Call) -> Result:
     sizes = call.setting("split", 1)
     whole = value.shape[axis]
     if sizes is None:
-        each = -(-whole // call.attribute("num_outputs", count))
+        each = -(-whole // max(call.integer("num_outputs", count), 1))
         sizes = [each] * (whole // each) + ([whole % each] if whole % each else [])
     if count == 1:
         return value
@@ -182,8 +182,8 @@ def concat_from_sequence(call: Call) -> Value:
     pieces = call[0].pieces
     if not pieces:
         raise UnsupportedError("a sequence that is not known")
-    axis = normalize_axis(int(call.attribute("axis", 0)), pieces[0].rank + bool(call.attribute("new_axis", 0)))
-    return call.layer("stack" if call.attribute("new_axis", 0) else "concat", *pieces, dim=axis)
+    axis = normalize_axis(int(call.integer("axis", 0)), pieces[0].rank + call.flag("new_axis"))
+    return call.layer("stack" if call.integer("new_axis", 0) else "concat", *pieces, dim=axis)
 
 
 MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
@@ -199,7 +199,7 @@ def pad(call: Call) -> Value:
         around[axis % value.rank] = (pads[index], pads[index + len(axes)])
     if not any(before or after for before, after in around):
         return value
-    mode = MODES.get(call.attribute("mode", "constant"), "constant")
+    mode = MODES.get(call.word("mode", "constant"), "constant")
     named = around[2:] if mode != "constant" else around[next(i for i, pair in enumerate(around) if any(pair)) :]
     if mode != "constant" and any(before or after for before, after in around[:2]):
         raise UnsupportedError(f"mode {mode} of other axes than those of images")
@@ -209,15 +209,15 @@ def pad(call: Call) -> Value:
 
 def depth_to_space(call: Call) -> Value:
     """The order of the channels costs nothing."""
-    return call.layer("pixel_shuffle", call[0], upscale_factor=call.attribute("blocksize"))
+    return call.layer("pixel_shuffle", call[0], upscale_factor=call.integer("blocksize"))
 
 
 def space_to_depth(call: Call) -> Value:
-    return call.layer("pixel_unshuffle", call[0], downscale_factor=call.attribute("blocksize"))
+    return call.layer("pixel_unshuffle", call[0], downscale_factor=call.integer("blocksize"))
 
 
 def constant_of_shape(call: Call) -> Value:
-    value = call.attribute("value")
+    value = call.node.attributes.get("value")
     dtype = value.tensor.dtype if isinstance(value, Held) else "float32"
     return Value(TensorType(tuple(call.integers(0) or ()), dtype))
 
@@ -232,15 +232,11 @@ def range_(call: Call) -> Value:
 
 def random(call: Call) -> Value:
     """Of a shape that is an attribute, or like the input."""
-    from onnx import TensorProto
-
-    given = call.attribute("shape")
-    number = call.attribute("dtype")
-    sizes = tuple(given) if given is not None else call[0].shape
-    if number is None:
-        return Value(TensorType(sizes, "float32" if given is not None else call[0].tensor.dtype))
-    name = TensorProto.DataType.Name(number).lower()
-    return Value(TensorType(sizes, {"float": "float32", "double": "float64"}.get(name, name)))
+    sizes = call.sizes("shape")
+    number = call.integer("dtype", 0)
+    if sizes is None:
+        return Value(TensorType(call[0].shape, dtype_of(number) if number else call[0].tensor.dtype))
+    return Value(TensorType(tuple(sizes), dtype_of(number) if number else "float32"))
 
 
 def triangle(call: Call) -> Value:
