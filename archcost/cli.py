@@ -89,7 +89,8 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(
         prog="archcost",
         description="What does this neural network cost? Weights, operations and receptive fields, layer by layer.",
-        epilog="NETWORK is the name of a shipped network, the path of a .yaml, .json or .onnx file, or module:callable, "
+        epilog="NETWORK is the name of a shipped network, the path of a .yaml, .json or .onnx file, or "
+        "module:callable, "
         "your own Python that makes a torch module (with --args and --input).",
         allow_abbrev=False,
     )
@@ -111,11 +112,12 @@ def parser() -> argparse.ArgumentParser:
     add_run(explaining)
     add_format(explaining, WORKING_FORMATS)
 
-    comparing = command("compare", compare, "networks side by side, and which layers differ")
-    comparing.add_argument("network", metavar="NETWORK")
-    comparing.add_argument("networks", metavar="NETWORK", nargs="+")
-    add_run(comparing)
-    add_format(comparing)
+    for name, help in (("compare", "networks side by side, and which layers differ"), ("diff", "the same as compare")):
+        comparing = command(name, compare, help)
+        comparing.add_argument("network", metavar="NETWORK")
+        comparing.add_argument("networks", metavar="NETWORK", nargs="+")
+        add_run(comparing)
+        add_format(comparing)
 
     estimating = command("estimate", estimate, "the memory that a step takes on a device, and whether it fits")
     estimating.add_argument("network", metavar="NETWORK")
@@ -256,8 +258,14 @@ def explain(options: argparse.Namespace) -> tuple[str, int]:
 
 def compare(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.comparison import compare
+    from archcost.networks import is_callable
 
-    return _render(compare([_cost(network, options) for network in (options.network, *options.networks)]), options), 0
+    networks = (options.network, *options.networks)
+    called = set(filter(is_callable, networks))
+    # --args are for the callables: beside one, another network has none
+    without_args = argparse.Namespace(**{**vars(options), "args": None}) if called else options
+    costs = [_cost(network, options if network in called else without_args) for network in networks]
+    return _render(compare(costs), options), 0
 
 
 def estimate(options: argparse.Namespace) -> tuple[str, int]:
@@ -320,12 +328,13 @@ def verify(options: argparse.Namespace) -> tuple[str, int]:
 
 
 def lock(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.locks import Recipe, section, write
+    from archcost.locks import Recipe, section, spelled, write
 
     folder = Path(options.output).parent if options.output else Path()
     settings, inputs = tuple(options.settings), tuple(options.inputs)
+    args = spelled(options.args)
     sections = [
-        section(Recipe(network, options.batch, settings, inputs).seen_from(folder), _cost(network, options))
+        section(Recipe(network, options.batch, settings, inputs, args).seen_from(folder), _cost(network, options))
         for network in options.networks
     ]
     return write(sections), 0

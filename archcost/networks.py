@@ -17,7 +17,7 @@ def load(
     inputs: Sequence[str] = (),
     args: Any = None,
 ) -> ModelSpec:
-    """The spec of a shipped network by its name, of a `.yaml`, `.yml`, `.json` or `.onnx` file, or of `module:callable`.
+    """The spec of a shipped network by its name, of a `.yaml`, `.yml`, `.json` or `.onnx` file, or `module:callable`.
 
     `settings` and `inputs` are those of `--set` and `--input`, `args` those of `--args`: what the callable is given, a
     mapping or a list. `module:callable` imports and runs the caller's own Python; a file never runs any.

@@ -174,7 +174,12 @@ def clean(path: str) -> str:
 def _names(entries: Sequence[Entry], apart: set[str], inputs: Mapping[str, InputSpec]) -> _Names:
     """A layer alone in its module has the module's name; others are numbered under it."""
     paths = [clean(entry.path) for entry in entries]
-    weights = {path: clean(path) for path in apart}
+    weights: dict[str, str] = {}
+    for path in sorted(apart):
+        name = clean(path)
+        while name in weights.values():
+            name += "_"
+        weights[path] = name
     alone = Counter(paths)
     inner: set[str] = set()
     for path in {*paths, *weights.values()}:

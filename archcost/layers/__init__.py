@@ -54,6 +54,7 @@ from archcost.layers.elementwise import (
     Sqrt,
 )
 from archcost.layers.embedding import Embedding
+from archcost.layers.forming import Bucketize, Diagonal, OneHot, TensorUnfold, Tril, Triu
 from archcost.layers.functions import (
     CELU,
     Acos,
@@ -160,7 +161,9 @@ from archcost.layers.reductions import (
 )
 from archcost.layers.regularization import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
+from archcost.layers.routing import ExpertRoute
 from archcost.layers.scans import ArgSort, Cumsum, Sort
+from archcost.layers.scattering import IndexAdd, MaskedScatter, Scatter, ScatterAdd
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
 from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
@@ -270,7 +273,9 @@ Judging = (
 )
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | AnyTrue | All | Prod | LogSumExp
 Scanning = Cumsum | Sort | ArgSort
-Picking = TopK | Gather | IndexSelect | Index | Write | GridSample
+Picking = TopK | Gather | IndexSelect | Index | Write | GridSample | ExpertRoute
+Forming = Tril | Triu | Diagonal | TensorUnfold | OneHot | Bucketize
+Scattering = Scatter | ScatterAdd | IndexAdd | MaskedScatter
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
@@ -302,6 +307,8 @@ AnyLayer = Annotated[
     | Reducing
     | Scanning
     | Picking
+    | Forming
+    | Scattering
     | Cutting
     | Multiplying
     | Loss
@@ -366,6 +373,7 @@ __all__ = [
     "BitwiseOr",
     "BitwiseXor",
     "Bmm",
+    "Bucketize",
     "Buffer",
     "Cast",
     "Ceil",
@@ -388,6 +396,7 @@ __all__ = [
     "Cumsum",
     "Declared",
     "Detach",
+    "Diagonal",
     "Div",
     "Dropout",
     "Dropout1d",
@@ -401,6 +410,7 @@ __all__ = [
     "Exp",
     "Expand",
     "ExpandBatch",
+    "ExpertRoute",
     "Expm1",
     "Flatten",
     "Flip",
@@ -417,6 +427,7 @@ __all__ = [
     "Hardtanh",
     "Identity",
     "Index",
+    "IndexAdd",
     "IndexSelect",
     "InstanceNorm1d",
     "InstanceNorm2d",
@@ -446,6 +457,7 @@ __all__ = [
     "Logit",
     "Lt",
     "MaskedFill",
+    "MaskedScatter",
     "MatMul",
     "Max",
     "MaxPool1d",
@@ -465,6 +477,7 @@ __all__ = [
     "Ne",
     "Neg",
     "Norm",
+    "OneHot",
     "Opaque",
     "PReLU",
     "Pad",
@@ -486,6 +499,8 @@ __all__ = [
     "Rsub",
     "Scale",
     "ScaledDotProductAttention",
+    "Scatter",
+    "ScatterAdd",
     "Select",
     "SiLU",
     "Sigmoid",
@@ -508,10 +523,13 @@ __all__ = [
     "Tan",
     "Tanh",
     "Tanhshrink",
+    "TensorUnfold",
     "Threshold",
     "Tile",
     "TopK",
     "Transpose",
+    "Tril",
+    "Triu",
     "Trunc",
     "Unbind",
     "Unflatten",

@@ -26,12 +26,14 @@ from archcost.work import Reduction, Work
 class Folding(Layer):
     """Axes go, or with `keepdim: true` are left with a single value."""
 
-    def over(self) -> tuple[tuple[int, ...], bool]:
-        """`dim` as a tuple, and `keepdim`."""
+    def over(self) -> tuple[tuple[int, ...] | None, bool]:
+        """`dim` as a tuple, None for all; and `keepdim`."""
         raise NotImplementedError
 
     def axes(self, inputs: Tensors) -> frozenset[int]:
         dims, _ = self.over()
+        if dims is None:
+            return frozenset(range(inputs[0].rank))
         axes = frozenset(normalize_axis(axis, inputs[0].rank) for axis in dims)
         if not dims or len(axes) != len(dims):
             raise ShapeError("dim must name axes once each", expected="different axes", found=str(list(dims)))
@@ -64,7 +66,7 @@ class FoldingAxes(Folding):
     dim: Axis | tuple[Axis, ...]
     keepdim: Flag = False
 
-    def over(self) -> tuple[tuple[int, ...], bool]:
+    def over(self) -> tuple[tuple[int, ...] | None, bool]:
         return (self.dim,) if isinstance(self.dim, int) else self.dim, self.keepdim
 
 
@@ -74,7 +76,7 @@ class FoldingOne(Folding):
     dim: Axis
     keepdim: Flag = False
 
-    def over(self) -> tuple[tuple[int, ...], bool]:
+    def over(self) -> tuple[tuple[int, ...] | None, bool]:
         return (self.dim,), self.keepdim
 
 
@@ -182,17 +184,22 @@ class FoldingSome(Folding):
     dim: Axis | tuple[Axis, ...] | None = None
     keepdim: Flag = False
 
-    def over(self) -> tuple[tuple[int, ...], bool]:
-        return (self.dim,) if isinstance(self.dim, int) else self.dim or (), self.keepdim
-
-    def axes(self, inputs: Tensors) -> frozenset[int]:
-        return frozenset(range(inputs[0].rank)) if self.dim is None else super().axes(inputs)
+    def over(self) -> tuple[tuple[int, ...] | None, bool]:
+        return (self.dim,) if isinstance(self.dim, int) else self.dim, self.keepdim
 
 
-class Index(FoldingSome):
-    """Where along an axis a value is, or without `dim` in all: a comparison a value read. There is no gradient."""
+class FoldingOneOrAll(Folding):
+    """Over one axis; over all without `dim`."""
 
     dim: Axis | None = None
+    keepdim: Flag = False
+
+    def over(self) -> tuple[tuple[int, ...] | None, bool]:
+        return None if self.dim is None else (self.dim,), self.keepdim
+
+
+class Index(FoldingOneOrAll):
+    """Where along an axis a value is, or without `dim` in all: a comparison a value read. There is no gradient."""
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), "int64"),)
@@ -312,7 +319,7 @@ class All(Truth):
     prefix: ClassVar[str] = "all"
 
 
-class Prod(FoldingSome):
+class Prod(FoldingOneOrAll):
     """Product over one axis, of integers in int64; over all without `dim` (torch.prod): a product a value read.
 
     Backward dy·y/x: division and product.
@@ -320,7 +327,6 @@ class Prod(FoldingSome):
 
     type: Literal["prod"] = "prod"
     prefix: ClassVar[str] = "prod"
-    dim: Axis | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), summed(inputs[0])),)

@@ -40,6 +40,7 @@ from archcost.layers import (
 from archcost.tensors import TensorType
 from tests.layers.refused_given import GIVEN
 from tests.layers.refused_products import PRODUCTS
+from tests.layers.refused_scattering import WRITING
 from tests.layers.refused_shapes import PAIRWISE, PICKING, REARRANGING, REDUCTIONS, VIEWS
 from tests.layers.refused_windows import CONVOLUTION, IMAGE, IMAGE_LIST, POOLING, Inputs, Refusal, ints
 
@@ -293,6 +294,7 @@ COMBINING: list[Refusal] = [
         *PICKING,
         *PRODUCTS,
         *GIVEN,
+        *WRITING,
     ],
     ids=lambda value: value.type if isinstance(value, Layer) else "",
 )

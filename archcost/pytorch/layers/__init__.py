@@ -9,6 +9,7 @@ from archcost.pytorch.layers import (
     convolution,
     elementwise,
     embedding,
+    forming,
     indexing,
     linear,
     losses,
@@ -24,6 +25,8 @@ from archcost.pytorch.layers import (
     reductions,
     regularization,
     reshaping,
+    routing,
+    scattering,
     upsampling,
     views,
 )
@@ -47,11 +50,14 @@ FACTORIES: dict[str, Factory] = {
     **pairwise.FACTORIES,
     **reductions.FACTORIES,
     **indexing.FACTORIES,
+    **routing.FACTORIES,
     **patches.FACTORIES,
     **products.FACTORIES,
     **attention.FACTORIES,
     **recurrent.FACTORIES,
     **losses.FACTORIES,
+    **forming.FACTORIES,
+    **scattering.FACTORIES,
     **observed.FACTORIES,
 }
 

@@ -1,0 +1,176 @@
+"""Layers that form tensors for masks and tables: triangles, diagonals, classes, bins, sliding views."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from archcost.errors import ShapeError
+from archcost.formulas import Step
+from archcost.keeping import Gradient, Saved, Setting
+from archcost.layers.base import MAX_SIZE, Arity, Axis, Flag, Layer, Size, normalize_axis
+from archcost.layers.indexing import require_indices
+from archcost.layers.order import ValueByValue
+from archcost.layers.reshaping import Reshaping
+from archcost.layers.views import SeenOtherwise
+from archcost.layouts import Layout, Shape, Strides
+from archcost.tensors import Tensors, TensorType
+from archcost.windows import Rules
+from archcost.work import Copy, Elementwise, Work
+
+Offset = Annotated[int, Field(strict=True, ge=-MAX_SIZE, le=MAX_SIZE)]
+
+
+class Triangle(Reshaping):
+    """Zeros on one side of a diagonal of the matrices in the last two axes. No arithmetic."""
+
+    diagonal: Offset = 0
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        if inputs[0].rank < 2:
+            raise ShapeError("needs matrices", expected="(…, rows, columns)", found=str(inputs[0]))
+        return inputs
+
+
+class Tril(Triangle):
+    """What lies on the diagonal and below it, zeros above (torch.tril)."""
+
+    type: Literal["tril"] = "tril"
+    prefix: ClassVar[str] = "tril"
+
+
+class Triu(Triangle):
+    """What lies on the diagonal and above it, zeros below (torch.triu)."""
+
+    type: Literal["triu"] = "triu"
+    prefix: ClassVar[str] = "triu"
+
+
+class Diagonal(SeenOtherwise):
+    """The diagonal over the axes `dim1` and `dim2`, as a last axis in their place: a view (torch.diagonal).
+
+    Backward puts the gradient into zeros of the input's shape.
+    """
+
+    type: Literal["diagonal"] = "diagonal"
+    prefix: ClassVar[str] = "diagonal"
+    offset: Offset = 0
+    dim1: Axis = 0
+    dim2: Axis = 1
+
+    def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
+        rows, columns = normalize_axis(self.dim1, len(shape), "dim1"), normalize_axis(self.dim2, len(shape), "dim2")
+        if rows == columns:
+            raise ShapeError("a diagonal lies over two axes", expected="dim1 and dim2 different", found=str(rows))
+        above, below = max(self.offset, 0), max(-self.offset, 0)
+        length = min(shape[rows] - below, shape[columns] - above)
+        if length < 1:
+            raise ShapeError(
+                "no diagonal lies so far off",
+                expected=f"an offset within {shape[rows]}×{shape[columns]}",
+                found=str(self.offset),
+            )
+        rest = [axis for axis in range(len(shape)) if axis not in (rows, columns)]
+        return (*(shape[axis] for axis in rest), length), (
+            *(strides[axis] for axis in rest),
+            strides[rows] + strides[columns],
+        )
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return inputs
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        length = outputs[0].shape[-1]
+        return (Step(f"output axis {outputs[0].rank - 1}", "n", {"n": length}, "values on the diagonal"),)
+
+
+class TensorUnfold(SeenOtherwise):
+    """Slices of `size` values along `dimension`, one every `step`, as a last axis: a view (torch.Tensor.unfold).
+
+    Backward adds up what slices share.
+    """
+
+    type: Literal["tensor_unfold"] = "tensor_unfold"
+    prefix: ClassVar[str] = "slices"
+    dimension: Axis
+    size: Size
+    step: Size
+
+    def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
+        axis = normalize_axis(self.dimension, len(shape), "dimension")
+        if self.size > shape[axis]:
+            raise ShapeError("size is more than there are", expected=f"at most {shape[axis]}", found=str(self.size))
+        slices = (shape[axis] - self.size) // self.step + 1
+        return (
+            (*shape[:axis], slices, *shape[axis + 1 :], self.size),
+            (*strides[:axis], strides[axis] * self.step, *strides[axis + 1 :], strides[axis]),
+        )
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return inputs
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        shared = self.size > self.step
+        return (Elementwise(outputs[0].numel, 0, {0: 1} if shared else {}, "values seen in slices"),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        axis = normalize_axis(self.dimension, inputs[0].rank)
+        values = {"n": inputs[0].shape[axis], "k": self.size, "s": self.step}
+        return (Step(f"output axis {axis}", "(n - k)//s + 1", values),)
+
+
+class OneHot(Layer):
+    """For each class among `num_classes` a 1, the others 0, in a last axis of int64 (torch.nn.functional.one_hot)."""
+
+    type: Literal["one_hot"] = "one_hot"
+    prefix: ClassVar[str] = "one_hot"
+    num_classes: Size
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_indices(inputs[0], "the input")
+        return (TensorType((*inputs[0].shape, self.num_classes), "int64"),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """There is no gradient."""
+        return ()
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Writing zeros and ones is free."""
+        return (Copy(outputs[0].numel, 0, {}, "values written"),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        return (Step(f"output axis {inputs[0].rank}", "C", {"C": self.num_classes}, "as num_classes says"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        """A new axis, so no receptive field is followed."""
+        return
+
+
+class Bucketize(ValueByValue):
+    """The bin of each value between the rising boundaries of the second input, in int64 (torch.bucketize).
+
+    Halving n boundaries takes ⌈log2(n + 1)⌉ comparisons a value. There is no gradient.
+    """
+
+    type: Literal["bucketize"] = "bucketize"
+    prefix: ClassVar[str] = "bucketize"
+    arity: ClassVar[Arity] = Arity(2, 2)
+    right: Flag = False
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        if inputs[1].rank != 1:
+            raise ShapeError("boundaries must be a list", expected="one axis", found=str(inputs[1]))
+        return (TensorType(inputs[0].shape, "int64"),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        return (None,)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Elementwise(outputs[0].numel, inputs[1].numel.bit_length(), {}, "compared"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        return super().windows(inputs, outputs)

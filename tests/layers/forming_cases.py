@@ -1,0 +1,37 @@
+"""Triangles, diagonals, classes, bins and sliding views."""
+
+from __future__ import annotations
+
+from archcost.layers import Bucketize, Diagonal, OneHot, TensorUnfold, Tril, Triu
+from archcost.tensors import TensorType
+from tests.layers.rows import Row
+
+ROWS: tuple[Row, ...] = (
+    Row(Tril(), inputs=((2, 3, 5),), outputs=((2, 3, 5),)),
+    Row(Triu(diagonal=-1), inputs=((2, 7, 3, 5),), outputs=((2, 7, 3, 5),)),
+    Row(Triu(), inputs=(TensorType((3, 5), "bool"),), outputs=((3, 5),)),
+    Row(Diagonal(), inputs=((2, 3, 5),), outputs=((5, 2),)),
+    Row(Diagonal(offset=2, dim1=-2, dim2=-1), inputs=((2, 7, 3, 5),), outputs=((2, 7, 3),)),  # min(3, 5 - 2)
+    Row(Diagonal(offset=-1, dim1=1, dim2=3), inputs=((2, 7, 3, 5),), outputs=((2, 3, 5),)),  # min(7 - 1, 5)
+    Row(
+        TensorUnfold(dimension=1, size=3, step=2),
+        inputs=((2, 7, 5),),
+        outputs=((2, 3, 5, 3),),  # (7 - 3) / 2 + 1
+        backward_input=90,  # 2*3*5*3: slices share values
+    ),
+    Row(TensorUnfold(dimension=-1, size=2, step=3), inputs=((2, 7),), outputs=((2, 2, 2),)),  # (7 - 2) / 3 + 1
+    Row(OneHot(num_classes=7), inputs=(TensorType((2, 3), "int64"),), outputs=((2, 3, 7),)),
+    Row(
+        Bucketize(),
+        inputs=((2, 3, 5), (7,)),
+        outputs=((2, 3, 5),),
+        forward=90,  # 2*3*5 * 3: 7 boundaries are halved three times
+        dtypes=("int64",),
+    ),
+    Row(
+        Bucketize(right=True),
+        inputs=(TensorType((2, 3), "int64"), TensorType((2,), "int64")),
+        outputs=((2, 3),),
+        forward=12,  # 2*3 * 2
+    ),
+)
