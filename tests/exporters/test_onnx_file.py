@@ -80,6 +80,13 @@ def test_a_weight_that_is_given_is_no_input() -> None:
     assert [value.name for value in graph.input] == ["input", "shared.weight"]
 
 
+LISTED = (
+    "ONNX has the positions written out, and the batch decides how many there are\n"
+    "  expected: a batch that is known\n"
+    "  found: any batch\n"
+    "  try: --batch N"
+)
+
 REFUSED = {
     "given": (
         "  - {type: parameter, name: shared, shape: [5, 7]}\n"
@@ -99,6 +106,14 @@ REFUSED = {
         "  expected: a batch that is known\n"
         "  found: any batch\n"
         "  try: --batch N",
+    ),
+    "diagonal": (
+        "  - {type: diagonal, dim1: 0, dim2: 1, name: middle}",
+        f"middle: {LISTED}",
+    ),
+    "tensor_unfold": (
+        "  - {type: tensor_unfold, dimension: 0, size: 2, step: 1, name: apart}",
+        f"apart: {LISTED}",
     ),
     "reshape": (
         "  - {type: permute, dims: [1, 0, 2, 3]}\n"
