@@ -434,6 +434,41 @@ CASES = {
         ROWS,
         dtypes={"x": INT64},
     ),
+    "written over two rows": Case(
+        [
+            node("Transpose", "x", "t"),
+            node("Gather", "t j", "u", axis=0),
+            node("Unsqueeze", "i last", "k"),
+            node("ScatterND", "t k u", "y"),
+        ],
+        [numbers("j", [3, 4]), numbers("i", [0, 5]), numbers("last", [1])],
+        [
+            {"type": "permute", "dims": [1, 0]},
+            {"type": "slice", "start": 3, "stop": 5, "dim": 0},
+            {"type": "clone", "inputs": ["permute1"]},
+            {"type": "constant", "shape": [2], "dtype": "int64"},
+            {"type": "write", "inputs": ["clone1", "slice1", "constant1"], "dims": [0]},
+        ],
+        (7, 2),
+        ROWS,
+    ),
+    "added at an index": Case(
+        [node("ArgMax", "x", "i", axis=1), node("ScatterElements", "x i x", "y", axis=1, reduction="add")],
+        [],
+        [
+            {"type": "argmax", "dim": 1, "keepdim": True},
+            {"type": "scatter_add", "inputs": ["x", "argmax1", "x"], "dim": 1},
+        ],
+        (2, 7),
+        ROWS,
+    ),
+    "in order": Case(
+        [node("TopK", "x k", "y i")],
+        [numbers("k", [7])],
+        [{"type": "sort", "dim": 1, "descending": True}],
+        (2, 7),
+        ROWS,
+    ),
     "whether any holds": Case(
         [node("ReduceMax", "x a", "y", keepdims=0)],
         [numbers("a", [1])],

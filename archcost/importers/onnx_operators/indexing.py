@@ -118,10 +118,15 @@ def scattered(call: Call) -> Value:
 
 
 def scattered_slices(call: Call) -> Value:
-    """Known only of what is no value of the network."""
-    if not all(value.is_constant for value in call.given):
-        raise UnsupportedError("values written into others")
-    return Value(call[0].tensor)
+    """Values written over those at positions along the first axes: into a copy, as torch does out of place."""
+    data, indices, updates = call[0], call.cast(call[1], "int64"), call[2]
+    if call.word("reduction", "none") != "none" or not indices.rank:
+        raise UnsupportedError("values added to those at positions of several axes")
+    count = indices.shape[-1]
+    positions = [_listed(call, indices, number) for number in range(count)]
+    if all(value.is_constant for value in (data, indices, updates)):
+        return Value(data.tensor)
+    return call.layer("write", call.layer("clone", data), updates, *positions, dims=list(range(count)))
 
 
 def one_hot(call: Call) -> Value:
