@@ -453,11 +453,16 @@ CASES = {
         ROWS,
     ),
     "added at an index": Case(
-        [node("ArgMax", "x", "i", axis=1), node("ScatterElements", "x i x", "y", axis=1, reduction="add")],
-        [],
+        [
+            node("ArgMax", "x", "i", axis=1),
+            node("ReduceMax", "x a", "m"),
+            node("ScatterElements", "x i m", "y", axis=1, reduction="add"),
+        ],
+        [numbers("a", [1])],
         [
             {"type": "argmax", "dim": 1, "keepdim": True},
-            {"type": "scatter_add", "inputs": ["x", "argmax1", "x"], "dim": 1},
+            {"type": "amax", "inputs": ["x"], "dim": 1, "keepdim": True},
+            {"type": "scatter_add", "inputs": ["x", "argmax1", "amax1"], "dim": 1},
         ],
         (2, 7),
         ROWS,
