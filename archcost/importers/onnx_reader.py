@@ -41,6 +41,7 @@ class Reader:
         self.model = model
         self.sizes = sizes
         _require_few(model)
+        _require_no_batch(_tensors_of(model.graph))
         inputs = {name: Value(tensor, Ref("input", clean(name))) for name, tensor in sizes.inputs.items()}
         buffers = frozenset(name for name, held in model.graph.held.items() if held.mark == "buffer")
         self.net = Net(next(iter(inputs.values())), _tensors_of(model.graph), buffers, apart)
@@ -273,6 +274,17 @@ def _require_few(model: Model) -> None:
     total = count(model.graph.nodes, ())
     if total > MOST_LAYERS:
         raise ArchcostError("too many operators", expected=f"at most {MOST_LAYERS:,}", found=f"{total:,}")
+
+
+def _require_no_batch(tensors: Mapping[str, TensorType]) -> None:
+    """Sizes of the file are told from those of the batch by the prime that stands for it."""
+    for name, tensor in tensors.items():
+        if from_batch(tensor.shape):
+            raise ArchcostError(
+                f"a size is a multiple of {SAMPLES:,}, the prime that the batch is known by",
+                expected="other sizes",
+                found=f"{shorten(name)} {tensor}",
+            )
 
 
 def _tensors_of(graph: Graph) -> dict[str, TensorType]:

@@ -141,7 +141,7 @@ def _bound(name: str, declared: Declared, asked: tuple[int, ...] | None, symbols
                 hint=f"--input {clean(name)}={'x'.join(str(size) if isinstance(size, int) else 'N' for size in rest)}"
                 " with numbers for N",
             )
-    if SAMPLES in sizes[1:]:
+    if any(size % SAMPLES == 0 for size in sizes[1:]):
         raise ArchcostError(
             f"input {name} has the batch in two axes", expected="the batch first", found=_written(declared.sizes)
         )

@@ -307,6 +307,12 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
         lambda: model_of(RELU, {"x": ["N", "N"]}),
         "…/net.onnx: input x has the batch in two axes\n  expected: the batch first\n  found: N×N",
     ),
+    "the prime": (
+        lambda: model_of([node("Add", "x w", "y")], {"x": ["N", 7]}, [weight("w", 2_000_006, 7)]),
+        "…/net.onnx: a size is a multiple of 1,000,003, the prime that the batch is known by\n"
+        "  expected: other sizes\n"
+        "  found: 'w' 2000006×7",
+    ),
     "element type": (
         lambda: model_of(RELU, {"x": ["N", 7]}, dtypes={"x": onnx.TensorProto.COMPLEX64}),
         "…/net.onnx: input x has an element type that no layer takes\n"
