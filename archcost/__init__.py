@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from archcost.errors import ArchcostError
     from archcost.estimates import Estimate, estimate
     from archcost.graph import ModelGraph, build
-    from archcost.planning import Fit, fit
     from archcost.importers import from_torch
     from archcost.networks import load
+    from archcost.planning import Fit, fit
     from archcost.spec import ModelSpec, loads
 
 __version__ = "0.1.0"

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 import archcost
 from archcost.cli import main
-from archcost.layers import LAYERS
+from archcost.layers import TYPES
 from archcost.reading import parse
 from archcost.spec import zoo
 from archcost.spec.schema import schema, schema_text
@@ -58,11 +58,11 @@ def test_what_to_yaml_writes_validates() -> None:
         assert mistakes(tree) == []
 
 
-@pytest.mark.parametrize("type_", LAYERS)
+@pytest.mark.parametrize("type_", TYPES)
 def test_every_layer_is_there_with_its_fields(type_: str) -> None:
     layer = SCHEMA["$defs"][f"layer_{type_}"]
-    assert set(layer["properties"]) == set(LAYERS[type_].model_fields)
-    required = {name for name, field in LAYERS[type_].model_fields.items() if field.is_required()}
+    assert set(layer["properties"]) == set(TYPES[type_].model_fields)
+    required = {name for name, field in TYPES[type_].model_fields.items() if field.is_required()}
     assert set(layer["required"]) == required | {"type"}
     assert layer["description"]
     assert mistakes(network({"type": type_, "kernal": 3})) != []

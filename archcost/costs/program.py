@@ -152,7 +152,7 @@ class _Writer:
             self.resident.append(self._number(self.kept.places[Port(name)]))
         for node in self.graph.nodes:
             self._weights(node)
-        last = {port: node.name for node in self.graph.nodes for port in node.reads}
+        last = {port: node.name for node in self.graph.nodes for port in (*node.reads, *node.holds)}
         held = set(self.returned)
         ends: dict[str, list[Port]] = {}
         for port, reader in last.items():

@@ -11,6 +11,7 @@ from archcost.graph import ModelGraph, Node
 from archcost.keeping import Setting
 
 Names = tuple[str, ...]
+TRAINING = Setting(frozenset())
 
 
 def segments(graph: ModelGraph, recompute: str) -> tuple[Names, ...]:
@@ -71,7 +72,12 @@ def _every(nodes: Sequence[Node], length: int) -> Iterator[Names]:
 
 
 def overwrites(node: Node) -> bool:
-    return node.layer.overwrites(Setting(frozenset()))
+    return node.layer.overwrites(TRAINING)
+
+
+def instead(node: Node) -> str:
+    """What would leave alone the input that a layer overwrites."""
+    return "inplace: false" if hasattr(node.layer, "inplace") else "a clone of its input"
 
 
 def _named(graph: ModelGraph, names: Sequence[str]) -> Iterator[Names]:
@@ -145,5 +151,5 @@ def _refuse_spoiled(program: Program, end: int, reads: Collection[int]) -> None:
                 f"{op.name} overwrites what a checkpoint before it holds",
                 expected="a checkpoint that holds only what stays as it is",
                 found=f"one that holds what {program.storages[op.outputs[0]].owner} makes",
-                hint="inplace: false",
+                hint=instead(op.node),
             )

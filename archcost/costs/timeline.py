@@ -28,7 +28,7 @@ from archcost.costs.play import Player, Segment, recomputed
 from archcost.costs.precision import with_precision
 from archcost.costs.program import ROLES, Held, Program, Role, program
 from archcost.costs.reasons import Uses, why
-from archcost.costs.recompute import Names, located, segments
+from archcost.costs.recompute import Names, instead, located, segments
 from archcost.costs.run import Run
 from archcost.costs.tape import KernelRun, Mark, Phase, Tape, by_mark
 from archcost.errors import ArchcostError, listing
@@ -287,10 +287,11 @@ def _play(
 
 def _refuse_spoiled(written: Program) -> None:
     for name, keepers in written.spoiled.items():
+        node = next(op.node for op in written.ops if op.name == name)
         raise ArchcostError(
             "overwrites what another layer keeps for its backward, which torch refuses",
             found=f"kept by {listing(keepers, 3)}",
-            hint="inplace: false",
+            hint=instead(node),
             layer=name,
         )
 

@@ -10,7 +10,6 @@ from archcost.errors import ShapeError, SpecError, listing, nearest, shorten
 from archcost.graph.loss import check_loss
 from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
 from archcost.graph.wire import Wired, wire
-from archcost.layers import Layer
 from archcost.layers.base import MAX_SIZE
 from archcost.plain import Path
 from archcost.spec.model import ModelSpec
@@ -44,8 +43,10 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
     known: Known = {}
     nodes: list[Node] = []
     tensors = 0
-    for wired in layers:
+    for layer in layers:
+        wired = layer
         try:
+            wired = layer.sized(lambda port: _output(port, types).shape)
             node = _infer(wired, types, known)
             if node.given:
                 _check_given(node, types)
@@ -55,7 +56,7 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
                     "too many tensors", expected=f"at most {MOST_TENSORS:,} outputs of layers", found="more"
                 )
         except ShapeError as error:
-            path = (*wired.path, *_field_at_fault(error, wired.layer))
+            path = (*wired.path, *_field_at_fault(error, wired))
             raise error.at(layer=wired.name, place=spec.source.place(path)) from None
         types[wired.name] = node.output_types
         nodes.append(node)
@@ -71,12 +72,13 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
     return graph
 
 
-def _field_at_fault(error: ShapeError, layer: Layer) -> Path:
+def _field_at_fault(error: ShapeError, wired: Wired) -> Path:
     """The first field that a problem names, as in `stride has the wrong length`, or `given.weight`."""
-    if error.problem.startswith("given."):
+    if error.problem.startswith("given.") and wired.within is None:
         return tuple(error.problem.partition(" ")[0].split(".", 1))
+    declared = type(wired.within.part.composite if wired.within else wired.layer)
     words = (word for word in re.findall(r"\w+", error.problem) if word not in ("type", "name"))
-    field = next((word for word in words if word in type(layer).model_fields), None)
+    field = next((word for word in words if word in declared.model_fields), None)
     return () if field is None else (field,)
 
 
@@ -90,8 +92,8 @@ def _infer(wired: Wired, types: dict[str, Tensors], known: Known) -> Node:
     key = (id(wired.layer), input_types)
     if key not in known:
         known[key] = _apply_rules(wired, input_types)
-    facts = known[key]
-    return Node(wired.name, wired.layer, wired.inputs, facts, wired.trainable, wired.shared, wired.path, wired.given)
+    facts, given, holds = known[key], wired.given, wired.holds
+    return Node(wired.name, wired.layer, wired.inputs, facts, wired.trainable, wired.shared, wired.path, given, holds)
 
 
 def _check_given(node: Node, types: dict[str, Tensors]) -> None:

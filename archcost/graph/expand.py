@@ -12,7 +12,7 @@ from archcost.errors import Details, SpecError, listing, nearest, shorten
 from archcost.formulas import FUNCTIONS, FormulaError, evaluate
 from archcost.graph.names import Names
 from archcost.graph.nesting import check_nesting
-from archcost.layers import LAYERS, Layer
+from archcost.layers import TYPES, Composite, Declared, Layer
 from archcost.plain import Path, as_list, spell
 from archcost.spec.mistakes import explain_first
 from archcost.spec.model import BlockUse, Entry, LayerTemplate, ModelSpec, Repeat, Value
@@ -46,6 +46,14 @@ class Scope(NamedTuple):
             scope = scope.parent
 
 
+class Part(NamedTuple):
+    """Of a composite the layer at that place. `input` of its scope is what goes into the composite."""
+
+    composite: Composite
+    place: int
+    is_last: bool
+
+
 class Placed(NamedTuple):
     """A layer with its full name; `reads` are the names as written, to be looked up from `scope` outwards."""
 
@@ -54,6 +62,7 @@ class Placed(NamedTuple):
     scope: Scope
     reads: tuple[str, ...]
     path: Path
+    part: Part | None = None
 
 
 class Alias(NamedTuple):
@@ -82,7 +91,7 @@ class Expansion:
         self.steps: list[Placed | Alias] = []
         self._arithmetic = 0
         self._counts: dict[tuple[str, int], int] = {}
-        self._layers: dict[tuple[int, int], Layer] = {}
+        self._layers: dict[tuple[int, int], Declared] = {}
         self._bound: dict[tuple[int, int], Values] = {}
         self._equal: dict[tuple[str, str], Values] = {}
         self.values = self.with_defaults(spec.parameters, {}, {}, spec.name, ("parameters",))
@@ -100,24 +109,41 @@ class Expansion:
             elif isinstance(entry, BlockUse):
                 last = self.block(entry, scope, values, at)
             else:
-                last = self.layer(entry, scope, values, at)
+                last = self.declared(entry, scope, values, at)
         return last
 
-    def layer(self, entry: Layer | LayerTemplate, scope: Scope, values: Values, path: Path) -> str:
-        name = entry.name or self.names.number(scope.prefix, LAYERS[entry.type].prefix)
-        full = self.names.take_layer(scope.full(name), path)
-        layer = self.concrete(entry, values, full, path) if isinstance(entry, LayerTemplate) else entry
-        self.steps.append(Placed(full, layer, scope, entry.inputs, path))
+    def declared(self, entry: Declared | LayerTemplate, scope: Scope, values: Values, path: Path) -> str:
+        full = scope.full(entry.name or self.names.number(scope.prefix, TYPES[entry.type].prefix))
+        is_layer = not issubclass(TYPES[entry.type], Composite)
+        taken = self.names.take_layer(full, path) if is_layer else self.names.take(full, path)
+        layer = self.concrete(entry, values, taken, path) if isinstance(entry, LayerTemplate) else entry
+        if isinstance(layer, Composite):
+            return self.composite(layer, taken, scope, path)
+        assert isinstance(layer, Layer)
+        self.steps.append(Placed(taken, layer, scope, entry.inputs, path))
+        return taken
+
+    def composite(self, composite: Composite, full: str, scope: Scope, path: Path) -> str:
+        """The parts in a scope of their own, as a block's layers are."""
+        body = Scope(full, scope, scope.trainable and composite.trainable)
+        self.steps.append(Alias(self.names.take(f"{full}.input", path), scope, composite.inputs, path))
+        sketch = composite.sketch()
+        for place, layer in enumerate(sketch):
+            assert layer.name is not None
+            name = self.names.take_layer(body.full(layer.name), path)
+            part = Part(composite, place, layer is sketch[-1])
+            self.steps.append(Placed(name, layer, body, layer.inputs, path, part))
+        self.steps.append(Alias(full, body, (f"{self.steps[-1].name}:*",), path))
         return full
 
-    def concrete(self, template: LayerTemplate, values: Values, name: str, path: Path) -> Layer:
+    def concrete(self, template: LayerTemplate, values: Values, name: str, path: Path) -> Declared:
         """The layer that a template means under these values; equal ones are made once."""
         key = (id(template), id(values))
         if key not in self._layers:
             filled = {k: self.fill(v, values, name, (*path, k)) for k, v in template.fields.items()}
             tree: dict[str, Any] = {"type": template.type, "inputs": template.inputs, **filled}
             try:
-                self._layers[key] = LAYERS[template.type].model_validate(tree)
+                self._layers[key] = TYPES[template.type].model_validate(tree)
             except ValidationError as error:
                 raise explain_first(error, tree, self.spec.source, path, template.fields).at(layer=name) from None
         return self._layers[key]
@@ -294,7 +320,9 @@ class Expansion:
             elif isinstance(entry, BlockUse):
                 total += 1 + len(entry.inputs) + self.count_block(entry.block, self.bind(entry, values, name, at))
             else:
-                total += max(1, len(entry.inputs)) + _count_given(entry)
+                kind = TYPES[entry.type]
+                is_composite = issubclass(kind, Composite)
+                total += kind.most_parts if is_composite else max(1, len(entry.inputs)) + _count_given(entry)
             if total > MOST_LAYERS:
                 raise LimitError(
                     "the network is too large",
@@ -310,7 +338,7 @@ class Expansion:
         return self._counts[key]
 
 
-def _count_given(entry: Layer | LayerTemplate) -> int:
+def _count_given(entry: Declared | LayerTemplate) -> int:
     """The weights that a layer is given, each a connection."""
     given = entry.fields.get("given", {}) if isinstance(entry, LayerTemplate) else getattr(entry, "given", {})
     return len(given)

@@ -61,6 +61,8 @@ class Node(NamedTuple):
     """Where the layer stands in the spec, for messages."""
     given: Mapping[str, Port] = NO_PORTS
     """By the names of its weights, those that are outputs of other layers."""
+    holds: tuple[Port, ...] = ()
+    """What it does not read, and what lives until it is done all the same: a composite's inputs, for its last part."""
 
     @property
     def reads(self) -> tuple[Port, ...]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, Unpack
 
 from archcost.errors import Details, SpecError, nearest, shorten
-from archcost.graph.expand import Alias, Placed, Scope, expand
+from archcost.graph.expand import Alias, Part, Placed, Scope, expand
 from archcost.graph.model_graph import NO_PORTS, Port, SharedWeight
-from archcost.layers import Layer, WeightedLayer
+from archcost.layers import Composite, Layer, WeightedLayer
+from archcost.layouts import Shape
 from archcost.plain import Path
 from archcost.spec.model import ModelSpec
 
@@ -17,8 +19,26 @@ MOST_SEARCHED = 10_000
 """Steps among which a circle is looked for; beyond, the message only says that a name comes later."""
 
 
+class Membership(NamedTuple):
+    """In a composite, and what goes into that."""
+
+    part: Part
+    sources: tuple[Port, ...]
+
+    @property
+    def holds(self) -> tuple[Port, ...]:
+        """What goes into a module of torch is held by its caller until it is done."""
+        return self.sources if self.part.is_last else ()
+
+
+@lru_cache(maxsize=1000)
+def _parts(composite: Composite, shape: Shape) -> tuple[Layer, ...]:
+    """Equal parts are one object, whose facts are worked out once."""
+    return composite.parts(shape)
+
+
 class Wired(NamedTuple):
-    """A layer that knows what it reads."""
+    """A layer that knows what it reads. One `within` a composite is of some size until `sized` gives it its own."""
 
     name: str
     layer: Layer
@@ -28,11 +48,25 @@ class Wired(NamedTuple):
     path: Path
     given: Mapping[str, Port]
     """By the names of its weights, those that are outputs of other layers."""
+    within: Membership | None = None
 
     @property
     def reads(self) -> tuple[Port, ...]:
         """All that it works on: its inputs, then the weights that are given."""
         return (*self.inputs, *self.given.values()) if self.given else self.inputs
+
+    @property
+    def holds(self) -> tuple[Port, ...]:
+        """What it does not read, and what lives until it is done all the same."""
+        return self.within.holds if self.within else ()
+
+    def sized(self, shape_of: Callable[[Port], Shape]) -> Wired:
+        """The same with all sizes. Raises ShapeError when what goes into a composite does not suit it."""
+        if self.within is None:
+            return self
+        composite, shape = self.within.part.composite, shape_of(self.within.sources[0])
+        parts = _parts(composite, shape)  # pyright: ignore[reportArgumentType]: what is frozen has a hash
+        return self._replace(layer=parts[self.within.part.place])
 
 
 class Wiring(NamedTuple):
@@ -72,8 +106,9 @@ def _wire(spec: ModelSpec) -> Wiring:
         inputs = tuple([names.look_up(name, step)[0] for name in step.reads]) if step.reads else nothing
         trainable = step.scope.trainable and (not isinstance(step.layer, WeightedLayer) or step.layer.trainable)
         shared = names.shared(step, step.layer.shared_weight) if step.layer.shared_weight else None
+        within = Membership(step.part, names.look_up(f"{step.scope.prefix}.input:*", step)) if step.part else None
         given = names.given(step) if _given(step) else NO_PORTS
-        wired.append(Wired(step.name, step.layer, inputs, trainable, shared, step.path, given))
+        wired.append(Wired(step.name, step.layer, inputs, trainable, shared, step.path, given, within))
         names.known[step.name] = ()
         previous = Port(step.name)
     return Wiring(tuple(wired), _unread(wired) if spec.outputs is None else names.returned(spec.outputs))

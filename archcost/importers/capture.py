@@ -1,18 +1,18 @@
 """A module's forward pass followed call by call, at the level at which a person writes torch.
 
 `Capture` is a TorchFunctionMode: every function, method and operator of torch that Python calls comes by, with real
-(meta) tensors, so loops, branches on shapes and any Python between the calls simply run. A call in the tables of `calls`
-is a layer. One that is not is looked into: a function written in Python is run with its inner calls in sight, an
-operator of C++ is run under a dispatch mode that sees the operators beneath. What is left is opaque.
+(meta) tensors, so loops, branches on shapes and any Python between the calls simply run. A call in the tables of
+`calls` is a layer. One that is not is looked into: a function written in Python is run with its inner calls in sight,
+an operator of C++ is run under a dispatch mode that sees the operators beneath. What is left is opaque.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -25,14 +25,14 @@ from archcost.importers.calls.drawn import Leaf
 from archcost.importers.calls.weighted import MEANT
 from archcost.importers.record import Record, storage_of
 
-SILENT = frozenset(
-    ["get:shape", "get:dtype", "get:requires_grad", "get:grad_fn", "get:grad", "get:is_leaf", "get:ndim", "get:_base"]
-    + ["get:layout", "get:names", "get:_version", "get:itemsize", "get:nbytes", "get:is_sparse", "get:is_quantized"]
-    + ["get:is_nested", "get:is_mkldnn", "get:_grad", "get:output_nr", "get:_backward_hooks", "get:retains_grad"]
-    + ["size", "dim", "ndimension", "numel", "nelement", "stride", "storage_offset", "is_floating_point", "is_complex"]
-    + ["is_contiguous", "element_size", "get_device", "hash", "len", "format", "repr", "is_tensor", "is_same_size"]
-    + ["register_hook", "requires_grad_", "retain_grad", "is_signed", "data_ptr", "untyped_storage", "is_inference"]
-)
+_ASKED = """
+get:shape get:dtype get:requires_grad get:grad_fn get:grad get:is_leaf get:ndim get:_base get:layout get:names
+get:_version get:itemsize get:nbytes get:is_sparse get:is_quantized get:is_nested get:is_mkldnn get:_grad get:output_nr
+get:_backward_hooks get:retains_grad size dim ndimension numel nelement stride storage_offset is_floating_point
+is_complex is_contiguous element_size get_device hash len format repr is_tensor is_same_size register_hook
+requires_grad_ retain_grad is_signed data_ptr untyped_storage is_inference
+"""
+SILENT = frozenset(_ASKED.split())
 """Questions about a tensor that make none."""
 
 AS_ON_CPU: dict[str, Any] = {
@@ -46,10 +46,11 @@ AS_ON_CPU: dict[str, Any] = {
 }
 """What a module hears about where its tensors are, so that it does as it would with values."""
 
-FACTORIES = frozenset(
-    ["zeros", "ones", "full", "empty", "arange", "linspace", "logspace", "rand", "randn", "randint", "randperm", "eye"]
-    + ["tensor", "as_tensor", "scalar_tensor", "tril_indices", "triu_indices", "hann_window", "hamming_window", "range"]
-)
+_MADE = """
+zeros ones full empty arange linspace logspace rand randn randint randperm eye tensor as_tensor scalar_tensor
+tril_indices triu_indices hann_window hamming_window range
+"""
+FACTORIES = frozenset(_MADE.split())
 VALUELESS = frozenset(
     [f"{name}_like" for name in ("zeros", "ones", "full", "empty", "rand", "randn", "randint")]
     + [f"new_{name}" for name in ("zeros", "ones", "full", "empty", "tensor", "empty_strided")]
@@ -167,11 +168,12 @@ class Capture(TorchFunctionMode):
         """Tensors that have values, without them: beside a tensor of the meta device torch takes scalars alone."""
         if isinstance(value, Tensor):
             return value if value.is_meta or (value.dim() == 0 and not scalars) else self._twin(value)
-        if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
-            return type(value)(self._mapped(entry, scalars) for entry in value)
         if isinstance(value, dict):
-            return {key: self._mapped(entry, scalars) for key, entry in value.items()}
-        return value
+            return {key: self._mapped(entry, scalars) for key, entry in cast("dict[str, Any]", value).items()}
+        if not isinstance(value, (list, tuple)):
+            return value
+        entries: list[Any] = [self._mapped(entry, scalars) for entry in cast("Sequence[Any]", value)]
+        return entries if isinstance(value, list) else tuple(entries)
 
     def _twin(self, tensor: Tensor) -> Tensor:
         if id(tensor) not in self.twins:
@@ -221,7 +223,7 @@ class Beneath(TorchDispatchMode):
     """The operators that one call of C++ consists of."""
 
     def __init__(self, record: Record) -> None:
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]
         self.record = record
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -305,7 +307,7 @@ def without_gradient() -> bool:
     """
     if torch.is_grad_enabled():
         return False
-    frame = sys._getframe(1)
+    frame = inspect.currentframe()
     while frame is not None:
         first = frame.f_code.co_varnames[:1]
         if frame.f_code.co_name == "forward" and first and isinstance(frame.f_locals.get(first[0]), FunctionCtx):
@@ -322,10 +324,10 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, (list, tuple)):
-        for entry in value:
+        for entry in cast("Sequence[Any]", value):
             yield from tensors_in(entry)
     elif isinstance(value, dict):
-        for entry in value.values():
+        for entry in cast("dict[Any, Any]", value).values():
             yield from tensors_in(entry)
 
 

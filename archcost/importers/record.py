@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from pydantic import ValidationError
 from torch import Tensor
@@ -18,7 +18,6 @@ from archcost.importers.calls.drawn import SAMPLES, Drawn, samples_in
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
 from archcost.tensors import DTYPE_BYTES, TensorType
-
 
 PROMOTED = frozenset(["add", "sub", "mul", "div", "maximum", "minimum", "pow", "scale", "rsub"])
 """Layers of values in pairs, whose operands may have different dtypes in torch."""
@@ -253,7 +252,7 @@ def mentions_batch(values: Iterable[Any]) -> bool:
     """Whether a field would hold a size of the batch that the module was run with."""
     for value in values:
         if isinstance(value, (list, tuple)):
-            if mentions_batch(value):
+            if mentions_batch(cast("Sequence[Any]", value)):
                 return True
         elif type(value) is int and samples_in(value):
             return True
@@ -265,7 +264,7 @@ def type_of(tensor: Tensor) -> TensorType:
 
 
 def storage_of(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    return tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]
 
 
 def place_of(tensor: Tensor) -> Any:

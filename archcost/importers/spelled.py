@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -67,8 +67,8 @@ def find_callable(network: str) -> Callable[..., Any]:
 def _arguments(args: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if args is None:
         return (), {}
-    if isinstance(args, Mapping) and all(isinstance(key, str) for key in cast("Mapping[Any, Any]", args)):
-        return (), dict(cast("Mapping[str, Any]", args))
+    if isinstance(args, dict):
+        return (), cast("dict[str, Any]", args)
     if isinstance(args, (list, tuple)):
         return tuple(cast("Sequence[Any]", args)), {}
     raise ArchcostError("--args is no mapping and no list", expected='{"num_classes": 10}', found=shorten(repr(args)))

@@ -36,10 +36,10 @@ def from_torch(
 ) -> ModelSpec:
     """The network that the module's forward is, for inputs of these shapes and dtypes.
 
-    Axis 0 of every tensor is the batch. The module is run in the mode that it is in (train or eval), and left as it was.
-    Raises ArchcostError with the module and the line of code where it cannot be followed.
+    Axis 0 of every tensor is the batch. The module is run in the mode that it is in (train or eval), and left as it
+    was. Raises ArchcostError with the module and the line of code where it cannot be followed.
     """
-    if not isinstance(module, nn.Module):
+    if not isinstance(module, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArchcostError("not a module", expected="a torch.nn.Module", found=shorten(repr(module)))
     examples = _examples(module, inputs, named)
     given, keyed = _with_samples(inputs), _with_samples(named)
@@ -115,9 +115,10 @@ def _with_samples(value: Any) -> Any:
         return first.expand(SAMPLES, *value.shape[1:]).clone()
     if isinstance(value, Mapping):
         return {key: _with_samples(entry) for key, entry in cast("Mapping[Any, Any]", value).items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_with_samples(entry) for entry in cast("Sequence[Any]", value))
-    return value
+    if not isinstance(value, (list, tuple)):
+        return value
+    entries = [_with_samples(entry) for entry in cast("Sequence[Any]", value)]
+    return entries if isinstance(value, list) else tuple(entries)
 
 
 @contextmanager
@@ -128,11 +129,12 @@ def _weightless(module: nn.Module) -> Generator[tuple[dict[str, ModuleWeight], d
     """
     weights: dict[str, ModuleWeight] = {}
     stand_ins: dict[int, Tensor] = {}
-    modules = list(module.named_modules())
+    modules: list[tuple[str, nn.Module]] = list(module.named_modules())  # pyright: ignore
     before = [(each, dict(vars(each))) for _, each in modules]
     try:
         for path, each in modules:
-            for owned, is_buffer in ((each._parameters, False), (each._buffers, True)):  # pyright: ignore[reportPrivateUsage]
+            for kind in ("_parameters", "_buffers"):
+                is_buffer, owned = kind == "_buffers", cast("dict[str, Tensor | None]", vars(each)[kind])
                 replaced: dict[str, Any] = {}
                 for key, tensor in owned.items():
                     if tensor is not None and id(tensor) not in stand_ins:
@@ -140,7 +142,7 @@ def _weightless(module: nn.Module) -> Generator[tuple[dict[str, ModuleWeight], d
                         stand_ins[id(tensor)] = made
                         weights[f"{path}.{key}".lstrip(".")] = ModuleWeight(made, is_buffer, tensor.requires_grad)
                     replaced[key] = None if tensor is None else stand_ins[id(tensor)]
-                vars(each)["_buffers" if is_buffer else "_parameters"] = replaced
+                vars(each)[kind] = replaced
         yield weights, stand_ins
     finally:
         for each, attributes in before:
@@ -157,7 +159,8 @@ def _stand_in(tensor: Tensor, is_buffer: bool) -> Tensor:
 
 
 def _run(module: nn.Module, record: Record, originals: dict[int, Tensor], given: Any, named: Any) -> Any:
-    paths = {id(each): path for path, each in module.named_modules()}
+    modules: list[tuple[str, nn.Module]] = list(module.named_modules())  # pyright: ignore
+    paths = {id(each): path for path, each in modules}
     inside: list[str] = []
 
     def enter(called: nn.Module, arguments: Any) -> None:

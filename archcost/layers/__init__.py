@@ -1,4 +1,7 @@
-"""The closed set of layers: `LAYERS` maps each `type` to its class. The table of contents of the library."""
+"""The closed set of layers: `LAYERS` maps each `type` to its class. The table of contents of the library.
+
+`COMPOSITES` are the types that stand for several layers.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,9 @@ from archcost.layers.activation import (
     Tanh,
 )
 from archcost.layers.attention import ScaledDotProductAttention
-from archcost.layers.base import Layer, Weight, WeightedLayer
+from archcost.layers.base import Composite, Declared, Layer, Weight, WeightedLayer
 from archcost.layers.combining import Add, Concat, Mul
+from archcost.layers.composites import MultiHeadAttention
 from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from archcost.layers.copies import Cast, Clone, Contiguous
 from archcost.layers.einsum import Einsum
@@ -158,10 +162,11 @@ from archcost.layers.reductions import (
 from archcost.layers.regularization import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
 from archcost.layers.scans import ArgSort, Cumsum, Sort
+from archcost.layers.scattering import IndexAdd, MaskedScatter, Scatter, ScatterAdd
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
 from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
-from archcost.layers.writing import IndexAdd, MaskedScatter, Scatter, ScatterAdd, Write
+from archcost.layers.writing import Write
 
 Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
 Pooling = MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d
@@ -267,9 +272,9 @@ Judging = (
 )
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | AnyTrue | All | Prod | LogSumExp
 Scanning = Cumsum | Sort | ArgSort
-Picking = TopK | Gather | IndexSelect | Index | GridSample
+Picking = TopK | Gather | IndexSelect | Index | Write | GridSample
 Forming = Tril | Triu | Diagonal | TensorUnfold | OneHot | Bucketize
-Writing = Scatter | ScatterAdd | IndexAdd | MaskedScatter | Write
+Scattering = Scatter | ScatterAdd | IndexAdd | MaskedScatter
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
@@ -302,7 +307,7 @@ AnyLayer = Annotated[
     | Scanning
     | Picking
     | Forming
-    | Writing
+    | Scattering
     | Cutting
     | Multiplying
     | Loss
@@ -316,8 +321,14 @@ for _class in get_args(get_args(AnyLayer)[0]):
     _field: Any = _class.model_fields["type"]
     LAYERS[_field.default] = _class
 
+COMPOSITES: dict[str, type[Composite]] = {"multi_head_attention": MultiHeadAttention}
+
+TYPES: dict[str, type[Declared]] = {**LAYERS, **COMPOSITES}
+"""All that a spec can name."""
+
 __all__ = [
     "CELU",
+    "COMPOSITES",
     "ELU",
     "GELU",
     "GLU",
@@ -327,6 +338,7 @@ __all__ = [
     "MSE",
     "RNN",
     "SELU",
+    "TYPES",
     "AMax",
     "AMin",
     "Abs",
@@ -367,6 +379,7 @@ __all__ = [
     "Chunk",
     "Clamp",
     "Clone",
+    "Composite",
     "Concat",
     "Constant",
     "Contiguous",
@@ -380,6 +393,7 @@ __all__ = [
     "Cosh",
     "CrossEntropy",
     "Cumsum",
+    "Declared",
     "Detach",
     "Diagonal",
     "Div",
@@ -456,6 +470,7 @@ __all__ = [
     "Minimum",
     "Mish",
     "Mul",
+    "MultiHeadAttention",
     "NanToNum",
     "Ne",
     "Neg",

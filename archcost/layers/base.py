@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import NO_SCRATCH, Gradient, Own, Saved, Scratch, Setting
-from archcost.layouts import Layout
+from archcost.layouts import Layout, Shape
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.windows import SAME, Rules
 from archcost.work import Work
@@ -92,20 +92,25 @@ class Weight(NamedTuple):
         return prod(self.shape)
 
 
-class Layer(BaseModel):
-    """One differentiable operation of torch's eager autograd.
-
-    Subclasses give the schema (torch's field names and defaults) and, for the inputs' shapes, the rules
-    below. They are pure functions of the layer and its tensors.
-    """
+class Declared(BaseModel):
+    """What a `type` in a spec stands for: a schema with torch's field names and defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, allow_inf_nan=False)
     prefix: ClassVar[str] = ""
-    arity: ClassVar[Arity] = Arity(1, 1)
 
-    type: Any  # a Literal in each layer: the word that stands for it in a spec
+    type: Any  # a Literal in each class: the word that stands for it in a spec
     name: Name | None = None
     inputs: tuple[Reference, ...] = ()
+
+
+class Layer(Declared):
+    """One differentiable operation of torch's eager autograd.
+
+    Subclasses give the schema and, for the inputs' shapes, the rules below. They are pure functions of the layer and
+    its tensors.
+    """
+
+    arity: ClassVar[Arity] = Arity(1, 1)
 
     def output_types(self, inputs: Tensors) -> Tensors:
         """Shapes and dtypes that come out. Raises ShapeError when the inputs do not suit."""
@@ -230,6 +235,27 @@ class WeightedLayer(Layer):
 
     trainable: Flag = True
     given: dict[Name, Reference] = {}
+
+
+class Composite(Declared):
+    """Layers that torch composes into one module, each under the composite's name and a dot.
+
+    What they are called and read follows from the composite alone, their sizes from the shape of its first input.
+    """
+
+    most_parts: ClassVar[int]
+    trainable: Flag = True
+
+    def parts(self, shape: Shape) -> tuple[Layer, ...]:
+        """In order of execution, each with its name; they read `input`, `input:1`, … or each other.
+
+        `shape` is that of the first input. Raises ShapeError when it does not suit.
+        """
+        raise NotImplementedError
+
+    def sketch(self) -> tuple[Layer, ...]:
+        """The parts for some shape, for whoever asks only for their kinds and wiring."""
+        raise NotImplementedError
 
 
 def require_floating(inputs: Tensors) -> None:

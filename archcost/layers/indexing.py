@@ -129,8 +129,37 @@ class IndexSelect(Layer):
         return whole_along(self.dim, inputs)
 
 
+def axes_of(dims: Sequence[int], rank: int) -> tuple[int, ...]:
+    """Raises ShapeError where an axis is none of so many, or is named twice."""
+    axes = tuple([normalize_axis(axis, rank, "dims") for axis in dims])
+    if len(set(axes)) != len(axes):
+        raise ShapeError("dims must name axes once each", expected="different axes", found=str(list(dims)))
+    return axes
+
+
 def side_by_side(axes: Sequence[int]) -> bool:
     return max(axes) - min(axes) < len(axes)
+
+
+def replaced(indexed: Sequence[int], axes: Sequence[int], picked: Sequence[int]) -> tuple[int, ...]:
+    """A number for each of `axes`, in which those of `picked` stand for the indexed ones: in their place when they lie
+    side by side, else in front.
+    """
+    first = min(indexed) if side_by_side(indexed) else 0
+    rest = [number for axis, number in enumerate(axes) if axis not in indexed]
+    return (*rest[:first], *picked, *rest[first:])
+
+
+def picked(dims: Sequence[int], source: TensorType, indices: Tensors) -> TensorType:
+    """What is at the positions that the indices, stretched to one shape, list along the axes `dims`."""
+    for number, listed in enumerate(indices, 1):
+        require_indices(listed, f"index {number}")
+    if len(indices) != len(dims):
+        raise ShapeError(
+            "dims has the wrong length", expected=f"{len(indices)}, an axis for each index", found=str(list(dims))
+        )
+    shape = replaced(axes_of(dims, source.rank), source.shape, broadcast_shape(indices))
+    return TensorType(shape, source.dtype)
 
 
 class Index(Layer):
@@ -146,32 +175,8 @@ class Index(Layer):
     arity: ClassVar[Arity] = Arity(2, None)
     dims: Annotated[tuple[Axis, ...], Field(min_length=1)]
 
-    def axes(self, rank: int) -> tuple[int, ...]:
-        """Raises ShapeError where an axis is none of so many, or is named twice."""
-        axes = tuple([normalize_axis(axis, rank, "dims") for axis in self.dims])
-        if len(set(axes)) != len(axes):
-            raise ShapeError("dims must name axes once each", expected="different axes", found=str(list(self.dims)))
-        return axes
-
-    def replaced(self, axes: Sequence[int], picked: Sequence[int]) -> tuple[int, ...]:
-        """A number for each axis of the first input, in which those of `picked` take the place of the indexed ones."""
-        indexed = self.axes(len(axes))
-        first = min(indexed) if side_by_side(indexed) else 0
-        rest = [number for axis, number in enumerate(axes) if axis not in indexed]
-        return (*rest[:first], *picked, *rest[first:])
-
     def output_types(self, inputs: Tensors) -> Tensors:
-        source, *indices = inputs
-        for number, listed in enumerate(indices, 1):
-            require_indices(listed, f"index {number}")
-        if len(indices) != len(self.dims):
-            raise ShapeError(
-                "dims has the wrong length",
-                expected=f"{len(indices)}, an axis for each index",
-                found=str(list(self.dims)),
-            )
-        shape = self.replaced(source.shape, broadcast_shape(tuple(indices)))
-        return (TensorType(shape, source.dtype),)
+        return (picked(self.dims, inputs[0], inputs[1:]),)
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return tuple(Input(index) for index in range(1, len(inputs)))
@@ -185,17 +190,18 @@ class Index(Layer):
         (AdvancedIndex in aten/src/ATen/native/TensorAdvancedIndexing.cpp).
         """
         source, *indices = inputs
-        zeros, ones = (0,) * source.rank, (1,) * source.rank
-        still = (0,) * (outputs[0].rank - source.rank + len(indices))
-        operands = [(outputs[0].shape, self.replaced(strides_of(source.shape, setting.layout(0)), still))]
+        axes, zeros, ones = axes_of(self.dims, source.rank), (0,) * source.rank, (1,) * source.rank
+        still = (0,) * (outputs[0].rank - source.rank + len(axes))
+        operands = [(outputs[0].shape, replaced(axes, strides_of(source.shape, setting.layout(0)), still))]
         for number, listed in enumerate(indices, 1):
             strides = strides_of(listed.shape, setting.layout(number))
-            operands.append((self.replaced(ones, listed.shape), self.replaced(zeros, strides)))
+            operands.append((replaced(axes, ones, listed.shape), replaced(axes, zeros, strides)))
         return (like(outputs[0].shape, operands),)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         """Any position may have been picked, of axes that keep their place."""
-        axes, rank = self.axes(inputs[0].rank), inputs[0].rank
+        rank = inputs[0].rank
+        axes = axes_of(self.dims, rank)
         if outputs[0].rank != rank or not side_by_side(axes):
             return None
         return tuple(WHOLE if axis in axes else SAME for axis in range(2, rank))

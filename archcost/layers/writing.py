@@ -1,220 +1,85 @@
-"""Layers that put values into places of a tensor: by index, by mask, or wherever a program wrote them."""
+"""Writing over a part of a tensor: x[:, 0] = y."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from math import prod
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
-from archcost.keeping import PASSED_ON, Gradient, Input, Own, Saved, Scratch, Setting, excess
-from archcost.layers.base import Arity, Axis, Flag, Layer, Number, normalize_axis
+from archcost.keeping import NO_SCRATCH, PASSED_ON, Gradient, Input, Own, Saved, Scratch, Setting, excess
+from archcost.layers.base import Arity, Axis, Layer, Size
 from archcost.layers.combining import broadcast_shape
-from archcost.layers.indexing import require_indices, whole_along
-from archcost.layers.judging import require_mask
+from archcost.layers.indexing import picked
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import Rules
-from archcost.work import Copy, Gather, Work
-
-
-class Writing(Layer):
-    """Into a copy of the first input, or with `inplace: true` into that itself."""
-
-    inplace: Flag = False
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        return (inputs[0],)
-
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        return (0,) if self.inplace else (None,)
-
-    def overwrites(self, setting: Setting) -> bool:
-        return self.inplace
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        """A copy is row-major, however x lay."""
-        return (setting.layout(0) if self.inplace else None,)
-
-
-class ByIndex(Writing):
-    """Along `dim`, at the indices of the second input, which has as many axes as the first."""
-
-    dim: Axis
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Input(1),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        return whole_along(self.dim, inputs)
-
-    def check(self, inputs: Tensors) -> None:
-        """Raises ShapeError where an index has no place or no value."""
-        source, indices, *values = inputs
-        require_indices(indices)
-        axis = normalize_axis(self.dim, source.rank)
-        if indices.rank != source.rank or any(
-            listed > size
-            for place, (listed, size) in enumerate(zip(indices.shape, source.shape, strict=True))
-            if place != axis
-        ):
-            raise ShapeError(
-                "the indices reach beyond the input",
-                expected=f"as many axes as {source}, none longer but axis {axis}",
-                found=str(indices),
-            )
-        for given in values:
-            require_same_dtype(source, given)
-            if given.shape != indices.shape:
-                raise ShapeError("there must be a value for each index", expected=str(indices), found=str(given))
-
-
-def require_same_dtype(source: TensorType, values: TensorType) -> None:
-    if values.dtype != source.dtype:
-        raise ShapeError("inputs have different dtypes", expected=source.dtype, found=values.dtype, hint="cast")
-
-
-class Scatter(ByIndex):
-    """x with the values of the third input, or the number `value`, at the indices along `dim` (torch.scatter).
-
-    No arithmetic. Backward puts zeros there, and picks the values' gradient.
-    """
-
-    type: Literal["scatter"] = "scatter"
-    prefix: ClassVar[str] = "scatter"
-    arity: ClassVar[Arity] = Arity(2, 3)
-    value: Number | None = None
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        if (len(inputs) == 3) == (self.value is not None):
-            found = "both" if self.value is not None else "neither"
-            raise ShapeError("writes a number or a third input", expected="one of them", found=found)
-        self.check(inputs)
-        return (inputs[0],)
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Copy(inputs[1].numel, 0, {}, "values written by index"),)
-
-
-class ScatterAdd(ByIndex):
-    """x with the values of the third input added at the indices along `dim` (torch.scatter_add).
-
-    An addition a value; backward picks the values' gradient.
-    """
-
-    type: Literal["scatter_add"] = "scatter_add"
-    prefix: ClassVar[str] = "scatter_add"
-    arity: ClassVar[Arity] = Arity(3, 3)
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        self.check(inputs)
-        return (inputs[0],)
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Input(1),) if 2 in setting.needs else ()
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Gather(inputs[1].numel, 1, {}, "values added by index"),)
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (PASSED_ON, None, inputs[2])
-
-
-class IndexAdd(Writing):
-    """x with the third input added along `dim` at the positions that the second lists (torch.index_add).
-
-    An addition a value; backward picks the values' gradient.
-    """
-
-    type: Literal["index_add"] = "index_add"
-    prefix: ClassVar[str] = "index_add"
-    arity: ClassVar[Arity] = Arity(3, 3)
-    dim: Axis
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        source, positions, values = inputs
-        require_indices(positions)
-        axis = normalize_axis(self.dim, source.rank)
-        wanted = TensorType((*source.shape[:axis], positions.numel, *source.shape[axis + 1 :]), source.dtype)
-        if positions.rank != 1 or values != wanted:
-            raise ShapeError(
-                "there must be a slice for each position",
-                expected=f"a list, and {wanted}",
-                found=f"{positions} and {values}",
-            )
-        return (source,)
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Positions, and values for their shape alone."""
-        return (Input(1), Input(2)) if 2 in setting.needs else ()
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (PASSED_ON, None, inputs[2])
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Gather(inputs[2].numel, 1, {}, "values added by index"),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        return whole_along(self.dim, inputs)
-
-
-class MaskedScatter(Writing):
-    """x with the values of the third input, one after another, where the mask holds (torch.masked_scatter).
-
-    Inputs: x, mask of bool, values. No arithmetic.
-    """
-
-    type: Literal["masked_scatter"] = "masked_scatter"
-    prefix: ClassVar[str] = "masked_scatter"
-    arity: ClassVar[Arity] = Arity(3, 3)
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        source, mask, values = inputs
-        require_mask(mask, "second")
-        require_same_dtype(source, values)
-        result = TensorType(broadcast_shape((source, mask)), source.dtype)
-        if result != source:
-            raise ShapeError("the mask cannot stretch the first input", expected=str(source), found=str(mask))
-        return (source,)
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Input(1),)
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Copy(outputs[0].numel, 0, {}, "values written by a mask"),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
-        """Values go anywhere."""
-        return
+from archcost.work import Copy, Reduction, Work
 
 
 class Write(Layer):
-    """x with other values in a part of it, written over what was there (`x[…] = y` in a program).
+    """The first input, in its own storage, with other values in a part of it: those of the second (x[:, 0] = y).
 
-    Inputs: x; the values, unless a number is written; indices or masks that say where, if there are any. Where else
-    the part lies is not said, as no cost depends on it. No arithmetic; backward puts zeros there.
+    The second input is stretched over the part. `numel` is how many values are written for each position of axis 0, the
+    batch; without it they are as many as the second input has. With no second input they are set to a number, without
+    `numel` all of them. Further inputs are indices along the axes `dims`, as those of `index` (x[:, i] = y).
     """
 
     type: Literal["write"] = "write"
     prefix: ClassVar[str] = "write"
     arity: ClassVar[Arity] = Arity(1, None)
+    numel: Size | None = None
+    dims: tuple[Axis, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_once_how_many(self) -> Self:
+        if self.dims and self.numel is not None:
+            raise PydanticCustomError("written", "Input should have numel or dims, not both")
+        return self
+
+    def is_listed(self, inputs: Tensors) -> bool:
+        return bool(self.dims) or len(inputs) > 2
+
+    def is_all(self, inputs: Tensors) -> bool:
+        """Whether all of the first input is written over, which torch does without a view of it."""
+        whole, *read = inputs
+        return self.numel is None and not self.is_listed(inputs) and all(part.shape == whole.shape for part in read)
+
+    def place(self, inputs: Tensors) -> TensorType:
+        """What is written over, in the shape to which the second input is stretched. Raises ShapeError."""
+        whole, *read = inputs
+        if self.is_listed(inputs):
+            return picked(self.dims, whole, inputs[2:])
+        part = read[0] if read else TensorType(())
+        if self.numel is None:
+            return TensorType(part.shape if read else whole.shape, whole.dtype)
+        written = self.numel * prod(whole.shape[:1])
+        times, rest = divmod(written, part.numel)
+        if rest:
+            raise ShapeError("values cannot be stretched", expected=f"a divisor of {written:,} values", found=str(part))
+        return TensorType(part.shape if times == 1 else (times, *part.shape), whole.dtype)
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        return (inputs[0],)
+        whole, *read = inputs
+        place = self.place(inputs)
+        if self.is_listed(inputs):
+            self._require_values(place, read[0])
+        elif place.numel > whole.numel:
+            raise ShapeError(
+                "more is written than there is", expected=f"at most {whole.numel:,} values", found=f"{place.numel:,}"
+            )
+        return (whole,)
 
-    def values(self, inputs: Tensors) -> int | None:
-        """Which input they are. Among integers an index cannot be told from them, and need not be."""
-        floating = [index for index, tensor in enumerate(inputs) if index and tensor.is_floating]
-        return floating[0] if floating else None
-
-    def indices(self, inputs: Tensors) -> tuple[int, ...]:
-        return tuple(index for index, tensor in enumerate(inputs) if index and not tensor.is_floating)
-
-    def replaces(self, inputs: Tensors) -> bool:
-        """Whether all of x has other values."""
-        values = self.values(inputs)
-        return values is not None and inputs[values].shape == inputs[0].shape and not self.indices(inputs)
+    def _require_values(self, place: TensorType, values: TensorType) -> None:
+        if values.dtype != place.dtype or broadcast_shape((place, values)) != place.shape:
+            raise ShapeError(
+                "values cannot be put there", expected=f"{place}, or what stretches to it", found=str(values)
+            )
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return tuple(Input(index) for index in self.indices(inputs))
+        return tuple(Input(index) for index in range(2, len(inputs)))
 
     def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
         return (0,)
@@ -225,29 +90,41 @@ class Write(Layer):
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         return (setting.layout(0),)
 
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Free forward; backward sums the gradient of what was stretched, an addition a value written."""
+        written = self.place(inputs).numel
+        if len(inputs) < 2 or inputs[1].numel == written:
+            return (Copy(written, 0, {}, "values written"),)
+        return (Reduction(written, 0, {1: 1}, "values written"),)
+
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        if self.replaces(inputs):
-            return (None, PASSED_ON)
-        return tuple(tensor if tensor.is_floating else None for tensor in inputs)
+        """The one that arrived with zeros in place of the part, and the part of it. `copy_` hands on all of it."""
+        whole, *read = inputs
+        handed = self.is_all(inputs) and read and read[0].dtype == whole.dtype
+        return (whole, PASSED_ON, *read[1:]) if handed else inputs
+
+    def viewed_gradients(self, inputs: Tensors, setting: Setting) -> tuple[bool, ...]:
+        """Summed with its axes kept, then seen without those in front (`at::sum_to` in ExpandUtils.h)."""
+        return tuple(index == 1 and self.place(inputs).rank > tensor.rank for index, tensor in enumerate(inputs))
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """A number as a tensor. Backward what arrives is copied, as others may read it, and then that part of it, where
-        zeros are put (CopySlices in torch/csrc/autograd/functions/tensor.cpp).
+        """Autograd copies what arrived, and then the part of it for the backward of what was written there (CopySlices
+        in torch/csrc/autograd/functions/tensor.cpp). With indices and for all there is no such copy.
         """
-        values, source = self.values(inputs), inputs[0]
-        number = (Own("number", TensorType((), source.dtype)),) if values is None else ()
-        if self.replaces(inputs):
-            return Scratch()
-        part = 1 if values is None else inputs[values].numel
-        zeros, copy = part * (0 in setting.needs), part * (values not in setting.needs)
-        if self.indices(inputs):  # zeros are gone before the values' gradient is picked
-            return Scratch(number, excess("zeros for a part", min(zeros, copy), source.dtype))
-        whole = source.numel * (0 not in setting.needs)
-        return Scratch(number, excess("gradient with zeros in a part", zeros + copy + whole, source.dtype))
+        if not setting.needs or self.is_all(inputs):
+            return NO_SCRATCH
+        whole, place = inputs[0], self.place(inputs)
+        part = inputs[1] if len(inputs) > 1 else place
+        summed = 1 in setting.needs and part.shape != place.shape
+        if self.is_listed(inputs):
+            unsummed = excess("gradient before it is summed", place.numel if summed else 0, part.dtype)
+            return Scratch(backward=unsummed if 1 in setting.needs else (Own("zeros to put", part),))
+        made = list(excess("gradient before it is summed", place.numel - part.numel if summed else 0, part.dtype))
+        made.append(Own("zeros for the part", place) if 0 in setting.needs else Own("gradient of the whole", whole))
+        if 1 not in setting.needs or part.dtype != whole.dtype:
+            made.append(Own("gradient of the part", place))
+        return Scratch(backward=tuple(made))
 
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Copy(outputs[0].numel, 0, {}, "values written"),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
-        """Values go anywhere."""
-        return
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        """Where the part lies is not said."""
+        return super().windows(inputs, outputs) if len(inputs) == 1 else None

@@ -10,7 +10,7 @@ from archcost.errors import ArchcostError, ShapeError
 from archcost.graph import ModelGraph, Node
 from archcost.graph.build import assemble, build
 from archcost.graph.wire import Wired, wire
-from archcost.layers import Layer
+from archcost.layers import Layer, Write
 from archcost.spec import ModelSpec
 
 LITERAL = frozenset(["reshape", "view", "unflatten", "split", "opaque", "integers"])
@@ -132,6 +132,10 @@ def _last(graph: ModelGraph) -> set[str]:
     return {name for name in seen if _mixes(nodes[name])}
 
 
+def _names_sizes(layer: Layer) -> bool:
+    return layer.type in LITERAL or (isinstance(layer, Write) and layer.numel is not None)
+
+
 def _require_scalable(
     spec: ModelSpec, layers: Sequence[Wired], scaling: _Scaling, make: Callable[[int], ModelGraph]
 ) -> None:
@@ -142,7 +146,8 @@ def _require_scalable(
             found="layers that make the network's outputs only",
         )
     for wired in layers:
-        if wired.layer.type in LITERAL and any(port.producer in scaling.carried for port in wired.inputs):
+        names_sizes = _names_sizes(wired.layer) and wired.within is None
+        if names_sizes and any(port.producer in scaling.carried for port in wired.inputs):
             raise ArchcostError(
                 f"the width of {spec.name} cannot vary: {wired.layer.type} names sizes of its own",
                 expected="none after a layer that is scaled",

@@ -37,8 +37,9 @@ def build(spec: ModelSpec, device: str = "cpu") -> Network:
     network = Network(tuple(spec.inputs), _steps(wired, outputs), outputs)
     values = {Port(name): tensor for name, tensor in zeros(spec, BATCH, "meta").items()}
     made: dict[str, nn.Module] = {}
-    for layer in wired:
-        with refusals_named(spec, layer):
+    for part in wired:
+        with refusals_named(spec, part):
+            layer = part.sized(lambda port: tuple(values[port].shape))
             results, module = _make(layer, values, made, device)
         values.update({Port(layer.name, index): tensor for index, tensor in enumerate(results)})
         place(network, layer.name, module)
@@ -124,7 +125,7 @@ def _module(layer: Wired, inputs: tuple[Tensor, ...], device: str) -> nn.Module:
 
 
 def _steps(wired: Sequence[Wired], outputs: Sequence[Port]) -> tuple[Step, ...]:
-    last_reader = {port: layer.name for layer in wired for port in layer.reads if port not in outputs}
+    last_reader = {port: layer.name for layer in wired for port in (*layer.reads, *layer.holds) if port not in outputs}
     frees: dict[str, list[Port]] = {}
     for port, reader in last_reader.items():
         frees.setdefault(reader, []).append(port)

@@ -81,7 +81,8 @@ def _segment(network: Network, start: int, end: int) -> Segment:
     steps = network.steps[start:end]
     names = {step.name for step in steps}
     read = dict.fromkeys(port for step in steps for port in step.inputs)
-    after = dict.fromkeys(port for step in network.steps[end:] for port in step.inputs) | dict.fromkeys(network.outputs)
+    later = dict.fromkeys(port for step in network.steps[end:] for port in (*step.inputs, *step.frees))
+    after = later | dict.fromkeys(network.outputs)
     return Segment(
         steps,
         tuple(port for port in read if port.producer not in names),

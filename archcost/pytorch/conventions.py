@@ -246,6 +246,7 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "gather": nothing,
     "index_select": nothing,
     "index": nothing,
+    "write": nothing,
     "grid_sample": grid_sample,
     "unfold": nothing,
     "fold": nothing,
@@ -290,5 +291,4 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "scatter_add": nothing,
     "index_add": nothing,
     "masked_scatter": nothing,
-    "write": nothing,
 }

@@ -177,9 +177,9 @@ def real_size(network: Network, counted: FlopCounts) -> int:
 
 def materialise(network: Network, device: str) -> Network:
     """A meta network on a real device, all zeros: counters ask for real tensors, not for their values."""
-    state = network.state_dict()  # which knows its version: of an old one torch would add counters to batch norms
-    state.update({name: torch.zeros(each.shape, dtype=each.dtype, device=device) for name, each in state.items()})
-    network.load_state_dict(state, assign=True)
+    network.to_empty(device=device)  # unlike new tensors in the state, it also tells modules that make tensors
+    for tensor in network.state_dict().values():
+        tensor.zero_()
     return network
 
 

@@ -54,8 +54,8 @@ def play(network: nn.Module, steps: Iterable[Step], values: dict[Port, Tensor]) 
             tensors.append(own_weight(module_at(network, step.borrows)).transpose(0, 1))
         results = as_tuple(module_at(network, step.name)(*tensors))
         values.update({Port(step.name, index): tensor for index, tensor in enumerate(results)})
-        for port in step.frees:
-            del values[port]
+        for port in step.frees:  # in a checkpoint not all of them are there
+            values.pop(port, None)
         del tensors, results
 
 

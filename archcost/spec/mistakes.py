@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from archcost.errors import Place, SpecError, listing, nearest, shorten
-from archcost.layers import LAYERS
+from archcost.layers import TYPES
 from archcost.layers.base import Name, Reference, WeightReference
 from archcost.plain import Path, as_list, as_mapping, spell, step_into, value_at
 from archcost.spec.model import Block, BlockUse, InputSpec, ModelSpec, Published, Repeat, Source
 
-INFERRED = ("in_channels", "in_features", "num_features", "num_channels", "input_size")
+INFERRED = ("in_channels", "in_features", "num_features", "num_channels", "input_size", "embed_dim")
 """What torch asks for and a spec leaves out, since the input says it."""
 
 EXAMPLES = {
@@ -206,7 +206,7 @@ def _unknown_type(found: object, tree: object) -> SpecError:
     hint = None
     if isinstance(found, str):
         blocks = as_mapping(value_at(tree, ("blocks",))) or {}
-        hint = f"block: {found}" if found in blocks else nearest(found.lower(), LAYERS)
+        hint = f"block: {found}" if found in blocks else nearest(found.lower(), TYPES)
     return SpecError(
         "unknown layer type", expected="a layer type, as archcost schema lists them", found=spell(found), hint=hint
     )
@@ -235,8 +235,8 @@ def _missing_field(mistake: Mistake, tree: object) -> SpecError:
 def _fields_at(tree: object, path: Path) -> list[str]:
     """The fields that the mapping at a path may have."""
     entry = as_mapping(value_at(tree, path)) or {}
-    if isinstance(entry.get("type"), str) and entry["type"] in LAYERS:
-        return [*LAYERS[entry["type"]].model_fields]
+    if isinstance(entry.get("type"), str) and entry["type"] in TYPES:
+        return [*TYPES[entry["type"]].model_fields]
     if "repeat" in entry:
         return [*Repeat.model_fields]
     match path:
@@ -286,4 +286,4 @@ def _prefix(entry: Mapping[str, Any]) -> str | None:
     block, type_ = entry.get("block"), entry.get("type")
     if isinstance(block, str):
         return block
-    return LAYERS[type_].prefix if isinstance(type_, str) and type_ in LAYERS else None
+    return TYPES[type_].prefix if isinstance(type_, str) and type_ in TYPES else None

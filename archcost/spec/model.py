@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from archcost.errors import Place
-from archcost.layers import LAYERS, Layer
+from archcost.layers import TYPES, Declared
 from archcost.layers.base import MAX_SIZE, Dtype, Flag, Name, Reference, Size
 from archcost.plain import Mark, Path, as_list, as_mapping, as_tuples
 
@@ -86,10 +86,10 @@ def has_expression(value: object) -> bool:
     return any(map(has_expression, as_list(value) or ()))
 
 
-def check_type(type_: object) -> type[Layer]:
+def check_type(type_: object) -> type[Declared]:
     """The class of a layer type."""
-    if isinstance(type_, str) and type_ in LAYERS:
-        return LAYERS[type_]
+    if isinstance(type_, str) and type_ in TYPES:
+        return TYPES[type_]
     raise PydanticCustomError("layer_type", "Input should be a layer type")
 
 
@@ -171,12 +171,12 @@ class Repeat(BaseModel):
     layers: Entries
 
 
-Entry = Layer | LayerTemplate | BlockUse | Repeat
+Entry = Declared | LayerTemplate | BlockUse | Repeat
 
 
 def parse_entry(value: Any) -> Entry:
     """Tell by its keys what an entry is, so that only the classes in use are ever built."""
-    if isinstance(value, (Layer, LayerTemplate, BlockUse, Repeat)):
+    if isinstance(value, (Declared, LayerTemplate, BlockUse, Repeat)):
         return value
     given = as_mapping(value)
     kinds = [key for key in ("type", "block", "repeat") if key in (given or ())]

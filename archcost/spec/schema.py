@@ -6,7 +6,7 @@ import inspect
 import json
 from typing import Any, cast
 
-from archcost.layers import LAYERS
+from archcost.layers import TYPES
 from archcost.layers.base import MAX_SIZE, WeightedLayer
 from archcost.spec.model import BlockUse, ModelSpec
 
@@ -81,17 +81,17 @@ def schema() -> Schema:
             },
             "repeat": _repeat(),
             "block_use": _block_use(),
-            **{f"layer_{type_}": _layer(type_) for type_ in LAYERS},
+            **{f"layer_{type_}": _layer(type_) for type_ in TYPES},
         },
     }
 
 
 def _entry() -> Schema:
     """A layer, the use of a block, or a repeat. Conditions, not alternatives, so that a mistake is told where it is."""
-    layers = [{"if": _has("type", {"const": type_}), "then": {"$ref": f"#/$defs/layer_{type_}"}} for type_ in LAYERS]
+    layers = [{"if": _has("type", {"const": type_}), "then": {"$ref": f"#/$defs/layer_{type_}"}} for type_ in TYPES]
     return {
         "type": "object",
-        "properties": {"type": {"enum": list(LAYERS)}},
+        "properties": {"type": {"enum": list(TYPES)}},
         "oneOf": [{"required": ["type"]}, {"required": ["block"]}, {"required": ["repeat"]}],
         "allOf": [
             {"if": {"required": ["block"]}, "then": {"$ref": "#/$defs/block_use"}},
@@ -128,14 +128,14 @@ def _block_use() -> Schema:
 
 def _layer(type_: str) -> Schema:
     """A layer's own schema, in which any field of its own may be an expression."""
-    given = _plain(LAYERS[type_].model_json_schema())
+    given = _plain(TYPES[type_].model_json_schema())
     own = {key: value for key, value in given["properties"].items() if key != "type"}
     fields = {
         "type": {"const": type_},
         **{key: WIRING[key] if key in WIRING else _or_expression(value) for key, value in own.items()},
     }
     return {
-        "description": inspect.getdoc(LAYERS[type_]),
+        "description": inspect.getdoc(TYPES[type_]),
         "type": "object",
         "properties": fields,
         "required": ["type", *given.get("required", ())],

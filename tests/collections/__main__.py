@@ -14,6 +14,10 @@ from tests.collections.log import read, write
 from tests.collections.run import COLLECTIONS, collection, run
 
 
+AT_ONCE = 100
+"""Models between two saves, each time by new processes, as libraries remember what they made."""
+
+
 def main() -> None:
     options = argparse.ArgumentParser(prog="python -m tests.collections")
     options.add_argument("collections", nargs="*", default=COLLECTIONS)
@@ -29,13 +33,14 @@ def main() -> None:
         done = {each.name for each in known.values() if each.status == "equal"}
         tasks = [(name, model) for model in collection(name).names() if model not in done]
         tasks = [task for task in tasks if not chosen.only or task[1] in chosen.only]
-        with ProcessPoolExecutor(chosen.workers, get_context("spawn"), max_tasks_per_child=100) as pool:
-            for finding in pool.map(run, tasks):
-                known[finding.name] = finding
-                if finding.status != "equal" or chosen.only:
-                    print(name, told(finding), flush=True)
-                if not chosen.only:
-                    write(name, known.values())
+        for begin in range(0, len(tasks), AT_ONCE):
+            with ProcessPoolExecutor(chosen.workers, get_context("spawn")) as pool:
+                for finding in pool.map(run, tasks[begin : begin + AT_ONCE]):
+                    known[finding.name] = finding
+                    if finding.status != "equal" or chosen.only:
+                        print(name, told(finding), flush=True)
+            if not chosen.only:
+                write(name, known.values())
         print(name, dict(Counter(each.status for each in known.values())), file=sys.stderr)
 
 

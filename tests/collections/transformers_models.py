@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ RUNS = 10**12
 """FLOPs forward up to which a model is also run: all are small."""
 
 IDS = torch.zeros(1, 16, dtype=torch.int64)
+NOTHING: Mapping[str, Tensor] = {}
 DECODED = {"decoder_input_ids": torch.zeros(1, 8, dtype=torch.int64)}
 
 
@@ -26,7 +28,7 @@ class Family(NamedTuple):
     config: str
     fields: dict[str, Any]
     inputs: tuple[Tensor, ...] = (IDS,)
-    named: dict[str, Tensor] = {}
+    named: Mapping[str, Tensor] = NOTHING
     auto: str = "AutoModel"
 
 
@@ -118,11 +120,14 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "Longformer": {"attention_window": 4},
 }
 DECODERS: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("Llama", "Mistral", "Qwen2", "Phi", "StableLm", "Olmo", "Olmo2", "Cohere", "Granite"), {}),
-    **dict.fromkeys(("Starcoder2", "GPTNeoX", "Persimmon", "Ernie4_5", "Nemotron", "Apertus", "Arcee", "SeedOss"), {}),
-    **dict.fromkeys(("Qwen3", "Gemma", "Gemma2", "Helium", "Gemma3Text"), {"head_dim": 8}),
+    **{name: {} for name in ("Llama", "Mistral", "Qwen2", "Phi", "StableLm", "Olmo", "Olmo2", "Cohere", "Granite")},
+    **{
+        name: {}
+        for name in ("Starcoder2", "GPTNeoX", "Persimmon", "Ernie4_5", "Nemotron", "Apertus", "Arcee", "SeedOss")
+    },
+    **{name: {"head_dim": 8} for name in ("Qwen3", "Gemma", "Gemma2", "Helium", "Gemma3Text")},
     "Glm": {"head_dim": 8, "pad_token_id": 0},
-    **dict.fromkeys(("Phi3", "SmolLM3"), {"pad_token_id": 0}),
+    **{name: {"pad_token_id": 0} for name in ("Phi3", "SmolLM3")},
     "Exaone4": {},
 }
 FAMILIES = {

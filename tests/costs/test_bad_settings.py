@@ -150,6 +150,16 @@ def test_overwriting_what_another_layer_keeps() -> None:
     )
 
 
+def test_writing_over_what_another_layer_keeps() -> None:
+    with pytest.raises(ArchcostError) as caught:
+        played([3], *SPOILED[:2], layer("write", "w", numel=1))
+    assert str(caught.value) == told(
+        "w: overwrites what another layer keeps for its backward, which torch refuses",
+        "found: kept by s",
+        "try: a clone of its input",
+    )
+
+
 def test_overwriting_is_no_mistake_where_nothing_runs_backward() -> None:
     for mode in ("infer", "infer-autograd"):
         assert played([3], *SPOILED, run=Run(mode=mode)).peak == 80 + 24 + 40 + 40

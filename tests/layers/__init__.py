@@ -30,9 +30,9 @@ def every_row() -> tuple[Row, ...]:
         reductions_cases,
         regularization_cases,
         reshaping_cases,
+        scattering_cases,
         upsampling_cases,
         views_cases,
-        writing_cases,
     )
 
     families = (
@@ -56,7 +56,7 @@ def every_row() -> tuple[Row, ...]:
         reductions_cases,
         indexing_cases,
         forming_cases,
-        writing_cases,
+        scattering_cases,
         patches_cases,
         products_cases,
         attention_cases,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.layers import Gather, GridSample, Index, IndexSelect, TopK
+from archcost.layers import Gather, GridSample, Index, IndexSelect, TopK, Write
 from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
@@ -104,5 +104,38 @@ ROWS: tuple[Row, ...] = (
         inputs=(IMAGES, (2, 11, 13, 2)),
         outputs=((2, 3, 11, 13),),
         backward_input=858,  # 2*3*11*13: an addition at the value that was picked
+    ),
+    Row(Write(), inputs=(IMAGES, (2, 3, 7)), outputs=(IMAGES,)),  # x[:, :, 0] = y
+    Row(
+        Write(numel=21),
+        inputs=(IMAGES, (3, 7)),
+        outputs=(IMAGES,),
+        backward_input=42,  # 2*21: an addition a value written, for the second input was stretched
+    ),
+    Row(Write(numel=21), inputs=(IMAGES,), outputs=(IMAGES,)),
+    Row(Write(), inputs=(IMAGES,), outputs=(IMAGES,)),
+    Row(Write(), inputs=((2, 3, 5), (2, 3, 5)), outputs=((2, 3, 5),)),
+    Row(Write(), inputs=((2, 3, 5), (2, 1, 3, 5)), outputs=((2, 3, 5),)),  # all, but through a view
+    Row(Write(), inputs=((2, 3, 5), TensorType((2, 5), "bfloat16")), outputs=((2, 3, 5),)),
+    Row(
+        Write(numel=5),
+        inputs=((2, 3, 5), TensorType((), "float64")),
+        outputs=((2, 3, 5),),
+        backward_input=10,  # 2*5
+    ),
+    Row(Write(numel=1), inputs=(indices(2, 7), TensorType((2,), "bool")), outputs=((2, 7),)),
+    Row(Write(dims=(1,)), inputs=(IMAGES, (2, 11, 5, 7), indices(11)), outputs=(IMAGES,)),
+    Row(
+        Write(dims=(1, 3)),
+        inputs=(IMAGES, (11, 1, 5), indices(11), indices()),
+        outputs=(IMAGES,),
+        backward_input=110,  # 11*2*5
+    ),
+    Row(Write(dims=(0,)), inputs=((2, 3), (3,), indices(1)), outputs=((2, 3),)),
+    Row(
+        Write(dims=(0,)),
+        inputs=((2, 3), (), indices(2)),
+        outputs=((2, 3),),
+        backward_input=6,  # 2*3
     ),
 )

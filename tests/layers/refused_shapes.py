@@ -52,6 +52,7 @@ from archcost.layers import (
     Unsqueeze,
     Var,
     Where,
+    Write,
 )
 from archcost.tensors import TensorType
 from tests.layers.refused_windows import IMAGE, IMAGE_LIST, Refusal, ints
@@ -248,6 +249,30 @@ PICKING: list[Refusal] = [
         "inputs do not go together",
         "equal shapes, or 1 where they differ",
         "5 int64 and 7 int64",
+        None,
+    ),
+    (Write(), ((2, 3), (2, 5)), "more is written than there is", "at most 6 values", "10", None),
+    (Write(numel=4), ((2, 3),), "more is written than there is", "at most 6 values", "8", None),
+    (Write(numel=3), ((2, 5), (5,)), "values cannot be stretched", "a divisor of 6 values", "5", None),
+    (Write(), ((2, 3), (2,), ints(2)), "dims has the wrong length", "1, an axis for each index", "[]", None),
+    (Write(dims=(1,)), ((2, 3),), "dims has the wrong length", "0, an axis for each index", "[1]", None),
+    *(
+        (
+            Write(dims=(1,)),
+            ((2, 3), values, ints(5)),
+            "values cannot be put there",
+            "2×5, or what stretches to it",
+            str(values),
+            None,
+        )
+        for values in (TensorType((3, 1, 5)), TensorType((2, 5), "float64"))
+    ),
+    (
+        Write(dims=(1,)),
+        ((2, 3), (3, 5), ints(5)),
+        "inputs do not go together",
+        "equal shapes, or 1 where they differ",
+        "2×5 and 3×5",
         None,
     ),
     (GridSample(), ((2, 3, 5), (2, 5, 7, 2)), "needs 4 axes", IMAGE_LIST, "2×3×5", None),

@@ -35,6 +35,7 @@ from archcost.layers import (
     Softmax,
     Split,
     Unflatten,
+    Write,
 )
 from archcost.tensors import TensorType
 from tests.layers.refused_given import GIVEN
@@ -342,6 +343,11 @@ def test_an_opaque_layer_says_as_much_of_each_output() -> None:
 def test_integers_are_no_floats() -> None:
     with pytest.raises(ValidationError, match="Input should be int64, int32, int16, int8, uint8, bool"):
         Integers.model_validate({"op": "aten::foo", "shapes": ((1, 5),), "dtypes": ("float32",)})
+
+
+def test_what_is_written_is_said_once() -> None:
+    with pytest.raises(ValidationError, match="Input should have numel or dims, not both"):
+        Write(numel=1, dims=(1,))
 
 
 def test_a_batch_norm_has_statistics() -> None:

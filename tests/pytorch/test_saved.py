@@ -23,10 +23,11 @@ from tests.layers.rows import Row, Shape
 ROWS = (*every_built_row(), *VARIANTS)
 
 
-def given(tensor: TensorType, order: str, needs: bool, dtype: torch.dtype = torch.float32) -> Tensor:
+def given(tensor: TensorType, order: str, needs: bool) -> Tensor:
     """Values in a storage of their own, that no leaf owns: a leaf may not be overwritten in place."""
+    dtype = getattr(torch, tensor.dtype)
     if not tensor.is_floating:
-        return torch.zeros(tensor.shape, dtype=getattr(torch, tensor.dtype))
+        return torch.zeros(tensor.shape, dtype=dtype)
     rank = tensor.rank
     values = torch.rand(tensor.shape, dtype=dtype)
     if order == "permuted" and rank > 2:
@@ -59,7 +60,7 @@ def needed(row: Row) -> Iterator[frozenset[Operand]]:
 
 def module_of(row: Row, training: bool, needs: frozenset[Operand], dtype: torch.dtype = torch.float32) -> nn.Module:
     torch.manual_seed(0)
-    inputs = tuple(given(tensor, "row-major", False, dtype) for tensor in row.input_types)
+    inputs = tuple(given(tensor, "row-major", False) for tensor in row.input_types)
     module = FACTORIES[row.layer.type](row.layer, inputs).to(dtype).train(training)
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name in needs)
@@ -68,7 +69,7 @@ def module_of(row: Row, training: bool, needs: frozenset[Operand], dtype: torch.
 
 def measure(row: Row, setting: Setting, order: str, dtype: torch.dtype = torch.float32) -> tuple[NetworkSaved, Setting]:
     """What torch keeps, and the setting with the layouts that the inputs really had."""
-    inputs = [given(t, order, index in setting.needs, dtype) for index, t in enumerate(row.input_types)]
+    inputs = [given(t, order, index in setting.needs) for index, t in enumerate(row.input_types)]
     layouts: tuple[Layout, ...] = tuple(laid(tuple(tensor.shape), tensor.stride()) for tensor in inputs)
     measured = watch(module_of(row, setting.training, setting.needs, dtype), inputs)
     return measured, Setting(setting.needs, setting.training, "cpu", layouts)

@@ -27,7 +27,6 @@ from archcost.layers import (
     Parameter,
     Reshape,
     ScaledDotProductAttention,
-    Write,
 )
 from archcost.layers.convolution import Convolution, Kernel
 from archcost.layouts import is_row_major, laid
@@ -63,7 +62,7 @@ def check(row: Row, needs: frozenset[Operand], training: bool, order: str, dtype
     """Every byte of forward and backward, and every gradient, of one pass."""
     types = row.input_types
     outputs = row.layer.output_types(types)
-    inputs = [given(tensor, order, index in needs, dtype) for index, tensor in enumerate(types)]
+    inputs = [given(tensor, order, index in needs) for index, tensor in enumerate(types)]
     layouts = tuple(laid(tuple(tensor.shape), tensor.stride()) for tensor in inputs)
     setting = Setting(needs, training, "cpu", layouts)
     worked = work(module_of(row, training, needs, dtype), inputs, needs)
@@ -232,4 +231,4 @@ def crashes(row: Row, order: str, needs: frozenset[Operand]) -> bool:
 
 def overwrites_a_view(row: Row, order: str) -> bool:
     """Backward then copies the gradient of the whole that the view is of: no layer knows of it."""
-    return order == "piece" and (bool(getattr(row.layer, "inplace", False)) or isinstance(row.layer, Write))
+    return order == "piece" and row.layer.overwrites(Setting(frozenset()))

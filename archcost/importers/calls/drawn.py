@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -74,7 +74,7 @@ def composite(*names: str) -> Callable[[Composite], Composite]:
 def one(sizes: Any) -> Any:
     """Torch's shorthand: one integer where all are the same."""
     if isinstance(sizes, (list, tuple)):
-        entries = tuple(sizes)
+        entries = tuple(cast("Sequence[Any]", sizes))
         return entries[0] if entries and all(entry == entries[0] for entry in entries) else list(entries)
     return sizes
 
@@ -82,7 +82,7 @@ def one(sizes: Any) -> Any:
 def listed(sizes: Sequence[Any]) -> tuple[Any, ...]:
     """Sizes given one by one, or as one list."""
     if len(sizes) == 1 and isinstance(sizes[0], (list, tuple)):
-        return tuple(sizes[0])
+        return tuple(cast("Sequence[Any]", sizes[0]))
     return tuple(sizes)
 
 

@@ -39,8 +39,16 @@ PLAIN = (
     *("isnan", "isinf", "isfinite"),
 )
 SYNONYMS = {
-    **{"negative": "neg", "absolute": "abs", "log_sigmoid": "logsigmoid", "swish": "silu", "fix": "trunc"},
-    **{"arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arctanh": "atanh"},
+    "negative": "neg",
+    "absolute": "abs",
+    "log_sigmoid": "logsigmoid",
+    "swish": "silu",
+    "fix": "trunc",
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arcsinh": "asinh",
+    "arctanh": "atanh",
 }
 
 for _type in OVERWRITING:
@@ -226,7 +234,7 @@ def divided_by(x: Tensor, number: float) -> Tensor:
 
 
 def _pairs(type_: str) -> None:
-    def rule(result: Tensor, x: Tensor, y: Tensor) -> Drawn | None:
+    def rule(result: Tensor, x: Any, y: Any) -> Drawn | None:
         return Drawn(type_, (x, y)) if isinstance(x, Tensor) and isinstance(y, Tensor) else None
 
     leaf(type_)(rule)

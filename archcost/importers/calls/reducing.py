@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from archcost.importers.calls.drawn import Drawn, Rule, composite, leaf, one
+from archcost.importers.calls.drawn import Drawn, Rule, composite, leaf, listed, one
 
 
 @leaf("matmul", "mm", "__matmul__")
@@ -47,7 +48,8 @@ def grouped_mm(x: Tensor, experts: Tensor, offs: Tensor | None = None, **named: 
 def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
     """v scaled to the length g along every axis but `dim`."""
     around = [axis for axis in range(v.dim()) if axis != dim % v.dim()]
-    return v * (g / torch.linalg.vector_norm(v, 2, around, keepdim=True))
+    length = v.square().sum(around, keepdim=True).sqrt()
+    return v * (g / length)
 
 
 @composite("histc")
@@ -63,7 +65,7 @@ def addcmul(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) ->
 
 @leaf("einsum")
 def einsum(result: Tensor, equation: Any, *operands: Any) -> Drawn | None:
-    tensors = tuple(operands[0]) if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands
+    tensors = listed(operands)
     if not isinstance(equation, str) or "." in equation:
         return None
     equation = equation.replace(" ", "")
@@ -76,7 +78,7 @@ def einsum(result: Tensor, equation: Any, *operands: Any) -> Drawn | None:
 def _dims(x: Tensor, dim: Any) -> Any:
     if dim is None or dim == () or dim == []:
         return list(range(x.dim()))
-    return list(dim) if isinstance(dim, (list, tuple)) else dim
+    return list(cast("Sequence[int]", dim)) if isinstance(dim, (list, tuple)) else dim
 
 
 def _reduction(type_: str) -> Rule:
@@ -231,7 +233,7 @@ def _avg_pool(ndim: int) -> Rule:
 
 def _adaptive(type_: str) -> Rule:
     def rule(result: Any, x: Tensor, output_size: Any, return_indices: bool = False) -> Drawn:
-        values = result[0] if isinstance(result, tuple) else result
+        values = cast("Tensor", result[0] if isinstance(result, tuple) else result)
         ndim = int(type_[-2])
         fields: dict[str, Any] = {"output_size": one(tuple(values.shape[-ndim:]))}
         if isinstance(result, tuple):

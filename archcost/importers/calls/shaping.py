@@ -187,7 +187,7 @@ def getitem(x: Tensor, index: Any) -> Any:
             result = result.select(axis, int(entry))
     if tensors:
         return torch.ops.aten.index.Tensor(result, tensors)
-    return x.alias() if result is x and hasattr(x, "alias") else result
+    return torch.ops.aten.alias.default(x) if result is x else result
 
 
 @leaf("alias", "aten::alias")

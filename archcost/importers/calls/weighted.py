@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from archcost.importers.calls.drawn import Drawn, Rule, leaf, one
 
@@ -253,7 +253,7 @@ def _recurrent(type_: str, **fixed: Any) -> Rule:
         bidirectional: bool,
         batch_first: bool,
     ) -> Drawn | None:
-        states = hx if isinstance(hx, (list, tuple)) else (hx,)
+        states: Sequence[Tensor] = cast("Sequence[Tensor]", hx) if isinstance(hx, (list, tuple)) else (hx,)
         if any(state.requires_grad for state in states) or (dropout > 0 and train and num_layers > 1):
             return None
         per_layer = 4 if has_biases else 2
@@ -299,7 +299,7 @@ def attention(
 
 
 MEANT: dict[Any, str] = {
-    F.unfold: "im2col",
-    F.fold: "col2im",
+    functional.unfold: "im2col",
+    functional.fold: "col2im",
 }
 """Functions whose name means something else elsewhere."""

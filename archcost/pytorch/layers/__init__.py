@@ -25,9 +25,9 @@ from archcost.pytorch.layers import (
     reductions,
     regularization,
     reshaping,
+    scattering,
     upsampling,
     views,
-    writing,
 )
 from archcost.pytorch.layers.base import Factory, Inputs
 
@@ -55,7 +55,7 @@ FACTORIES: dict[str, Factory] = {
     **recurrent.FACTORIES,
     **losses.FACTORIES,
     **forming.FACTORIES,
-    **writing.FACTORIES,
+    **scattering.FACTORIES,
     **observed.FACTORIES,
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.layers import IndexAdd, MaskedScatter, Scatter, ScatterAdd, Write
+from archcost.layers import IndexAdd, MaskedScatter, Scatter, ScatterAdd
 from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
@@ -42,10 +42,4 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(MaskedScatter(), inputs=(X, MASK, (7, 2)), outputs=(X,)),
     Row(MaskedScatter(inplace=True), inputs=(X, MASK, (7,)), outputs=(X,)),
-    Row(Write(), inputs=(X, (2, 2, 5)), outputs=(X,)),
-    Row(Write(), inputs=(X, (3, 1)), outputs=(X,)),
-    Row(Write(), inputs=(X, X), outputs=(X,)),
-    Row(Write(), inputs=(X,), outputs=(X,)),
-    Row(Write(), inputs=(X, (2, 3, 5), TensorType((2,), "int64")), outputs=(X,)),
-    Row(Write(), inputs=(TensorType(X, "int64"),), outputs=(X,)),
 )
