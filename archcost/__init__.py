@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from archcost.costs.timeline import Timeline, timeline
     from archcost.errors import ArchcostError
     from archcost.estimates import Estimate, estimate
+    from archcost.exporters import to_onnx
     from archcost.graph import ModelGraph, build
-    from archcost.importers import from_torch
+    from archcost.importers import from_onnx, from_torch
     from archcost.networks import load
     from archcost.planning import Fit, fit
     from archcost.spec import ModelSpec, loads
@@ -43,6 +44,7 @@ __all__ = [
     "cost",
     "estimate",
     "fit",
+    "from_onnx",
     "from_torch",
     "hardware",
     "layers",
@@ -50,6 +52,7 @@ __all__ = [
     "loads",
     "pytorch",
     "timeline",
+    "to_onnx",
 ]
 
 _PARTS = ("hardware", "layers", "pytorch")
@@ -66,10 +69,12 @@ _HOMES = {
     "cost": "archcost.costs",
     "estimate": "archcost.estimates",
     "fit": "archcost.planning",
+    "from_onnx": "archcost.importers",
     "from_torch": "archcost.importers",
     "load": "archcost.networks",
     "loads": "archcost.spec",
     "timeline": "archcost.costs.timeline",
+    "to_onnx": "archcost.exporters",
 }
 
 

@@ -41,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = argparse.Namespace(debug=False)
     try:
         options = parser().parse_args(argv, options)
-        text, code = options.run(options)
-        _put(text, options.output)
+        written, code = options.run(options)
+        _put(written, options.output)
         return code
     except SystemExit as done:  # --help and --version
         return int(done.code or 0)
@@ -64,16 +64,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _put(text: str, output: str | None) -> None:
+def _put(written: str | bytes, output: str | None) -> None:
     if output is None:
+        assert isinstance(written, str), "what is no text is written to a file alone"
         stdout = cast("TextIO", sys.stdout)
         if isinstance(stdout, io.TextIOWrapper):
             stdout.reconfigure(errors="replace")  # a terminal without × shows ? rather than nothing
-        stdout.write(text)
+        stdout.write(written)
         stdout.flush()
         return
     try:
-        Path(output).write_text(text, encoding="utf-8")
+        Path(output).write_bytes(written.encode() if isinstance(written, str) else written)
     except OSError as error:
         raise ArchcostError(f"{output}: cannot be written: {error.strerror}") from None
 
@@ -88,7 +89,8 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(
         prog="archcost",
         description="What does this neural network cost? Weights, operations and receptive fields, layer by layer.",
-        epilog="NETWORK is the name of a shipped network, the path of a .yaml, .yml or .json file, or module:callable, "
+        epilog="NETWORK is the name of a shipped network, the path of a .yaml, .json or .onnx file, or "
+        "module:callable, "
         "your own Python that makes a torch module (with --args and --input).",
         allow_abbrev=False,
     )
@@ -110,11 +112,12 @@ def parser() -> argparse.ArgumentParser:
     add_run(explaining)
     add_format(explaining, WORKING_FORMATS)
 
-    comparing = command("compare", compare, "networks side by side, and which layers differ")
-    comparing.add_argument("network", metavar="NETWORK")
-    comparing.add_argument("networks", metavar="NETWORK", nargs="+")
-    add_run(comparing)
-    add_format(comparing)
+    for name, help in (("compare", "networks side by side, and which layers differ"), ("diff", "the same as compare")):
+        comparing = command(name, compare, help)
+        comparing.add_argument("network", metavar="NETWORK")
+        comparing.add_argument("networks", metavar="NETWORK", nargs="+")
+        add_run(comparing)
+        add_format(comparing)
 
     estimating = command("estimate", estimate, "the memory that a step takes on a device, and whether it fits")
     estimating.add_argument("network", metavar="NETWORK")
@@ -174,6 +177,10 @@ def parser() -> argparse.ArgumentParser:
 
     _add_hardware(commands)
 
+    exporting = command("export", export, "an ONNX file of the network: its shapes, and weights without values")
+    exporting.add_argument("network", metavar="NETWORK")
+    add_run(exporting, any_batch=True)
+
     command("schema", schema, "the JSON Schema of the spec format, for editors")
     return top
 
@@ -209,7 +216,7 @@ def _cost(network: str, options: argparse.Namespace) -> ModelCost:
     from archcost.costs import cost
     from archcost.graph import build
 
-    return _known(cost(build(_spec(network, options), options.batch)), options)
+    return _known(cost(build(_spec(network, options), options.batch or 1)), options)
 
 
 def _known(found: ModelCost, options: argparse.Namespace) -> ModelCost:
@@ -251,8 +258,14 @@ def explain(options: argparse.Namespace) -> tuple[str, int]:
 
 def compare(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.comparison import compare
+    from archcost.networks import is_callable
 
-    return _render(compare([_cost(network, options) for network in (options.network, *options.networks)]), options), 0
+    networks = (options.network, *options.networks)
+    called = set(filter(is_callable, networks))
+    # --args are for the callables: beside one, another network has none
+    without_args = argparse.Namespace(**{**vars(options), "args": None}) if called else options
+    costs = [_cost(network, options if network in called else without_args) for network in networks]
+    return _render(compare(costs), options), 0
 
 
 def estimate(options: argparse.Namespace) -> tuple[str, int]:
@@ -315,12 +328,13 @@ def verify(options: argparse.Namespace) -> tuple[str, int]:
 
 
 def lock(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.locks import Recipe, section, write
+    from archcost.locks import Recipe, section, spelled, write
 
     folder = Path(options.output).parent if options.output else Path()
     settings, inputs = tuple(options.settings), tuple(options.inputs)
+    args = spelled(options.args)
     sections = [
-        section(Recipe(network, options.batch, settings, inputs).seen_from(folder), _cost(network, options))
+        section(Recipe(network, options.batch, settings, inputs, args).seen_from(folder), _cost(network, options))
         for network in options.networks
     ]
     return write(sections), 0
@@ -331,6 +345,16 @@ def check(options: argparse.Namespace) -> tuple[str, int]:
 
     outcomes = locks.check(Path(options.file))
     return locks.report(outcomes), 1 if any(outcome.changes for outcome in outcomes) else 0
+
+
+def export(options: argparse.Namespace) -> tuple[bytes, int]:
+    if options.output is None:
+        raise ArchcostError("no file to write to", expected="-o FILE.onnx", hint="archcost export NETWORK -o FILE.onnx")
+    if options.strict:
+        _cost(options.network, options)
+    from archcost.exporters import onnx_bytes
+
+    return onnx_bytes(_spec(options.network, options), options.batch), 0
 
 
 def import_network(options: argparse.Namespace) -> tuple[str, int]:

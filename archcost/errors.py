@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
+from os.path import dirname, sep
 from traceback import extract_tb
 from typing import Self, TypedDict
 
@@ -111,14 +112,14 @@ def shorten(value: object, width: int = 60) -> str:
     return text if len(text) <= width else text[:width] + "…"
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     return shorten(str(error).strip().partition("\n")[0] or type(error).__name__, 300)
 
 
-def line_of(error: Exception) -> Place | None:
+def line_of(error: BaseException) -> Place | None:
     """The last line on the way to a mistake that is the user's own, neither torch's nor archcost's."""
-    frames = extract_tb(error.__traceback__)
-    own = [
-        frame for frame in frames if not any(part in frame.filename for part in ("/torch/", "/archcost/", "<frozen"))
-    ]
+    if isinstance(error, SyntaxError) and error.filename:
+        return Place(error.filename, error.lineno or 1, error.offset or 1)
+    others = (f"{dirname(__file__)}{sep}", f"{sep}torch{sep}", f"{sep}importlib{sep}", "<frozen")
+    own = [frame for frame in extract_tb(error.__traceback__) if not any(part in frame.filename for part in others)]
     return Place(own[-1].filename, own[-1].lineno or 1, 1) if own else None

@@ -6,21 +6,23 @@ and operations are listed too, since their shapes are part of the network.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
-from archcost.comparison import LayerFacts, LayerRow, align
+from archcost.alignment import LayerFacts
+from archcost.comparison import LayerRow, align
 from archcost.costs import ModelCost, cost
 from archcost.errors import ArchcostError, Place, SpecError, shorten
 from archcost.graph import build
+from archcost.networks import load
 from archcost.reading import SUFFIXES, read_text
-from archcost.spec import load
-from archcost.spec.overrides import override
+from archcost.spec import ModelSpec
 from archcost.tensors import format_shape
 from archcost.units import count, lower_bound
 
@@ -43,26 +45,33 @@ class Recipe:
     batch: int = 1
     settings: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    args: str | None = None
+    """JSON, what a `module:callable` is called with."""
     kind: Literal["network", "spec"] = "network"
 
     def __str__(self) -> str:
         words = [self.kind, self.network, "--batch", str(self.batch)]
         words += [word for setting in self.settings for word in ("--set", setting)]
         words += [word for shape in self.inputs for word in ("--input", shape)]
+        words += [] if self.args is None else ["--args", self.args]
         return shlex.join(words)
 
     @property
     def is_file(self) -> bool:
-        return self.kind == "network" and self.network.endswith(SUFFIXES)
+        return self.kind == "network" and self.network.endswith((*SUFFIXES, ".onnx"))
 
-    def cost(self, folder: Path) -> ModelCost:
-        """The network as it is now; a path is meant from `folder` on."""
+    def load(self) -> ModelSpec:
+        """The network as it is now, its path meant from the current folder. `module:callable` runs its Python."""
         if self.kind == "spec":
             raise SpecError(
                 f"{self.network} is declared in Python", expected="the test that declares it", hint="run that test"
             )
+        return load(self.network, self.settings, self.inputs, json.loads(self.args or "null"))
+
+    def cost(self, folder: Path) -> ModelCost:
+        """The same, its path meant from `folder`, and costed."""
         network = str(folder / self.network) if self.is_file else self.network
-        return cost(build(override(load(network), self.settings, self.inputs), self.batch))
+        return cost(build(replace(self, network=network).load(), self.batch))
 
     def seen_from(self, folder: Path) -> Recipe:
         """The same with its path, which is meant from the current folder, rewritten to be meant from `folder`."""
@@ -81,6 +90,18 @@ class Section:
     recipe: Recipe
     layers: Layers
     place: Place | None = None
+
+
+def spelled(args: Any) -> str | None:
+    """`--args` as a recipe keeps them. Raises SpecError for what JSON has no words for."""
+    if args is None:
+        return None
+    try:
+        return json.dumps(args)
+    except (TypeError, ValueError):
+        raise SpecError(
+            "args cannot be kept in a lock", expected="a mapping or a list of JSON's values", found=shorten(args)
+        ) from None
 
 
 def section(recipe: Recipe, found: ModelCost) -> Section:
@@ -215,12 +236,23 @@ def _parse_recipe(head: str, lines: _Lines) -> Recipe:
     network, options = (words[0], words[1:]) if words else ("", [])
     pairs = list(zip(options[::2], options[1::2], strict=False))
     batches = [value for key, value in pairs if key == "--batch"]
-    known = all(key in ("--batch", "--set", "--input") for key, _ in pairs) and len(options) % 2 == 0
-    if not network or not known or len(batches) != 1 or not (batches[0].isdecimal() and len(batches[0]) < 12):
-        raise lines.damaged("network NAME --batch N [--set key=value] [--input SHAPE]", head)
+    args = [value for key, value in pairs if key == "--args"]
+    known = all(key in ("--batch", "--set", "--input", "--args") for key, _ in pairs) and len(options) % 2 == 0
+    once = len(batches) == 1 and len(args) <= 1 and all(map(_is_json, args))
+    if not network or not known or not once or not (batches[0].isdecimal() and len(batches[0]) < 12):
+        raise lines.damaged("network NAME --batch N [--set key=value] [--input SHAPE] [--args JSON]", head)
     settings = tuple(value for key, value in pairs if key == "--set")
     inputs = tuple(value for key, value in pairs if key == "--input")
-    return Recipe(network, int(batches[0]), settings, inputs, cast("Literal['network', 'spec']", kind))
+    told = args[0] if args else None
+    return Recipe(network, int(batches[0]), settings, inputs, told, cast("Literal['network', 'spec']", kind))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _cells(line: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ def load(
     inputs: Sequence[str] = (),
     args: Any = None,
 ) -> ModelSpec:
-    """The spec of a shipped network by its name, of a `.yaml`, `.yml` or `.json` file, or of `module:callable`.
+    """The spec of a shipped network by its name, of a `.yaml`, `.yml`, `.json` or `.onnx` file, or `module:callable`.
 
     `settings` and `inputs` are those of `--set` and `--input`, `args` those of `--args`: what the callable is given, a
     mapping or a list. `module:callable` imports and runs the caller's own Python; a file never runs any.
@@ -32,6 +32,10 @@ def load(
         return override(load_callable(text, args, inputs), settings)
     if args is not None:
         raise SpecError("--args belongs to a callable", expected="module:callable as NETWORK", found=text[:100])
+    if text.endswith(".onnx"):
+        from archcost.importers import from_onnx
+
+        return override(from_onnx(network, inputs), settings)
     from archcost.spec.load import load as load_spec
 
     return override(load_spec(network), settings, inputs)

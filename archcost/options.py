@@ -19,8 +19,8 @@ MOST = 2**31 - 1
 TABLE_FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
 WORKING_FORMATS = ("text", "markdown", "latex", "json")
 
-Command = Callable[[argparse.Namespace], "tuple[str, int]"]
-"""Options → what is printed, and the exit code."""
+Command = Callable[[argparse.Namespace], "tuple[str, int] | tuple[bytes, int]"]
+"""Options → what is printed or written, and the exit code."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -60,8 +60,15 @@ def add_format(added: argparse.ArgumentParser, formats: Sequence[str] = TABLE_FO
     added.add_argument("--format", choices=formats, default="text", help="default: text")
 
 
-def add_run(added: argparse.ArgumentParser) -> None:
-    added.add_argument("--batch", type=batch, default=1, metavar="N", help="samples at once (default 1)")
+def add_run(added: argparse.ArgumentParser, any_batch: bool = False) -> None:
+    """Which network. With `any_batch`, none means that the number of samples stays open."""
+    added.add_argument(
+        "--batch",
+        type=batch,
+        default=None if any_batch else 1,
+        metavar="N",
+        help=f"samples at once (default {'any number' if any_batch else 1})",
+    )
     added.add_argument(
         "--set",
         action="append",

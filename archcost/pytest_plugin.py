@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -33,6 +33,7 @@ class ArchcostLock(Protocol):
         batch: int = 1,
         settings: Sequence[str] = (),
         inputs: Sequence[str] = (),
+        args: Any = None,
     ) -> None: ...
 
 
@@ -47,9 +48,9 @@ def archcost_lock(request: pytest.FixtureRequest) -> ArchcostLock:
     """A function that fails the test when a network differs from its locked table.
 
     `network` is a NETWORK (a relative path is looked up beside the test, then in the current folder) or a
-    ModelSpec; `settings` and `inputs` are those of `--set` and `--input`. The table is `lock`, seen from the
-    test's folder; by default `archcost_locks/<name of the network>.lock` there. `pytest --archcost-update`
-    writes it.
+    ModelSpec; `settings`, `inputs` and `args` are those of `--set`, `--input` and `--args`. The table is `lock`,
+    seen from the test's folder; by default `archcost_locks/<name of the network>.lock` there.
+    `pytest --archcost-update` writes it.
     """
     folder = request.path.parent
     update = bool(request.config.getoption("--archcost-update"))
@@ -61,12 +62,13 @@ def archcost_lock(request: pytest.FixtureRequest) -> ArchcostLock:
         batch: int = 1,
         settings: Sequence[str] = (),
         inputs: Sequence[str] = (),
+        args: Any = None,
     ) -> None:
         from archcost.errors import ArchcostError
-        from archcost.locks import Recipe
+        from archcost.locks import Recipe, spelled
 
-        recipe = Recipe("", batch, tuple(settings), tuple(inputs))
         try:
+            recipe = Recipe("", batch, tuple(settings), tuple(inputs), spelled(args))
             failure = _hold(network, recipe, folder, lock, update)
         except ArchcostError as error:
             failure = str(error)
@@ -83,12 +85,10 @@ def _hold(
     from archcost.costs import cost
     from archcost.graph import build
     from archcost.locks import changes, find, put, read, section
-    from archcost.spec.overrides import override
 
     spec, recipe = _load(network, recipe, folder)
     path = folder / (lock or Path(FOLDER, f"{spec.name}.lock"))
-    altered = override(spec, recipe.settings, recipe.inputs)
-    now = section(recipe.seen_from(path.parent), cost(build(altered, recipe.batch)))
+    now = section(recipe.seen_from(path.parent), cost(build(spec, recipe.batch)))
     if update:
         put(now, path)
         return None
@@ -102,10 +102,13 @@ def _hold(
 
 
 def _load(network: str | Path | ModelSpec, recipe: Recipe, folder: Path) -> tuple[ModelSpec, Recipe]:
-    from archcost.spec import ModelSpec, load
+    """The spec as its recipe alters it, and the recipe with the network's name."""
+    from archcost.spec import ModelSpec
+    from archcost.spec.overrides import override
 
     if isinstance(network, ModelSpec):
-        return network, replace(recipe, network=network.name, kind="spec")
+        recipe = replace(recipe, network=network.name, kind="spec")
+        return override(network, recipe.settings, recipe.inputs), recipe
     beside = folder / network
-    found = str(beside if beside.is_file() else network)
-    return load(found), replace(recipe, network=found)
+    recipe = replace(recipe, network=str(beside if beside.is_file() else network))
+    return recipe.load(), recipe

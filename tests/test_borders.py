@@ -33,26 +33,49 @@ ALLOWED: dict[str, set[str]] = {
     "spec": BASE | {"work", "layers"},
     "graph": BASE | {"work", "layers", "spec"},
     "costs": BASE | {"work", "keeping", "layers", "spec", "graph", "presentable"},
-    "comparison": BASE | {"work", "layers", "spec", "graph", "costs", "presentable"},
+    "alignment": BASE | {"work", "layers", "spec", "graph", "costs"},
+    "comparison": BASE | {"work", "layers", "spec", "graph", "costs", "alignment", "presentable"},
     "hardware": BASE | {"work", "presentable"},
     "estimates": BASE | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "presentable"},
     "planning": BASE | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "estimates", "presentable"},
-    "locks": BASE | {"work", "layers", "spec", "graph", "costs", "comparison", "presentable"},
+    "locks": BASE | {"work", "layers", "spec", "networks", "graph", "costs", "alignment", "comparison", "presentable"},
     "report": BASE
-    | {"work", "layers", "spec", "graph", "costs", "comparison", "hardware", "locks", "presentable"}
+    | {"work", "layers", "spec", "graph", "costs", "alignment", "comparison", "hardware", "locks", "presentable"}
     | {"estimates", "planning"},
+    "exporters": BASE | {"layers", "spec", "graph", "__version__"},
+    "importers": BASE | {"work", "layers", "spec", "graph"},
+    "networks": BASE | {"spec", "importers"},
     "pytest_plugin": BASE | {"spec", "graph", "costs", "locks"},
     # The witness: no layer rule, only schemas, wiring and the finished numbers to compare.
     "pytorch": BASE | {"keeping", "layers", "spec", "graph", "costs", "hardware", "estimates", "presentable"},
     "options": BASE | {"costs"},
     "cli": BASE
     | {"options", "spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch", "__version__"}
-    | {"estimates", "planning"},
+    | {"networks", "exporters", "estimates", "planning"},
     "__main__": {"cli"},
-    "__init__": BASE | {"layers", "spec", "graph", "costs", "hardware", "estimates", "planning", "pytorch"},
+    "__init__": BASE
+    | {
+        "layers",
+        "spec",
+        "importers",
+        "exporters",
+        "networks",
+        "graph",
+        "costs",
+        "hardware",
+        "estimates",
+        "planning",
+        "pytorch",
+    },
 }
 
-OWNERS = {"networkx": {"graph"}, "tabulate": {"report"}, "torch": {"pytorch"}, "fvcore": {"pytorch"}}
+OWNERS = {
+    "networkx": {"graph"},
+    "tabulate": {"report"},
+    "torch": {"pytorch", "importers"},
+    "fvcore": {"pytorch"},
+    "onnx": {"importers", "exporters"},
+}
 
 
 def part_of(module: Path) -> str:

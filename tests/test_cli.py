@@ -110,6 +110,20 @@ def test_options_between_networks(capsys: Capture) -> None:
     assert (code, out.splitlines()[:2]) == (0, [",mlp,lenet5,vgg_a", "batch,3,3,3"])
 
 
+def test_diff_is_compare(capsys: Capture) -> None:
+    assert run(capsys, "diff", "mlp", "lenet5") == run(capsys, "compare", "mlp", "lenet5")
+
+
+def test_arguments_are_for_the_callables_of_a_comparison(capsys: Capture) -> None:
+    pytest.importorskip("torch")
+    argv = ("compare", "mlp", "torch.nn:Linear", "--args", "[784, 10]", "--input", "784", "--format", "csv")
+    code, out, _ = run(capsys, *argv)
+    assert code == 0
+    assert "parameters,266610,7850\n" in out  # 784·10 + 10
+    code, _, error = run(capsys, "compare", "mlp", "lenet5", "--args", "[784, 10]")
+    assert (code, error.splitlines()[0]) == (2, "archcost: --args belongs to a callable")
+
+
 def test_output_goes_to_a_file(capsys: Capture, tmp_path: Path) -> None:
     code, out, _ = run(capsys, "summary", "mlp", "-o", str(tmp_path / "mlp.txt"))
     assert (code, out) == (0, "")

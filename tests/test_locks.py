@@ -151,14 +151,17 @@ def test_check_says_what_changed_and_fails(net: Path, capsys: pytest.CaptureFixt
     ]
 
 
+OPTIONS = "network NAME --batch N [--set key=value] [--input SHAPE] [--args JSON]"
 ROW = "fc1      | linear     | 1×1000           |      3,000 | 2,000"
 DAMAGE = [
     ("", "", 0, "a section for each network"),
     ("network net.yaml --batch 1", "<<<<<<< ours", 3, "network NAME --batch N, or a comment"),
-    ("network net.yaml --batch 1", "network net.yaml", 3, "network NAME --batch N [--set key=value] [--input SHAPE]"),
-    ("--batch 1", "--batch one", 3, "network NAME --batch N [--set key=value] [--input SHAPE]"),
-    ("--batch 1", "--batch 1 --sets a=1", 3, "network NAME --batch N [--set key=value] [--input SHAPE]"),
-    ("--batch 1", "--batch 1 --set 'a", 3, "network NAME --batch N [--set key=value] [--input SHAPE]"),
+    ("network net.yaml --batch 1", "network net.yaml", 3, OPTIONS),
+    ("--batch 1", "--batch 1 --args {", 3, OPTIONS),
+    ("--batch 1", "--batch 1 --args 1 --args 2", 3, OPTIONS),
+    ("--batch 1", "--batch one", 3, OPTIONS),
+    ("--batch 1", "--batch 1 --sets a=1", 3, OPTIONS),
+    ("--batch 1", "--batch 1 --set 'a", 3, OPTIONS),
     ("| type       |", "|", 4, "layer | type | output shape | parameters | MACs"),
     ("---------+------------+------------------+------------+------\nconv1", "conv1", 5, "a rule of dashes"),
     (ROW, "<<<<<<< ours", 9, "5 cells: layer | type | output shape | parameters | MACs"),

@@ -151,6 +151,7 @@ class ModelCost(Costed, Presentable):
             "network": self.network,
             "batch": self.batch,
             "unknown": list(self.unknown),
+            "assumptions": [{"assumed": text, "layers": list(names)} for text, names in self.graph.assumptions.items()],
             "totals": amounts_dict(self.amounts),
             "layers": [layer.to_dict() for layer in self.layers],
         }

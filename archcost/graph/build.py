@@ -153,6 +153,8 @@ def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:
 
 def _told_of_producers(found: str | None, ports: tuple[Port, ...], tensors: Tensors) -> str:
     """What a layer found, with who produced each of its inputs."""
+    if not tensors:
+        return found or "no input"
     produced = [f"{tensor} ({port})" for port, tensor in zip(ports, tensors, strict=True)]
     named = " and ".join(produced[:4]) + (f" and {len(produced) - 4:,} more" if len(produced) > 4 else "")
     shapes = [str(tensor) for tensor in tensors]

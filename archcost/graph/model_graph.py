@@ -106,6 +106,15 @@ class ModelGraph:
         return self.spec.name
 
     @cached_property
+    def assumptions(self) -> Mapping[str, tuple[str, ...]]:
+        """What is assumed, and the layers whose numbers rest on it."""
+        assumed: dict[str, list[str]] = {}
+        for node in self.nodes:
+            if node.layer.assumption:
+                assumed.setdefault(node.layer.assumption, []).append(node.name)
+        return {text: tuple(names) for text, names in assumed.items()}
+
+    @cached_property
     def unknown(self) -> tuple[str, ...]:
         """Layers of which nobody knows how many operations they are."""
         return tuple(node.name for node in self.nodes if node.layer.is_unknown)

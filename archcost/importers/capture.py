@@ -22,8 +22,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from archcost.importers.calls import COMPOSITES, LEAVES
 from archcost.importers.calls.drawn import Leaf
+from archcost.importers.calls.shaping import seen_at
 from archcost.importers.calls.weighted import MEANT
-from archcost.importers.record import Record, storage_of
+from archcost.importers.record import OutOfSightError, Record, Written, storage_of
 
 _ASKED = """
 get:shape get:dtype get:requires_grad get:grad_fn get:grad get:is_leaf get:ndim get:_base get:layout get:names
@@ -118,20 +119,45 @@ class Capture(TorchFunctionMode):
 
     def _set(self, target: Tensor, index: Any, value: Any) -> None:
         """`target[index] = value`."""
-        read = [value] if isinstance(value, Tensor) else []
-        picked = list(tensors_in([index]))
-        named = target
-        if any(tensor.is_meta for tensor in (target, *read, *picked)):
+        named, given = target, list(tensors_in([target, index, value]))
+        live = any(self.record.find(tensor) is not None for tensor in given)
+        if any(tensor.is_meta for tensor in given):
             index, value, target = self._mapped(index), self._mapped(value), self._mapped(target, scalars=True)
-        live = any(self.record.find(tensor) is not None for tensor in (target, named, *read, *picked))
-        whole = self.record.whole_of(target) if live else target
-        torch.Tensor.__setitem__(target, index, value)
+        if not live:
+            torch.Tensor.__setitem__(target, index, value)
+            return
+        whole = self.record.whole_of(target)
+        masks = [tensor for tensor in tensors_in([index]) if tensor.dtype == torch.bool]
+        if masks and (len(masks) > 1 or not isinstance(index, Tensor)):
+            raise OutOfSightError(
+                "a mask among other indices has no rule", expected="x[mask] = y", found=f"{target.shape}"
+            )
+        if masks:
+            mask = masks[0]
+            with self:
+                wide = mask.reshape(*mask.shape, *(1,) * (target.dim() - mask.dim()))
+                filled = torch.where(wide, torch.as_tensor(value, dtype=target.dtype, device="meta"), target)
+            self.record.know(target, self.record.reference(filled))
+        else:
+            written = self._written(target, index, value)
+            torch.Tensor.__setitem__(target, index, value)
+            self.record.overwrite(target, whole, written, without_gradient())
         self.twins.pop(id(target), None)
-        if live:
-            detached = without_gradient()
-            self.record.overwrite(target, whole, [*tensors_in([value]), *tensors_in([index])], detached)
         if named is not target:
             self._replace(named, target)
+
+    def _written(self, target: Tensor, index: Any, value: Any) -> Written:
+        values = list(tensors_in([value]))
+        with torch.no_grad():
+            seen, tensors = seen_at(target.detach(), index)
+            picked = {axis: tensor for axis, tensor in enumerate(tensors) if tensor is not None}
+            if not picked:
+                return Written(values, seen.numel())
+            place = torch.ops.aten.index.Tensor(seen, tensors)
+        if seen.shape == target.shape:
+            number = [torch.zeros((), dtype=target.dtype, device="meta")]
+            return Written([*(values or number), *picked.values()], place.numel(), tuple(picked))
+        return Written(values, place.numel())  # a view, and indices within it: as if they were a part
 
     def _call(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
         base, inplace = _base(name)
@@ -142,7 +168,7 @@ class Capture(TorchFunctionMode):
         if name in SETTERS:
             whole = self.record.whole_of(args[0])
             result = func(*args, **kwargs)
-            self.record.overwrite(args[0], whole, list(tensors_in((args[1:], kwargs))), without_gradient())
+            self.record.overwrite(args[0], whole, put(name, args, kwargs), without_gradient())
             return result
         leaf = LEAVES.get(base)
         if leaf is not None:
@@ -185,6 +211,16 @@ class Capture(TorchFunctionMode):
         return self.twins[id(tensor)]
 
 
+def put(name: str, args: Any, kwargs: Any) -> Written:
+    """What a method that sets values puts where."""
+    target, *given = args
+    if name != "index_put_":
+        return Written(list(tensors_in((given, kwargs))), target.numel())
+    indices: Sequence[Tensor | None] = given[0]
+    picked = {axis: tensor for axis, tensor in enumerate(indices) if tensor is not None}
+    return Written([given[1], *picked.values()], given[1].numel(), tuple(picked))
+
+
 class Call:
     """One call, before it runs: what it is given, and what it changes if it works in place."""
 
@@ -213,7 +249,7 @@ class Call:
         if drawn is None or not self.record.write(drawn, results, detached, places):
             return False
         if on_view and self.whole is not None:  # the result, written over that part of what it is a view of
-            self.record.overwrite(results[0], self.whole, results, detached)
+            self.record.overwrite(results[0], self.whole, Written(results, results[0].numel()), detached)
         elif self.inplace:
             self.record.overwritten[storage_of(results[0])] = len(self.record.entries)
         return True
@@ -243,8 +279,7 @@ class Beneath(TorchDispatchMode):
             return result
         if namespace == "aten" and name in SETTERS:
             assert call.whole is not None
-            parts = list(tensors_in((args[1:], kwargs)))
-            self.record.overwrite(args[0], call.whole, parts, without_gradient())
+            self.record.overwrite(args[0], call.whole, put(name, args, kwargs), without_gradient())
             return result
         leaf = LEAVES.get(f"{namespace}::{base}") or (LEAVES.get(base) if namespace == "aten" else None)
         if leaf is None or not call.write(leaf, result, places=True):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archcost.importers.record import Entry, Record, Ref
+from archcost.importers.entries import Entry, Ref, Written
 from archcost.layers import LAYERS, Layer
 from archcost.spec import ModelSpec
 from archcost.spec.model import InputSpec
@@ -35,13 +35,13 @@ class _Uses:
 
 
 def spec_of(
-    record: Record, name: str, title: str | None, inputs: Mapping[str, InputSpec], outputs: Sequence[Ref]
+    record: Written, name: str, title: str | None, inputs: Mapping[str, InputSpec], outputs: Sequence[Ref]
 ) -> ModelSpec:
     return _Naming(record, inputs).spec(name, title, outputs)
 
 
 class _Naming:
-    def __init__(self, record: Record, inputs: Mapping[str, InputSpec]) -> None:
+    def __init__(self, record: Written, inputs: Mapping[str, InputSpec]) -> None:
         self.entries = record.entries
         self.weights = record.weights
         self.inputs = inputs
@@ -109,7 +109,7 @@ class _Naming:
     def _placed(self, index: int, entry: Entry, previous: str) -> Layer:
         update: dict[str, Any] = {"name": self.names.layers[index]}
         reads = tuple([self._written(ref) for ref in entry.reads])
-        if reads != (previous,):
+        if reads != (previous,) or not entry.layer.arity.least:  # which reads nothing unless it is named
             update["inputs"] = reads
         given: dict[str, str] = {}
         for slot, ref in entry.weights.items():
@@ -174,7 +174,12 @@ def clean(path: str) -> str:
 def _names(entries: Sequence[Entry], apart: set[str], inputs: Mapping[str, InputSpec]) -> _Names:
     """A layer alone in its module has the module's name; others are numbered under it."""
     paths = [clean(entry.path) for entry in entries]
-    weights = {path: clean(path) for path in apart}
+    weights: dict[str, str] = {}
+    for path in sorted(apart):
+        name = clean(path)
+        while name in weights.values():
+            name += "_"
+        weights[path] = name
     alone = Counter(paths)
     inner: set[str] = set()
     for path in {*paths, *weights.values()}:

@@ -7,28 +7,20 @@ costs nothing. A tensor that no call on the network's values made is a constant,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 from torch import Tensor
 
 from archcost.errors import ArchcostError, ShapeError
 from archcost.importers.calls.drawn import SAMPLES, Drawn, samples_in
+from archcost.importers.entries import Entry, Ref
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
 from archcost.tensors import DTYPE_BYTES, TensorType
 
 PROMOTED = frozenset(["add", "sub", "mul", "div", "maximum", "minimum", "pow", "scale", "rsub"])
 """Layers of values in pairs, whose operands may have different dtypes in torch."""
-
-
-class Ref(NamedTuple):
-    """An output of an entry by its number, an input of the network by its name, or a weight by its dotted path."""
-
-    kind: Literal["entry", "input", "weight"]
-    key: int | str
-    output: int = 0
 
 
 class ModuleWeight(NamedTuple):
@@ -39,14 +31,15 @@ class ModuleWeight(NamedTuple):
     trainable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A layer in its place: what it reads, whose its weights are, and in which module it was called."""
+class Written(NamedTuple):
+    """Values put into `numel` places: those of the first of `parts`, or a number.
 
-    layer: Layer
-    reads: tuple[Ref, ...]
-    weights: Mapping[str, Ref]
-    path: str
+    Other parts are indices along `dims`.
+    """
+
+    parts: Sequence[Tensor]
+    numel: int
+    dims: Sequence[int] = ()
 
 
 class OutOfSightError(ArchcostError):
@@ -66,7 +59,9 @@ class Record:
         self.places: dict[Any, Ref] = {}
         self.required: dict[int, bool] = {}
         self.detached: dict[int, Ref] = {}
-        self.pending: dict[int, list[tuple[Tensor, tuple[Tensor, ...], bool]]] = {}
+        self.cut: set[int] = set()
+        """Tensors made of trained weights where autograd looked away: no gradient goes back from who reads them."""
+        self.pending: dict[int, list[tuple[Tensor, Written, bool]]] = {}
         """What was written over part of a tensor, through views of it."""
         self.since: dict[int, int] = {}
         """How many entries there were when a tensor was last known."""
@@ -103,8 +98,8 @@ class Record:
 
     def reference(self, tensor: Tensor, detached: bool = False) -> Ref:
         """Raises OutOfSightError."""
-        for whole, parts, apart in self.pending.pop(id(tensor), ()):
-            self._overwrite(whole, parts, apart)
+        for whole, written, apart in self.pending.pop(id(tensor), ()):
+            self._overwrite(whole, written, apart)
         found = self.find(tensor)
         if found is not None and self.overwritten and self._is_stale(tensor):
             self.opaque("a view of what was overwritten", (), (tensor,))
@@ -118,7 +113,7 @@ class Record:
                 )
             found = self._constant(tensor)
             self.know(tensor, found)
-        if detached and tensor.requires_grad:
+        if (detached and tensor.requires_grad) or (not detached and id(tensor) in self.cut):
             if id(tensor) not in self.detached:
                 self.detached[id(tensor)] = self._add(LAYERS["detach"](type="detach"), (found,), {})
             return self.detached[id(tensor)]
@@ -140,19 +135,24 @@ class Record:
             self.reference(tensor)  # a constant, as long as it is one
         return whole
 
-    def overwrite(self, target: Tensor, whole: Tensor, parts: Sequence[Tensor], detached: bool = False) -> None:
-        """`whole`, which `target` is or is a view of, has a part with other values: those of the first of `parts`, or
-        a number. Other parts are indices. Through a view, that is noted, and done when somebody reads the whole again.
+    def overwrite(self, target: Tensor, whole: Tensor, written: Written, detached: bool = False) -> None:
+        """`whole`, which `target` is or is a view of, has other values in a part of it.
+
+        Through a view, that is noted, and done when somebody reads the whole again.
         """
         if whole is not target:
-            self.pending.setdefault(id(whole), []).append((whole, tuple(parts), detached))
+            self.pending.setdefault(id(whole), []).append((whole, written, detached))
             return
-        self._overwrite(whole, parts, detached)
+        self._overwrite(whole, written, detached)
         self.overwritten[storage_of(whole)] = len(self.entries)
 
-    def _overwrite(self, whole: Tensor, parts: Sequence[Tensor], detached: bool) -> None:
-        if not self.write(Drawn("write", (whole, *parts)), (whole,), detached):
-            self.opaque("aten::copy_", (whole, *parts), (whole,))
+    def _overwrite(self, whole: Tensor, written: Written, detached: bool) -> None:
+        fields = {"dims": written.dims} if written.dims else {}
+        each, rest = divmod(written.numel, whole.shape[0] if whole.dim() else 1)
+        if not written.dims and sum(part.numel() for part in written.parts) != written.numel and not rest:
+            fields = {"numel": each}
+        if not self.write(Drawn("write", (whole, *written.parts), fields), (whole,), detached):
+            self.opaque("aten::copy_", (whole, *written.parts), (whole,))
 
     def _constant(self, tensor: Tensor) -> Ref:
         kind = type_of(tensor)
@@ -184,8 +184,12 @@ class Record:
         weights = {name: self.reference(tensor) for name, tensor in drawn.weights.items() if tensor is not None}
         made = self._add(layer, (*reads, self.sizing) if drawn.sized else tuple(reads), weights)
         assert isinstance(made.key, int)
+        trained = [tensor for tensor in drawn.weights.values() if tensor is not None and tensor.requires_grad]
+        cut = detached and (trained or any(id(tensor) in self.cut for tensor in drawn.inputs))
         for output, tensor in enumerate(results):
             (self.know_place if places else self.know)(tensor, Ref("entry", made.key, output))
+            if cut:
+                self.cut.add(id(tensor))
         return True
 
     def _agreed(self, drawn: Drawn, results: Sequence[Tensor], inputs: Sequence[Tensor]) -> Layer | None:

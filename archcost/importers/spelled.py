@@ -43,7 +43,7 @@ def find_callable(network: str) -> Callable[..., Any]:
         sys.path.insert(0, os.getcwd())
     try:
         found: Any = import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name in (module, module.partition(".")[0])
         raise ArchcostError(
             f"{module} cannot be imported",
@@ -71,7 +71,7 @@ def _arguments(args: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (), cast("dict[str, Any]", args)
     if isinstance(args, (list, tuple)):
         return tuple(cast("Sequence[Any]", args)), {}
-    raise ArchcostError("--args is no mapping and no list", expected='{"num_classes": 10}', found=shorten(repr(args)))
+    raise ArchcostError("--args is no mapping and no list", expected='{"num_classes": 10}', found=shorten(args))
 
 
 def _require_torch(network: str) -> None:
@@ -121,7 +121,7 @@ def _made(network: str, make: Callable[..., Any], positional: tuple[Any, ...], n
 
     try:
         module = make(*positional, **named)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if "meta" in str(error) and torch.empty(0).is_meta:
             raise _OnMetaError from error
         raise ArchcostError(

@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, cast
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from archcost.errors import ArchcostError, first_line, line_of, shorten
-from archcost.importers.calls.drawn import SAMPLES
+from archcost.importers.calls.drawn import SAMPLES, samples_in
 from archcost.importers.capture import LARGEST_REAL, Capture
 from archcost.importers.naming import clean, spec_of
 from archcost.importers.record import ModuleWeight, Record, type_of
@@ -40,8 +41,10 @@ def from_torch(
     was. Raises ArchcostError with the module and the line of code where it cannot be followed.
     """
     if not isinstance(module, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ArchcostError("not a module", expected="a torch.nn.Module", found=shorten(repr(module)))
+        raise ArchcostError("not a module", expected="a torch.nn.Module", found=shorten(module))
     examples = _examples(module, inputs, named)
+    _require_python(module)
+    _require_other_sizes(module, examples)
     given, keyed = _with_samples(inputs), _with_samples(named)
     tensors = dict(zip(examples, [*_leaves(given), *_leaves(keyed)], strict=True))
     with _weightless(module) as (weights, originals):
@@ -52,7 +55,8 @@ def from_torch(
         raise ArchcostError(
             "the module returns nothing that it computes from its inputs",
             expected="tensors, or tuples, dicts or dataclasses of them",
-            found=shorten(type(result).__name__),
+            found=type(result).__name__,
+            layer=type(module).__name__,
         )
     return spec_of(record, name or _spelled(type(module).__name__), title, examples, outputs)
 
@@ -104,6 +108,37 @@ def _examples(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]
     return examples
 
 
+def _modules(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    return list(module.named_modules())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportUnknownMemberType]
+
+
+def _require_python(module: nn.Module) -> None:
+    """What torch.jit or torch.compile run, nobody sees."""
+    for path, each in _modules(module):
+        compiled = type(each).__name__ == "OptimizedModule" or getattr(each, "_compiled_call_impl", None) is not None
+        if compiled or isinstance(each, torch.jit.ScriptModule):
+            raise ArchcostError(
+                f"a {'compiled' if compiled else 'scripted'} module runs out of sight",
+                expected=f"the module as it was before {'torch.compile' if compiled else 'torch.jit'}",
+                found=type(each).__name__,
+                layer=path or None,
+            )
+
+
+def _require_other_sizes(module: nn.Module, examples: Mapping[str, InputSpec]) -> None:
+    """A size that is a multiple of `SAMPLES` would be taken for one that comes from the batch."""
+    shapes = {f"input {name}": example.shape for name, example in examples.items()}
+    shapes |= {name: tuple(each.shape) for name, each in (*module.named_parameters(), *module.named_buffers())}
+    for name, shape in shapes.items():
+        if any(map(samples_in, shape)):
+            raise ArchcostError(
+                f"{name} has a size that cannot be told from the batch",
+                expected=f"no multiple of {SAMPLES:,}, the batch that the module is run with",
+                found=" × ".join(map(str, shape)),
+                hint="another size, put right in the spec that is saved",
+            )
+
+
 def _with_samples(value: Any) -> Any:
     """The same with `SAMPLES` in the first axis of each tensor: floats on the meta device, integers as often as needed,
     since a module may look at those (a mask that is all true, a token that pads).
@@ -125,12 +160,16 @@ def _with_samples(value: Any) -> Any:
 def _weightless(module: nn.Module) -> Generator[tuple[dict[str, ModuleWeight], dict[int, Tensor]]]:
     """Meta tensors in place of every parameter and buffer, and by the identity of the original what stands for it.
 
-    Afterwards every module has the attributes that it had before.
+    Afterwards every module has the attributes that it had before, and lists, dicts and sets among them what they held.
     """
     weights: dict[str, ModuleWeight] = {}
     stand_ins: dict[int, Tensor] = {}
-    modules: list[tuple[str, nn.Module]] = list(module.named_modules())  # pyright: ignore
+    modules = _modules(module)
     before = [(each, dict(vars(each))) for _, each in modules]
+    containers: list[Any] = [
+        value for _, attributes in before for value in attributes.values() if type(value) in (list, dict, set)
+    ]
+    contents = [copy(value) for value in containers]
     try:
         for path, each in modules:
             for kind in ("_parameters", "_buffers"):
@@ -148,6 +187,9 @@ def _weightless(module: nn.Module) -> Generator[tuple[dict[str, ModuleWeight], d
         for each, attributes in before:
             vars(each).clear()
             vars(each).update(attributes)
+        for container, content in zip(containers, contents, strict=True):
+            container.clear()
+            getattr(container, "extend" if type(container) is list else "update")(content)
 
 
 def _stand_in(tensor: Tensor, is_buffer: bool) -> Tensor:
@@ -159,8 +201,7 @@ def _stand_in(tensor: Tensor, is_buffer: bool) -> Tensor:
 
 
 def _run(module: nn.Module, record: Record, originals: dict[int, Tensor], given: Any, named: Any) -> Any:
-    modules: list[tuple[str, nn.Module]] = list(module.named_modules())  # pyright: ignore
-    paths = {id(each): path for path, each in modules}
+    paths = {id(each): path for path, each in _modules(module)}
     inside: list[str] = []
 
     def enter(called: nn.Module, arguments: Any) -> None:
@@ -175,7 +216,7 @@ def _run(module: nn.Module, record: Record, originals: dict[int, Tensor], given:
     try:
         with Capture(record, originals):
             return module(*given, **named)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _told(error, type(module).__name__, inside[-1] if inside else "") from error
     finally:
         for hook in hooks:
@@ -185,7 +226,7 @@ def _run(module: nn.Module, record: Record, originals: dict[int, Tensor], given:
 VALUES_WANTED = ("meta tensor", "data-dependent", "nonzero", "_local_scalar_dense", "no data", "DynamicOutputShape")
 
 
-def _told(error: Exception, module: str, path: str) -> ArchcostError:
+def _told(error: Exception | SystemExit, module: str, path: str) -> ArchcostError:
     """What stopped forward, with the module and the line of the user's code."""
     where = f"{module}.{path}" if path else module
     said = first_line(error)

@@ -161,6 +161,7 @@ from archcost.layers.reductions import (
 )
 from archcost.layers.regularization import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
+from archcost.layers.routing import ExpertRoute
 from archcost.layers.scans import ArgSort, Cumsum, Sort
 from archcost.layers.scattering import IndexAdd, MaskedScatter, Scatter, ScatterAdd
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
@@ -272,7 +273,7 @@ Judging = (
 )
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | AnyTrue | All | Prod | LogSumExp
 Scanning = Cumsum | Sort | ArgSort
-Picking = TopK | Gather | IndexSelect | Index | Write | GridSample
+Picking = TopK | Gather | IndexSelect | Index | Write | GridSample | ExpertRoute
 Forming = Tril | Triu | Diagonal | TensorUnfold | OneHot | Bucketize
 Scattering = Scatter | ScatterAdd | IndexAdd | MaskedScatter
 Cutting = Unfold | Fold
@@ -409,6 +410,7 @@ __all__ = [
     "Exp",
     "Expand",
     "ExpandBatch",
+    "ExpertRoute",
     "Expm1",
     "Flatten",
     "Flip",

@@ -185,6 +185,9 @@ class Layer(Declared):
     copies_pieces: ClassVar[bool] = False
     """Whether backward's formula first copies a gradient that is a slice, or one value spread out."""
 
+    assumption: ClassVar[str] = ""
+    """What its sizes and numbers rest on beside what is declared; told wherever they are."""
+
     is_unknown: ClassVar[bool] = False
     """Whether no rule says how many operations it is, so that every sum with it in is a lower bound."""
 

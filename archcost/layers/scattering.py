@@ -1,4 +1,4 @@
-"""Layers that put values into places of a tensor, by index or by mask."""
+"""Layers that put values into places of a tensor: by index, or by mask."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archcost.windows import Rules
 from archcost.work import Copy, Gather, Work
 
 
-class Putting(Layer):
+class Writing(Layer):
     """Into a copy of the first input, or with `inplace: true` into that itself."""
 
     inplace: Flag = False
@@ -35,7 +35,7 @@ class Putting(Layer):
         return (setting.layout(0) if self.inplace else None,)
 
 
-class ByIndex(Putting):
+class ByIndex(Writing):
     """Along `dim`, at the indices of the second input, which has as many axes as the first."""
 
     dim: Axis
@@ -118,7 +118,7 @@ class ScatterAdd(ByIndex):
         return (PASSED_ON, None, inputs[2])
 
 
-class IndexAdd(Putting):
+class IndexAdd(Writing):
     """x with the third input added along `dim` at the positions that the second lists (torch.index_add).
 
     An addition a value; backward picks the values' gradient.
@@ -156,7 +156,7 @@ class IndexAdd(Putting):
         return whole_along(self.dim, inputs)
 
 
-class MaskedScatter(Putting):
+class MaskedScatter(Writing):
     """x with the values of the third input, one after another, where the mask holds (torch.masked_scatter).
 
     Inputs: x, mask of bool, values. No arithmetic.

@@ -248,6 +248,7 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "index": nothing,
     "write": nothing,
     "grid_sample": grid_sample,
+    "expert_route": nothing,
     "unfold": nothing,
     "fold": nothing,
     "cross_entropy": nothing,

@@ -138,7 +138,7 @@ def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, st
     if opaque := estimate.line.graph.unknown:
         yield "lower bound", f"what is made and dropped in {', '.join(opaque)} meanwhile is not known"
     assumed = f"{ASSUMED_IN_TRAINING}, {ASSUMED}" if estimate.run.trains else f"evaluation mode, {ASSUMED}"
-    yield "exact under assumptions", assumed
+    yield "exact under assumptions", ", ".join((assumed, *estimate.line.graph.assumptions))
     where = "microcontrollers" if torch_device(estimate.hardware) == "cpu" else "CUDA"
     told = f"{size(band[0])} to {size(band[1])} allocated, by the steps that were measured on a CPU" if band else None
     yield "band", told or f"not yet measured on {where}"

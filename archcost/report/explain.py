@@ -71,6 +71,8 @@ class LayerWorking:
     input_types: Tensors
     output_types: Tensors
     lines: tuple[Line, ...]
+    assumption: str
+    """What the numbers rest on beside what is declared; mostly nothing."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -80,6 +82,7 @@ class LayerWorking:
             "input_shapes": [list(tensor.shape) for tensor in self.input_types],
             "output_shapes": [list(tensor.shape) for tensor in self.output_types],
             "lines": [line.to_dict() for line in self.lines],
+            "assumption": self.assumption or None,
         }
 
 
@@ -196,7 +199,8 @@ def _working(cost: ModelCost, layer: LayerCost, fields: Fields) -> LayerWorking:
         *(Line.of(step.quantity, step.formula, step.values, step.note) for step in sight_steps(layer, fields)),
     )
     inputs = tuple(map(str, node.inputs))
-    return LayerWorking(layer.name, layer.type, inputs, node.input_types, node.output_types, lines)
+    assumption = node.layer.assumption
+    return LayerWorking(layer.name, layer.type, inputs, node.input_types, node.output_types, lines, assumption)
 
 
 def _unknown(layer: LayerCost) -> Iterable[Line]:

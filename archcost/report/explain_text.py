@@ -11,7 +11,9 @@ from archcost.units import count
 
 def text(explanation: Explanation) -> str:
     head = "\n".join((title(explanation.cost), *heading(explanation.cost)))
-    blocks = ["\n".join([_head(layer), *map(_text_line, layer.lines)]) for layer in explanation.layers]
+    blocks = [
+        "\n".join([_head(layer), *_assumed(layer, "  "), *map(_text_line, layer.lines)]) for layer in explanation.layers
+    ]
     if explanation.totals:
         blocks.append("\n".join(["total, the sum of its parts", *map(_text_sum, explanation.totals)]))
     return "\n\n".join((head, *blocks)) + "\n"
@@ -22,7 +24,9 @@ def markdown(explanation: Explanation) -> str:
         (f"## {markdown_escape(title(explanation.cost))}", *map(markdown_escape, heading(explanation.cost)))
     )
     blocks = [
-        "\n".join([f"### {markdown_escape(_head(layer))}", "", *map(_markdown_line, layer.lines)])
+        "\n".join(
+            [f"### {markdown_escape(_head(layer))}", "", *_assumed(layer, "- "), *map(_markdown_line, layer.lines)]
+        )
         for layer in explanation.layers
     ]
     if explanation.totals:
@@ -37,7 +41,10 @@ def markdown(explanation: Explanation) -> str:
 def latex(explanation: Explanation) -> str:
     """A fragment for a document that uses the package amsmath."""
     head = f"\\noindent\\textbf{{{latex_escape(title(explanation.cost))}}}"
-    blocks = [_latex_block(_head(layer), list(map(_latex_line, layer.lines))) for layer in explanation.layers]
+    blocks = [
+        _latex_block(_head(layer), [*map(_latex_text, _assumed(layer)), *map(_latex_line, layer.lines)])
+        for layer in explanation.layers
+    ]
     if explanation.totals:
         blocks.append(_latex_block("total, the sum of its parts", list(map(_latex_sum, explanation.totals))))
     return "\n\n".join((head, *map(latex_escape, heading(explanation.cost)), *blocks)) + "\n"
@@ -46,6 +53,10 @@ def latex(explanation: Explanation) -> str:
 def _head(layer: LayerWorking) -> str:
     inputs = ", ".join(f"{name} {tensor}" for name, tensor in zip(layer.inputs, layer.input_types, strict=True))
     return f"{layer.name} ({layer.type}): {inputs} → {', '.join(map(str, layer.output_types))}"
+
+
+def _assumed(layer: LayerWorking, before: str = "") -> list[str]:
+    return [f"{before}assumed: {layer.assumption}"] if layer.assumption else []
 
 
 def working(line: Line, style: Style = TEXT) -> list[str]:
@@ -94,6 +105,10 @@ def _markdown_line(line: Line) -> str:
 def _latex_block(head: str, lines: list[str]) -> str:
     rows = " \\\\\n".join(lines)
     return f"\\paragraph{{{latex_escape(head)}}}\n\\begin{{align*}}\n{rows}\n\\end{{align*}}"
+
+
+def _latex_text(text: str) -> str:
+    return f"  &\\text{{{latex_escape(text)}}}"
 
 
 def _latex_line(line: Line) -> str:

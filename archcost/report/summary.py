@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archcost.costs import ModelCost
 from archcost.costs.model import TrainingFlops
+from archcost.errors import listing
 from archcost.report.document import Cell, Column, Document, Facts, Table
 from archcost.report.folding import Folded, Group
 from archcost.tensors import format_shape
@@ -47,6 +48,7 @@ def document(folded: Folded) -> Document:
         *heading(cost),
         Table(COLUMNS, tuple(map(_row, groups)), total),
         *_unknown(cost),
+        *_assumed(cost),
         MEANING,
         Facts(_facts(cost)),
         _flops_table(cost),
@@ -93,6 +95,11 @@ def bounded(number: int, unknown: object) -> Cell:
 
 def _contraction(flops: TrainingFlops) -> tuple[int, int]:
     return flops.forward.contraction, flops.backward.contraction
+
+
+def _assumed(cost: ModelCost) -> tuple[str, ...]:
+    assumptions = cost.graph.assumptions.items()
+    return tuple(f"Assumed for {listing(names, most=3)}: {text}." for text, names in assumptions)
 
 
 def _unknown(cost: ModelCost) -> tuple[str, ...]:

@@ -36,11 +36,11 @@ def find(network: str | FilePath) -> FilePath:
     names = zoo.names()
     if text in names:
         return zoo.path(text)
-    if text.endswith(".onnx") or ":" in text:
+    if ":" in text:
         raise SpecError(
             f"{shorten(text)} cannot be imported by this version",
             expected="a shipped name, or a path to .yaml, .yml or .json",
-            found="an ONNX file" if text.endswith(".onnx") else "a Python callable",
+            found="a Python callable",
         )
     raise SpecError(
         f"unknown network {shorten(text)}",

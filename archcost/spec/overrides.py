@@ -106,19 +106,25 @@ def _uses(entries: tuple[Entry, ...]) -> Iterator[BlockUse]:
 
 def set_inputs(spec: ModelSpec, texts: Sequence[str]) -> ModelSpec:
     """Shapes of one sample, `3x384x384` or `3x384x384:float16`, for the inputs in order; `image=3x384x384` by name."""
-    in_order = iter(spec.inputs)
+    given = inputs_by_name(texts, {name: known.dtype for name, known in spec.inputs.items()})
+    return _altered(spec, inputs={**spec.inputs, **given})
+
+
+def inputs_by_name(texts: Sequence[str], dtypes: Mapping[str, str]) -> dict[str, InputSpec]:
+    """What texts of `set_inputs` say of inputs with these names and, where a text names none, dtypes."""
+    in_order = iter(dtypes)
     given: dict[str, InputSpec] = {}
     for text in texts:
         name, equals, tensor = text.partition("=") if "=" in text else (next(in_order, ""), "", text)
-        if name not in spec.inputs or name in given:
+        if name not in dtypes or name in given:
             raise SpecError(
                 f"--input {shorten(text)}",
-                expected=f"each input at most once: {', '.join(spec.inputs)}",
+                expected=f"each input at most once: {', '.join(dtypes)}",
                 found=shorten(name) if equals else f"{len(texts)} shapes",
-                hint=nearest(name, spec.inputs) if equals else None,
+                hint=nearest(name, dtypes) if equals else None,
             )
-        given[name] = parse_input(tensor, spec.inputs[name].dtype)
-    return _altered(spec, inputs={**spec.inputs, **given})
+        given[name] = parse_input(tensor, dtypes[name])
+    return given
 
 
 def parse_input(text: str, dtype: str = "float32") -> InputSpec:

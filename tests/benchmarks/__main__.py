@@ -16,6 +16,7 @@ from tests.benchmarks.test_speed import NETWORKS
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 HERE = Path(__file__).parent
+CAPTURES = HERE.parent / "studies" / "captures.json"
 PACKAGES = ("archcost", "torch", "fvcore", "torchinfo", "pydantic", "networkx")
 
 
@@ -72,6 +73,19 @@ def page(record: dict[str, Any]) -> str:
             "",
             *chain_table(groups["chain"]),
             "",
+            "## Importing a module",
+            "",
+            "`resnet50` as a torch module on the meta device, imported, beside one FlopCounterMode pass over the same",
+            "module. Target: at most 3 times the forward pass.",
+            "",
+            *table(groups["import of resnet50"], "FlopCounterMode, meta, forward only", "tool"),
+            "",
+            "Its spec, saved and loaded, built and costed, beside the shipped one. Target: the same.",
+            "",
+            *table(groups["cost of an imported spec"], "declared by hand", "spec"),
+            "",
+            *captures(json.loads(CAPTURES.read_text())),
+            "",
             "## Memory",
             "",
             "A training step of `resnet50` at batch 8 with Adam, from the spec to its peak. MemTracker runs two",
@@ -86,6 +100,20 @@ def page(record: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def captures(record: dict[str, Any]) -> list[str]:
+    """What tests/studies/captures.py found, which needs torchvision and timm."""
+    return [
+        f"Ways to see what a module does, over {record['models']} models of torchvision and timm on the meta device",
+        f"(tests/studies/captures.py, torch {record['torch']}): how many get through, and the median of the time",
+        "against one FlopCounterMode pass over the same model, forward. `from_torch` is the whole import, the others",
+        "a trace.",
+        "",
+        "| way | captured | against FlopCounterMode |",
+        "|---|--:|--:|",
+        *(f"| {way} | {each['captured']} | {each['median']:,.2f} × |" for way, each in record["ways"].items()),
+    ]
 
 
 def label(name: str) -> str:

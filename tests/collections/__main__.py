@@ -13,7 +13,6 @@ from tests.collections.compare import Finding
 from tests.collections.log import read, write
 from tests.collections.run import COLLECTIONS, collection, run
 
-
 AT_ONCE = 100
 """Models between two saves, each time by new processes, as libraries remember what they made."""
 

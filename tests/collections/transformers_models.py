@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from tests.collections.compare import Subject
 from tests.collections.torchvision_models import declare_operators
 
-
 RUNS = 10**12
 """FLOPs forward up to which a model is also run: all are small."""
 
@@ -347,7 +346,11 @@ def _make(name: str, device: str) -> nn.Module:
     for dropped in ("layerdrop", "encoder_layerdrop", "decoder_layerdrop"):
         if hasattr(config, dropped):
             setattr(config, dropped, 0.0)  # each step would be another network
-    return getattr(transformers, family.auto).from_config(config)
+    model = getattr(transformers, family.auto).from_config(config)
+    for module in model.modules():
+        if hasattr(module, "_requires_grad"):
+            module._requires_grad = False  # else a wave's encoder asks for the gradient of the network's input
+    return model
 
 
 def subject(name: str) -> Subject:

@@ -72,8 +72,8 @@ def test_it_reads_what_inputs_name_and_a_part_can_be_read():
 
 def test_attending_to_another_it_has_as_many_weights():
     inputs = "{x: [5, 6], y: [7, 6], z: [7, 6]}"
-    for read in ("[x, y, y]", "[x, y, z]"):
-        found = cost(graph(f"[{{type: multi_head_attention, num_heads: 3, inputs: {read}}}]", inputs=inputs))
+    for three in ("[x, y, y]", "[x, y, z]"):
+        found = cost(graph(f"[{{type: multi_head_attention, num_heads: 3, inputs: {three}}}]", inputs=inputs))
         assert found.parameters == 6 * 18 + 18 + 6 * 6 + 6
         assert found.macs == 5 * 6 * 6 + 2 * 7 * 6 * 6 + 2 * 5 * 7 * 6 + 5 * 6 * 6
         assert found.layers[-1].output_shapes == ((1, 5, 6),)

@@ -9,6 +9,7 @@ import pytest
 
 import archcost
 from archcost import ArchcostError, ModelSpec
+from archcost.errors import ShapeError
 from archcost.graph import Port
 from archcost.layers import Add, Linear, ReLU, Split
 from archcost.spec import InputSpec, Repeat
@@ -194,3 +195,10 @@ def test_the_loss_suits_the_outputs(loss: str, layers: str, suits: bool):
         return
     with pytest.raises(ArchcostError, match=f"loss {loss} does not suit the outputs"):
         archcost.build(spec, 2)
+
+
+def test_a_layer_that_lacks_an_input_is_told_so() -> None:
+    layer = {"type": "opaque", "op": "f", "shapes": [[1]], "dtypes": ["float32"], "batch_dims": [0]}
+    spec = archcost.ModelSpec.model_validate({"name": "n", "input": [2], "layers": [layer]})
+    with pytest.raises(ShapeError, match="the last input must have a batch"):
+        archcost.build(spec)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.layers import Chunk, Constant, ExpandBatch, Integers, Opaque, Tile, Unbind, View
+from archcost.layers import Chunk, Constant, ExpandBatch, ExpertRoute, Integers, Opaque, Tile, Unbind, View
 from tests.layers.refused_windows import Refusal, ints
 
 GIVEN: list[Refusal] = [
@@ -19,6 +19,22 @@ GIVEN: list[Refusal] = [
     (Chunk(chunks=10_001), ((10_001, 2),), "too many pieces", "at most 10,000", "10,001", None),
     (Chunk(chunks=2, dim=2), ((3, 2),), "dim is out of range", "an axis from -2 to 1", "2", None),
     (Unbind(), ((10_001,),), "too many pieces", "at most 10,000", "10,001", None),
+    (
+        ExpertRoute(num_experts=2),
+        ((3, 2),),
+        "needs choices of experts",
+        "(batch, …, choices) int64",
+        "3×2 float32",
+        None,
+    ),
+    (
+        ExpertRoute(num_experts=5),
+        (ints(3, 2),),
+        "num_experts does not divide the choices, of which each expert gets an equal share",
+        "a divisor of 6",
+        "5",
+        None,
+    ),
     (Constant(shape=()), ((3, 2),), "a single value has no axis for the batch", "a size in shape", "[]", None),
     (Constant(shape=(2,)), ((),), "the last input must have a batch", "(batch, …)", "()", None),
     (ExpandBatch(dim=1), ((1, 5), (3, 7)), "the first input must have a batch of 1", "1 in axis 1", "1×5", None),

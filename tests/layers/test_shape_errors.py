@@ -40,9 +40,9 @@ from archcost.layers import (
 from archcost.tensors import TensorType
 from tests.layers.refused_given import GIVEN
 from tests.layers.refused_products import PRODUCTS
+from tests.layers.refused_scattering import WRITING
 from tests.layers.refused_shapes import PAIRWISE, PICKING, REARRANGING, REDUCTIONS, VIEWS
 from tests.layers.refused_windows import CONVOLUTION, IMAGE, IMAGE_LIST, POOLING, Inputs, Refusal, ints
-from tests.layers.refused_writing import WRITING
 
 # Layer, inputs; problem, expected, found, hint.
 NORMALIZATION: list[Refusal] = [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archcost.comparison import compare, merge_orders, moved_names
+from archcost.comparison import compare, merge_orders, moved_keys
 from archcost.report import render
 from tests.report.networks import TINY, cost_of, tiny
 
@@ -30,7 +30,7 @@ FLOPs backward             672  2,976
 published top-1 error, %  12.5   12.5
 published top-5 error, %
 
-2 layers differ in type, output shape, parameters, MACs or place; 4 are the same.
+Aligned by name, 2 layers differ in type, output shape, parameters, MACs or place; 4 are the same.
 
 layer             quantity         tiny    wider
 ----------------  ------------  -------  -------
@@ -60,14 +60,84 @@ def test_every_format() -> None:
     assert data["same_layers"] == 4
     assert data["differing_layers"][1] == {
         "name": "features_1.relu1",
+        "names": ["features_1.relu1", None],
         "layers": [{"type": "relu", "output_shapes": [[1, 2, 4, 4]], "parameters": 0, "macs": 0}, None],
         "moved": [False, False],
+        "without_cost": False,
     }
+    assert data["aligned_by"] == "name"
+    assert data["aligned_names"][0] == ["features_1.conv1", "features_1.conv1"]
+
+
+RENAMED = """\
+tiny and renamed
+
+                          tiny  renamed
+------------------------  ----  -------
+batch                        1        1
+layers                       5        5
+parameters                  47       56
+MACs                       312      320
+FLOPs forward              624      640
+FLOPs backward             672      704
+published top-1 error, %  12.5
+published top-5 error, %
+
+Fewer than half of the layers' names are shared, so layers are aligned by what they are, in the order in which values
+  flow.
+
+One layer with weights or operations differs in type, output shape, parameters or MACs; 1 without either; 3 are the
+  same.
+
+layer  quantity      tiny  renamed
+-----  ------------  ----  -------
+fc1    name           fc1        z
+fc1    output shape   1×3      1×4
+fc1    parameters      27       36
+fc1    MACs            24       32
+
+Which layer is which:
+
+tiny              renamed  difference
+----------------  -------  --------------------------------
+features_1.conv1  v
+features_1.relu1  w
+features_1.pool   x
+flatten1          y        type (no weights, no operations)
+fc1               z        output shape, parameters, MACs
+"""
+
+
+def test_layers_of_other_names() -> None:
+    # 8·4 + 4 = 36 weights in place of 8·3 + 3, 4 sums of 8 products; backward 2·32 FLOPs for each of two gradients
+    layers = """
+name: renamed
+input: [1, 6, 6]
+layers:
+  - {name: v, type: conv2d, out_channels: 2, kernel_size: 3}
+  - {name: w, type: relu}
+  - {name: x, type: max_pool2d, kernel_size: 2, return_indices: true}
+  - {name: y, type: reshape, shape: [8]}
+  - {name: z, type: linear, out_features: 4}
+"""
+    comparison = compare([tiny(), cost_of(layers)])
+    assert render(comparison) == RENAMED
+    data = json.loads(comparison.to_json())
+    assert data["aligned_by"] == "structure"
+    assert data["aligned_names"][-1] == ["fc1", "z"]
+    assert [(row["name"], row["names"], row["without_cost"]) for row in data["differing_layers"]] == [
+        ("flatten1", ["flatten1", "y"], True),
+        ("fc1", ["fc1", "z"], False),
+    ]
+    assert "| features_1.pool  | x         |" in render(comparison, "markdown")
+    assert "<td>features_1.pool " in render(comparison, "html")
+    assert r"features\_1.pool " in render(comparison, "latex")
+    assert "MACs,312,320\n" in render(comparison, "csv")
 
 
 def test_the_same_network_twice() -> None:
     text = render(compare([tiny(), tiny()]))
-    assert "All 5 layers are the same in type, output shape, parameters, MACs and order.\n" in text
+    assert "Aligned by name, all 5 layers are the same in type, output shape, parameters, MACs and order.\n" in text
 
 
 def test_a_moved_layer_differs() -> None:
@@ -95,15 +165,15 @@ def test_merged_order(orders: list[str], merged: str) -> None:
     assert "".join(merge_orders(orders)) == merged
 
 
-def test_moved_names_are_the_fewest() -> None:
-    assert moved_names("abcdef", "abcdef") == set()
-    assert moved_names("abcdef", "bcdefa") == {"a"}
-    assert moved_names("abcdef", "fabcde") == {"f"}
-    assert moved_names("abc", "xay") == set()  # names that are not shared do not move
-    assert len(moved_names("abcdef", "fedcba")) == 5
+def test_moved_keys_are_the_fewest() -> None:
+    assert moved_keys("abcdef", "abcdef") == set()
+    assert moved_keys("abcdef", "bcdefa") == {"a"}
+    assert moved_keys("abcdef", "fabcde") == {"f"}
+    assert moved_keys("abc", "xay") == set()  # names that are not shared do not move
+    assert len(moved_keys("abcdef", "fedcba")) == 5
 
 
 @given(st.permutations("abcdefgh"), st.permutations("abcdefgh"))
 def test_what_has_not_moved_stands_in_one_order(before: list[str], after: list[str]) -> None:
-    moved = moved_names(before, after)
+    moved = moved_keys(before, after)
     assert [name for name in before if name not in moved] == [name for name in after if name not in moved]

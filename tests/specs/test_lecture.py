@@ -407,6 +407,9 @@ def test_f2_vgg_16():
         (39, "resnet18", None, 10, 11_181_642, 1_813_566_464),
         (40, "densenet121", None, 10, 6_964_106, 2_833_147_904),
         (48, "resnet18", None, 2, 11_177_538, 1_813_562_368),
+        (44, "inception_v3", None, 10, 24_371_444, 5_716_111_456),
+        (50, "segnet_course", None, None, 3_523, 173_408_256),
+        (59, "cnn3d_course", None, None, 74_597, 10_365_185_440),
     ],
 )
 def test_f5_networks_of_the_course(
@@ -419,6 +422,36 @@ def test_f5_networks_of_the_course(
 ):
     cost = costed(network, image, **({"classes": classes} if classes else {}))
     assert (cost.parameters, cost.macs) == (parameters, total_macs), lecture
+
+
+@pytest.mark.parametrize(
+    ("code", "encoder", "decoder", "discriminator"),
+    [
+        (2, (1_788_002, 1_786_000), (1_788_784, 1_786_000), (252_501, 251_500)),  # lecture 54
+        (100, (1_886_100, 1_884_000), (1_886_784, 1_884_000), (301_501, 300_500)),  # lecture 55
+    ],
+)
+def test_f5_adversarial_autoencoders(
+    code: int, encoder: tuple[int, int], decoder: tuple[int, int], discriminator: tuple[int, int]
+):
+    """Weights and MACs of the three parts."""
+    cost = costed("adversarial_autoencoder", code=code)
+    for part, expected in (("encoder", encoder), ("decoder", decoder), ("discriminator", discriminator)):
+        found = [layer for layer in cost.layers if layer.name.startswith(f"{part}.")]
+        assert (sum(layer.parameters for layer in found), macs(found)) == expected
+
+
+def test_f5_features_into_an_lstm():
+    """Lecture 60: the features of a ResNet-18, an LSTM of two layers, 512 → 8 → 8, over 32 frames, and five classes."""
+    cost = costed("resnet18_lstm")
+    (lstm,) = layers(cost, "lstm")
+    (head,) = layers(cost, "linear")
+    assert (lstm.parameters, head.parameters) == (17_280, 45)
+    assert (lstm.macs, head.macs) == (32 * 17_152, 40)
+    backbone = costed("resnet18")
+    weights_of_the_rest = cost.parameters - lstm.parameters - head.parameters
+    assert weights_of_the_rest == backbone.parameters - 513 * 1000
+    assert cost.macs - lstm.macs - head.macs == 32 * (backbone.macs - 512 * 1000)
 
 
 def test_f6_transfer_learning_trains_the_head_alone():

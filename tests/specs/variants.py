@@ -11,15 +11,25 @@ from archcost.costs.model import LayerCost
 
 
 def variant(network: str, image: tuple[int, ...] | None = None, **parameters: int) -> ModelSpec:
-    """A shipped network with an image of another shape, or with other values for some of its parameters."""
+    """A shipped network with an image of another shape, or with other values for some of its parameters.
+
+    With `tokens` or `written` the inputs of that name have as many, and `segments` as `tokens`.
+    """
     spec = archcost.load(network)
     unknown = set(parameters) - set(spec.parameters)
     assert not unknown, f"{network} has no parameter {unknown}"
     tree: dict[str, Any] = spec.to_dict() | {"parameters": {**spec.parameters, **parameters}, "published": None}
-    return ModelSpec.model_validate(tree | ({"inputs": {"image": image}} if image else {}))
+    lengths = {name: parameters.get("tokens" if name == "segments" else name) for name in spec.inputs}
+    inputs: dict[str, Any] = {name: {"shape": [n], "dtype": "int64"} for name, n in lengths.items() if n}
+    return ModelSpec.model_validate(
+        tree | {"inputs": {**tree["inputs"], **inputs, **({"image": image} if image else {})}}
+    )
 
 
-SMALLER: dict[str, tuple[tuple[int, ...], dict[str, int]]] = {
+DECODER = {"depth": 2, "width": 48, "heads": 3, "vocabulary": 97, "tokens": 40}
+LLAMA = {**DECODER, "width": 64, "heads": 4, "groups": 2, "hidden": 80}
+
+SMALLER: dict[str, tuple[tuple[int, ...] | None, dict[str, int]]] = {
     "c3d": ((3, 16, 32, 32), {}),
     "fcn32s": ((3, 64, 64), {"side": 64}),
     "segnet": ((3, 44, 56), {"height": 44, "width": 56}),
@@ -34,9 +44,21 @@ SMALLER: dict[str, tuple[tuple[int, ...], dict[str, int]]] = {
     **dict.fromkeys((f"efficientnet_b{n}" for n in range(2, 8)), ((3, 64, 64), {"deeper": 10})),
     **dict.fromkeys(("resnext50_32x4d", "wide_resnet50_2", "googlenet", "mobilenet_v2"), ((3, 64, 64), {})),
     **dict.fromkeys(("mobilenet_v3_small", "shufflenet_v2", "squeezenet1_1"), ((3, 64, 64), {})),
+    "cnn3d_course": ((3, 32, 64, 64), {}),
+    "resnet18_lstm": ((5, 3, 32, 32), {"frames": 5}),
+    "vit_b_16": ((3, 64, 64), {"tokens": 17, "depth": 2}),
+    "convnext_tiny": ((3, 64, 64), {"depth3": 2}),
+    "swin_t": ((3, 128, 128), {"width": 32, "heads": 1, "pairs3": 1, "window": 4, "shift": 2, "side": 32}),
+    "whisper_base": (None, {"depth": 1, "width": 64, "heads": 2, "vocabulary": 97, "tokens": 40}),
+    **dict.fromkeys(("gpt2", "gpt2_medium", "gpt2_large", "gpt2_xl", "gpt3_175b"), (None, {**DECODER, "context": 48})),
+    **dict.fromkeys(("bert_base", "bert_large"), (None, DECODER)),
+    **dict.fromkeys(("llama2_7b", "llama2_13b", "llama2_70b", "mixtral_8x7b"), (None, LLAMA)),
+    **dict.fromkeys(("transformer_base", "transformer_big"), (None, {**DECODER, "written": 24})),
     **dict.fromkeys(("vgg_a_bn", "vgg_b_bn", "vgg_d_bn", "vgg_e_bn"), ((3, 64, 64), {})),
 }
-"""Images that torch is quick with, parameters that go with them, and fewer rounds of what is repeated."""
+"""Images that torch is quick with, parameters that go with them, and fewer rounds of what is repeated; of transformers
+narrow ones.
+"""
 
 
 def smaller(network: str) -> ModelSpec:

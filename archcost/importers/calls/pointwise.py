@@ -107,6 +107,8 @@ def elu(result: Tensor, x: Tensor, alpha: float = 1.0, inplace: bool = False) ->
 
 @leaf("hardtanh")
 def hardtanh(result: Tensor, x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Drawn:
+    if (min_val, max_val) == (0, 6):  # all that torch.nn.ReLU6 is
+        return Drawn("relu6", (x,), _inplace(inplace))
     return Drawn("hardtanh", (x,), {"min_val": float(min_val), "max_val": float(max_val), **_inplace(inplace)})
 
 

@@ -161,7 +161,14 @@ def rows(x: Tensor) -> Any:
 
 @composite("getitem")
 def getitem(x: Tensor, index: Any) -> Any:
-    """As python_variable_indexing.cpp does: integers and slices one after the other, then tensors together."""
+    seen, tensors = seen_at(x, index)
+    if tensors:
+        return torch.ops.aten.index.Tensor(seen, tensors)
+    return torch.ops.aten.alias.default(x) if seen is x else seen
+
+
+def seen_at(x: Tensor, index: Any) -> tuple[Tensor, list[Tensor | None]]:
+    """As python_variable_indexing.cpp does: integers and slices one after the other, and the tensors, by axis."""
     entries = list(cast("tuple[Any, ...]", index)) if isinstance(index, tuple) else [index]
     if any(isinstance(entry, (list, tuple)) for entry in entries):
         entries = [torch.tensor(entry) if isinstance(entry, (list, tuple)) else entry for entry in entries]
@@ -185,9 +192,7 @@ def getitem(x: Tensor, index: Any) -> Any:
             axis += 1
         else:
             result = result.select(axis, int(entry))
-    if tensors:
-        return torch.ops.aten.index.Tensor(result, tensors)
-    return torch.ops.aten.alias.default(x) if result is x else result
+    return result, tensors
 
 
 @leaf("alias", "aten::alias")

@@ -1,0 +1,78 @@
+"""Norms in ONNX."""
+
+from __future__ import annotations
+
+from archcost.exporters.sheet import Part, Rendering, Shape
+
+FLOAT32_EPSILON = 2.0**-23
+"""What torch takes for an rms_norm's `eps: null`."""
+
+
+def scale_and_shift(part: Part, shape: Shape) -> tuple[str, str]:
+    """The layer's own, or ones and zeros where it has none."""
+    scale = part.weight() if part.has("weight") else part.full(1.0, shape)
+    return scale, part.weight("bias") if part.has("bias") else part.full(0.0, shape)
+
+
+def batch_norm(part: Part) -> str:
+    """Without running statistics, those of the batch."""
+    layer, channels = part.layer, part.source.shape[1:2]
+    momentum = 0.9 if layer.momentum is None else 1 - layer.momentum
+    affine = scale_and_shift(part, channels)
+    if part.has("running_mean"):
+        statistics = (part.weight("running_mean"), part.weight("running_var"))
+        return part.draw(
+            "BatchNormalization", part.inputs[0], *affine, *statistics, epsilon=layer.eps, momentum=momentum
+        )
+    unused = (part.full(0.0, channels), part.full(1.0, channels))
+    return part.draw_many(
+        "BatchNormalization",
+        3,
+        part.inputs[0],
+        *affine,
+        *unused,
+        epsilon=layer.eps,
+        momentum=momentum,
+        training_mode=1,
+    )[0]
+
+
+def instance_norm(part: Part) -> str:
+    affine = scale_and_shift(part, part.source.shape[1:2])
+    return part.draw("InstanceNormalization", part.inputs[0], *affine, epsilon=part.layer.eps)
+
+
+def group_norm(part: Part) -> str:
+    affine = scale_and_shift(part, part.source.shape[1:2])
+    return part.draw(
+        "GroupNormalization", part.inputs[0], *affine, num_groups=part.layer.num_groups, epsilon=part.layer.eps
+    )
+
+
+def layer_norm(part: Part) -> str:
+    shape = part.layer.normalized(part.node.input_types)
+    scale = part.weight() if part.has("weight") else part.full(1.0, shape)
+    shift = (part.weight("bias"),) if part.has("bias") else ()
+    return part.draw("LayerNormalization", part.inputs[0], scale, *shift, axis=-len(shape), epsilon=part.layer.eps)
+
+
+def rms_norm(part: Part) -> str:
+    shape = part.layer.normalized(part.node.input_types)
+    scale = part.weight() if part.has("weight") else part.full(1.0, shape)
+    epsilon = FLOAT32_EPSILON if part.layer.eps is None else part.layer.eps
+    return part.draw("RMSNormalization", part.inputs[0], scale, axis=-len(shape), epsilon=epsilon)
+
+
+def local_response_norm(part: Part) -> str:
+    layer = part.layer
+    return part.draw("LRN", part.inputs[0], size=layer.size, alpha=layer.alpha, beta=layer.beta, bias=layer.k)
+
+
+RENDERINGS: dict[str, Rendering] = {
+    **dict.fromkeys(("batch_norm1d", "batch_norm2d", "batch_norm3d"), batch_norm),
+    **dict.fromkeys(("instance_norm1d", "instance_norm2d", "instance_norm3d"), instance_norm),
+    "group_norm": group_norm,
+    "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
+    "local_response_norm": local_response_norm,
+}

@@ -1,0 +1,172 @@
+"""`ModelSpec` → an ONNX file with shapes: every layer drawn by its family's table, weights by name and shape alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archcost.errors import ArchcostError
+from archcost.exporters import activation, convolution, moving, normalization, pairwise, pooling, products, recurrent
+from archcost.exporters import reductions as folding
+from archcost.exporters.sheet import DTYPES, OWN_DOMAIN, Constant, Held, Operation, Part, Rendering
+from archcost.graph import ModelGraph, Node, Port, build
+from archcost.spec.model import ModelSpec
+from archcost.tensors import TensorType
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto
+
+RENDERINGS: dict[str, Rendering] = {
+    **convolution.RENDERINGS,
+    **recurrent.RENDERINGS,
+    **pooling.RENDERINGS,
+    **normalization.RENDERINGS,
+    **activation.RENDERINGS,
+    **moving.RENDERINGS,
+    **pairwise.RENDERINGS,
+    **folding.RENDERINGS,
+    **products.RENDERINGS,
+}
+"""How each layer type is drawn."""
+
+OPSET = 23
+"""The first with attention and RMS normalisation as operators."""
+
+IR_VERSION = 11
+"""Of the release that brought it, onnx 1.18."""
+
+MANY = 1_000_003
+"""A batch whose multiples are no size of a network but by its batch: a prime."""
+
+BATCH = "batch"
+
+WEIGHT = "archcost.weight"
+"""Key of what marks an input of the ONNX graph as a weight: `parameter` or `buffer`."""
+
+
+def to_onnx(spec: ModelSpec, path: str | Path, batch: int | None = None) -> None:
+    """Write the network, for any batch or for `batch` samples. Raises ArchcostError."""
+    try:
+        Path(path).write_bytes(onnx_bytes(spec, batch))
+    except OSError as error:
+        raise ArchcostError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def onnx_bytes(spec: ModelSpec, batch: int | None = None) -> bytes:
+    """What `to_onnx` writes."""
+    try:
+        import onnx
+    except ImportError:
+        raise ArchcostError(
+            "onnx is not installed", expected="the package that writes ONNX files", hint="pip install archcost[onnx]"
+        ) from None
+    from archcost import __version__
+
+    graph = _any_batch(spec, batch)
+    own = [onnx.helper.make_opsetid(OWN_DOMAIN, 1)] if any(node.domain == OWN_DOMAIN for node in graph.node) else []
+    model = onnx.helper.make_model(
+        graph,
+        producer_name="archcost",
+        producer_version=__version__,
+        doc_string="\n".join(text for text in (spec.title, spec.citation) if text),
+        opset_imports=[onnx.helper.make_opsetid("", OPSET), *own],
+        ir_version=IR_VERSION,
+    )
+    # Ours are the shapes of what layers put out; ONNX's own rules add those of the operators inside them.
+    whole = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    return whole.SerializeToString()
+
+
+def _any_batch(spec: ModelSpec, batch: int | None) -> GraphProto:
+    """Drawn so that the operators take any batch, if there is a way; else, where one is given, for that alone."""
+    shown = None if batch is None else build(spec, batch)
+    try:
+        drawn = build(spec, MANY)
+        return _graph(drawn, shown or drawn)
+    except ArchcostError:
+        if shown is None:
+            raise
+        return _graph(shown, shown)
+
+
+def _graph(drawn: ModelGraph, shown: ModelGraph) -> GraphProto:
+    from onnx import helper
+
+    names = {Port(name): name for name in drawn.inputs}
+    batch = drawn.batch if drawn.batch == MANY else None
+    parts: list[Part] = []
+    for node in drawn.nodes:
+        given = {weight: names[port] for weight, port in node.given.items()}
+        part = Part(node, tuple(names[port] for port in node.inputs), given, batch)
+        _draw(part, node, names)
+        parts.append(part)
+    returned = {port: names[port] for port in drawn.outputs}
+    types = {Port(node.name, index): type for node in shown.nodes for index, type in enumerate(node.output_types)}
+    types |= {Port(name): type for name, type in shown.inputs.items()}
+    weights = {held.name: held for part in parts for held in part.weights}
+    return helper.make_graph(
+        [_node(operation) for part in parts for operation in part.operations],
+        drawn.name,
+        [
+            *(_value(name, type, shown.batch) for name, type in shown.inputs.items()),
+            *map(_weight, weights.values()),
+        ],
+        [_value(name, types[port], shown.batch) for port, name in returned.items()],
+        [_constant(constant) for part in parts for constant in part.constants],
+        value_info=[
+            _value(name, types[port], shown.batch)
+            for port, name in names.items()
+            if port.producer not in drawn.inputs and port not in returned
+        ],
+    )
+
+
+def _draw(part: Part, node: Node, names: dict[Port, str]) -> None:
+    """The layer's operators, the tensors that come out of the last named as the layer's outputs."""
+    try:
+        given = RENDERINGS[node.layer.type](part)
+    except ArchcostError as error:
+        raise error.at(layer=node.name) from None
+    drawn = (given,) if isinstance(given, str) else tuple(given)
+    named = {name: str(Port(node.name, index)) for index, name in enumerate(drawn)}
+    for index, operation in enumerate(part.operations):
+        inputs, outputs = (tuple(named.get(name, name) for name in side) for side in operation[2:4])
+        part.operations[index] = operation._replace(inputs=inputs, outputs=outputs)
+    names |= {Port(node.name, index): name for index, name in enumerate(named.values())}
+
+
+def _node(operation: Operation) -> NodeProto:
+    from onnx import helper
+
+    node = helper.make_node(
+        operation.kind, operation.inputs, operation.outputs, name=operation.name, domain=operation.domain
+    )
+    node.attribute.extend(helper.make_attribute(key, value) for key, value in operation.attributes.items())
+    return node
+
+
+def _constant(constant: Constant) -> TensorProto:
+    from onnx import helper
+
+    name, (shape, dtype), values = constant
+    return helper.make_tensor(name, DTYPES[dtype], shape, values)
+
+
+def _value(name: str, tensor: TensorType, batch: int) -> ValueInfoProto:
+    """A tensor by name, type and shape; sizes that a batch not yet known decides are `batch` and multiples of it."""
+    from onnx import helper
+
+    return helper.make_tensor_value_info(name, DTYPES[tensor.dtype], [_size(size, batch) for size in tensor.shape])
+
+
+def _size(size: int, batch: int) -> int | str:
+    if batch != MANY or size % MANY:
+        return size
+    return BATCH if size == MANY else f"{size // MANY}*{BATCH}"
+
+
+def _weight(held: Held) -> ValueInfoProto:
+    value = _value(held.name, held.tensor, 1)
+    entry = value.metadata_props.add()
+    entry.key, entry.value = WEIGHT, "buffer" if held.is_buffer else "parameter"
+    return value

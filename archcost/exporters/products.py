@@ -1,0 +1,116 @@
+"""Products of tensors, and values picked by index or place, in ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+from archcost.exporters.moving import cut
+from archcost.exporters.sheet import Attribute, Part, Rendering, operator
+from archcost.layers.base import normalize_axis, per_axis
+from archcost.layers.indexing import axes_of, side_by_side
+
+
+def einsum(part: Part) -> str:
+    return part.draw("Einsum", *part.inputs, equation=part.layer.equation)
+
+
+def attention(part: Part) -> str:
+    """ONNX reads off the heads which of them serve several, and drops nothing out."""
+    layer = part.layer
+    settings: dict[str, Attribute] = {} if layer.scale is None else {"scale": layer.scale}
+    return part.draw("Attention", *part.inputs, is_causal=int(layer.is_causal), **settings)
+
+
+def topk(part: Part) -> Sequence[str]:
+    layer = part.layer
+    settings = {"largest": int(layer.largest), "sorted": int(layer.sorted)}
+    return part.draw_many("TopK", 2, part.inputs[0], part.integers(layer.k), axis=layer.dim, **settings)
+
+
+def gather(part: Part) -> str:
+    return part.draw("GatherElements", *part.inputs, axis=part.layer.dim)
+
+
+def index_select(part: Part) -> str:
+    return part.draw("Gather", *part.inputs, axis=normalize_axis(part.layer.dim, part.source.rank))
+
+
+def index(part: Part) -> str:
+    """The axes that are listed in front, positions side by side, and the result where torch puts it."""
+    axes = axes_of(part.layer.dims, part.source.rank)
+    if len(axes) == 1:
+        return part.draw("Gather", *part.inputs, axis=axes[0])
+    rest = [axis for axis in range(part.source.rank) if axis not in axes]
+    source = part.draw("Transpose", part.inputs[0], perm=(*axes, *rest))
+    shape = part.draw("Shape", reduce(lambda so_far, listed: part.draw("Add", so_far, listed), part.inputs[1:]))
+    stretched = [part.draw("Expand", listed, shape) for listed in part.inputs[1:]]
+    positions = [part.draw("Unsqueeze", listed, part.integers(-1)) for listed in stretched]
+    found = part.draw("GatherND", source, part.draw("Concat", *positions, axis=-1))
+    listed_axes = part.result.rank - len(rest)
+    before = sum(axis < min(axes) for axis in rest) if side_by_side(axes) else 0
+    order = list(range(listed_axes, part.result.rank))
+    return part.draw("Transpose", found, perm=[*order[:before], *range(listed_axes), *order[before:]])
+
+
+def grid_sample(part: Part) -> str:
+    layer = part.layer
+    return part.draw(
+        "GridSample",
+        *part.inputs,
+        mode="linear" if layer.mode == "bilinear" else layer.mode,
+        padding_mode=layer.padding_mode,
+        align_corners=int(layer.align_corners),
+    )
+
+
+def unfold(part: Part) -> str:
+    """A slice for each value of the kernel, side by side behind the channels: ONNX has no operator for it."""
+    layer = part.layer
+    batch, channels, *sizes = part.source.shape
+    pads = per_axis(layer.padding, 2, "padding")
+    tensor = part.inputs[0]
+    if any(pads):
+        tensor = part.draw("Pad", tensor, part.integers(0, 0, *pads, 0, 0, *pads), part.number(0))
+    positions = layer.positions(tuple(sizes))
+    kernels, dilations, strides = (
+        per_axis(given, 2, "") for given in (layer.kernel_size, layer.dilation, layer.stride)
+    )
+    patches: list[str] = []
+    for row in range(kernels[0]):
+        for column in range(kernels[1]):
+            piece = tensor
+            for axis, first in enumerate((row, column)):
+                start = first * dilations[axis]
+                stop = start + (positions[axis] - 1) * strides[axis] + 1
+                piece = cut(part, piece, axis + 2, start, stop, strides[axis])
+            patches.append(part.draw("Unsqueeze", piece, part.integers(2)))
+    together = part.draw("Concat", *patches, axis=2)
+    return part.reshape(together, (batch, channels, len(patches), *positions), part.result.shape)
+
+
+def fold(part: Part) -> str:
+    layer = part.layer
+    return part.draw(
+        "Col2Im",
+        part.inputs[0],
+        part.integers(*part.result.shape[2:]),
+        part.integers(*per_axis(layer.kernel_size, 2, "kernel_size")),
+        dilations=per_axis(layer.dilation, 2, "dilation"),
+        pads=per_axis(layer.padding, 2, "padding") * 2,
+        strides=per_axis(layer.stride, 2, "stride"),
+    )
+
+
+RENDERINGS: dict[str, Rendering] = {
+    **dict.fromkeys(("matmul", "bmm"), operator("MatMul")),
+    "einsum": einsum,
+    "scaled_dot_product_attention": attention,
+    "topk": topk,
+    "gather": gather,
+    "index_select": index_select,
+    "index": index,
+    "grid_sample": grid_sample,
+    "unfold": unfold,
+    "fold": fold,
+}

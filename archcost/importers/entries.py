@@ -1,0 +1,47 @@
+"""What an importer writes down of a network, before layers have names: torch or no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+from archcost.layers import Layer
+
+
+class Ref(NamedTuple):
+    """An output of an entry by its number, an input of the network by its name, or a weight by its dotted path."""
+
+    kind: Literal["entry", "input", "weight"]
+    key: int | str
+    output: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A layer in its place: what it reads, whose its weights are, and in which module it was called."""
+
+    layer: Layer
+    reads: tuple[Ref, ...]
+    weights: Mapping[str, Ref]
+    path: str
+
+
+class Weight(Protocol):
+    """A parameter or buffer; `tensor` has a shape and a dtype."""
+
+    @property
+    def tensor(self) -> Any: ...
+    @property
+    def is_buffer(self) -> bool: ...
+    @property
+    def trainable(self) -> bool: ...
+
+
+class Written(Protocol):
+    """A record of a whole network."""
+
+    @property
+    def entries(self) -> Sequence[Entry]: ...
+    @property
+    def weights(self) -> Mapping[str, Weight]: ...

@@ -1,0 +1,121 @@
+"""What onnx's own rules say of an operator's shapes: ours are held beside it, and operators without a layer take it.
+
+One operator at a time. Onnx can infer a whole file, and would follow its sizes through arithmetic, but there a range of
+a large number is as large in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from archcost.importers.onnx_model import Node, declared_of
+from archcost.importers.onnx_sizes import SAMPLES
+from archcost.importers.onnx_values import Value
+from archcost.tensors import DTYPE_BYTES, TensorType
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+    from onnx import TensorProto, TypeProto
+
+    Array = ndarray[Any, Any]
+
+MOST_GIVEN = 1_024
+"""Numbers of one input that onnx is told."""
+
+WITH_BODIES = ("If", "Loop", "Scan")
+
+
+class Inference(NamedTuple):
+    """Of outputs whose sizes all are numbers; and what onnx finds wrong with the operator as it stands."""
+
+    tensors: Mapping[str, TensorType]
+    complaint: str | None = None
+
+
+NOTHING = Inference({})
+
+
+def infer(node: Node, inputs: Sequence[Value | None], opset: int, batch: int | None) -> Inference:
+    """For `batch` samples where that is what the file was written for."""
+    from onnx import checker, defs, shape_inference
+
+    if node.kind in WITH_BODIES or not defs.has(node.kind):
+        return NOTHING
+    if any(value and (value.pieces or value.tensor.dtype not in DTYPE_BYTES) for value in inputs):
+        return NOTHING
+    try:
+        schema = defs.get_schema(node.kind, opset)
+        if not schema.deprecated:
+            checker.check_node(node.proto, _context(opset))
+        types, data = _told(node, inputs, batch)
+        found = shape_inference.infer_node_outputs(schema, node.proto, types, data, ir_version=IR_VERSION)
+    except defs.SchemaError:
+        return NOTHING
+    except (shape_inference.InferenceError, checker.ValidationError, ValueError) as error:
+        first = str(error).strip().partition("\n")[0]
+        return Inference({}, f"onnx says {first.removeprefix('[ShapeInferenceError] ')[:200]}")
+    known = {name: _numbers(output) for name, output in found.items()}
+    return Inference({name: tensor for name, tensor in known.items() if tensor is not None})
+
+
+IR_VERSION = 10
+
+
+def _context(opset: int) -> Any:
+    from onnx import checker
+
+    context = checker.C.CheckerContext()
+    context.ir_version = IR_VERSION
+    context.opset_imports = {"": opset}
+    return context
+
+
+def _told(
+    node: Node, inputs: Sequence[Value | None], batch: int | None
+) -> tuple[dict[str, TypeProto], dict[str, TensorProto]]:
+    """Types of the inputs, and of those with few numbers, these."""
+    from onnx import numpy_helper
+
+    types: dict[str, TypeProto] = {}
+    data: dict[str, TensorProto] = {}
+    for name, value in zip(node.inputs, inputs, strict=True):
+        if value is None:
+            continue
+        types[name] = type_of(as_written(value.tensor, batch))
+        if value.is_constant and value.numbers is not None and value.numbers.size <= MOST_GIVEN:
+            data[name] = numpy_helper.from_array(_as_written(value.numbers, batch), name)
+    return types, data
+
+
+def type_of(tensor: TensorType) -> TypeProto:
+    from onnx import TensorProto, helper
+
+    names = {"float32": "FLOAT", "float64": "DOUBLE"}
+    number = TensorProto.DataType.Value(names.get(tensor.dtype, tensor.dtype.upper()))
+    return helper.make_tensor_type_proto(number, tensor.shape)
+
+
+def _numbers(output: TypeProto) -> TensorType | None:
+    declared = declared_of(output)
+    if declared is None or declared.sizes is None or not all(isinstance(size, int) for size in declared.sizes):
+        return None
+    return TensorType(tuple(size for size in declared.sizes if isinstance(size, int)), declared.dtype)
+
+
+def as_written(tensor: TensorType, batch: int | None) -> TensorType:
+    """A tensor of ours as it is for the batch that the file was written for: so many for each sample, and some more."""
+    if batch is None:
+        return tensor
+    sizes = (size // SAMPLES * batch + size % SAMPLES for size in tensor.shape)
+    return TensorType(tuple(sizes), tensor.dtype)
+
+
+def _as_written(numbers: Array, batch: int | None) -> Array:
+    """The same of sizes and what was worked out of them."""
+    if batch is None or numbers.dtype.kind != "i":
+        return numbers
+    changed = numbers.copy()
+    large = changed >= SAMPLES
+    changed[large] = changed[large] // SAMPLES * batch + changed[large] % SAMPLES
+    return changed

@@ -1,0 +1,294 @@
+"""The protobufs of an ONNX file → plain values. Nothing in a file is run, and no data beside it is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from archcost.errors import ArchcostError, shorten
+from archcost.tensors import TensorType
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+    from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto
+
+    Array = ndarray[Any, Any]
+
+MOST_NUMBERS = 65_536
+"""Values of one tensor that are looked at: sizes, axes and indices have few."""
+
+WEIGHT = "archcost.weight"
+"""What our own export marks weights with: `parameter` or `buffer`."""
+
+Size = int | str | None
+"""Of an axis: a number, the name of one that is not known, or nothing at all."""
+
+
+class Declared(NamedTuple):
+    """What a file says of a tensor: its sizes, None where not even their number is told, and its dtype."""
+
+    sizes: tuple[Size, ...] | None
+    dtype: str
+
+
+class Held(NamedTuple):
+    """A tensor of the file: weights by their shapes alone, `numbers` only where there are few."""
+
+    tensor: TensorType
+    numbers: Array | None
+    mark: str | None = None
+    """`parameter` or `buffer` where the file tells which."""
+
+
+class FromCaller(NamedTuple):
+    """An attribute in the body of a function that whoever calls it has to name."""
+
+    name: str
+
+
+class Node(NamedTuple):
+    """An operator in its place. `kind` has its domain in front, `domain::Name`, unless that is ONNX's own."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    path: str
+    """Of the module around it, as far as names tell."""
+    proto: NodeProto
+
+    def __str__(self) -> str:
+        return self.name or f"{self.kind} that makes {', '.join(self.outputs)}"
+
+
+class Graph(NamedTuple):
+    """A network or a branch of one."""
+
+    inputs: Mapping[str, Declared]
+    outputs: tuple[str, ...]
+    held: Mapping[str, Held]
+    nodes: tuple[Node, ...]
+    told: Mapping[str, Declared]
+    """What the file says of the tensors in between."""
+
+
+class Function(NamedTuple):
+    """An operator that the file itself defines."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    defaults: Mapping[str, Any]
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A file as plain values."""
+
+    producer: str
+    opset: int
+    graph: Graph
+    functions: Mapping[str, Function]
+    is_marked: bool
+    """Whether the file tells parameters from buffers and constants."""
+
+
+def read(path: Path) -> Model:
+    """Raises ArchcostError for what is no ONNX file."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ArchcostError("cannot be read", found=error.strerror or type(error).__name__) from None
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(content)
+    except DecodeError as error:
+        found = f"{len(content):,} bytes that are none, or not all of one ({shorten(str(error))})"
+        raise ArchcostError("not an ONNX file", expected="a whole model", found=found) from None
+    if not proto.graph.node and not proto.graph.output:
+        raise ArchcostError("not an ONNX file", expected="a model with a graph", found="no operator and no output")
+    marks = _marks_of_torch(proto.graph.node)
+    graph = _graph(proto.graph, marks)
+    return Model(
+        " ".join(map(_text, (proto.producer_name, proto.producer_version))).strip()[:100],
+        next((entry.version for entry in proto.opset_import if entry.domain in OWN_DOMAINS), 1),
+        graph,
+        {f"{_text(function.domain)}::{_text(function.name)}": function_of(function) for function in proto.functions},
+        bool(marks) or any(held.mark for held in graph.held.values()),
+    )
+
+
+OWN_DOMAINS = ("", "ai.onnx")
+
+
+def _text(value: str | bytes) -> str:
+    """Protobuf hands over bytes where they are no text."""
+    return value if isinstance(value, str) else value.decode(errors="replace")
+
+
+def _graph(proto: GraphProto, marks: Mapping[str, str]) -> Graph:
+    held = {_text(tensor.name): held_of(tensor, _mark(_text(tensor.name), marks)) for tensor in proto.initializer}
+    for sparse in proto.sparse_initializer:
+        held[_text(sparse.values.name)] = Held(_tensor(sparse.dims, sparse.values.data_type), None)
+    inputs: dict[str, Declared] = {}
+    for value in proto.input:
+        name, declared = _text(value.name), declared_of(value.type)
+        mark = next((entry.value for entry in value.metadata_props if entry.key == WEIGHT), None)
+        if mark is not None and declared is not None:
+            held[name] = Held(_fixed(name, declared), None, mark)
+        elif name not in held:
+            if declared is None:
+                raise ArchcostError("an input is no tensor", expected="a tensor", found=shorten(name))
+            inputs[name] = declared
+    told = {_text(value.name): declared_of(value.type) for value in (*proto.value_info, *proto.output)}
+    return Graph(
+        inputs,
+        tuple(_text(value.name) for value in proto.output),
+        held,
+        tuple(map(node_of, proto.node)),
+        {name: declared for name, declared in told.items() if declared is not None},
+    )
+
+
+def _fixed(name: str, declared: Declared) -> TensorType:
+    sizes = declared.sizes or ()
+    if not all(isinstance(size, int) for size in sizes):
+        raise ArchcostError("a weight's shape is not known", expected="numbers", found=shorten(name))
+    return TensorType(cast("tuple[int, ...]", sizes), declared.dtype)
+
+
+def _mark(name: str, marks: Mapping[str, str]) -> str | None:
+    return marks.get(_mangled(name)) if marks else None
+
+
+def _mangled(name: str) -> str:
+    """A dotted path as torch.export writes it in the name of a placeholder."""
+    return re.sub(r"\W", "_", name).lower()
+
+
+MARKED = re.compile(r"%([pbc])_(\w+)")
+WORDS = {"p": "parameter", "b": "buffer", "c": "constant"}
+
+
+def _marks_of_torch(nodes: Iterable[NodeProto]) -> Mapping[str, str]:
+    """Which weights are parameters and which buffers, as torch's exporter tells beside each operator."""
+    marks: dict[str, str] = {}
+    for node in nodes:
+        for entry in node.metadata_props:
+            if entry.key == "pkg.torch.onnx.fx_node":
+                marks |= {name.lower(): WORDS[kind] for kind, name in MARKED.findall(_text(entry.value))}
+    return marks
+
+
+def function_of(proto: FunctionProto) -> Function:
+    defaults = {_text(attribute.name): attribute_of(attribute) for attribute in proto.attribute_proto}
+    inputs, outputs = (tuple(map(_text, names)) for names in (proto.input, proto.output))
+    return Function(inputs, outputs, defaults, tuple(map(node_of, proto.node)))
+
+
+def node_of(proto: NodeProto) -> Node:
+    kind, domain = _text(proto.op_type), _text(proto.domain)
+    attributes = {_text(attribute.name): attribute_of(attribute) for attribute in proto.attribute}
+    inputs, outputs = (tuple(map(_text, names)) for names in (proto.input, proto.output))
+    full = kind if domain in OWN_DOMAINS else f"{domain}::{kind}"
+    return Node(_text(proto.name), full, inputs, outputs, attributes, _path(proto), proto)
+
+
+def attribute_of(proto: AttributeProto) -> Any:
+    import onnx
+
+    if proto.ref_attr_name:
+        return FromCaller(_text(proto.ref_attr_name))
+    if proto.type == onnx.AttributeProto.TENSOR:
+        return held_of(proto.t)
+    if proto.type == onnx.AttributeProto.GRAPH:
+        return _graph(proto.g, {})
+    try:
+        value: Any = onnx.helper.get_attribute_value(proto)
+    except ValueError:  # of no type that there is
+        return None
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if proto.type == onnx.AttributeProto.STRINGS:
+        return [text.decode(errors="replace") for text in value]
+    return list(value) if proto.type in (onnx.AttributeProto.INTS, onnx.AttributeProto.FLOATS) else value
+
+
+def held_of(proto: TensorProto, mark: str | None = None) -> Held:
+    import onnx
+
+    tensor = _tensor(proto.dims, proto.data_type)
+    if tensor.numel > MOST_NUMBERS or proto.data_location == onnx.TensorProto.EXTERNAL or tensor.dtype == "string":
+        return Held(tensor, None, mark)
+    try:
+        return Held(tensor, onnx.numpy_helper.to_array(proto), mark)
+    except (ValueError, TypeError):  # fewer or more bytes than the shape needs
+        return Held(tensor, None, mark)
+
+
+def _tensor(dims: Iterable[int], number: int) -> TensorType:
+    shape = tuple(dims)
+    if min(shape, default=0) < 0:
+        raise ArchcostError("a tensor of the file has a negative size", expected="sizes from 0", found=str(shape))
+    return TensorType(shape, dtype_of(number))
+
+
+def declared_of(proto: TypeProto) -> Declared | None:
+    """None for what is no tensor."""
+    if not proto.HasField("tensor_type"):
+        return None
+    kind = proto.tensor_type
+    dtype = dtype_of(kind.elem_type)
+    if not kind.HasField("shape"):
+        return Declared(None, dtype)
+    # Some write 0 or -1 for what is open.
+    sizes = [axis.dim_value if axis.dim_value > 0 else (_text(axis.dim_param) or None) for axis in kind.shape.dim]
+    return Declared(tuple(sizes), dtype)
+
+
+NAMES = {"float": "float32", "double": "float64"}
+
+
+def dtype_of(number: int) -> str:
+    """By torch's name, or ONNX's where torch has none."""
+    import onnx
+
+    try:
+        name = onnx.TensorProto.DataType.Name(cast("Any", number)).lower()
+    except ValueError:
+        return f"element type {number}"
+    return NAMES.get(name, name)
+
+
+SCOPES = "pkg.torch.onnx.name_scopes"
+
+
+def _path(proto: NodeProto) -> str:
+    """The dotted path of the module that a node stands in."""
+    for entry in proto.metadata_props:
+        if entry.key == SCOPES:
+            return _scope_of_torch(_text(entry.value))
+    *modules, last = _text(proto.name).strip("/").split("/")
+    if not re.fullmatch(rf"(node_)?{re.escape(_text(proto.op_type))}(_\d+)?|n\d+|\d*", last) and not last.startswith(
+        "node_"
+    ):
+        modules.append(last)
+    path: list[str] = []
+    for module in modules:
+        if path and module.startswith(f"{path[-1]}."):  # TorchScript repeats the beginning: /layer1/layer1.0/conv1
+            path.pop()
+        path.append(module)
+    return ".".join(path)
+
+
+def _scope_of_torch(text: str) -> str:
+    """`['', 'layer1', 'layer1.0', 'add_1']`: modules from the outermost on, then the call."""
+    scopes = re.findall(r"'([^']*)'", text)
+    return scopes[-2] if len(scopes) > 1 and not scopes[-2].startswith("_empty_nn_module") else ""

@@ -1,0 +1,116 @@
+"""Convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archcost.importers.onnx_call import Call, Rule, one
+from archcost.importers.onnx_values import UnsupportedError, Value
+
+MOST_AXES = 3
+
+
+def kernel_of(call: Call, weight: Value) -> list[int]:
+    ndim = weight.rank - 2
+    if not 1 <= ndim <= MOST_AXES or call[0].rank != weight.rank:
+        raise UnsupportedError(f"a kernel of {ndim} axes for {call[0].tensor}")
+    return call.sizes("kernel_shape", ndim) or list(weight.shape[2:])
+
+
+def spacing(call: Call, ndim: int) -> tuple[list[int], list[int]]:
+    """Strides and dilations."""
+    strides, dilations = (call.sizes(name, ndim) or [1] * ndim for name in ("strides", "dilations"))
+    if min(*strides, *dilations) < 1:
+        raise UnsupportedError("strides and dilations below 1")
+    return strides, dilations
+
+
+def pads_of(
+    call: Call, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Before and after each spatial axis."""
+    count = len(kernel)
+    auto = call.word("auto_pad", "NOTSET")
+    if auto == "VALID":
+        return [(0, 0)] * count
+    if auto in ("SAME_UPPER", "SAME_LOWER"):
+        pads: list[tuple[int, int]] = []
+        for size, k, s, d in zip(call[0].shape[2:], kernel, strides, dilations, strict=True):
+            total = max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
+            pads.append((total // 2, total - total // 2) if auto == "SAME_UPPER" else (total - total // 2, total // 2))
+        return pads
+    given = call.sizes("pads", 2 * count) or [0] * (2 * count)
+    return list(zip(given[:count], given[count:], strict=True))
+
+
+def evenly_padded(call: Call, pads: Sequence[tuple[int, int]], value: float | None = None) -> tuple[Value, list[int]]:
+    """The input, and the padding that a layer of torch can say; what it cannot, it pads before."""
+    if all(before == after and before >= 0 for before, after in pads):
+        return call[0], [before for before, _ in pads]
+    flat = [number for pair in reversed(pads) for number in pair]
+    return call.layer("pad", call[0], pad=flat, value=value), [0] * len(pads)
+
+
+def weights_of(call: Call) -> dict[str, Value]:
+    bias = call.get(2)
+    return {"weight": call[1], **({} if bias is None or not bias.is_own else {"bias": bias})}
+
+
+def conv(call: Call) -> Value:
+    weight = call[1]
+    kernel = kernel_of(call, weight)
+    strides, dilations = spacing(call, len(kernel))
+    tensor, padding = evenly_padded(call, pads_of(call, kernel, strides, dilations))
+    weights = weights_of(call)
+    (result,) = call.weighted(
+        f"conv{len(kernel)}d",
+        tensor,
+        weights,
+        out_channels=weight.shape[0],
+        kernel_size=one(kernel),
+        stride=one(strides),
+        padding=one(padding),
+        dilation=one(dilations),
+        groups=call.integer("group", 1),
+        bias="bias" in weights,
+    )
+    return result
+
+
+def conv_transpose(call: Call) -> Value:
+    """Uneven padding is cut off afterwards."""
+    weight = call[1]
+    kernel = kernel_of(call, weight)
+    groups = call.integer("group", 1)
+    strides, dilations = spacing(call, len(kernel))
+    extra = call.sizes("output_padding", len(kernel)) or [0] * len(kernel)
+    wanted = call.sizes("output_shape")
+    columns = list(zip(call[0].shape[2:], kernel, strides, dilations, extra, strict=True))
+    whole = [(n - 1) * s + d * (k - 1) + 1 + more for n, k, s, d, more in columns]
+    if wanted:
+        upper = call.word("auto_pad") == "SAME_UPPER"
+        totals = [size - want for size, want in zip(whole, wanted[-len(kernel) :], strict=False)]
+        pads = [(t // 2, t - t // 2) if upper else (t - t // 2, t // 2) for t in totals]
+    elif call.word("auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER"):
+        raise UnsupportedError("auto_pad of a transposed convolution")
+    else:
+        pads = pads_of(call, kernel, strides, dilations)
+    weights = weights_of(call)
+    even = all(before == after and before >= 0 for before, after in pads)
+    (result,) = call.weighted(
+        f"conv_transpose{len(kernel)}d",
+        call[0],
+        weights,
+        out_channels=weight.shape[1] * groups,
+        kernel_size=one(kernel),
+        stride=one(strides),
+        padding=one([before for before, _ in pads]) if even else 0,
+        output_padding=one(extra),
+        dilation=one(dilations),
+        groups=groups,
+        bias="bias" in weights,
+    )
+    return result if even else call.layer("pad", result, pad=[-number for pair in reversed(pads) for number in pair])
+
+
+RULES: dict[str, Rule] = {"Conv": conv, "ConvTranspose": conv_transpose}

@@ -1,0 +1,135 @@
+"""Operators of several tensors, value by value; one of them may be a number."""
+
+from __future__ import annotations
+
+from functools import reduce
+from math import isfinite
+
+from archcost.importers.onnx_call import Call, Rule
+from archcost.importers.onnx_values import Value, short
+
+LARGEST = 3.4028234663852886e38
+"""What stands for what is no number in a spec: infinity."""
+
+
+def number_beside(call: Call, index: int) -> float | None:
+    """The number that the operand `index` is, where the other one is floating and keeps its shape."""
+    number, other = call[index], call[1 - index]
+    if number.number is None or number.rank > other.rank or not other.tensor.is_floating or other.is_constant:
+        return None
+    return short(number.number)
+
+
+def add(call: Call) -> Value:
+    for index in (0, 1):
+        number = number_beside(call, index)
+        if number is not None:
+            return call.layer("scale", call[1 - index], shift=number) if number else call[1 - index]
+    return call.layer("add", call[0], call[1])
+
+
+def sub(call: Call) -> Value:
+    taken, from_ = number_beside(call, 1), number_beside(call, 0)
+    if taken is not None:
+        return call.layer("scale", call[0], shift=-taken) if taken else call[0]
+    return call.layer("sub", call[0], call[1]) if from_ is None else call.layer("rsub", call[1], other=from_)
+
+
+def mul(call: Call) -> Value:
+    for index in (0, 1):
+        number = number_beside(call, index)
+        if number is not None:
+            return call[1 - index] if number == 1 else call.layer("scale", call[1 - index], factor=number)
+    return call.layer("mul", call[0], call[1])
+
+
+def div(call: Call) -> Value:
+    divisor, dividend = number_beside(call, 1), number_beside(call, 0)
+    if divisor:
+        return call[0] if divisor == 1 else call.layer("scale", call[0], factor=1 / divisor)
+    if dividend is None:
+        return call.layer("div", call[0], call[1])
+    inverse = call.layer("reciprocal", call[1])
+    return inverse if dividend == 1 else call.layer("scale", inverse, factor=dividend)
+
+
+def extreme(type_: str, bound: str) -> Rule:
+    """A number is a bound that values are cut off at."""
+
+    def rule(call: Call) -> Value:
+        if len(call.given) == 2:
+            for index in (0, 1):
+                number = number_beside(call, index)
+                if number is not None:
+                    return call.layer("clamp", call[1 - index], **{bound: number})
+        return reduce(lambda so_far, value: call.layer(type_, so_far, value), call.given)
+
+    return rule
+
+
+def total(call: Call) -> Value:
+    return call[0] if len(call.given) == 1 else call.layer("add", *call.given)
+
+
+def mean(call: Call) -> Value:
+    return call.layer("scale", total(call), factor=1 / len(call.given))
+
+
+MIRRORED = {"eq": "eq", "lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
+
+
+def compared(type_: str) -> Rule:
+    def rule(call: Call) -> Value:
+        if call[1].number is not None and call[1].rank <= call[0].rank:
+            return call.layer(type_, call[0], other=float(call[1].number))
+        if call[0].number is not None and call[0].rank <= call[1].rank:
+            return call.layer(MIRRORED[type_], call[1], other=float(call[0].number))
+        return call.layer(type_, call[0], call[1])
+
+    return rule
+
+
+def paired(type_: str) -> Rule:
+    return lambda call: call.layer(type_, call[0], call[1])
+
+
+def filling(value: Value) -> float | None:
+    """The one number that a constant has everywhere; infinity as the largest there is."""
+    if not value.is_constant or value.numbers is None or value.numbers.size != 1:
+        return None
+    number = float(value.numbers.item())
+    if isfinite(number):
+        return number
+    return 0.0 if number != number else (LARGEST if number > 0 else -LARGEST)
+
+
+def where(call: Call) -> Value:
+    mask, chosen, other = call[0], call[1], call[2]
+    filled = filling(chosen)
+    if filled is not None and chosen.rank <= other.rank and not other.is_constant:
+        return call.layer("masked_fill", other, mask, value=filled)
+    filled = filling(other)
+    if filled is not None and other.rank <= chosen.rank and not chosen.is_constant:
+        return call.layer("masked_fill", chosen, call.layer("logical_not", mask), value=filled)
+    return call.layer("where", mask, chosen, other)
+
+
+RULES: dict[str, Rule] = {
+    "Add": add,
+    "Sub": sub,
+    "Mul": mul,
+    "Div": div,
+    "Sum": total,
+    "Mean": mean,
+    "Max": extreme("maximum", "min"),
+    "Min": extreme("minimum", "max"),
+    "Equal": compared("eq"),
+    "Less": compared("lt"),
+    "LessOrEqual": compared("le"),
+    "Greater": compared("gt"),
+    "GreaterOrEqual": compared("ge"),
+    "And": paired("logical_and"),
+    "Or": paired("logical_or"),
+    "Xor": paired("ne"),
+    "Where": where,
+}

@@ -1,0 +1,72 @@
+"""Recurrent layers: steps before samples, both directions in one operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archcost.importers.onnx_call import Call, Result, Rule
+from archcost.importers.onnx_values import UnsupportedError, Value
+
+
+def recurrent(type_: str) -> Rule:
+    """Of one layer in one direction or two. First states are zeros, or constants that cost as little."""
+
+    def rule(call: Call) -> Result:
+        source, weight, again, bias = call[0], call[1], call[2], call.get(3)
+        for index in range(4, len(call.inputs)):
+            value = call.get(index)
+            if value is not None and not value.is_constant:
+                raise UnsupportedError("lengths or first states that are computed, or weights of the cell's state")
+        if weight.rank != 3 or again.rank != 3:
+            raise UnsupportedError("weights of other than three axes")
+        directions, hidden = weight.shape[0], again.shape[2]
+        weights = {
+            **held_as(call, weight, ("weight_ih_l0", "weight_ih_l0_reverse")),
+            **held_as(call, again, ("weight_hh_l0", "weight_hh_l0_reverse")),
+        }
+        if bias is not None and bias.is_own:
+            weights |= held_as(call, bias, BIASES)
+        if call.integer("layout", 0):
+            raise UnsupportedError("samples before steps")
+        activations = call.node.attributes.get("activations") or ["Tanh"]
+        fields = {"nonlinearity": str(activations[0]).lower()} if type_ == "rnn" else {}
+        states, *last = call.weighted(
+            type_,
+            source,
+            weights,
+            hidden_size=hidden,
+            bias="bias_ih_l0" in weights,
+            batch_first=False,
+            bidirectional=directions == 2,
+            **fields,
+        )
+        return by_direction(call, states, directions, hidden), *last
+
+    return rule
+
+
+BIASES = ("bias_ih_l0", "bias_hh_l0", "bias_ih_l0_reverse", "bias_hh_l0_reverse")
+
+
+def held_as(call: Call, value: Value, names: Sequence[str]) -> dict[str, Value]:
+    """A packed weight as the layer has it: by its first name, or the weights that the file itself packs together."""
+    if value.ref is None:
+        return {names[0]: value}
+    tensors = [call.net.held[source] for source in value.sources]
+    if not 0 < len(tensors) <= len(names) or sum(tensor.numel for tensor in tensors) != value.tensor.numel:
+        raise UnsupportedError("weights that are computed")
+    return {
+        name: Value(tensor, held=source, is_weight=True)
+        for name, source, tensor in zip(names, value.sources, tensors, strict=False)
+    }
+
+
+def by_direction(call: Call, states: Value, directions: int, hidden: int) -> Value:
+    """(T, B, D·H) as ONNX has it: (T, D, B, H)."""
+    if directions == 1:
+        return call.layer("unsqueeze", states, dim=1)
+    apart = call.layer("unflatten", states, dim=2, unflattened_size=[directions, hidden])
+    return call.layer("permute", apart, dims=[0, 2, 1, 3])
+
+
+RULES: dict[str, Rule] = {"RNN": recurrent("rnn"), "GRU": recurrent("gru"), "LSTM": recurrent("lstm")}

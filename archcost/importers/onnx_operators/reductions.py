@@ -1,0 +1,78 @@
+"""Operators that fold axes, running sums, and the loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archcost.importers.onnx_call import Call, Result, Rule
+from archcost.importers.onnx_values import UnsupportedError, Value
+from archcost.layers.base import normalize_axis
+
+
+def folded(call: Call, type_: str, value: Value | None = None, **fields: Any) -> Value:
+    """Over the axes that are named, or all."""
+    source = call[0] if value is None else value
+    axes = call.setting("axes", 1)
+    if not axes:
+        if call.integer("noop_with_empty_axes", 0):
+            return source
+        axes = list(range(source.rank))
+    dims = [normalize_axis(axis, source.rank, "axes") for axis in axes]
+    if not dims:
+        return source  # a single value
+    keepdim = call.flag("keepdims", default=True)
+    return call.layer(type_, source, dim=dims[0] if len(dims) == 1 else dims, keepdim=keepdim, **fields)
+
+
+def reduced(type_: str, **fields: Any) -> Rule:
+    return lambda call: folded(call, type_, **fields)
+
+
+def sum_of_squares(call: Call) -> Value:
+    return folded(call, "sum", call.layer("pow", call[0], exponent=2.0))
+
+
+def log_sum(call: Call) -> Value:
+    return call.layer("log", folded(call, "sum"))
+
+
+def log_sum_exp(call: Call) -> Value:
+    return call.layer("log", folded(call, "sum", call.layer("exp", call[0])))
+
+
+def position(type_: str) -> Rule:
+    return lambda call: call.layer(type_, call[0], dim=call.axis(), keepdim=call.flag("keepdims", default=True))
+
+
+def cumsum(call: Call) -> Value:
+    axis = call.integers(1)
+    if not axis or call.integer("exclusive", 0):
+        raise UnsupportedError("a running sum without its own value")
+    if not call.integer("reverse", 0):
+        return call.layer("cumsum", call[0], dim=axis[0])
+    turned = call.layer("flip", call[0], dims=axis)
+    return call.layer("flip", call.layer("cumsum", turned, dim=axis[0]), dims=axis)
+
+
+def cross_entropy(call: Call) -> Result:
+    outputs = [name for name in call.node.outputs if name]
+    if call.get(2) is not None or len(outputs) > 1:
+        raise UnsupportedError("a loss with weights of classes, or with its probabilities")
+    return call.layer("cross_entropy", call[0], call[1], reduction=call.word("reduction", "mean"))
+
+
+RULES: dict[str, Rule] = {
+    "ReduceMean": reduced("mean"),
+    "ReduceSum": reduced("sum"),
+    "ReduceMax": reduced("amax"),
+    "ReduceMin": reduced("amin"),
+    "ReduceL1": reduced("norm", ord=1),
+    "ReduceL2": reduced("norm", ord=2),
+    "ReduceSumSquare": sum_of_squares,
+    "ReduceLogSum": log_sum,
+    "ReduceLogSumExp": log_sum_exp,
+    "ArgMax": position("argmax"),
+    "ArgMin": position("argmin"),
+    "CumSum": cumsum,
+    "SoftmaxCrossEntropyLoss": cross_entropy,
+}

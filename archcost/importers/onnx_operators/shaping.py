@@ -1,0 +1,273 @@
+"""Operators that see, move and repeat values, and tensors made of shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+
+from archcost.errors import ArchcostError
+from archcost.importers.onnx_call import Call, Result, Rule
+from archcost.importers.onnx_model import Held, dtype_of
+from archcost.importers.onnx_sizes import SAMPLES
+from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in
+from archcost.layers.base import normalize_axis
+from archcost.tensors import TensorType
+
+
+def shape(call: Call) -> Value:
+    import numpy as np
+
+    start, end = call.integer("start", 0), call.integer("end", call[0].rank)
+    sizes = np.array(call[0].shape[start:end], np.int64)
+    return Value(TensorType(sizes.shape, "int64"), numbers=sizes)
+
+
+def size(call: Call) -> Value:
+    import numpy as np
+
+    return Value(TensorType((), "int64"), numbers=np.array(call[0].tensor.numel, np.int64))
+
+
+def reshape(call: Call) -> Value:
+    sizes = call.setting("shape", 1)
+    if sizes is None:
+        raise UnsupportedError("a shape that is left out")
+    return call.reshape(call[0], reshaped_to(call[0].shape, sizes, call.integer("allowzero", 0), call.written_for))
+
+
+def reshaped_to(source: Shape, sizes: Sequence[int], allowzero: int, written_for: int | None) -> Shape:
+    """The whole shape. A file that names its batch as a number has it in the sizes too; it becomes `SAMPLES` there."""
+    counted = source
+    if written_for is not None and from_batch(source) and not from_batch(tuple(sizes)):
+        counted = tuple(samples_in(size) * written_for or size for size in source)
+    copied = [counted[axis] if size == 0 and not allowzero else size for axis, size in enumerate(sizes)]
+    if copied.count(-1) == 1:
+        rest = prod(size for size in copied if size != -1)
+        copied[copied.index(-1)] = prod(counted) // rest if rest else 0
+    if prod(copied) != prod(counted):
+        raise UnsupportedError(
+            f"a reshape of {'×'.join(map(str, counted))} to {'×'.join(map(str, copied))}, of other values"
+        )
+    return tuple(copied) if counted is source else with_samples(source, tuple(copied), written_for or 1)
+
+
+def with_samples(source: Shape, sizes: Shape, written_for: int) -> Shape:
+    """`sizes` of a batch of `written_for`, for `SAMPLES`: the batch stands where as many values come before it."""
+    batch_axis = from_batch(source)[0]
+    before = prod(source[:batch_axis])
+    so_far = 1
+    for axis, size in enumerate(sizes):
+        if (so_far == before and size % written_for == 0) or so_far <= before < so_far * size:
+            if size % written_for:
+                break
+            return (*sizes[:axis], size // written_for * SAMPLES, *sizes[axis + 1 :])
+        so_far *= size
+    raise UnsupportedError(f"a reshape in which a batch of {written_for} is not found")
+
+
+def flatten(call: Call) -> Value:
+    """Two axes: those before `axis` made one, and those from it on."""
+    value = call[0]
+    axis = call.integer("axis", 1) % (value.rank + 1)
+    return call.reshape(value, (prod(value.shape[:axis]), prod(value.shape[axis:])))
+
+
+def squeeze(call: Call) -> Value:
+    value = call[0]
+    axes = call.setting("axes", 1)
+    if axes is None:
+        axes = [axis for axis, size in enumerate(value.shape) if size == 1]
+    dims = [normalize_axis(axis, value.rank, "axes") for axis in axes]
+    if not dims:
+        return value
+    if any(value.shape[axis] != 1 for axis in dims):
+        raise UnsupportedError("a squeeze of axes with several values, or of a batch of one")
+    if value.is_held_weight:
+        return call.reshape(value, tuple(size for axis, size in enumerate(value.shape) if axis not in dims))
+    return call.layer("squeeze", value, dim=dims[0] if len(dims) == 1 else dims)
+
+
+def unsqueeze(call: Call) -> Value:
+    value = call[0]
+    axes = call.setting("axes", 1) or []
+    for axis in sorted(normalize_axis(axis, value.rank + len(axes), "axes") for axis in axes):
+        if value.is_held_weight:
+            value = call.reshape(value, (*value.shape[:axis], 1, *value.shape[axis:]))
+        else:
+            value = call.layer("unsqueeze", value, dim=axis)
+    return value
+
+
+def expand(call: Call) -> Value:
+    """Stretched both ways, as values are in a sum."""
+    sizes = call.integers(1) or []
+    value = call[0]
+    rank = max(len(sizes), value.rank)
+    before = (1,) * (rank - value.rank) + value.shape
+    after = [1] * (rank - len(sizes)) + sizes
+    kept = (1, call.written_for)  # the file's own batch, where ours is
+    whole = [
+        have if want == 1 or (want in kept and samples_in(have)) else want
+        for have, want in zip(before, after, strict=True)
+    ]
+    return call.expanded(value, tuple(whole))
+
+
+def tile(call: Call) -> Value:
+    value, times = call[0], call.integers(1, call[0].rank) or []
+    if all(each == 1 for each in times):
+        return value
+    grown = [axis for axis, each in enumerate(times) if samples_in(each)]
+    if not grown:
+        return call.layer("tile", value, dims=times)
+    if grown != [0]:
+        raise UnsupportedError("a tile by the batch along another axis than the first")
+    return call.sized("tile", value, dims=[samples_in(times[0]), *times[1:]])[0]
+
+
+def concat(call: Call) -> Value:
+    """What the file made for its own batch is repeated for any."""
+    values = list(call.given)
+    axis = call.axis(rank=values[0].rank)
+    if call.written_for is not None and axis != 0 and any(value.shape[0] == SAMPLES for value in values):
+        values = [
+            call.expanded(value, (SAMPLES, *value.shape[1:])) if value.shape[0] == call.written_for == 1 else value
+            for value in values
+        ]
+    return values[0] if len(values) == 1 else call.layer("concat", *values, dim=axis)
+
+
+def split(call: Call) -> Result:
+    value, axis = call[0], call.axis()
+    count = len(call.node.outputs)
+    sizes = call.setting("split", 1)
+    whole = value.shape[axis]
+    if sizes is None:
+        each = -(-whole // max(call.integer("num_outputs", count), 1))
+        sizes = [each] * (whole // each) + ([whole % each] if whole % each else [])
+    if count == 1:
+        return value
+    if samples_in(whole):
+        if call.written_for is not None:
+            raise ArchcostError(
+                f"{call.node} cuts a batch of {call.written_for} into pieces",
+                expected="a file for any batch",
+                found=f"{count} pieces",
+            )
+        if len(set(sizes[:-1])) > 1:
+            raise UnsupportedError("a batch split into uneven pieces")
+        return call.layers("chunk", value, chunks=count, dim=axis)
+    return call.layers("split", value, split_size=sizes[0] if len(set(sizes)) == 1 else sizes, dim=axis)
+
+
+def split_to_sequence(call: Call) -> Value:
+    """Pieces of one size, or of those that are listed, kept together under one name."""
+    value, axis = call[0], call.axis()
+    sizes = call.integers(1)
+    if sizes is None or samples_in(value.shape[axis]):
+        raise UnsupportedError("a sequence of single values, or of samples")
+    each = sizes[0] if call[1].rank == 0 else sizes
+    return replace(value, pieces=call.layers("split", value, split_size=each, dim=axis))
+
+
+def sequence_at(call: Call) -> Value:
+    pieces, index = call[0].pieces, call[1].number
+    if not isinstance(index, int) or not -len(pieces) <= index < len(pieces):
+        raise UnsupportedError("a tensor of a sequence that is not known")
+    return pieces[index]
+
+
+def concat_from_sequence(call: Call) -> Value:
+    pieces = call[0].pieces
+    if not pieces:
+        raise UnsupportedError("a sequence that is not known")
+    axis = normalize_axis(int(call.integer("axis", 0)), pieces[0].rank + call.flag("new_axis"))
+    return call.layer("stack" if call.integer("new_axis", 0) else "concat", *pieces, dim=axis)
+
+
+MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
+
+
+def pad(call: Call) -> Value:
+    value, pads = call[0], call.setting("pads", 1) or []
+    axes = call.integers(3)
+    if axes is None:
+        axes = list(range(value.rank))
+    around = [(0, 0)] * value.rank
+    for index, axis in enumerate(axes):
+        around[axis % value.rank] = (pads[index], pads[index + len(axes)])
+    if not any(before or after for before, after in around):
+        return value
+    mode = MODES.get(call.word("mode", "constant"), "constant")
+    named = around[2:] if mode != "constant" else around[next(i for i, pair in enumerate(around) if any(pair)) :]
+    if mode != "constant" and any(before or after for before, after in around[:2]):
+        raise UnsupportedError(f"mode {mode} of other axes than those of images")
+    flat = [number for pair in reversed(named) for number in pair]
+    return call.layer("pad", value, pad=flat, mode=mode)
+
+
+def depth_to_space(call: Call) -> Value:
+    """The order of the channels costs nothing."""
+    return call.layer("pixel_shuffle", call[0], upscale_factor=call.integer("blocksize"))
+
+
+def space_to_depth(call: Call) -> Value:
+    return call.layer("pixel_unshuffle", call[0], downscale_factor=call.integer("blocksize"))
+
+
+def constant_of_shape(call: Call) -> Value:
+    value = call.node.attributes.get("value")
+    dtype = value.tensor.dtype if isinstance(value, Held) else "float32"
+    return Value(TensorType(tuple(call.integers(0) or ()), dtype))
+
+
+def range_(call: Call) -> Value:
+    start, limit, step = (call[index].numbers for index in range(3))
+    if start is None or limit is None or step is None or not step.item():
+        raise UnsupportedError("a range whose ends are computed")
+    count = max(0, -int((start.item() - limit.item()) // step.item()))
+    return Value(TensorType((count,), call[0].tensor.dtype))
+
+
+def random(call: Call) -> Value:
+    """Of a shape that is an attribute, or like the input."""
+    sizes = call.sizes("shape")
+    number = call.integer("dtype", 0)
+    if sizes is None:
+        return Value(TensorType(call[0].shape, dtype_of(number) if number else call[0].tensor.dtype))
+    return Value(TensorType(tuple(sizes), dtype_of(number) if number else "float32"))
+
+
+def triangle(call: Call) -> Value:
+    """What lies on the other side is zero: filled by a mask of shapes alone."""
+    value = call[0]
+    if value.is_constant:
+        return Value(value.tensor)
+    mask = Value(TensorType(value.shape[-2:], "bool"))
+    return call.layer("masked_fill", value, mask, value=0.0)
+
+
+RULES: dict[str, Rule] = {
+    "Shape": shape,
+    "Size": size,
+    "Reshape": reshape,
+    "Flatten": flatten,
+    "Squeeze": squeeze,
+    "Unsqueeze": unsqueeze,
+    "Expand": expand,
+    "Tile": tile,
+    "Concat": concat,
+    "Split": split,
+    "SplitToSequence": split_to_sequence,
+    "SequenceConstruct": lambda call: replace(call[0], pieces=call.given),
+    "SequenceAt": sequence_at,
+    "ConcatFromSequence": concat_from_sequence,
+    "Pad": pad,
+    "DepthToSpace": depth_to_space,
+    "SpaceToDepth": space_to_depth,
+    "ConstantOfShape": constant_of_shape,
+    "Range": range_,
+    **dict.fromkeys(("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "EyeLike"), random),
+    "Trilu": triangle,
+}

@@ -1,0 +1,339 @@
+"""The operators of an ONNX graph one after the other, each as a layer, a number, or what its own definition says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from archcost.errors import ArchcostError, ShapeError, shorten
+from archcost.graph.expand import MOST_LAYERS
+from archcost.importers.entries import Ref
+from archcost.importers.naming import clean
+from archcost.importers.onnx_call import Call
+from archcost.importers.onnx_folding import fold
+from archcost.importers.onnx_inference import as_written, infer, type_of
+from archcost.importers.onnx_model import FromCaller, Function, Graph, Held, Model, Node, attribute_of, function_of
+from archcost.importers.onnx_net import Net, Reached, reached
+from archcost.importers.onnx_operators import RULES
+from archcost.importers.onnx_sizes import SAMPLES, Sizes
+from archcost.importers.onnx_values import UnsupportedError, Value, from_batch, samples_in
+from archcost.tensors import TensorType
+
+DEEPEST = 32
+"""Functions in functions, and branches in branches."""
+
+MOST_STEPS = 2 * MOST_LAYERS
+"""Operators that are looked at, those of a function each time that it is called."""
+
+OWN_DOMAIN = "archcost::"
+
+Environment = dict[str, Value]
+
+
+class Frame(NamedTuple):
+    """Where an operator stands: in the graph itself, or in a function or branch below it."""
+
+    path: str = ""
+    attributes: Mapping[str, Any] = {}
+    depth: int = 0
+
+
+class Reader:
+    def __init__(self, model: Model, sizes: Sizes, apart: frozenset[str]) -> None:
+        self.model = model
+        self.sizes = sizes
+        inputs = {name: Value(tensor, Ref("input", clean(name))) for name, tensor in sizes.inputs.items()}
+        buffers = frozenset(name for name, held in model.graph.held.items() if held.mark == "buffer")
+        self.net = Net(next(iter(inputs.values())), _tensors_of(model.graph), buffers, apart)
+        self.start: Environment = {**self._held(model.graph), **inputs}
+        self.steps = 0
+
+    def _held(self, graph: Graph) -> Environment:
+        return {
+            name: Value(held.tensor, held=name, numbers=held.numbers, is_weight=self._is_weight(held))
+            for name, held in graph.held.items()
+        }
+
+    def _is_weight(self, held: Held) -> bool:
+        """What the file marks; in one that marks nothing, every floating tensor of several values."""
+        if not held.tensor.is_floating or held.mark == "constant":
+            return False
+        return held.mark is not None or (not self.model.is_marked and held.tensor.numel > 1)
+
+    def run(self) -> Reached:
+        values = self._walk(self.model.graph.nodes, self.model.graph.outputs, self.start, Frame())
+        return reached(self.net, [self._returned(value) for value in values])
+
+    def _returned(self, value: Value) -> Ref:
+        """An output of a layer, if need be of one that does nothing."""
+        ref = self.net.reference(value, "")
+        if ref.kind == "entry":
+            return ref
+        (same,) = self.net.layer("", "identity", (Value(value.tensor, ref),), {}, {})
+        assert same.ref is not None
+        return same.ref
+
+    def _walk(self, nodes: Sequence[Node], outputs: Sequence[str], known: Environment, frame: Frame) -> list[Value]:
+        alive = _alive(nodes, outputs)
+        readers = _readers(alive, outputs)
+        absorbed: dict[str, str] = {}
+        for node in alive:
+            self.steps += 1
+            if self.steps > MOST_STEPS:
+                raise ArchcostError("too many operators", expected=f"at most {MOST_STEPS:,}", found="more")
+            if node.outputs[0] in absorbed:
+                known[node.outputs[0]] = known[absorbed[node.outputs[0]]]
+                continue
+            call = Call(
+                _resolved(node, frame.attributes),
+                tuple(self._look_up(name, known, node) if name else None for name in node.inputs),
+                self.net,
+                self.model.opset,
+                self.sizes.batch,
+                lambda name: readers.get(name),
+                known.get,
+                lambda later, name: absorbed.update({later.outputs[0]: name}),
+                ".".join(path for path in (frame.path, node.path) if path),
+            )
+            for name, value in zip(node.outputs, self._results(call, known, frame), strict=False):
+                if name and value is not None:
+                    known[name] = value
+        return [self._look_up(name, known, None) for name in outputs]
+
+    def _look_up(self, name: str, known: Environment, reader: Node | None) -> Value:
+        if name in known:
+            return known[name]
+        raise ArchcostError(
+            "reads what nothing makes", expected="an output of an operator before", found=shorten(name)
+        ).at(layer="the network's output" if reader is None else shorten(str(reader)))
+
+    def _results(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
+        node = call.node
+        inferred = infer(node, call.inputs, self.model.opset, self.sizes.batch)
+        try:
+            results = self._made(call, known, frame)
+        except (UnsupportedError, ShapeError) as error:
+            shapes = {**self._told(call, frame), **inferred.tensors}
+            results = self._defined(call, frame) or self._opaque(call, shapes, error)
+        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+            if inferred.complaint is None:
+                raise
+            raise self._refused(call, UnsupportedError(inferred.complaint)) from error
+        self._compare(node, results, inferred.tensors)
+        if frame.depth and node.kind == "Constant":  # what a function holds has its name each time that it is called
+            results = [None if value is None else replace(value, held=None) for value in results]
+        return results
+
+    def _made(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
+        node = call.node
+        if node.kind in self.model.functions:
+            return self._called(self.model.functions[node.kind], call, node.attributes, frame)
+        if node.kind == "If":
+            return self._branch(call, known, frame)
+        folded = self._folded(call)
+        if folded is not None:
+            return folded
+        if node.kind not in RULES:
+            raise UnsupportedError(f"no layer is {shorten(node.kind)}")
+        result = RULES[node.kind](call)
+        return (result,) if isinstance(result, Value) else result
+
+    def _folded(self, call: Call) -> Sequence[Value] | None:
+        if not call.given or any(not value.is_constant or value.numbers is None for value in call.given):
+            return None
+        arrays = [None if value is None else value.numbers for value in call.inputs]
+        results = fold(call.node.kind, arrays, call.node.attributes, len(call.node.outputs))
+        if results is None:
+            return None
+        return [Value(TensorType(array.shape, array.dtype.name), numbers=array) for array in results]
+
+    def _called(self, function: Function, call: Call, given: Mapping[str, Any], frame: Frame) -> Sequence[Value | None]:
+        """What the body of a function makes of the call's inputs."""
+        if frame.depth == DEEPEST:
+            raise ArchcostError("functions call one another too deep", expected=f"at most {DEEPEST}", found="more")
+        inside: Environment = {
+            name: value for name, value in zip(function.inputs, call.inputs, strict=False) if value is not None
+        }
+        asked = [name for name, wanted in zip(function.outputs, call.node.outputs, strict=False) if wanted]
+        attributes = {**function.defaults, **given}
+        made = self._walk(function.nodes, asked, inside, Frame(call.path, attributes, frame.depth + 1))
+        results = dict(zip(asked, made, strict=True))
+        return [results.get(name) for name in function.outputs]
+
+    def _branch(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
+        """The one that shapes decide for."""
+        condition = call[0].number
+        if condition is None:
+            raise UnsupportedError("a branch that values decide")
+        graph = call.node.attributes.get("then_branch" if condition else "else_branch")
+        if not isinstance(graph, Graph) or frame.depth == DEEPEST:
+            raise ArchcostError("a branch that cannot be read", expected="a graph", found=shorten(graph))
+        self.net.held.update(_tensors_of(graph))
+        inside = {**known, **self._held(graph)}
+        return self._walk(graph.nodes, graph.outputs, inside, frame._replace(depth=frame.depth + 1))
+
+    def _defined(self, call: Call, frame: Frame) -> Sequence[Value | None] | None:
+        """By ONNX's own definition of an operator as a function of others, where it has one."""
+        function = _standard_function(call, self.model.opset)
+        if function is None:
+            return None
+        try:
+            return self._called(function, call, call.node.attributes, frame)
+        except (UnsupportedError, ArchcostError):
+            return None
+
+    def _told(self, call: Call, frame: Frame) -> Mapping[str, TensorType]:
+        """What the file says of the outputs of an operator in the graph itself."""
+        if frame.depth:
+            return {}
+        told = {name: self.model.graph.told.get(name) for name in call.node.outputs}
+        known = {name: self.sizes.known(declared) for name, declared in told.items() if declared is not None}
+        return {name: tensor for name, tensor in known.items() if tensor is not None}
+
+    def _opaque(
+        self, call: Call, shapes: Mapping[str, TensorType], error: UnsupportedError | ShapeError
+    ) -> Sequence[Value | None]:
+        """A layer of unknown cost, if at least the shapes are known; what comes of shapes alone costs nothing."""
+        names = [name for name in call.node.outputs if name]
+        if not names or any(name not in shapes for name in names):
+            raise self._refused(call, error)
+        tensors = [self._for_samples(shapes[name]) for name in names]
+        if call.given and all(value.is_constant for value in call.given):
+            made: Sequence[Value] = [Value(tensor) for tensor in tensors]
+        else:
+            try:
+                made = self._observed(call, tensors, error)
+            except UnsupportedError:
+                raise self._refused(call, error) from None
+        results = iter(made)
+        return [next(results) if name else None for name in call.node.outputs]
+
+    def _observed(
+        self, call: Call, tensors: Sequence[TensorType], error: UnsupportedError | ShapeError
+    ) -> Sequence[Value]:
+        """Of integers and truth values alone it costs nothing, whatever it does."""
+        axes = [from_batch(tensor.shape) for tensor in tensors]
+        if any(len(each) > 1 for each in axes) or any(0 in tensor.shape for tensor in tensors):
+            raise self._refused(call, error)
+        grows = any(axes)
+        reads = [value for value in call.given if not value.is_constant]
+        floating = any(tensor.is_floating for tensor in (*tensors, *(value.tensor for value in reads)))
+        return (call.sized if grows else call.layers)(
+            "opaque" if floating else "integers",
+            *reads,
+            op=call.node.kind.removeprefix(OWN_DOMAIN)[:200],
+            shapes=[[samples_in(size) or size for size in tensor.shape] for tensor in tensors],
+            dtypes=[tensor.dtype for tensor in tensors],
+            batch_dims=[each[0] if each else None for each in axes],
+        )
+
+    def _for_samples(self, tensor: TensorType) -> TensorType:
+        if self.sizes.batch is None or tensor.shape[:1] != (self.sizes.batch,):
+            return tensor
+        return TensorType((SAMPLES, *tensor.shape[1:]), tensor.dtype)
+
+    def _refused(self, call: Call, error: UnsupportedError | ShapeError) -> ArchcostError:
+        why = error.problem if isinstance(error, ShapeError) else str(error)
+        expected, found = (error.expected, error.found) if isinstance(error, ShapeError) else (None, None)
+        return ArchcostError(
+            f"{shorten(call.node.kind)} cannot be told as a layer: {why}",
+            expected=expected or "an operator with a layer of its own, or one whose shapes are known",
+            found=found or ", ".join(str(value.tensor) for value in call.given[:4]) or "no input",
+        ).at(layer=shorten(str(call.node)))
+
+    def _compare(self, node: Node, results: Sequence[Value | None], inferred: Mapping[str, TensorType]) -> None:
+        """Ours beside what onnx infers."""
+        for name, value in zip(node.outputs, results, strict=False):
+            if not name or value is None or name not in inferred:
+                continue
+            ours, theirs = as_written(value.tensor, self.sizes.batch), inferred[name]
+            if ours != theirs:
+                raise ArchcostError(
+                    f"{shorten(name)} has another shape by onnx's own inference", expected=str(theirs), found=str(ours)
+                ).at(layer=shorten(str(node)))
+
+
+def _tensors_of(graph: Graph) -> dict[str, TensorType]:
+    """Of what a graph holds, its constants included."""
+    held = {name: held.tensor for name, held in graph.held.items()}
+    for node in graph.nodes:
+        value = node.attributes.get("value") if node.kind == "Constant" else None
+        if isinstance(value, Held):
+            held[node.outputs[0]] = value.tensor
+    return held
+
+
+def _resolved(node: Node, attributes: Mapping[str, Any]) -> Node:
+    """In the body of a function: with the attributes that its caller names."""
+    if not any(isinstance(value, FromCaller) for value in node.attributes.values()):
+        return node
+    given: dict[str, Any] = {}
+    for key, value in node.attributes.items():
+        if not isinstance(value, FromCaller):
+            given[key] = value
+        elif value.name in attributes:
+            given[key] = attributes[value.name]
+    return node._replace(attributes=given)
+
+
+def _reads(node: Node) -> Iterator[str]:
+    """Those of branches within as well."""
+    yield from (name for name in node.inputs if name)
+    for value in node.attributes.values():
+        if isinstance(value, Graph):
+            yield from value.outputs
+            for inner in value.nodes:
+                yield from _reads(inner)
+
+
+def _alive(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
+    """What the outputs come of, in order."""
+    wanted = set(outputs)
+    alive: list[Node] = []
+    for node in reversed(nodes):
+        if wanted.intersection(node.outputs):
+            wanted.update(_reads(node))
+            alive.append(node)
+    return alive[::-1]
+
+
+def _readers(nodes: Sequence[Node], outputs: Sequence[str]) -> dict[str, Node]:
+    """For each tensor that one node alone reads, once, which."""
+    first: dict[str, Node] = {}
+    several = set(outputs)
+    for node in nodes:
+        for name in _reads(node):
+            if name in first:
+                several.add(name)
+            first[name] = node
+    return {name: node for name, node in first.items() if name not in several}
+
+
+def _standard_function(call: Call, opset: int) -> Function | None:
+    from onnx import FunctionProto, defs
+
+    node = call.node
+    try:
+        schema: Any = defs.get_schema(node.kind, opset)  # whose stub knows nothing of functions
+    except defs.SchemaError:
+        return None
+    if schema.has_context_dependent_function:
+        types = [type_of(value.tensor).SerializeToString() for value in call.given]
+        try:
+            content = schema.get_context_dependent_function(node.proto.SerializeToString(), types)
+        except (RuntimeError, ValueError):
+            return None
+        body = FunctionProto()
+        body.ParseFromString(content)
+    elif schema.has_function:
+        body = schema.function_body
+    else:
+        return None
+    function = function_of(body)
+    defaults = {
+        name: attribute_of(attribute.default_value)
+        for name, attribute in schema.attributes.items()
+        if attribute.default_value.name
+    }
+    return function._replace(defaults={**function.defaults, **defaults})

@@ -1,0 +1,243 @@
+"""Modules of torch and patterns of the field: attention, recurrence, norms, tokens, windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+import archcost
+from tests.importers.held import Holder, held
+
+both_modes = pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+
+
+def types_of(spec: archcost.ModelSpec) -> list[str]:
+    return [layer.type for layer in spec.layers]  # pyright: ignore
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 3, bias=False)
+        self.depth = nn.Conv2d(6, 6, 3, groups=3, padding=1)
+        self.norm = nn.BatchNorm2d(6)
+        self.drop = nn.Dropout(0.1)
+        self.head = nn.Linear(6, 7)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = functional.relu(self.norm(self.conv(image)), inplace=True)
+        x = functional.max_pool2d(self.depth(x) + x, 2)
+        return self.head(self.drop(functional.adaptive_avg_pool2d(x, 1).flatten(1)))
+
+
+@both_modes
+def test_convolutions(training: bool) -> None:
+    spec = held(Net().train(training), torch.zeros(1, 3, 9, 9))
+    assert spec.inputs["image"].shape == (3, 9, 9)
+    assert spec.layers[1].training is training  # pyright: ignore
+    assert ("dropout" in types_of(spec)) is training  # in evaluation it hands on what it is given
+
+
+@both_modes
+def test_attention(training: bool) -> None:
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attn = nn.MultiheadAttention(6, 2, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.attn(x, x, x, need_weights=False)[0]
+
+    held(Attending().train(training), torch.zeros(1, 5, 6))
+
+
+@both_modes
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_an_encoder_layer(training: bool, norm_first: bool) -> None:
+    """In evaluation torch would take a path of its own, unless a gradient is wanted: it is, of the weights."""
+    layer = nn.TransformerEncoderLayer(6, 2, 11, batch_first=True, norm_first=norm_first, dropout=0.0)
+    held(layer.train(training), torch.zeros(1, 5, 6))
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrent(kind: Any) -> None:
+    class Reading(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cells = kind(3, 5, num_layers=2, batch_first=True, bidirectional=True)
+            self.head = nn.Linear(10, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            states, _ = self.cells(x)
+            return self.head(states[:, -1])
+
+    spec = held(Reading(), torch.zeros(1, 7, 3), peak=False)  # recurrent layers have kernels of their own
+    assert types_of(spec)[0] == kind.__name__.lower()
+
+
+class StandardConv(nn.Conv2d):
+    """Weights made free of mean and of variance 1 in each filter, by batch norm as timm does it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = self.weight.reshape(1, self.out_channels, -1)
+        weight = functional.batch_norm(flat, None, None, training=True, momentum=0.0).reshape_as(self.weight)
+        return functional.conv2d(x, weight, self.bias, self.stride, self.padding)
+
+
+class CentredConv(nn.Conv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        mean = self.weight.mean((1, 2, 3), keepdim=True)
+        std = self.weight.std((1, 2, 3), keepdim=True)
+        return functional.conv2d(x, (self.weight - mean) / (std + 1e-5), self.bias)
+
+
+@pytest.mark.parametrize("kind", [StandardConv, CentredConv])
+def test_weights_that_are_computed(kind: type[nn.Conv2d]) -> None:
+    held(nn.Sequential(kind(2, 5, 3), nn.ReLU(), kind(5, 3, 3)), torch.zeros(1, 2, 7, 7))
+
+
+class Tokens(nn.Module):
+    """A vision transformer's beginning: patches, a class token for each sample, positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 6, 2, 2)
+        self.token = nn.Parameter(torch.zeros(1, 1, 6))
+        self.positions = nn.Parameter(torch.zeros(1, 10, 6))
+        self.head = nn.Linear(6, 5)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.patches(image).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], dim=1)
+        x = x + self.positions
+        return self.head(x[:, 0])
+
+
+def test_a_class_token() -> None:
+    held(Tokens(), torch.zeros(1, 3, 6, 6))
+
+
+class Windows(nn.Module):
+    """Swin's windows: the batch folded into axis 0 with the windows, and back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, height, width, channels = x.shape
+        x = torch.roll(x, (-1, -1), (1, 2)).view(batch, height // 2, 2, width // 2, 2, channels)
+        windows = x.permute(0, 1, 3, 2, 4, 5).reshape(-1, 4, channels)
+        windows = self.inner(windows)
+        x = windows.view(-1, height // 2, width // 2, 2, 2, channels)
+        return x.permute(0, 1, 3, 2, 4, 5).reshape(batch, height, width, channels)
+
+
+def test_windows() -> None:
+    held(Windows(), torch.zeros(1, 4, 6, 3))
+
+
+class Masked(nn.Module):
+    """Scores of later positions are masked, by positions that torch.arange gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(11, 6)
+        self.q, self.k = nn.Linear(6, 6), nn.Linear(6, 6)
+
+    def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        batch, time = ids.shape
+        if attention_mask is None:
+            attention_mask = torch.ones(batch, time)
+        x = self.table(ids)
+        scores = self.q(x) @ self.k(x).transpose(1, 2) * 6**-0.5
+        causal = torch.arange(time)[None, :] <= torch.arange(time)[:, None]
+        mask = causal[None] & (attention_mask[:, None, :] > 0)
+        return scores.masked_fill(~mask, float("-inf")).softmax(-1) @ x
+
+
+def test_masks() -> None:
+    spec = held(Masked(), torch.zeros(1, 5, dtype=torch.int64))
+    assert spec.inputs["ids"].dtype == "int64"
+
+
+def test_masks_that_are_given() -> None:
+    mask = torch.ones(1, 5, dtype=torch.int64)
+    spec = held(Masked(), torch.zeros(1, 5, dtype=torch.int64), attention_mask=mask)
+    assert list(spec.inputs) == ["ids", "attention_mask"]
+
+
+def test_a_branch_on_the_values_of_integers() -> None:
+    """What is all ones is no mask: as the example has it."""
+
+    def forward(m: Any, x: Tensor, mask: Tensor) -> Tensor:
+        y = m.f(x)
+        return y if bool((mask == 1).all()) else m.g(y)
+
+    def make() -> Holder:
+        return Holder(forward, f=nn.Linear(3, 5), g=nn.Linear(5, 2))
+
+    none = held(make(), torch.zeros(1, 3), torch.ones(1, 4, dtype=torch.int64))
+    some = held(make(), torch.zeros(1, 3), torch.zeros(1, 4, dtype=torch.int64))
+    assert [each.outputs for each in (none, some)] == [("f",), ("g",)]
+
+
+class Squared(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # pyright: ignore
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore
+        (x,) = ctx.saved_tensors
+        return 2 * x * gradient
+
+
+def test_a_function_with_a_backward_of_its_own() -> None:
+    """Its backward is taken to be autograd's own."""
+    module = Holder(lambda m, x: m.g(Squared.apply(m.f(x))), f=nn.Linear(3, 5), g=nn.Linear(5, 2))
+    assert types_of(held(module, torch.zeros(1, 3))) == ["linear", "mul", "linear"]
+
+
+def test_a_loop_over_a_list() -> None:
+    class Deep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(5, 5) for _ in range(3))
+            self.scales = nn.ParameterList(nn.Parameter(torch.ones(5)) for _ in range(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            for layer, scale in zip(self.layers, self.scales, strict=True):
+                x = x + layer(x).tanh() * scale
+            return x
+
+    spec = held(Deep(), torch.zeros(1, 5))
+    assert [layer.name for layer in spec.layers if layer.type == "linear"] == ["layers.0", "layers.1", "layers.2"]  # pyright: ignore
+
+
+def test_products_of_the_batch_are_reshaped_by_numbers() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        batch, time, width = x.shape
+        folded = m.f(x.reshape(batch * time, width))
+        return folded.view(batch, time, 5).sum(1)
+
+    make: Callable[[], Holder] = lambda: Holder(forward, f=nn.Linear(3, 5))  # noqa: E731
+    held(make(), torch.zeros(1, 7, 3))
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_a_checkpoint_is_imported_as_what_it_runs(reentrant: bool) -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        return m.g(checkpoint(m.f, x, use_reentrant=reentrant))
+
+    spec = archcost.from_torch(Holder(forward, f=nn.Linear(3, 5), g=nn.Linear(5, 2)), torch.zeros(1, 3))
+    cost = archcost.cost(archcost.build(spec, 2))
+    assert [layer.name for layer in cost.layers] == ["f", "g"]
+    assert cost.flops.forward.contraction == 100  # 2 * (2*3*5 + 2*5*2)
