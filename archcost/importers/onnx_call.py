@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, TypeGuard, cast
 
+from archcost.errors import ArchcostError, shorten
+from archcost.importers.onnx_inference import as_written
 from archcost.importers.onnx_model import Node
 from archcost.importers.onnx_net import Net
 from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in, short
@@ -98,6 +100,16 @@ class Call:
             return [self.integer(name)]
         given = self.sizes(name, count)
         return self.integers(index, count) if given is None else given
+
+    def for_one_batch(self, what: str) -> ArchcostError:
+        """Of a file that names its batch as a number: what it does with that cannot be told for another."""
+        tensors = [as_written(value.tensor, self.written_for) for value in self.given]
+        return ArchcostError(
+            f"{what} a batch of {self.written_for}",
+            expected="a network for any batch",
+            found=f"{self.node.kind} of {', '.join(map(str, tensors))}",
+            hint="export it again with a dynamic batch axis",
+        ).at(layer=shorten(str(self.node)))
 
     def layer(self, type_: str, *reads: Value, **fields: Any) -> Value:
         """What a new layer puts out, first of all."""

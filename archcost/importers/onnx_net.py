@@ -79,7 +79,8 @@ class Net:
         self.turned |= {(number, slot) for slot, value in weights.items() if self._is_seen_otherwise(value)}
         sources = () if weights or sized else _sources(reads)
         return tuple(
-            Value(tensor, Ref("entry", number, index), sources=sources) for index, tensor in enumerate(outputs)
+            Value(tensor, Ref("entry", number, index), before_batch=_before_batch(tensor, reads), sources=sources)
+            for index, tensor in enumerate(outputs)
         )
 
     def _add(self, entry: Entry) -> int:
@@ -152,6 +153,12 @@ def _require_fitting(layer: Layer, types: Tensors, weights: Mapping[str, Value])
     found = sum(value.tensor.numel for value in weights.values())
     if wanted != found:
         raise ShapeError("weights of other sizes", expected=f"{wanted:,} values", found=f"{found:,}")
+
+
+def _before_batch(tensor: TensorType, reads: Sequence[Value]) -> int:
+    """Of an axis that the batch decides, as in what was read: none of a layer's own rules changes its order."""
+    grown = {tensor.shape[axis] for axis in from_batch(tensor.shape)}
+    return next((value.before_batch for value in reads if value.before_batch > 1 and grown & set(value.shape)), 1)
 
 
 def _sources(reads: Sequence[Value]) -> tuple[str, ...]:

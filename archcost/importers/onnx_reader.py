@@ -114,6 +114,8 @@ class Reader:
         try:
             results = self._made(call, known, frame)
         except (UnsupportedError, ShapeError) as error:
+            if call.written_for is not None and inferred.tensors and self._is_about_batch(call):
+                raise call.for_one_batch("takes no other than") from None
             shapes = {**self._told(call, frame), **inferred.tensors}
             results = self._defined(call, frame) or self._opaque(call, shapes, error)
         except (ValueError, LookupError, TypeError, ArithmeticError) as error:
@@ -124,6 +126,10 @@ class Reader:
         if frame.depth and node.kind == "Constant":  # what a function holds has its name each time that it is called
             results = [None if value is None else replace(value, held=None) for value in results]
         return results
+
+    def _is_about_batch(self, call: Call) -> bool:
+        """Whether onnx, too, finds fault with any other batch."""
+        return infer(call.node, call.inputs, self.model.opset, None).complaint is not None
 
     def _made(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
         node = call.node

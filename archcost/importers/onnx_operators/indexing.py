@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from archcost.importers.onnx_call import Call, Result, Rule, one
+from archcost.importers.onnx_inference import as_written
+from archcost.importers.onnx_operators.shaping import reshaped
 from archcost.importers.onnx_values import UnsupportedError, Value, samples_in
 from archcost.layers.base import normalize_axis
 
@@ -20,6 +22,11 @@ def slice_(call: Call) -> Value:
 
 def _cut(call: Call, value: Value, start: int, end: int, axis: int, step: int) -> Value:
     size = value.shape[axis]
+    if samples_in(size) and call.written_for is not None:
+        whole = as_written(value.tensor, call.written_for).shape[axis]
+        if range(whole)[start:end:step] != range(whole):
+            raise call.for_one_batch("cuts")
+        return value
     if step < 0:
         taken = range(size)[start if start < size else None : end if end >= -size else None : step]
         if step != -1 or len(taken) != size:
@@ -45,6 +52,11 @@ def gather(call: Call) -> Value:
     axis = call.axis()
     if indices.is_constant and indices.numbers is not None and not data.is_constant:
         numbers = [int(number) for number in indices.numbers.flatten()]
+        size = as_written(data.tensor, call.written_for).shape[axis]
+        if data.rank == 1 and numbers == list(range(size)):  # all of them, in another shape
+            return reshaped(call, data, indices.shape)
+        if samples_in(data.shape[axis]) and call.written_for is not None:
+            raise call.for_one_batch("picks of")
         if indices.rank == 0 and not samples_in(data.shape[axis]):
             return call.layer("select", data, index=numbers[0], dim=axis)
         run = _run(numbers, data.shape[axis])
@@ -108,8 +120,11 @@ def topk(call: Call) -> Result:
     k = call.setting("k", 1)
     if not k:
         raise UnsupportedError("a number of values that is computed")
+    axis = call.axis(default=-1)
+    if k[0] == call[0].shape[axis]:
+        return call.layers("sort", call[0], dim=axis, descending=call.flag("largest", default=True))
     settings = {"largest": call.flag("largest", default=True), "sorted": call.flag("sorted", default=True)}
-    return call.layers("topk", call[0], k=k[0], dim=call.axis(default=-1), **settings)
+    return call.layers("topk", call[0], k=k[0], dim=axis, **settings)
 
 
 GRID_MODES = {"linear": "bilinear", "bilinear": "bilinear", "nearest": "nearest"}
