@@ -159,6 +159,8 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "concat": nothing,
     "matmul": matmul,
     "bmm": macs,
+    "addmm": macs,
+    "baddbmm": nothing,
     "einsum": nothing,
     "scaled_dot_product_attention": nothing,
     "split": nothing,
