@@ -53,29 +53,35 @@ def mean_and_scale(shape: tuple[int, ...], source: TensorType, setting: Setting)
 
 
 class ChannelNorm(WeightedLayer):
-    """A norm with one scale and shift a channel."""
+    """A norm with one scale and shift a channel; `bias: false` leaves the shift out."""
 
     eps: Number = 1e-5
+    affine: Flag = True
+    bias: Flag = True
 
-    def has_affine(self) -> bool:
-        raise NotImplementedError
+    def has_shift(self) -> bool:
+        return self.affine and self.bias
 
     def affine_weights(self, channels: int) -> tuple[Weight, ...]:
-        return (Weight("weight", (channels,)), Weight("bias", (channels,))) if self.has_affine() else ()
+        if not self.affine:
+            return ()
+        return (Weight("weight", (channels,)), *((Weight("bias", (channels,)),) if self.bias else ()))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """A value: mean, difference, square, sum, scale; backward two sums (3) and their combination (4)."""
         numel = inputs[0].numel
         standardise = Reduction(numel, STANDARDISE, {0: STANDARDISE_BACKWARD}, "standardised")
-        return (standardise, *scale_and_shift(numel, self.has_affine(), self.has_affine()))
+        return (standardise, *scale_and_shift(numel, self.affine, self.has_shift()))
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """The statistics are worked out for nobody as well."""
         return Scratch(self.unkept(inputs, outputs, setting))
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
-        values = {"C": inputs[0].shape[1]}
-        return (Step("parameters", "2*C", values, "a scale and a shift a channel"),) if self.has_affine() else ()
+        if not self.affine:
+            return ()
+        formula, note = ("2*C", "a scale and a shift a channel") if self.bias else ("C", "a scale a channel")
+        return (Step("parameters", formula, {"C": inputs[0].shape[1]}, note),)
 
 
 class BatchNorm(ChannelNorm, OfImages):
@@ -88,7 +94,6 @@ class BatchNorm(ChannelNorm, OfImages):
     ndims: ClassVar[tuple[int, ...]]
 
     momentum: Number | None = 0.1
-    affine: Flag = True
     track_running_stats: Flag = True
     training: Flag = True
 
@@ -109,10 +114,7 @@ class BatchNorm(ChannelNorm, OfImages):
             return super().work(inputs, outputs)
         numel = inputs[0].numel
         standing = Elementwise(numel, SHIFT_AND_SCALE, {0: SHIFT_AND_SCALE_BACKWARD}, "shifted and scaled")
-        return (standing, *scale_and_shift(numel, self.affine, self.affine))
-
-    def has_affine(self) -> bool:
-        return self.affine
+        return (standing, *scale_and_shift(numel, self.affine, self.has_shift()))
 
     def output_types(self, inputs: Tensors) -> Tensors:
         if inputs[0].rank - 2 not in self.ndims:
@@ -175,9 +177,6 @@ class InstanceNorm(ChannelNorm):
     affine: Flag = False
     track_running_stats: Flag = False
 
-    def has_affine(self) -> bool:
-        return self.affine
-
     def output_types(self, inputs: Tensors) -> Tensors:
         require_images(inputs[0], self.ndim)
         if prod(inputs[0].shape[2:]) == 1:
@@ -216,7 +215,7 @@ class InstanceNorm(ChannelNorm):
         source = inputs[0]
         batch, channels = source.shape[:2]
         forward = list(self.unkept(inputs, outputs, setting))
-        if self.affine:
+        if self.has_shift():
             forward.append(Own("repeated bias", TensorType((batch * channels,), source.dtype)))
         if self.track_running_stats and setting.training and setting.needs:
             forward.append(Own("averaged running statistic", TensorType((channels,), source.dtype)))
@@ -255,10 +254,6 @@ class GroupNorm(ChannelNorm, OfImages):
     copies_pieces: ClassVar[bool] = True
     type: Literal["group_norm"] = "group_norm"
     num_groups: Size
-    affine: Flag = True
-
-    def has_affine(self) -> bool:
-        return self.affine
 
     def output_types(self, inputs: Tensors) -> Tensors:
         require_floating(inputs)

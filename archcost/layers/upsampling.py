@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import floor
+from math import floor, prod
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import model_validator
@@ -29,7 +29,11 @@ TAPS = {"nearest": (1, 1, 1), "linear": (2, 0, 0), "bilinear": (0, 4, 0), "bicub
 
 
 class Upsample(OfImages):
-    """`size` or ⌊n·scale_factor⌋ (torch.nn.Upsample). `nearest` is the lecture's replication: copies, no arithmetic."""
+    """`size` or ⌊n·scale_factor⌋ (torch.nn.Upsample). `nearest` is the lecture's replication: copies, no arithmetic.
+
+    `antialias` (torch.nn.functional.interpolate) widens the filter where the image gets smaller: along each axis to
+    2·⌈r·max(n_in/n_out, 1)⌉ + 1 values, with r of 1 for bilinear and 2 for bicubic (aten's UpSampleKernel.cpp).
+    """
 
     prefix: ClassVar[str] = "upsample"
 
@@ -38,6 +42,7 @@ class Upsample(OfImages):
     scale_factor: Scale | None = None
     mode: Literal["nearest", "linear", "bilinear", "bicubic", "trilinear"] = "nearest"
     align_corners: Flag | None = None
+    antialias: Flag = False
 
     @model_validator(mode="after")
     def _one_of_size_and_scale(self) -> Upsample:
@@ -45,6 +50,8 @@ class Upsample(OfImages):
             raise PydanticCustomError("size", "Input should have either size or scale_factor")
         if self.mode == "nearest" and self.align_corners is not None:
             raise PydanticCustomError("align_corners", "Input should have no align_corners in mode nearest")
+        if self.antialias and self.mode not in ("bilinear", "bicubic"):
+            raise PydanticCustomError("antialias", "Input should have mode bilinear or bicubic with antialias")
         return self
 
     def taps(self, inputs: Tensors) -> int:
@@ -83,9 +90,17 @@ class Upsample(OfImages):
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return ()
 
+    def _filter(self, inputs: Tensors, outputs: Tensors) -> int:
+        """Input values that an output value is made of."""
+        if not self.antialias:
+            return self.taps(inputs)
+        reach = 2 if self.mode == "bicubic" else 1
+        spans = zip(inputs[0].shape[2:], outputs[0].shape[2:], strict=True)
+        return prod(2 * max(-(-reach * before // after), reach) + 1 for before, after in spans)
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Replication adds gradients up. Others weigh t values: t products, t − 1 additions; backward t and t."""
-        taps = self.taps(inputs)
+        taps = self._filter(inputs, outputs)
         if self.mode == "nearest":
             return (Gather(outputs[0].numel, 0, {0: 1}, "values replicated"),)
         return (Reduction(outputs[0].numel, 2 * taps - 1, {0: 2 * taps}, "weighted sum of neighbours"),)
@@ -98,8 +113,10 @@ class Upsample(OfImages):
         values = [(axis, {f"{axis}_in": size, f"s_{axis}": Fraction(scale)}) for axis, size, scale in columns]
         return tuple(Step(f"output {axis}", f"{axis}_in*s_{axis}//1", given) for axis, given in values)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         """Neighbours are n/m apart, or 1/scale_factor where it was given, even if ⌊n·scale_factor⌋ cut some off."""
+        if self.antialias:
+            return None  # as wide as the sizes make it
         spans = list(zip(inputs[0].shape[2:], outputs[0].shape[2:], strict=True))
         if self.size is None:
             jumps = [1 / Fraction(str(scale)) for scale in self._scales(len(spans))]

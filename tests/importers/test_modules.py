@@ -90,6 +90,19 @@ class StandardConv(nn.Conv2d):
         return functional.conv2d(x, weight, self.bias, self.stride, self.padding)
 
 
+class GainedConv(nn.Conv2d):
+    """The same with a scale for each filter, and no shift."""
+
+    def __init__(self, *args: int) -> None:
+        super().__init__(*args)
+        self.gain = nn.Parameter(torch.ones(self.out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = self.weight.reshape(1, self.out_channels, -1)
+        weight = functional.batch_norm(flat, None, None, weight=self.gain, training=True, momentum=0.0)
+        return functional.conv2d(x, weight.reshape_as(self.weight), self.bias, self.stride, self.padding)
+
+
 class CentredConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         mean = self.weight.mean((1, 2, 3), keepdim=True)
@@ -97,9 +110,15 @@ class CentredConv(nn.Conv2d):
         return functional.conv2d(x, (self.weight - mean) / (std + 1e-5), self.bias)
 
 
-@pytest.mark.parametrize("kind", [StandardConv, CentredConv])
+@pytest.mark.parametrize("kind", [StandardConv, GainedConv, CentredConv])
 def test_weights_that_are_computed(kind: type[nn.Conv2d]) -> None:
     held(nn.Sequential(kind(2, 5, 3), nn.ReLU(), kind(5, 3, 3)), torch.zeros(1, 2, 7, 7))
+
+
+def test_norms_without_a_shift() -> None:
+    norms = nn.BatchNorm2d(6, bias=False), nn.GroupNorm(2, 6, bias=False), nn.InstanceNorm2d(6, affine=True, bias=False)
+    spec = held(nn.Sequential(nn.Conv2d(2, 6, 3), *norms), torch.zeros(1, 2, 7, 7))
+    assert [getattr(layer, "bias", None) for layer in spec.layers] == [True, False, False, False]
 
 
 class Tokens(nn.Module):

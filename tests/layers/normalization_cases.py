@@ -56,6 +56,35 @@ ROWS: tuple[Row, ...] = (
         backward_input=1470,  # (2*5*3*7) * 7
     ),
     Row(
+        BatchNorm2d(bias=False),
+        inputs=((2, 5, 3, 7),),
+        outputs=((2, 5, 3, 7),),
+        parameters=5,  # 5: a scale a channel
+        buffers=11,  # 2*5 + 1
+        forward=1260,  # (2*5*3*7) * (5 + 1)
+        backward_input=1680,  # (2*5*3*7) * (7 + 1)
+        backward_weight=420,  # (2*5*3*7) * 2
+    ),
+    Row(
+        BatchNorm1d(bias=False, track_running_stats=False),
+        inputs=((2, 7, 5),),
+        outputs=((2, 7, 5),),
+        parameters=7,  # 7
+        forward=420,  # (2*7*5) * (5 + 1)
+        backward_input=560,  # (2*7*5) * (7 + 1)
+        backward_weight=140,  # (2*7*5) * 2
+    ),
+    Row(
+        BatchNorm3d(bias=False, training=False),
+        inputs=((2, 5, 2, 3, 7),),
+        outputs=((2, 5, 2, 3, 7),),
+        parameters=5,  # 5
+        buffers=11,  # 2*5 + 1
+        forward=1260,  # (2*5*2*3*7) * (2 + 1)
+        backward_input=840,  # (2*5*2*3*7) * (1 + 1)
+        backward_weight=840,  # (2*5*2*3*7) * 2
+    ),
+    Row(
         BatchNorm2d(training=False),
         inputs=((2, 5, 3, 7),),
         outputs=((2, 5, 3, 7),),
@@ -102,6 +131,15 @@ ROWS: tuple[Row, ...] = (
         backward_weight=210,  # (2*5*7) * (2 + 1)
     ),
     Row(
+        InstanceNorm2d(affine=True, bias=False),
+        inputs=((2, 5, 3, 7),),
+        outputs=((2, 5, 3, 7),),
+        parameters=5,  # 5
+        forward=1260,  # (2*5*3*7) * (5 + 1)
+        backward_input=1680,  # (2*5*3*7) * (7 + 1)
+        backward_weight=420,  # (2*5*3*7) * 2
+    ),
+    Row(
         InstanceNorm3d(track_running_stats=True),
         inputs=((2, 3, 5, 2, 7),),
         outputs=((2, 3, 5, 2, 7),),
@@ -125,6 +163,15 @@ ROWS: tuple[Row, ...] = (
         forward=1470,  # (2*5*3*7) * (5 + 1 + 1)
         backward_input=1680,  # (2*5*3*7) * (7 + 1)
         backward_weight=630,  # (2*5*3*7) * (2 + 1)
+    ),
+    Row(
+        GroupNorm(num_groups=3, bias=False),
+        inputs=((2, 6, 5, 7),),
+        outputs=((2, 6, 5, 7),),
+        parameters=6,  # 6
+        forward=2520,  # (2*6*5*7) * (5 + 1)
+        backward_input=3360,  # (2*6*5*7) * (7 + 1)
+        backward_weight=840,  # (2*6*5*7) * 2
     ),
     Row(
         GroupNorm(num_groups=3),

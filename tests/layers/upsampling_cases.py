@@ -83,4 +83,18 @@ ROWS: tuple[Row, ...] = (
         forward=21600,  # (2*3*4*6*10) * (8 + 7)
         backward_input=23040,  # (2*3*4*6*10) * (8 + 8)
     ),
+    Row(
+        Upsample(size=(3, 14), mode="bilinear", antialias=True),
+        inputs=((2, 3, 5, 7),),
+        outputs=((2, 3, 3, 14),),
+        forward=7308,  # (2*3*3*14) * (2*15 - 1): 2*2 + 1 = 5 along the axis that shrinks by 5/3, 3 along the other
+        backward_input=7560,  # (2*3*3*14) * 2 * 15
+    ),
+    Row(
+        Upsample(size=3, mode="bicubic", antialias=True),
+        inputs=((2, 3, 5, 7),),
+        outputs=((2, 3, 3, 3),),
+        forward=10638,  # (2*3*3*3) * (2*99 - 1): ⌈2*5/3⌉ = 4, 9 values; ⌈2*7/3⌉ = 5, 11 values
+        backward_input=10692,  # (2*3*3*3) * 2 * 99
+    ),
 )

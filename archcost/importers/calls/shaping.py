@@ -301,11 +301,11 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Drawn | None:
-    if antialias:
-        return None
     fields: dict[str, Any] = {"size": one(tuple(result.shape[2:])), "mode": mode}
     if align_corners is not None and mode in ("linear", "bilinear", "bicubic", "trilinear"):
         fields["align_corners"] = align_corners
+    if antialias:
+        fields["antialias"] = True
     return Drawn("upsample", (x,), fields)
 
 

@@ -119,6 +119,11 @@ def embedding_of_torch(
     return embedding(result, indices, weight, None if padding_idx < 0 else padding_idx)
 
 
+def _affine(weight: Tensor | None, bias: Tensor | None) -> dict[str, bool]:
+    """A scale without a shift is told apart; without a scale there is nothing to tell."""
+    return {"affine": weight is not None, **({"bias": False} if weight is not None and bias is None else {})}
+
+
 @leaf("batch_norm")
 def batch_norm(
     result: Tensor,
@@ -131,9 +136,9 @@ def batch_norm(
     momentum: float | None = 0.1,
     eps: float = 1e-5,
 ) -> Drawn | None:
-    if (weight is None) != (bias is None) or x.dim() > 5:
+    if (weight is None and bias is not None) or x.dim() > 5:
         return None
-    fields: dict[str, Any] = {"eps": eps, "momentum": momentum, "affine": weight is not None}
+    fields: dict[str, Any] = {"eps": eps, "momentum": momentum, **_affine(weight, bias)}
     fields["track_running_stats"] = running_mean is not None
     if not training:
         fields["training"] = False
@@ -169,9 +174,9 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Drawn | None:
-    if not use_input_stats or (weight is None) != (bias is None):
+    if not use_input_stats or (weight is None and bias is not None):
         return None
-    fields = {"eps": eps, "momentum": momentum, "affine": weight is not None}
+    fields: dict[str, Any] = {"eps": eps, "momentum": momentum, **_affine(weight, bias)}
     fields["track_running_stats"] = running_mean is not None
     weights = {"weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
     return Drawn(f"instance_norm{x.dim() - 2}d", (x,), fields, weights)
@@ -218,9 +223,9 @@ def group_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Drawn | None:
-    if (weight is None) != (bias is None):
+    if weight is None and bias is not None:
         return None
-    fields = {"eps": eps, "num_groups": num_groups, "affine": weight is not None}
+    fields: dict[str, Any] = {"eps": eps, "num_groups": num_groups, **_affine(weight, bias)}
     return Drawn("group_norm", (x,), fields, {"weight": weight, "bias": bias})
 
 
