@@ -105,6 +105,8 @@ def upsample(part: Part) -> str:
             nearest_mode="floor",
         )
     settings: dict[str, Attribute] = {"cubic_coeff_a": -0.75} if layer.mode == "bicubic" else {}
+    if layer.antialias:  # with the filter of PIL, which weighs what lies within the image alone
+        settings |= {"antialias": 1, "exclude_outside": 1, "cubic_coeff_a": -0.5}
     return part.draw(
         "Resize",
         *(part.inputs[0], "", "", sizes),

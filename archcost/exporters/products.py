@@ -16,6 +16,21 @@ def einsum(part: Part) -> str:
     return part.draw("Einsum", *part.inputs, equation=part.layer.equation)
 
 
+def addmm(part: Part) -> str:
+    added, left, right = part.inputs
+    return part.draw("Gemm", left, right, added, alpha=float(part.layer.alpha), beta=float(part.layer.beta))
+
+
+def baddbmm(part: Part) -> str:
+    added, left, right = part.inputs
+    product = part.draw("MatMul", left, right)
+    if part.layer.alpha != 1:
+        product = part.draw("Mul", product, part.number(part.layer.alpha))
+    if part.layer.beta != 1:
+        added = part.draw("Mul", added, part.number(part.layer.beta))
+    return part.draw("Add", added, product)
+
+
 def attention(part: Part) -> str:
     """ONNX reads off the heads which of them serve several, and drops nothing out."""
     layer = part.layer
@@ -148,6 +163,8 @@ def fold(part: Part) -> str:
 
 RENDERINGS: dict[str, Rendering] = {
     **dict.fromkeys(("matmul", "bmm"), operator("MatMul")),
+    "addmm": addmm,
+    "baddbmm": baddbmm,
     "einsum": einsum,
     "scaled_dot_product_attention": attention,
     "topk": topk,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from archcost.errors import ArchcostError, shorten
@@ -102,10 +104,7 @@ def read(path: Path) -> Model:
     import onnx
     from google.protobuf.message import DecodeError
 
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ArchcostError("cannot be read", found=error.strerror or type(error).__name__) from None
+    content = _content(path)
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(content)
@@ -123,6 +122,28 @@ def read(path: Path) -> Model:
         {f"{_text(function.domain)}::{_text(function.name)}": function_of(function) for function in proto.functions},
         bool(marks) or any(held.mark for held in graph.held.values()),
     )
+
+
+LARGEST_FILE = 2**31
+"""What protobuf can hold; weights beyond lie in files of their own."""
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if not path.exists():
+            raise ArchcostError("no such file", expected="an ONNX file", found="nothing")
+        if not path.is_file():  # a pipe would be waited for
+            raise ArchcostError("not a regular file", expected="an ONNX file", found="something else")
+        with path.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            fits = status.st_size <= LARGEST_FILE and S_ISREG(status.st_mode)
+            content = stream.read(LARGEST_FILE + 1) if fits else None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ArchcostError(f"cannot be read: {reason}") from None
+    if content is None or len(content) > LARGEST_FILE:
+        raise ArchcostError("the file is too large", expected="at most 2 GiB", found=f"{status.st_size:,} B")
+    return content
 
 
 OWN_DOMAINS = ("", "ai.onnx")

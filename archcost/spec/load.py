@@ -36,15 +36,9 @@ def find(network: str | FilePath) -> FilePath:
     names = zoo.names()
     if text in names:
         return zoo.path(text)
-    if ":" in text:
-        raise SpecError(
-            f"{shorten(text)} cannot be imported by this version",
-            expected="a shipped name, or a path to .yaml, .yml or .json",
-            found="a Python callable",
-        )
     raise SpecError(
         f"unknown network {shorten(text)}",
-        expected="a shipped name, or a path to .yaml, .yml or .json",
+        expected="a shipped name, a path to .yaml, .yml, .json or .onnx, or module:callable",
         found=shorten(text),
         hint=nearest(text, names) or "archcost list",
     )

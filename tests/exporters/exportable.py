@@ -19,7 +19,7 @@ def for_one_batch(row: Row) -> bool:
     layer = row.layer
     shape_as_a_whole = isinstance(layer, View) and layer.shape[:1] != (-1,)
     along_batch = (isinstance(layer, Unbind) and layer.dim == 0) or (isinstance(layer, Diagonal) and layer.dim1 == 0)
-    return shape_as_a_whole or along_batch or row.inputs == ((3, 5), (5, 7))
+    return shape_as_a_whole or along_batch
 
 
 ROWS = [row for row in every_row() if not is_refused(row)]

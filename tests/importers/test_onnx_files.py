@@ -416,7 +416,15 @@ def test_what_is_no_onnx_file(name: str, tmp_path: Path, capsys: pytest.CaptureF
 
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["summary", "nowhere.onnx"]) == 2
-    assert capsys.readouterr().err == "archcost: nowhere.onnx: cannot be read\n  found: No such file or directory\n"
+    assert capsys.readouterr().err == (
+        "archcost: nowhere.onnx: no such file\n  expected: an ONNX file\n  found: nothing\n"
+    )
+
+
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").mkdir()
+    with pytest.raises(ArchcostError, match="not a regular file"):
+        archcost.load(tmp_path / "net.onnx")
 
 
 @pytest.mark.parametrize("command", ["summary", "export"])

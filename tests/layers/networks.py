@@ -12,13 +12,15 @@ READS_A_SIZE = ("expand_batch", "tile", "constant", "opaque")
 
 
 def batch_of(row: Row) -> int:
-    """The first axis of the input with most axes."""
+    """The first axis of the input with most axes, the first of them where it has several samples."""
     batched = [tensor for tensor in row.input_types if tensor.shape]
     if not batched:
         return 1
     if row.layer.type in READS_A_SIZE:
         return batched[-1].shape[0]
-    return max((tensor.rank, tensor.shape[0]) for tensor in batched)[1]
+    rank = max(tensor.rank for tensor in batched)
+    firsts = [tensor.shape[0] for tensor in batched if tensor.rank == rank]
+    return next((size for size in firsts if size > 1), 1)
 
 
 def network_of(row: Row) -> archcost.ModelSpec:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import archcost
-from archcost.errors import SpecError
+from archcost.errors import ArchcostError, SpecError
 from tests.spec.hostile import CHEAP, LARGE, Hostile
 
 MOST_MEMORY = 200 * 2**20
@@ -93,9 +93,11 @@ def test_extends_reaches_eight_files_and_no_further(tmp_path: Path):
         archcost.load(tmp_path / "f8.yaml")
 
 
-@pytest.mark.parametrize("path", ["", "no/such/file.yaml", "x" * 5000 + ".yaml", "a\0b.yaml", "/dev/zero", ".", "ne:t"])
+@pytest.mark.parametrize(
+    "path", ["", "no/such/file.yaml", "x" * 5000 + ".yaml", "a\0b.yaml", "/dev/zero", ".", "ne:t", "a\0b.onnx"]
+)
 def test_a_path_that_leads_nowhere(path: str):
-    with pytest.raises(SpecError):
+    with pytest.raises(ArchcostError):
         archcost.load(path)
 
 

@@ -102,6 +102,8 @@ def resize(call: Call) -> Value:
         raise UnsupportedError(f"mode {call.word('mode')} for {value.rank - 2} axes")
     aligned = call.word("coordinate_transformation_mode") == "align_corners"
     corners = {} if mode == "nearest" else {"align_corners": aligned}
+    if call.flag("antialias"):
+        corners["antialias"] = True
     return call.layer("upsample", value, size=one(after[2:]), mode=mode, **corners)
 
 

@@ -82,6 +82,8 @@ def gemm(call: Call) -> Value:
     else:
         if call.integer("transB", 0):
             right = call.layer("transpose", right, dim0=0, dim1=1)
+        if third is not None:
+            return call.layer("addmm", third, left, right, beta=beta, alpha=alpha)
         result = call.layer("matmul", left, right)
     if alpha != 1:
         result = call.layer("scale", result, factor=alpha)
