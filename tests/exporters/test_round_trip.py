@@ -21,7 +21,6 @@ from tests.layers.rows import Row
 def again(spec: archcost.ModelSpec, batch: int | None, folder: Path) -> archcost.ModelSpec:
     path = folder / "net.onnx"
     archcost.to_onnx(spec, path, batch)
-    onnx.checker.check_model(onnx.load(path), full_check=True)
     return archcost.from_onnx(path)
 
 
@@ -37,8 +36,10 @@ FEW = {row.layer.type: row for row in ROWS}.values()
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not for_one_batch(row)], ids=str)
 def test_rows_for_any_batch(row: Row, tmp_path: Path) -> None:
+    """And the file is valid by onnx's own check."""
     spec = network_of(row)
     assert numbers(again(spec, None, tmp_path), batch_of(row)) == numbers(spec, batch_of(row))
+    onnx.checker.check_model(onnx.load(tmp_path / "net.onnx"), full_check=True)
 
 
 @pytest.mark.parametrize("row", [row for row in FEW if not for_one_batch(row)], ids=str)

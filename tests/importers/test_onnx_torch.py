@@ -151,8 +151,8 @@ def counted(module: nn.Module, examples: tuple[Tensor, ...]) -> int:
 
 def test_a_network_of_torchvision(tmp_path: Path) -> None:
     torchvision = pytest.importorskip("torchvision")
-    module = torchvision.models.mobilenet_v3_small().eval()
-    examples = (torch.zeros(BATCH, 3, 224, 224),)
+    module = torchvision.models.squeezenet1_1().eval()
+    examples = (torch.zeros(BATCH, 3, 64, 64),)
     parameters, macs, _ = numbers(archcost.from_onnx(exported(module, examples, tmp_path)))
     assert parameters == sum(weight.numel() for weight in module.parameters())
     assert 2 * macs == counted(module, examples)
