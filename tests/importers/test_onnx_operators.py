@@ -380,6 +380,17 @@ CASES = {
         ],
         IMAGE,
     ),
+    "a norm by the batch's own statistics": Case(
+        [
+            node("ReduceMean", "x a", "m", keepdims=0),
+            node("Mul", "x x", "q"),
+            node("ReduceMean", "q a", "v", keepdims=0),
+            node("BatchNormalization", "x w b m v", "y"),
+        ],
+        [weight("w", 3), weight("b", 3), numbers("a", [0, 2, 3])],
+        [{"type": "batch_norm2d", "track_running_stats": False}],
+        IMAGE,
+    ),
     "unit vectors": Case(
         [node("LpNormalization", "x", "y", axis=1, p=1)],
         [],

@@ -23,9 +23,11 @@ def affine(call: Call) -> tuple[bool, dict[str, Value]]:
 
 
 def batch_norm(call: Call) -> Result:
+    """Statistics that are computed are taken for those of the batch, which the layer works out itself."""
     value = call[0]
     is_affine, own = affine(call)
-    statistics = owned(call, running_mean=call[3], running_var=call[4])
+    computed = call[3].ref is not None or call[4].ref is not None
+    statistics = {} if computed else owned(call, running_mean=call[3], running_var=call[4])
     ndim = max(value.rank - 2, 1)
     if not 1 <= ndim <= 3:
         raise UnsupportedError(f"a batch norm of {value.rank} axes")
