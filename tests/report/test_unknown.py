@@ -55,7 +55,7 @@ def test_a_folded_part_is_a_lower_bound() -> None:
 def test_side_by_side() -> None:
     text = render(compare([COST, tiny()]))
     assert "MACs                      >= 3,888   312\n" in text
-    assert "odd.spectrum      MACs                    ?              none\n" in text
+    assert "odd.spectrum     MACs                     ?              none\n" in text
     listed = Listing((NetworkTotals.of(COST), NetworkTotals.of(tiny())))
     assert "odd          112  >= 3,888\n" in render(listed)
     assert listed.to_dict()["networks"][0]["unknown"] == ("odd.spectrum",)
