@@ -13,7 +13,7 @@ from tests.collections.finding import Finding
 from tests.collections.log import read, write
 from tests.collections.run import COLLECTIONS, collection, run
 
-AT_ONCE = 100
+AT_ONCE = 30
 """Models between two saves, each time by new processes, as libraries remember what they made."""
 
 

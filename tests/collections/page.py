@@ -23,33 +23,40 @@ REASONS = {
 }
 
 
+INTRODUCTION = """\
+# Coverage
+
+Written by `python -m tests.generate` from the logs of `python -m tests.collections`. That program imports models of
+torchvision, timm and (of each family, at a small size) transformers, and holds each against torch: parameters and
+buffers, contraction FLOPs forward and backward against FlopCounterMode at a batch of {batch}, and, of models small
+enough to run, the peak of tensor memory of a training step against the tracker.
+
+Known differences are applied. FlopCounterMode counts the weight gradient of a grouped convolution `groups` times. On
+the meta device it sees attention composed, where we count the fused kernel, whose backward works the scores out again.
+It does not count grouped products over experts, which are therefore run as batched ones. A model that torch cannot run
+on the meta device, because it looks at values, is counted on the CPU.
+
+| collection | models | run | equal | differ | an operator unknown | not imported | not counted by torch | not made |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|
+"""
+
+
 def renew(text: str) -> str:
     """The page, whatever it said before."""
     return "\n".join(_lines()) + "\n"
 
 
 def _lines() -> Iterator[str]:
-    yield from (
-        "# Coverage",
-        "",
-        "Written by `python -m tests.generate` from the logs of `python -m tests.collections`, which imports every model that",
-        "torchvision, timm and (of each family, at a small size) transformers can make here, and holds it against torch:",
-        "parameters and buffers, contraction FLOPs forward and backward against FlopCounterMode on the meta device at a batch of",
-        f"{BATCH}, and of models small enough to run, the peak of tensor memory of a training step against the tracker.",
-        "",
-        "Known differences are applied: FlopCounterMode counts the weight gradient of a grouped convolution `groups` times;",
-        "on the meta device it sees attention composed, where we count the fused kernel, whose backward works the scores out",
-        "again; it does not count grouped products over experts, so those are counted with batched ones. Models that torch",
-        "cannot run on the meta device, because they look at values, are counted on the CPU.",
-        "",
-        "| collection | models | equal | differ | an operator unknown | not imported | not counted by torch | not made |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
-    )
+    yield from INTRODUCTION.format(batch=BATCH).splitlines()
     for name in TITLES:
-        findings = read(name).findings
-        counts = Counter(each.status for each in findings)
+        log = read(name)
+        counts = Counter(each.status for each in log.findings)
         kinds = ("equal", "differs", "unknown", "failed", "not counted", "not made")
-        yield f"| {name} | {len(findings):,} | " + " | ".join(f"{counts[kind]:,}" for kind in kinds) + " |"
+        yield (
+            f"| {name} | {log.models:,} | {len(log.findings):,} | "
+            + " | ".join(f"{counts[kind]:,}" for kind in kinds)
+            + " |"
+        )
     for name in TITLES:
         yield from _collection(name, read(name))
 

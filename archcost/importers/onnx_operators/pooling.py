@@ -64,9 +64,10 @@ def global_avg_pool(call: Call) -> Value:
 
 
 def global_max_pool(call: Call) -> Value:
-    if call[0].rank == 4:
-        return call.layer("adaptive_max_pool2d", call[0], output_size=1)
-    return call.layer("amax", call[0], dim=list(range(2, call[0].rank)), keepdim=True)
+    ndim = call[0].rank - 2
+    if not 1 <= ndim <= 3:
+        raise UnsupportedError(f"a global maximum over {ndim} axes")
+    return call.layer(f"adaptive_max_pool{ndim}d", call[0], output_size=1)
 
 
 def max_unpool(call: Call) -> Value:
