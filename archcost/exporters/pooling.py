@@ -107,7 +107,12 @@ def upsample(part: Part) -> str:
             coordinate_transformation_mode="asymmetric",
             nearest_mode="floor",
         )
-    settings: dict[str, Attribute] = {"cubic_coeff_a": -0.75} if layer.mode == "bicubic" else {}
+    # Torch's cubic kernel has another coefficient where it also smoothes (UpSampleKernel.cpp).
+    settings: dict[str, Attribute] = {"cubic_coeff_a": -0.5 if layer.antialias else -0.75}
+    if layer.mode != "bicubic":
+        settings = {}
+    if layer.antialias:
+        settings["antialias"] = 1
     return part.draw(
         "Resize",
         *(part.inputs[0], "", "", sizes),

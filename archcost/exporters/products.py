@@ -12,6 +12,18 @@ from archcost.layers.base import normalize_axis, per_axis
 from archcost.layers.indexing import axes_of, side_by_side
 
 
+def added(part: Part) -> str:
+    """beta·x + alpha·(A·B)."""
+    layer = part.layer
+    tensor, left, right = part.inputs
+    product = part.draw("MatMul", left, right)
+    if layer.alpha != 1:
+        product = part.draw("Mul", product, part.number(layer.alpha))
+    if layer.beta != 1:
+        tensor = part.draw("Mul", tensor, part.number(layer.beta))
+    return part.draw("Add", product, tensor)
+
+
 def einsum(part: Part) -> str:
     return part.draw("Einsum", *part.inputs, equation=part.layer.equation)
 
@@ -148,6 +160,7 @@ def fold(part: Part) -> str:
 
 RENDERINGS: dict[str, Rendering] = {
     **dict.fromkeys(("matmul", "bmm"), operator("MatMul")),
+    **dict.fromkeys(("addmm", "baddbmm"), added),
     "einsum": einsum,
     "scaled_dot_product_attention": attention,
     "topk": topk,

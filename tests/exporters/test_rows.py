@@ -34,6 +34,8 @@ VALUELESS = (
 """Nothing is dropped, gates stand in another order, constants are zeros, bins do not rise; the rest no file says."""
 
 OTHER_VALUES = {
+    "addmm(": "the rows of a matrix are not the samples of a batch",
+    "antialias=True": "the evaluator smoothes with other weights at the borders",
     "return_indices": "ONNX counts indices over the whole tensor, torch in each channel",
     "max_unpool": "ONNX counts indices over the whole tensor, torch in each channel",
     "track_running_stats": "ONNX has an instance norm of the sample's own statistics alone",

@@ -95,7 +95,7 @@ def test_extends_reaches_eight_files_and_no_further(tmp_path: Path):
 
 @pytest.mark.parametrize("path", ["", "no/such/file.yaml", "x" * 5000 + ".yaml", "a\0b.yaml", "/dev/zero", ".", "ne:t"])
 def test_a_path_that_leads_nowhere(path: str):
-    with pytest.raises(SpecError):
+    with pytest.raises(archcost.ArchcostError):
         archcost.load(path)
 
 

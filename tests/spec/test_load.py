@@ -47,12 +47,6 @@ def test_a_misspelt_name_has_its_nearest():
     assert raised.value.problem == "unknown network 'vggd'"
 
 
-@pytest.mark.parametrize("network", ["net.onnx", "torchvision.models:resnet50"])
-def test_what_later_versions_will_read(network: str):
-    with pytest.raises(ArchcostError, match="cannot be imported by this version"):
-        archcost.load(network)
-
-
 @pytest.mark.parametrize("said", ["input: [1, 6, 6]", "inputs: {other: [1, 6, 6]}"])
 def test_inputs_take_the_place_of_inputs_however_they_are_written(folder: Path, said: str):
     spec = extended(folder, said)
