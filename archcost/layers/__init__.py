@@ -86,6 +86,7 @@ from archcost.layers.functions import (
     Trunc,
 )
 from archcost.layers.indexing import Gather, GridSample, Index, IndexSelect, TopK
+from archcost.layers.instance_norm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from archcost.layers.judging import (
     BitwiseAnd,
     BitwiseNot,
@@ -110,17 +111,7 @@ from archcost.layers.judging import (
 from archcost.layers.linear import Linear
 from archcost.layers.local_response_norm import LocalResponseNorm
 from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
-from archcost.layers.normalization import (
-    BatchNorm1d,
-    BatchNorm2d,
-    BatchNorm3d,
-    GroupNorm,
-    InstanceNorm1d,
-    InstanceNorm2d,
-    InstanceNorm3d,
-    LayerNorm,
-    RMSNorm,
-)
+from archcost.layers.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, LayerNorm, RMSNorm
 from archcost.layers.observed import Integers, Opaque
 from archcost.layers.padding import Pad
 from archcost.layers.pairwise import Div, FMod, Maximum, Minimum, Remainder, Sub
