@@ -15,7 +15,7 @@ def is_refused(row: Row) -> bool:
 
 
 def for_one_batch(row: Row) -> bool:
-    """The batch is written into a shape, decides how many outputs or positions there are, or is the rows of a matrix."""
+    """The batch is written into a shape, decides how many outputs or positions there are, or is rows of a matrix."""
     layer = row.layer
     shape_as_a_whole = isinstance(layer, View) and layer.shape[:1] != (-1,)
     along_batch = (isinstance(layer, Unbind) and layer.dim == 0) or (isinstance(layer, Diagonal) and layer.dim1 == 0)
