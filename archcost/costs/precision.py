@@ -51,7 +51,7 @@ RAISED: Mapping[Device, frozenset[str]] = {
 }
 """Layers whose inputs autocast copies into float32."""
 
-WIDENED = frozenset(["add", "mul", "sub", "div", "maximum", "minimum", "where", "concat", "stack", "(total)"])
+WIDENED = frozenset(["einsum", "add", "mul", "sub", "div", "maximum", "minimum", "where", "concat", "stack", "(total)"])
 """Layers whose result has the widest dtype of what arrives."""
 
 
@@ -100,7 +100,7 @@ class _Retyping:
         ports = tuple([self._cast(node, *arriving, wanted) for arriving in zip(node.inputs, words, strict=True)])
         types = tuple([self.types[port] for port in ports])
         dtypes = tuple([(name, self.types[port].dtype) for name, port in given.items()])
-        lowered = self.autocast if node.layer.type in LOWERED else None
+        lowered = self.autocast if self._is_lowered(node) else None
         key = (id(node.facts), types, dtypes, lowered)
         if key not in self.known:
             self.known[key] = self._facts(node, types, dict(dtypes), lowered)
@@ -108,11 +108,15 @@ class _Retyping:
         self.nodes.append(made)
         self.types.update({Port(node.name, index): tensor for index, tensor in enumerate(made.output_types)})
 
+    def _is_lowered(self, node: Node) -> bool:
+        """An einsum without a sum is a product value by value."""
+        return node.layer.type in LOWERED and any(part.macs for part in node.facts.work)
+
     def _wanted(self, node: Node) -> str | None:
         """The dtype in which autocast hands the inputs to the layer; None: as they are."""
         if self.autocast is None:
             return None
-        if node.layer.type in LOWERED:
+        if self._is_lowered(node):
             return self.autocast
         if node.layer.type in self.raised:
             return "float32"

@@ -207,6 +207,7 @@ RENDERINGS: dict[str, Rendering] = {
     "rsqrt": rsqrt,
     "abs": operator("Abs"),
     "pow": power,
+    "rpow": lambda part: part.draw("Pow", part.number(part.layer.base), part.cast()),
     "clamp": lambda part: clip(part, part.layer.min, part.layer.max),
     "neg": operator("Neg"),
     "scale": scale,

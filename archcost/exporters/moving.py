@@ -245,7 +245,7 @@ def written(part: Part) -> Sequence[str]:
 
 
 def unknown(part: Part) -> Sequence[str]:
-    """What values decide, in a way that no operator has."""
+    """What values or strides decide, in a way that no operator has."""
     return part.draw_unknown(part.layer.type, len(part.node.output_types), *part.inputs)
 
 
@@ -285,6 +285,6 @@ RENDERINGS: dict[str, Rendering] = {
     "diagonal": diagonal,
     "tensor_unfold": slices,
     "write": written,
-    **dict.fromkeys(("masked_scatter", "expert_route"), unknown),
+    **dict.fromkeys(("masked_scatter", "expert_route", "as_strided"), unknown),
     **dict.fromkeys(("opaque", "integers"), opaque),
 }

@@ -25,6 +25,25 @@ def promoted(tensors: Sequence[TensorType]) -> str:
     return ranked[-1].dtype
 
 
+def divided(part: Part) -> tuple[str, str]:
+    """Dividend and divisor, which may be a number."""
+    other = part.layer.other
+    return part.cast(0), part.cast(1) if other is None else part.number(other)
+
+
+def remainder(part: Part) -> str:
+    """ONNX takes the divisor's sign for integers alone."""
+    dividend, divisor = divided(part)
+    if not part.result.is_floating:
+        return part.draw("Mod", dividend, divisor)
+    whole = part.draw("Floor", part.draw("Div", dividend, divisor))
+    return part.draw("Sub", dividend, part.draw("Mul", whole, divisor))
+
+
+def fmod(part: Part) -> str:
+    return part.draw("Mod", *divided(part), fmod=1)
+
+
 def compare(part: Part, kind: str) -> str:
     """With the second input, or with a number."""
     other = part.layer.other
@@ -90,6 +109,8 @@ RENDERINGS: dict[str, Rendering] = {
     "mul": paired("Mul"),
     "sub": paired("Sub"),
     "div": paired("Div"),
+    "remainder": remainder,
+    "fmod": fmod,
     "maximum": paired("Max"),
     "minimum": paired("Min"),
     "eq": compared("Equal"),

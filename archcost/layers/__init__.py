@@ -55,7 +55,7 @@ from archcost.layers.elementwise import (
     Sqrt,
 )
 from archcost.layers.embedding import Embedding
-from archcost.layers.forming import Bucketize, Diagonal, OneHot, TensorUnfold, Tril, Triu
+from archcost.layers.forming import AsStrided, Bucketize, Diagonal, OneHot, TensorUnfold, Tril, Triu
 from archcost.layers.functions import (
     CELU,
     Acos,
@@ -75,6 +75,7 @@ from archcost.layers.functions import (
     Logit,
     NanToNum,
     Round,
+    RPow,
     Sign,
     Sinh,
     Softshrink,
@@ -85,6 +86,7 @@ from archcost.layers.functions import (
     Trunc,
 )
 from archcost.layers.indexing import Gather, GridSample, Index, IndexSelect, TopK
+from archcost.layers.instance_norm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from archcost.layers.judging import (
     BitwiseAnd,
     BitwiseNot,
@@ -109,20 +111,10 @@ from archcost.layers.judging import (
 from archcost.layers.linear import Linear
 from archcost.layers.local_response_norm import LocalResponseNorm
 from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
-from archcost.layers.normalization import (
-    BatchNorm1d,
-    BatchNorm2d,
-    BatchNorm3d,
-    GroupNorm,
-    InstanceNorm1d,
-    InstanceNorm2d,
-    InstanceNorm3d,
-    LayerNorm,
-    RMSNorm,
-)
+from archcost.layers.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, LayerNorm, RMSNorm
 from archcost.layers.observed import Integers, Opaque
 from archcost.layers.padding import Pad
-from archcost.layers.pairwise import Div, Maximum, Minimum, Sub
+from archcost.layers.pairwise import Div, FMod, Maximum, Minimum, Remainder, Sub
 from archcost.layers.parameter import Buffer, Constant, ExpandBatch, Parameter
 from archcost.layers.patches import Fold, Unfold
 from archcost.layers.pieces import Chunk, Split, Unbind
@@ -223,7 +215,8 @@ Viewed = Detach | Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
 Moving = Stack | Roll | Flip | RepeatInterleave | Tile | PixelShuffle | PixelUnshuffle
 Calculating = Exp | Log | Sqrt | Rsqrt | Reciprocal | Erf | Abs | Sin | Cos | Pow | Clamp | Neg | Scale | Rsub
 Functions = (
-    Log1p
+    RPow
+    | Log1p
     | Expm1
     | Log2
     | Log10
@@ -250,7 +243,7 @@ Functions = (
     | Tanhshrink
     | NanToNum
 )
-Pairing = Sub | Div | Maximum | Minimum
+Pairing = Sub | Div | Remainder | FMod | Maximum | Minimum
 Judging = (
     Eq
     | Ne
@@ -275,7 +268,7 @@ Judging = (
 Reducing = Mean | Sum | AMax | AMin | Max | Min | ArgMax | ArgMin | Var | Std | Norm | AnyTrue | All | Prod | LogSumExp
 Scanning = Cumsum | Sort | ArgSort
 Picking = TopK | Gather | IndexSelect | Index | Write | GridSample | ExpertRoute
-Forming = Tril | Triu | Diagonal | TensorUnfold | OneHot | Bucketize
+Forming = AsStrided | Tril | Triu | Diagonal | TensorUnfold | OneHot | Bucketize
 Scattering = Scatter | ScatterAdd | IndexAdd | MaskedScatter
 Cutting = Unfold | Fold
 Multiplying = MatMul | Bmm | AddMM | BAddBMM | Einsum | ScaledDotProductAttention
@@ -360,6 +353,7 @@ __all__ = [
     "ArgMax",
     "ArgMin",
     "ArgSort",
+    "AsStrided",
     "Asin",
     "Asinh",
     "Atan",
@@ -415,6 +409,7 @@ __all__ = [
     "ExpandBatch",
     "ExpertRoute",
     "Expm1",
+    "FMod",
     "Flatten",
     "Flip",
     "Floor",
@@ -491,9 +486,11 @@ __all__ = [
     "Pow",
     "Prod",
     "RMSNorm",
+    "RPow",
     "ReLU",
     "ReLU6",
     "Reciprocal",
+    "Remainder",
     "RepeatInterleave",
     "Reshape",
     "Roll",

@@ -11,9 +11,11 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import Input, Own, Saved, Scratch, Setting
+from archcost.keeping import Input, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Arity, Layer, require_floating
-from archcost.layouts import Layout, laid, strides_of, view
+from archcost.layers.combining import broadcast, broadcast_shape, unsummed
+from archcost.layers.pairwise import pairs
+from archcost.layouts import Layout, Shape, Strides, laid, like, strides_of, view
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Contraction, Work
 
@@ -28,9 +30,9 @@ def check_equation(value: object) -> str:
     if match is None or any(len(term) != len(text) for term, text in zip(terms, match.groups(), strict=True)):
         raise PydanticCustomError("equation", "Input should be an equation such as bhtd,bhsd->bhts")
     left, right, result = terms
-    if not (left ^ right) <= result <= (left | right) or not (left & right) - result:
+    if not (left ^ right) <= result <= (left | right):
         raise PydanticCustomError(
-            "equation", "Input should sum over letters of both operands, and over no others, as in bhtd,bhsd->bhts"
+            "equation", "Input should sum over no letters but those of both operands, as in bhtd,bhsd->bhts"
         )
     return text
 
@@ -48,8 +50,8 @@ class Einsum(Layer):
     """Two tensors, multiplied and summed over the letters that the result leaves out (torch.einsum).
 
     Torch turns the operands into stacks of matrices (`sumproduct_pair` in aten/src/ATen/native/Linear.cpp): by a view
-    where there is one, else by a copy, which may then be kept. Sums over letters of one operand, and products
-    without any sum, are not einsum's here: they are `mean` or `mul`.
+    where there is one, else by a copy, which may then be kept. Where it sums over no letter of more than one value, it
+    multiplies value by value. Sums over letters of one operand are not einsum's here.
     """
 
     type: Literal["einsum"] = "einsum"
@@ -103,7 +105,35 @@ class Einsum(Layer):
                     raise ShapeError(f"equation gives {letter} two sizes", expected=wanted, found=found)
         return (TensorType(tuple(known[letter] for letter in self.terms[2]), inputs[0].dtype),)
 
+    def _seen(self, inputs: Tensors, setting: Setting) -> list[tuple[Shape, Strides]] | None:
+        """Both operands as they are multiplied value by value; None where there is a sum.
+
+        The result's letters come first, then those summed over, of a single value each; a missing letter is a 1.
+        """
+        sizes = self._sizes(inputs)
+        summed = self._axes().summed
+        if any(sizes[letter] > 1 for letter in summed):
+            return None
+        seen: list[tuple[Shape, Strides]] = []
+        for index, (term, tensor) in enumerate(zip(self.terms, inputs, strict=False)):
+            strides = dict(zip(term, strides_of(tensor.shape, setting.layout(index)), strict=True))
+            letters = self.terms[2] + summed
+            shape = tuple(sizes[letter] if letter in term else 1 for letter in letters)
+            seen.append((shape, tuple(strides.get(letter, 0) for letter in letters)))
+        return seen
+
+    def _multiplied(self, inputs: Tensors) -> Tensors | None:
+        """The types of those."""
+        seen = self._seen(inputs, Setting(frozenset()))
+        if seen is None:
+            return None
+        return tuple(TensorType(shape, tensor.dtype) for (shape, _), tensor in zip(seen, inputs, strict=True))
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Sums of products. Without a sum a product a value, both ways, and a sum where an operand is repeated."""
+        multiplied = self._multiplied(inputs)
+        if multiplied is not None:
+            return (pairs(multiplied, outputs[0], (1, 1), "multiplied"),)
         return (Contraction(prod(self._sizes(inputs).values()), (0, 1)),)
 
     def _matrices(self, inputs: Tensors, index: int) -> tuple[str, tuple[int, ...]]:
@@ -128,15 +158,27 @@ class Einsum(Layer):
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """Each for the other's gradient, in the form in which it was multiplied."""
         kept = (index for index in (0, 1) if 1 - index in setting.needs)
+        if self._multiplied(inputs) is not None:
+            return tuple(Input(index) for index in kept)
         return tuple(self._copy(inputs, i) if self._copied(inputs, setting, i) else Input(i) for i in kept)
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Copies that nobody keeps."""
+        """Copies that nobody keeps. Without a sum, gradients before they are summed up."""
+        multiplied = self._multiplied(inputs)
+        if multiplied is not None:
+            whole = broadcast(multiplied)
+            numel = unsummed(multiplied, whole, setting)
+            return Scratch(backward=excess("products before they are summed", numel, whole.dtype))
         dropped = (i for i in (0, 1) if 1 - i not in setting.needs and self._copied(inputs, setting, i))
         return Scratch(tuple(self._copy(inputs, index) for index in dropped))
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         """The product's rows and columns, in the order of the result."""
+        seen = self._seen(inputs, setting)
+        if seen is not None:
+            rank, whole = outputs[0].rank, broadcast_shape(tuple(TensorType(shape) for shape, _ in seen))
+            layout = like(whole, seen)
+            return (None if layout is None else laid(outputs[0].shape, layout[:rank]),)
         axes, sizes = self._axes(), self._sizes(inputs)
         strides: dict[str, int] = {}
         step = 1
@@ -156,6 +198,8 @@ class Einsum(Layer):
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         sizes = {f"n_{letter}": size for letter, size in self._sizes(inputs).items()}
         axes = [Step(f"output axis {axis}", f"n_{letter}", sizes) for axis, letter in enumerate(self.terms[2])]
+        if self._multiplied(inputs) is not None:
+            return tuple(axes)
         return (*axes, Step("MACs", "*".join(sizes), sizes, "a product for each combination of the letters"))
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import Gradient, Saved, Setting
-from archcost.layers.base import MAX_SIZE, Arity, Axis, Flag, Layer, Size, normalize_axis
+from archcost.keeping import Gradient, Own, Saved, Scratch, Setting
+from archcost.layers.base import MAX_SIZE, Arity, Axis, Count, Flag, Layer, Size, normalize_axis
 from archcost.layers.indexing import require_indices
 from archcost.layers.order import ValueByValue
 from archcost.layers.reshaping import Reshaping
-from archcost.layers.views import SeenOtherwise
-from archcost.layouts import Layout, Shape, Strides
+from archcost.layers.views import SeenOtherwise, SizeOrSame
+from archcost.layouts import Layout, Shape, Strides, strides_of
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import Rules
-from archcost.work import Copy, Elementwise, Work
+from archcost.work import Copy, Elementwise, Operand, Work
 
 Offset = Annotated[int, Field(strict=True, ge=-MAX_SIZE, le=MAX_SIZE)]
 
@@ -118,6 +119,76 @@ class TensorUnfold(SeenOtherwise):
         axis = normalize_axis(self.dimension, inputs[0].rank)
         values = {"n": inputs[0].shape[axis], "k": self.size, "s": self.step}
         return (Step(f"output axis {axis}", "(n - k)//s + 1", values),)
+
+
+class AsStrided(SeenOtherwise):
+    """The input's storage seen with these strides, whatever the input's own are (torch.as_strided).
+
+    `size` and `stride` are of the whole result; a first size of -1 is that of the input's first axis, the batch.
+    Backward adds up where values are seen more than once.
+    """
+
+    type: Literal["as_strided"] = "as_strided"
+    prefix: ClassVar[str] = "strided"
+    size: tuple[SizeOrSame, ...]
+    stride: tuple[Count, ...]
+    storage_offset: Count = 0
+
+    def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
+        if len(self.size) != len(self.stride) or -1 in self.size[1:] or (self.size[:1] == (-1,) and not shape):
+            raise ShapeError(
+                "size and stride do not go together",
+                expected="as many of both, and -1 for the first size at most",
+                found=f"{list(self.size)} and {list(self.stride)}",
+            )
+        sizes = tuple(shape[0] if size == -1 else size for size in self.size)
+        needed = self.storage_offset + _extent(sizes, self.stride)
+        if needed > prod(shape):
+            raise ShapeError(
+                "reaches beyond the input", expected=f"at most {prod(shape):,} values", found=f"{needed:,}"
+            )
+        return sizes, self.stride
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        """A storage that holds what the input and the result look at."""
+        shape = inputs[0].shape
+        own = _extent(shape, strides_of(shape, setting.layout(0)))
+        held = max(own, self.storage_offset + _extent(outputs[0].shape, self.stride))
+        return (TensorType((held,), inputs[0].dtype),)
+
+    def input_gradient_is_view(self, inputs: Tensors) -> bool:
+        return True
+
+    def overlaps(self, outputs: Tensors) -> bool:
+        """Whether a value may be seen twice (`_maybe_overlapping_memory` in FunctionsManual.cpp)."""
+        reach = 0
+        for stride, size in sorted(zip(self.stride, outputs[0].shape, strict=True)):
+            if size > 1:
+                if stride <= reach:
+                    return True
+                reach += stride * (size - 1)
+        return False
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """Positions of all values, and of those seen."""
+        if not self.overlaps(outputs):
+            return Scratch()
+        (storage,) = self.gradients(inputs, outputs, setting)
+        assert isinstance(storage, TensorType)
+        return Scratch(backward=(Own("positions", TensorType((storage.numel + outputs[0].numel,), "int64")),))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        gradients: dict[Operand, int] = {0: 1} if self.overlaps(outputs) else {}
+        return (Elementwise(outputs[0].numel, 0, gradients, "values seen otherwise"),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        sizes = enumerate(outputs[0].shape)
+        return tuple(Step(f"output axis {axis}", "n", {"n": size}, "as size says") for axis, size in sizes)
+
+
+def _extent(shape: Shape, strides: Strides) -> int:
+    """Values from the first to the last that is seen."""
+    return 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
 
 
 class OneHot(Layer):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar, Literal
 
+from archcost.errors import ShapeError
 from archcost.keeping import INPUT, OUTPUT, Own, Saved, Scratch, Setting
-from archcost.layers.activation import Activation, InplaceActivation
-from archcost.layers.base import Number
+from archcost.layers.activation import Activation, InplaceActivation, require_numbers
+from archcost.layers.base import Number, Scalar
 from archcost.layers.elementwise import Composed, Function
-from archcost.tensors import Tensors, TensorType
+from archcost.layouts import Layout
+from archcost.tensors import Tensors, TensorType, with_number
 from archcost.work import Elementwise, Work
 
 
@@ -329,3 +331,27 @@ class NanToNum(Activation):
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """Whether |x| is finite and x a number, made before the gradient, with |x| in the gradient's place."""
         return Scratch(backward=(Own("masks", TensorType((3 * inputs[0].numel,), "bool")),))
+
+
+class RPow(Composed):
+    """The number `base` to the power x, one power; dy·y·log b, two products (`2 ** x`, torch.pow)."""
+
+    type: Literal["rpow"] = "rpow"
+    prefix: ClassVar[str] = "pow"
+    base: Scalar
+    operations: ClassVar[int] = 1
+    operations_backward: ClassVar[int] = 2
+    made_backward: ClassVar[int] = 1
+
+    def result_dtype(self, source: TensorType) -> str:
+        require_numbers(source)
+        if self.base == 0:
+            raise ShapeError("powers of zero are no layer", expected="another base", found="0")
+        return with_number(source.dtype, self.base)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (INPUT, OUTPUT)
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        """Row-major, however the exponents lie."""
+        return (None,)

@@ -12,7 +12,7 @@ from archcost.keeping import INPUT, NO_SCRATCH, Input, Own, Saved, Scratch, Sett
 from archcost.layers.base import Arity, Flag, Layer, Number, Scalar
 from archcost.layers.combining import broadcast_shape, stretched, together, unsummed
 from archcost.layers.order import ValueByValue
-from archcost.layers.pairwise import is_first_seen_smaller
+from archcost.layers.pairwise import is_first_seen_smaller, require_one_more
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType, result_dtype, with_number
 from archcost.work import Copy, Elementwise, Reduction, Work
@@ -43,15 +43,6 @@ class Comparison(Judging):
     def output_types(self, inputs: Tensors) -> Tensors:
         require_one_more(inputs, self.other)
         return super().output_types(inputs)
-
-
-def require_one_more(inputs: Tensors, number: float | None) -> None:
-    if (len(inputs) == 2) == (number is not None):
-        raise ShapeError(
-            "needs a second input or a number",
-            expected="one of them",
-            found="both" if len(inputs) == 2 else "neither",
-        )
 
 
 class Eq(Comparison):

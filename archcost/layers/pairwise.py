@@ -6,11 +6,12 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.keeping import PASSED_ON, Gradient, Input, Own, Saved, Scratch, Setting, excess
-from archcost.layers.base import Arity
+from archcost.layers.activation import require_numbers
+from archcost.layers.base import Arity, Scalar
 from archcost.layers.combining import Arithmetic, broadcast, broadcast_shape, stretched, unsummed
 from archcost.layers.order import ValueByValue
-from archcost.tensors import Tensors, TensorType
-from archcost.work import Elementwise, Work
+from archcost.tensors import Tensors, TensorType, with_number
+from archcost.work import Elementwise, Operand, Work
 
 
 def pairs(inputs: Tensors, output: TensorType, each: tuple[int, int], what: str) -> Elementwise:
@@ -82,6 +83,16 @@ class Div(Arithmetic):
         return (pairs(inputs, outputs[0], (1, 4), "divided"),)
 
 
+def require_one_more(inputs: Tensors, number: float | None) -> None:
+    """A second input, or a number in its place."""
+    if (len(inputs) == 2) == (number is not None):
+        raise ShapeError(
+            "needs a second input or a number",
+            expected="one of them",
+            found="both" if len(inputs) == 2 else "neither",
+        )
+
+
 class Extremum(ValueByValue):
     """One of each pair; the gradient goes where the value came from, halved where both are equal."""
 
@@ -120,3 +131,58 @@ class Minimum(Extremum):
 
     type: Literal["minimum"] = "minimum"
     prefix: ClassVar[str] = "minimum"
+
+
+class Modulo(ValueByValue):
+    """What a division by a second input, or by the number `other`, leaves: division, rounding, product, difference.
+
+    Backward passes the gradient on; the divisor's is −dy·(a/b rounded): division, rounding, negation, product.
+    """
+
+    arity: ClassVar[Arity] = Arity(1, 2)
+    other: Scalar | None = None
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_one_more(inputs, self.other)
+        for tensor in inputs:
+            require_numbers(tensor)
+        result = broadcast(inputs)
+        dtype = result.dtype if self.other is None else with_number(result.dtype, self.other)
+        return (TensorType(result.shape, dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (Input(0), Input(1)) if 1 in setting.needs else ()
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return (PASSED_ON if inputs[0] == outputs[0] else inputs[0], *inputs[1:])
+
+    def input_gradient_is_view(self, inputs: Tensors) -> bool:
+        return is_first_seen_smaller(inputs)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """The negation and the quotient beside their product."""
+        if 1 not in setting.needs:
+            return Scratch()
+        summed = inputs[0].numel if 0 in setting.needs and inputs[0] != outputs[0] else 0
+        numel = 3 * outputs[0].numel - inputs[1].numel - summed
+        return Scratch(backward=excess("factors of the gradient", numel, outputs[0].dtype))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        sums = stretched(inputs, outputs[0])
+        each = {0: sums.get(0, 0), 1: 4 + sums.get(1, 0)}
+        gradients: dict[Operand, int] = {index: each[index] for index in range(len(inputs))}
+        return (Elementwise(outputs[0].numel, 4, gradients, "divided"),)
+
+
+class Remainder(Modulo):
+    """What a division rounded down leaves, with the divisor's sign (`%`, torch.remainder)."""
+
+    type: Literal["remainder"] = "remainder"
+    prefix: ClassVar[str] = "remainder"
+
+
+class FMod(Modulo):
+    """What a division rounded to zero leaves, with the dividend's sign (torch.fmod)."""
+
+    type: Literal["fmod"] = "fmod"
+    prefix: ClassVar[str] = "remainder"

@@ -13,7 +13,7 @@ from archcost.graph.wire import Wired, wire
 from archcost.layers import Layer, Write
 from archcost.spec import ModelSpec
 
-LITERAL = frozenset(["reshape", "view", "unflatten", "split", "opaque", "integers"])
+LITERAL = frozenset(["reshape", "view", "unflatten", "split", "as_strided", "opaque", "integers"])
 """Layers that name sizes, which would have to change with the width."""
 
 PROBED = (50, 200)

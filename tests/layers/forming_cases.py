@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.layers import Bucketize, Diagonal, OneHot, TensorUnfold, Tril, Triu
+from archcost.layers import AsStrided, Bucketize, Diagonal, OneHot, TensorUnfold, Tril, Triu
 from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
@@ -34,4 +34,12 @@ ROWS: tuple[Row, ...] = (
         outputs=((2, 3),),
         forward=12,  # 2*3 * 2
     ),
+    Row(
+        AsStrided(size=(-1, 3, 3, 5), stride=(35, 10, 5, 1)),
+        inputs=((2, 7, 5),),
+        outputs=((2, 3, 3, 5),),
+        backward_input=90,  # 2*3*3*5: slices of 3 rows, one every 2, share values
+    ),
+    Row(AsStrided(size=(3, 2), stride=(2, 7), storage_offset=2), inputs=((2, 7),), outputs=((3, 2),)),
+    Row(AsStrided(size=(), stride=()), inputs=((2, 7),), outputs=((),)),
 )

@@ -21,6 +21,7 @@ from archcost.layers import (
     Logit,
     NanToNum,
     Round,
+    RPow,
     Sign,
     Sinh,
     Softshrink,
@@ -228,6 +229,20 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         Log2(),
+        inputs=(TensorType((2, 3, 5), "int64"),),
+        outputs=((2, 3, 5),),
+        forward=30,  # 2*3*5
+        dtypes=("float32",),
+    ),
+    Row(
+        RPow(base=2),
+        inputs=(SHAPE,),
+        outputs=(SHAPE,),
+        forward=210,  # 210 * 1
+        backward_input=420,  # 210 * 2
+    ),
+    Row(
+        RPow(base=0.5),
         inputs=(TensorType((2, 3, 5), "int64"),),
         outputs=((2, 3, 5),),
         forward=30,  # 2*3*5

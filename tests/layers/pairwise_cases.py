@@ -10,6 +10,7 @@ from archcost.layers import (
     BitwiseXor,
     Div,
     Eq,
+    FMod,
     Ge,
     Gt,
     IsFinite,
@@ -26,6 +27,7 @@ from archcost.layers import (
     Minimum,
     Mul,
     Ne,
+    Remainder,
     Sub,
     Where,
 )
@@ -347,5 +349,33 @@ ROWS: tuple[Row, ...] = (
         inputs=(MASK,),
         outputs=((2, 1, 1, 7),),
         forward=14,  # 2*7
+    ),
+    Row(
+        Remainder(other=3),
+        inputs=(IMAGES,),
+        outputs=(IMAGES,),
+        forward=840,  # 2*3*5*7 * 4
+        backward_input=0,  # 0: passed on
+    ),
+    Row(
+        Remainder(),
+        inputs=(IMAGES, (3, 1, 1)),
+        outputs=(IMAGES,),
+        forward=840,  # 2*3*5*7 * 4
+        backward_input=1050,  # 2*3*5*7 * (4 + 1): the divisor's, and its sum
+    ),
+    Row(
+        FMod(),
+        inputs=((5, 1), IMAGES),
+        outputs=(IMAGES,),
+        forward=840,  # 2*3*5*7 * 4
+        backward_input=1050,  # 2*3*5*7 * (1 + 4): a sum; the divisor's
+    ),
+    Row(
+        FMod(other=0.5),
+        inputs=(INDICES,),
+        outputs=(IMAGES,),
+        forward=840,  # 2*3*5*7 * 4
+        dtypes=("float32",),
     ),
 )

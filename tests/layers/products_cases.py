@@ -105,6 +105,34 @@ ROWS: tuple[Row, ...] = (
         macs_backward_input=420,  # 2*7*3 * 5 + 2*7*3 * 5
     ),
     Row(
+        Einsum(equation="i,j->ij"),
+        inputs=((5,), (7,)),
+        outputs=((5, 7),),
+        forward=35,  # 5*7
+        backward_input=140,  # 5*7 * (2 + 2): a product and a sum for each
+    ),
+    Row(
+        Einsum(equation="bij,bjk->bjki"),
+        inputs=((2, 3, 5), (2, 5, 7)),
+        outputs=((2, 5, 7, 3),),
+        forward=210,  # 2*5*7*3
+        backward_input=840,  # 2*5*7*3 * (2 + 2)
+    ),
+    Row(
+        Einsum(equation="bij,bij->bij"),
+        inputs=((2, 3, 5), (2, 3, 5)),
+        outputs=((2, 3, 5),),
+        forward=30,  # 2*3*5
+        backward_input=60,  # 2*3*5 * (1 + 1): each a product with the other
+    ),
+    Row(
+        Einsum(equation="bid,bjd->bij"),
+        inputs=((2, 3, 1), (2, 7, 1)),  # no letter of more than one value is summed over
+        outputs=((2, 3, 7),),
+        forward=42,  # 2*3*7
+        backward_input=168,  # 2*3*7 * (2 + 2)
+    ),
+    Row(
         AddMM(),
         inputs=((5,), (2, 3), (3, 5)),
         outputs=((2, 5),),

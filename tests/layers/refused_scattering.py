@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from archcost.layers import (
+    AsStrided,
     Bucketize,
     Diagonal,
+    FMod,
     IndexAdd,
     MaskedScatter,
     OneHot,
+    RPow,
     Scatter,
     ScatterAdd,
     TensorUnfold,
@@ -58,6 +61,17 @@ WRITING: list[Refusal] = [
     (Diagonal(dim2=-2), ((2, 3),), "a diagonal lies over two axes", "dim1 and dim2 different", "0", None),
     (Diagonal(offset=3), ((2, 3),), "no diagonal lies so far off", "an offset within 2×3", "3", None),
     (TensorUnfold(dimension=1, size=5, step=1), ((2, 3),), "size is more than there are", "at most 3", "5", None),
+    (
+        AsStrided(size=(2, -1), stride=(1, 1)),
+        ((2, 3),),
+        "size and stride do not go together",
+        "as many of both, and -1 for the first size at most",
+        "[2, -1] and [1, 1]",
+        None,
+    ),
+    (AsStrided(size=(3,), stride=(3,)), ((2, 3),), "reaches beyond the input", "at most 6 values", "7", None),
+    (RPow(base=0), ((2, 3),), "powers of zero are no layer", "another base", "0", None),
+    (FMod(other=2), (MASK,), "needs numbers", "integers or floats", "2×3 bool", "cast"),
     (OneHot(num_classes=3), ((2,),), "the input must be indices", "int64", "2", None),
     (Bucketize(), ((2, 3), (2, 3)), "boundaries must be a list", "one axis", "2×3", None),
 ]

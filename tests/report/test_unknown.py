@@ -19,6 +19,14 @@ from archcost.report.folding import Folded
 from tests.report.networks import ODD, cost_of, tiny
 
 COST = cost_of(ODD)
+KNOWN = cost_of("""
+name: known
+input: [3, 8, 8]
+layers:
+  - {type: conv2d, name: x, out_channels: 4, kernel_size: 3}
+  - {type: conv2d, name: odd.spectrum, out_channels: 4, kernel_size: 1}
+  - {type: relu, name: odd.relu}
+""")
 
 
 def test_it_is_named_and_has_no_numbers() -> None:
@@ -53,9 +61,9 @@ def test_a_folded_part_is_a_lower_bound() -> None:
 
 
 def test_side_by_side() -> None:
-    text = render(compare([COST, tiny()]))
-    assert "MACs                      >= 3,888   312\n" in text
-    assert "odd.spectrum     MACs                     ?              none\n" in text
+    text = render(compare([COST, KNOWN]))
+    assert "MACs                      >= 3,888   4,464\n" in text  # 3,888 + 4*6*6 * 4
+    assert "odd.spectrum  MACs                    ?      576\n" in text
     listed = Listing((NetworkTotals.of(COST), NetworkTotals.of(tiny())))
     assert "odd          112  >= 3,888\n" in render(listed)
     assert listed.to_dict()["networks"][0]["unknown"] == ("odd.spectrum",)

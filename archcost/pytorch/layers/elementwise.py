@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from archcost.layers import Layer
+from archcost.layers import Layer, RPow
 from archcost.pytorch.layers.base import Called, Factory, Inputs, function, settings
 
 
@@ -29,6 +29,13 @@ def scaled(tensor: Tensor, factor: float, shift: float, inplace: bool) -> Tensor
     return tensor
 
 
+def rpow(layer: RPow, inputs: Inputs) -> nn.Module:
+    def raised(tensor: Tensor) -> Tensor:
+        return torch.pow(layer.base, tensor)
+
+    return Called(raised, {})
+
+
 FACTORIES: dict[str, Factory] = {
     **{name: method(name) for name in ("exp", "log", "sqrt", "rsqrt", "reciprocal", "erf", "abs", "sin", "cos", "neg")},
     "pow": method("pow"),
@@ -41,6 +48,7 @@ FACTORIES: dict[str, Factory] = {
     **{name: method(name) for name in ("erfc", "sign", "floor", "ceil", "round", "trunc")},
     "asinh": function(torch.asinh),
     "atanh": function(torch.atanh),
+    "rpow": rpow,
     "logit": function(torch.logit),
     "nan_to_num": function(torch.nan_to_num),
     "rsub": function(torch.rsub),

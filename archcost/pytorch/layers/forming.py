@@ -8,7 +8,15 @@ from torch.nn import functional
 
 from archcost.pytorch.layers.base import Factory, function
 
+
+def strided(tensor: Tensor, size: tuple[int, ...], stride: tuple[int, ...], storage_offset: int) -> Tensor:
+    """A first size of -1 is that of the tensor's first axis."""
+    sizes = [tensor.shape[0] if each == -1 else each for each in size]
+    return tensor.as_strided(sizes, stride, tensor.storage_offset() + storage_offset)
+
+
 FACTORIES: dict[str, Factory] = {
+    "as_strided": function(strided),
     "tril": function(torch.tril),
     "triu": function(torch.triu),
     "diagonal": function(torch.diagonal),

@@ -45,6 +45,7 @@ FACTORIES: dict[str, Factory] = {
     "isinf": function(torch.isinf),
     "isfinite": function(torch.isfinite),
     **{name: comparison(name) for name in ("bitwise_and", "bitwise_or", "bitwise_xor")},
+    **{name: comparison(name) for name in ("remainder", "fmod")},
     "bitwise_not": function(torch.bitwise_not),
     "where": function(chosen),
     "masked_fill": masked_fill,

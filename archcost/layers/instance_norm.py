@@ -1,0 +1,92 @@
+"""Norms of each channel of each sample, which torch runs as a batch norm of one sample with B·C channels."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import ClassVar, Literal
+
+from archcost.errors import ShapeError
+from archcost.keeping import INPUT, Own, Saved, Scratch, Setting, excess
+from archcost.layers.base import Flag, Number, Weight, require_images
+from archcost.layers.normalization import ChannelNorm, mean_and_scale, running_statistics
+from archcost.layouts import is_row_major
+from archcost.tensors import Tensors, TensorType
+
+
+class InstanceNorm(ChannelNorm):
+    """Mean and variance of each channel of each sample (torch.nn.InstanceNorm2d)."""
+
+    prefix: ClassVar[str] = "instance_norm"
+    ndim: ClassVar[int]
+    momentum: Number | None = 0.1
+    affine: Flag = False
+    track_running_stats: Flag = False
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_images(inputs[0], self.ndim)
+        if prod(inputs[0].shape[2:]) == 1:
+            raise ShapeError(
+                "instance norm of a single position is always zero; torch refuses it in training",
+                expected="more than one spatial position",
+                found=str(inputs[0]),
+            )
+        return inputs
+
+    def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
+        channels = inputs[0].shape[1]
+        return (*self.affine_weights(channels), *running_statistics(channels, self.track_running_stats))
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """Run as a batch norm of one sample with B·C channels: weight and running statistics are repeated."""
+        source = inputs[0]
+        channels = (source.shape[0] * source.shape[1],)
+        repeated = TensorType(channels, source.dtype)
+        names = [
+            *(["weight"] if self.affine else []),
+            *(["running mean", "running variance"] * self.track_running_stats),
+        ]
+        own = setting.training or not self.track_running_stats
+        return (
+            INPUT if is_row_major(source.shape, setting.layout(0)) else Own("row-major input", source),
+            *(Own(f"repeated {name}", repeated) for name in names),
+            *(mean_and_scale(channels, source, setting) if own else ()),
+        )
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """The bias is repeated as well, and so are gradients of weights before they are summed up.
+
+        Running statistics are averaged over the batch at the end, when all that nobody keeps is gone.
+        """
+        source = inputs[0]
+        batch, channels = source.shape[:2]
+        forward = list(self.unkept(inputs, outputs, setting))
+        if self.has_shift():
+            forward.append(Own("repeated bias", TensorType((batch * channels,), source.dtype)))
+        if self.track_running_stats and setting.training and setting.needs:
+            forward.append(Own("averaged running statistic", TensorType((channels,), source.dtype)))
+        backward = [
+            gradient
+            for name in ("weight", "bias")
+            if name in setting.needs
+            for gradient in excess(f"gradient of the repeated {name}", (batch - 1) * channels, source.dtype)
+        ]
+        return Scratch(tuple(forward), tuple(backward))
+
+    def input_gradient_is_view(self, inputs: Tensors) -> bool:
+        """Of one sample with B·C channels."""
+        return True
+
+
+class InstanceNorm1d(InstanceNorm):
+    type: Literal["instance_norm1d"] = "instance_norm1d"
+    ndim: ClassVar[int] = 1
+
+
+class InstanceNorm2d(InstanceNorm):
+    type: Literal["instance_norm2d"] = "instance_norm2d"
+    ndim: ClassVar[int] = 2
+
+
+class InstanceNorm3d(InstanceNorm):
+    type: Literal["instance_norm3d"] = "instance_norm3d"
+    ndim: ClassVar[int] = 3
