@@ -110,7 +110,9 @@ class _Retyping:
 
     def _is_lowered(self, node: Node) -> bool:
         """An einsum without a sum is a product value by value."""
-        return node.layer.type in LOWERED and any(part.macs for part in node.facts.work)
+        if node.layer.type == "einsum":
+            return any(part.macs for part in node.facts.work)
+        return node.layer.type in LOWERED
 
     def _wanted(self, node: Node) -> str | None:
         """The dtype in which autocast hands the inputs to the layer; None: as they are."""

@@ -71,12 +71,13 @@ def test_args_without_words_in_json_are_refused() -> None:
 
 
 def test_the_plugin(pytester: pytest.Pytester) -> None:
+    """In processes of their own: a run in this one forgets modules, and torch's can be imported only once."""
     put(pytester.path, "plugged_model")
     pytester.syspathinsert()
     pytester.makepyfile(
         "def test_cost(archcost_lock):\n"
         "    archcost_lock('plugged_model:make', batch=2, inputs=['3'], args={'width': 5})\n"
     )
-    pytester.runpytest("--archcost-update").assert_outcomes(passed=1)
+    pytester.runpytest_subprocess("--archcost-update").assert_outcomes(passed=1)
     assert pytester.path.joinpath("archcost_locks/make.lock").read_text() == LOCK.format(module="plugged_model")
-    pytester.runpytest().assert_outcomes(passed=1)
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)

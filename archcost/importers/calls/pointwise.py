@@ -158,7 +158,7 @@ def clamp(result: Tensor, x: Tensor, min: Any = None, max: Any = None, inplace: 
     given = [(key, bound) for key, bound in (("min", min), ("max", max)) if bound is not None]
     if not all(is_number(bound) for _, bound in given):
         return None
-    bounds = {key: float(bound) for key, bound in given if abs(bound) != float("inf")}
+    bounds = {key: bound for key, bound in given if abs(bound) != float("inf")}
     if not bounds:
         return Drawn("clone", (x,))
     return Drawn("clamp", (x,), {**bounds, **_inplace(inplace)})
@@ -178,7 +178,7 @@ def clamp_max(result: Tensor, x: Tensor, max: Any, inplace: bool = False) -> Dra
 def power(result: Tensor, x: Any, exponent: Any, inplace: bool = False) -> Drawn | None:
     if not isinstance(x, Tensor) or not is_number(exponent):
         return None
-    return Drawn("pow", (x,), {"exponent": float(exponent), **_inplace(inplace)})
+    return Drawn("pow", (x,), {"exponent": exponent, **_inplace(inplace)})
 
 
 @leaf("square")
@@ -187,7 +187,7 @@ def square(result: Tensor, x: Tensor, inplace: bool = False) -> Drawn:
 
 
 def _scale(x: Tensor, factor: float, shift: float, inplace: bool) -> Drawn:
-    return Drawn("scale", (x,), {"factor": float(factor), "shift": float(shift), **_inplace(inplace)})
+    return Drawn("scale", (x,), {"factor": factor, "shift": shift, **_inplace(inplace)})
 
 
 @leaf("add", "radd")
@@ -210,7 +210,7 @@ def rsub(result: Tensor, x: Any, y: Any, alpha: float = 1) -> Drawn | None:
     """y − x."""
     if isinstance(x, Tensor) and isinstance(y, Tensor):
         return Drawn("sub", (y, x)) if alpha == 1 else None
-    return Drawn("rsub", (x,), {"other": float(y)}) if is_number(y) and alpha == 1 else None
+    return Drawn("rsub", (x,), {"other": y}) if is_number(y) and alpha == 1 else None
 
 
 @leaf("mul", "rmul", "multiply")

@@ -26,18 +26,6 @@ def bmm(result: Tensor, x: Tensor, y: Tensor) -> Drawn:
     return Drawn("bmm", (x, y))
 
 
-@composite("addmm")
-def addmm(x: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    product = mat1.mm(mat2) if alpha == 1 else mat1.mm(mat2) * alpha
-    return product + (x if beta == 1 else x * beta)
-
-
-@composite("baddbmm")
-def baddbmm(x: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    product = batch1.bmm(batch2) if alpha == 1 else batch1.bmm(batch2) * alpha
-    return product if beta == 0 else product + (x if beta == 1 else x * beta)
-
-
 @composite("grouped_mm", "_grouped_mm")
 def grouped_mm(x: Tensor, experts: Tensor, offs: Tensor | None = None, **named: Any) -> Tensor:
     """Each row is multiplied by one of the matrices, by whichever: so much work as if it were the first."""
@@ -61,6 +49,27 @@ def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
 @composite("addcmul")
 def addcmul(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     return x + tensor1 * tensor2 if value == 1 else x + tensor1 * tensor2 * value
+
+
+def _added(type_: str) -> Rule:
+    def rule(
+        result: Tensor,
+        x: Tensor,
+        left: Any = None,
+        right: Any = None,
+        *,
+        beta: float = 1,
+        alpha: float = 1,
+        **named: Tensor,
+    ) -> Drawn | None:
+        tensors = [tensor for tensor in (left, right, *named.values()) if tensor is not None]
+        return Drawn(type_, (x, *tensors), {"beta": float(beta), "alpha": float(alpha)}) if len(tensors) == 2 else None
+
+    return rule
+
+
+leaf("addmm")(_added("addmm"))
+leaf("baddbmm")(_added("baddbmm"))
 
 
 @leaf("einsum")

@@ -1,0 +1,112 @@
+"""Values put or found by place: scatters, triangles, diagonals, sliding windows, orders, and truth over axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from archcost.importers.calls.drawn import Drawn, Rule, is_number, leaf
+
+
+def _truth(type_: str) -> Rule:
+    def rule(result: Tensor, x: Tensor, dim: Any = None, keepdim: bool = False) -> Drawn:
+        return Drawn(type_, (x,), {"dim": list(dim) if isinstance(dim, tuple) else dim, "keepdim": keepdim})  # pyright: ignore[reportUnknownArgumentType]
+
+    return rule
+
+
+leaf("any")(_truth("any"))
+leaf("all")(_truth("all"))
+leaf("prod")(_truth("prod"))
+leaf("logsumexp")(_truth("logsumexp"))
+
+
+def _ordered(type_: str) -> Rule:
+    def rule(result: Any, x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Drawn:
+        return Drawn(type_, (x,), {"dim": dim, "descending": descending})
+
+    return rule
+
+
+leaf("sort")(_ordered("sort"))
+leaf("argsort")(_ordered("argsort"))
+
+
+def _rest(type_: str) -> Rule:
+    def rule(result: Tensor, x: Tensor, other: Any) -> Drawn | None:
+        if isinstance(other, Tensor):
+            return Drawn(type_, (x, other))
+        return Drawn(type_, (x,), {"other": other}) if is_number(other) else None
+
+    return rule
+
+
+leaf("remainder", "mod")(_rest("remainder"))
+leaf("fmod")(_rest("fmod"))
+
+
+@leaf("rpow")
+def power_of(result: Tensor, x: Tensor, base: Any) -> Drawn | None:
+    return Drawn("rpow", (x,), {"base": base}) if is_number(base) else None
+
+
+def _triangle(type_: str) -> Rule:
+    def rule(result: Tensor, x: Tensor, diagonal: int = 0) -> Drawn:
+        return Drawn(type_, (x,), {"diagonal": diagonal})
+
+    return rule
+
+
+leaf("tril")(_triangle("tril"))
+leaf("triu")(_triangle("triu"))
+
+
+@leaf("diagonal")
+def diagonal(result: Tensor, x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Drawn:
+    return Drawn("diagonal", (x,), {"offset": offset, "dim1": dim1, "dim2": dim2})
+
+
+@leaf("windows", "aten::unfold")
+def windows(result: Tensor, x: Tensor, dimension: int, size: int, step: int) -> Drawn:
+    return Drawn("tensor_unfold", (x,), {"dimension": dimension, "size": size, "step": step})
+
+
+@leaf("one_hot")
+def one_hot(result: Tensor, x: Tensor, num_classes: int = -1) -> Drawn:
+    return Drawn("one_hot", (x,), {"num_classes": result.shape[-1]})
+
+
+@leaf("bucketize")
+def bucketize(result: Tensor, x: Tensor, boundaries: Tensor, *, right: bool = False) -> Drawn:
+    return Drawn("bucketize", (x, boundaries), {"right": right})
+
+
+@leaf("scatter")
+def scatter(
+    result: Tensor, x: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, inplace: bool = False
+) -> Drawn | None:
+    fields: dict[str, Any] = {"dim": dim, **({"inplace": True} if inplace else {})}
+    given = value if src is None else src
+    if isinstance(given, Tensor):
+        return Drawn("scatter", (x, index, given), fields)
+    if not is_number(given):
+        return None
+    number = max(min(float(given), 3e38), -3e38)  # no cost depends on it, and a spec holds no infinity
+    return Drawn("scatter", (x, index), {**fields, "value": number})
+
+
+def _added(type_: str) -> Rule:
+    def rule(result: Tensor, x: Tensor, dim: int, index: Tensor, source: Tensor, inplace: bool = False) -> Drawn:
+        return Drawn(type_, (x, index, source), {"dim": dim, **({"inplace": True} if inplace else {})})
+
+    return rule
+
+
+leaf("scatter_add")(_added("scatter_add"))
+leaf("index_add")(_added("index_add"))
+
+
+@leaf("masked_scatter")
+def masked_scatter(result: Tensor, x: Tensor, mask: Tensor, source: Tensor, inplace: bool = False) -> Drawn:
+    return Drawn("masked_scatter", (x, mask, source), {"inplace": True} if inplace else {})
