@@ -107,7 +107,9 @@ def upsample(part: Part) -> str:
             coordinate_transformation_mode="asymmetric",
             nearest_mode="floor",
         )
-    settings: dict[str, Attribute] = {"cubic_coeff_a": -0.75} if layer.mode == "bicubic" else {}
+    settings: dict[str, Attribute] = {"antialias": 1, "exclude_outside": 1} if layer.antialias else {}
+    if layer.mode == "bicubic":
+        settings["cubic_coeff_a"] = -0.5 if layer.antialias else -0.75
     return part.draw(
         "Resize",
         *(part.inputs[0], "", "", sizes),

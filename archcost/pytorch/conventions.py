@@ -67,11 +67,11 @@ def adaptive_avg_pool2d(cost: LayerCost) -> int:
 
 
 def upsample(cost: LayerCost) -> int:
-    """1 a value of the output for nearest, 4 for bilinear; only in two dimensions."""
+    """1 a value of the output for nearest, 4 for bilinear without antialias; only in two dimensions."""
     layer = cost.node.layer
     assert isinstance(layer, Upsample)
     output = cost.node.output_types[0]
-    if output.rank != 4:
+    if output.rank != 4 or layer.antialias:
         return 0
     return output.numel * {"nearest": 1, "bilinear": 4}.get(layer.mode, 0)
 

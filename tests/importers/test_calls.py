@@ -151,7 +151,6 @@ OFF = {
     counted_down: 28,  # torch adds up the gradients of a shared bias before those of the weight, 7 * 4 bytes
     by_einsum: 140,  # torch copies a gradient that arrives transposed into the order of its weight, 5 * 7 * 4
     arithmetic: 28,
-    filled: 130,  # a part that is set to a number is taken to be all of it
     through_a_view: 280,  # an operation in place on a part is one beside it, and a write
 }
 """Bytes by which the peak of a step is known to be off, at most."""

@@ -120,6 +120,14 @@ def test_norms_without_a_shift() -> None:
     assert [getattr(layer, "bias", None) for layer in spec.layers] == [True, False, False, False]
 
 
+def smoothed(m: Holder, image: Tensor) -> Tensor:
+    return functional.interpolate(m.conv(image), size=(3, 5), mode="bicubic", antialias=True)
+
+
+def test_an_image_made_smaller() -> None:
+    held(Holder(smoothed, conv=nn.Conv2d(2, 3, 3)), torch.zeros(1, 2, 13, 11))
+
+
 class Tokens(nn.Module):
     """A vision transformer's beginning: patches, a class token for each sample, positions."""
 

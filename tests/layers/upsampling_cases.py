@@ -83,4 +83,18 @@ ROWS: tuple[Row, ...] = (
         forward=21600,  # (2*3*4*6*10) * (8 + 7)
         backward_input=23040,  # (2*3*4*6*10) * (8 + 8)
     ),
+    Row(
+        Upsample(size=(3, 7), mode="bilinear", antialias=True),
+        inputs=((2, 3, 11, 5),),
+        outputs=((2, 3, 3, 7),),
+        forward=3906,  # (2*3*3*7) * (8*2 + 8*2 - 1): 11/3 of 2 values is 8, and width grows
+        backward_input=4032,  # (2*3*3*7) * (8*2 + 8*2)
+    ),
+    Row(
+        Upsample(scale_factor=(0.5, 1), mode="bicubic", antialias=True),
+        inputs=((2, 3, 10, 7),),
+        outputs=((2, 3, 5, 7),),
+        forward=13230,  # (2*3*5*7) * (8*4 + 8*4 - 1)
+        backward_input=13440,  # (2*3*5*7) * (8*4 + 8*4)
+    ),
 )

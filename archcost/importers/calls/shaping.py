@@ -301,9 +301,9 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Drawn | None:
-    if antialias:
-        return None
     fields: dict[str, Any] = {"size": one(tuple(result.shape[2:])), "mode": mode}
+    if antialias:
+        fields["antialias"] = True
     if align_corners is not None and mode in ("linear", "bilinear", "bicubic", "trilinear"):
         fields["align_corners"] = align_corners
     return Drawn("upsample", (x,), fields)

@@ -95,7 +95,10 @@ def resize(call: Call) -> Value:
         raise UnsupportedError(f"mode {call.attribute('mode')} for {value.rank - 2} axes")
     aligned = call.attribute("coordinate_transformation_mode") == "align_corners"
     corners = {} if mode == "nearest" else {"align_corners": aligned}
-    return call.layer("upsample", value, size=one(after[2:]), mode=mode, **corners)
+    smoothed = {"antialias": True} if call.attribute("antialias") and mode != "nearest" else {}
+    if smoothed and mode not in ("bilinear", "bicubic"):
+        raise UnsupportedError(f"antialias for {value.rank - 2} axes")
+    return call.layer("upsample", value, size=one(after[2:]), mode=mode, **corners, **smoothed)
 
 
 def _resized(call: Call, value: Value) -> list[int]:

@@ -1,9 +1,19 @@
-"""Enlarging a feature map in torch."""
+"""Enlarging a feature map in torch, and making it smaller."""
 
 from __future__ import annotations
 
 from torch import nn
+from torch.nn import functional
 
-from archcost.pytorch.layers.base import Factory, plain
+from archcost.layers import Upsample
+from archcost.pytorch.layers.base import Called, Factory, Inputs, settings
 
-FACTORIES: dict[str, Factory] = {"upsample": plain(nn.Upsample)}
+
+def upsample(layer: Upsample, inputs: Inputs) -> nn.Module:
+    """Torch's module has no antialias."""
+    if layer.antialias:
+        return Called(functional.interpolate, settings(layer))
+    return nn.Upsample(**settings(layer, "antialias"))
+
+
+FACTORIES: dict[str, Factory] = {"upsample": upsample}
