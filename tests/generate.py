@@ -5,11 +5,13 @@ from __future__ import annotations
 from archcost.cli import main as archcost
 from archcost.spec import zoo
 from tests import conventions, keeping, passing
+from tests.collections import page as coverage
 from tests.documents import PAGES, ROOT, refresh
 from tests.measurements import page as measurements
 
 RENEWED = {
     conventions.PAGE: conventions.renew,
+    coverage.PAGE: coverage.renew,
     keeping.PAGE: passing.renew,
     measurements.PAGE: measurements.renew,
 }

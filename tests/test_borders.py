@@ -74,7 +74,7 @@ OWNERS = {
     "tabulate": {"report"},
     "torch": {"pytorch", "importers"},
     "fvcore": {"pytorch"},
-    "onnx": {"importers"},
+    "onnx": {"importers", "exporters"},
 }
 
 

@@ -25,6 +25,8 @@ LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for 
     "prelu",
     "matmul",
     "bmm",
+    "addmm",
+    "baddbmm",
     "einsum",
     "scaled_dot_product_attention",
 }

@@ -21,7 +21,7 @@ from archcost.keeping import Device
 CACHING = frozenset(["NVIDIA", "AMD"])
 """Vendors whose GPUs torch allocates on by its caching allocator."""
 
-USES_BLAS = frozenset(["linear", "matmul", "bmm"])
+USES_BLAS = frozenset(["linear", "matmul", "bmm", "addmm", "baddbmm", "einsum"])
 """Layers that torch computes by cuBLAS; convolutions are cuDNN's."""
 
 STEPS = 1

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from math import isfinite
+from typing import Any, TypeGuard, cast
 
+from archcost.errors import ArchcostError, shorten
+from archcost.importers.onnx_inference import as_written
 from archcost.importers.onnx_model import Node
 from archcost.importers.onnx_net import Net
-from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in
+from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in, short
 from archcost.layers.base import normalize_axis
 from archcost.tensors import FLOATING
 
@@ -45,28 +48,68 @@ class Call:
         """The inputs that are not left out."""
         return tuple(value for value in self.inputs if value is not None)
 
-    def attribute(self, name: str, default: Any = None) -> Any:
-        return self.node.attributes.get(name, default)
+    def integer(self, name: str, default: int | None = None) -> int:
+        value = self.node.attributes.get(name, default)
+        if type(value) is not int:
+            raise UnsupportedError(f"{name} is {'missing' if value is None else 'no integer'}")
+        return value
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        return bool(self.integer(name, int(default)))
+
+    def real(self, name: str, default: float) -> float:
+        """As it was written, before it was stored in single precision."""
+        value = self.node.attributes.get(name, default)
+        if not isinstance(value, (int, float)) or not isfinite(value):
+            raise UnsupportedError(f"{name} is no number")
+        return short(value)
+
+    def word(self, name: str, default: str = "") -> str:
+        value = self.node.attributes.get(name, default)
+        if not isinstance(value, str):
+            raise UnsupportedError(f"{name} is no word")
+        return value
+
+    def sizes(self, name: str, count: int | None = None) -> list[int] | None:
+        """A list of integers, of which `count` are needed; None where it is left out."""
+        value = self.node.attributes.get(name)
+        if value is None or value == []:
+            return None
+        if not is_integers(value) or (count is not None and len(value) != count):
+            raise UnsupportedError(f"{name} is no list of {'' if count is None else f'{count} '}integers")
+        return value
 
     def axis(self, name: str = "axis", default: int = 0, rank: int | None = None) -> int:
         """From the front."""
-        return normalize_axis(int(self.attribute(name, default)), self[0].rank if rank is None else rank, name)
+        return normalize_axis(self.integer(name, default), self[0].rank if rank is None else rank, name)
 
-    def integers(self, index: int) -> list[int] | None:
-        """The numbers of an input; None where it is left out."""
+    def integers(self, index: int, count: int | None = None) -> list[int] | None:
+        """The numbers of an input, of which `count` are needed; None where it is left out."""
         value = self.get(index)
         if value is None:
             return None
-        if value.numbers is None or not value.is_constant:
-            raise UnsupportedError(f"input {index} is computed by the network")
+        if value.numbers is None or not value.is_constant or value.numbers.dtype.kind not in "iub":
+            raise UnsupportedError(f"input {index} is computed by the network, or has no integers")
+        if count is not None and value.numbers.size != count:
+            raise UnsupportedError(f"input {index} has other than {count} numbers")
         return [int(number) for number in value.numbers.flatten()]
 
-    def setting(self, name: str, index: int) -> list[int] | None:
+    def setting(self, name: str, index: int, count: int | None = None) -> list[int] | None:
         """A list of integers that is an attribute in one version of ONNX and an input in another."""
-        given = self.attribute(name)
-        if given is None:
-            return self.integers(index)
-        return list(given) if isinstance(given, list) else [int(given)]  # pyright: ignore[reportUnknownArgumentType]
+        if type(self.node.attributes.get(name)) is int:
+            return [self.integer(name)]
+        given = self.sizes(name, count)
+        return self.integers(index, count) if given is None else given
+
+    def for_one_batch(self, what: str) -> ArchcostError:
+        """Of a file that names its batch as a number: what it does with that cannot be told for another."""
+        tensors = [as_written(value.tensor, self.written_for) for value in self.given]
+        return ArchcostError(
+            f"{what} a batch of {self.written_for}",
+            expected="a network for any batch",
+            found=f"{self.node.kind} of {', '.join(map(str, tensors))}",
+            hint="export it again with a dynamic batch axis",
+        ).at(layer=shorten(str(self.node)))
 
     def layer(self, type_: str, *reads: Value, **fields: Any) -> Value:
         """What a new layer puts out, first of all."""
@@ -147,6 +190,10 @@ Result = Value | Sequence[Value | None]
 """What an operator puts out; None where nobody may ask for it."""
 
 Rule = Callable[[Call], Result]
+
+
+def is_integers(value: Any) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and all(type(entry) is int for entry in cast("list[Any]", value))
 
 
 def one(sizes: Sequence[int]) -> int | list[int]:

@@ -59,6 +59,12 @@ class _Operands:
             return list(given) if isinstance(given, list) else [given]  # pyright: ignore[reportUnknownArgumentType]
         return [int(each) for each in self[index].flatten()] if self.has(index) else None
 
+    def needed(self, name: str, index: int) -> list[int]:
+        given = self.setting(name, index)
+        if given is None:
+            raise ValueError("left out")
+        return given
+
     def axis(self, default: int = 0) -> int:
         return int(self.attributes.get("axis", default))
 
@@ -99,9 +105,7 @@ def _cast(given: _Operands) -> Any:
 
 
 def _slice(given: _Operands) -> Any:
-    starts, ends = given.setting("starts", 1), given.setting("ends", 2)
-    assert starts is not None
-    assert ends is not None
+    starts, ends = given.needed("starts", 1), given.needed("ends", 2)
     axes = given.setting("axes", 3) or list(range(len(starts)))
     steps = given.setting("steps", 4) or [1] * len(starts)
     index: list[slice] = [slice(None)] * given[0].ndim
@@ -124,14 +128,11 @@ def _squeeze(given: _Operands) -> Any:
 
 
 def _unsqueeze(given: _Operands) -> Any:
-    axes = given.setting("axes", 1)
-    assert axes is not None
-    return np.expand_dims(given[0], tuple(axes))
+    return np.expand_dims(given[0], tuple(given.needed("axes", 1)))
 
 
 def _reshape(given: _Operands) -> Any:
-    sizes = given.setting("shape", 1)
-    assert sizes is not None
+    sizes = given.needed("shape", 1)
     copied = [
         given[0].shape[axis] if size == 0 and not given.attributes.get("allowzero") else size
         for axis, size in enumerate(sizes)

@@ -7,46 +7,85 @@ a large number is as large in memory.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcost.importers.onnx_model import Node, declared_of_type
+from archcost.importers.onnx_model import Node, declared_of
 from archcost.importers.onnx_sizes import SAMPLES
 from archcost.importers.onnx_values import Value
-from archcost.tensors import TensorType
+from archcost.tensors import DTYPE_BYTES, TensorType
 
 if TYPE_CHECKING:
     from numpy import ndarray
-    from onnx import TypeProto
+    from onnx import TensorProto, TypeProto
 
     Array = ndarray[Any, Any]
 
 MOST_GIVEN = 1_024
 """Numbers of one input that onnx is told."""
 
-WITH_BODIES = ("If", "Loop", "Scan", "Constant")
+WITH_BODIES = ("If", "Loop", "Scan")
 
 
-def infer(node: Node, inputs: Sequence[Value | None], opset: int, batch: int | None) -> Mapping[str, TensorType]:
-    """Of outputs whose sizes all are numbers; for `batch` samples where that is what the file was written for."""
-    from onnx import checker, defs, numpy_helper, shape_inference
+class Inference(NamedTuple):
+    """Of outputs whose sizes all are numbers; and what onnx finds wrong with the operator as it stands."""
 
-    if node.kind in WITH_BODIES or not defs.has(node.kind) or any(value and value.pieces for value in inputs):
-        return {}
-    types: dict[str, Any] = {}
-    data: dict[str, Any] = {}
+    tensors: Mapping[str, TensorType]
+    complaint: str | None = None
+
+
+NOTHING = Inference({})
+
+
+def infer(node: Node, inputs: Sequence[Value | None], opset: int, batch: int | None) -> Inference:
+    """For `batch` samples where that is what the file was written for."""
+    from onnx import checker, defs, shape_inference
+
+    if node.kind in WITH_BODIES or not defs.has(node.kind):
+        return NOTHING
+    if any(value and (value.pieces or value.tensor.dtype not in DTYPE_BYTES) for value in inputs):
+        return NOTHING
+    try:
+        schema = defs.get_schema(node.kind, opset)
+        if not schema.deprecated:
+            checker.check_node(node.proto, _context(opset))
+        types, data = _told(node, inputs, batch)
+        found = shape_inference.infer_node_outputs(schema, node.proto, types, data, ir_version=IR_VERSION)
+    except defs.SchemaError:
+        return NOTHING
+    except (shape_inference.InferenceError, checker.ValidationError, ValueError) as error:
+        first = str(error).strip().partition("\n")[0]
+        return Inference({}, f"onnx says {first.removeprefix('[ShapeInferenceError] ')[:200]}")
+    known = {name: _numbers(output) for name, output in found.items()}
+    return Inference({name: tensor for name, tensor in known.items() if tensor is not None})
+
+
+IR_VERSION = 10
+
+
+def _context(opset: int) -> Any:
+    from onnx import checker
+
+    context = checker.C.CheckerContext()
+    context.ir_version = IR_VERSION
+    context.opset_imports = {"": opset}
+    return context
+
+
+def _told(
+    node: Node, inputs: Sequence[Value | None], batch: int | None
+) -> tuple[dict[str, TypeProto], dict[str, TensorProto]]:
+    """Types of the inputs, and of those with few numbers, these."""
+    from onnx import numpy_helper
+
+    types: dict[str, TypeProto] = {}
+    data: dict[str, TensorProto] = {}
     for name, value in zip(node.inputs, inputs, strict=True):
         if value is None:
             continue
         types[name] = type_of(as_written(value.tensor, batch))
         if value.is_constant and value.numbers is not None and value.numbers.size <= MOST_GIVEN:
             data[name] = numpy_helper.from_array(_as_written(value.numbers, batch), name)
-    try:
-        schema = defs.get_schema(node.kind, opset)
-        found = shape_inference.infer_node_outputs(schema, node.proto, types, data, ir_version=10)
-    except (shape_inference.InferenceError, defs.SchemaError, checker.ValidationError, ValueError, TypeError):
-        return {}  # which does not know this use of it, or finds fault with what our own rules will refuse
-    known = {name: _numbers(output) for name, output in found.items()}
-    return {name: tensor for name, tensor in known.items() if tensor is not None}
+    return types, data
 
 
 def type_of(tensor: TensorType) -> TypeProto:
@@ -58,7 +97,7 @@ def type_of(tensor: TensorType) -> TypeProto:
 
 
 def _numbers(output: TypeProto) -> TensorType | None:
-    declared = declared_of_type(output)
+    declared = declared_of(output)
     if declared is None or declared.sizes is None or not all(isinstance(size, int) for size in declared.sizes):
         return None
     return TensorType(tuple(size for size in declared.sizes if isinstance(size, int)), declared.dtype)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from ast import literal_eval
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from archcost.tensors import TensorType
 
 if TYPE_CHECKING:
     from numpy import ndarray
-    from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
+    from onnx import AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto, TypeProto
 
     Array = ndarray[Any, Any]
 
@@ -118,10 +117,10 @@ def read(path: Path) -> Model:
     marks = _marks_of_torch(proto.graph.node)
     graph = _graph(proto.graph, marks)
     return Model(
-        f"{proto.producer_name} {proto.producer_version}".strip(),
+        " ".join(map(_text, (proto.producer_name, proto.producer_version))).strip()[:100],
         next((entry.version for entry in proto.opset_import if entry.domain in OWN_DOMAINS), 1),
         graph,
-        {f"{function.domain}::{function.name}": function_of(function) for function in proto.functions},
+        {f"{_text(function.domain)}::{_text(function.name)}": function_of(function) for function in proto.functions},
         bool(marks) or any(held.mark for held in graph.held.values()),
     )
 
@@ -129,25 +128,29 @@ def read(path: Path) -> Model:
 OWN_DOMAINS = ("", "ai.onnx")
 
 
+def _text(value: str | bytes) -> str:
+    """Protobuf hands over bytes where they are no text."""
+    return value if isinstance(value, str) else value.decode(errors="replace")
+
+
 def _graph(proto: GraphProto, marks: Mapping[str, str]) -> Graph:
-    held = {tensor.name: held_of(tensor, _mark(tensor.name, marks)) for tensor in proto.initializer}
+    held = {_text(tensor.name): held_of(tensor, _mark(_text(tensor.name), marks)) for tensor in proto.initializer}
     for sparse in proto.sparse_initializer:
-        dtype = _dtype(sparse.values.data_type)
-        held[sparse.values.name] = Held(TensorType(tuple(sparse.dims), dtype), None)
+        held[_text(sparse.values.name)] = Held(_tensor(sparse.dims, sparse.values.data_type), None)
     inputs: dict[str, Declared] = {}
     for value in proto.input:
+        name, declared = _text(value.name), declared_of(value.type)
         mark = next((entry.value for entry in value.metadata_props if entry.key == WEIGHT), None)
-        declared = declared_of(value)
         if mark is not None and declared is not None:
-            held[value.name] = Held(_fixed(value.name, declared), None, mark)
-        elif value.name not in held:
+            held[name] = Held(_fixed(name, declared), None, mark)
+        elif name not in held:
             if declared is None:
-                raise ArchcostError("an input is no tensor", expected="a tensor", found=shorten(value.name))
-            inputs[value.name] = declared
-    told = {value.name: declared_of(value) for value in (*proto.value_info, *proto.output)}
+                raise ArchcostError("an input is no tensor", expected="a tensor", found=shorten(name))
+            inputs[name] = declared
+    told = {_text(value.name): declared_of(value.type) for value in (*proto.value_info, *proto.output)}
     return Graph(
         inputs,
-        tuple(value.name for value in proto.output),
+        tuple(_text(value.name) for value in proto.output),
         held,
         tuple(map(node_of, proto.node)),
         {name: declared for name, declared in told.items() if declared is not None},
@@ -180,31 +183,37 @@ def _marks_of_torch(nodes: Iterable[NodeProto]) -> Mapping[str, str]:
     for node in nodes:
         for entry in node.metadata_props:
             if entry.key == "pkg.torch.onnx.fx_node":
-                marks |= {name.lower(): WORDS[kind] for kind, name in MARKED.findall(entry.value)}
+                marks |= {name.lower(): WORDS[kind] for kind, name in MARKED.findall(_text(entry.value))}
     return marks
 
 
 def function_of(proto: FunctionProto) -> Function:
-    defaults = {attribute.name: attribute_of(attribute) for attribute in proto.attribute_proto}
-    return Function(tuple(proto.input), tuple(proto.output), defaults, tuple(map(node_of, proto.node)))
+    defaults = {_text(attribute.name): attribute_of(attribute) for attribute in proto.attribute_proto}
+    inputs, outputs = (tuple(map(_text, names)) for names in (proto.input, proto.output))
+    return Function(inputs, outputs, defaults, tuple(map(node_of, proto.node)))
 
 
 def node_of(proto: NodeProto) -> Node:
-    kind = proto.op_type if proto.domain in OWN_DOMAINS else f"{proto.domain}::{proto.op_type}"
-    attributes = {attribute.name: attribute_of(attribute) for attribute in proto.attribute}
-    return Node(proto.name, kind, tuple(proto.input), tuple(proto.output), attributes, _path(proto), proto)
+    kind, domain = _text(proto.op_type), _text(proto.domain)
+    attributes = {_text(attribute.name): attribute_of(attribute) for attribute in proto.attribute}
+    inputs, outputs = (tuple(map(_text, names)) for names in (proto.input, proto.output))
+    full = kind if domain in OWN_DOMAINS else f"{domain}::{kind}"
+    return Node(_text(proto.name), full, inputs, outputs, attributes, _path(proto), proto)
 
 
 def attribute_of(proto: AttributeProto) -> Any:
     import onnx
 
     if proto.ref_attr_name:
-        return FromCaller(proto.ref_attr_name)
+        return FromCaller(_text(proto.ref_attr_name))
     if proto.type == onnx.AttributeProto.TENSOR:
         return held_of(proto.t)
     if proto.type == onnx.AttributeProto.GRAPH:
         return _graph(proto.g, {})
-    value = onnx.helper.get_attribute_value(proto)
+    try:
+        value: Any = onnx.helper.get_attribute_value(proto)
+    except ValueError:  # of no type that there is
+        return None
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if proto.type == onnx.AttributeProto.STRINGS:
@@ -215,7 +224,7 @@ def attribute_of(proto: AttributeProto) -> Any:
 def held_of(proto: TensorProto, mark: str | None = None) -> Held:
     import onnx
 
-    tensor = TensorType(tuple(proto.dims), _dtype(proto.data_type))
+    tensor = _tensor(proto.dims, proto.data_type)
     if tensor.numel > MOST_NUMBERS or proto.data_location == onnx.TensorProto.EXTERNAL or tensor.dtype == "string":
         return Held(tensor, None, mark)
     try:
@@ -224,26 +233,30 @@ def held_of(proto: TensorProto, mark: str | None = None) -> Held:
         return Held(tensor, None, mark)
 
 
-def declared_of(value: ValueInfoProto) -> Declared | None:
-    return declared_of_type(value.type)
+def _tensor(dims: Iterable[int], number: int) -> TensorType:
+    shape = tuple(dims)
+    if min(shape, default=0) < 0:
+        raise ArchcostError("a tensor of the file has a negative size", expected="sizes from 0", found=str(shape))
+    return TensorType(shape, dtype_of(number))
 
 
-def declared_of_type(proto: TypeProto) -> Declared | None:
+def declared_of(proto: TypeProto) -> Declared | None:
     """None for what is no tensor."""
     if not proto.HasField("tensor_type"):
         return None
     kind = proto.tensor_type
-    dtype = _dtype(kind.elem_type)
+    dtype = dtype_of(kind.elem_type)
     if not kind.HasField("shape"):
         return Declared(None, dtype)
-    sizes = [axis.dim_value if axis.HasField("dim_value") else (axis.dim_param or None) for axis in kind.shape.dim]
+    # Some write 0 or -1 for what is open.
+    sizes = [axis.dim_value if axis.dim_value > 0 else (_text(axis.dim_param) or None) for axis in kind.shape.dim]
     return Declared(tuple(sizes), dtype)
 
 
 NAMES = {"float": "float32", "double": "float64"}
 
 
-def _dtype(number: int) -> str:
+def dtype_of(number: int) -> str:
     """By torch's name, or ONNX's where torch has none."""
     import onnx
 
@@ -261,9 +274,11 @@ def _path(proto: NodeProto) -> str:
     """The dotted path of the module that a node stands in."""
     for entry in proto.metadata_props:
         if entry.key == SCOPES:
-            return _scope_of_torch(entry.value)
-    *modules, last = proto.name.strip("/").split("/")
-    if not re.fullmatch(rf"(node_)?{re.escape(proto.op_type)}(_\d+)?|n\d+|\d*", last) and not last.startswith("node_"):
+            return _scope_of_torch(_text(entry.value))
+    *modules, last = _text(proto.name).strip("/").split("/")
+    if not re.fullmatch(rf"(node_)?{re.escape(_text(proto.op_type))}(_\d+)?|n\d+|\d*", last) and not last.startswith(
+        "node_"
+    ):
         modules.append(last)
     path: list[str] = []
     for module in modules:
@@ -275,11 +290,5 @@ def _path(proto: NodeProto) -> str:
 
 def _scope_of_torch(text: str) -> str:
     """`['', 'layer1', 'layer1.0', 'add_1']`: modules from the outermost on, then the call."""
-    try:
-        scopes = literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return ""
-    if not isinstance(scopes, list):
-        return ""
-    entries = [str(entry) for entry in cast("list[object]", scopes)]
-    return entries[-2] if len(entries) > 1 and not entries[-2].startswith("_empty_nn_module") else ""
+    scopes = re.findall(r"'([^']*)'", text)
+    return scopes[-2] if len(scopes) > 1 and not scopes[-2].startswith("_empty_nn_module") else ""

@@ -8,10 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from archcost.errors import ShapeError
 from archcost.importers.entries import Entry, Ref
 from archcost.importers.naming import TIED
 from archcost.importers.onnx_values import UnsupportedError, Value, from_batch, samples_in
 from archcost.layers import LAYERS, Layer
+from archcost.layers.base import MAX_SIZE
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 
 BUFFERS = ("running_mean", "running_var")
@@ -66,6 +68,7 @@ class Net:
         types = [value.tensor for value in reads]
         outputs = layer.output_types(tuple([*types, self.batched.tensor] if sized else types))
         require_known(outputs)
+        _require_fitting(layer, tuple(types), weights)
         if reads and not weights and all(value.is_constant for value in reads):
             return tuple(Value(tensor) for tensor in outputs)
         refs = [self.reference(value, path) for value in reads]
@@ -76,7 +79,8 @@ class Net:
         self.turned |= {(number, slot) for slot, value in weights.items() if self._is_seen_otherwise(value)}
         sources = () if weights or sized else _sources(reads)
         return tuple(
-            Value(tensor, Ref("entry", number, index), sources=sources) for index, tensor in enumerate(outputs)
+            Value(tensor, Ref("entry", number, index), before_batch=_before_batch(tensor, reads), sources=sources)
+            for index, tensor in enumerate(outputs)
         )
 
     def _add(self, entry: Entry) -> int:
@@ -112,6 +116,8 @@ class Net:
     def _weight(self, value: Value, name: str, is_buffer: bool) -> HeldWeight:
         """The weight of that name, noted when it is first used."""
         tensor = self.held.get(name, value.tensor)
+        if not all(0 < size <= MAX_SIZE for size in tensor.shape):
+            raise UnsupportedError(f"a weight of {tensor}")
         return self.weights.setdefault(name, HeldWeight(tensor, is_buffer or name in self.buffers))
 
     def _constant(self, tensor: TensorType, path: str) -> Ref:
@@ -133,6 +139,26 @@ class Net:
             return self.reference(value, path)
         self._weight(value, name, slot in BUFFERS)
         return Ref("weight", name)
+
+
+UNSEEN = ("num_batches_tracked",)
+"""Buffers that no operator reads."""
+
+
+def _require_fitting(layer: Layer, types: Tensors, weights: Mapping[str, Value]) -> None:
+    """As many values as the layer has weights, however a file packs them."""
+    if not weights:
+        return
+    wanted = sum(weight.numel for weight in layer.weights(types) if weight.name not in UNSEEN)
+    found = sum(value.tensor.numel for value in weights.values())
+    if wanted != found:
+        raise ShapeError("weights of other sizes", expected=f"{wanted:,} values", found=f"{found:,}")
+
+
+def _before_batch(tensor: TensorType, reads: Sequence[Value]) -> int:
+    """Of an axis that the batch decides, as in what was read: none of a layer's own rules changes its order."""
+    grown = {tensor.shape[axis] for axis in from_batch(tensor.shape)}
+    return next((value.before_batch for value in reads if value.before_batch > 1 and grown & set(value.shape)), 1)
 
 
 def _sources(reads: Sequence[Value]) -> tuple[str, ...]:

@@ -114,11 +114,22 @@ class Reader:
         try:
             results = self._made(call, known, frame)
         except (UnsupportedError, ShapeError) as error:
-            results = self._defined(call, frame) or self._opaque(call, {**self._told(call, frame), **inferred}, error)
-        self._compare(node, results, inferred)
+            if call.written_for is not None and inferred.tensors and self._is_about_batch(call):
+                raise call.for_one_batch("takes no other than") from None
+            shapes = {**self._told(call, frame), **inferred.tensors}
+            results = self._defined(call, frame) or self._opaque(call, shapes, error)
+        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+            if inferred.complaint is None:
+                raise
+            raise self._refused(call, UnsupportedError(inferred.complaint)) from error
+        self._compare(node, results, inferred.tensors)
         if frame.depth and node.kind == "Constant":  # what a function holds has its name each time that it is called
             results = [None if value is None else replace(value, held=None) for value in results]
         return results
+
+    def _is_about_batch(self, call: Call) -> bool:
+        """Whether onnx, too, finds fault with any other batch."""
+        return infer(call.node, call.inputs, self.model.opset, None).complaint is not None
 
     def _made(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
         node = call.node
@@ -161,7 +172,7 @@ class Reader:
         condition = call[0].number
         if condition is None:
             raise UnsupportedError("a branch that values decide")
-        graph = call.attribute("then_branch" if condition else "else_branch")
+        graph = call.node.attributes.get("then_branch" if condition else "else_branch")
         if not isinstance(graph, Graph) or frame.depth == DEEPEST:
             raise ArchcostError("a branch that cannot be read", expected="a graph", found=shorten(graph))
         self.net.held.update(_tensors_of(graph))
@@ -197,7 +208,10 @@ class Reader:
         if call.given and all(value.is_constant for value in call.given):
             made: Sequence[Value] = [Value(tensor) for tensor in tensors]
         else:
-            made = self._observed(call, tensors, error)
+            try:
+                made = self._observed(call, tensors, error)
+            except UnsupportedError:
+                raise self._refused(call, error) from None
         results = iter(made)
         return [next(results) if name else None for name in call.node.outputs]
 
@@ -206,7 +220,7 @@ class Reader:
     ) -> Sequence[Value]:
         """Of integers and truth values alone it costs nothing, whatever it does."""
         axes = [from_batch(tensor.shape) for tensor in tensors]
-        if any(len(each) > 1 for each in axes):
+        if any(len(each) > 1 for each in axes) or any(0 in tensor.shape for tensor in tensors):
             raise self._refused(call, error)
         grows = any(axes)
         reads = [value for value in call.given if not value.is_constant]

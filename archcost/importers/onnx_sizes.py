@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from archcost.errors import ArchcostError
 from archcost.importers.naming import clean
 from archcost.importers.onnx_model import Declared, Size
@@ -27,9 +29,16 @@ class Sizes:
 
     def specs(self) -> dict[str, InputSpec]:
         """Of one sample, by names that a spec can use."""
-        return {
-            clean(name): InputSpec(shape=tensor.shape[1:], dtype=tensor.dtype) for name, tensor in self.inputs.items()
-        }
+        specs: dict[str, InputSpec] = {}
+        for name, tensor in self.inputs.items():
+            try:
+                specs[clean(name)] = InputSpec(shape=tensor.shape[1:], dtype=tensor.dtype)
+            except ValidationError as error:
+                expected = error.errors()[0]["msg"].removeprefix("Input should be ")
+                raise ArchcostError(f"input {name} cannot be one", expected=expected, found=str(tensor)) from None
+        if len(specs) < len(self.inputs):
+            raise ArchcostError("two inputs have the same name", expected="one each", found=", ".join(self.inputs))
+        return specs
 
     def known(self, declared: Declared) -> TensorType | None:
         """A tensor that the file tells of, for `SAMPLES` samples; None where a size stays open."""

@@ -30,6 +30,7 @@ from archcost.layers.activation import (
     Softplus,
     Tanh,
 )
+from archcost.layers.added_products import AddMM, BAddBMM
 from archcost.layers.attention import ScaledDotProductAttention
 from archcost.layers.base import Composite, Declared, Layer, Weight, WeightedLayer
 from archcost.layers.combining import Add, Concat, Mul
@@ -277,7 +278,7 @@ Picking = TopK | Gather | IndexSelect | Index | Write | GridSample | ExpertRoute
 Forming = Tril | Triu | Diagonal | TensorUnfold | OneHot | Bucketize
 Scattering = Scatter | ScatterAdd | IndexAdd | MaskedScatter
 Cutting = Unfold | Fold
-Multiplying = MatMul | Bmm | Einsum | ScaledDotProductAttention
+Multiplying = MatMul | Bmm | AddMM | BAddBMM | Einsum | ScaledDotProductAttention
 Loss = CrossEntropy | MSE | L1Penalty
 
 AnyLayer = Annotated[
@@ -351,6 +352,7 @@ __all__ = [
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
     "Add",
+    "AddMM",
     "All",
     "AlphaDropout",
     "AnyLayer",
@@ -365,6 +367,7 @@ __all__ = [
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
+    "BAddBMM",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",

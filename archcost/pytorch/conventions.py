@@ -67,7 +67,7 @@ def adaptive_avg_pool2d(cost: LayerCost) -> int:
 
 
 def upsample(cost: LayerCost) -> int:
-    """1 a value of the output for nearest, 4 for bilinear without antialias; only in two dimensions."""
+    """1 a value of the output for nearest, 4 for bilinear; only in two dimensions, and not with antialias."""
     layer = cost.node.layer
     assert isinstance(layer, Upsample)
     output = cost.node.output_types[0]
@@ -159,6 +159,8 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "concat": nothing,
     "matmul": matmul,
     "bmm": macs,
+    "addmm": macs,
+    "baddbmm": nothing,
     "einsum": nothing,
     "scaled_dot_product_attention": nothing,
     "split": nothing,

@@ -106,8 +106,9 @@ def captures(record: dict[str, Any]) -> list[str]:
     """What tests/studies/captures.py found, which needs torchvision and timm."""
     return [
         f"Ways to see what a module does, over {record['models']} models of torchvision and timm on the meta device",
-        f"(tests/studies/captures.py, torch {record['torch']}): how many get through, and the median of the time against",
-        "one FlopCounterMode pass over the same model, forward. `from_torch` is the whole import, the others a trace.",
+        f"(tests/studies/captures.py, torch {record['torch']}): how many get through, and the median of the time",
+        "against one FlopCounterMode pass over the same model, forward. `from_torch` is the whole import, the others",
+        "a trace.",
         "",
         "| way | captured | against FlopCounterMode |",
         "|---|--:|--:|",

@@ -50,7 +50,7 @@ def saved() -> archcost.ModelSpec:
     return archcost.loads(imported().to_yaml())
 
 
-SPECS = {"declared by hand": declared, "imported, saved and loaded": saved}
+SPECS = {"declared by hand": declared, "saved after import": saved}
 
 
 @pytest.mark.parametrize("spec", SPECS)

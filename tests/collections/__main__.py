@@ -9,11 +9,11 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from tests.collections.compare import Finding
+from tests.collections.finding import Finding
 from tests.collections.log import read, write
 from tests.collections.run import COLLECTIONS, collection, run
 
-AT_ONCE = 100
+AT_ONCE = 30
 """Models between two saves, each time by new processes, as libraries remember what they made."""
 
 
@@ -28,9 +28,10 @@ def main() -> None:
     chosen = options.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in chosen.collections:
-        known = {each.name: each for each in read(name)} if chosen.again else {}
+        known = {each.name: each for each in read(name).findings} if chosen.again else {}
         done = {each.name for each in known.values() if each.status == "equal"}
-        tasks = [(name, model) for model in collection(name).names() if model not in done]
+        models = collection(name).names()
+        tasks = [(name, model) for model in models if model not in done]
         tasks = [task for task in tasks if not chosen.only or task[1] in chosen.only]
         for begin in range(0, len(tasks), AT_ONCE):
             with ProcessPoolExecutor(chosen.workers, get_context("spawn")) as pool:
@@ -39,7 +40,7 @@ def main() -> None:
                     if finding.status != "equal" or chosen.only:
                         print(name, told(finding), flush=True)
             if not chosen.only:
-                write(name, known.values())
+                write(name, len(models), known.values())
         print(name, dict(Counter(each.status for each in known.values())), file=sys.stderr)
 
 

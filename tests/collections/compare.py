@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -18,8 +18,7 @@ from archcost.errors import ArchcostError
 from archcost.importers.torch_module import from_torch, tensors_of
 from archcost.layers import ScaledDotProductAttention
 from archcost.pytorch.tracker import Tracker
-
-BATCH = 2
+from tests.collections.finding import BATCH, Finding
 
 Make = Callable[[str], nn.Module]
 
@@ -31,23 +30,6 @@ class Subject(NamedTuple):
     make: Make
     inputs: Sequence[Any] = ()
     named: Mapping[str, Any] = {}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """`status` is equal, differs, unknown (`opaque` operators without a rule), failed, or not made (by its library).
-
-    `parts` is a count by quantity, ours and torch's; `peak` the bytes of tensors at the worst moment of a step, if run.
-    """
-
-    name: str
-    status: str
-    why: str = ""
-    layers: int = 0
-    seconds: float = 0.0
-    parts: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
-    opaque: Sequence[str] = ()
-    peak: Sequence[int] = ()
 
 
 def compare(subject: Subject, runs: int = 0) -> Finding:
@@ -65,7 +47,7 @@ def compare(subject: Subject, runs: int = 0) -> Finding:
         graph = archcost.build(spec, batch=BATCH)
         cost = archcost.cost(graph)
     except ArchcostError as error:
-        return Finding(subject.name, "failed", " ".join(str(error).split())[:400])
+        return Finding(subject.name, "failed", _short(str(error)))
     opaque = tuple(sorted({str(entry.op) for entry in spec.layers if entry.type == "opaque"}))  # pyright: ignore
     try:
         forward, backward = counted(module, subject)
@@ -94,8 +76,13 @@ def _made(subject: Subject) -> nn.Module:
         return subject.make("cpu")
 
 
+def _short(text: str) -> str:
+    """On one line, files from their package on."""
+    return re.sub(r"\S*/site-packages/", "", " ".join(text.split()))[:300]
+
+
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}"
+    return _short(f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}")
 
 
 def fused_again(cost: archcost.ModelCost) -> int:

@@ -6,7 +6,8 @@ import gc
 from importlib import import_module
 from typing import Any
 
-from tests.collections.compare import Finding, compare
+from tests.collections.compare import compare
+from tests.collections.finding import Finding
 
 COLLECTIONS = ("torchvision", "timm", "transformers")
 

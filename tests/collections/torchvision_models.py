@@ -10,7 +10,7 @@ from torch import nn
 
 from tests.collections.compare import Subject
 
-RUNS = 2 * 10**10
+RUNS = 4 * 10**9
 """FLOPs forward up to which a model is also run."""
 
 VIDEO = ("r3d", "mc3", "r2plus1d", "s3d", "mvit", "swin3d")

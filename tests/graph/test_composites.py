@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+import archcost
 from archcost import ArchcostError
 from archcost.costs import cost
 from archcost.graph.expand import MOST_LAYERS
 from archcost.layers import COMPOSITES, Composite, MultiHeadAttention
+from archcost.planning.widths import widened
 from tests.graph.wiring import graph, names
 
 ATTENTION = "{type: multi_head_attention, name: attn, num_heads: 3}"
@@ -119,3 +121,10 @@ def test_too_many_are_refused():
     rounds = MOST_LAYERS // MultiHeadAttention.most_parts + 1
     with pytest.raises(ArchcostError, match="the network is too large"):
         graph(f"[{{repeat: {rounds}, layers: [{{type: multi_head_attention, num_heads: 3}}]}}]", inputs=TOKENS)
+
+
+def test_its_parts_follow_when_the_width_of_what_it_reads_varies():
+    layers = "[{type: linear, name: wide, out_features: 12}, {type: multi_head_attention, name: attn, num_heads: 3}"
+    spec = archcost.loads(f"name: net\ninput: [5, 6]\nlayers: {layers}, {{type: linear, out_features: 2}}]")
+    twice = {node.name: node.output_types[0].shape[-1] for node in widened(spec, 1)(200).nodes}
+    assert (twice["wide"], twice["attn.in_proj"], twice["attn.out_proj"], twice["fc1"]) == (24, 72, 24, 2)

@@ -70,7 +70,7 @@ class Joining(nn.Module):
 def test_inputs_by_place_and_by_name() -> None:
     extra = {"a": torch.zeros(1, 5), "b": torch.zeros(1, 1)}
     module = Joining()
-    spec = held(module, torch.zeros(1, 3), ids=torch.zeros(1, dtype=torch.int64), scale=2.0, extra=extra, peak=False)
+    spec = held(module, torch.zeros(1, 3), ids=torch.zeros(1, dtype=torch.int64), scale=2.0, extra=extra)
     assert {name: (given.shape, given.dtype) for name, given in spec.inputs.items()} == {
         "image": ((3,), "float32"),
         "ids": ((), "int64"),
@@ -101,7 +101,7 @@ def test_names() -> None:
             x = self.act(self.blocks(x))
             return self.parts["a-b"](x) + self.parts["c d"](x)
 
-    spec = held(Top(), torch.zeros(1, 3), peak=False)
+    spec = held(Top(), torch.zeros(1, 3))
     assert spec.name == "top"
     assert [layer.name for layer in spec.layers] == [  # pyright: ignore
         *("blocks.0.fc", "blocks.0.add1", "blocks.0.relu1"),
@@ -119,7 +119,7 @@ def test_names_that_are_cleaned_into_one() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.parts["a_b"](self.parts["a-b"](x))
 
-    held(Odd(), torch.zeros(1, 3), peak=False)
+    held(Odd(), torch.zeros(1, 3))
 
 
 def test_weights_whose_names_are_cleaned_into_one() -> None:
@@ -131,7 +131,7 @@ def test_weights_whose_names_are_cleaned_into_one() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x * self.parts["a_b"] + self.parts["a-b"]
 
-    held(Odd(), torch.zeros(1, 3), peak=False)
+    held(Odd(), torch.zeros(1, 3))
 
 
 def test_a_name_and_a_title() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 import archcost
 from tests.importers.held import Holder, held
@@ -53,7 +54,7 @@ def test_attention(training: bool) -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.attn(x, x, x, need_weights=False)[0]
 
-    held(Attending().train(training), torch.zeros(1, 5, 6), peak=False)
+    held(Attending().train(training), torch.zeros(1, 5, 6))
 
 
 @both_modes
@@ -61,7 +62,7 @@ def test_attention(training: bool) -> None:
 def test_an_encoder_layer(training: bool, norm_first: bool) -> None:
     """In evaluation torch would take a path of its own, unless a gradient is wanted: it is, of the weights."""
     layer = nn.TransformerEncoderLayer(6, 2, 11, batch_first=True, norm_first=norm_first, dropout=0.0)
-    held(layer.train(training), torch.zeros(1, 5, 6), peak=False)
+    held(layer.train(training), torch.zeros(1, 5, 6))
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
@@ -76,7 +77,7 @@ def test_recurrent(kind: Any) -> None:
             states, _ = self.cells(x)
             return self.head(states[:, -1])
 
-    spec = held(Reading(), torch.zeros(1, 7, 3), peak=False)
+    spec = held(Reading(), torch.zeros(1, 7, 3), peak=False)  # recurrent layers have kernels of their own
     assert types_of(spec)[0] == kind.__name__.lower()
 
 
@@ -202,13 +203,13 @@ class Masked(nn.Module):
 
 
 def test_masks() -> None:
-    spec = held(Masked(), torch.zeros(1, 5, dtype=torch.int64), peak=False)
+    spec = held(Masked(), torch.zeros(1, 5, dtype=torch.int64))
     assert spec.inputs["ids"].dtype == "int64"
 
 
 def test_masks_that_are_given() -> None:
     mask = torch.ones(1, 5, dtype=torch.int64)
-    spec = held(Masked(), torch.zeros(1, 5, dtype=torch.int64), attention_mask=mask, peak=False)
+    spec = held(Masked(), torch.zeros(1, 5, dtype=torch.int64), attention_mask=mask)
     assert list(spec.inputs) == ["ids", "attention_mask"]
 
 
@@ -242,7 +243,7 @@ class Squared(torch.autograd.Function):
 def test_a_function_with_a_backward_of_its_own() -> None:
     """Its backward is taken to be autograd's own."""
     module = Holder(lambda m, x: m.g(Squared.apply(m.f(x))), f=nn.Linear(3, 5), g=nn.Linear(5, 2))
-    assert types_of(held(module, torch.zeros(1, 3), peak=False)) == ["linear", "mul", "linear"]
+    assert types_of(held(module, torch.zeros(1, 3))) == ["linear", "mul", "linear"]
 
 
 def test_a_loop_over_a_list() -> None:
@@ -257,7 +258,7 @@ def test_a_loop_over_a_list() -> None:
                 x = x + layer(x).tanh() * scale
             return x
 
-    spec = held(Deep(), torch.zeros(1, 5), peak=False)
+    spec = held(Deep(), torch.zeros(1, 5))
     assert [layer.name for layer in spec.layers if layer.type == "linear"] == ["layers.0", "layers.1", "layers.2"]  # pyright: ignore
 
 
@@ -269,3 +270,14 @@ def test_products_of_the_batch_are_reshaped_by_numbers() -> None:
 
     make: Callable[[], Holder] = lambda: Holder(forward, f=nn.Linear(3, 5))  # noqa: E731
     held(make(), torch.zeros(1, 7, 3))
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_a_checkpoint_is_imported_as_what_it_runs(reentrant: bool) -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        return m.g(checkpoint(m.f, x, use_reentrant=reentrant))
+
+    spec = archcost.from_torch(Holder(forward, f=nn.Linear(3, 5), g=nn.Linear(5, 2)), torch.zeros(1, 3))
+    cost = archcost.cost(archcost.build(spec, 2))
+    assert [layer.name for layer in cost.layers] == ["f", "g"]
+    assert cost.flops.forward.contraction == 100  # 2 * (2*3*5 + 2*5*2)

@@ -28,7 +28,7 @@ class Language(nn.Module):
 
 
 def test_a_tied_table() -> None:
-    spec = held(Language(), torch.zeros(1, 5, dtype=torch.int64), peak=False)
+    spec = held(Language(), torch.zeros(1, 5, dtype=torch.int64))
     assert layer_of(spec, "head").weight == "table.weight"
 
 
@@ -46,7 +46,7 @@ def test_a_module_under_two_names() -> None:
 
 def test_weight_norm() -> None:
     module = nn.Sequential(parametrizations.weight_norm(nn.Linear(3, 5)), nn.Linear(5, 2))
-    held(module, torch.zeros(1, 3), peak=False)
+    held(module, torch.zeros(1, 3), off=120)  # torch norms in one operator, here they are several
 
 
 def test_buffers_that_are_computed_with() -> None:

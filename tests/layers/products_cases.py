@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.layers import Bmm, Einsum, MatMul
+from archcost.layers import AddMM, BAddBMM, Bmm, Einsum, MatMul
 from tests.layers.rows import Row
 
 ROWS: tuple[Row, ...] = (
@@ -103,5 +103,49 @@ ROWS: tuple[Row, ...] = (
         outputs=((2, 7, 3),),
         macs=210,  # 2*7*3 * 5
         macs_backward_input=420,  # 2*7*3 * 5 + 2*7*3 * 5
+    ),
+    Row(
+        AddMM(),
+        inputs=((5,), (2, 3), (3, 5)),
+        outputs=((2, 5),),
+        macs=30,  # 2*5 * 3
+        macs_backward_input=60,  # 2 * (2*5 * 3): both matrices
+        forward=10,  # 2*5: added
+        backward_input=10,  # 2*5: summed back
+    ),
+    Row(
+        AddMM(beta=2.0, alpha=0.5),
+        inputs=((2, 5), (2, 3), (3, 5)),
+        outputs=((2, 5),),
+        macs=30,  # 2*5 * 3
+        macs_backward_input=60,  # 2 * (2*5 * 3)
+        forward=30,  # 2*5 * 3: added, two factors
+        backward_input=10,  # 2*5: the factor
+    ),
+    Row(
+        BAddBMM(alpha=0.25),
+        inputs=((2, 1, 5), (2, 7, 3), (2, 3, 5)),
+        outputs=((2, 7, 5),),
+        macs=210,  # 2*7*5 * 3
+        macs_backward_input=420,  # 2 * (2*7*5 * 3)
+        forward=140,  # 2*7*5 * 2: added, a factor
+        backward_input=70,  # 2*7*5: summed back
+    ),
+    Row(
+        BAddBMM(beta=3.0),
+        inputs=((7, 1), (2, 7, 3), (2, 3, 5)),
+        outputs=((2, 7, 5),),
+        macs=210,  # 2*7*5 * 3
+        macs_backward_input=420,  # 2 * (2*7*5 * 3)
+        forward=140,  # 2*7*5 * 2: added, a factor
+        backward_input=140,  # 2*7*5 * 2: the factor, summed back
+    ),
+    Row(
+        BAddBMM(),
+        inputs=((2, 7, 5), (2, 7, 3), (2, 3, 5)),
+        outputs=((2, 7, 5),),
+        macs=210,  # 2*7*5 * 3
+        macs_backward_input=420,  # 2 * (2*7*5 * 3)
+        forward=70,  # 2*7*5
     ),
 )

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from archcost.layers import GRU, LSTM, RNN, Bmm, Einsum, Embedding, ExpandBatch, MatMul, ScaledDotProductAttention
+from archcost.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    AddMM,
+    BAddBMM,
+    Bmm,
+    Einsum,
+    Embedding,
+    ExpandBatch,
+    MatMul,
+    ScaledDotProductAttention,
+)
 from archcost.tensors import TensorType
 from tests.layers.refused_windows import Refusal, ints
 
@@ -111,6 +123,19 @@ PRODUCTS: list[Refusal] = [
     (ATTENTION, (ints(2, 3, 7, 5),) * 3, "needs floating-point input", "float32 or another float", "int64", None),
     (EINSUM, ((2, 3), (2, 5, 7)), "equation has another number of axes", "an axis a letter of bij", "2×3", None),
     (EINSUM, ((2, 3, 5), (2, 7, 11)), "equation gives j two sizes", "5", "7 in 2×7×11", None),
+    (AddMM(), ((5,), (2, 3), (2, 3, 5)), "needs 2 axes", "(rows, columns)", "2×3×5", None),
+    (BAddBMM(), ((5,), (2, 7, 3), (1, 3, 5)), "inputs have different batches", "2", "2×7×3 and 1×3×5", None),
+    *(
+        (
+            AddMM(),
+            (added, (2, 3), (3, 5)),
+            "cannot be added to the product",
+            "2×5, or what stretches to it",
+            str(added),
+            None,
+        )
+        for added in (TensorType((7, 2, 5)), TensorType((5,), "float64"))
+    ),
     (Bmm(), ((2, 3, 5), (5, 7)), "needs 3 axes", "(batch, rows, columns)", "5×7", None),
     (Bmm(), ((2, 3, 5), (1, 5, 7)), "inputs have different batches", "2", "2×3×5 and 1×5×7", "matmul"),
 ]

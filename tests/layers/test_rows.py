@@ -94,7 +94,7 @@ def test_working(row: Row) -> None:
 
 # Their output is the input's values in another order, or fewer axes of them: there is nothing to work out.
 NOTHING_TO_WORK_OUT = {
-    *("permute", "reshape", "unflatten", "split", "mean", "linear", "add", "mul", "matmul", "bmm"),
+    *("permute", "reshape", "unflatten", "split", "mean", "linear", "add", "mul", "matmul", "bmm", "addmm", "baddbmm"),
     *("transpose", "squeeze", "unsqueeze", "select", "expand", "stack", "view", "chunk", "unbind"),
     *("sub", "div", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge", "where", "masked_fill"),
     *("any", "all", "prod", "logsumexp", "sum", "amax", "amin", "max", "min", "argmax", "argmin", "var", "std", "norm"),

@@ -125,7 +125,7 @@ def test_backward_flops_of_the_weights(row: Row) -> None:
     assert backward_flops(module_of(row), given(row)) == 2 * row.macs_of_weights * overcounted(row)
 
 
-UNHEARD = {"einsum", "scaled_dot_product_attention", "rnn", "gru", "lstm"}
+UNHEARD = {"einsum", "baddbmm", "scaled_dot_product_attention", "rnn", "gru", "lstm"}
 """Products that fvcore has no rule for."""
 
 

@@ -126,8 +126,8 @@ def test_rows(row: Row) -> None:
 
 
 NO_KERNEL = {"avg_pool3d", "local_response_norm", "upsample"}
-"""Types that torch's CPU has no kernel of 16 bits for: images are averaged over channels by a pool of three axes;
-upsampling has none with antialias.
+"""Types that torch's CPU has no kernel of 16 bits for, or not for each option: images are averaged over channels by a
+pool of three axes, and antialiasing is of float32 and float64 alone.
 """
 
 

@@ -158,6 +158,9 @@ def test_shipped_networks(name: str, side: int | None) -> None:
     [
         *("squeezenet1_1", "mobilenet_v2", "mobilenet_v3_small", "shufflenet_v2", "googlenet", "efficientnet_b2"),
         *("segnet", "unet", "dcgan_generator", "dcgan_discriminator", "c3d", "mlp_mixer", "densenet161", "vgg_a_bn"),
+        *("vae", "adversarial_autoencoder", "segnet_course", "cnn3d_course", "resnet18_lstm"),
+        *("vit_b_16", "convnext_tiny", "swin_t", "bert_base", "gpt2", "llama2_70b", "mixtral_8x7b", "whisper_base"),
+        "transformer_base",
     ],
 )
 def test_more_shipped_networks(name: str) -> None:

@@ -10,6 +10,7 @@ import torch
 import archcost
 from archcost.costs.run import Run
 from archcost.pytorch import verify
+from tests.specs.variants import smaller
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +115,15 @@ def test_every_witness_agrees(text: str, run: str) -> None:
         }
         return
     assert verify(archcost.loads(text), batch=2, run=RUNS[run]).disagreements == ()
+
+
+@pytest.mark.parametrize("run", ["trained", "in 16 bits", "inferred"])
+@pytest.mark.parametrize(
+    "name", ["vit_b_16", "swin_t", "bert_base", "gpt2", "llama2_70b", "mixtral_8x7b", "whisper_base"]
+)
+def test_shipped_transformers_made_narrow(name: str, run: str) -> None:
+    """With dropout as declared, for which the CPU composes attention."""
+    assert verify(smaller(name), batch=2, run=RUNS[run]).disagreements == ()
 
 
 def test_a_single_sample() -> None:

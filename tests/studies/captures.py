@@ -1,9 +1,10 @@
-"""Ways to see what a module does, each over the same models on the meta device: which get through, and how long they take.
+"""Ways to see what a module does, over the same models on the meta device: which get through, and how long they take.
 
     python -m tests.studies.captures
 
-Times are told against one FlopCounterMode pass over the same model, forward, in the same run; each is the best of three.
-Writes captures.json beside this file, from which the table in docs/benchmarks.md is made. Needs torchvision and timm.
+Times are told against one FlopCounterMode pass over the same model, forward, in the same run; each is the best of
+three. Writes captures.json beside this file, from which the table in docs/benchmarks.md is made.
+Needs torchvision and timm.
 """
 
 from __future__ import annotations

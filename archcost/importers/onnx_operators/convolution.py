@@ -11,10 +11,18 @@ MOST_AXES = 3
 
 
 def kernel_of(call: Call, weight: Value) -> list[int]:
-    sizes = list(call.attribute("kernel_shape") or weight.shape[2:])
-    if not 1 <= len(sizes) <= MOST_AXES or weight.rank != len(sizes) + 2:
-        raise UnsupportedError(f"a kernel of {len(sizes)} axes")
-    return sizes
+    ndim = weight.rank - 2
+    if not 1 <= ndim <= MOST_AXES or call[0].rank != weight.rank:
+        raise UnsupportedError(f"a kernel of {ndim} axes for {call[0].tensor}")
+    return call.sizes("kernel_shape", ndim) or list(weight.shape[2:])
+
+
+def spacing(call: Call, ndim: int) -> tuple[list[int], list[int]]:
+    """Strides and dilations."""
+    strides, dilations = (call.sizes(name, ndim) or [1] * ndim for name in ("strides", "dilations"))
+    if min(*strides, *dilations) < 1:
+        raise UnsupportedError("strides and dilations below 1")
+    return strides, dilations
 
 
 def pads_of(
@@ -22,7 +30,7 @@ def pads_of(
 ) -> list[tuple[int, int]]:
     """Before and after each spatial axis."""
     count = len(kernel)
-    auto = call.attribute("auto_pad", "NOTSET")
+    auto = call.word("auto_pad", "NOTSET")
     if auto == "VALID":
         return [(0, 0)] * count
     if auto in ("SAME_UPPER", "SAME_LOWER"):
@@ -31,7 +39,7 @@ def pads_of(
             total = max(0, (-(-size // s) - 1) * s + d * (k - 1) + 1 - size)
             pads.append((total // 2, total - total // 2) if auto == "SAME_UPPER" else (total - total // 2, total // 2))
         return pads
-    given = call.attribute("pads") or [0] * (2 * count)
+    given = call.sizes("pads", 2 * count) or [0] * (2 * count)
     return list(zip(given[:count], given[count:], strict=True))
 
 
@@ -51,8 +59,7 @@ def weights_of(call: Call) -> dict[str, Value]:
 def conv(call: Call) -> Value:
     weight = call[1]
     kernel = kernel_of(call, weight)
-    ones = [1] * len(kernel)
-    strides, dilations = call.attribute("strides") or ones, call.attribute("dilations") or ones
+    strides, dilations = spacing(call, len(kernel))
     tensor, padding = evenly_padded(call, pads_of(call, kernel, strides, dilations))
     weights = weights_of(call)
     (result,) = call.weighted(
@@ -64,7 +71,7 @@ def conv(call: Call) -> Value:
         stride=one(strides),
         padding=one(padding),
         dilation=one(dilations),
-        groups=call.attribute("group", 1),
+        groups=call.integer("group", 1),
         bias="bias" in weights,
     )
     return result
@@ -74,17 +81,17 @@ def conv_transpose(call: Call) -> Value:
     """Uneven padding is cut off afterwards."""
     weight = call[1]
     kernel = kernel_of(call, weight)
-    ones, groups = [1] * len(kernel), call.attribute("group", 1)
-    strides, dilations = call.attribute("strides") or ones, call.attribute("dilations") or ones
-    extra = call.attribute("output_padding") or [0] * len(kernel)
-    wanted = call.attribute("output_shape")
+    groups = call.integer("group", 1)
+    strides, dilations = spacing(call, len(kernel))
+    extra = call.sizes("output_padding", len(kernel)) or [0] * len(kernel)
+    wanted = call.sizes("output_shape")
     columns = list(zip(call[0].shape[2:], kernel, strides, dilations, extra, strict=True))
     whole = [(n - 1) * s + d * (k - 1) + 1 + more for n, k, s, d, more in columns]
     if wanted:
-        upper = call.attribute("auto_pad") == "SAME_UPPER"
-        totals = [size - want for size, want in zip(whole, wanted[-len(kernel) :], strict=True)]
+        upper = call.word("auto_pad") == "SAME_UPPER"
+        totals = [size - want for size, want in zip(whole, wanted[-len(kernel) :], strict=False)]
         pads = [(t // 2, t - t // 2) if upper else (t - t // 2, t // 2) for t in totals]
-    elif call.attribute("auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER"):
+    elif call.word("auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER"):
         raise UnsupportedError("auto_pad of a transposed convolution")
     else:
         pads = pads_of(call, kernel, strides, dilations)

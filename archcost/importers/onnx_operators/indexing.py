@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from archcost.importers.onnx_call import Call, Result, Rule, one
+from archcost.importers.onnx_inference import as_written
+from archcost.importers.onnx_operators.shaping import reshaped
 from archcost.importers.onnx_values import UnsupportedError, Value, samples_in
 from archcost.layers.base import normalize_axis
 
@@ -20,6 +22,11 @@ def slice_(call: Call) -> Value:
 
 def _cut(call: Call, value: Value, start: int, end: int, axis: int, step: int) -> Value:
     size = value.shape[axis]
+    if samples_in(size) and call.written_for is not None:
+        whole = as_written(value.tensor, call.written_for).shape[axis]
+        if range(whole)[start:end:step] != range(whole):
+            raise call.for_one_batch("cuts")
+        return value
     if step < 0:
         taken = range(size)[start if start < size else None : end if end >= -size else None : step]
         if step != -1 or len(taken) != size:
@@ -45,6 +52,11 @@ def gather(call: Call) -> Value:
     axis = call.axis()
     if indices.is_constant and indices.numbers is not None and not data.is_constant:
         numbers = [int(number) for number in indices.numbers.flatten()]
+        size = as_written(data.tensor, call.written_for).shape[axis]
+        if data.rank == 1 and numbers == list(range(size)):  # all of them, in another shape
+            return reshaped(call, data, indices.shape)
+        if samples_in(data.shape[axis]) and call.written_for is not None:
+            raise call.for_one_batch("picks of")
         if indices.rank == 0 and not samples_in(data.shape[axis]):
             return call.layer("select", data, index=numbers[0], dim=axis)
         run = _run(numbers, data.shape[axis])
@@ -80,7 +92,7 @@ def gather_elements(call: Call) -> Value:
 def gather_nd(call: Call) -> Value:
     """By positions along the first axes, which stand side by side in the last axis of the indices."""
     data, indices = call[0], call.cast(call[1], "int64")
-    if call.attribute("batch_dims", 0) or not indices.rank:
+    if call.integer("batch_dims", 0) or not indices.rank:
         raise UnsupportedError("indices in each sample of a batch")
     count = indices.shape[-1]
     if count == 1:
@@ -108,30 +120,33 @@ def topk(call: Call) -> Result:
     k = call.setting("k", 1)
     if not k:
         raise UnsupportedError("a number of values that is computed")
-    settings = {"largest": bool(call.attribute("largest", 1)), "sorted": bool(call.attribute("sorted", 1))}
-    return call.layers("topk", call[0], k=k[0], dim=call.axis(default=-1), **settings)
+    axis = call.axis(default=-1)
+    if k[0] == call[0].shape[axis]:
+        return call.layers("sort", call[0], dim=axis, descending=call.flag("largest", default=True))
+    settings = {"largest": call.flag("largest", default=True), "sorted": call.flag("sorted", default=True)}
+    return call.layers("topk", call[0], k=k[0], dim=axis, **settings)
 
 
 GRID_MODES = {"linear": "bilinear", "bilinear": "bilinear", "nearest": "nearest"}
 
 
 def grid_sample(call: Call) -> Value:
-    mode = GRID_MODES.get(call.attribute("mode", "linear"))
+    mode = GRID_MODES.get(call.word("mode", "linear"))
     if mode is None:
-        raise UnsupportedError(f"mode {call.attribute('mode')}")
+        raise UnsupportedError(f"mode {call.word('mode')}")
     return call.layer(
         "grid_sample",
         call[0],
         call[1],
         mode=mode,
-        padding_mode=call.attribute("padding_mode", "zeros"),
-        align_corners=bool(call.attribute("align_corners", 0)),
+        padding_mode=call.word("padding_mode", "zeros"),
+        align_corners=call.flag("align_corners"),
     )
 
 
 def col2im(call: Call) -> Value:
     size, block = call.integers(1) or [], call.integers(2) or []
-    pads = call.attribute("pads") or [0] * (2 * len(block))
+    pads = call.sizes("pads", 4) or [0] * 4
     if len(block) != 2 or pads[:2] != pads[2:]:
         raise UnsupportedError("patches of other than two axes, or padded unevenly")
     return call.layer(
@@ -139,9 +154,9 @@ def col2im(call: Call) -> Value:
         call[0],
         output_size=one(size),
         kernel_size=one(block),
-        dilation=one(call.attribute("dilations") or [1, 1]),
+        dilation=one(call.sizes("dilations", 2) or [1, 1]),
         padding=one(pads[:2]),
-        stride=one(call.attribute("strides") or [1, 1]),
+        stride=one(call.sizes("strides", 2) or [1, 1]),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from archcost.importers.onnx_call import Call, Result, Rule
-from archcost.importers.onnx_values import UnsupportedError, Value, short
+from archcost.importers.onnx_values import UnsupportedError, Value
 
 
 def owned(call: Call, **values: Value | None) -> dict[str, Value]:
@@ -33,8 +33,8 @@ def batch_norm(call: Call) -> Result:
         f"batch_norm{ndim}d",
         value,
         {**own, **statistics},
-        eps=short(call.attribute("epsilon", 1e-5)),
-        momentum=round(1 - call.attribute("momentum", 0.9), 6),
+        eps=call.real("epsilon", 1e-5),
+        momentum=round(1 - call.real("momentum", 0.9), 6),
         affine=is_affine,
         track_running_stats=bool(statistics),
     )
@@ -47,7 +47,7 @@ def layer_norm(call: Call) -> Result:
         "layer_norm",
         call[0],
         own,
-        eps=short(call.attribute("epsilon", 1e-5)),
+        eps=call.real("epsilon", 1e-5),
         elementwise_affine=is_affine,
         bias="bias" in own,
         **_normalized(call, axis),
@@ -66,7 +66,7 @@ def rms_norm(call: Call) -> Result:
         "rms_norm",
         call[0],
         own,
-        eps=short(call.attribute("epsilon", 1e-5)),
+        eps=call.real("epsilon", 1e-5),
         elementwise_affine=bool(own),
         **_normalized(call, axis),
     )
@@ -81,8 +81,8 @@ def group_norm(call: Call) -> Result:
         "group_norm",
         call[0],
         own,
-        num_groups=call.attribute("num_groups"),
-        eps=short(call.attribute("epsilon", 1e-5)),
+        num_groups=call.integer("num_groups"),
+        eps=call.real("epsilon", 1e-5),
         affine=is_affine,
     )
 
@@ -91,7 +91,7 @@ def instance_norm(call: Call) -> Result:
     """Of images; else a group norm of as many groups as channels."""
     value = call[0]
     is_affine, own = affine(call)
-    eps = short(call.attribute("epsilon", 1e-5))
+    eps = call.real("epsilon", 1e-5)
     if value.rank == 4 and prod(value.shape[2:]) > 1:
         return call.weighted("instance_norm2d", value, own, eps=eps, affine=is_affine)
     return call.weighted("group_norm", value, own, num_groups=value.shape[1], eps=eps, affine=is_affine)
@@ -101,10 +101,10 @@ def local_response_norm(call: Call) -> Value:
     return call.layer(
         "local_response_norm",
         call[0],
-        size=call.attribute("size"),
-        alpha=short(call.attribute("alpha", 1e-4)),
-        beta=short(call.attribute("beta", 0.75)),
-        k=short(call.attribute("bias", 1.0)),
+        size=call.integer("size"),
+        alpha=call.real("alpha", 1e-4),
+        beta=call.real("beta", 0.75),
+        k=call.real("bias", 1.0),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite, log, prod
 
 from archcost.importers.onnx_call import Call, Result, Rule
-from archcost.importers.onnx_model import Held
+from archcost.importers.onnx_model import Held, dtype_of
 from archcost.importers.onnx_values import UnsupportedError, Value, short
 from archcost.tensors import TensorType
 
@@ -16,7 +16,7 @@ def plain(type_: str) -> Rule:
 
 
 def sloped(type_: str, field: str, default: float) -> Rule:
-    return lambda call: call.layer(type_, call[0], **{field: short(call.attribute("alpha", default))})
+    return lambda call: call.layer(type_, call[0], **{field: call.real("alpha", default)})
 
 
 def clip(call: Call) -> Value:
@@ -36,8 +36,8 @@ def clip(call: Call) -> Value:
 def _bound(call: Call, name: str, index: int) -> float | None:
     value = call.get(index)
     if value is None:
-        given = call.attribute(name)
-        return short(given) if given is not None and abs(given) < 3e38 else None
+        given = call.real(name, 0.0)
+        return given if name in call.node.attributes and abs(given) < 3e38 else None
     if value.numbers is None or value.numbers.size != 1:
         raise UnsupportedError("a bound that is computed")
     bound = float(value.numbers.item())
@@ -46,10 +46,10 @@ def _bound(call: Call, name: str, index: int) -> float | None:
 
 def hard_sigmoid(call: Call) -> Value:
     """Torch has the one of slope 1/6 alone: another is a scaled value, clipped."""
-    slope, shift = call.attribute("alpha", 0.2), call.attribute("beta", 0.5)
+    slope, shift = call.real("alpha", 0.2), call.real("beta", 0.5)
     if abs(slope - 1 / 6) < 1e-6 and shift == 0.5:
         return call.layer("hardsigmoid", call[0])
-    line = call.layer("scale", call[0], factor=short(slope), shift=short(shift))
+    line = call.layer("scale", call[0], factor=slope, shift=shift)
     return call.layer("hardtanh", line, min_val=0.0, max_val=1.0)
 
 
@@ -93,7 +93,7 @@ def power(call: Call) -> Value:
 def dropout(call: Call) -> Result:
     ratio = call.get(1)
     if ratio is None:
-        p = call.attribute("ratio", 0.5)
+        p = call.real("ratio", 0.5)
     elif ratio.number is None:
         raise UnsupportedError("a ratio that is computed")
     else:
@@ -102,10 +102,7 @@ def dropout(call: Call) -> Result:
 
 
 def cast(call: Call) -> Value:
-    from onnx import TensorProto
-
-    name = TensorProto.DataType.Name(call.attribute("to")).lower()
-    return call.cast(call[0], {"float": "float32", "double": "float64"}.get(name, name))
+    return call.cast(call[0], dtype_of(call.integer("to")))
 
 
 def constant(call: Call) -> Value:
@@ -124,14 +121,14 @@ def constant(call: Call) -> Value:
 
 
 def swish(call: Call) -> Value:
-    if call.attribute("alpha", 1.0) != 1:
+    if call.real("alpha", 1.0) != 1:
         raise UnsupportedError("a swish with a slope")
     return call.layer("silu", call[0])
 
 
 def normalized(call: Call) -> Value:
     """x over its norm along an axis."""
-    order, axis = call.attribute("p", 2), call.axis(default=-1)
+    order, axis = call.integer("p", 2), call.axis(default=-1)
     return call.layer("div", call[0], call.layer("norm", call[0], dim=axis, keepdim=True, ord=order))
 
 
@@ -171,7 +168,7 @@ RULES: dict[str, Rule] = {
     },
     "LeakyRelu": sloped("leaky_relu", "negative_slope", 0.01),
     "Elu": sloped("elu", "alpha", 1.0),
-    "Gelu": lambda call: call.layer("gelu", call[0], approximate=call.attribute("approximate", "none")),
+    "Gelu": lambda call: call.layer("gelu", call[0], approximate=call.word("approximate", "none")),
     "HardSigmoid": hard_sigmoid,
     "Swish": swish,
     "Clip": clip,

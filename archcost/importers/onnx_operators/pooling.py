@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from archcost.importers.onnx_call import Call, Result, Rule, one
 from archcost.importers.onnx_operators.convolution import evenly_padded, pads_of
 from archcost.importers.onnx_values import UnsupportedError, Value
+from archcost.layers.base import normalize_axis
 
 SMALLEST = -3.4028234663852886e38
 """What stands for minus infinity around a maximum."""
@@ -12,11 +15,14 @@ SMALLEST = -3.4028234663852886e38
 
 def window(call: Call) -> tuple[int, list[int], list[int], list[int]]:
     """Axes, kernel, strides, dilations."""
-    kernel = list(call.attribute("kernel_shape"))
-    ones = [1] * len(kernel)
-    if not 1 <= len(kernel) <= 3:
-        raise UnsupportedError(f"a window of {len(kernel)} axes")
-    return len(kernel), kernel, call.attribute("strides") or ones, call.attribute("dilations") or ones
+    ndim = call[0].rank - 2
+    if not 1 <= ndim <= 3:
+        raise UnsupportedError(f"a window of {ndim} axes")
+    kernel = call.sizes("kernel_shape", ndim)
+    if kernel is None:
+        raise UnsupportedError("kernel_shape is missing")
+    strides, dilations = (call.sizes(name, ndim) or [1] * ndim for name in ("strides", "dilations"))
+    return ndim, kernel, strides, dilations
 
 
 def max_pool(call: Call) -> Result:
@@ -29,7 +35,7 @@ def max_pool(call: Call) -> Result:
         stride=one(strides),
         padding=one(padding),
         dilation=one(dilations),
-        ceil_mode=bool(call.attribute("ceil_mode", 0)),
+        ceil_mode=call.flag("ceil_mode"),
         return_indices=len([name for name in call.node.outputs if name]) > 1,
     )
 
@@ -45,8 +51,8 @@ def avg_pool(call: Call) -> Value:
         kernel_size=one(kernel),
         stride=one(strides),
         padding=one(padding),
-        ceil_mode=bool(call.attribute("ceil_mode", 0)),
-        count_include_pad=bool(call.attribute("count_include_pad", 0)),
+        ceil_mode=call.flag("ceil_mode"),
+        count_include_pad=call.flag("count_include_pad"),
     )
 
 
@@ -68,7 +74,7 @@ def max_unpool(call: Call) -> Value:
     pads = pads_of(call, kernel, strides, dilations)
     if any(before != after for before, after in pads):
         raise UnsupportedError("an unpool padded unevenly")
-    wanted = call.integers(2)
+    wanted = call.integers(2, call[0].rank)
     return call.layer(
         f"max_unpool{ndim}d",
         call[0],
@@ -90,10 +96,10 @@ def resize(call: Call) -> Value:
     after = _resized(call, value)
     if after[:2] != list(value.shape[:2]) or not 3 <= value.rank <= 5:
         raise UnsupportedError("a resize of other axes than those of images")
-    mode = MODES.get(call.attribute("mode", "nearest"), ("", "", ""))[value.rank - 3]
+    mode = MODES.get(call.word("mode", "nearest"), ("", "", ""))[value.rank - 3]
     if not mode:
-        raise UnsupportedError(f"mode {call.attribute('mode')} for {value.rank - 2} axes")
-    aligned = call.attribute("coordinate_transformation_mode") == "align_corners"
+        raise UnsupportedError(f"mode {call.word('mode')} for {value.rank - 2} axes")
+    aligned = call.word("coordinate_transformation_mode") == "align_corners"
     corners = {} if mode == "nearest" else {"align_corners": aligned}
     smoothed = {"antialias": True} if call.attribute("antialias") and mode != "nearest" else {}
     if smoothed and mode not in ("bilinear", "bicubic"):
@@ -102,26 +108,31 @@ def resize(call: Call) -> Value:
 
 
 def _resized(call: Call, value: Value) -> list[int]:
-    axes = [axis % value.rank for axis in call.attribute("axes") or range(value.rank)]
-    policy = call.attribute("keep_aspect_ratio_policy", "stretch")
-    if call.attribute("coordinate_transformation_mode") == "tf_crop_and_resize" or policy != "stretch":
+    axes = [normalize_axis(axis, value.rank, "axes") for axis in call.sizes("axes") or range(value.rank)]
+    policy = call.word("keep_aspect_ratio_policy", "stretch")
+    if call.word("coordinate_transformation_mode") == "tf_crop_and_resize" or policy != "stretch":
         raise UnsupportedError("a resize that crops, or keeps its aspect ratio")
-    sizes = call.integers(3)
+    sizes = call.integers(3) or None
+    if sizes is not None and len(sizes) != len(axes):
+        raise UnsupportedError("sizes of other axes")
     after = list(value.shape)
     if sizes:
         for axis, size in zip(axes, sizes, strict=True):
             after[axis] = after[axis] if axis == 0 and size == call.written_for else size
         return after
-    for axis, scale in zip(axes, _scales(call), strict=True):
+    scales = _scales(call)
+    if len(scales) != len(axes):
+        raise UnsupportedError("scales of other axes")
+    for axis, scale in zip(axes, scales, strict=True):
         after[axis] = int(after[axis] * scale)
     return after
 
 
 def _scales(call: Call) -> list[float]:
     """An attribute, the second input, or the third behind a region of interest."""
-    given = call.attribute("scales")
-    if given is not None:
-        return list(given)
+    given = call.node.attributes.get("scales")
+    if isinstance(given, list):
+        return [scale for scale in cast("list[Any]", given) if isinstance(scale, float)]
     value = call.get(2) if len(call.inputs) > 2 else call.get(1)
     if value is None or value.numbers is None:
         raise UnsupportedError("scales that are computed")

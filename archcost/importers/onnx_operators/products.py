@@ -71,16 +71,16 @@ def product(call: Call, left: Value, right: Value) -> Value:
 def gemm(call: Call) -> Value:
     """α·A·B + β·C, either matrix turned."""
     left, right, third = call[0], call[1], call.get(2)
-    alpha, beta = call.attribute("alpha", 1.0), call.attribute("beta", 1.0)
-    if call.attribute("transA", 0):
+    alpha, beta = call.real("alpha", 1.0), call.real("beta", 1.0)
+    if call.integer("transA", 0):
         left = call.layer("transpose", left, dim0=0, dim1=1)
     if is_matrix_of_weights(right):
-        weight = right if call.attribute("transB", 0) else turned(right)
+        weight = right if call.integer("transB", 0) else turned(right)
         own = third if is_bias(third, weight.shape[0]) and alpha == beta == 1 else None
         result = linear(call, left, weight, own)
         third = None if own is not None else third
     else:
-        if call.attribute("transB", 0):
+        if call.integer("transB", 0):
             right = call.layer("transpose", right, dim0=0, dim1=1)
         result = call.layer("matmul", left, right)
     if alpha != 1:
@@ -93,7 +93,7 @@ def gemm(call: Call) -> Value:
 
 
 def einsum(call: Call) -> Value:
-    equation = call.attribute("equation", "").replace(" ", "")
+    equation = call.word("equation", "").replace(" ", "")
     if len(call.given) == 1:
         return _rearranged(call, equation)
     if len(call.given) != 2:
@@ -130,24 +130,26 @@ def attention(call: Call) -> Result:
     outputs = [name for name in call.node.outputs if name]
     if any(call.get(index) is not None for index in range(4, len(call.inputs))) or len(outputs) > 1:
         raise UnsupportedError("attention with a past")
-    if call.attribute("softcap", 0.0) or (mask is not None and call.attribute("is_causal", 0)):
+    if call.real("softcap", 0.0) or (mask is not None and call.integer("is_causal", 0)):
         raise UnsupportedError("attention with a soft cap, or with a mask beside is_causal")
-    heads, groups = call.attribute("q_num_heads"), call.attribute("kv_num_heads")
+    heads, groups = call.integer("q_num_heads", 0), call.integer("kv_num_heads", 0)
     flat = query.rank == 3
     if flat:
         query, key, value = (
             _by_heads(call, tensor, count) for tensor, count in ((query, heads), (key, groups), (value, groups))
         )
-    scale = call.attribute("scale")
+    if not query.rank == key.rank == value.rank == 4:
+        raise UnsupportedError("attention of other than 3 or 4 axes")
+    scale = call.real("scale", 0.0)
     result = call.layer(
         "scaled_dot_product_attention",
         query,
         key,
         value,
         *(() if mask is None else (mask,)),
-        is_causal=bool(call.attribute("is_causal", 0)),
+        is_causal=call.flag("is_causal"),
         enable_gqa=query.shape[1] != key.shape[1],
-        **({} if scale is None else {"scale": scale}),
+        **({"scale": scale} if scale else {}),
     )
     if not flat:
         return result
@@ -155,7 +157,7 @@ def attention(call: Call) -> Result:
     return call.layer("flatten", together, start_dim=2)
 
 
-def _by_heads(call: Call, tensor: Value, heads: int | None) -> Value:
+def _by_heads(call: Call, tensor: Value, heads: int) -> Value:
     if not heads:
         raise UnsupportedError("attention without its number of heads")
     apart = call.layer("unflatten", tensor, dim=-1, unflattened_size=[heads, -1])
@@ -165,7 +167,8 @@ def _by_heads(call: Call, tensor: Value, heads: int | None) -> Value:
 def transpose(call: Call) -> Value:
     """Of a matrix of weights, nothing that is done."""
     value = call[0]
-    order = [normalize_axis(axis, value.rank, "perm") for axis in call.attribute("perm") or range(value.rank)[::-1]]
+    named = call.sizes("perm", value.rank) or range(value.rank)[::-1]
+    order = [normalize_axis(axis, value.rank, "perm") for axis in named]
     if order == list(range(value.rank)):
         return value
     if is_matrix_of_weights(value):

@@ -26,10 +26,10 @@ def recurrent(type_: str) -> Rule:
         }
         if bias is not None and bias.is_own:
             weights |= held_as(call, bias, BIASES)
-        if call.attribute("layout", 0):
+        if call.integer("layout", 0):
             raise UnsupportedError("samples before steps")
-        activations = [name.lower() for name in call.attribute("activations") or ()]
-        fields = {"nonlinearity": activations[0]} if type_ == "rnn" and activations else {}
+        activations = call.node.attributes.get("activations") or ["Tanh"]
+        fields = {"nonlinearity": str(activations[0]).lower()} if type_ == "rnn" else {}
         states, *last = call.weighted(
             type_,
             source,

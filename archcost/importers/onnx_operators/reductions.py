@@ -14,13 +14,13 @@ def folded(call: Call, type_: str, value: Value | None = None, **fields: Any) ->
     source = call[0] if value is None else value
     axes = call.setting("axes", 1)
     if not axes:
-        if call.attribute("noop_with_empty_axes", 0):
+        if call.integer("noop_with_empty_axes", 0):
             return source
         axes = list(range(source.rank))
     dims = [normalize_axis(axis, source.rank, "axes") for axis in axes]
     if not dims:
         return source  # a single value
-    keepdim = bool(call.attribute("keepdims", 1))
+    keepdim = call.flag("keepdims", default=True)
     return call.layer(type_, source, dim=dims[0] if len(dims) == 1 else dims, keepdim=keepdim, **fields)
 
 
@@ -41,14 +41,14 @@ def log_sum_exp(call: Call) -> Value:
 
 
 def position(type_: str) -> Rule:
-    return lambda call: call.layer(type_, call[0], dim=call.axis(), keepdim=bool(call.attribute("keepdims", 1)))
+    return lambda call: call.layer(type_, call[0], dim=call.axis(), keepdim=call.flag("keepdims", default=True))
 
 
 def cumsum(call: Call) -> Value:
     axis = call.integers(1)
-    if not axis or call.attribute("exclusive", 0):
+    if not axis or call.integer("exclusive", 0):
         raise UnsupportedError("a running sum without its own value")
-    if not call.attribute("reverse", 0):
+    if not call.integer("reverse", 0):
         return call.layer("cumsum", call[0], dim=axis[0])
     turned = call.layer("flip", call[0], dims=axis)
     return call.layer("flip", call.layer("cumsum", turned, dim=axis[0]), dims=axis)
@@ -58,7 +58,7 @@ def cross_entropy(call: Call) -> Result:
     outputs = [name for name in call.node.outputs if name]
     if call.get(2) is not None or len(outputs) > 1:
         raise UnsupportedError("a loss with weights of classes, or with its probabilities")
-    return call.layer("cross_entropy", call[0], call[1], reduction=call.attribute("reduction", "mean"))
+    return call.layer("cross_entropy", call[0], call[1], reduction=call.word("reduction", "mean"))
 
 
 RULES: dict[str, Rule] = {

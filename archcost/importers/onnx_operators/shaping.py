@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from math import prod
+from operator import mul
 
-from archcost.errors import ArchcostError
 from archcost.importers.onnx_call import Call, Result, Rule
-from archcost.importers.onnx_model import Held
+from archcost.importers.onnx_inference import as_written
+from archcost.importers.onnx_model import Held, dtype_of
 from archcost.importers.onnx_sizes import SAMPLES
 from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in
 from archcost.layers.base import normalize_axis
@@ -18,7 +20,7 @@ from archcost.tensors import TensorType
 def shape(call: Call) -> Value:
     import numpy as np
 
-    start, end = call.attribute("start", 0), call.attribute("end", call[0].rank)
+    start, end = call.integer("start", 0), call.integer("end", call[0].rank)
     sizes = np.array(call[0].shape[start:end], np.int64)
     return Value(TensorType(sizes.shape, "int64"), numbers=sizes)
 
@@ -33,43 +35,59 @@ def reshape(call: Call) -> Value:
     sizes = call.setting("shape", 1)
     if sizes is None:
         raise UnsupportedError("a shape that is left out")
-    return call.reshape(call[0], reshaped_to(call[0].shape, sizes, call.attribute("allowzero", 0), call.written_for))
+    return reshaped(call, call[0], sizes)
 
 
-def reshaped_to(source: Shape, sizes: Sequence[int], allowzero: int, written_for: int | None) -> Shape:
-    """The whole shape. A file that names its batch as a number has it in the sizes too; it becomes `SAMPLES` there."""
-    counted = source
-    if written_for is not None and from_batch(source) and not from_batch(tuple(sizes)):
-        counted = tuple(samples_in(size) * written_for or size for size in source)
-    copied = [counted[axis] if size == 0 and not allowzero else size for axis, size in enumerate(sizes)]
+def reshaped(call: Call, value: Value, sizes: Sequence[int]) -> Value:
+    """A file that names its batch as a number has it in the sizes too; `SAMPLES` takes its place."""
+    names_batch = call.written_for is not None and from_batch(value.shape) and not from_batch(tuple(sizes))
+    source = as_written(value.tensor, call.written_for).shape if names_batch else value.shape
+    whole = _whole(source, sizes, call.flag("allowzero"))
+    if not names_batch or call.written_for is None:
+        return call.reshape(value, whole)
+    axis, before = _batch_among(value, whole, call.written_for)
+    shape = (*whole[:axis], whole[axis] // call.written_for * SAMPLES, *whole[axis + 1 :])
+    return replace(call.reshape(value, shape), before_batch=before)
+
+
+def _whole(source: Shape, sizes: Sequence[int], allows_zero: bool) -> Shape:
+    """The sizes with those copied (0) and the one that is left (-1) filled in."""
+    if not allows_zero and any(size == 0 and axis >= len(source) for axis, size in enumerate(sizes)):
+        raise UnsupportedError("a reshape that copies an axis that is not there")
+    copied = [source[axis] if size == 0 and not allows_zero else size for axis, size in enumerate(sizes)]
     if copied.count(-1) == 1:
         rest = prod(size for size in copied if size != -1)
-        copied[copied.index(-1)] = prod(counted) // rest if rest else 0
-    if prod(copied) != prod(counted):
-        raise UnsupportedError(
-            f"a reshape of {'×'.join(map(str, counted))} to {'×'.join(map(str, copied))}, of other values"
-        )
-    return tuple(copied) if counted is source else with_samples(source, tuple(copied), written_for or 1)
+        copied[copied.index(-1)] = prod(source) // rest if rest else 0
+    if prod(copied) != prod(source):
+        words = ("×".join(map(str, shape)) or "()" for shape in (source, copied))
+        raise UnsupportedError(f"a reshape of {' to '.join(words)}, of other values")
+    return tuple(copied)
 
 
-def with_samples(source: Shape, sizes: Shape, written_for: int) -> Shape:
-    """`sizes` of a batch of `written_for`, for `SAMPLES`: the batch stands where as many values come before it."""
-    batch_axis = from_batch(source)[0]
-    before = prod(source[:batch_axis])
-    so_far = 1
-    for axis, size in enumerate(sizes):
-        if (so_far == before and size % written_for == 0) or so_far <= before < so_far * size:
-            if size % written_for:
-                break
-            return (*sizes[:axis], size // written_for * SAMPLES, *sizes[axis + 1 :])
-        so_far *= size
-    raise UnsupportedError(f"a reshape in which a batch of {written_for} is not found")
+def _batch_among(value: Value, sizes: Shape, batch: int) -> tuple[int, int]:
+    """Which of the sizes for a batch of `batch` holds it, and how many values of that axis lie around each sample's.
+
+    As many values come before the batch in the new shape as in the old one. In a matrix whose columns are all that
+    comes behind it, it is among the rows, as torch flattens (T, B, C) or (T, B·H, C) for a product.
+    """
+    batch_axis = from_batch(value.shape)[0]
+    behind, times = prod(value.shape[batch_axis + 1 :]), samples_in(value.shape[batch_axis])
+    before = prod(value.shape[:batch_axis]) * value.before_batch
+    if len(sizes) == 2 and sizes[1] in (behind, times * behind) and sizes[0] % batch == 0:
+        return 0, before
+    so_far = [1, *accumulate(sizes, mul)]
+    at_batch = [axis for axis in range(len(sizes)) if so_far[axis] == before]
+    around = [axis for axis in range(len(sizes)) if so_far[axis] <= before < so_far[axis + 1]]
+    for axis in (*at_batch, *around):
+        if sizes[axis] % batch == 0:
+            return axis, max(before // so_far[axis], 1)
+    raise UnsupportedError(f"a reshape in which a batch of {batch} is not found")
 
 
 def flatten(call: Call) -> Value:
     """Two axes: those before `axis` made one, and those from it on."""
     value = call[0]
-    axis = int(call.attribute("axis", 1)) % (value.rank + 1)
+    axis = call.integer("axis", 1) % (value.rank + 1)
     return call.reshape(value, (prod(value.shape[:axis]), prod(value.shape[axis:])))
 
 
@@ -106,16 +124,15 @@ def expand(call: Call) -> Value:
     rank = max(len(sizes), value.rank)
     before = (1,) * (rank - value.rank) + value.shape
     after = [1] * (rank - len(sizes)) + sizes
-    kept = (1, call.written_for)  # the file's own batch, where ours is
+    own = (1,) * (rank - value.rank) + as_written(value.tensor, call.written_for).shape
     whole = [
-        have if want == 1 or (want in kept and samples_in(have)) else want
-        for have, want in zip(before, after, strict=True)
-    ]
+        have if want in (1, written) else want for have, written, want in zip(before, own, after, strict=True)
+    ]  # where the file names its own batch, ours stays
     return call.expanded(value, tuple(whole))
 
 
 def tile(call: Call) -> Value:
-    value, times = call[0], call.integers(1) or []
+    value, times = call[0], call.integers(1, call[0].rank) or []
     if all(each == 1 for each in times):
         return value
     grown = [axis for axis, each in enumerate(times) if samples_in(each)]
@@ -144,17 +161,13 @@ def split(call: Call) -> Result:
     sizes = call.setting("split", 1)
     whole = value.shape[axis]
     if sizes is None:
-        each = -(-whole // call.attribute("num_outputs", count))
+        each = -(-whole // max(call.integer("num_outputs", count), 1))
         sizes = [each] * (whole // each) + ([whole % each] if whole % each else [])
     if count == 1:
         return value
     if samples_in(whole):
         if call.written_for is not None:
-            raise ArchcostError(
-                f"{call.node} cuts a batch of {call.written_for} into pieces",
-                expected="a file for any batch",
-                found=f"{count} pieces",
-            )
+            raise call.for_one_batch("cuts into pieces")
         if len(set(sizes[:-1])) > 1:
             raise UnsupportedError("a batch split into uneven pieces")
         return call.layers("chunk", value, chunks=count, dim=axis)
@@ -182,8 +195,8 @@ def concat_from_sequence(call: Call) -> Value:
     pieces = call[0].pieces
     if not pieces:
         raise UnsupportedError("a sequence that is not known")
-    axis = normalize_axis(int(call.attribute("axis", 0)), pieces[0].rank + bool(call.attribute("new_axis", 0)))
-    return call.layer("stack" if call.attribute("new_axis", 0) else "concat", *pieces, dim=axis)
+    axis = normalize_axis(int(call.integer("axis", 0)), pieces[0].rank + call.flag("new_axis"))
+    return call.layer("stack" if call.integer("new_axis", 0) else "concat", *pieces, dim=axis)
 
 
 MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
@@ -199,7 +212,7 @@ def pad(call: Call) -> Value:
         around[axis % value.rank] = (pads[index], pads[index + len(axes)])
     if not any(before or after for before, after in around):
         return value
-    mode = MODES.get(call.attribute("mode", "constant"), "constant")
+    mode = MODES.get(call.word("mode", "constant"), "constant")
     named = around[2:] if mode != "constant" else around[next(i for i, pair in enumerate(around) if any(pair)) :]
     if mode != "constant" and any(before or after for before, after in around[:2]):
         raise UnsupportedError(f"mode {mode} of other axes than those of images")
@@ -209,15 +222,15 @@ def pad(call: Call) -> Value:
 
 def depth_to_space(call: Call) -> Value:
     """The order of the channels costs nothing."""
-    return call.layer("pixel_shuffle", call[0], upscale_factor=call.attribute("blocksize"))
+    return call.layer("pixel_shuffle", call[0], upscale_factor=call.integer("blocksize"))
 
 
 def space_to_depth(call: Call) -> Value:
-    return call.layer("pixel_unshuffle", call[0], downscale_factor=call.attribute("blocksize"))
+    return call.layer("pixel_unshuffle", call[0], downscale_factor=call.integer("blocksize"))
 
 
 def constant_of_shape(call: Call) -> Value:
-    value = call.attribute("value")
+    value = call.node.attributes.get("value")
     dtype = value.tensor.dtype if isinstance(value, Held) else "float32"
     return Value(TensorType(tuple(call.integers(0) or ()), dtype))
 
@@ -232,15 +245,11 @@ def range_(call: Call) -> Value:
 
 def random(call: Call) -> Value:
     """Of a shape that is an attribute, or like the input."""
-    from onnx import TensorProto
-
-    given = call.attribute("shape")
-    number = call.attribute("dtype")
-    sizes = tuple(given) if given is not None else call[0].shape
-    if number is None:
-        return Value(TensorType(sizes, "float32" if given is not None else call[0].tensor.dtype))
-    name = TensorProto.DataType.Name(number).lower()
-    return Value(TensorType(sizes, {"float": "float32", "double": "float64"}.get(name, name)))
+    sizes = call.sizes("shape")
+    number = call.integer("dtype", 0)
+    if sizes is None:
+        return Value(TensorType(call[0].shape, dtype_of(number) if number else call[0].tensor.dtype))
+    return Value(TensorType(tuple(sizes), dtype_of(number) if number else "float32"))
 
 
 def triangle(call: Call) -> Value:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from archcost.layers import Bmm, Einsum, MatMul
-from archcost.pytorch.layers.base import Factory, Inputs
+from archcost.pytorch.layers.base import Factory, Inputs, function
 
 
 class MatrixProduct(nn.Module):
@@ -43,4 +43,10 @@ def bmm(layer: Bmm, inputs: Inputs) -> nn.Module:
     return BatchedProduct()
 
 
-FACTORIES: dict[str, Factory] = {"matmul": matmul, "bmm": bmm, "einsum": einsum}
+FACTORIES: dict[str, Factory] = {
+    "matmul": matmul,
+    "bmm": bmm,
+    "addmm": function(torch.addmm),
+    "baddbmm": function(torch.baddbmm),
+    "einsum": einsum,
+}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from archcost.layers import ExpertRoute
@@ -16,7 +15,7 @@ class EqualShares(nn.Module):
 
     def forward(self, choices: Tensor) -> tuple[Tensor, Tensor]:
         order = choices.flatten().argsort(stable=True)
-        tokens = torch.div(order, choices.shape[-1], rounding_mode="floor").unflatten(0, (self.num_experts, -1))
+        tokens = (order // choices.shape[-1]).view(self.num_experts, -1)
         return tokens, order.argsort().view(choices.shape)
 
     def extra_repr(self) -> str:
