@@ -191,6 +191,49 @@ def constant(part: Part) -> str:
     return part.draw("Expand", value, part.times_samples(layer.shape, axis, part.inputs[0]))
 
 
+def triangle(part: Part, upper: int) -> str:
+    return part.draw("Trilu", part.inputs[0], part.index(part.layer.diagonal), upper=upper)
+
+
+def of_any_batch(part: Part, *axes: int) -> None:
+    """Positions along an axis are written out, so the batch cannot decide how long it is."""
+    if any(part.carries_batch(part.source.shape[axis]) for axis in axes):
+        raise ArchcostError(
+            "ONNX has the positions written out, and the batch decides how many there are",
+            expected="a batch that is known",
+            found="any batch",
+            hint="--batch N",
+        )
+
+
+def diagonal(part: Part) -> str:
+    """Both axes last and made one, of which every so many-th value is picked."""
+    rows, columns = axis_of(part, part.layer.dim1), axis_of(part, part.layer.dim2)
+    of_any_batch(part, rows, columns)
+    rest = [axis for axis in range(part.source.rank) if axis not in (rows, columns)]
+    shape = part.source.shape
+    turned = part.draw("Transpose", part.inputs[0], perm=(*rest, rows, columns))
+    around, width = tuple(shape[axis] for axis in rest), shape[columns]
+    flat = part.reshape(turned, (*around, shape[rows], width), (*around, shape[rows] * width))
+    offset = part.layer.offset
+    first = offset if offset >= 0 else -offset * width
+    picked = part.integers(*(first + index * (width + 1) for index in range(part.result.shape[-1])))
+    return part.draw("Gather", flat, picked, axis=len(rest))
+
+
+def slices(part: Part) -> str:
+    """A row of positions for each slice, and their axis put last."""
+    layer = part.layer
+    axis = axis_of(part, layer.dimension)
+    of_any_batch(part, axis)
+    starts = range(0, part.source.shape[axis] - layer.size + 1, layer.step)
+    listed = part.integers(*(start + index for start in starts for index in range(layer.size)))
+    rows = part.draw("Reshape", listed, part.integers(len(starts), layer.size))
+    found = part.draw("Gather", part.inputs[0], rows, axis=axis)
+    order = [place for place in range(part.result.rank) if place != axis + 1]
+    return part.draw("Transpose", found, perm=(*order, axis + 1))
+
+
 def written(part: Part) -> Sequence[str]:
     """Over all of a tensor, the values themselves; where a part of it lies no spec says."""
     layer = part.layer
@@ -199,6 +242,11 @@ def written(part: Part) -> Sequence[str]:
     whole, *given = part.inputs
     value = part.cast(1) if given else part.number(0)
     return (part.draw("Expand", value, part.draw("Shape", whole)),)
+
+
+def unknown(part: Part) -> Sequence[str]:
+    """What values decide, in a way that no operator has."""
+    return part.draw_unknown(part.layer.type, len(part.node.output_types), *part.inputs)
 
 
 def opaque(part: Part) -> Sequence[str]:
@@ -232,6 +280,11 @@ RENDERINGS: dict[str, Rendering] = {
     "cast": cast,
     **dict.fromkeys(("parameter", "buffer"), standing),
     "constant": constant,
+    "tril": lambda part: triangle(part, upper=0),
+    "triu": lambda part: triangle(part, upper=1),
+    "diagonal": diagonal,
+    "tensor_unfold": slices,
     "write": written,
+    **dict.fromkeys(("masked_scatter", "expert_route"), unknown),
     **dict.fromkeys(("opaque", "integers"), opaque),
 }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import reduce
 
 from archcost.exporters.moving import cut
+from archcost.exporters.pairwise import promoted
 from archcost.exporters.sheet import DTYPES, Attribute, Part, Rendering, operator
 from archcost.layers.base import normalize_axis, per_axis
 from archcost.layers.indexing import axes_of, side_by_side
@@ -75,6 +76,49 @@ def index(part: Part) -> str:
     return part.draw("Transpose", found, perm=[*order[:before], *range(listed_axes), *order[before:]])
 
 
+def scatter(part: Part) -> str:
+    """Torch takes as many of the values as there are indices."""
+    tensor, indices, *given = part.inputs
+    if not given:
+        updates = part.draw("Expand", part.number(part.layer.value), part.draw("Shape", indices))
+        return part.draw("ScatterElements", tensor, indices, updates, axis=part.layer.dim)
+    return scattered(part, tensor, indices, given[0], reduction="none")
+
+
+def scatter_add(part: Part) -> str:
+    return scattered(part, *part.inputs, reduction="add")
+
+
+def scattered(part: Part, tensor: str, indices: str, values: str, reduction: str) -> str:
+    _, listed, given = part.node.input_types
+    if given.shape != listed.shape:
+        zeros = part.integers(*(0,) * listed.rank)
+        values = part.draw("Slice", values, zeros, part.draw("Shape", indices))
+    return part.draw("ScatterElements", tensor, indices, values, axis=part.layer.dim, reduction=reduction)
+
+
+def index_add(part: Part) -> str:
+    """The list of positions stretched over the other axes."""
+    tensor, positions, values = part.inputs
+    axis = normalize_axis(part.layer.dim, part.source.rank)
+    others = [place for place in range(part.source.rank) if place != axis]
+    apart = part.draw("Unsqueeze", positions, part.integers(*others)) if others else positions
+    indices = part.draw("Expand", apart, part.draw("Shape", values))
+    return part.draw("ScatterElements", tensor, indices, values, axis=axis, reduction="add")
+
+
+def one_hot(part: Part) -> str:
+    return part.draw("OneHot", part.inputs[0], part.index(part.layer.num_classes), part.integers(0, 1), axis=-1)
+
+
+def bucketize(part: Part) -> str:
+    """How many boundaries lie below, or as far below as `right` says."""
+    dtype = promoted(part.node.input_types)
+    values = part.draw("Unsqueeze", part.cast(0, dtype), part.integers(-1))
+    below = part.draw("LessOrEqual" if part.layer.right else "Less", part.cast(1, dtype), values)
+    return part.draw("ReduceSum", part.draw("Cast", below, to=DTYPES["int64"]), part.integers(-1), keepdims=0)
+
+
 def grid_sample(part: Part) -> str:
     layer = part.layer
     return part.draw(
@@ -132,6 +176,11 @@ RENDERINGS: dict[str, Rendering] = {
     "gather": gather,
     "index_select": index_select,
     "index": index,
+    "scatter": scatter,
+    "scatter_add": scatter_add,
+    "index_add": index_add,
+    "one_hot": one_hot,
+    "bucketize": bucketize,
     "grid_sample": grid_sample,
     "unfold": unfold,
     "fold": fold,

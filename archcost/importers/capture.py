@@ -66,7 +66,7 @@ MOVES = frozenset(["to", "cpu", "cuda"])
 LARGEST_REAL = 2**22
 """Constants, and what is computed of integers, have values up to so many, since a module may look at them."""
 
-SMALL = 2**16
+SMALL = 2**10
 """Of so few values nothing too large is made."""
 
 

@@ -151,7 +151,7 @@ class Call:
             for end in range(start + 1, value.rank):
                 merged = len(shape) == value.rank - (end - start)
                 if merged and shape[:start] == value.shape[:start] and shape[start + 1 :] == value.shape[end + 1 :]:
-                    return self.layer("flatten", value, start_dim=start, end_dim=end)
+                    return self.layer("flatten", value, start_dim=start, end_dim=-1 if end == value.rank - 1 else end)
         sizes = [-1 if axis in axes else size for axis, size in enumerate(shape)]
         for axis in range(value.rank):
             added = len(shape) - value.rank + 1

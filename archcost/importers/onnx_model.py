@@ -144,9 +144,7 @@ def _graph(proto: GraphProto, marks: Mapping[str, str]) -> Graph:
         if mark is not None and declared is not None:
             held[name] = Held(_fixed(name, declared), None, mark)
         elif name not in held:
-            if declared is None:
-                raise ArchcostError("an input is no tensor", expected="a tensor", found=shorten(name))
-            inputs[name] = declared
+            inputs[name] = declared or Declared(None, "no tensor")
     told = {_text(value.name): declared_of(value.type) for value in (*proto.value_info, *proto.output)}
     return Graph(
         inputs,

@@ -23,9 +23,6 @@ from archcost.tensors import TensorType
 DEEPEST = 32
 """Functions in functions, and branches in branches."""
 
-MOST_STEPS = 2 * MOST_LAYERS
-"""Operators that are looked at, those of a function each time that it is called."""
-
 OWN_DOMAIN = "archcost::"
 
 Environment = dict[str, Value]
@@ -43,11 +40,11 @@ class Reader:
     def __init__(self, model: Model, sizes: Sizes, apart: frozenset[str]) -> None:
         self.model = model
         self.sizes = sizes
+        _require_few(model)
         inputs = {name: Value(tensor, Ref("input", clean(name))) for name, tensor in sizes.inputs.items()}
         buffers = frozenset(name for name, held in model.graph.held.items() if held.mark == "buffer")
         self.net = Net(next(iter(inputs.values())), _tensors_of(model.graph), buffers, apart)
         self.start: Environment = {**self._held(model.graph), **inputs}
-        self.steps = 0
 
     def _held(self, graph: Graph) -> Environment:
         return {
@@ -79,9 +76,6 @@ class Reader:
         readers = _readers(alive, outputs)
         absorbed: dict[str, str] = {}
         for node in alive:
-            self.steps += 1
-            if self.steps > MOST_STEPS:
-                raise ArchcostError("too many operators", expected=f"at most {MOST_STEPS:,}", found="more")
             if node.outputs[0] in absorbed:
                 known[node.outputs[0]] = known[absorbed[node.outputs[0]]]
                 continue
@@ -156,8 +150,6 @@ class Reader:
 
     def _called(self, function: Function, call: Call, given: Mapping[str, Any], frame: Frame) -> Sequence[Value | None]:
         """What the body of a function makes of the call's inputs."""
-        if frame.depth == DEEPEST:
-            raise ArchcostError("functions call one another too deep", expected=f"at most {DEEPEST}", found="more")
         inside: Environment = {
             name: value for name, value in zip(function.inputs, call.inputs, strict=False) if value is not None
         }
@@ -181,11 +173,9 @@ class Reader:
 
     def _defined(self, call: Call, frame: Frame) -> Sequence[Value | None] | None:
         """By ONNX's own definition of an operator as a function of others, where it has one."""
-        function = _standard_function(call, self.model.opset)
-        if function is None:
-            return None
         try:
-            return self._called(function, call, call.node.attributes, frame)
+            function = _standard_function(call, self.model.opset)
+            return None if function is None else self._called(function, call, call.node.attributes, frame)
         except (UnsupportedError, ArchcostError):
             return None
 
@@ -258,6 +248,31 @@ class Reader:
                 raise ArchcostError(
                     f"{shorten(name)} has another shape by onnx's own inference", expected=str(theirs), found=str(ours)
                 ).at(layer=shorten(str(node)))
+
+
+def _require_few(model: Model) -> None:
+    """Operators are counted before any is looked at, those of a function each time that it is called."""
+    counts: dict[str, int] = {}
+
+    def count(nodes: Sequence[Node], within: tuple[str, ...]) -> int:
+        return sum(1 + called(node.kind, within) for node in nodes)
+
+    def called(kind: str, within: tuple[str, ...]) -> int:
+        if kind not in model.functions:
+            return 0
+        if kind in within or len(within) == DEEPEST:
+            raise ArchcostError(
+                "functions call one another in a circle, or too deep",
+                expected=f"at most {DEEPEST} one in another",
+                found=shorten(kind).strip("'"),
+            )
+        if kind not in counts:
+            counts[kind] = count(model.functions[kind].nodes, (*within, kind))
+        return counts[kind]
+
+    total = count(model.graph.nodes, ())
+    if total > MOST_LAYERS:
+        raise ArchcostError("too many operators", expected=f"at most {MOST_LAYERS:,}", found=f"{total:,}")
 
 
 def _tensors_of(graph: Graph) -> dict[str, TensorType]:

@@ -67,9 +67,9 @@ def bind(declared: Mapping[str, Declared], given: Sequence[str]) -> Sizes:
     """Every axis a number. `given` are texts as of `--input`: 3x224x224, name=128. Raises ArchcostError."""
     if not declared:
         raise ArchcostError("the network has no input", expected="one at least", found="none")
+    batches = {_batch_axis(name, value) for name, value in declared.items()}
     asked = inputs_by_name(given, {clean(name): _dtype(name, value) for name, value in declared.items()})
     symbols: dict[str, int] = {}
-    batches = {_batch_axis(name, value) for name, value in declared.items()}
     symbols |= {batch: SAMPLES for batch in batches if isinstance(batch, str)}
     for name, value in declared.items():
         if clean(name) in asked:

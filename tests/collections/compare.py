@@ -48,6 +48,8 @@ def compare(subject: Subject, runs: int = 0) -> Finding:
         cost = archcost.cost(graph)
     except ArchcostError as error:
         return Finding(subject.name, "failed", _short(str(error)))
+    parameters = sum(each.numel() for each in module.parameters())
+    buffers = sum(each.numel() for each in module.buffers())  # some register more while they run
     opaque = tuple(sorted({str(entry.op) for entry in spec.layers if entry.type == "opaque"}))  # pyright: ignore
     try:
         forward, backward = counted(module, subject)
@@ -55,8 +57,8 @@ def compare(subject: Subject, runs: int = 0) -> Finding:
         return Finding(subject.name, "not counted", _said(error), len(spec.layers), seconds, {}, opaque)
     flops = cost.flops
     parts = {
-        "parameters": (cost.parameters, sum(each.numel() for each in module.parameters())),
-        "buffers": (cost.buffers, sum(each.numel() for each in module.buffers())),
+        "parameters": (cost.parameters, parameters),
+        "buffers": (cost.buffers, buffers),
         "forward": (flops.forward.contraction, forward),
         "backward": (flops.backward.contraction - fused_again(cost), backward),
     }

@@ -110,10 +110,31 @@ def _listed(call: Call, indices: Value, number: int) -> Value:
 
 
 def scattered(call: Call) -> Value:
-    """Known only of what is no value of the network."""
-    if not all(value.is_constant for value in call.given):
-        raise UnsupportedError("values written into others")
-    return Value(call[0].tensor)
+    """Each value at its index along an axis, in place of what was there, or added to it."""
+    indices, reduction = call.cast(call[1], "int64"), call.word("reduction", "none")
+    if reduction not in ("none", "add"):
+        raise UnsupportedError(f"reduction {reduction}")
+    return call.layer("scatter" if reduction == "none" else "scatter_add", call[0], indices, call[2], dim=call.axis())
+
+
+def scattered_slices(call: Call) -> Value:
+    """Values written over those at positions along the first axes: into a copy, as torch does out of place."""
+    data, indices, updates = call[0], call.cast(call[1], "int64"), call[2]
+    if call.word("reduction", "none") != "none" or not indices.rank:
+        raise UnsupportedError("values added to those at positions of several axes")
+    count = indices.shape[-1]
+    positions = [_listed(call, indices, number) for number in range(count)]
+    if all(value.is_constant for value in (data, indices, updates)):
+        return Value(data.tensor)
+    return call.layer("write", call.layer("clone", data), updates, *positions, dims=list(range(count)))
+
+
+def one_hot(call: Call) -> Value:
+    """Of 0 and 1, or of two other numbers, in the dtype of these."""
+    classes, values = call.integers(1, 1), call[2]
+    if not classes or call.axis(default=-1, rank=call[0].rank + 1) != call[0].rank:
+        raise UnsupportedError("classes along another axis than the last")
+    return call.cast(call.layer("one_hot", call.cast(call[0], "int64"), num_classes=classes[0]), values.tensor.dtype)
 
 
 def topk(call: Call) -> Result:
@@ -165,7 +186,9 @@ RULES: dict[str, Rule] = {
     "Gather": gather,
     "GatherElements": gather_elements,
     "GatherND": gather_nd,
-    **dict.fromkeys(("ScatterND", "ScatterElements", "Scatter"), scattered),
+    **dict.fromkeys(("ScatterElements", "Scatter"), scattered),
+    "ScatterND": scattered_slices,
+    "OneHot": one_hot,
     "TopK": topk,
     "GridSample": grid_sample,
     "Col2Im": col2im,

@@ -88,12 +88,12 @@ def group_norm(call: Call) -> Result:
 
 
 def instance_norm(call: Call) -> Result:
-    """Of images; else a group norm of as many groups as channels."""
+    """With one position alone, which torch refuses, a group norm of as many groups as channels."""
     value = call[0]
     is_affine, own = affine(call)
     eps = call.real("epsilon", 1e-5)
-    if value.rank == 4 and prod(value.shape[2:]) > 1:
-        return call.weighted("instance_norm2d", value, own, eps=eps, affine=is_affine)
+    if 3 <= value.rank <= 5 and prod(value.shape[2:]) > 1:
+        return call.weighted(f"instance_norm{value.rank - 2}d", value, own, eps=eps, affine=is_affine)
     return call.weighted("group_norm", value, own, num_groups=value.shape[1], eps=eps, affine=is_affine)
 
 

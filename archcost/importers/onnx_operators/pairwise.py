@@ -130,6 +130,9 @@ RULES: dict[str, Rule] = {
     "GreaterOrEqual": compared("ge"),
     "And": paired("logical_and"),
     "Or": paired("logical_or"),
-    "Xor": paired("ne"),
+    "Xor": paired("logical_xor"),
+    "BitwiseAnd": paired("bitwise_and"),
+    "BitwiseOr": paired("bitwise_or"),
+    "BitwiseXor": paired("bitwise_xor"),
     "Where": where,
 }

@@ -132,16 +132,16 @@ def normalized(call: Call) -> Value:
     return call.layer("div", call[0], call.layer("norm", call[0], dim=axis, keepdim=True, ord=order))
 
 
-def is_nan(call: Call) -> Value:
-    return call.layer("ne", call[0], call[0])
+def thresholded(call: Call) -> Value:
+    return call.layer("threshold", call[0], threshold=call.real("alpha", 1.0), value=0.0)
 
 
-def is_infinite(call: Call) -> Value:
-    return call.layer("eq", call[0], other=3.4028234663852886e38)
-
-
-def not_(call: Call) -> Value:
-    return call.layer("logical_not", call[0])
+def shrink(call: Call) -> Value:
+    """By as much as is cut off, or by nothing."""
+    lambd, bias = call.real("lambd", 0.5), call.real("bias", 0.0)
+    if bias not in (0.0, lambd):
+        raise UnsupportedError("values shrunk by another number than is cut off")
+    return call.layer("softshrink" if bias else "hardshrink", call[0], lambd=lambd)
 
 
 RULES: dict[str, Rule] = {
@@ -164,10 +164,30 @@ RULES: dict[str, Rule] = {
             "Sin": "sin",
             "Cos": "cos",
             "Neg": "neg",
+            "Tan": "tan",
+            "Asin": "asin",
+            "Acos": "acos",
+            "Atan": "atan",
+            "Sinh": "sinh",
+            "Cosh": "cosh",
+            "Asinh": "asinh",
+            "Atanh": "atanh",
+            "Floor": "floor",
+            "Ceil": "ceil",
+            "Round": "round",
+            "Sign": "sign",
+            "Softsign": "softsign",
+            "IsNaN": "isnan",
+            "IsInf": "isinf",
+            "Not": "logical_not",
+            "BitwiseNot": "bitwise_not",
         }.items()
     },
     "LeakyRelu": sloped("leaky_relu", "negative_slope", 0.01),
     "Elu": sloped("elu", "alpha", 1.0),
+    "Celu": sloped("celu", "alpha", 1.0),
+    "ThresholdedRelu": thresholded,
+    "Shrink": shrink,
     "Gelu": lambda call: call.layer("gelu", call[0], approximate=call.word("approximate", "none")),
     "HardSigmoid": hard_sigmoid,
     "Swish": swish,
@@ -182,7 +202,4 @@ RULES: dict[str, Rule] = {
     "Constant": constant,
     "Identity": lambda call: call[0],
     "LpNormalization": normalized,
-    "IsNaN": is_nan,
-    "IsInf": is_infinite,
-    "Not": not_,
 }

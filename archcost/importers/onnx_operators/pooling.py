@@ -64,9 +64,10 @@ def global_avg_pool(call: Call) -> Value:
 
 
 def global_max_pool(call: Call) -> Value:
-    if call[0].rank == 4:
-        return call.layer("adaptive_max_pool2d", call[0], output_size=1)
-    return call.layer("amax", call[0], dim=list(range(2, call[0].rank)), keepdim=True)
+    ndim = call[0].rank - 2
+    if not 1 <= ndim <= 3:
+        raise UnsupportedError(f"a global maximum over {ndim} axes")
+    return call.layer(f"adaptive_max_pool{ndim}d", call[0], output_size=1)
 
 
 def max_unpool(call: Call) -> Value:
@@ -101,9 +102,9 @@ def resize(call: Call) -> Value:
         raise UnsupportedError(f"mode {call.word('mode')} for {value.rank - 2} axes")
     aligned = call.word("coordinate_transformation_mode") == "align_corners"
     corners = {} if mode == "nearest" else {"align_corners": aligned}
-    smoothed = {"antialias": True} if call.attribute("antialias") and mode != "nearest" else {}
-    if smoothed and mode not in ("bilinear", "bicubic"):
-        raise UnsupportedError(f"antialias for {value.rank - 2} axes")
+    smoothed = {"antialias": True} if call.flag("antialias") and mode != "nearest" else {}
+    if smoothed and (aligned or value.rank != 4):
+        raise UnsupportedError("antialias with align_corners, or of other images than those of 2 axes")
     return call.layer("upsample", value, size=one(after[2:]), mode=mode, **corners, **smoothed)
 
 

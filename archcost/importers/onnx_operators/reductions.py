@@ -36,8 +36,16 @@ def log_sum(call: Call) -> Value:
     return call.layer("log", folded(call, "sum"))
 
 
-def log_sum_exp(call: Call) -> Value:
-    return call.layer("log", folded(call, "sum", call.layer("exp", call[0])))
+def extreme(type_: str, of_truth: str) -> Rule:
+    """Of truth values the largest says whether any holds, the smallest whether all do."""
+    return lambda call: folded(call, of_truth if call[0].tensor.dtype == "bool" else type_)
+
+
+def product(call: Call) -> Value:
+    axes = call.setting("axes", 1) or list(range(call[0].rank))
+    if len(axes) > 1:
+        raise UnsupportedError("a product over several axes")
+    return folded(call, "prod")
 
 
 def position(type_: str) -> Rule:
@@ -64,13 +72,14 @@ def cross_entropy(call: Call) -> Result:
 RULES: dict[str, Rule] = {
     "ReduceMean": reduced("mean"),
     "ReduceSum": reduced("sum"),
-    "ReduceMax": reduced("amax"),
-    "ReduceMin": reduced("amin"),
+    "ReduceMax": extreme("amax", "any"),
+    "ReduceMin": extreme("amin", "all"),
+    "ReduceProd": product,
     "ReduceL1": reduced("norm", ord=1),
     "ReduceL2": reduced("norm", ord=2),
     "ReduceSumSquare": sum_of_squares,
     "ReduceLogSum": log_sum,
-    "ReduceLogSumExp": log_sum_exp,
+    "ReduceLogSumExp": reduced("logsumexp"),
     "ArgMax": position("argmax"),
     "ArgMin": position("argmin"),
     "CumSum": cumsum,

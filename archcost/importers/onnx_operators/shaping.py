@@ -253,12 +253,8 @@ def random(call: Call) -> Value:
 
 
 def triangle(call: Call) -> Value:
-    """What lies on the other side is zero: filled by a mask of shapes alone."""
-    value = call[0]
-    if value.is_constant:
-        return Value(value.tensor)
-    mask = Value(TensorType(value.shape[-2:], "bool"))
-    return call.layer("masked_fill", value, mask, value=0.0)
+    diagonal = call.integers(1, 1) or [0]
+    return call.layer("triu" if call.flag("upper", default=True) else "tril", call[0], diagonal=diagonal[0])
 
 
 RULES: dict[str, Rule] = {
