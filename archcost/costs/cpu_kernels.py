@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from math import prod
+from math import ceil, prod
 from typing import Literal, NamedTuple
 
 from archcost.costs import cpu_attention
@@ -351,9 +351,23 @@ def _upsample(call: Call) -> int:
     """Small images are turned to channels last and back (`_use_vectorized_kernel_cond_2d`, cpu/UpSampleKernel.cpp)."""
     layer, output = call.layer, call.outputs[0]
     assert isinstance(layer, Upsample)
+    if layer.antialias:
+        return _smoothed(call, layer)
     if output.rank != 4 or layer.mode == "bicubic" or sum(output.shape[2:]) > 128:
         return 0
     return call.inputs[0].nbytes + output.nbytes
+
+
+def _smoothed(call: Call, layer: Upsample) -> int:
+    """One axis after the other, width first, but those that stay: an image between two, and the weights of each
+    window with four numbers to find it (`separable_upsample_generic_Nd_kernel_impl`, cpu/UpSampleKernel.cpp).
+    """
+    source, output = call.inputs[0], call.outputs[0]
+    size = source.nbytes // source.numel
+    columns = zip(source.shape[2:], output.shape[2:], layer.half_widths(call.inputs, call.outputs), strict=True)
+    weights = [after * ((2 * ceil(half) + 1) * size + 4 * 8) for before, after, half in columns if before != after]
+    between = output.numel // output.shape[2] * source.shape[2] * size if len(weights) == 2 else 0
+    return between + max(weights, default=0)
 
 
 def _mean(call: Call) -> int:

@@ -90,6 +90,9 @@ def max_unpool(part: Part) -> str:
     return part.draw("MaxUnpool", *part.inputs, sizes, **window(part))
 
 
+RESIZE_MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "trilinear": "linear"}
+
+
 def upsample(part: Part) -> str:
     """To sizes rather than by factors, which are single precision in ONNX."""
     layer = part.layer
@@ -104,9 +107,9 @@ def upsample(part: Part) -> str:
             coordinate_transformation_mode="asymmetric",
             nearest_mode="floor",
         )
-    settings: dict[str, Attribute] = {"cubic_coeff_a": -0.75} if layer.mode == "bicubic" else {}
-    if layer.antialias:  # with the filter of PIL, which weighs what lies within the image alone
-        settings |= {"antialias": 1, "exclude_outside": 1, "cubic_coeff_a": -0.5}
+    settings: dict[str, Attribute] = {"antialias": 1, "exclude_outside": 1} if layer.antialias else {}
+    if layer.mode == "bicubic":
+        settings["cubic_coeff_a"] = -0.5 if layer.antialias else -0.75
     return part.draw(
         "Resize",
         *(part.inputs[0], "", "", sizes),

@@ -11,7 +11,8 @@ from pydantic import Field
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import OUTPUT, Input, Own, Saved, Scratch, Setting, excess, statistic
-from archcost.layers.base import Arity, Flag, Layer, Number, require_floating, require_rank
+from archcost.layers.base import Arity, Flag, Layer, Number, require_floating
+from archcost.layers.combining import together
 from archcost.layouts import Layout, like, strides_of, view
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.work import Contraction, Elementwise, Shared, Work
@@ -26,7 +27,8 @@ class ScaledDotProductAttention(Layer):
 
     Inputs: query (B, H, T, D), key (B, H, S, D), value (B, H, S, Dv) and, where there is one, a mask of bool or of the
     query's dtype that stretches to (B, H, T, S). With `enable_gqa` key and value may have fewer heads, of which each
-    serves several of the query's. Every score is counted, those that a mask or `is_causal` hides too.
+    serves several of the query's. With `backend: math` any axes may stand in front of the last two, at least one.
+    Every score is counted, those that a mask or `is_causal` hides too.
 
     `backend` is torch's own word for how it is done (torch.nn.attention.SDPBackend). `math` is the composition of two
     products and a softmax: it keeps the scores, and its backward costs twice the MACs of forward. `fused` is one kernel
@@ -49,31 +51,47 @@ class ScaledDotProductAttention(Layer):
 
     def output_types(self, inputs: Tensors) -> Tensors:
         query, key, value = inputs[:3]
-        for tensor in inputs[:3]:
-            require_rank(tensor, 4, "(batch, heads, positions, features)")
+        self._check_axes(inputs[:3])
         require_floating(inputs[:3])
-        batch, heads, positions, features = query.shape
-        groups = key.shape[1] if self.enable_gqa and heads % key.shape[1] == 0 else heads
-        wanted = TensorType((batch, groups, key.shape[2], features), query.dtype)
+        leading, heads, features = query.shape[:-2], query.shape[-3], query.shape[-1]
+        serves = query.rank == 4 and heads % key.shape[-3] == 0
+        groups = key.shape[-3] if self.enable_gqa and serves else heads
+        wanted = TensorType((*leading[:-1], groups, key.shape[-2], features), query.dtype)
         if key != wanted:
             raise ShapeError(
                 "the second input must be the keys",
                 expected=str(wanted),
                 found=str(key),
-                hint="enable_gqa: true" if wanted.shape[1] > key.shape[1] and heads % key.shape[1] == 0 else None,
+                hint="enable_gqa: true" if heads > key.shape[-3] and serves and not self.enable_gqa else None,
             )
-        wanted = TensorType((*key.shape[:3], value.shape[3]), query.dtype)
+        wanted = TensorType((*key.shape[:-1], value.shape[-1]), query.dtype)
         if value != wanted:
             raise ShapeError("the third input must be the values", expected=str(wanted), found=str(value))
         if len(inputs) > 3:
-            self._check_mask(inputs[3], TensorType((batch, heads, positions, key.shape[2]), query.dtype))
-        return (TensorType((batch, heads, positions, value.shape[3]), query.dtype),)
+            self._check_mask(inputs[3], TensorType((*query.shape[:-1], key.shape[-2]), query.dtype))
+        return (TensorType((*query.shape[:-1], value.shape[-1]), query.dtype),)
+
+    def _check_axes(self, inputs: Tensors) -> None:
+        for tensor in inputs:
+            if self.backend == "fused" and tensor.rank != 4:
+                raise ShapeError(
+                    "needs 4 axes",
+                    expected="(batch, heads, positions, features)",
+                    found=str(tensor),
+                    hint="backend: math",
+                )
+            if tensor.rank < 3 or tensor.rank != inputs[0].rank:
+                raise ShapeError(
+                    "needs as many axes in all inputs, 3 at least",
+                    expected="(batch, …, positions, features)",
+                    found=together(inputs),
+                )
 
     def _check_mask(self, mask: TensorType, scores: TensorType) -> None:
         if self.is_causal:
             raise ShapeError("is_causal leaves no room for a mask", expected="3 inputs", found=f"a mask {mask}")
         fits = all(size in (1, whole) for size, whole in zip(mask.shape[::-1], scores.shape[::-1], strict=False))
-        if not 2 <= mask.rank <= 4 or not fits or mask.dtype not in ("bool", scores.dtype):
+        if not 2 <= mask.rank <= scores.rank or not fits or mask.dtype not in ("bool", scores.dtype):
             raise ShapeError(
                 "the mask does not fit the scores",
                 expected=f"{scores}, bool or {scores.dtype}, or 1 where it stretches",
@@ -85,8 +103,8 @@ class ScaledDotProductAttention(Layer):
         query and key together, 4 for the softmax, 1 for the scale and 1 for dropout. Fused, the scores first again: 3.
         """
         query, key, value = inputs[:3]
-        count = prod(query.shape[:3]) * key.shape[2]
-        scores, mean = count * query.shape[3], count * value.shape[3]
+        count = prod(query.shape[:-1]) * key.shape[-2]
+        scores, mean = count * query.shape[-1], count * value.shape[-1]
         masked, dropped = len(inputs) > 3, self.dropout_p > 0
         floating = tuple(index for index, tensor in enumerate(inputs) if tensor.is_floating)
         softmax = Elementwise(count, 6 + masked + 2 * dropped, {}, "scaled, softmax")
@@ -166,13 +184,16 @@ class ScaledDotProductAttention(Layer):
         return
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
-        batch, heads, positions, features = inputs[QUERY].shape
-        values = {"B": batch, "H": heads, "T": positions, "S": inputs[KEY].shape[2], "D": features}
-        values["D_v"] = inputs[VALUE].shape[3]
-        macs = Step("MACs", "B*H*T*S*D + B*H*T*S*D_v", values, "a score is D products, a mean takes S products a value")
+        *leading, positions, features = inputs[QUERY].shape
+        letters = ["B", "H"] if len(leading) == 2 else ["B", *(f"H_{number}" for number in range(1, len(leading)))]
+        values = {**dict(zip(letters, leading, strict=True)), "T": positions, "S": inputs[KEY].shape[-2]}
+        values |= {"D": features, "D_v": inputs[VALUE].shape[-1]}
+        scores = "*".join([*letters, "T", "S"])
+        note = "a score is D products, a mean takes S products a value"
+        macs = Step("MACs", f"{scores}*D + {scores}*D_v", values, note)
         if values["D_v"] == features:
             return (macs,)
-        return (Step("output axis 3", "D_v", values, "as wide as the values"), macs)
+        return (Step(f"output axis {len(leading) + 1}", "D_v", values, "as wide as the values"), macs)
 
 
 @dataclass(frozen=True)
@@ -207,16 +228,15 @@ class _Composed:
 
     @property
     def repeats(self) -> bool:
-        return self.layer.enable_gqa and self.inputs[QUERY].shape[1] != self.inputs[KEY].shape[1]
+        return self.layer.enable_gqa and self.inputs[QUERY].shape[-3] != self.inputs[KEY].shape[-3]
 
     def whole(self, index: int) -> TensorType:
         """An input as it is multiplied: with every head."""
-        batch, _, rows, features = self.inputs[index].shape
-        return TensorType((batch, self.inputs[QUERY].shape[1], rows, features), self.dtype)
+        return TensorType((*self.inputs[QUERY].shape[:-2], *self.inputs[index].shape[-2:]), self.dtype)
 
     @property
     def scores(self) -> TensorType:
-        return TensorType((*self.inputs[QUERY].shape[:3], self.inputs[KEY].shape[2]), self.dtype)
+        return TensorType((*self.inputs[QUERY].shape[:-1], self.inputs[KEY].shape[-2]), self.dtype)
 
     def copied(self, index: int) -> bool:
         """Whether the product finds no view of its matrices."""
@@ -227,10 +247,10 @@ class _Composed:
             layout = like(whole.shape, [(whole.shape, layout)])
         if index == KEY:
             strides = strides_of(whole.shape, layout)
-            shape, layout = (*whole.shape[:2], whole.shape[3], whole.shape[2]), (*strides[:2], strides[3], strides[2])
+            shape, layout = (*whole.shape[:-2], *whole.shape[:-3:-1]), (*strides[:-2], *strides[:-3:-1])
         else:
             shape = whole.shape
-        return view(shape, layout, (shape[0] * shape[1], *shape[2:])) is None
+        return view(shape, layout, (prod(shape[:-2]), *shape[-2:])) is None
 
     def keeps(self) -> tuple[Saved, ...]:
         needs = self.setting.needs
@@ -251,7 +271,7 @@ class _Composed:
         return tuple(kept)
 
     def scratch(self) -> Scratch:
-        output = TensorType((*self.inputs[QUERY].shape[:3], self.inputs[VALUE].shape[3]), self.inputs[QUERY].dtype)
+        output = TensorType((*self.inputs[QUERY].shape[:-1], self.inputs[VALUE].shape[-1]), self.inputs[QUERY].dtype)
         kept = sum(own.tensor.nbytes for own in self.keeps() if isinstance(own, Own)) if self.setting.needs else 0
         size = DTYPE_BYTES[output.dtype]
         wanted = (self.inputs[index] for index in self.setting.needs if isinstance(index, int))
@@ -294,7 +314,7 @@ class _Composed:
     def mask_bytes(self) -> int:
         """Of the mask that torch makes of one of bool, or of `is_causal`."""
         if self.layer.is_causal:
-            return prod(self.scores.shape[2:]) * DTYPE_BYTES[self.dtype]
+            return prod(self.scores.shape[-2:]) * DTYPE_BYTES[self.dtype]
         if len(self.inputs) < 4 or self.inputs[MASK].dtype != "bool":
             return 0
         return self.inputs[MASK].numel * DTYPE_BYTES[self.inputs[QUERY].dtype]
@@ -328,5 +348,5 @@ class _Composed:
     def viewed_gradients(self) -> tuple[bool, ...]:
         """Key's and value's come as views of the products' results; a fused kernel's never do."""
         viewed = not self.is_cast and not self.layer.runs_fused(self.inputs, self.setting)
-        mask = len(self.inputs) > 3 and self.inputs[MASK].rank < 4
+        mask = not self.is_cast and len(self.inputs) > 3 and self.inputs[MASK].rank < self.scores.rank
         return (False, viewed, viewed, mask)[: len(self.inputs)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import floor, prod
+from math import ceil, floor, prod
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import model_validator
@@ -27,12 +27,14 @@ Scale = Annotated[
 TAPS = {"nearest": (1, 1, 1), "linear": (2, 0, 0), "bilinear": (0, 4, 0), "bicubic": (0, 16, 0), "trilinear": (0, 0, 8)}
 """Input values an output value is made of, for 1, 2 and 3 spatial axes; 0 where torch has no such mode."""
 
+HALF_WIDTHS = {"bilinear": 1, "bicubic": 2}
+"""Of windows with antialias, in the positions of whichever of input and output has fewer."""
+
 
 class Upsample(OfImages):
     """`size` or ⌊n·scale_factor⌋ (torch.nn.Upsample). `nearest` is the lecture's replication: copies, no arithmetic.
 
-    `antialias` (torch.nn.functional.interpolate) widens the filter where the image gets smaller: along each axis to
-    2·⌈r·max(n_in/n_out, 1)⌉ + 1 values, with r of 1 for bilinear and 2 for bicubic (aten's UpSampleKernel.cpp).
+    `antialias: true` widens the windows of an image that is made smaller (torch.nn.functional.interpolate).
     """
 
     prefix: ClassVar[str] = "upsample"
@@ -50,17 +52,39 @@ class Upsample(OfImages):
             raise PydanticCustomError("size", "Input should have either size or scale_factor")
         if self.mode == "nearest" and self.align_corners is not None:
             raise PydanticCustomError("align_corners", "Input should have no align_corners in mode nearest")
-        if self.antialias and self.mode not in ("bilinear", "bicubic"):
+        if self.antialias and self.mode not in HALF_WIDTHS:
             raise PydanticCustomError("antialias", "Input should have mode bilinear or bicubic with antialias")
+        if self.antialias and self.align_corners:
+            raise PydanticCustomError("antialias", "Input should have no align_corners with antialias")
         return self
 
-    def taps(self, inputs: Tensors) -> int:
+    def taps(self, inputs: Tensors, outputs: Tensors) -> int:
+        """How many input values an output value is made of, those that hang over the edge included."""
+        if self.antialias:
+            return prod([ceil(2 * half) for half in self.half_widths(inputs, outputs)])
         return TAPS[self.mode][inputs[0].rank - 3]
+
+    def half_widths(self, inputs: Tensors, outputs: Tensors) -> tuple[Fraction, ...]:
+        """With antialias, how far a window reaches to both sides in each axis (`compute_indices_min_size_weights_aa` in
+        aten/src/ATen/native/cpu/UpSampleKernel.cpp).
+        """
+        return tuple([HALF_WIDTHS[self.mode] * max(Fraction(1), apart) for apart in self._apart(inputs, outputs)])
+
+    def _apart(self, inputs: Tensors, outputs: Tensors) -> tuple[Fraction, ...]:
+        """How far apart in the input neighbours of the output look: n/m, or 1/scale_factor where it was given, even if
+        ⌊n·scale_factor⌋ cut some off.
+        """
+        spans = list(zip(inputs[0].shape[2:], outputs[0].shape[2:], strict=True))
+        if self.align_corners:
+            return tuple([Fraction(before - 1, after - 1) if after > 1 else Fraction(0) for before, after in spans])
+        if self.size is None:
+            return tuple([1 / Fraction(str(scale)) for scale in self._scales(len(spans))])
+        return tuple([Fraction(before, after) for before, after in spans])
 
     def output_types(self, inputs: Tensors) -> Tensors:
         require_floating(inputs)
         ndim = inputs[0].rank - 2
-        if not 1 <= ndim <= 3 or not self.taps(inputs):
+        if not 1 <= ndim <= 3 or not TAPS[self.mode][ndim - 1]:
             axes = [str(n) for n in (1, 2, 3) if TAPS[self.mode][n - 1]]
             raise ShapeError(
                 f"mode {self.mode} does not suit this input",
@@ -90,17 +114,12 @@ class Upsample(OfImages):
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return ()
 
-    def _filter(self, inputs: Tensors, outputs: Tensors) -> int:
-        """Input values that an output value is made of."""
-        if not self.antialias:
-            return self.taps(inputs)
-        reach = 2 if self.mode == "bicubic" else 1
-        spans = zip(inputs[0].shape[2:], outputs[0].shape[2:], strict=True)
-        return prod(2 * max(-(-reach * before // after), reach) + 1 for before, after in spans)
-
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        """Replication adds gradients up. Others weigh t values: t products, t − 1 additions; backward t and t."""
-        taps = self._filter(inputs, outputs)
+        """Replication adds gradients up. Others weigh t values: t products, t − 1 additions; backward t and t.
+
+        With antialias t is a product over the axes: ⌈k·n/m⌉ where n values become fewer, else k, which is 2 or 4.
+        """
+        taps = self.taps(inputs, outputs)
         if self.mode == "nearest":
             return (Gather(outputs[0].numel, 0, {0: 1}, "values replicated"),)
         return (Reduction(outputs[0].numel, 2 * taps - 1, {0: 2 * taps}, "weighted sum of neighbours"),)
@@ -113,27 +132,18 @@ class Upsample(OfImages):
         values = [(axis, {f"{axis}_in": size, f"s_{axis}": Fraction(scale)}) for axis, size, scale in columns]
         return tuple(Step(f"output {axis}", f"{axis}_in*s_{axis}//1", given) for axis, given in values)
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
-        """Neighbours are n/m apart, or 1/scale_factor where it was given, even if ⌊n·scale_factor⌋ cut some off."""
-        if self.antialias:
-            return None  # as wide as the sizes make it
-        spans = list(zip(inputs[0].shape[2:], outputs[0].shape[2:], strict=True))
-        if self.size is None:
-            jumps = [1 / Fraction(str(scale)) for scale in self._scales(len(spans))]
-        else:
-            jumps = [Fraction(before, after) for before, after in spans]
-        return tuple(self._rule(*span, jump) for span, jump in zip(spans, jumps, strict=True))
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        jumps, after = self._apart(inputs, outputs), outputs[0].shape[2:]
+        reach = Fraction(2 if self.mode == "bicubic" else 1)
+        reaches = self.half_widths(inputs, outputs) if self.antialias else (reach,) * len(after)
+        return tuple(map(self._rule, after, jumps, reaches))
 
-    def _rule(self, before: int, after: int, jump: Fraction) -> Rule:
+    def _rule(self, after: int, jump: Fraction, reach: Fraction) -> Rule:
         if self.mode == "nearest":
             # ⌊o·jump⌋, which is at most (d − 1)/d below o·jump for a jump of denominator d.
             return Window(jump, -(1 - Fraction(1, jump.denominator)), Fraction(0))
         if self.align_corners and after == 1:
             return WHOLE
-        reach = 2 if self.mode == "bicubic" else 1
-        if self.align_corners:
-            jump, shift = Fraction(before - 1, after - 1), Fraction(0)
-        else:
-            shift = (jump - 1) / 2
-        step = Fraction(1, (jump.denominator * shift.denominator))
+        shift = Fraction(0) if self.align_corners else (jump - 1) / 2
+        step = Fraction(1, jump.denominator * shift.denominator * reach.denominator)
         return Window(jump, shift - (1 - step) - (reach - 1), shift + reach)

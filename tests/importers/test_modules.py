@@ -121,6 +121,27 @@ def test_norms_without_a_shift() -> None:
     assert [getattr(layer, "bias", None) for layer in spec.layers] == [True, False, False, False]
 
 
+def smoothed(m: Holder, image: Tensor) -> Tensor:
+    return functional.interpolate(m.conv(image), size=(3, 5), mode="bicubic", antialias=True)
+
+
+def test_an_image_made_smaller() -> None:
+    held(Holder(smoothed, conv=nn.Conv2d(2, 3, 3)), torch.zeros(1, 2, 13, 11))
+
+
+def in_blocks(m: Holder, x: Tensor) -> Tensor:
+    """Attention within blocks of positions, as nested transformers have it, and once more over all of them."""
+    blocks = m.inner(x).unflatten(1, (2, 3)).unflatten(3, (2, 3)).transpose(2, 3)
+    inside = functional.scaled_dot_product_attention(blocks, blocks * 2, blocks + 1)
+    whole = inside.transpose(2, 3).flatten(3).flatten(1, 2)
+    return functional.scaled_dot_product_attention(whole, whole * 2, whole + 1)
+
+
+def test_attention_of_other_axes() -> None:
+    """But for the peak: what torch's composition lets go of before its end is held until then."""
+    held(Holder(in_blocks, inner=nn.Linear(5, 6)), torch.zeros(1, 6, 5), peak=False)
+
+
 class Tokens(nn.Module):
     """A vision transformer's beginning: patches, a class token for each sample, positions."""
 

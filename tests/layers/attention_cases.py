@@ -81,4 +81,40 @@ ROWS: tuple[Row, ...] = (
         forward=3234,  # (2*3*7*11) * (6 + 1)
         backward_input=2310,  # (2*3*7*11) * 5
     ),
+    Row(
+        ScaledDotProductAttention(backend="math"),
+        inputs=((2, 7, 5), (2, 11, 5), (2, 11, 13)),
+        outputs=((2, 7, 13),),
+        macs=2772,  # 2*7*11 * (5 + 13)
+        macs_backward_input=5544,  # 2*7*11 * (5 + 13) * 2
+        forward=924,  # (2*7*11) * 6
+        backward_input=770,  # (2*7*11) * 5
+    ),
+    Row(
+        ScaledDotProductAttention(backend="math"),
+        inputs=((2, 3, 2, 7, 5), (2, 3, 2, 11, 5), (2, 3, 2, 11, 5), (1, 1, 7, 11)),
+        outputs=((2, 3, 2, 7, 5),),
+        macs=9240,  # 2*3*2*7*11 * (5 + 5)
+        macs_backward_input=18480,  # 2*3*2*7*11 * (5 + 5) * 2
+        forward=6468,  # (2*3*2*7*11) * (6 + 1)
+        backward_input=4620,  # (2*3*2*7*11) * 5
+    ),
+    Row(
+        ScaledDotProductAttention(backend="math", is_causal=True, scale=0.5),
+        inputs=((2, 3, 2, 7, 5), (2, 3, 2, 7, 5), (2, 3, 2, 7, 5)),
+        outputs=((2, 3, 2, 7, 5),),
+        macs=5880,  # 2*3*2*7*7 * (5 + 5)
+        macs_backward_input=11760,  # 2*3*2*7*7 * (5 + 5) * 2
+        forward=3528,  # (2*3*2*7*7) * 6
+        backward_input=2940,  # (2*3*2*7*7) * 5
+    ),
+    Row(
+        ScaledDotProductAttention(backend="math"),
+        inputs=((2, 7, 5), (2, 11, 5), (2, 11, 5), TensorType((7, 11), "bool")),
+        outputs=((2, 7, 5),),
+        macs=1540,  # 2*7*11 * (5 + 5)
+        macs_backward_input=3080,  # 2*7*11 * (5 + 5) * 2
+        forward=1078,  # (2*7*11) * (6 + 1)
+        backward_input=770,  # (2*7*11) * 5
+    ),
 )

@@ -63,7 +63,29 @@ PRODUCTS: list[Refusal] = [
     (RNN(hidden_size=3, batch_first=False), ((2, 7),), "needs 3 axes", "(positions, batch, features)", "2×7", None),
     (LSTM(hidden_size=3), (ints(2, 7, 5),), "needs floating-point input", "float32 or another float", "int64", None),
     (ExpandBatch(), ((2, 5), (3, 7)), "the first input must have a batch of 1", "(1, …)", "2×5", None),
-    (ATTENTION, ((2, 7, 5),) * 3, "needs 4 axes", "(batch, heads, positions, features)", "2×7×5", None),
+    (ATTENTION, ((2, 7, 5),) * 3, "needs 4 axes", "(batch, heads, positions, features)", "2×7×5", "backend: math"),
+    *(
+        (
+            ScaledDotProductAttention(backend="math"),
+            given,
+            "needs as many axes in all inputs, 3 at least",
+            "(batch, …, positions, features)",
+            found,
+            None,
+        )
+        for given, found in (
+            (((2, 7, 5), (2, 1, 7, 5), (2, 7, 5)), "2×7×5 and 2×1×7×5 and 2×7×5"),
+            (((2, 5),) * 3, "2×5 and 2×5 and 2×5"),
+        )
+    ),
+    (
+        ScaledDotProductAttention(backend="math", enable_gqa=True),
+        ((2, 3, 6, 7, 5), (2, 3, 2, 7, 5), (2, 3, 2, 7, 5)),
+        "the second input must be the keys",
+        "2×3×6×7×5",
+        "2×3×2×7×5",
+        None,
+    ),
     (ATTENTION, (QUERY, (2, 3, 11, 7), KEY), "the second input must be the keys", "2×3×11×5", "2×3×11×7", None),
     (
         ATTENTION,

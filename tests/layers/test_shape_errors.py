@@ -35,6 +35,7 @@ from archcost.layers import (
     Softmax,
     Split,
     Unflatten,
+    Upsample,
     Write,
 )
 from archcost.tensors import TensorType
@@ -348,6 +349,14 @@ def test_integers_are_no_floats() -> None:
 def test_what_is_written_is_said_once() -> None:
     with pytest.raises(ValidationError, match="Input should have numel or dims, not both"):
         Write(numel=1, dims=(1,))
+
+
+def test_nothing_but_an_interpolated_image_is_smoothed() -> None:
+    for mode in ("nearest", "trilinear"):
+        with pytest.raises(ValidationError, match="Input should have mode bilinear or bicubic with antialias"):
+            Upsample(size=5, mode=mode, antialias=True)
+    with pytest.raises(ValidationError, match="Input should have no align_corners with antialias"):
+        Upsample(size=5, mode="bilinear", align_corners=True, antialias=True)
 
 
 def test_a_batch_norm_has_statistics() -> None:

@@ -84,17 +84,17 @@ ROWS: tuple[Row, ...] = (
         backward_input=23040,  # (2*3*4*6*10) * (8 + 8)
     ),
     Row(
-        Upsample(size=(3, 14), mode="bilinear", antialias=True),
-        inputs=((2, 3, 5, 7),),
-        outputs=((2, 3, 3, 14),),
-        forward=7308,  # (2*3*3*14) * (2*15 - 1): 2*2 + 1 = 5 along the axis that shrinks by 5/3, 3 along the other
-        backward_input=7560,  # (2*3*3*14) * 2 * 15
+        Upsample(size=(3, 7), mode="bilinear", antialias=True),
+        inputs=((2, 3, 11, 5),),
+        outputs=((2, 3, 3, 7),),
+        forward=3906,  # (2*3*3*7) * (8*2 + 8*2 - 1): 11/3 of 2 values is 8, and width grows
+        backward_input=4032,  # (2*3*3*7) * (8*2 + 8*2)
     ),
     Row(
-        Upsample(size=3, mode="bicubic", antialias=True),
-        inputs=((2, 3, 5, 7),),
-        outputs=((2, 3, 3, 3),),
-        forward=10638,  # (2*3*3*3) * (2*99 - 1): ⌈2*5/3⌉ = 4, 9 values; ⌈2*7/3⌉ = 5, 11 values
-        backward_input=10692,  # (2*3*3*3) * 2 * 99
+        Upsample(scale_factor=(0.5, 1), mode="bicubic", antialias=True),
+        inputs=((2, 3, 10, 7),),
+        outputs=((2, 3, 5, 7),),
+        forward=13230,  # (2*3*5*7) * (8*4 + 8*4 - 1)
+        backward_input=13440,  # (2*3*5*7) * (8*4 + 8*4)
     ),
 )

@@ -81,6 +81,9 @@ def test_other_layers_by_hand() -> None:
     assert own_memory(call("batch_norm2d", (4, 64, 28, 28)), "backward") == image
     assert own_memory(call("batch_norm2d", (4, 64, 28, 28), FIRST), "backward") == 0
     assert own_memory(call("upsample", (4, 64, 28, 28), FROZEN, scale_factor=2.0), "forward") == image + 4 * image
+    smaller = call("upsample", (2, 3, 7, 11), FROZEN, size=(3, 5), mode="bilinear", antialias=True)
+    # The image of width 5, and in each of 5 windows 7 weights (to both sides ⌈11/5⌉) and four numbers of 8 bytes.
+    assert own_memory(smaller, "forward") == 2 * 3 * 7 * 5 * 4 + 5 * (7 * 4 + 4 * 8)
     assert own_memory(call("linear", (8, 4096), out_features=1000), "forward") == 0
     assert own_memory(call("relu", (8, 4096), FROZEN), "forward") == 0
 
@@ -175,6 +178,9 @@ ROWS = [
     Row(call("upsample", (2, 64, 32, 32), FROZEN, scale_factor=2.0, mode="bilinear")),
     Row(call("upsample", (2, 64, 33, 33), FROZEN, scale_factor=2.0, mode="bilinear")),
     Row(call("upsample", (4, 64, 28, 28), FROZEN, scale_factor=2.0, mode="bicubic")),
+    Row(call("upsample", (2, 3, 7, 11), FROZEN, size=(3, 5), mode="bilinear", antialias=True)),
+    Row(call("upsample", (2, 3, 7, 11), FROZEN, size=(20, 13), mode="bicubic", antialias=True)),
+    Row(call("upsample", (2, 3, 7, 11), FROZEN, size=(9, 11), mode="bicubic", antialias=True)),
     Row(call("upsample", (2, 8, 8, 16, 16), FROZEN, scale_factor=2.0, mode="trilinear")),
     Row(call("softmax", (64, 1000), FROZEN, dim=1)),
     Row(call("log_softmax", (64, 1000), FROZEN, dim=1)),

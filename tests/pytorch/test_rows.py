@@ -106,7 +106,7 @@ def composed_macs(row: Row) -> int:
     return 2 * row.macs if fused else row.macs_of_inputs
 
 
-@pytest.mark.parametrize("row", attention_cases.ROWS, ids=str)
+@pytest.mark.parametrize("row", [row for row in attention_cases.ROWS if len(row.outputs[0]) == 4], ids=str)
 def test_backward_flops_of_fused_attention(row: Row) -> None:
     """By torch's own rule for its fused kernels."""
     query, key, value = (tensor.shape for tensor in row.input_types[:3])

@@ -302,10 +302,10 @@ def interpolate(
     antialias: bool = False,
 ) -> Drawn | None:
     fields: dict[str, Any] = {"size": one(tuple(result.shape[2:])), "mode": mode}
-    if align_corners is not None and mode in ("linear", "bilinear", "bicubic", "trilinear"):
-        fields["align_corners"] = align_corners
     if antialias:
         fields["antialias"] = True
+    if align_corners is not None and mode in ("linear", "bilinear", "bicubic", "trilinear"):
+        fields["align_corners"] = align_corners
     return Drawn("upsample", (x,), fields)
 
 

@@ -298,7 +298,14 @@ def attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Drawn:
-    fields = {"dropout_p": float(dropout_p), "is_causal": is_causal, "scale": scale, "enable_gqa": enable_gqa}
+    fields: dict[str, Any] = {
+        "dropout_p": float(dropout_p),
+        "is_causal": is_causal,
+        "scale": scale,
+        "enable_gqa": enable_gqa,
+    }
+    if query.dim() != 4:  # torch's fused kernels know no other
+        fields["backend"] = "math"
     inputs = (query, key, value) if attn_mask is None else (query, key, value, attn_mask)
     return Drawn("scaled_dot_product_attention", inputs, fields)
 

@@ -102,9 +102,10 @@ def resize(call: Call) -> Value:
         raise UnsupportedError(f"mode {call.word('mode')} for {value.rank - 2} axes")
     aligned = call.word("coordinate_transformation_mode") == "align_corners"
     corners = {} if mode == "nearest" else {"align_corners": aligned}
-    if call.flag("antialias"):
-        corners["antialias"] = True
-    return call.layer("upsample", value, size=one(after[2:]), mode=mode, **corners)
+    smoothed = {"antialias": True} if call.flag("antialias") and mode != "nearest" else {}
+    if smoothed and (aligned or value.rank != 4):
+        raise UnsupportedError("antialias with align_corners, or of other images than those of 2 axes")
+    return call.layer("upsample", value, size=one(after[2:]), mode=mode, **corners, **smoothed)
 
 
 def _resized(call: Call, value: Value) -> list[int]:

@@ -1,8 +1,8 @@
-"""Enlarging a feature map in torch."""
+"""Enlarging a feature map in torch, and making it smaller."""
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from archcost.layers import Upsample
@@ -10,13 +10,10 @@ from archcost.pytorch.layers.base import Called, Factory, Inputs, settings
 
 
 def upsample(layer: Upsample, inputs: Inputs) -> nn.Module:
-    if not layer.antialias:
-        return nn.Upsample(**settings(layer, "antialias"))
-
-    def resized(tensor: Tensor) -> Tensor:
-        return functional.interpolate(tensor, **settings(layer))
-
-    return Called(resized, {})
+    """Torch's module has no antialias."""
+    if layer.antialias:
+        return Called(functional.interpolate, settings(layer))
+    return nn.Upsample(**settings(layer, "antialias"))
 
 
 FACTORIES: dict[str, Factory] = {"upsample": upsample}
