@@ -13,7 +13,8 @@ BATCH = 2
 class Finding:
     """`status` is equal, differs, unknown (`opaque` operators without a rule), failed, or not made (by its library).
 
-    `parts` is a count by quantity, ours and torch's; `peak` the bytes of tensors at the worst moment of a step, if run.
+    `parts` is a count by quantity, ours and torch's; `peak` the bytes of tensors at the worst moment of a step, if run;
+    `published` what the library says of its trained weights (parameters, and 10⁹ MACs to 3 decimals), ours and theirs.
     """
 
     name: str
@@ -24,3 +25,4 @@ class Finding:
     parts: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
     opaque: Sequence[str] = ()
     peak: Sequence[int] = ()
+    published: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])

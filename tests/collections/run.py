@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +19,9 @@ def collection(name: str) -> Any:
 
 def run(task: tuple[str, str]) -> Finding:
     models, name = task
-    finding = compare(collection(models).subject(name), collection(models).RUNS)
+    members = collection(models)
+    finding = compare(members.subject(name), members.RUNS)
+    if hasattr(members, "published"):
+        finding = replace(finding, published=members.published(name))
     gc.collect()
     return finding

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
+from unittest import mock
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+import archcost
 from tests.collections.compare import Subject
 
 RUNS = 2 * 10**9
@@ -50,3 +54,40 @@ def subject(name: str) -> Subject:
     elif name == "inception_v3":
         sizes = [(3, 299, 299)]
     return Subject(name, partial(_make, name), [torch.zeros(1, *size, device="meta") for size in sizes])
+
+
+def published(name: str) -> dict[str, tuple[float, float]]:
+    """What torchvision says of each of the trained weights of a model, behind what we count.
+
+    Its operations are those of a batch of 1 in eval mode, of images made ready as for these weights and, in video, of
+    16 frames (`get_ops` of its test/common_extended_utils.py).
+    """
+    declare_operators()
+    from torchvision.models import get_model, get_model_weights
+
+    found: dict[str, tuple[float, float]] = {}
+    for weights in get_model_weights(name):
+        with torch.device("meta"), _nothing_loaded():
+            module = get_model(name, weights=weights).eval()
+        cost = archcost.cost(archcost.build(archcost.from_torch(module, *_prepared(name, weights)), batch=1))
+        found[f"{weights.name} parameters"] = (cost.parameters, weights.meta["num_params"])
+        found[f"{weights.name} 10⁹ MACs"] = (round(cost.macs / 1e9, 3), weights.meta["_ops"])
+    return found
+
+
+def _prepared(name: str, weights: Any) -> list[Tensor]:
+    """Images that went through the transforms of these weights."""
+    images = torch.zeros(1, 16, 3, 512, 512) if name.startswith(VIDEO) else torch.zeros(1, 3, 512, 512)
+    prepared = weights.transforms()(*[images] * (2 if name.startswith("raft") else 1))
+    return [each.to("meta") for each in (prepared if isinstance(prepared, tuple) else (prepared,))]
+
+
+@contextmanager
+def _nothing_loaded() -> Iterator[None]:
+    """A model as it is made for trained weights, without them."""
+    from torchvision.models import WeightsEnum
+
+    nothing = mock.patch.object(WeightsEnum, "get_state_dict", lambda *_, **__: {})
+    unloaded = mock.patch.object(nn.Module, "load_state_dict", lambda *_, **__: None)
+    with nothing, unloaded:
+        yield
