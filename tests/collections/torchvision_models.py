@@ -87,7 +87,7 @@ def _nothing_loaded() -> Iterator[None]:
     """A model as it is made for trained weights, without them."""
     from torchvision.models import WeightsEnum
 
-    nothing = mock.patch.object(WeightsEnum, "get_state_dict", lambda *_, **__: {})
-    unloaded = mock.patch.object(nn.Module, "load_state_dict", lambda *_, **__: None)
+    nothing = mock.patch.object(WeightsEnum, "get_state_dict", return_value={})
+    unloaded = mock.patch.object(nn.Module, "load_state_dict", return_value=None)
     with nothing, unloaded:
         yield
