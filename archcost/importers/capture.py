@@ -101,7 +101,7 @@ class Capture(TorchFunctionMode):
         given, named = list(tensors_in((args, kwargs))), args
         if any(tensor.is_meta for tensor in given):
             args, kwargs = self._mapped(args), self._mapped(kwargs)
-        elif live and sum(tensor.numel() for tensor in given) > SMALL and self._grows(func, args, kwargs):
+        elif sum(tensor.numel() for tensor in given) > SMALL and self._grows(func, args, kwargs):
             args, kwargs = self._mapped(args, scalars=True), self._mapped(kwargs, scalars=True)
         if not live:
             return func(*args, **kwargs)

@@ -15,7 +15,7 @@ from archcost.layers.indexing import require_indices
 from archcost.layers.order import ValueByValue
 from archcost.layers.reshaping import Reshaping
 from archcost.layers.views import SeenOtherwise, SizeOrSame
-from archcost.layouts import Layout, Shape, Strides, strides_of
+from archcost.layouts import Layout, Shape, Strides, is_row_major, like, strides_of
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import Rules
 from archcost.work import Copy, Elementwise, Operand, Work
@@ -125,6 +125,7 @@ class AsStrided(SeenOtherwise):
     """The input's storage seen with these strides, whatever the input's own are (torch.as_strided).
 
     `size` and `stride` are of the whole result; a first size of -1 is that of the input's first axis, the batch.
+    `batch_strides` are the axes whose stride is given in first sizes of the input, where samples lie side by side.
     Backward adds up where values are seen more than once.
     """
 
@@ -132,37 +133,50 @@ class AsStrided(SeenOtherwise):
     prefix: ClassVar[str] = "strided"
     size: tuple[SizeOrSame, ...]
     stride: tuple[Count, ...]
+    batch_strides: tuple[Count, ...] = ()
     storage_offset: Count = 0
 
+    def strides(self, shape: Shape) -> Strides:
+        scales = [shape[0] if axis in self.batch_strides else 1 for axis in range(len(self.stride))]
+        return tuple(stride * scale for stride, scale in zip(self.stride, scales, strict=True))
+
     def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
-        if len(self.size) != len(self.stride) or -1 in self.size[1:] or (self.size[:1] == (-1,) and not shape):
+        by_first = self.size[:1] == (-1,) or bool(self.batch_strides)
+        if len(self.size) != len(self.stride) or -1 in self.size[1:] or (by_first and not shape):
             raise ShapeError(
                 "size and stride do not go together",
                 expected="as many of both, and -1 for the first size at most",
                 found=f"{list(self.size)} and {list(self.stride)}",
             )
+        if any(axis >= len(self.stride) for axis in self.batch_strides):
+            raise ShapeError(
+                "batch_strides are of other axes",
+                expected=f"axes below {len(self.stride)}",
+                found=f"{list(self.batch_strides)}",
+            )
+        strides = self.strides(shape)
         sizes = tuple(shape[0] if size == -1 else size for size in self.size)
-        needed = self.storage_offset + _extent(sizes, self.stride)
+        needed = self.storage_offset + _extent(sizes, strides)
         if needed > prod(shape):
             raise ShapeError(
                 "reaches beyond the input", expected=f"at most {prod(shape):,} values", found=f"{needed:,}"
             )
-        return sizes, self.stride
+        return sizes, strides
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
         """A storage that holds what the input and the result look at."""
         shape = inputs[0].shape
         own = _extent(shape, strides_of(shape, setting.layout(0)))
-        held = max(own, self.storage_offset + _extent(outputs[0].shape, self.stride))
+        held = max(own, self.storage_offset + _extent(outputs[0].shape, self.strides(shape)))
         return (TensorType((held,), inputs[0].dtype),)
 
     def input_gradient_is_view(self, inputs: Tensors) -> bool:
         return True
 
-    def overlaps(self, outputs: Tensors) -> bool:
+    def overlaps(self, inputs: Tensors, outputs: Tensors) -> bool:
         """Whether a value may be seen twice (`_maybe_overlapping_memory` in FunctionsManual.cpp)."""
         reach = 0
-        for stride, size in sorted(zip(self.stride, outputs[0].shape, strict=True)):
+        for stride, size in sorted(zip(self.strides(inputs[0].shape), outputs[0].shape, strict=True)):
             if size > 1:
                 if stride <= reach:
                     return True
@@ -170,15 +184,19 @@ class AsStrided(SeenOtherwise):
         return False
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Positions of all values, and of those seen."""
-        if not self.overlaps(outputs):
+        """Positions of all values, and of those seen; and row by row a gradient whose axes lie as the output's do."""
+        if not self.overlaps(inputs, outputs):
             return Scratch()
         (storage,) = self.gradients(inputs, outputs, setting)
         assert isinstance(storage, TensorType)
-        return Scratch(backward=(Own("positions", TensorType((storage.numel + outputs[0].numel,), "int64")),))
+        positions = Own("positions", TensorType((storage.numel + outputs[0].numel,), "int64"))
+        shape = outputs[0].shape
+        arrived = like(shape, [(shape, self.strides(inputs[0].shape))])
+        copied = () if is_row_major(shape, arrived) else (Own("row-major gradient", outputs[0]),)
+        return Scratch(backward=(positions, *copied))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        gradients: dict[Operand, int] = {0: 1} if self.overlaps(outputs) else {}
+        gradients: dict[Operand, int] = {0: 1} if self.overlaps(inputs, outputs) else {}
         return (Elementwise(outputs[0].numel, 0, gradients, "values seen otherwise"),)
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:

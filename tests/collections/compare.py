@@ -20,11 +20,11 @@ from archcost.layers import ScaledDotProductAttention
 from archcost.pytorch.tracker import Tracker
 from tests.collections.finding import BATCH, Finding
 
-Make = Callable[[str], nn.Module]
+Make = Callable[[], nn.Module]
 
 
 class Subject(NamedTuple):
-    """A model by name: how it is made on a device, and examples of its inputs, of a batch of 1."""
+    """A model by name: how it is made, and examples of its inputs, of a batch of 1."""
 
     name: str
     make: Make
@@ -37,7 +37,7 @@ def compare(subject: Subject, runs: int = 0) -> Finding:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     try:
-        module = _made(subject)
+        module = made(subject.make)
     except Exception as error:
         return Finding(subject.name, "not made", _said(error))
     begin = time.perf_counter()
@@ -69,13 +69,13 @@ def compare(subject: Subject, runs: int = 0) -> Finding:
     return Finding(subject.name, status, why, len(spec.layers), seconds, parts, opaque, peak)
 
 
-def _made(subject: Subject) -> nn.Module:
+def made(make: Callable[[], nn.Module]) -> nn.Module:
     """On the meta device, unless its code looks at values while it is made."""
     try:
         with torch.device("meta"):
-            return subject.make("meta")
+            return make()
     except (NotImplementedError, RuntimeError):
-        return subject.make("cpu")
+        return make()
 
 
 def _short(text: str) -> str:
@@ -106,7 +106,7 @@ def counted(module: nn.Module, subject: Subject) -> tuple[int, int]:
         return _count(module.to("meta"), subject, "meta")
     except (RuntimeError, NotImplementedError):
         with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-            return _count(subject.make("cpu"), subject, "cpu")
+            return _count(subject.make(), subject, "cpu")
 
 
 def _count(module: nn.Module, subject: Subject, device: str) -> tuple[int, int]:
@@ -147,7 +147,7 @@ def peaks(subject: Subject, graph: archcost.ModelGraph) -> tuple[int, ...]:
     """Bytes of live tensors at the worst moment of a step without an optimizer: ours, and the tracker's."""
     line = timeline(graph, archcost.Run(optimizer="none"), "cpu", out_of_place=True)
     try:
-        module = subject.make("cpu").train()
+        module = subject.make().train()
         inputs, named = placed(list(subject.inputs), "cpu"), placed(dict(subject.named), "cpu")
         return (line.peak, _tracked(module, inputs, named))
     except Exception:  # no CPU kernel, or values that zeros do not suit

@@ -22,7 +22,7 @@ def names() -> list[str]:
     return timm.list_models()
 
 
-def _make(name: str, device: str) -> nn.Module:
+def _make(name: str) -> nn.Module:
     import timm
 
     return timm.create_model(name, pretrained=False)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import archcost
-from tests.collections.compare import Subject
+from tests.collections.compare import Subject, made
 
 RUNS = 2 * 10**9
 """FLOPs forward up to which a model is also run."""
@@ -37,7 +37,7 @@ def names() -> list[str]:
     return [name for module in modules for name in models.list_models(module=module)]
 
 
-def _make(name: str, device: str) -> nn.Module:
+def _make(name: str) -> nn.Module:
     from torchvision.models import get_model, list_models, segmentation
 
     backbone: dict[str, Any] = {"weights_backbone": None} if name in list_models(module=segmentation) else {}
@@ -67,8 +67,8 @@ def published(name: str) -> dict[str, tuple[float, float]]:
 
     found: dict[str, tuple[float, float]] = {}
     for weights in get_model_weights(name):
-        with torch.device("meta"), _nothing_loaded():
-            module = get_model(name, weights=weights).eval()
+        with _nothing_loaded():
+            module = made(partial(get_model, name, weights=weights)).eval()
         cost = archcost.cost(archcost.build(archcost.from_torch(module, *_prepared(name, weights)), batch=1))
         found[f"{weights.name} parameters"] = (cost.parameters, weights.meta["num_params"])
         found[f"{weights.name} 10⁹ MACs"] = (round(cost.macs / 1e9, 3), weights.meta["_ops"])

@@ -144,6 +144,7 @@ FAMILIES = {
             "vocab_size": 97,
             "block_sizes": [1, 1, 1],
             "block_repeats": [1, 1, 1],
+            "architectures": ["FunnelModel"],
         },
     ),
     **{name: Family(name, {**GROUPED, **fields}, auto=CAUSAL) for name, fields in DECODERS.items()},
@@ -333,7 +334,7 @@ def names() -> list[str]:
     return list(FAMILIES)
 
 
-def _make(name: str, device: str) -> nn.Module:
+def _make(name: str) -> nn.Module:
     declare_operators()
     warnings.filterwarnings("ignore")
     import transformers

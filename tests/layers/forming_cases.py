@@ -41,5 +41,11 @@ ROWS: tuple[Row, ...] = (
         backward_input=90,  # 2*3*3*5: slices of 3 rows, one every 2, share values
     ),
     Row(AsStrided(size=(3, 2), stride=(2, 7), storage_offset=2), inputs=((2, 7),), outputs=((3, 2),)),
+    Row(
+        AsStrided(size=(-1, 3, 2, 4), stride=(4, 1, 2, 1), batch_strides=(1, 2)),
+        inputs=((8, 4, 4),),
+        outputs=((8, 3, 2, 4),),
+        backward_input=192,  # 8*3*2*4
+    ),
     Row(AsStrided(size=(), stride=()), inputs=((2, 7),), outputs=((),)),
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
-from archcost.importers.calls.drawn import Drawn, Rule, is_number, leaf
+from archcost.importers.calls.drawn import Drawn, Rule, is_number, leaf, samples_in
 
 
 def _truth(type_: str) -> Rule:
@@ -70,6 +71,23 @@ def diagonal(result: Tensor, x: Tensor, offset: int = 0, dim1: int = 0, dim2: in
 @leaf("windows", "aten::unfold")
 def windows(result: Tensor, x: Tensor, dimension: int, size: int, step: int) -> Drawn:
     return Drawn("tensor_unfold", (x,), {"dimension": dimension, "size": size, "step": step})
+
+
+@leaf("as_strided")
+def strided(
+    result: Tensor, x: Tensor, size: Sequence[Any], stride: Sequence[Any], storage_offset: int | None = None
+) -> Drawn | None:
+    """With the batch in the first axis of both alone; samples may lie one behind the other, or side by side."""
+    first = x.shape[0] if x.dim() and samples_in(x.shape[0]) else None
+    sizes = [-1 if first and axis == 0 and each == first else int(each) for axis, each in enumerate(size)]
+    steps = [int(each) for each in stride]
+    side_by_side = [axis for axis, each in enumerate(steps) if first and each and each % first == 0]
+    strides = [each // first if first and axis in side_by_side else each for axis, each in enumerate(steps)]
+    begin = 0 if storage_offset is None else int(storage_offset) - int(x.storage_offset())
+    if begin < 0 or any(samples_in(number) for number in (begin, *sizes, *strides)):
+        return None
+    fields = {"size": sizes, "stride": strides, "batch_strides": side_by_side, "storage_offset": begin}
+    return Drawn("as_strided", (x,), fields)
 
 
 @leaf("one_hot")

@@ -9,10 +9,13 @@ from torch.nn import functional
 from archcost.pytorch.layers.base import Factory, function
 
 
-def strided(tensor: Tensor, size: tuple[int, ...], stride: tuple[int, ...], storage_offset: int) -> Tensor:
-    """A first size of -1 is that of the tensor's first axis."""
+def strided(
+    tensor: Tensor, size: tuple[int, ...], stride: tuple[int, ...], batch_strides: tuple[int, ...], storage_offset: int
+) -> Tensor:
+    """A first size of -1 is that of the tensor's first axis, and strides of `batch_strides` are multiples of it."""
     sizes = [tensor.shape[0] if each == -1 else each for each in size]
-    return tensor.as_strided(sizes, stride, tensor.storage_offset() + storage_offset)
+    strides = [each * tensor.shape[0] if axis in batch_strides else each for axis, each in enumerate(stride)]
+    return tensor.as_strided(sizes, strides, tensor.storage_offset() + storage_offset)
 
 
 FACTORIES: dict[str, Factory] = {

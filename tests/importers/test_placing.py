@@ -1,0 +1,78 @@
+"""What is put or found by place, in modules: scatters, triangles, diagonals, windows, orders, and truth over axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tests.importers.held import Holder, held
+from tests.importers.test_calls import Forward, on, parts
+
+
+def indices(x: Tensor) -> Tensor:
+    return x.argsort(dim=1)
+
+
+def side_by_side(m: Any, x: Tensor) -> Tensor:
+    """Windows of 2 of the 4 steps, whose samples lie side by side."""
+    steps = m.f(x)[:, :4].t().contiguous().view(4, x.shape[0]).t()
+    return steps.as_strided((x.shape[0], 3, 2), (steps.stride(0), steps.stride(1), steps.stride(1))).exp()
+
+
+def multiplied(m: Any, x: Tensor) -> Tensor:
+    return m.f(x).prod(dim=1)
+
+
+def bounded(m: Any, x: Tensor) -> Tensor:
+    return m.f(x).clamp(min=m.g(x))
+
+
+FORWARDS: Sequence[Forward] = (
+    lambda m, x: m.f(x).masked_fill((m.g(x) > 0).any(1, keepdim=True), 2.0),
+    lambda m, x: m.f(x).masked_fill((m.g(x) > 0).all(dim=-1, keepdim=True), 2.0),
+    multiplied,
+    lambda m, x: m.f(x).logsumexp(dim=1),
+    lambda m, x: torch.logsumexp(m.f(x), (1,), keepdim=True),
+    lambda m, x: m.f(x).sort(dim=1, descending=True).values,
+    lambda m, x: m.f(x).gather(1, indices(m.g(x))),
+    lambda m, x: m.f(x) % 3,
+    lambda m, x: m.f(x).remainder(m.g(x)),
+    lambda m, x: torch.fmod(m.f(x), 0.5),
+    lambda m, x: 2 ** m.f(x),
+    lambda m, x: m.f(x).view(-1, 7, 1).expand(-1, 7, 7).tril(),
+    lambda m, x: torch.triu(m.f(x)[:, :6].view(-1, 2, 3), diagonal=1),
+    lambda m, x: m.f(x)[:, :6].view(-1, 2, 3).diagonal(dim1=1, dim2=2),
+    lambda m, x: m.f(x).unfold(1, 3, 2).exp(),
+    lambda m, x: functional.one_hot(indices(m.f(x)), 7).float() @ m.h.weight.t(),
+    lambda m, x: m.f(x) * torch.bucketize(m.f(x), m.f.bias.detach()),
+    lambda m, x: m.f(x).scatter(1, indices(m.g(x)), m.g(x)),
+    lambda m, x: m.f(x).scatter(1, indices(m.g(x))[:, :2], 3.0).exp(),
+    lambda m, x: m.f(x).scatter_add(1, indices(m.g(x)), m.g(x)),
+    lambda m, x: m.f(x).index_add(1, m.order, m.g(x)[:, :3]),
+    lambda m, x: m.f(x).masked_scatter(m.g(x) > 0, m.g(x)),
+    lambda m, x: m.f(x).as_strided((x.shape[0], 3, 3), (7, 2, 1)).exp(),
+    side_by_side,
+    bounded,
+    lambda m, x: torch.addmm(m.h.bias, m.f(x), m.h.weight.t()),
+    lambda m, x: torch.addmm(m.h.bias, m.f(x), m.h.weight.t(), beta=2, alpha=3),
+    lambda m, x: torch.baddbmm(m.g(x).view(-1, 7, 1), m.f(x).view(-1, 7, 1), x[:, :1, None], beta=0.5),
+)
+"""Of x (B, 5), with linear layers f and g (5 → 7) and h (7 → 3), and `order`, a buffer of indices."""
+
+
+OFF = {
+    multiplied: 485,  # watched by a dispatch mode, torch does not ask whether there are zeros (`prod_backward`)
+    bounded: 171,  # drawn as a maximum, whose backward also halves the gradient where both are equal
+}
+"""Bytes by which the peak of a step is known to be off, at most."""
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("forward", FORWARDS, ids=lambda each: f"{each.__name__}{each.__code__.co_firstlineno}")
+def test_forward(forward: Forward, training: bool) -> None:
+    held(Holder(forward, **parts()).train(training), on(5), off=OFF.get(forward, 0))
