@@ -57,11 +57,11 @@ class _Naming:
         uses = self.uses.get(path)
         if uses is None or uses.read or not uses.slots:
             return False
+        index, slot = uses.slots[0]
+        if self.weights[path].is_buffer or slot in RUNNING:
+            return self.weights[path].is_buffer and slot in RUNNING and len(uses.slots) == 1
         if len(uses.slots) == 1:
-            entry = self.entries[uses.slots[0][0]]
-            if self.weights[path].is_buffer or uses.slots[0][1] in RUNNING:
-                return self.weights[path].is_buffer and uses.slots[0][1] in RUNNING
-            return self.weights[path].trainable == self._trainable(entry)
+            return self.weights[path].trainable == self._trainable(self.entries[index])
         types = {self.entries[index].layer.type for index, _ in uses.slots}
         return {slot for _, slot in uses.slots} == {"weight"} and types <= TIED
 

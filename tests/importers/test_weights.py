@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils import parametrizations
 
 import archcost
@@ -54,6 +55,16 @@ def test_buffers_that_are_computed_with() -> None:
     module = Holder(lambda m, x: m.f((x - m.mean) / m.std), f=nn.Conv2d(3, 5, 2), mean=mean, std=std)
     spec = held(module, torch.zeros(1, 3, 4, 4))
     assert [layer_of(spec, name).type for name in ("mean", "std")] == ["buffer", "buffer"]
+
+
+def test_a_buffer_that_two_products_share() -> None:
+    module = Holder(
+        lambda m, x: m.f(functional.linear(functional.linear(x, m.basis), m.basis)),
+        basis=torch.zeros(5, 5),
+        f=nn.Linear(5, 3),
+    )
+    spec = held(module, torch.zeros(1, 5))
+    assert layer_of(spec, "basis").type == "buffer"
 
 
 def test_weights_that_nobody_uses() -> None:
