@@ -66,6 +66,9 @@ MOVES = frozenset(["to", "cpu", "cuda"])
 LARGEST_REAL = 2**22
 """Constants, and what is computed of integers, have values up to so many, since a module may look at them."""
 
+LARGEST_CONSTANT = 2**30
+"""What is computed of constants alone has values up to so many."""
+
 SMALL = 2**10
 """Of so few values nothing too large is made."""
 
@@ -101,7 +104,9 @@ class Capture(TorchFunctionMode):
         given, named = list(tensors_in((args, kwargs))), args
         if any(tensor.is_meta for tensor in given):
             args, kwargs = self._mapped(args), self._mapped(kwargs)
-        elif sum(tensor.numel() for tensor in given) > SMALL and self._grows(func, args, kwargs):
+        elif sum(tensor.numel() for tensor in given) > SMALL and self._makes(func, args, kwargs) > (
+            LARGEST_REAL if live else LARGEST_CONSTANT
+        ):
             args, kwargs = self._mapped(args, scalars=True), self._mapped(kwargs, scalars=True)
         if not live:
             return func(*args, **kwargs)
@@ -182,13 +187,13 @@ class Capture(TorchFunctionMode):
         with Beneath(self.record):
             return func(*args, **kwargs)
 
-    def _grows(self, func: Any, args: Any, kwargs: Any) -> bool:
-        """Whether a call on tensors with values would make one that is too large to have any."""
+    def _makes(self, func: Any, args: Any, kwargs: Any) -> int:
+        """How many values the largest tensor has that a call on tensors with values would make; 0 if they decide."""
         try:
             sketch = func(*self._mapped(args, scalars=True), **self._mapped(kwargs, scalars=True))
-        except (RuntimeError, NotImplementedError):  # it looks at values
-            return False
-        return any(tensor.numel() > LARGEST_REAL for tensor in tensors_in(sketch))
+        except (RuntimeError, NotImplementedError):
+            return 0
+        return max((tensor.numel() for tensor in tensors_in(sketch)), default=0)
 
     def _mapped(self, value: Any, scalars: bool = False) -> Any:
         """Tensors that have values, without them: beside a tensor of the meta device torch takes scalars alone."""
