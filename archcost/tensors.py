@@ -19,6 +19,8 @@ DTYPE_BYTES = {
     "bool": 1,
 }
 FLOATING = frozenset(dtype for dtype in DTYPE_BYTES if "float" in dtype)
+COMPLEX_BYTES = {"complex128": 16, "complex64": 8}
+"""No rule counts operations on complex numbers: tensors of them go from one operation without a rule to the next."""
 
 
 class TensorType(NamedTuple):
@@ -33,7 +35,7 @@ class TensorType(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        return self.numel * DTYPE_BYTES[self.dtype]
+        return self.numel * (COMPLEX_BYTES[self.dtype] if self.is_complex else DTYPE_BYTES[self.dtype])
 
     @property
     def rank(self) -> int:
@@ -41,8 +43,12 @@ class TensorType(NamedTuple):
 
     @property
     def is_floating(self) -> bool:
-        """Only floating tensors carry gradients."""
-        return self.dtype in FLOATING
+        """Only floating tensors carry gradients, complex ones among them."""
+        return self.dtype in FLOATING or self.is_complex
+
+    @property
+    def is_complex(self) -> bool:
+        return self.dtype in COMPLEX_BYTES
 
     def __str__(self) -> str:
         dtype = "" if self.dtype == "float32" else f" {self.dtype}"

@@ -134,6 +134,12 @@ def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:
             found=", ".join(map(str, wired.inputs)),
             hint="inputs: [a, b]" if least > 1 else None,
         )
+    if not layer.is_unknown and any(tensor.is_complex for tensor in input_types):
+        raise ShapeError(
+            "no rule counts operations on complex numbers",
+            expected="floats, or a layer of type opaque",
+            found=_told_of_producers(None, wired.inputs, input_types),
+        )
     try:
         output_types = layer.output_types(input_types)
     except ShapeError as error:

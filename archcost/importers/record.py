@@ -196,6 +196,8 @@ class Record:
         if drawn.type not in LAYERS or mentions_batch(drawn.fields.values()):
             return None
         types = tuple([type_of(tensor) for tensor in inputs])
+        if any(tensor.is_complex for tensor in types):
+            return None
         if drawn.sized:
             types = (*types, TensorType((SAMPLES, 1)))
         try:
@@ -215,7 +217,7 @@ class Record:
         reads = list(reads)
         kinds = [type_of(tensor) for tensor in results]
         scaled = [[axis for axis, size in enumerate(kind.shape) if samples_in(size)] for kind in kinds]
-        floats = any(type_of(tensor).is_floating or tensor.is_complex() for tensor in (*reads, *results))
+        floats = any(type_of(tensor).is_floating for tensor in (*reads, *results))
         type_ = "opaque" if floats else "integers"
         fields = {
             "type": type_,
@@ -224,7 +226,7 @@ class Record:
             "dtypes": [kind.dtype for kind in kinds],
             "batch_dims": [axes[0] if axes else None for axes in scaled],
         }
-        if any(len(axes) > 1 for axes in scaled) or any(kind.dtype not in DTYPE_BYTES for kind in kinds):
+        if any(len(axes) > 1 for axes in scaled):
             raise OutOfSightError(
                 f"{op} has no rule, and what it makes cannot be declared",
                 expected="shapes with the batch in one axis",

@@ -14,7 +14,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import NO_SCRATCH, Gradient, Own, Saved, Scratch, Setting
 from archcost.layouts import Layout, Shape
-from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
+from archcost.tensors import COMPLEX_BYTES, DTYPE_BYTES, Tensors, TensorType
 from archcost.windows import SAME, Rules
 from archcost.work import Work
 
@@ -28,11 +28,16 @@ def check_dtype(value: Any) -> str:
     raise PydanticCustomError("dtype", "Input should be {expected}", {"expected": ", ".join(DTYPE_BYTES)})
 
 
+def check_dtype_or_complex(value: Any) -> str:
+    return value if isinstance(value, str) and value in COMPLEX_BYTES else check_dtype(value)
+
+
 Size = Annotated[int, Field(strict=True, ge=1, le=MAX_SIZE)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_SIZE)]
 Axis = Annotated[int, Field(strict=True, ge=-64, le=63)]
 Flag = Annotated[bool, Field(strict=True)]
 Dtype = Annotated[str, BeforeValidator(check_dtype)]
+DtypeOrComplex = Annotated[str, BeforeValidator(check_dtype_or_complex)]
 Number = Annotated[float, Field(strict=True)]
 Scalar = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)] | Number
 """A number that says by how it is written whether it is an integer: 2 or 2.0."""

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import Gradient, Own, Saved, Setting
-from archcost.layers.base import Arity, Axis, Dtype, Layer, Size
+from archcost.layers.base import Arity, Axis, DtypeOrComplex, Layer, Size
 from archcost.layers.parameter import WholeShape, batch_steps, require_batch, sizes_as_said, times_batch
 from archcost.tensors import DTYPE_BYTES, FLOATING, Tensors, TensorType
 from archcost.work import Elementwise, Work
@@ -28,7 +28,7 @@ class Observed(Layer):
     arity: ClassVar[Arity] = Arity(0, None)
     op: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200)]
     shapes: Annotated[tuple[WholeShape, ...], Field(min_length=1, max_length=MOST_OUTPUTS)]
-    dtypes: tuple[Dtype, ...]
+    dtypes: tuple[DtypeOrComplex, ...]
     batch_dims: tuple[Axis | None, ...] = ()
 
     @model_validator(mode="after")

@@ -202,3 +202,13 @@ def test_a_layer_that_lacks_an_input_is_told_so() -> None:
     spec = archcost.ModelSpec.model_validate({"name": "n", "input": [2], "layers": [layer]})
     with pytest.raises(ShapeError, match="the last input must have a batch"):
         archcost.build(spec)
+
+
+def test_no_rule_takes_complex_numbers() -> None:
+    odd = "{type: opaque, name: odd, op: fft, inputs: [input], shapes: [[1, 4]], dtypes: [complex64], batch_dims: [0]}"
+    spec = archcost.loads(f"name: n\ninput: [4]\nlayers:\n  - {odd}\n  - {{type: relu}}\n")
+    with pytest.raises(ShapeError, match="no rule counts operations on complex numbers") as error:
+        archcost.build(spec, 2)
+    assert (error.value.expected, error.value.found) == ("floats, or a layer of type opaque", "2×4 complex64 (odd)")
+    line = archcost.timeline(archcost.build(archcost.loads(f"name: n\ninput: [4]\nlayers:\n  - {odd}\n"), 2))
+    assert line.peak >= 2 * 4 * 8

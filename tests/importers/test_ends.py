@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import archcost
 from archcost.errors import ArchcostError
 from archcost.importers.calls.drawn import SAMPLES
+from archcost.tensors import TensorType
 from tests.importers.held import Holder, held
 
 
@@ -161,3 +162,18 @@ def test_a_size_that_looks_like_the_batch(module: nn.Module, size: int, where: s
 def test_the_batch_of_the_example_does_not_matter() -> None:
     one, many = (archcost.from_torch(nn.Linear(3, 5), torch.zeros(batch, 3)) for batch in (1, SAMPLES))
     assert one == many
+
+
+def test_complex_numbers_go_through_unknown_operations() -> None:
+    """As of FNet and of rotary embeddings in DeepSeek-V2; what lies beneath is trained through them."""
+    module = Holder(lambda m, x: m.g(torch.fft.fft(m.f(x)).real), f=nn.Linear(5, 7), g=nn.Linear(7, 3))
+    graph = archcost.build(archcost.from_torch(module, torch.zeros(1, 5)), batch=2)
+    cost = archcost.cost(graph)
+    assert [node.layer.type for node in graph.nodes if node.name in cost.unknown] == ["opaque"] * len(cost.unknown)
+    assert {node.output_types[0] for node in graph.nodes if node.layer.type == "opaque"} == {
+        TensorType((2, 7), "complex64"),
+        TensorType((2, 7, 2)),  # its real and imaginary parts, of which one is picked
+    }
+    assert cost.flops.forward.contraction == 2 * (2 * 7 * 5 + 2 * 3 * 7)
+    assert cost.flops.backward.contraction == 2 * (2 * 7 * 5 + 2 * 2 * 3 * 7)  # the first layer's input needs none
+    assert archcost.loads(graph.spec.to_yaml()) == graph.spec
