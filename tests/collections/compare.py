@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 import archcost
 from archcost.costs.timeline import timeline
 from archcost.errors import ArchcostError
-from archcost.importers.torch_module import from_torch, tensors_of
+from archcost.importers.torch_module import ValuesWantedError, from_torch, tensors_of
 from archcost.layers import ScaledDotProductAttention
 from archcost.pytorch.tracker import Tracker
 from tests.collections.finding import BATCH, Finding
@@ -42,7 +42,7 @@ def compare(subject: Subject, runs: int = 0) -> Finding:
         return Finding(subject.name, "not made", _said(error))
     begin = time.perf_counter()
     try:
-        spec = from_torch(module, *subject.inputs, **subject.named)
+        module, spec = imported(module, subject)
         seconds = round(time.perf_counter() - begin, 3)
         graph = archcost.build(spec, batch=BATCH)
         cost = archcost.cost(graph)
@@ -78,6 +78,15 @@ def made(make: Callable[[], nn.Module]) -> nn.Module:
         return make()
 
 
+def imported(module: nn.Module, subject: Subject) -> tuple[nn.Module, archcost.ModelSpec]:
+    """As for a NETWORK of the command line: once more with values, where the module's own code looks at them."""
+    try:
+        return module, from_torch(module, *subject.inputs, **subject.named)
+    except ValuesWantedError:
+        module = subject.make()
+        return module, from_torch(module, *subject.inputs, **subject.named)
+
+
 def _short(text: str) -> str:
     """On one line, files from their package on."""
     return re.sub(r"\S*/site-packages/", "", " ".join(text.split()))[:300]
@@ -100,12 +109,14 @@ def fused_again(cost: archcost.ModelCost) -> int:
 def counted(module: nn.Module, subject: Subject) -> tuple[int, int]:
     """FLOPs of FlopCounterMode on the meta device, forward and backward from the sum of the floating outputs.
 
-    Where forward looks at values, it counts on the CPU, whose fused attention it does not see: that is composed there.
+    Where forward looks at values, it counts on the CPU, whose fused attention and recurrent layers it does not see: they
+    are composed there.
     """
     try:
         return _count(module.to("meta"), subject, "meta")
     except (RuntimeError, NotImplementedError):
-        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        math = torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
+        with math, torch.backends.mkldnn.flags(enabled=False):
             return _count(subject.make(), subject, "cpu")
 
 

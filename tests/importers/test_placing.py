@@ -47,6 +47,7 @@ FORWARDS: Sequence[Forward] = (
     lambda m, x: m.f(x).view(-1, 7, 1).expand(-1, 7, 7).tril(),
     lambda m, x: torch.triu(m.f(x)[:, :6].view(-1, 2, 3), diagonal=1),
     lambda m, x: m.f(x)[:, :6].view(-1, 2, 3).diagonal(dim1=1, dim2=2),
+    lambda m, x: functional.pad(m.f(x), (m.order[0], 0)),
     lambda m, x: m.f(x).unfold(1, 3, 2).exp(),
     lambda m, x: functional.one_hot(indices(m.f(x)), 7).float() @ m.h.weight.t(),
     lambda m, x: m.f(x) * torch.bucketize(m.f(x), m.f.bias.detach()),

@@ -247,7 +247,7 @@ def flip(result: Tensor, x: Tensor, *dims: Any, **named: Any) -> Drawn:
 def pad(result: Tensor, x: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Drawn | None:
     if is_number(mode):
         mode, value = "constant", mode
-    fields: dict[str, Any] = {"pad": list(pad), "mode": mode}
+    fields: dict[str, Any] = {"pad": [int(each) for each in pad], "mode": mode}
     if value:
         fields["value"] = max(min(float(value), 3e38), -3e38)  # no cost depends on it, and a spec holds no infinity
     return Drawn("pad", (x,), fields)
