@@ -109,8 +109,8 @@ def fused_again(cost: archcost.ModelCost) -> int:
 def counted(module: nn.Module, subject: Subject) -> tuple[int, int]:
     """FLOPs of FlopCounterMode on the meta device, forward and backward from the sum of the floating outputs.
 
-    Where forward looks at values, it counts on the CPU, whose fused attention and recurrent layers it does not see: they
-    are composed there.
+    Where forward looks at values, it counts on the CPU, where fused attention and recurrent layers, which it does not
+    see, are composed.
     """
     try:
         return _count(module.to("meta"), subject, "meta")
