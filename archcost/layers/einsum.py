@@ -153,7 +153,9 @@ class Einsum(Layer):
         return view(shape, tuple(strides[axis] for axis in order), stack) is None
 
     def _copy(self, inputs: Tensors, index: int) -> Own:
-        return Own("matrices of an input", TensorType(self._matrices(inputs, index)[1], inputs[index].dtype))
+        """Named by the input: both may be copied, to the same shape."""
+        matrices = TensorType(self._matrices(inputs, index)[1], inputs[index].dtype)
+        return Own(f"matrices of input {index + 1}", matrices)
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """Each for the other's gradient, in the form in which it was multiplied."""

@@ -281,3 +281,21 @@ def test_a_checkpoint_is_imported_as_what_it_runs(reentrant: bool) -> None:
     cost = archcost.cost(archcost.build(spec, 2))
     assert [layer.name for layer in cost.layers] == ["f", "g"]
     assert cost.flops.forward.contraction == 100  # 2 * (2*3*5 + 2*5*2)
+
+
+def test_two_copies_of_one_shape_are_two() -> None:
+    """Heads of 5 features at 5 positions: queries and turned keys are copied to the same shape, and both kept."""
+
+    def scores(self: Any, x: Tensor) -> Tensor:
+        query, key = (each(x).view(-1, 5, 2, 5).transpose(1, 2) for each in (self.query, self.key))
+        return query @ key.transpose(2, 3)
+
+    held(Holder(scores, query=nn.Linear(7, 10), key=nn.Linear(7, 10)), torch.zeros(1, 5, 7))
+
+
+def test_two_copies_of_one_shape_in_einsum() -> None:
+    def scores(self: Any, x: Tensor) -> Tensor:
+        query, key = (each(x).view(-1, 5, 2, 5) for each in (self.query, self.key))
+        return torch.einsum("bthd,bshd->bhts", query, key)
+
+    held(Holder(scores, query=nn.Linear(7, 10), key=nn.Linear(7, 10)), torch.zeros(1, 5, 7))
