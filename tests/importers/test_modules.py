@@ -12,7 +12,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 import archcost
-from tests.importers.held import Holder, held
+from archcost.costs.timeline import timeline
+from tests.importers.held import Holder, held, tracked
 
 both_modes = pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 
@@ -299,3 +300,29 @@ def test_two_copies_of_one_shape_in_einsum() -> None:
         return torch.einsum("bthd,bshd->bhts", query, key)
 
     held(Holder(scores, query=nn.Linear(7, 10), key=nn.Linear(7, 10)), torch.zeros(1, 5, 7))
+
+
+class Experts(nn.Module):
+    """Rows of features, each group of them times a matrix of its own."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.wide = nn.Linear(7, 8)
+        self.matrices = nn.Parameter(torch.ones(count, 8, 12))
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = self.wide(x.flatten(0, 1))
+        ends = torch.linspace(1, len(rows), len(self.matrices)).to(torch.int32)
+        products = functional.grouped_mm(rows, self.matrices, offs=ends)
+        return products * products
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_products_in_groups_of_rows(count: int) -> None:
+    """6 rows a sample, which 3 experts share evenly and 4 do not. Torch's counter does not see them."""
+    module = Experts(count)
+    graph = archcost.build(archcost.from_torch(module, torch.zeros(1, 6, 7)), 2)
+    assert archcost.cost(graph).flops.forward.contraction == 3648  # 2 * (2*6*7*8 + 2*6*8*12)
+    if count == 3:
+        line = timeline(graph, archcost.Run(optimizer="none"), "cpu", out_of_place=True)
+        assert line.peak == tracked(module, (torch.zeros(2, 6, 7),), {}) - 12  # where each group ends: 3 int32
