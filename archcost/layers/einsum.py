@@ -174,6 +174,10 @@ class Einsum(Layer):
         dropped = (i for i in (0, 1) if 1 - i not in setting.needs and self._copied(inputs, setting, i))
         return Scratch(tuple(self._copy(inputs, index) for index in dropped))
 
+    def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
+        """A stack of products, its axes apart again and in the result's order; products value by value are none."""
+        return bool(self._axes().summed)
+
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         """The product's rows and columns, in the order of the result."""
         seen = self._seen(inputs, setting)

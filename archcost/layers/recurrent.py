@@ -225,6 +225,7 @@ class LSTM(Recurrent):
 
     prefix: ClassVar[str] = "lstm"
     type: Literal["lstm"] = "lstm"
+    ends_in_view: ClassVar[bool] = True
     gates: ClassVar[int] = 4
     cell: ClassVar[tuple[int, int]] = (18, 22)
     states: ClassVar[int] = 2

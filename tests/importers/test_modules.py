@@ -326,3 +326,37 @@ def test_products_in_groups_of_rows(count: int) -> None:
     if count == 3:
         line = timeline(graph, archcost.Run(optimizer="none"), "cpu", out_of_place=True)
         assert line.peak == tracked(module, (torch.zeros(2, 6, 7),), {}) - 12  # where each group ends: 3 int32
+
+
+def halved_where(x: Tensor, other: Tensor) -> Tensor:
+    return x.masked_fill_(torch.ones(50, dtype=torch.bool), 0.5)
+
+
+OVERWRITING: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "relu": lambda x, other: functional.relu(x, inplace=True),
+    "silu": lambda x, other: functional.silu(x, inplace=True),
+    "dropout": lambda x, other: functional.dropout(x, 0.5, True, inplace=True),
+    "add": lambda x, other: x.add_(other),
+    "mul": lambda x, other: x.mul_(other),
+    "by a number": lambda x, other: x.mul_(2.0),
+    "masked_fill": halved_where,
+    "twice": lambda x, other: functional.relu(x.mul_(2.0), inplace=True),
+}
+
+
+@pytest.mark.parametrize("way", OVERWRITING)
+def test_overwriting_a_view(way: str) -> None:
+    """A linear layer of three axes returns a view of its product, and autograd's backward of what overwrites a view
+    makes the whole anew, and copies.
+    """
+
+    def forward(self: Any, x: Tensor) -> Tensor:
+        return self.head(OVERWRITING[way](self.wide(x), self.other(x)))
+
+    parts = {"wide": nn.Linear(6, 50), "other": nn.Linear(6, 50), "head": nn.Linear(50, 3)}
+    held(Holder(forward, **parts), torch.zeros(1, 5, 6))
+
+
+def test_overwriting_what_an_instance_norm_returns() -> None:
+    norm = nn.InstanceNorm2d(8, affine=True)
+    held(nn.Sequential(nn.Conv2d(3, 8, 3), norm, nn.ReLU(inplace=True), nn.Conv2d(8, 4, 3)), torch.zeros(1, 3, 9, 9))
