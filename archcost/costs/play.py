@@ -238,15 +238,17 @@ class Player:
         return first is not None
 
     def _stays(self, give: Give, gradient: Arrived) -> int:
-        """A parameter's gradient: what arrived, or a copy where others have it too or its values are spread out from
-        fewer (accumulate_grad.h); another view is taken as it is, with all that it is a view of.
+        """A parameter's gradient: what arrived, or a copy where others have it too, its values are spread out from
+        fewer or lie in another order (accumulate_grad.h); another view is taken as it is, with all it is a view of.
         """
         storage = gradient.storage
-        if not isinstance(give.gradient, Handed) or give.place in self.gradients:  # which it is added to
+        is_own = not isinstance(give.gradient, Handed) and not give.is_turned
+        if is_own or give.place in self.gradients:  # which it is added to
             return storage
         arrived = self.tape.storages[storage].tensor
         held = self._gradient(give, give.like if arrived.numel < give.like.numel else arrived)
-        if held.tensor != arrived or (gradient.whole and self.tape.refs[storage] > 1):
+        if give.is_turned or held.tensor != arrived or (gradient.whole and self.tape.refs[storage] > 1):
+            self.tape.is_part(storage)
             copy = self.tape.new(held)
             self.tape.release(storage)
             return copy

@@ -51,6 +51,8 @@ class Give(NamedTuple):
     """Whether a new one is a view of what was computed, to which nothing is added in place."""
     is_summed: bool = False
     """Whether autograd's engine sums it up, after the operation's own function (validate_outputs in engine.cpp)."""
+    is_turned: bool = False
+    """Whether it lies in another order than what it is the gradient of."""
 
 
 class Op(NamedTuple):
@@ -267,8 +269,9 @@ class _Writer:
                 self.cached.append(number)
             trained = weight.name in self.needs.get(node.name, NOTHING).weights
             place = self._place((whose, copy.what))
-            given = self._parameter(owner, weight.name, tensor)._replace(is_view=transposed) if trained else None
-            gives = () if given is None else (given,)
+            turned = weight.name == "weight" and self.kept.passing[node.name].turned
+            given = (self._parameter(owner, weight.name, tensor),) if trained else ()
+            gives = tuple([give._replace(is_view=transposed, is_turned=turned) for give in given])
             outputs = () if cached else (number,)
             name, makes = f"{whose} ({copy.what})", (number,)
             yield Op(name, makes, makes, outputs, (), (), (), (), False, (place,), gives, NO_SCRATCH, (), (), node)
@@ -336,7 +339,8 @@ class _Writer:
             transposed = node.shared is not None and node.shared.transposed
             is_view = weight.name == "weight" and (transposed or node.layer.weight_gradient_is_view)
             is_summed = weight.name == "bias" and node.layer.bias_gradient_is_summed
-            yield give._replace(is_view=is_view, is_summed=is_summed)
+            is_turned = weight.name == "weight" and passing.turned
+            yield give._replace(is_view=is_view, is_summed=is_summed, is_turned=is_turned)
 
 
 def weight_type(weight: Weight, node: Node) -> TensorType:

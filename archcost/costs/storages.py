@@ -46,6 +46,8 @@ class Passing(NamedTuple):
     dropped: tuple[Own, ...]
     viewed: tuple[bool, ...]
     """Whether the new gradient of each input is a view."""
+    turned: bool
+    """Whether the gradient of `weight` lies in another order than the weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ def _ask(node: Node, setting: Setting) -> _Rules:
             layer.scratch(inputs, outputs, setting),
             layer.dropped(inputs, outputs, setting),
             layer.viewed_gradients(inputs, setting),
+            layer.turns_weight_gradient(inputs, outputs, setting),
         ),
     )
 

@@ -192,6 +192,10 @@ class Layer(Declared):
         kept = [own for own in self.saves(inputs, outputs, setting) if isinstance(own, Own)]
         return (*kept, *self.scratch(inputs, outputs, setting).forward)
 
+    def turns_weight_gradient(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
+        """Whether backward makes the gradient of `weight` in another order than the weight's."""
+        return False
+
     copies_pieces: ClassVar[bool] = False
     """Whether backward's formula first copies a gradient that is a slice, or one value spread out."""
 

@@ -360,3 +360,12 @@ def test_overwriting_a_view(way: str) -> None:
 def test_overwriting_what_an_instance_norm_returns() -> None:
     norm = nn.InstanceNorm2d(8, affine=True)
     held(nn.Sequential(nn.Conv2d(3, 8, 3), norm, nn.ReLU(inplace=True), nn.Conv2d(8, 4, 3)), torch.zeros(1, 3, 9, 9))
+
+
+def test_a_convolution_of_images_with_their_channels_last() -> None:
+    """Its weight gradient comes with its channels last too, and autograd keeps a copy in the weight's order."""
+
+    def forward(self: Any, x: Tensor) -> Tensor:
+        return self.conv(self.norm(x).permute(0, 3, 1, 2)).flatten(2)
+
+    held(Holder(forward, norm=nn.LayerNorm(5), conv=nn.Conv2d(5, 70, 3)), torch.zeros(1, 4, 4, 5))
