@@ -83,11 +83,8 @@ class Player:
     def forward(self) -> None:
         """All operations, with what autograd keeps. What the network returns stays held."""
         inside = self._inside()
-        unread: list[int] = []
-        unread_inside: list[int] = []
         for index, op in enumerate(self.program.ops):
             if op.name.startswith("("):  # the network has returned, and its outputs replace the last
-                self._let_go(unread)
                 self._let_go(self._outputs_before)
             self.tape.mark("forward", op.name, index)
             segment = inside.get(index)
@@ -102,13 +99,9 @@ class Player:
             for storage in op.ends:
                 self.tape.release(storage)
             self._forget(index, inside)
-            (unread if segment is None else unread_inside).extend(op.unread)
             if segment is not None and index == segment.end - 1 and not self._keepers[segment]:
                 self._let_go(self._checkpoints.pop(segment, []))  # nothing will ask for it
-            if segment is not None and index == segment.end - 1:
-                self._let_go(unread_inside)  # a checkpoint does not return it
-        self._let_go([*self.program.cached, *unread])
-        self._forget(len(self.program.ops), inside)
+        self._let_go([*self.program.cached])
         self._let_go(self._outputs_before)
         self._let_go(self._loss_before)
 

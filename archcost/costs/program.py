@@ -67,9 +67,8 @@ class Op(NamedTuple):
     """The storage of each output, its own or another's; each is held until it is read for the last time."""
     reads: tuple[int, ...]
     ends: tuple[int, ...]
-    """The storage of each output (of any operation) that this one is the last to read."""
-    unread: tuple[int, ...]
-    """Of each output that nobody reads and the network does not return; they go when forward ends."""
+    """The storage of each output (of any operation) that this one is the last to read; and of its own, of those that
+    nobody reads and the network does not return."""
     saved: tuple[int, ...]
     runs_to_save: bool
     """Whether something is kept that the operation itself makes, so that it has to run before all is kept."""
@@ -116,7 +115,7 @@ class Program:
     cached: frozenset[int]
     spoiled: Mapping[str, tuple[str, ...]]
     forgotten: Mapping[int, tuple[int, ...]]
-    """By operation, those that autograd forgets once it has run; by their number, those that go when forward ends."""
+    """By operation, those that autograd forgets once it has run."""
 
     @cached_property
     def lost(self) -> frozenset[int]:
@@ -174,7 +173,7 @@ class _Writer:
             read += [copy.outputs[0] for copy in copies if copy.outputs]
             outputs = [Port(node.name, index) for index in range(len(node.output_types))]
             unread = [port for port in outputs if port not in last and port not in held]
-            self.ops += [*copies, *casts, self._op(node, tuple(read), unread)]
+            self.ops += [*copies, *casts, self._op(node, read, unread)]
             casts.clear()
             read.clear()
         root = self._root()
@@ -193,7 +192,7 @@ class _Writer:
         )
 
     def _forgotten(self) -> dict[int, tuple[int, ...]]:
-        numbers = {op.name: index for index, op in enumerate(self.ops)} | {"": len(self.ops)}
+        numbers = {op.name: index for index, op in enumerate(self.ops)}
         lost: dict[int, tuple[int, ...]] = {}
         for name, last in forgotten(self.graph, set(self.returned), self.kept.required).items():
             lost[numbers[last]] = (*lost.get(numbers[last], ()), numbers[name])
@@ -274,7 +273,7 @@ class _Writer:
             gives = tuple([give._replace(is_view=transposed, is_turned=turned) for give in given])
             outputs = () if cached else (number,)
             name, makes = f"{whose} ({copy.what})", (number,)
-            yield Op(name, makes, makes, outputs, (), (), (), (), False, (place,), gives, NO_SCRATCH, (), (), node)
+            yield Op(name, makes, makes, outputs, (), (), (), False, (place,), gives, NO_SCRATCH, (), (), node)
 
     def _parameter(self, owner: str, name: str, tensor: TensorType) -> Give:
         place = self._place((owner, name))
@@ -282,7 +281,7 @@ class _Writer:
         self.parameters[place] = self.numbers[Storage(owner, "weight", name, tensor)]
         return Give(place, tensor, tensor)
 
-    def _op(self, node: Node, ends: tuple[int, ...], unread: Sequence[Port]) -> Op:
+    def _op(self, node: Node, ends: Sequence[int], unread: Sequence[Port]) -> Op:
         saved = self.kept.saved[node.name]
         outputs = [self.kept.places[Port(node.name, index)] for index in range(len(node.output_types))]
         own = [storage for storage in saved if storage.owner == node.name and storage.role == "saved"]
@@ -295,8 +294,7 @@ class _Writer:
             tuple([self._number(storage) for storage in dict.fromkeys(made) if storage.role != "saved"]),
             tuple([self._number(storage) for storage in outputs]),
             tuple([self._at(port) for port in node.reads]),
-            ends,
-            tuple([self._at(port) for port in unread]),
+            (*ends, *map(self._at, unread)),  # once they have been made above, and have their numbers
             tuple([self._number(storage) for storage in saved]),
             runs or any(storage in outputs for storage in saved),
             tuple([self._place(Port(node.name, index)) for index in range(len(outputs))]),

@@ -369,3 +369,18 @@ def test_a_convolution_of_images_with_their_channels_last() -> None:
         return self.conv(self.norm(x).permute(0, 3, 1, 2)).flatten(2)
 
     held(Holder(forward, norm=nn.LayerNorm(5), conv=nn.Conv2d(5, 70, 3)), torch.zeros(1, 4, 4, 5))
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_what_nobody_reads_goes_at_once(frozen: bool) -> None:
+    """And with it what autograd kept for its backward. The worst moment is in forward, in the midst of what is frozen."""
+
+    def forward(self: Any, x: Tensor) -> Tensor:
+        self.aside(x).exp()
+        return self.head(self.wide(x).exp().mean(1))
+
+    aside = nn.Linear(6, 50).requires_grad_(not frozen)
+    held(
+        Holder(forward, aside=aside, wide=nn.Linear(6, 50).requires_grad_(False), head=nn.Linear(50, 3)),
+        torch.zeros(1, 5, 6),
+    )
