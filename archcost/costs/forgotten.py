@@ -14,15 +14,14 @@ from archcost.graph import ModelGraph, Port
 
 
 def forgotten(graph: ModelGraph, held: Collection[Port], required: Mapping[str, Needs]) -> dict[str, str]:
-    """By layer, the one after which it is forgotten: "" when forward ends. `held` are ports that the caller has."""
-    end = len(graph.nodes)
+    """By layer, the one after which it is forgotten. `held` are ports that the caller has."""
     until: dict[str, float] = {}
     read: dict[Port, float] = {}
     """By port, how long a reader holds it or leads back to it; later readers come first."""
-    for index in range(end - 1, -1, -1):
+    for index in range(len(graph.nodes) - 1, -1, -1):
         node = graph.nodes[index]
         ports = [Port(node.name, number) for number, tensor in enumerate(node.output_types) if tensor.is_floating]
-        until[node.name] = max([index, *(inf if port in held else read.get(port, end) for port in ports)])
+        until[node.name] = max([index, *(inf if port in held else read.get(port, index) for port in ports)])
         needs = required[node.name]
         leading = [(port, number in needs.inputs) for number, port in enumerate(node.inputs)]
         leading += [(port, name in needs.weights) for name, port in node.given.items()]
@@ -30,4 +29,4 @@ def forgotten(graph: ModelGraph, held: Collection[Port], required: Mapping[str, 
             last = until[node.name] if leads else index
             read[port] = max(read.get(port, index), last)
     lost = {name: last for name, last in until.items() if last < inf and required[name].operands}
-    return {name: graph.nodes[int(last)].name if last < end else "" for name, last in lost.items()}
+    return {name: graph.nodes[int(last)].name for name, last in lost.items()}

@@ -83,11 +83,8 @@ class Player:
     def forward(self) -> None:
         """All operations, with what autograd keeps. What the network returns stays held."""
         inside = self._inside()
-        unread: list[int] = []
-        unread_inside: list[int] = []
         for index, op in enumerate(self.program.ops):
             if op.name.startswith("("):  # the network has returned, and its outputs replace the last
-                self._let_go(unread)
                 self._let_go(self._outputs_before)
             self.tape.mark("forward", op.name, index)
             segment = inside.get(index)
@@ -102,13 +99,9 @@ class Player:
             for storage in op.ends:
                 self.tape.release(storage)
             self._forget(index, inside)
-            (unread if segment is None else unread_inside).extend(op.unread)
             if segment is not None and index == segment.end - 1 and not self._keepers[segment]:
                 self._let_go(self._checkpoints.pop(segment, []))  # nothing will ask for it
-            if segment is not None and index == segment.end - 1:
-                self._let_go(unread_inside)  # a checkpoint does not return it
-        self._let_go([*self.program.cached, *unread])
-        self._forget(len(self.program.ops), inside)
+        self._let_go([*self.program.cached])
         self._let_go(self._outputs_before)
         self._let_go(self._loss_before)
 
@@ -238,15 +231,17 @@ class Player:
         return first is not None
 
     def _stays(self, give: Give, gradient: Arrived) -> int:
-        """A parameter's gradient: what arrived, or a copy where others have it too or its values are spread out from
-        fewer (accumulate_grad.h); another view is taken as it is, with all that it is a view of.
+        """A parameter's gradient: what arrived, or a copy where others have it too, its values are spread out from
+        fewer or lie in another order (accumulate_grad.h); another view is taken as it is, with all it is a view of.
         """
         storage = gradient.storage
-        if not isinstance(give.gradient, Handed) or give.place in self.gradients:  # which it is added to
+        is_own = not isinstance(give.gradient, Handed) and not give.is_turned
+        if is_own or give.place in self.gradients:  # which it is added to
             return storage
         arrived = self.tape.storages[storage].tensor
         held = self._gradient(give, give.like if arrived.numel < give.like.numel else arrived)
-        if held.tensor != arrived or (gradient.whole and self.tape.refs[storage] > 1):
+        if give.is_turned or held.tensor != arrived or (gradient.whole and self.tape.refs[storage] > 1):
+            self.tape.is_part(storage)
             copy = self.tape.new(held)
             self.tape.release(storage)
             return copy

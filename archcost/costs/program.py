@@ -51,6 +51,8 @@ class Give(NamedTuple):
     """Whether a new one is a view of what was computed, to which nothing is added in place."""
     is_summed: bool = False
     """Whether autograd's engine sums it up, after the operation's own function (validate_outputs in engine.cpp)."""
+    is_turned: bool = False
+    """Whether it lies in another order than what it is the gradient of."""
 
 
 class Op(NamedTuple):
@@ -65,9 +67,8 @@ class Op(NamedTuple):
     """The storage of each output, its own or another's; each is held until it is read for the last time."""
     reads: tuple[int, ...]
     ends: tuple[int, ...]
-    """The storage of each output (of any operation) that this one is the last to read."""
-    unread: tuple[int, ...]
-    """Of each output that nobody reads and the network does not return; they go when forward ends."""
+    """The storage of each output (of any operation) that this one is the last to read; and of its own, of those that
+    nobody reads and the network does not return."""
     saved: tuple[int, ...]
     runs_to_save: bool
     """Whether something is kept that the operation itself makes, so that it has to run before all is kept."""
@@ -114,7 +115,7 @@ class Program:
     cached: frozenset[int]
     spoiled: Mapping[str, tuple[str, ...]]
     forgotten: Mapping[int, tuple[int, ...]]
-    """By operation, those that autograd forgets once it has run; by their number, those that go when forward ends."""
+    """By operation, those that autograd forgets once it has run."""
 
     @cached_property
     def lost(self) -> frozenset[int]:
@@ -172,7 +173,7 @@ class _Writer:
             read += [copy.outputs[0] for copy in copies if copy.outputs]
             outputs = [Port(node.name, index) for index in range(len(node.output_types))]
             unread = [port for port in outputs if port not in last and port not in held]
-            self.ops += [*copies, *casts, self._op(node, tuple(read), unread)]
+            self.ops += [*copies, *casts, self._op(node, read, unread)]
             casts.clear()
             read.clear()
         root = self._root()
@@ -191,7 +192,7 @@ class _Writer:
         )
 
     def _forgotten(self) -> dict[int, tuple[int, ...]]:
-        numbers = {op.name: index for index, op in enumerate(self.ops)} | {"": len(self.ops)}
+        numbers = {op.name: index for index, op in enumerate(self.ops)}
         lost: dict[int, tuple[int, ...]] = {}
         for name, last in forgotten(self.graph, set(self.returned), self.kept.required).items():
             lost[numbers[last]] = (*lost.get(numbers[last], ()), numbers[name])
@@ -267,11 +268,12 @@ class _Writer:
                 self.cached.append(number)
             trained = weight.name in self.needs.get(node.name, NOTHING).weights
             place = self._place((whose, copy.what))
-            given = self._parameter(owner, weight.name, tensor)._replace(is_view=transposed) if trained else None
-            gives = () if given is None else (given,)
+            turned = weight.name == "weight" and self.kept.passing[node.name].turned
+            given = (self._parameter(owner, weight.name, tensor),) if trained else ()
+            gives = tuple([give._replace(is_view=transposed, is_turned=turned) for give in given])
             outputs = () if cached else (number,)
             name, makes = f"{whose} ({copy.what})", (number,)
-            yield Op(name, makes, makes, outputs, (), (), (), (), False, (place,), gives, NO_SCRATCH, (), (), node)
+            yield Op(name, makes, makes, outputs, (), (), (), False, (place,), gives, NO_SCRATCH, (), (), node)
 
     def _parameter(self, owner: str, name: str, tensor: TensorType) -> Give:
         place = self._place((owner, name))
@@ -279,7 +281,7 @@ class _Writer:
         self.parameters[place] = self.numbers[Storage(owner, "weight", name, tensor)]
         return Give(place, tensor, tensor)
 
-    def _op(self, node: Node, ends: tuple[int, ...], unread: Sequence[Port]) -> Op:
+    def _op(self, node: Node, ends: Sequence[int], unread: Sequence[Port]) -> Op:
         saved = self.kept.saved[node.name]
         outputs = [self.kept.places[Port(node.name, index)] for index in range(len(node.output_types))]
         own = [storage for storage in saved if storage.owner == node.name and storage.role == "saved"]
@@ -292,8 +294,7 @@ class _Writer:
             tuple([self._number(storage) for storage in dict.fromkeys(made) if storage.role != "saved"]),
             tuple([self._number(storage) for storage in outputs]),
             tuple([self._at(port) for port in node.reads]),
-            ends,
-            tuple([self._at(port) for port in unread]),
+            (*ends, *map(self._at, unread)),  # once they have been made above, and have their numbers
             tuple([self._number(storage) for storage in saved]),
             runs or any(storage in outputs for storage in saved),
             tuple([self._place(Port(node.name, index)) for index in range(len(outputs))]),
@@ -336,7 +337,8 @@ class _Writer:
             transposed = node.shared is not None and node.shared.transposed
             is_view = weight.name == "weight" and (transposed or node.layer.weight_gradient_is_view)
             is_summed = weight.name == "bias" and node.layer.bias_gradient_is_summed
-            yield give._replace(is_view=is_view, is_summed=is_summed)
+            is_turned = weight.name == "weight" and passing.turned
+            yield give._replace(is_view=is_view, is_summed=is_summed, is_turned=is_turned)
 
 
 def weight_type(weight: Weight, node: Node) -> TensorType:

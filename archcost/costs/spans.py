@@ -114,7 +114,7 @@ class Spans:
                 self.forward_inside[mark.op] = max(self.forward_inside[mark.op], most)
 
     def _ends(self) -> list[list[int]]:
-        """What forward loses hold of at each operation. What nobody reads, and casts of weights, stay to its end."""
+        """What forward loses hold of at each operation. Casts of weights stay to its end."""
         hands: dict[int, int] = {}
         ended: list[list[int]] = [[] for _ in self.ops]
         for index, op in enumerate(self.ops):
@@ -222,7 +222,7 @@ class _Checkpoint:
                 self.kept.add(storage)
                 self._kept += sizes[storage]
         self._alive += comes
-        self.stays += sum([spans.held[s] for s in op.makes if s not in op.unread])
+        self.stays += sum([spans.held[s] for s in op.makes])
         for storage in spans.ended[index]:
             if made[storage] < self.begin:
                 self.before -= spans.held[storage]

@@ -7,12 +7,13 @@ which is therefore counted once, whoever keeps it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from archcost.costs.gradients import NOTHING, Needs, gradients_required
 from archcost.graph import ModelGraph, Node, Port
-from archcost.keeping import Device, Gradient, Input, Output, Own, Saved, Scratch, Setting, Stored
+from archcost.keeping import Device, Gradient, Handed, Input, Output, Own, Saved, Scratch, Setting, Stored, excess
+from archcost.layers import Write
 from archcost.layers.base import Weight
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
@@ -45,6 +46,8 @@ class Passing(NamedTuple):
     dropped: tuple[Own, ...]
     viewed: tuple[bool, ...]
     """Whether the new gradient of each input is a view."""
+    turned: bool
+    """Whether the gradient of `weight` lies in another order than the weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class _Rules(NamedTuple):
     aliases: tuple[int | str | None, ...]
     layouts: tuple[Layout, ...]
     overwrites: bool
+    is_view: bool
     allocated: Tensors
     passing: Passing
 
@@ -91,6 +95,7 @@ def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu", autog
     spoiled: dict[str, tuple[str, ...]] = {}
     known: dict[tuple[int, Setting], _Rules] = {}
     passing: dict[str, Passing] = {}
+    views: set[Port] = set()
     for node in graph.nodes:
         setting = _setting(node, required[node.name], layouts, training, device)
         key = (id(node.facts), setting)
@@ -102,6 +107,11 @@ def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu", autog
             port = Port(node.name, index)
             places[port] = _made(node, index, rules.allocated[index]) if alias is None else _lies(alias, node, places)
             layouts[port] = layout
+        onto_view = rules.overwrites and node.inputs[0] in views
+        if rules.is_view or onto_view:
+            views.add(Port(node.name))
+        if onto_view and setting.needs and not isinstance(node.layer, Write):
+            passing[node.name] = _through_view(rules.passing, node.input_types[0], places[node.inputs[0]].tensor)
         if rules.overwrites:
             spoiled[node.name] = tuple(keepers.get(places[node.inputs[0]], ()))
         saved[node.name] = unique(_follow(reference, node, places) for reference in rules.saved)
@@ -118,14 +128,30 @@ def _ask(node: Node, setting: Setting) -> _Rules:
         layer.aliases(inputs, outputs, setting),
         layer.layouts(inputs, outputs, setting),
         layer.overwrites(setting),
+        layer.is_view(inputs, outputs, setting),
         layer.allocated(inputs, outputs),
         Passing(
             layer.gradients(inputs, outputs, setting),
             layer.scratch(inputs, outputs, setting),
             layer.dropped(inputs, outputs, setting),
             layer.viewed_gradients(inputs, setting),
+            layer.turns_weight_gradient(inputs, outputs, setting),
         ),
     )
+
+
+def _through_view(passing: Passing, view: TensorType, whole: TensorType) -> Passing:
+    """Backward of a layer that overwrites a view.
+
+    What arrived is put into zeros like the whole (as_strided_backward in torch/csrc/autograd/FunctionsManual.cpp); of
+    those a copy is made, and of the view's part in it a second one, which takes the place of what arrived. The layer's
+    own gradient is then put into the first (CopySlices in torch/csrc/autograd/functions/tensor.cpp).
+    """
+    first, *rest = passing.gradients
+    handed = isinstance(first, Handed)
+    extra = excess("gradient of the whole, twice", 2 * whole.numel - (view.numel if handed else 0), view.dtype)
+    scratch = replace(passing.scratch, backward=(*passing.scratch.backward, *extra))
+    return passing._replace(gradients=(view if handed else first, *rest), scratch=scratch)
 
 
 def _lies(alias: int | str, node: Node, places: Mapping[Port, Storage]) -> Storage:

@@ -140,7 +140,7 @@ def _unread(layers: Sequence[Layer], first: str) -> tuple[str, ...]:
     previous = first
     for layer in layers:
         references = (
-            *(layer.inputs or ((previous,) if layer.arity.most else ())),
+            *(layer.inputs or ((previous,) if layer.arity.least else ())),
             *getattr(layer, "given", {}).values(),
         )
         read.update(reference.partition(":")[0] for reference in references)

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import NO_SCRATCH, Gradient, Own, Saved, Scratch, Setting
+from archcost.keeping import NO_SCRATCH, PASSED_ON, Gradient, Own, Saved, Scratch, Setting
 from archcost.layouts import Layout, Shape
 from archcost.tensors import COMPLEX_BYTES, DTYPE_BYTES, Tensors, TensorType
 from archcost.windows import SAME, Rules
@@ -150,6 +150,16 @@ class Layer(Declared):
         """Whether the first input's values are gone afterwards."""
         return False
 
+    def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
+        """Whether the first output is a view to autograd, which takes pains when somebody overwrites one.
+
+        An input that is handed out itself, overwritten or not, is none by that.
+        """
+        if self.ends_in_view:
+            return True
+        seen = self.aliases(inputs, outputs, setting)[0] == 0 and not self.overwrites(setting)
+        return seen and self.gradients(inputs, outputs, setting)[0] != PASSED_ON
+
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         """In which order the values of each output lie in its storage; row-major where a layer says nothing else."""
         return (None,) * len(outputs)
@@ -187,6 +197,10 @@ class Layer(Declared):
         kept = [own for own in self.saves(inputs, outputs, setting) if isinstance(own, Own)]
         return (*kept, *self.scratch(inputs, outputs, setting).forward)
 
+    def turns_weight_gradient(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
+        """Whether backward makes the gradient of `weight` in another order than the weight's."""
+        return False
+
     copies_pieces: ClassVar[bool] = False
     """Whether backward's formula first copies a gradient that is a slice, or one value spread out."""
 
@@ -207,6 +221,9 @@ class Layer(Declared):
 
     stops_early: ClassVar[bool] = False
     """Whether, computed again for what it keeps alone, it is stopped before it has a result (with all its scratch)."""
+
+    ends_in_view: ClassVar[bool] = False
+    """Whether the output is a view in any case: of the input, or of a tensor of torch's that nobody else has."""
 
     def allocated(self, inputs: Tensors, outputs: Tensors) -> Tensors:
         """What each output's storage holds, where torch leaves it larger than the output."""

@@ -23,7 +23,7 @@ from archcost.layers.base import (
 from archcost.layers.circular import circular_backward
 from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, left_over, product
-from archcost.layouts import Layout, is_row_major
+from archcost.layouts import Layout, is_channels_last, is_row_major
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import Rules, Window
 from archcost.work import Contraction, Elementwise, Work
@@ -84,6 +84,12 @@ class Kernel(WeightedLayer, OfImages):
         if self.ndim == 1 and not is_row_major(inputs[0].shape, setting.layout(0)):
             return (None,)
         return super().layouts(inputs, outputs, setting)
+
+    def turns_weight_gradient(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
+        """With its channels last, as the images have them."""
+        _, channels, *kernel = self.weights(inputs)[0].shape
+        images = self.ndim > 1 and is_channels_last(inputs[0].shape, setting.layout(0))
+        return images and channels > 1 and prod(kernel) > 1
 
     def parameter_step(self, inputs: Tensors) -> Step:
         """(k·C_in/g + 1)·C_out. Every kernel reads all the channels of its group; one bias an output channel."""
@@ -176,6 +182,10 @@ class Convolution(Kernel):
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         """Circular padding is written row by row."""
         return (None,) if self.padding_mode == "circular" else super().layouts(inputs, outputs, setting)
+
+    def turns_weight_gradient(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
+        turned = super().turns_weight_gradient(inputs, outputs, setting)
+        return turned and self.padding_mode != "circular"
 
     def _pads_a_copy(self, source: TensorType) -> bool:
         return self.padding_mode != "zeros" or self._padded(source) != source

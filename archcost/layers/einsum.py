@@ -153,7 +153,9 @@ class Einsum(Layer):
         return view(shape, tuple(strides[axis] for axis in order), stack) is None
 
     def _copy(self, inputs: Tensors, index: int) -> Own:
-        return Own("matrices of an input", TensorType(self._matrices(inputs, index)[1], inputs[index].dtype))
+        """Named by the input: both may be copied, to the same shape."""
+        matrices = TensorType(self._matrices(inputs, index)[1], inputs[index].dtype)
+        return Own(f"matrices of input {index + 1}", matrices)
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """Each for the other's gradient, in the form in which it was multiplied."""
@@ -171,6 +173,10 @@ class Einsum(Layer):
             return Scratch(backward=excess("products before they are summed", numel, whole.dtype))
         dropped = (i for i in (0, 1) if 1 - i not in setting.needs and self._copied(inputs, setting, i))
         return Scratch(tuple(self._copy(inputs, index) for index in dropped))
+
+    def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
+        """A stack of products, its axes apart again and in the result's order; products value by value are none."""
+        return bool(self._axes().summed)
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         """The product's rows and columns, in the order of the result."""

@@ -17,6 +17,7 @@ class InstanceNorm(ChannelNorm):
     """Mean and variance of each channel of each sample (torch.nn.InstanceNorm2d)."""
 
     prefix: ClassVar[str] = "instance_norm"
+    ends_in_view: ClassVar[bool] = True
     ndim: ClassVar[int]
     momentum: Number | None = 0.1
     affine: Flag = False

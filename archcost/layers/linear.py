@@ -9,7 +9,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import INPUT, NO_SCRATCH, Own, Saved, Scratch, Setting, Stored
 from archcost.layers.base import Flag, Size, Weight, WeightedLayer, WeightReference, require_floating
-from archcost.layouts import view
+from archcost.layouts import is_row_major, view
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Contraction, Elementwise, Work
@@ -62,6 +62,10 @@ class Linear(WeightedLayer):
         if "weight" in setting.needs or inputs[0].rank < 4 or view(shape, setting.layout(0), stack) is not None:
             return NO_SCRATCH
         return Scratch(forward=(Own("matrices of the input", inputs[0]),))
+
+    def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
+        """With a bias torch takes row-major values as a matrix, and sees the result in the shape that is wanted."""
+        return self.bias and inputs[0].rank > 2 and is_row_major(inputs[0].shape, setting.layout(0))
 
     def input_gradient_is_view(self, inputs: Tensors) -> bool:
         """Of a matrix, where the input is none."""

@@ -151,6 +151,7 @@ class ExpandBatch(Layer):
     prefix: ClassVar[str] = "expand"
     arity: ClassVar[Arity] = Arity(2, 2)
     untouched: ClassVar[frozenset[int]] = frozenset({1})
+    ends_in_view: ClassVar[bool] = True
     size: tuple[SizeOrSame, ...] | None = None
     dim: Axis = 0
 

@@ -145,6 +145,7 @@ class MaxPool1d(MaxPool):
     type: Literal["max_pool1d"] = "max_pool1d"
     ndim: ClassVar[int] = 1
     fewest_axes: ClassVar[int] = 3
+    ends_in_view: ClassVar[bool] = True
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         """Where neither gradient nor indices are wanted, a kernel of its own."""
@@ -191,6 +192,7 @@ class AvgPool1d(AvgPool):
     type: Literal["avg_pool1d"] = "avg_pool1d"
     ndim: ClassVar[int] = 1
     fewest_axes: ClassVar[int] = 3
+    ends_in_view: ClassVar[bool] = True
 
     def input_gradient_is_view(self, inputs: Tensors) -> bool:
         """Torch pools images of one row."""
@@ -286,6 +288,7 @@ class AdaptiveAvgPool1d(AdaptiveAvgPool):
     type: Literal["adaptive_avg_pool1d"] = "adaptive_avg_pool1d"
     ndim: ClassVar[int] = 1
     fewest_axes: ClassVar[int] = 3
+    ends_in_view: ClassVar[bool] = True
 
     def input_gradient_is_view(self, inputs: Tensors) -> bool:
         """Torch pools images of one row."""
@@ -331,6 +334,7 @@ class AdaptiveMaxPool1d(AdaptiveMaxPool):
     type: Literal["adaptive_max_pool1d"] = "adaptive_max_pool1d"
     ndim: ClassVar[int] = 1
     fewest_axes: ClassVar[int] = 3
+    ends_in_view: ClassVar[bool] = True
 
     def input_gradient_is_view(self, inputs: Tensors) -> bool:
         """Torch pools images of one row."""

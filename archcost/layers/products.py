@@ -72,6 +72,7 @@ class Bmm(Product):
 class _Operand(NamedTuple):
     """How torch's kernel takes an input: in which shape, repeated or not, and whether by a copy."""
 
+    index: int
     source: TensorType
     expanded: Shape
     copied: bool
@@ -87,7 +88,8 @@ class _Operand(NamedTuple):
 
     @property
     def copy(self) -> Own:
-        return Own("matrices of an input", TensorType(self.expanded, self.source.dtype))
+        """Named by the input: both may be copied, to the same shape."""
+        return Own(f"matrices of input {self.index + 1}", TensorType(self.expanded, self.source.dtype))
 
 
 class _Plan(NamedTuple):
@@ -120,25 +122,25 @@ class MatMul(Product):
         left, right = inputs
         layouts = (setting.layout(0), setting.layout(1))
         if left.rank == right.rank == 2:
-            return _Plan((_as_it_is(left), _as_it_is(right)))
+            return _Plan((_as_it_is(0, left), _as_it_is(1, right)))
         folds = self._folds(inputs, setting)
         if folds == "left":
             rows = (left.numel // left.shape[-1], left.shape[-1])
-            folded = _Operand(left, rows, view(left.shape, layouts[0], rows) is None, True)
-            return _Plan((folded, _as_it_is(right)._replace(is_view=right.rank > 2)))
+            folded = _Operand(0, left, rows, view(left.shape, layouts[0], rows) is None, True)
+            return _Plan((folded, _as_it_is(1, right)._replace(is_view=right.rank > 2)))
         if folds == "right":
             shape, strides = _transposed(right.shape, layouts[1])
             rows = (right.numel // right.shape[-2], right.shape[-2])
-            folded = _Operand(right, rows, view(shape, strides, rows) is None, True)
-            return _Plan((_as_it_is(left)._replace(is_view=True), folded), turned=True)
+            folded = _Operand(1, right, rows, view(shape, strides, rows) is None, True)
+            return _Plan((_as_it_is(0, left)._replace(is_view=True), folded), turned=True)
         batch = stretched_axes(inputs)
         made: list[_Operand] = []
-        for tensor, layout in zip(inputs, layouts, strict=True):
+        for index, (tensor, layout) in enumerate(zip(inputs, layouts, strict=True)):
             whole = (*batch, *tensor.shape[-2:])
             stack = (prod(batch), *tensor.shape[-2:])
             copied = view(whole, _expanded(tensor.shape, layout, whole), stack) is None
             summed = len(whole) == tensor.rank and whole != tensor.shape
-            made.append(_Operand(tensor, stack, copied, is_view=not summed))
+            made.append(_Operand(index, tensor, stack, copied, is_view=not summed))
         return _Plan((made[0], made[1]))
 
     def _folds(self, inputs: Tensors, setting: Setting) -> Literal["left", "right"] | None:
@@ -190,8 +192,8 @@ class MatMul(Product):
         return tuple(operand.is_view for operand in self.plan(inputs, setting).operands)
 
 
-def _as_it_is(tensor: TensorType) -> _Operand:
-    return _Operand(tensor, tensor.shape, False, False)
+def _as_it_is(index: int, tensor: TensorType) -> _Operand:
+    return _Operand(index, tensor, tensor.shape, False, False)
 
 
 def stretched_axes(inputs: Tensors) -> Shape:

@@ -121,6 +121,7 @@ class RepeatInterleave(Repeating):
 
     type: Literal["repeat_interleave"] = "repeat_interleave"
     prefix: ClassVar[str] = "repeat"
+    ends_in_view: ClassVar[bool] = True
     repeats: Size
     dim: Axis
 

@@ -225,6 +225,7 @@ class LSTM(Recurrent):
 
     prefix: ClassVar[str] = "lstm"
     type: Literal["lstm"] = "lstm"
+    ends_in_view: ClassVar[bool] = True
     gates: ClassVar[int] = 4
     cell: ClassVar[tuple[int, int]] = (18, 22)
     states: ClassVar[int] = 2
@@ -244,8 +245,9 @@ class LSTM(Recurrent):
             kept += [Stored(name) for name in self.names(cell.suffix)]
             if not self.bias:  # and biases of zeros beside them, which nobody keeps
                 rows = 4 * self.hidden_size
-                copies = ((rows, cell.features), (rows, self.hidden_size))
-                kept += [Own(f"copy of a weight of {cell.suffix}", TensorType(shape, dtype)) for shape in copies]
+                shapes = ((rows, cell.features), (rows, self.hidden_size))
+                copies = zip(self.names(cell.suffix), shapes, strict=False)
+                kept += [Own(f"copy of {name}", TensorType(shape, dtype)) for name, shape in copies]
             kept += [Own(f"{cell.suffix}, last {what} state", state) for what in ("hidden", "cell")]
             is_output = index == len(cells) - 1 and not self.bidirectional
             kept.append(OUTPUT if is_output else Own(f"{cell.suffix}, states", steps))

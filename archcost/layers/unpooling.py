@@ -92,6 +92,7 @@ class MaxUnpool(Slid):
 class MaxUnpool1d(MaxUnpool):
     type: Literal["max_unpool1d"] = "max_unpool1d"
     ndim: ClassVar[int] = 1
+    ends_in_view: ClassVar[bool] = True
 
 
 class MaxUnpool2d(MaxUnpool):

@@ -33,6 +33,8 @@ class Repeating(Reshaping):
 class SeenOtherwise(Reshaping):
     """Never a copy. Subclasses give the shape and the strides that the same storage is seen with."""
 
+    ends_in_view: ClassVar[bool] = True
+
     def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
         """Raises ShapeError when a tensor of this shape cannot be seen so."""
         raise NotImplementedError

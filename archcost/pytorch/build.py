@@ -6,7 +6,7 @@ device that was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -34,7 +34,7 @@ def build(spec: ModelSpec, device: str = "cpu") -> Network:
     """
     require_device(device)
     wired, outputs = wire(spec)
-    network = Network(tuple(spec.inputs), _steps(wired, outputs), outputs)
+    network = Network(tuple(spec.inputs), (), outputs)
     values = {Port(name): tensor for name, tensor in zeros(spec, BATCH, "meta").items()}
     made: dict[str, nn.Module] = {}
     for part in wired:
@@ -44,6 +44,7 @@ def build(spec: ModelSpec, device: str = "cpu") -> Network:
         values.update({Port(layer.name, index): tensor for index, tensor in enumerate(results)})
         place(network, layer.name, module)
         made[layer.name] = module
+    network.steps = _steps(wired, values, outputs)
     return network
 
 
@@ -124,8 +125,11 @@ def _module(layer: Wired, inputs: tuple[Tensor, ...], device: str) -> nn.Module:
     return module.requires_grad_(layer.trainable)
 
 
-def _steps(wired: Sequence[Wired], outputs: Sequence[Port]) -> tuple[Step, ...]:
-    last_reader = {port: layer.name for layer in wired for port in (*layer.reads, *layer.holds) if port not in outputs}
+def _steps(wired: Sequence[Wired], ports: Iterable[Port], outputs: Sequence[Port]) -> tuple[Step, ...]:
+    """What nobody reads goes at once, what somebody reads with the last who does."""
+    last_reader = {port: port.producer for port in ports}
+    last_reader |= {port: layer.name for layer in wired for port in (*layer.reads, *layer.holds)}
+    last_reader = {port: reader for port, reader in last_reader.items() if port not in outputs}
     frees: dict[str, list[Port]] = {}
     for port, reader in last_reader.items():
         frees.setdefault(reader, []).append(port)

@@ -20,7 +20,7 @@ class Step(NamedTuple):
     borrows: str | None
     """The layer whose transposed weight this one uses."""
     frees: tuple[Port, ...]
-    """What nobody reads after this step."""
+    """What nobody reads after this step, or ever."""
 
 
 class Network(nn.Module):

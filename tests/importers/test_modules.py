@@ -12,7 +12,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 import archcost
-from tests.importers.held import Holder, held
+from archcost.costs.timeline import timeline
+from tests.importers.held import Holder, held, tracked
 
 both_modes = pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 
@@ -281,3 +282,105 @@ def test_a_checkpoint_is_imported_as_what_it_runs(reentrant: bool) -> None:
     cost = archcost.cost(archcost.build(spec, 2))
     assert [layer.name for layer in cost.layers] == ["f", "g"]
     assert cost.flops.forward.contraction == 100  # 2 * (2*3*5 + 2*5*2)
+
+
+def test_two_copies_of_one_shape_are_two() -> None:
+    """Heads of 5 features at 5 positions: queries and turned keys are copied to the same shape, and both kept."""
+
+    def scores(self: Any, x: Tensor) -> Tensor:
+        query, key = (each(x).view(-1, 5, 2, 5).transpose(1, 2) for each in (self.query, self.key))
+        return query @ key.transpose(2, 3)
+
+    held(Holder(scores, query=nn.Linear(7, 10), key=nn.Linear(7, 10)), torch.zeros(1, 5, 7))
+
+
+def test_two_copies_of_one_shape_in_einsum() -> None:
+    def scores(self: Any, x: Tensor) -> Tensor:
+        query, key = (each(x).view(-1, 5, 2, 5) for each in (self.query, self.key))
+        return torch.einsum("bthd,bshd->bhts", query, key)
+
+    held(Holder(scores, query=nn.Linear(7, 10), key=nn.Linear(7, 10)), torch.zeros(1, 5, 7))
+
+
+class Experts(nn.Module):
+    """Rows of features, each group of them times a matrix of its own."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.wide = nn.Linear(7, 8)
+        self.matrices = nn.Parameter(torch.ones(count, 8, 12))
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = self.wide(x.flatten(0, 1))
+        ends = torch.linspace(1, len(rows), len(self.matrices)).to(torch.int32)
+        products = functional.grouped_mm(rows, self.matrices, offs=ends)
+        return products * products
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_products_in_groups_of_rows(count: int) -> None:
+    """6 rows a sample, which 3 experts share evenly and 4 do not. Torch's counter does not see them."""
+    module = Experts(count)
+    graph = archcost.build(archcost.from_torch(module, torch.zeros(1, 6, 7)), 2)
+    assert archcost.cost(graph).flops.forward.contraction == 3648  # 2 * (2*6*7*8 + 2*6*8*12)
+    if count == 3:
+        line = timeline(graph, archcost.Run(optimizer="none"), "cpu", out_of_place=True)
+        assert line.peak == tracked(module, (torch.zeros(2, 6, 7),), {}) - 12  # where each group ends: 3 int32
+
+
+def halved_where(x: Tensor, other: Tensor) -> Tensor:
+    return x.masked_fill_(torch.ones(50, dtype=torch.bool), 0.5)
+
+
+OVERWRITING: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "relu": lambda x, other: functional.relu(x, inplace=True),
+    "silu": lambda x, other: functional.silu(x, inplace=True),
+    "dropout": lambda x, other: functional.dropout(x, 0.5, True, inplace=True),
+    "add": lambda x, other: x.add_(other),
+    "mul": lambda x, other: x.mul_(other),
+    "by a number": lambda x, other: x.mul_(2.0),
+    "masked_fill": halved_where,
+    "twice": lambda x, other: functional.relu(x.mul_(2.0), inplace=True),
+}
+
+
+@pytest.mark.parametrize("way", OVERWRITING)
+def test_overwriting_a_view(way: str) -> None:
+    """A linear layer of three axes returns a view of its product, and autograd's backward of what overwrites a view
+    makes the whole anew, and copies.
+    """
+
+    def forward(self: Any, x: Tensor) -> Tensor:
+        return self.head(OVERWRITING[way](self.wide(x), self.other(x)))
+
+    parts = {"wide": nn.Linear(6, 50), "other": nn.Linear(6, 50), "head": nn.Linear(50, 3)}
+    held(Holder(forward, **parts), torch.zeros(1, 5, 6))
+
+
+def test_overwriting_what_an_instance_norm_returns() -> None:
+    norm = nn.InstanceNorm2d(8, affine=True)
+    held(nn.Sequential(nn.Conv2d(3, 8, 3), norm, nn.ReLU(inplace=True), nn.Conv2d(8, 4, 3)), torch.zeros(1, 3, 9, 9))
+
+
+def test_a_convolution_of_images_with_their_channels_last() -> None:
+    """Its weight gradient comes with its channels last too, and autograd keeps a copy in the weight's order."""
+
+    def forward(self: Any, x: Tensor) -> Tensor:
+        return self.conv(self.norm(x).permute(0, 3, 1, 2)).flatten(2)
+
+    held(Holder(forward, norm=nn.LayerNorm(5), conv=nn.Conv2d(5, 70, 3)), torch.zeros(1, 4, 4, 5))
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_what_nobody_reads_goes_at_once(frozen: bool) -> None:
+    """And with it what autograd kept for its backward. The worst moment is in forward, in the midst of what is frozen."""
+
+    def forward(self: Any, x: Tensor) -> Tensor:
+        self.aside(x).exp()
+        return self.head(self.wide(x).exp().mean(1))
+
+    aside = nn.Linear(6, 50).requires_grad_(not frozen)
+    held(
+        Holder(forward, aside=aside, wide=nn.Linear(6, 50).requires_grad_(False), head=nn.Linear(50, 3)),
+        torch.zeros(1, 5, 6),
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import pytest
 
 from archcost.keeping import INPUT, Own, Setting, Stored
 from archcost.layers import LAYERS, BatchNorm2d, Dropout, GroupNorm, Layer, LayerNorm, RMSNorm
-from archcost.layouts import channels_last
+from archcost.layouts import Shape, Strides, channels_last
 from archcost.tensors import TensorType
 from tests.layers import every_row
 from tests.layers.keeping_variants import VARIANTS
@@ -51,6 +53,24 @@ def test_group_norm_copies_channels_last() -> None:
 def test_nothing_is_kept_for_nobody(row: Row) -> None:
     outputs = row.layer.output_types(row.input_types)
     assert row.layer.saves(row.input_types, outputs, Setting(frozenset())) == ()
+
+
+def turned(shape: Shape) -> Strides:
+    """Of values whose first axis lies together, not the last."""
+    return tuple([prod(shape[:axis]) for axis in range(len(shape))])
+
+
+@pytest.mark.parametrize("row", [*every_row(), *VARIANTS], ids=str)
+@pytest.mark.parametrize("permuted", [False, True], ids=["row-major", "permuted"])
+def test_what_a_layer_makes_for_itself_has_names_of_its_own(row: Row, permuted: bool) -> None:
+    """Two tensors of one name would be taken for one wherever their sizes are equal."""
+    outputs = row.layer.output_types(row.input_types)
+    floats = (index for index, tensor in enumerate(row.input_types) if tensor.is_floating)
+    weights = (weight.name for weight in row.layer.weights(row.input_types) if not weight.is_buffer)
+    layouts = tuple([turned(tensor.shape) for tensor in row.input_types]) if permuted else ()
+    setting = Setting(frozenset([*floats, *weights]), layouts=layouts)
+    names = [each.what for each in row.layer.saves(row.input_types, outputs, setting) if isinstance(each, Own)]
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("type_", sorted(LAYERS))

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from archcost.graph import Port
 from archcost.keeping import Input, Output, Own, Setting, Stored
+from archcost.layers.convolution import Kernel
 from archcost.layouts import Layout, Strides, laid, strides_of
 from archcost.pytorch.layers import FACTORIES
+from archcost.pytorch.network import as_tuple
 from archcost.pytorch.saved import NetworkSaved, watch
 from archcost.tensors import TensorType
 from archcost.work import Operand
@@ -123,6 +125,39 @@ def test_rows(row: Row) -> None:
         layouts = row.layer.layouts(row.input_types, outputs, setting)
         for tensor, layout, port in zip(outputs, layouts, ports, strict=True):
             assert told(tensor.shape, strides_of(tensor.shape, layout)) == told(tensor.shape, measured.strides[port])
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_which_outputs_are_views(row: Row) -> None:
+    """Of inputs that are none themselves, all operands needing their gradients."""
+    needs, outputs = next(needed(row)), row.layer.output_types(row.input_types)
+    for training, order in product((True, False), ORDERS):
+        if not needs or refused(row, order):
+            continue
+        inputs = [given(tensor, order, index in needs) for index, tensor in enumerate(row.input_types)]
+        layouts = tuple([laid(tuple(tensor.shape), tensor.stride()) for tensor in inputs])
+        if inputs and inputs[0]._is_view():
+            continue
+        result = as_tuple(module_of(row, training, needs)(*inputs))[0]
+        if result.requires_grad:
+            assert row.layer.is_view(row.input_types, outputs, Setting(needs, training, "cpu", layouts)) is (
+                result._is_view()
+            ), (order, training)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if isinstance(row.layer, Kernel)], ids=str)
+def test_in_which_order_weight_gradients_lie(row: Row) -> None:
+    """One that does not lie as the weight does is copied by autograd."""
+    needs, outputs = next(needed(row)), row.layer.output_types(row.input_types)
+    for order in ORDERS:
+        inputs = [given(tensor, order, index in needs) for index, tensor in enumerate(row.input_types)]
+        layouts = tuple([laid(tuple(tensor.shape), tensor.stride()) for tensor in inputs])
+        module = module_of(row, True, needs)
+        weight = dict(module.named_parameters())["weight"]
+        result = module(*inputs)
+        (gradient,) = torch.autograd.grad(result, weight, torch.rand_like(result))
+        turned = row.layer.turns_weight_gradient(row.input_types, outputs, Setting(needs, layouts=layouts))
+        assert turned is not gradient.is_contiguous(), order
 
 
 NO_KERNEL = {"avg_pool3d", "local_response_norm", "upsample"}

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from archcost.importers.calls.drawn import Drawn, Rule, composite, leaf, listed, one
+from archcost.importers.calls.drawn import Drawn, Rule, composite, leaf, listed, one, samples_in
 
 
 @leaf("matmul", "mm", "__matmul__")
@@ -28,8 +28,13 @@ def bmm(result: Tensor, x: Tensor, y: Tensor) -> Drawn:
 
 @composite("grouped_mm", "_grouped_mm")
 def grouped_mm(x: Tensor, experts: Tensor, offs: Tensor | None = None, **named: Any) -> Tensor:
-    """Each row is multiplied by one of the matrices, by whichever: so much work as if it were the first."""
-    return x.matmul(experts.select(0, 0))
+    """Each row is multiplied by one of the matrices, by whichever: so much work, and so many values kept and given, as
+    if all had equally many. Where that does not come out even it is drawn as if all rows went to the first.
+    """
+    count, rows = len(experts), samples_in(len(x)) or len(x)
+    if rows % count:
+        return x.matmul(experts.select(0, 0))
+    return x.reshape(count, -1, x.shape[-1]).bmm(experts).reshape(len(x), -1)
 
 
 @composite("_weight_norm", "_weight_norm_interface")
