@@ -373,7 +373,7 @@ def test_a_convolution_of_images_with_their_channels_last() -> None:
 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_what_nobody_reads_goes_at_once(frozen: bool) -> None:
-    """And with it what autograd kept for its backward. The worst moment is in forward, in the midst of what is frozen."""
+    """And with it what autograd kept for it. The worst moment is in forward, in the midst of what is frozen."""
 
     def forward(self: Any, x: Tensor) -> Tensor:
         self.aside(x).exp()
