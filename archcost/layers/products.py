@@ -72,7 +72,7 @@ class Bmm(Product):
 class _Operand(NamedTuple):
     """How torch's kernel takes an input: in which shape, repeated or not, and whether by a copy."""
 
-    index: int
+    place: int
     source: TensorType
     expanded: Shape
     copied: bool
@@ -89,7 +89,7 @@ class _Operand(NamedTuple):
     @property
     def copy(self) -> Own:
         """Named by the input: both may be copied, to the same shape."""
-        return Own(f"matrices of input {self.index + 1}", TensorType(self.expanded, self.source.dtype))
+        return Own(f"matrices of input {self.place + 1}", TensorType(self.expanded, self.source.dtype))
 
 
 class _Plan(NamedTuple):
