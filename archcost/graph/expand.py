@@ -82,7 +82,8 @@ class Expansion:
     """One walk over the entries of a spec; collects `steps` in order.
 
     Entries and the values of parameters are known by their identity: both live as long as the walk, and equal
-    values of one block's parameters are made one object, so that equal layers are made once.
+    values of one block's parameters are made one object. Layers are known by their fields as text, in which 1, 1.0
+    and true differ: equal ones are one object, whose facts are worked out once.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -92,6 +93,8 @@ class Expansion:
         self._arithmetic = 0
         self._counts: dict[tuple[str, int], int] = {}
         self._layers: dict[tuple[int, int], Declared] = {}
+        self._bare: dict[int, Declared] = {}
+        self._alike: dict[str, Declared] = {}
         self._bound: dict[tuple[int, int], Values] = {}
         self._equal: dict[tuple[str, str], Values] = {}
         self.values = self.with_defaults(spec.parameters, {}, {}, spec.name, ("parameters",))
@@ -116,7 +119,8 @@ class Expansion:
         full = scope.full(entry.name or self.names.number(scope.prefix, TYPES[entry.type].prefix))
         is_layer = not issubclass(TYPES[entry.type], Composite)
         taken = self.names.take_layer(full, path) if is_layer else self.names.take(full, path)
-        layer = self.concrete(entry, values, taken, path) if isinstance(entry, LayerTemplate) else entry
+        is_template = isinstance(entry, LayerTemplate)
+        layer = self.concrete(entry, values, taken, path) if is_template else self.bare(entry)
         if isinstance(layer, Composite):
             return self.composite(layer, taken, scope, path)
         assert isinstance(layer, Layer)
@@ -137,16 +141,36 @@ class Expansion:
         return full
 
     def concrete(self, template: LayerTemplate, values: Values, name: str, path: Path) -> Declared:
-        """The layer that a template means under these values; equal ones are made once."""
+        """The layer that a template means under these values."""
         key = (id(template), id(values))
         if key not in self._layers:
             filled = {k: self.fill(v, values, name, (*path, k)) for k, v in template.fields.items()}
-            tree: dict[str, Any] = {"type": template.type, "inputs": template.inputs, **filled}
+            self._layers[key] = self.filled(template, filled, name, path)
+        return self._layers[key]
+
+    def filled(self, template: LayerTemplate, fields: Mapping[str, Value], name: str, path: Path) -> Declared:
+        kind = TYPES[template.type]
+        inputs = {"inputs": template.inputs} if issubclass(kind, Composite) else {}  # whose parts depend on them
+        tree: dict[str, Any] = {"type": template.type, **inputs, **fields}
+        alike = repr(tree)
+        if alike not in self._alike:
             try:
-                self._layers[key] = TYPES[template.type].model_validate(tree)
+                self._alike[alike] = kind.model_validate(tree)
             except ValidationError as error:
                 raise explain_first(error, tree, self.spec.source, path, template.fields).at(layer=name) from None
-        return self._layers[key]
+        return self._alike[alike]
+
+    def bare(self, layer: Declared) -> Declared:
+        """The layer without its name and inputs, which differ wherever it is spelled out, as an importer does."""
+        if id(layer) not in self._bare:
+            self._bare[id(layer)] = layer if isinstance(layer, Composite) else self._without_place(layer)
+        return self._bare[id(layer)]
+
+    def _without_place(self, layer: Declared) -> Declared:
+        alike = repr({field: value for field, value in layer.__dict__.items() if field not in ("name", "inputs")})
+        if alike not in self._alike:
+            self._alike[alike] = layer.model_copy(update={"name": None, "inputs": ()})
+        return self._alike[alike]
 
     def fill(self, value: Value, values: Values, name: str, path: Path) -> Value:
         """A value with every `$expression` in it worked out."""

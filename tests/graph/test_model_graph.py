@@ -33,6 +33,26 @@ def test_the_batch_is_the_first_axis_of_everything():
     assert all(node.output_types[0].shape == (7, 4) for node in found.nodes)
 
 
+def test_equal_layers_are_worked_out_once():
+    """Whatever they are called and read, as an imported network calls each of its layers something else."""
+    found = graph(
+        "[{type: linear, name: a, out_features: 4}, {type: linear, name: b, out_features: 4},"
+        " {type: linear, name: wide, out_features: 5}, {type: linear, name: c, inputs: [a], out_features: 4}]"
+    )
+    a, b, wide, c = found.nodes
+    assert a.facts is b.facts is c.facts
+    assert wide.facts is not a.facts
+    assert [node.name for node in found.nodes] == ["a", "b", "wide", "c"]
+    assert [str(port) for node in found.nodes for port in node.inputs] == ["x", "a", "b", "a"]
+
+
+def test_layers_are_equal_only_if_their_numbers_are_written_alike():
+    """2 and 2.0 are equal to Python, and multiply integers into different dtypes."""
+    scaled = "[{type: scale, name: a, factor: 2}, {type: scale, name: b, inputs: [x], factor: 2.0}]"
+    found = graph(scaled, inputs="{x: {shape: [4], dtype: int64}}")
+    assert [str(node.output_types[0]) for node in found.nodes] == ["1×4 int64", "1×4"]
+
+
 def test_inputs_of_several_dtypes():
     inputs = "{image: {shape: [3, 8, 8], dtype: bfloat16}, labels: {shape: [], dtype: int64}, plain: [5]}"
     found = graph("[{type: relu}]", inputs=inputs, batch=2)

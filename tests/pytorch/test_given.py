@@ -319,7 +319,8 @@ def lending(draw: st.DrawFn) -> archcost.ModelSpec:
     spec = draw(networks())
     layers: list[Layer] = []
     outputs: dict[tuple[int, ...], list[str]] = {}
-    for node in archcost.build(spec, batch=2).nodes:
+    for layer, node in zip(spec.layers, archcost.build(spec, batch=2).nodes, strict=True):
+        assert isinstance(layer, Layer)
         given: dict[str, str] = {}
         for weight in node.weights:
             if draw(st.booleans()):
@@ -337,7 +338,7 @@ def lending(draw: st.DrawFn) -> archcost.ModelSpec:
                     name = f"{name}_bounded"
                 known.append(name)
             given[weight.name] = name
-        layers.append(node.layer.model_copy(update={"given": given}) if given else node.layer)
+        layers.append(layer.model_copy(update={"given": given}) if given else layer)
     return spec.model_copy(update={"layers": tuple(layers)})
 
 
