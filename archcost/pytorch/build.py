@@ -34,7 +34,6 @@ def build(spec: ModelSpec, device: str = "cpu") -> Network:
     """
     require_device(device)
     wired, outputs = wire(spec)
-    network = Network(tuple(spec.inputs), (), outputs)
     values = {Port(name): tensor for name, tensor in zeros(spec, BATCH, "meta").items()}
     made: dict[str, nn.Module] = {}
     for part in wired:
@@ -42,9 +41,10 @@ def build(spec: ModelSpec, device: str = "cpu") -> Network:
             layer = part.sized(lambda port: tuple(values[port].shape))
             results, module = _make(layer, values, made, device)
         values.update({Port(layer.name, index): tensor for index, tensor in enumerate(results)})
-        place(network, layer.name, module)
         made[layer.name] = module
-    network.steps = _steps(wired, values, outputs)
+    network = Network(tuple(spec.inputs), _steps(wired, values, outputs), outputs)
+    for name, module in made.items():
+        place(network, name, module)
     return network
 
 
