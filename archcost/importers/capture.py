@@ -244,7 +244,8 @@ class Call:
         if not self.inplace and all(any(made is given for given in tensors_in(self.args)) for made in results):
             return True  # torch had nothing to do, and returned what it was given
         on_view = self.whole is not None and self.whole is not self.args[0]
-        told = {"inplace": True} if self.inplace and leaf.takes_inplace and not on_view else {}
+        in_part = self.whole is not None and self.whole.numel() != self.args[0].numel()
+        told = {"inplace": True} if self.inplace and leaf.takes_inplace and not in_part else {}
         named = {key: value for key, value in self.kwargs.items() if key != "inplace"}
         try:
             drawn = leaf.rule(result, *self.args, **named, **told)
@@ -254,7 +255,8 @@ class Call:
         if drawn is None or not self.record.write(drawn, results, detached, places):
             return False
         if on_view and self.whole is not None:  # the result, written over that part of what it is a view of
-            self.record.overwrite(results[0], self.whole, Written(results, results[0].numel()), detached)
+            written = Written(results, results[0].numel(), in_place=bool(told))
+            self.record.overwrite(results[0], self.whole, written, detached)
         elif self.inplace:
             self.record.overwritten[storage_of(results[0])] = len(self.record.entries)
         return True

@@ -7,6 +7,7 @@ costs nothing. A tensor that no call on the network's values made is a constant,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
@@ -34,12 +35,13 @@ class ModuleWeight(NamedTuple):
 class Written(NamedTuple):
     """Values put into `numel` places: those of the first of `parts`, or a number.
 
-    Other parts are indices along `dims`.
+    Other parts are indices along `dims`. `in_place` is a result that lies there already, as a view of it all.
     """
 
     parts: Sequence[Tensor]
     numel: int
     dims: Sequence[int] = ()
+    in_place: bool = False
 
 
 class OutOfSightError(ArchcostError):
@@ -99,6 +101,8 @@ class Record:
     def reference(self, tensor: Tensor, detached: bool = False) -> Ref:
         """Raises OutOfSightError."""
         for whole, written, apart in self.pending.pop(id(tensor), ()):
+            if written.in_place:
+                self._put_beside(written.parts[0])
             self._overwrite(whole, written, apart)
         found = self.find(tensor)
         if found is not None and self.overwritten and self._is_stale(tensor):
@@ -145,6 +149,13 @@ class Record:
             return
         self._overwrite(whole, written, detached)
         self.overwritten[storage_of(whole)] = len(self.entries)
+
+    def _put_beside(self, result: Tensor) -> None:
+        """What overwrote a tensor through a view of it all, which somebody reads again."""
+        ref = self.refs[id(result)]
+        if ref.kind == "entry" and isinstance(ref.key, int):
+            entry = self.entries[ref.key]
+            self.entries[ref.key] = replace(entry, layer=entry.layer.model_copy(update={"inplace": False}))
 
     def _overwrite(self, whole: Tensor, written: Written, detached: bool) -> None:
         fields = {"dims": written.dims} if written.dims else {}

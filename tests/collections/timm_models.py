@@ -11,7 +11,7 @@ from torch import nn
 from tests.collections.compare import Subject
 from tests.collections.torchvision_models import declare_operators
 
-RUNS = 10**9
+RUNS = 4 * 10**9
 """FLOPs forward up to which a model is also run."""
 
 

@@ -43,6 +43,17 @@ def scaled_in_place(m: Any, x: Tensor) -> Tensor:
     return y.add_(1).relu_()
 
 
+def through_a_view_of_all(m: Any, x: Tensor) -> Tensor:
+    """Nobody reads what it is a view of."""
+    return m.h(functional.silu(m.f(x).view(-1, 7, 1).transpose(1, 2), inplace=True)[:, 0])
+
+
+def seen_through_a_view_of_all(m: Any, x: Tensor) -> Tensor:
+    y = m.f(x)
+    y.view(-1, 7, 1).mul_(3)
+    return m.h(y)
+
+
 def through_a_view(m: Any, x: Tensor) -> Tensor:
     y = m.f(x)
     y[:, :2].add_(m.g(x)[:, :2])
@@ -110,6 +121,8 @@ FORWARDS: Sequence[Forward] = (
     filled,
     added_in_place,
     scaled_in_place,
+    through_a_view_of_all,
+    seen_through_a_view_of_all,
     through_a_view,
     into_zeros,
     without_gradients,
