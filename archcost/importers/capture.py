@@ -66,7 +66,7 @@ MOVES = frozenset(["to", "cpu", "cuda"])
 LARGEST_REAL = 2**22
 """Constants, and what is computed of integers, have values up to so many, since a module may look at them."""
 
-LARGEST_CONSTANT = 2**30
+LARGEST_CONSTANT = 2**26
 """What is computed of constants alone has values up to so many."""
 
 SMALL = 2**10

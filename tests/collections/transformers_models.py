@@ -238,8 +238,9 @@ FAMILIES = {
     ),
     **{
         name: Family(name, BOTH, named=DECODED)
-        for name in ("Bart", "MBart", "Pegasus", "Marian", "Blenderbot", "BlenderbotSmall", "M2M100", "PLBart", "LED")
+        for name in ("Bart", "MBart", "Pegasus", "Marian", "Blenderbot", "BlenderbotSmall", "M2M100", "PLBart")
     },
+    "LED": Family("LED", {**BOTH, "attention_window": 4}, named=DECODED),
     "BigBirdPegasus": Family("BigBirdPegasus", BOTH, named=DECODED),
     **{
         name: Family(name, TEXT_TO_TEXT, named=DECODED)

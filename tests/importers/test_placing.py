@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+import archcost
 from tests.importers.held import Holder, held
 from tests.importers.test_calls import Forward, on, parts
 
@@ -77,3 +78,14 @@ OFF = {
 @pytest.mark.parametrize("forward", FORWARDS, ids=lambda each: f"{each.__name__}{each.__code__.co_firstlineno}")
 def test_forward(forward: Forward, training: bool) -> None:
     held(Holder(forward, **parts()).train(training), on(5), off=OFF.get(forward, 0))
+
+
+def test_constants_that_grow_have_no_values() -> None:
+    """With them these classes would take 34 GB for the batch that the module is run with."""
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        classes = functional.one_hot(torch.arange(64).expand(x.shape[0], 64), 2**16)
+        return m.f(x)[:, None] * classes.sum(2, keepdim=True)
+
+    graph = archcost.build(archcost.from_torch(Holder(forward, f=nn.Linear(5, 7)), on(5)), batch=2)
+    assert [each.shape for each in graph.returned] == [(2, 64, 7)]
