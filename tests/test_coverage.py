@@ -26,3 +26,9 @@ def test_what_is_called_equal_is_equal(name: str) -> None:
 def test_each_model_is_run_once(name: str) -> None:
     counts = Counter(finding.name for finding in read(name).findings)
     assert set(counts.values()) == {1}
+
+
+def test_what_is_published_is_ours() -> None:
+    figures = [pair for finding in read("torchvision").findings for pair in finding.published.values()]
+    assert len(figures) > 200
+    assert all(ours == theirs for ours, theirs in figures)

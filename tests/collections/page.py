@@ -65,7 +65,12 @@ def _lines() -> Iterator[str]:
 def _collection(name: str, log: Log) -> Iterator[str]:
     findings = log.findings
     rest = f" of {log.models:,}" if log.models != len(findings) else ""
-    yield from ("", f"## {TITLES[name]}", "", f"{len(findings):,}{rest} models. {_peaks(findings)}{_seconds(findings)}")
+    yield from (
+        "",
+        f"## {TITLES[name]}",
+        "",
+        f"{len(findings):,}{rest} models. {_peaks(findings)}{_published(findings)}{_seconds(findings)}",
+    )
     odd = [each for each in findings if each.status != "equal"]
     if odd:
         yield from ("", "| model | is | why |", "|---|---|---|")
@@ -102,6 +107,16 @@ def _peaks(findings: Sequence[Finding]) -> str:
         f"Peaks of {len(errors):,} that were run: {exact:,} equal to the byte, {near:,} within {MOST:.1%}, "
         f"mean error {sum(errors) / len(errors):.3%}, worst {max(errors):.2%}. "
     )
+
+
+def _published(findings: Sequence[Finding]) -> str:
+    """Parameters and MACs that the library states of its trained weights, and which of them are others."""
+    figures = [(each.name, key, *pair) for each in findings for key, pair in each.published.items()]
+    if not figures:
+        return ""
+    others = [f"{name} {key} {ours:,} (published {theirs:,})" for name, key, ours, theirs in figures if ours != theirs]
+    found = "all are ours" if not others else f"these are not ours: {', '.join(others)}"
+    return f"It publishes {len(figures):,} figures of its trained weights (parameters, 10⁹ MACs); {found}. "
 
 
 def _seconds(findings: Sequence[Finding]) -> str:

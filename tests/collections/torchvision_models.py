@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import archcost
 from tests.collections.compare import Subject, made
 
-RUNS = 2 * 10**9
+RUNS = 2 * 10**10
 """FLOPs forward up to which a model is also run."""
 
 VIDEO = ("r3d", "mc3", "r2plus1d", "s3d", "mvit", "swin3d")
