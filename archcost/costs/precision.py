@@ -51,7 +51,9 @@ RAISED: Mapping[Device, frozenset[str]] = {
 }
 """Layers whose inputs autocast copies into float32."""
 
-WIDENED = frozenset(["einsum", "add", "mul", "sub", "div", "maximum", "minimum", "where", "concat", "stack", "(total)"])
+WIDENED = frozenset(
+    ["einsum", "add", "mul", "sub", "div", "maximum", "minimum", "clamp_tensor", "where", "concat", "stack", "(total)"]
+)
 """Layers whose result has the widest dtype of what arrives."""
 
 

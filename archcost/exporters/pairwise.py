@@ -98,6 +98,14 @@ def where(part: Part) -> str:
     return part.draw("Where", part.inputs[0], chosen, other)
 
 
+def clamp(part: Part) -> str:
+    kinds = {"both": ("Max", "Min"), "min": ("Max",), "max": ("Min",)}[part.layer.bounds]
+    so_far = part.cast(0)
+    for index, kind in enumerate(kinds, 1):
+        so_far = part.draw(kind, so_far, part.cast(index))
+    return so_far
+
+
 def masked_fill(part: Part) -> str:
     tensor, mask, *given = part.inputs
     value = part.cast(2) if given else part.number(part.layer.value)
@@ -113,6 +121,7 @@ RENDERINGS: dict[str, Rendering] = {
     "fmod": fmod,
     "maximum": paired("Max"),
     "minimum": paired("Min"),
+    "clamp_tensor": clamp,
     "eq": compared("Equal"),
     "ne": not_equal,
     "lt": compared("Less"),

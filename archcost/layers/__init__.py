@@ -114,7 +114,7 @@ from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
 from archcost.layers.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, LayerNorm, RMSNorm
 from archcost.layers.observed import Integers, Opaque
 from archcost.layers.padding import Pad
-from archcost.layers.pairwise import Div, FMod, Maximum, Minimum, Remainder, Sub
+from archcost.layers.pairwise import ClampTensor, Div, FMod, Maximum, Minimum, Remainder, Sub
 from archcost.layers.parameter import Buffer, Constant, ExpandBatch, Parameter
 from archcost.layers.patches import Fold, Unfold
 from archcost.layers.pieces import Chunk, Split, Unbind
@@ -243,7 +243,7 @@ Functions = (
     | Tanhshrink
     | NanToNum
 )
-Pairing = Sub | Div | Remainder | FMod | Maximum | Minimum
+Pairing = Sub | Div | Remainder | FMod | Maximum | Minimum | ClampTensor
 Judging = (
     Eq
     | Ne
@@ -376,6 +376,7 @@ __all__ = [
     "Ceil",
     "Chunk",
     "Clamp",
+    "ClampTensor",
     "Clone",
     "Composite",
     "Concat",

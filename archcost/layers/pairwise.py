@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
@@ -131,6 +132,55 @@ class Minimum(Extremum):
 
     type: Literal["minimum"] = "minimum"
     prefix: ClassVar[str] = "minimum"
+
+
+class ClampTensor(ValueByValue):
+    """min(max(x, low), high), bounds that are tensors: inputs after x, of the kind that `bounds` says (torch.clamp).
+
+    dy goes to x where no bound held, else to the bound that did.
+    """
+
+    type: Literal["clamp_tensor"] = "clamp_tensor"
+    prefix: ClassVar[str] = "clamp"
+    arity: ClassVar[Arity] = Arity(2, 3)
+    bounds: Literal["min", "max", "both"] = "both"
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        wanted = 3 if self.bounds == "both" else 2
+        if len(inputs) != wanted:
+            raise ShapeError(
+                "another number of bounds", expected=f"{wanted} inputs for {self.bounds}", found=str(len(inputs))
+            )
+        for tensor in inputs:
+            require_numbers(tensor)
+        return (broadcast(inputs),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return tuple(Input(index) for index in range(len(inputs)))
+
+    def input_gradient_is_view(self, inputs: Tensors) -> bool:
+        return is_first_seen_smaller(inputs)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """All gradients unsummed, with the masks of x's, which comes last, and zero; or with the first of the sums."""
+        (output,) = outputs
+        needed = [index for index in range(len(inputs)) if index in setting.needs]
+        unsummed = len(needed) * output.numel - sum(inputs[index].numel for index in needed)
+        held = excess("gradients before they are summed", unsummed, output.dtype)
+        masks = output.numel if self.bounds != "both" else 3 * output.numel
+        if self.bounds == "both" and 0 not in needed:  # which of the bounds is the smaller one has their shape
+            masks = 2 * output.numel + prod(broadcast_shape(inputs[1:]))
+        judged = (Own("masks", TensorType((masks,), "bool")), Own("zero", TensorType((), output.dtype)))
+        summed = [inputs[index] for index in needed if inputs[index].shape != output.shape][:1]
+        if sum(each.nbytes for each in summed) > sum(each.tensor.nbytes for each in judged):
+            return Scratch(backward=(*held, *(Own("sum", each) for each in summed)))
+        return Scratch(backward=(*held, *judged))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """A comparison for each bound, both ways; for a bound's own gradient also between the two, where both are."""
+        bounds, sums = len(inputs) - 1, stretched(inputs, outputs[0])
+        gradients: dict[Operand, int] = {index: bounds + sums.get(index, 0) for index in range(len(inputs))}
+        return (Elementwise(outputs[0].numel, bounds, gradients, "bounded"),)
 
 
 class Modulo(ValueByValue):

@@ -208,6 +208,7 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "div": nothing,
     "maximum": nothing,
     "minimum": nothing,
+    "clamp_tensor": nothing,
     "eq": nothing,
     "ne": nothing,
     "lt": nothing,

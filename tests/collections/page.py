@@ -19,7 +19,6 @@ TITLES = {
 }
 REASONS = {
     "aten::convolution": "its kernels differ from sample to sample, and torch folds the samples into the channels",
-    "aten::clamp": "both bounds are tensors, for which there is no layer",
     "aten::polar": "complex numbers, on which no rule counts operations",
     "aten::_fft_c2c": "complex numbers, on which no rule counts operations",
 }

@@ -8,6 +8,7 @@ from archcost.layers import (
     BitwiseNot,
     BitwiseOr,
     BitwiseXor,
+    ClampTensor,
     Div,
     Eq,
     FMod,
@@ -115,6 +116,34 @@ ROWS: tuple[Row, ...] = (
         outputs=(IMAGES,),
         forward=210,  # 2*3*5*7
         backward_input=630,  # 2*3*5*7 * (1 + 1 + 1)
+    ),
+    Row(
+        ClampTensor(),
+        inputs=(IMAGES, IMAGES, IMAGES),
+        outputs=(IMAGES,),
+        forward=420,  # 2*3*5*7 * 2: two comparisons
+        backward_input=1260,  # 2*3*5*7 * 2 * 3: as many for each
+    ),
+    Row(
+        ClampTensor(),
+        inputs=(IMAGES, (), (3, 1, 1)),
+        outputs=(IMAGES,),
+        forward=420,  # 2*3*5*7 * 2
+        backward_input=1680,  # 2*3*5*7 * (2 + 3 + 3): and the sums of two
+    ),
+    Row(
+        ClampTensor(bounds="min"),
+        inputs=((3, 1, 7), (2, 3, 5, 1)),
+        outputs=(IMAGES,),
+        forward=210,  # 2*3*5*7
+        backward_input=840,  # 2*3*5*7 * (1 + 1) * 2: comparison and sum for each
+    ),
+    Row(
+        ClampTensor(bounds="max"),
+        inputs=((2, 3, 5), (2, 3, 5)),
+        outputs=((2, 3, 5),),
+        forward=30,  # 2*3*5
+        backward_input=60,  # 2*3*5 * 2
     ),
     Row(
         Eq(),

@@ -10,6 +10,7 @@ from archcost.layers import (
     BitwiseAnd,
     BitwiseNot,
     Clamp,
+    ClampTensor,
     Cumsum,
     Div,
     Eq,
@@ -124,6 +125,14 @@ PAIRWISE: list[Refusal] = [
             None,
         )
         for layer in (Sub(), Div(), Maximum(), Minimum(), Eq(), LogicalAnd())
+    ),
+    (
+        ClampTensor(bounds="min"),
+        ((2, 3), (2, 3), (3,)),
+        "another number of bounds",
+        "2 inputs for min",
+        "3",
+        None,
     ),
     (Sub(), (MASK, MASK), "torch subtracts no masks", "numbers", "bool", "logical_xor"),
     (

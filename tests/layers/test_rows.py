@@ -103,6 +103,7 @@ NOTHING_TO_WORK_OUT = {
         "fmod",
         "maximum",
         "minimum",
+        "clamp_tensor",
         "eq",
         "ne",
         "lt",

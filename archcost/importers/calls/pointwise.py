@@ -156,8 +156,9 @@ for _type in ("dropout1d", "dropout2d", "dropout3d", "alpha_dropout"):
 @leaf("clamp", "clip")
 def clamp(result: Tensor, x: Tensor, min: Any = None, max: Any = None, inplace: bool = False) -> Drawn | None:
     given = [(key, bound) for key, bound in (("min", min), ("max", max)) if bound is not None]
-    if len(given) == 1 and isinstance(given[0][1], Tensor) and not inplace:
-        return Drawn("maximum" if min is not None else "minimum", (x, given[0][1]))
+    if given and all(isinstance(bound, Tensor) for _, bound in given) and not inplace:
+        bounds = "both" if len(given) == 2 else given[0][0]
+        return Drawn("clamp_tensor", (x, *(bound for _, bound in given)), {"bounds": bounds})
     if not all(is_number(bound) for _, bound in given):
         return None
     bounds = {key: bound for key, bound in given if abs(bound) != float("inf")}

@@ -26,6 +26,11 @@ def chosen(mask: Tensor, *tensors: Tensor, value: float | None, other: float | N
     return torch.where(mask, first, next(given) if other is None else other)
 
 
+def clamp(x: Tensor, *tensors: Tensor, bounds: str) -> Tensor:
+    names = ("min", "max") if bounds == "both" else (bounds,)
+    return torch.clamp(x, **dict(zip(names, tensors, strict=True)))
+
+
 def masked_fill(layer: MaskedFill, inputs: Inputs) -> nn.Module:
     operation = Tensor.masked_fill_ if layer.inplace else Tensor.masked_fill
     return Called(operation, {} if layer.value is None else {"value": layer.value})
@@ -36,6 +41,7 @@ FACTORIES: dict[str, Factory] = {
     "div": method("div"),
     "maximum": function(torch.maximum),
     "minimum": function(torch.minimum),
+    "clamp_tensor": function(clamp),
     **{name: comparison(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
     "logical_and": function(torch.logical_and),
     "logical_or": function(torch.logical_or),
