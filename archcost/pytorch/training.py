@@ -118,7 +118,7 @@ def step(training: Training, begins: Begins) -> None:
     them anew: during its forward pass the previous ones still live. The loss is not divided by the number of
     micro-batches, and each is given the same inputs.
     """
-    run = training.run
+    run, learnt = training.run, False
     for _ in range(run.accumulation if run.trains else 1):
         begins("forward")
         with training.forward_context():
@@ -127,7 +127,8 @@ def step(training: Training, begins: Begins) -> None:
         if loss is not None and loss.requires_grad:
             begins("backward")
             loss.backward()  # pyright: ignore[reportUnknownMemberType]
-    if training.optimizer is not None:
+            learnt = True
+    if training.optimizer is not None and learnt:
         begins("optimizer")
         _update(training, training.optimizer)
     training.network.zero_grad(set_to_none=True)

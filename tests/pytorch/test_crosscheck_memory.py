@@ -99,6 +99,11 @@ def test_by_hand() -> None:
     assert {scope: check.witness for scope, check in of(found, "saved_bytes").items()} == kept
 
 
+def test_a_loss_that_reaches_no_weight() -> None:
+    spec = network({"type": "linear", "out_features": 3}, {"type": "detach"})
+    assert all(check.agrees for check in check_memory(spec, Run(optimizer="adam"), "cpu", 2))
+
+
 def test_near() -> None:
     assert near("peak_bytes", TOTAL, 1000, 1000, "w", 0.005) == Check("peak_bytes", TOTAL, 1000, 1000, "w", True)
     within = near("peak_bytes", TOTAL, 1005, 1000, "w", 0.005)
