@@ -1,7 +1,6 @@
 """What every layer is: a frozen schema with a shape rule, its weights and its work."""
 
-from __future__ import annotations
-
+# Annotations are values here: as text, pydantic would read those of the base once more for each class of layers.
 from collections.abc import Callable
 from dataclasses import replace
 from math import prod
