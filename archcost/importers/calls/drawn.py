@@ -93,3 +93,13 @@ def samples_in(size: int) -> int:
 
 def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def finite(number: float) -> float:
+    """What is put somewhere: no cost depends on it, and a spec holds no infinity."""
+    return max(min(float(number), 3e38), -3e38)
+
+
+def overwriting(inplace: bool) -> dict[str, Any]:
+    """The field of a layer that writes into its first input."""
+    return {"inplace": True} if inplace else {}

@@ -1,4 +1,4 @@
-"""Values put or found by place: scatters, triangles, diagonals, sliding windows, orders, and truth over axes."""
+"""Values put or found by place: scatters, triangles, diagonals, sliding windows, orders."""
 
 from __future__ import annotations
 
@@ -7,20 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from archcost.importers.calls.drawn import Drawn, Rule, is_number, leaf, samples_in
-
-
-def _truth(type_: str) -> Rule:
-    def rule(result: Tensor, x: Tensor, dim: Any = None, keepdim: bool = False) -> Drawn:
-        return Drawn(type_, (x,), {"dim": list(dim) if isinstance(dim, tuple) else dim, "keepdim": keepdim})  # pyright: ignore[reportUnknownArgumentType]
-
-    return rule
-
-
-leaf("any")(_truth("any"))
-leaf("all")(_truth("all"))
-leaf("prod")(_truth("prod"))
-leaf("logsumexp")(_truth("logsumexp"))
+from archcost.importers.calls.drawn import Drawn, Rule, finite, is_number, leaf, overwriting, samples_in
 
 
 def _ordered(type_: str) -> Rule:
@@ -32,24 +19,6 @@ def _ordered(type_: str) -> Rule:
 
 leaf("sort")(_ordered("sort"))
 leaf("argsort")(_ordered("argsort"))
-
-
-def _rest(type_: str) -> Rule:
-    def rule(result: Tensor, x: Tensor, other: Any) -> Drawn | None:
-        if isinstance(other, Tensor):
-            return Drawn(type_, (x, other))
-        return Drawn(type_, (x,), {"other": other}) if is_number(other) else None
-
-    return rule
-
-
-leaf("remainder", "mod")(_rest("remainder"))
-leaf("fmod")(_rest("fmod"))
-
-
-@leaf("rpow")
-def power_of(result: Tensor, x: Tensor, base: Any) -> Drawn | None:
-    return Drawn("rpow", (x,), {"base": base}) if is_number(base) else None
 
 
 def _triangle(type_: str) -> Rule:
@@ -104,19 +73,18 @@ def bucketize(result: Tensor, x: Tensor, boundaries: Tensor, *, right: bool = Fa
 def scatter(
     result: Tensor, x: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, inplace: bool = False
 ) -> Drawn | None:
-    fields: dict[str, Any] = {"dim": dim, **({"inplace": True} if inplace else {})}
+    fields: dict[str, Any] = {"dim": dim, **overwriting(inplace)}
     given = value if src is None else src
     if isinstance(given, Tensor):
         return Drawn("scatter", (x, index, given), fields)
     if not is_number(given):
         return None
-    number = max(min(float(given), 3e38), -3e38)  # no cost depends on it, and a spec holds no infinity
-    return Drawn("scatter", (x, index), {**fields, "value": number})
+    return Drawn("scatter", (x, index), {**fields, "value": finite(given)})
 
 
 def _added(type_: str) -> Rule:
     def rule(result: Tensor, x: Tensor, dim: int, index: Tensor, source: Tensor, inplace: bool = False) -> Drawn:
-        return Drawn(type_, (x, index, source), {"dim": dim, **({"inplace": True} if inplace else {})})
+        return Drawn(type_, (x, index, source), {"dim": dim, **overwriting(inplace)})
 
     return rule
 
@@ -127,4 +95,4 @@ leaf("index_add")(_added("index_add"))
 
 @leaf("masked_scatter")
 def masked_scatter(result: Tensor, x: Tensor, mask: Tensor, source: Tensor, inplace: bool = False) -> Drawn:
-    return Drawn("masked_scatter", (x, mask, source), {"inplace": True} if inplace else {})
+    return Drawn("masked_scatter", (x, mask, source), overwriting(inplace))

@@ -7,16 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archcost.importers.calls.drawn import Drawn, Rule, composite, is_number, leaf
-
-
-def _inplace(inplace: bool) -> dict[str, Any]:
-    return {"inplace": True} if inplace else {}
+from archcost.importers.calls.drawn import Drawn, Rule, composite, is_number, leaf, overwriting
 
 
 def _overwriting(type_: str) -> Rule:
     def rule(result: Tensor, x: Tensor, inplace: bool = False) -> Drawn:
-        return Drawn(type_, (x,), _inplace(inplace))
+        return Drawn(type_, (x,), overwriting(inplace))
 
     return rule
 
@@ -66,7 +62,7 @@ def bitwise_not(result: Tensor, x: Tensor) -> Drawn | None:
 
 @leaf("celu")
 def celu(result: Tensor, x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Drawn:
-    return Drawn("celu", (x,), {"alpha": float(alpha), **_inplace(inplace)})
+    return Drawn("celu", (x,), {"alpha": float(alpha), **overwriting(inplace)})
 
 
 @leaf("hardshrink")
@@ -97,19 +93,19 @@ def gelu(result: Tensor, x: Tensor, approximate: str = "none") -> Drawn:
 
 @leaf("leaky_relu")
 def leaky_relu(result: Tensor, x: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Drawn:
-    return Drawn("leaky_relu", (x,), {"negative_slope": float(negative_slope), **_inplace(inplace)})
+    return Drawn("leaky_relu", (x,), {"negative_slope": float(negative_slope), **overwriting(inplace)})
 
 
 @leaf("elu")
 def elu(result: Tensor, x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Drawn:
-    return Drawn("elu", (x,), {"alpha": float(alpha), **_inplace(inplace)})
+    return Drawn("elu", (x,), {"alpha": float(alpha), **overwriting(inplace)})
 
 
 @leaf("hardtanh")
 def hardtanh(result: Tensor, x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Drawn:
     if (min_val, max_val) == (0, 6):  # all that torch.nn.ReLU6 is
-        return Drawn("relu6", (x,), _inplace(inplace))
-    return Drawn("hardtanh", (x,), {"min_val": float(min_val), "max_val": float(max_val), **_inplace(inplace)})
+        return Drawn("relu6", (x,), overwriting(inplace))
+    return Drawn("hardtanh", (x,), {"min_val": float(min_val), "max_val": float(max_val), **overwriting(inplace)})
 
 
 @leaf("softplus")
@@ -139,12 +135,12 @@ def dropout(
 ) -> Drawn | None:
     if not (training if train is None else train):
         return Drawn("identity", (x,))
-    return Drawn("dropout", (x,), {"p": float(p), **_inplace(inplace)})
+    return Drawn("dropout", (x,), {"p": float(p), **overwriting(inplace)})
 
 
 def _dropped(type_: str, *names: str) -> None:
     def rule(result: Tensor, x: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Drawn:
-        return Drawn(type_, (x,), {"p": float(p), **_inplace(inplace)}) if training else Drawn("identity", (x,))
+        return Drawn(type_, (x,), {"p": float(p), **overwriting(inplace)}) if training else Drawn("identity", (x,))
 
     leaf(type_, *names)(rule)
 
@@ -164,7 +160,7 @@ def clamp(result: Tensor, x: Tensor, min: Any = None, max: Any = None, inplace: 
     bounds = {key: bound for key, bound in given if abs(bound) != float("inf")}
     if not bounds:
         return Drawn("clone", (x,))
-    return Drawn("clamp", (x,), {**bounds, **_inplace(inplace)})
+    return Drawn("clamp", (x,), {**bounds, **overwriting(inplace)})
 
 
 @leaf("clamp_min", "clip_min")
@@ -181,22 +177,22 @@ def clamp_max(result: Tensor, x: Tensor, max: Any, inplace: bool = False) -> Dra
 def power(result: Tensor, x: Any, exponent: Any, inplace: bool = False) -> Drawn | None:
     if not isinstance(x, Tensor) or not is_number(exponent):
         return None
-    return Drawn("pow", (x,), {"exponent": exponent, **_inplace(inplace)})
+    return Drawn("pow", (x,), {"exponent": exponent, **overwriting(inplace)})
 
 
 @leaf("square")
 def square(result: Tensor, x: Tensor, inplace: bool = False) -> Drawn:
-    return Drawn("pow", (x,), {"exponent": 2.0, **_inplace(inplace)})
+    return Drawn("pow", (x,), {"exponent": 2.0, **overwriting(inplace)})
 
 
 def _scale(x: Tensor, factor: float, shift: float, inplace: bool) -> Drawn:
-    return Drawn("scale", (x,), {"factor": factor, "shift": shift, **_inplace(inplace)})
+    return Drawn("scale", (x,), {"factor": factor, "shift": shift, **overwriting(inplace)})
 
 
 @leaf("add", "radd")
 def add(result: Tensor, x: Any, y: Any, *, alpha: float = 1, inplace: bool = False) -> Drawn | None:
     if isinstance(x, Tensor) and isinstance(y, Tensor):
-        return Drawn("add", (x, y), _inplace(inplace)) if alpha == 1 else None
+        return Drawn("add", (x, y), overwriting(inplace)) if alpha == 1 else None
     tensor, number = (x, y) if isinstance(x, Tensor) else (y, x)
     return _scale(tensor, 1, number * alpha, inplace) if is_number(number) else None
 
@@ -204,7 +200,7 @@ def add(result: Tensor, x: Any, y: Any, *, alpha: float = 1, inplace: bool = Fal
 @leaf("sub", "subtract")
 def sub(result: Tensor, x: Any, y: Any, *, alpha: float = 1, inplace: bool = False) -> Drawn | None:
     if isinstance(x, Tensor) and isinstance(y, Tensor):
-        return Drawn("sub", (x, y), _inplace(inplace)) if alpha == 1 else None
+        return Drawn("sub", (x, y), overwriting(inplace)) if alpha == 1 else None
     return _scale(x, 1, -y * alpha, inplace) if is_number(y) else rsub(result, y, x)
 
 
@@ -216,10 +212,28 @@ def rsub(result: Tensor, x: Any, y: Any, alpha: float = 1) -> Drawn | None:
     return Drawn("rsub", (x,), {"other": y}) if is_number(y) and alpha == 1 else None
 
 
+def _rest(type_: str) -> Rule:
+    def rule(result: Tensor, x: Tensor, other: Any) -> Drawn | None:
+        if isinstance(other, Tensor):
+            return Drawn(type_, (x, other))
+        return Drawn(type_, (x,), {"other": other}) if is_number(other) else None
+
+    return rule
+
+
+leaf("remainder", "mod")(_rest("remainder"))
+leaf("fmod")(_rest("fmod"))
+
+
+@leaf("rpow")
+def power_of(result: Tensor, x: Tensor, base: Any) -> Drawn | None:
+    return Drawn("rpow", (x,), {"base": base}) if is_number(base) else None
+
+
 @leaf("mul", "rmul", "multiply")
 def mul(result: Tensor, x: Any, y: Any, inplace: bool = False) -> Drawn | None:
     if isinstance(x, Tensor) and isinstance(y, Tensor):
-        return Drawn("mul", (x, y), _inplace(inplace))
+        return Drawn("mul", (x, y), overwriting(inplace))
     tensor, number = (x, y) if isinstance(x, Tensor) else (y, x)
     return _scale(tensor, number, 0, inplace) if is_number(number) else None
 
@@ -229,7 +243,7 @@ def div(result: Tensor, x: Any, y: Any, *, rounding_mode: str | None = None, inp
     if rounding_mode is not None or not isinstance(x, Tensor):
         return None
     if isinstance(y, Tensor):
-        return Drawn("div", (x, y), _inplace(inplace))
+        return Drawn("div", (x, y), overwriting(inplace))
     return _scale(x, 1 / y, 0, inplace) if is_number(y) and y else None
 
 
@@ -291,4 +305,4 @@ def masked_fill(result: Tensor, x: Tensor, mask: Tensor, value: Any, inplace: bo
         return None
     if value in (float("inf"), float("-inf")):
         value = 3e38 if value > 0 else -3e38  # a spec holds no infinity, and no cost depends on the value
-    return Drawn("masked_fill", (x, mask), {"value": float(value), **_inplace(inplace)})
+    return Drawn("masked_fill", (x, mask), {"value": float(value), **overwriting(inplace)})

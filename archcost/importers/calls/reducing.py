@@ -128,6 +128,17 @@ leaf("max")(_extremum("max", "amax"))
 leaf("min")(_extremum("min", "amin"))
 
 
+def _folding(type_: str) -> Rule:
+    def rule(result: Tensor, x: Tensor, dim: Any = None, keepdim: bool = False) -> Drawn:
+        return Drawn(type_, (x,), {"dim": list(dim) if isinstance(dim, tuple) else dim, "keepdim": keepdim})  # pyright: ignore[reportUnknownArgumentType]
+
+    return rule
+
+
+for _type in ("any", "all", "prod", "logsumexp"):
+    leaf(_type)(_folding(_type))
+
+
 def _arg(type_: str) -> Rule:
     def rule(result: Tensor, x: Tensor, dim: int | None = None, keepdim: bool = False) -> Drawn | None:
         return None if dim is None else Drawn(type_, (x,), {"dim": dim, "keepdim": keepdim})

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from archcost.importers.calls.drawn import Drawn, composite, is_number, leaf, listed, one, samples_in
+from archcost.importers.calls.drawn import Drawn, composite, finite, is_number, leaf, listed, one, samples_in
 
 
 @leaf("view", "reshape", "view_as", "reshape_as", "_unsafe_view", "_reshape_alias", "aten::view", "ravel")
@@ -249,7 +249,7 @@ def pad(result: Tensor, x: Tensor, pad: Sequence[int], mode: str = "constant", v
         mode, value = "constant", mode
     fields: dict[str, Any] = {"pad": [int(each) for each in pad], "mode": mode}
     if value:
-        fields["value"] = max(min(float(value), 3e38), -3e38)  # no cost depends on it, and a spec holds no infinity
+        fields["value"] = finite(value)
     return Drawn("pad", (x,), fields)
 
 
