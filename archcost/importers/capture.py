@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
 from archcost.importers.calls import COMPOSITES, LEAVES
 from archcost.importers.calls.drawn import Leaf
@@ -102,11 +103,10 @@ class Capture(TorchFunctionMode):
             with self:
                 return COMPOSITES[name](*args, **kwargs)
         given, named = list(tensors_in((args, kwargs))), args
+        largest = LARGEST_REAL if live else LARGEST_CONSTANT
         if any(tensor.is_meta for tensor in given):
             args, kwargs = self._mapped(args), self._mapped(kwargs)
-        elif sum(tensor.numel() for tensor in given) > SMALL and self._makes(func, args, kwargs) > (
-            LARGEST_REAL if live else LARGEST_CONSTANT
-        ):
+        elif sum(tensor.numel() for tensor in given) > SMALL and _makes(func, args, kwargs) > largest:
             args, kwargs = self._mapped(args, scalars=True), self._mapped(kwargs, scalars=True)
         if not live:
             return func(*args, **kwargs)
@@ -187,14 +187,6 @@ class Capture(TorchFunctionMode):
         with Beneath(self.record):
             return func(*args, **kwargs)
 
-    def _makes(self, func: Any, args: Any, kwargs: Any) -> int:
-        """How many values the largest tensor has that a call on tensors with values would make; 0 if they decide."""
-        try:
-            sketch = func(*self._mapped(args, scalars=True), **self._mapped(kwargs, scalars=True))
-        except (RuntimeError, NotImplementedError):
-            return 0
-        return max((tensor.numel() for tensor in tensors_in(sketch)), default=0)
-
     def _mapped(self, value: Any, scalars: bool = False) -> Any:
         """Tensors that have values, without them: beside a tensor of the meta device torch takes scalars alone."""
         if isinstance(value, Tensor):
@@ -224,6 +216,16 @@ def put(name: str, args: Any, kwargs: Any) -> Written:
     indices: Sequence[Tensor | None] = given[0]
     picked = {axis: tensor for axis, tensor in enumerate(indices) if tensor is not None}
     return Written([given[1], *picked.values()], given[1].numel(), tuple(picked))
+
+
+def _makes(func: Any, args: Any, kwargs: Any) -> int:
+    """How many values the largest tensor has that a call on tensors with values would make; 0 if they decide."""
+    try:
+        args, kwargs = tree_map_only(Tensor, lambda tensor: tensor.detach().to("meta"), (args, kwargs))
+        sketch = func(*args, **kwargs)
+    except (RuntimeError, NotImplementedError):
+        return 0
+    return max((tensor.numel() for tensor in tensors_in(sketch)), default=0)
 
 
 class Call:
