@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from archcost.importers.onnx_call import Call, Result, Rule, one
-from archcost.importers.onnx_operators.convolution import evenly_padded, pads_of
+from archcost.importers.onnx_operators.convolution import evenly_padded, pads_of, spacing
 from archcost.importers.onnx_values import UnsupportedError, Value
 from archcost.layers.base import normalize_axis
 
@@ -21,8 +21,7 @@ def window(call: Call) -> tuple[int, list[int], list[int], list[int]]:
     kernel = call.sizes("kernel_shape", ndim)
     if kernel is None:
         raise UnsupportedError("kernel_shape is missing")
-    strides, dilations = (call.sizes(name, ndim) or [1] * ndim for name in ("strides", "dilations"))
-    return ndim, kernel, strides, dilations
+    return ndim, kernel, *spacing(call, ndim)
 
 
 def max_pool(call: Call) -> Result:

@@ -195,8 +195,9 @@ def concat_from_sequence(call: Call) -> Value:
     pieces = call[0].pieces
     if not pieces:
         raise UnsupportedError("a sequence that is not known")
-    axis = normalize_axis(int(call.integer("axis", 0)), pieces[0].rank + call.flag("new_axis"))
-    return call.layer("stack" if call.integer("new_axis", 0) else "concat", *pieces, dim=axis)
+    is_new = call.flag("new_axis")
+    axis = normalize_axis(call.integer("axis", 0), pieces[0].rank + is_new)
+    return call.layer("stack" if is_new else "concat", *pieces, dim=axis)
 
 
 MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
