@@ -21,6 +21,8 @@ DTYPE_BYTES = {
 FLOATING = frozenset(dtype for dtype in DTYPE_BYTES if "float" in dtype)
 COMPLEX_BYTES = {"complex128": 16, "complex64": 8}
 """No rule counts operations on complex numbers: tensors of them go from one operation without a rule to the next."""
+ALL_BYTES = DTYPE_BYTES | COMPLEX_BYTES
+DIFFERENTIABLE = FLOATING | COMPLEX_BYTES.keys()
 
 
 class TensorType(NamedTuple):
@@ -35,7 +37,7 @@ class TensorType(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        return self.numel * (COMPLEX_BYTES[self.dtype] if self.is_complex else DTYPE_BYTES[self.dtype])
+        return self.numel * ALL_BYTES[self.dtype]
 
     @property
     def rank(self) -> int:
@@ -44,7 +46,7 @@ class TensorType(NamedTuple):
     @property
     def is_floating(self) -> bool:
         """Only floating tensors carry gradients, complex ones among them."""
-        return self.dtype in FLOATING or self.is_complex
+        return self.dtype in DIFFERENTIABLE
 
     @property
     def is_complex(self) -> bool:

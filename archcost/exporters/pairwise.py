@@ -99,10 +99,9 @@ def where(part: Part) -> str:
 
 
 def clamp(part: Part) -> str:
-    kinds = {"both": ("Max", "Min"), "min": ("Max",), "max": ("Min",)}[part.layer.bounds]
     so_far = part.cast(0)
-    for index, kind in enumerate(kinds, 1):
-        so_far = part.draw(kind, so_far, part.cast(index))
+    for index, name in enumerate(part.layer.names(), 1):
+        so_far = part.draw("Max" if name == "min" else "Min", so_far, part.cast(index))
     return so_far
 
 

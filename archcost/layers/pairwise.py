@@ -145,8 +145,12 @@ class ClampTensor(ValueByValue):
     arity: ClassVar[Arity] = Arity(2, 3)
     bounds: Literal["min", "max", "both"] = "both"
 
+    def names(self) -> tuple[str, ...]:
+        """Of the inputs after x, as torch's arguments are called."""
+        return ("min", "max") if self.bounds == "both" else (self.bounds,)
+
     def output_types(self, inputs: Tensors) -> Tensors:
-        wanted = 3 if self.bounds == "both" else 2
+        wanted = 1 + len(self.names())
         if len(inputs) != wanted:
             raise ShapeError(
                 "another number of bounds", expected=f"{wanted} inputs for {self.bounds}", found=str(len(inputs))
@@ -167,8 +171,11 @@ class ClampTensor(ValueByValue):
         needed = [index for index in range(len(inputs)) if index in setting.needs]
         unsummed = len(needed) * output.numel - sum(inputs[index].numel for index in needed)
         held = excess("gradients before they are summed", unsummed, output.dtype)
-        masks = output.numel if self.bounds != "both" else 3 * output.numel
-        if self.bounds == "both" and 0 not in needed:  # which of the bounds is the smaller one has their shape
+        if self.bounds != "both":
+            masks = output.numel
+        elif 0 in needed:
+            masks = 3 * output.numel
+        else:  # which of the bounds is the smaller one has their shape
             masks = 2 * output.numel + prod(broadcast_shape(inputs[1:]))
         judged = (Own("masks", TensorType((masks,), "bool")), Own("zero", TensorType((), output.dtype)))
         summed = [inputs[index] for index in needed if inputs[index].shape != output.shape][:1]

@@ -28,7 +28,7 @@ TAPS = {"nearest": (1, 1, 1), "linear": (2, 0, 0), "bilinear": (0, 4, 0), "bicub
 """Input values an output value is made of, for 1, 2 and 3 spatial axes; 0 where torch has no such mode."""
 
 HALF_WIDTHS = {"bilinear": 1, "bicubic": 2}
-"""Of windows with antialias, in the positions of whichever of input and output has fewer."""
+"""Of windows, in positions of the input; with antialias, of whichever of input and output has fewer."""
 
 
 class Upsample(OfImages):
@@ -134,7 +134,7 @@ class Upsample(OfImages):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         jumps, after = self._apart(inputs, outputs), outputs[0].shape[2:]
-        reach = Fraction(2 if self.mode == "bicubic" else 1)
+        reach = Fraction(HALF_WIDTHS.get(self.mode, 1))
         reaches = self.half_widths(inputs, outputs) if self.antialias else (reach,) * len(after)
         return tuple(map(self._rule, after, jumps, reaches))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from archcost.layers import Layer, MaskedFill
+from archcost.layers import ClampTensor, Layer, MaskedFill
 from archcost.pytorch.layers.base import Called, Factory, Inputs, function, settings
 from archcost.pytorch.layers.elementwise import method
 
@@ -26,9 +26,11 @@ def chosen(mask: Tensor, *tensors: Tensor, value: float | None, other: float | N
     return torch.where(mask, first, next(given) if other is None else other)
 
 
-def clamp(x: Tensor, *tensors: Tensor, bounds: str) -> Tensor:
-    names = ("min", "max") if bounds == "both" else (bounds,)
-    return torch.clamp(x, **dict(zip(names, tensors, strict=True)))
+def clamp(layer: ClampTensor, inputs: Inputs) -> nn.Module:
+    def clamped(x: Tensor, *bounds: Tensor) -> Tensor:
+        return torch.clamp(x, **dict(zip(layer.names(), bounds, strict=True)))
+
+    return Called(clamped, {})
 
 
 def masked_fill(layer: MaskedFill, inputs: Inputs) -> nn.Module:
@@ -41,7 +43,7 @@ FACTORIES: dict[str, Factory] = {
     "div": method("div"),
     "maximum": function(torch.maximum),
     "minimum": function(torch.minimum),
-    "clamp_tensor": function(clamp),
+    "clamp_tensor": clamp,
     **{name: comparison(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
     "logical_and": function(torch.logical_and),
     "logical_or": function(torch.logical_or),
