@@ -168,7 +168,9 @@ class Record:
     def _constant(self, tensor: Tensor) -> Ref:
         kind = type_of(tensor)
         scaled = [axis for axis, size in enumerate(kind.shape) if samples_in(size)]
-        if kind.dtype not in DTYPE_BYTES or len(scaled) > 1:
+        if kind.dtype not in DTYPE_BYTES:
+            raise OutOfSightError("a constant cannot be declared", expected=", ".join(DTYPE_BYTES), found=str(kind))
+        if len(scaled) > 1:
             raise OutOfSightError(
                 "a constant cannot be declared", expected="at most one axis of the batch", found=str(kind)
             )

@@ -44,6 +44,7 @@ def from_torch(
         raise ArchcostError("not a module", expected="a torch.nn.Module", found=shorten(module))
     examples = _examples(module, inputs, named)
     _require_python(module)
+    _require_known_dtypes(module)
     _require_other_sizes(module, examples)
     given, keyed = _with_samples(inputs), _with_samples(named)
     tensors = dict(zip(examples, [*_leaves(given), *_leaves(keyed)], strict=True))
@@ -123,6 +124,14 @@ def _require_python(module: nn.Module) -> None:
                 found=type(each).__name__,
                 layer=path or None,
             )
+
+
+def _require_known_dtypes(module: nn.Module) -> None:
+    """Floats of any kind are taken for float32."""
+    for name, each in (*module.named_parameters(), *module.named_buffers()):
+        kind = type_of(each)
+        if not each.is_floating_point() and kind.dtype not in DTYPE_BYTES:
+            raise ArchcostError(f"{name} cannot be declared", expected=", ".join(DTYPE_BYTES), found=str(kind))
 
 
 def _require_other_sizes(module: nn.Module, examples: Mapping[str, InputSpec]) -> None:

@@ -1,7 +1,7 @@
 """What every layer is: a frozen schema with a shape rule, its weights and its work."""
 
 # Annotations are values here: as text, pydantic would read those of the base once more for each class of layers.
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from math import prod
 from typing import Annotated, Any, ClassVar, LiteralString, NamedTuple, cast
@@ -13,7 +13,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import NO_SCRATCH, PASSED_ON, Gradient, Own, Saved, Scratch, Setting
 from archcost.layouts import Layout, Shape
-from archcost.tensors import COMPLEX_BYTES, DTYPE_BYTES, Tensors, TensorType
+from archcost.tensors import ALL_BYTES, DTYPE_BYTES, Tensors, TensorType
 from archcost.windows import SAME, Rules
 from archcost.work import Work
 
@@ -21,22 +21,23 @@ MAX_SIZE = 2**31 - 1
 """Torch indexes a tensor with 64 bits; no single extent of a real network comes near 2^31."""
 
 
-def check_dtype(value: Any) -> str:
-    if isinstance(value, str) and value in DTYPE_BYTES:
-        return value
-    raise PydanticCustomError("dtype", "Input should be {expected}", {"expected": ", ".join(DTYPE_BYTES)})
+def dtype_among(known: Collection[str]) -> Callable[[Any], str]:
+    """A validator for one of these names."""
 
+    def check(value: Any) -> str:
+        if isinstance(value, str) and value in known:
+            return value
+        raise PydanticCustomError("dtype", "Input should be {expected}", {"expected": ", ".join(known)})
 
-def check_dtype_or_complex(value: Any) -> str:
-    return value if isinstance(value, str) and value in COMPLEX_BYTES else check_dtype(value)
+    return check
 
 
 Size = Annotated[int, Field(strict=True, ge=1, le=MAX_SIZE)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_SIZE)]
 Axis = Annotated[int, Field(strict=True, ge=-64, le=63)]
 Flag = Annotated[bool, Field(strict=True)]
-Dtype = Annotated[str, BeforeValidator(check_dtype)]
-DtypeOrComplex = Annotated[str, BeforeValidator(check_dtype_or_complex)]
+Dtype = Annotated[str, BeforeValidator(dtype_among(DTYPE_BYTES))]
+DtypeOrComplex = Annotated[str, BeforeValidator(dtype_among(ALL_BYTES))]
 Number = Annotated[float, Field(strict=True)]
 Scalar = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)] | Number
 """A number that says by how it is written whether it is an integer: 2 or 2.0."""

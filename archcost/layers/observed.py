@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import Gradient, Own, Saved, Setting
-from archcost.layers.base import Arity, Axis, DtypeOrComplex, Layer, Size
+from archcost.layers.base import Arity, Axis, DtypeOrComplex, Layer, Size, dtype_among
 from archcost.layers.parameter import WholeShape, batch_steps, require_batch, sizes_as_said, times_batch
 from archcost.tensors import DTYPE_BYTES, FLOATING, Tensors, TensorType
 from archcost.work import Elementwise, Work
@@ -88,11 +88,7 @@ class Opaque(Observed):
         return tuple(Own(f"observed {index}", TensorType(shape, dtype)) for index, shape in enumerate(shapes, 1))
 
 
-def check_integer_dtype(value: Any) -> str:
-    wanted = [dtype for dtype in DTYPE_BYTES if dtype not in FLOATING]
-    if value in wanted:
-        return value
-    raise PydanticCustomError("dtype", "Input should be {expected}", {"expected": ", ".join(wanted)})
+IntegerDtype = Annotated[str, BeforeValidator(dtype_among([dtype for dtype in DTYPE_BYTES if dtype not in FLOATING]))]
 
 
 class Integers(Observed):
@@ -105,7 +101,7 @@ class Integers(Observed):
 
     type: Literal["integers"] = "integers"
     prefix: ClassVar[str] = "integers"
-    dtypes: tuple[Annotated[str, BeforeValidator(check_integer_dtype)], ...]
+    dtypes: tuple[IntegerDtype, ...]
 
     def output_types(self, inputs: Tensors) -> Tensors:
         read = inputs[:-1] if self.grows() else inputs

@@ -177,3 +177,22 @@ def test_complex_numbers_go_through_unknown_operations() -> None:
     assert cost.flops.forward.contraction == 2 * (2 * 7 * 5 + 2 * 3 * 7)
     assert cost.flops.backward.contraction == 2 * (2 * 7 * 5 + 2 * 2 * 3 * 7)  # the first layer's input needs none
     assert archcost.loads(graph.spec.to_yaml()) == graph.spec
+
+
+@pytest.mark.parametrize(
+    ("forward", "part", "where", "found"),
+    [
+        (lambda m, x: (x * m.w).real, {"w": nn.Parameter(torch.zeros(5, dtype=torch.complex64))}, "w", "5 complex64"),
+        (lambda m, x: (x * m.w).real, {"w": torch.zeros(5, dtype=torch.complex64)}, "w", "5 complex64"),
+        (lambda m, x: x, {"w": torch.zeros(5, dtype=torch.uint16)}, "w", "5 uint16"),
+        (lambda m, x: (m.f(x) * torch.zeros(5, dtype=torch.complex64)).real, {}, "a constant", "5 complex64"),
+    ],
+    ids=["parameter", "buffer", "unsigned", "constant"],
+)
+def test_values_of_other_kinds_are_refused(forward: Any, part: dict[str, Any], where: str, found: str) -> None:
+    with pytest.raises(ArchcostError) as caught:
+        archcost.from_torch(Holder(forward, f=nn.Linear(5, 5), **part), torch.zeros(1, 5))
+    assert caught.value.problem == f"{where} cannot be declared"
+    assert caught.value.expected is not None
+    assert caught.value.expected.startswith("float64, float32, ")
+    assert caught.value.found == found
