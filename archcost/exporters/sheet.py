@@ -32,6 +32,8 @@ DTYPES = {
     "int8": 3,
     "uint8": 2,
     "bool": 9,
+    "complex64": 14,
+    "complex128": 15,
 }
 """The numbers of `TensorProto.DataType`."""
 

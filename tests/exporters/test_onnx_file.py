@@ -60,15 +60,17 @@ def test_a_network_of_175_billion_weights_is_a_small_file() -> None:
     assert len(onnx_bytes(spec)) < 1_000_000
 
 
-def test_an_operation_without_a_rule_is_a_node_of_our_own_domain() -> None:
+@pytest.mark.parametrize(("dtype", "number"), [("float32", 1), ("complex64", 14), ("complex128", 15)])
+def test_an_operation_without_a_rule_is_a_node_of_our_own_domain(dtype: str, number: int) -> None:
     spec = spec_of(
-        "  - {type: opaque, op: 'vision::roi', inputs: [input], shapes: [[1, 5, 2]], dtypes: [float32],"
+        f"  - {{type: opaque, op: 'vision::roi', inputs: [input], shapes: [[1, 5, 2]], dtypes: [{dtype}],"
         " batch_dims: [0]}"
     )
     model = onnx.load_from_string(onnx_bytes(spec))
     onnx.checker.check_model(model, full_check=True)
     assert [(node.domain, node.op_type) for node in model.graph.node] == [("archcost", "vision::roi")]
     assert shape_of(model.graph.output[0]) == ["batch", 5, 2]
+    assert model.graph.output[0].type.tensor_type.elem_type == number
 
 
 def test_a_weight_that_is_given_is_no_input() -> None:
