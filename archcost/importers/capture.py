@@ -25,6 +25,7 @@ from archcost.importers.calls import COMPOSITES, LEAVES
 from archcost.importers.calls.drawn import Leaf
 from archcost.importers.calls.shaping import seen_at
 from archcost.importers.calls.weighted import MEANT
+from archcost.importers.moves import MOVES, type_named, without_device
 from archcost.importers.record import OutOfSightError, Record, Written, storage_of
 
 _ASKED = """
@@ -63,7 +64,6 @@ INPLACE_OPERATORS = {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "d
 SETTERS = frozenset(["copy_", "zero_", "fill_", "normal_", "uniform_", "bernoulli_", "index_put_", "masked_scatter_"])
 """Values that are overwritten, whatever they were."""
 
-MOVES = frozenset(["to", "cpu", "cuda"])
 LARGEST_REAL = 2**22
 """Constants, and what is computed of integers, have values up to so many, since a module may look at them."""
 
@@ -98,7 +98,13 @@ class Capture(TorchFunctionMode):
         if name == "setitem":
             return self._set(*args)
         if name in MOVES:
-            args, kwargs = _without_device(args, kwargs)
+            args, kwargs = without_device(name, args, kwargs)
+            name, func = "to", torch.Tensor.to
+        if name == "type":
+            wanted = type_named(*args, **kwargs)
+            if isinstance(wanted, str):
+                return wanted
+            args, kwargs = (args[0], wanted), {}
         if name in COMPOSITES and live:
             with self:
                 return COMPOSITES[name](*args, **kwargs)
@@ -241,8 +247,13 @@ class Call:
     def write(self, leaf: Leaf, result: Any, places: bool = False) -> bool:
         """Whether what the call returned is on the record: as a layer, or because nothing was done."""
         results = tuple(tensors_in(result))
-        if not any(made.numel() for made in results):
-            return True  # no tensor, or an empty one
+        if any(made.numel() for made in results):
+            return self._write(leaf, results, result, places)
+        if any(made.requires_grad for made in results):  # of no value, and a gradient goes back through it all the same
+            self._write(leaf, results, result, places)
+        return True
+
+    def _write(self, leaf: Leaf, results: tuple[Tensor, ...], result: Any, places: bool) -> bool:
         if not self.inplace and all(any(made is given for given in tensors_in(self.args)) for made in results):
             return True  # torch had nothing to do, and returned what it was given
         on_view = self.whole is not None and self.whole is not self.args[0]
@@ -376,22 +387,9 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 
 def _make(func: Any, args: Any, kwargs: Any) -> Any:
-    """A constant: with its values where they are few, and without where the batch or a device asks for many."""
-    device = kwargs.get("device")
-    sketch = func(*args, **{**kwargs, "device": "meta"})
-    elsewhere = device is not None and torch.device(device).type != "cpu"
-    if elsewhere or sketch.numel() > LARGEST_REAL:
-        return sketch
-    return func(*args, **kwargs)
-
-
-def _without_device(args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """A move to another device is none here; what is left is the dtype."""
-    tensor, *given = args
-    dtype = kwargs.get("dtype")
-    for value in given:
-        if isinstance(value, torch.dtype):
-            dtype = value
-        elif isinstance(value, Tensor):
-            dtype = value.dtype
-    return (tensor, tensor.dtype if dtype is None else dtype), {}
+    """A constant: with its values where they are few, and without where the batch asks for many, or a device has none."""
+    device = kwargs.pop("device", None)
+    kwargs.pop("pin_memory", None)
+    sketch = func(*args, **kwargs, device="meta")
+    valueless = device is not None and torch.device(device).type == "meta"
+    return sketch if valueless or sketch.numel() > LARGEST_REAL else func(*args, **kwargs, device="cpu")

@@ -17,7 +17,7 @@ from archcost.importers.entries import Entry, Ref, Written
 from archcost.layers import LAYERS, Layer
 from archcost.spec import ModelSpec
 from archcost.spec.model import InputSpec
-from archcost.tensors import TensorType
+from archcost.tensors import FLOATING, TensorType
 
 TIED = frozenset(type_ for type_, layer in LAYERS.items() if "weight" in layer.model_fields and type_ != "l1_penalty")
 """Layers that can say `weight: name.weight`."""
@@ -57,6 +57,8 @@ class _Naming:
         uses = self.uses.get(path)
         if uses is None or uses.read or not uses.slots:
             return False
+        if str(self.weights[path].tensor.dtype).removeprefix("torch.") not in FLOATING:
+            return False  # a layer's own are floats
         index, slot = uses.slots[0]
         if self.weights[path].is_buffer or slot in RUNNING:
             return self.weights[path].is_buffer and slot in RUNNING and len(uses.slots) == 1
@@ -100,9 +102,11 @@ class _Naming:
         weight = self.weights[path]
         kind = TensorType(tuple(weight.tensor.shape), str(weight.tensor.dtype).removeprefix("torch."))
         fields: dict[str, Any] = {"name": self.names.weights[path], "shape": kind.shape}
-        if weight.is_buffer or not kind.is_floating:
+        if weight.is_buffer:
             return LAYERS["buffer"].model_validate({"type": "buffer", **fields, "dtype": kind.dtype})
-        if not weight.trainable:
+        if not kind.is_floating:
+            fields |= {"dtype": kind.dtype, "trainable": False}
+        elif not weight.trainable:
             fields["trainable"] = False
         return LAYERS["parameter"].model_validate({"type": "parameter", **fields})
 

@@ -109,6 +109,12 @@ class Record:
             self.opaque("a view of what was overwritten", (), (tensor,))
             found = self.refs[id(tensor)]
         if found is None:
+            if tensor.requires_grad and not tensor.numel():
+                raise OutOfSightError(
+                    "a gradient goes back through a tensor without values, which no layer makes",
+                    expected="sizes of at least 1",
+                    found=str(type_of(tensor)),
+                )
             if tensor.requires_grad:
                 raise OutOfSightError(
                     "a tensor was made out of sight: by a compiled or scripted function, or a C++ extension",

@@ -94,10 +94,10 @@ def _examples(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]
         tensors = _leaves(value)
         for index, tensor in enumerate(tensors):
             kind = type_of(tensor)
-            if kind.dtype not in DTYPE_BYTES or not kind.shape:
+            if kind.dtype not in DTYPE_BYTES or not kind.numel or not kind.shape:
                 raise ArchcostError(
                     f"example {word} cannot be an input",
-                    expected=f"a tensor with a batch axis, of {', '.join(DTYPE_BYTES)}",
+                    expected=f"a tensor with a batch axis and values, of {', '.join(DTYPE_BYTES)}",
                     found=str(kind),
                 )
             dtype = "float32" if kind.is_floating else kind.dtype
@@ -232,7 +232,7 @@ def _run(module: nn.Module, record: Record, originals: dict[int, Tensor], given:
             hook.remove()
 
 
-VALUES_WANTED = ("meta tensor", "data-dependent", "nonzero", "_local_scalar_dense", "no data", "DynamicOutputShape")
+VALUES_WANTED = ("meta tensor", "tensor to numpy", "data-dependent", "nonzero", "_local_scalar_dense", "no data", "DynamicOutputShape")
 
 
 def _told(error: Exception | SystemExit, module: str, path: str) -> ArchcostError:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import PASSED_ON, Gradient, Saved, Setting
-from archcost.layers.base import Arity, Axis, Dtype, Layer, Size, Weight, WeightedLayer, normalize_axis
+from archcost.layers.base import Arity, Axis, Count, Dtype, Layer, Weight, WeightedLayer, normalize_axis
 from archcost.layers.views import SizeOrSame, expanded, repeated_windows
 from archcost.layouts import Layout, laid, strides_of
-from archcost.tensors import Tensors, TensorType
+from archcost.tensors import FLOATING, Tensors, TensorType
 from archcost.windows import Rules
 from archcost.work import Copy, Elementwise, Work
 
-WholeShape = Annotated[tuple[Size, ...], Field(max_length=64)]
-"""Of a tensor as it is, the batch axis included; [] of a single value."""
+WholeShape = Annotated[tuple[Count, ...], Field(max_length=64)]
+"""Of a tensor as it is, the batch axis included; [] of a single value, and with a 0 in it of none."""
 
 
 def sizes_as_said(shape: tuple[int, ...]) -> tuple[Step, ...]:
@@ -47,17 +48,25 @@ class Standing(Layer):
 class Parameter(Standing, WeightedLayer):
     """The weight itself, of this whole shape: `[1, 197, 768]` stretches over every batch (torch.nn.Parameter).
 
-    It reads nothing, and puts out no tensor of its own. What arrives as its gradient is the weight's.
+    It reads nothing, and puts out no tensor of its own. What arrives as its gradient is the weight's. One of integers
+    (packed or quantised values) cannot be trained.
     """
 
     type: Literal["parameter"] = "parameter"
     prefix: ClassVar[str] = "parameter"
+    dtype: Dtype = "float32"
+
+    @model_validator(mode="after")
+    def _only_floats_learn(self) -> Self:
+        if self.trainable and self.dtype not in FLOATING:
+            raise PydanticCustomError("integers_learn", "only floating-point weights are trained; say trainable: false")
+        return self
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        return (TensorType(self.shape),)
+        return (TensorType(self.shape, self.dtype),)
 
     def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
-        return (Weight("weight", self.shape, dtype="float32"),)
+        return (Weight("weight", self.shape, dtype=self.dtype),)
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         values = {f"n_{axis}": size for axis, size in enumerate(self.shape)}

@@ -9,6 +9,13 @@ from tests.layers.rows import Row
 ROWS: tuple[Row, ...] = (
     Row(Parameter(shape=(1, 5, 7)), inputs=(), outputs=((1, 5, 7),), parameters=35),  # 1 * 5 * 7
     Row(
+        Parameter(shape=(5, 7), dtype="int8", trainable=False),
+        inputs=(),
+        outputs=((5, 7),),
+        dtypes=("int8",),
+        parameters=35,  # 5 * 7
+    ),
+    Row(
         ExpandBatch(),
         inputs=((1, 5, 7), (3, 2)),
         outputs=((3, 5, 7),),

@@ -222,7 +222,7 @@ def gather(result: Tensor, x: Tensor, *given: Any, dim: Any = None, index: Any =
 
 @leaf("cat", "concat", "concatenate")
 def concat(result: Tensor, tensors: Sequence[Tensor], dim: int = 0, **named: Any) -> Drawn:
-    filled = [tensor for tensor in tensors if tensor.numel()]
+    filled = [tensor for tensor in tensors if tensor.numel() or (tensor.requires_grad and tensor.dim() == result.dim())]
     return Drawn("concat", filled, {"dim": named.get("axis", dim)})
 
 

@@ -13,9 +13,9 @@ from archcost.pytorch.layers.base import Factory, Inputs, dtype_of
 
 
 class Learned(nn.Module):
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(shape))
+        self.weight = nn.Parameter(torch.zeros(shape, dtype=dtype), requires_grad=dtype.is_floating_point)
 
     def forward(self) -> Tensor:
         return self.weight
@@ -74,7 +74,7 @@ class ExpandedBatch(nn.Module):
 
 
 def parameter(layer: Parameter, inputs: Inputs) -> nn.Module:
-    return Learned(layer.shape)
+    return Learned(layer.shape, dtype_of(layer.dtype))
 
 
 def buffer(layer: Buffer, inputs: Inputs) -> nn.Module:
