@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from archcost import __version__
 from archcost.errors import ArchcostError, CheckError
+from archcost.files import noting
 from archcost.options import (
     WORKING_FORMATS,
     CommandParser,
@@ -41,8 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = argparse.Namespace(debug=False)
     try:
         options = parser().parse_args(argv, options)
-        written, code = options.run(options)
-        _put(written, options.output)
+        with noting() as inputs:
+            written, code = options.run(options)
+        _put(written, options, inputs)
         return code
     except SystemExit as done:  # --help and --version
         return int(done.code or 0)
@@ -64,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _put(written: str | bytes, output: str | None) -> None:
-    if output is None:
+def _put(written: str | bytes, options: argparse.Namespace, inputs: Sequence[Path]) -> None:
+    if options.output is None:
         assert isinstance(written, str), "what is no text is written to a file alone"
         stdout = cast("TextIO", sys.stdout)
         if isinstance(stdout, io.TextIOWrapper):
@@ -73,10 +75,9 @@ def _put(written: str | bytes, output: str | None) -> None:
         stdout.write(written)
         stdout.flush()
         return
-    try:
-        Path(output).write_bytes(written.encode() if isinstance(written, str) else written)
-    except OSError as error:
-        raise ArchcostError(f"{output}: cannot be written: {error.strerror}") from None
+    from archcost import outputs
+
+    outputs.save(options.saves, options.output, written, inputs)
 
 
 def _silence(stream: TextIO) -> None:
@@ -164,20 +165,22 @@ def parser() -> argparse.ArgumentParser:
     add_settings(verifying)
     add_format(verifying)
 
-    locking = command("lock", lock, "write a reviewable table of layers, for archcost check")
+    locking = command("lock", lock, "write a reviewable table of layers, for archcost check", saves="lock")
     locking.add_argument("networks", metavar="NETWORK", nargs="+")
     add_run(locking)
 
     checking = command("check", check, "compare networks with the tables of archcost lock")
     checking.add_argument("file", metavar="FILE")
 
-    importing = command("import", import_network, "write any NETWORK as a spec that loads again")
+    importing = command("import", import_network, "write any NETWORK as a spec that loads again", saves="spec")
     importing.add_argument("network", metavar="NETWORK")
     add_run(importing)
 
     _add_hardware(commands)
 
-    exporting = command("export", export, "an ONNX file of the network: its shapes, and weights without values")
+    exporting = command(
+        "export", export, "an ONNX file of the network: its shapes, and weights without values", saves="onnx"
+    )
     exporting.add_argument("network", metavar="NETWORK")
     add_run(exporting, any_batch=True)
 
@@ -328,7 +331,7 @@ def verify(options: argparse.Namespace) -> tuple[str, int]:
 
 
 def lock(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.locks import Recipe, section, spelled, write
+    from archcost.locks import Recipe, ordered, section, spelled, write
 
     folder = Path(options.output).parent if options.output else Path()
     settings, inputs = tuple(options.settings), tuple(options.inputs)
@@ -337,7 +340,7 @@ def lock(options: argparse.Namespace) -> tuple[str, int]:
         section(Recipe(network, options.batch, settings, inputs, args).seen_from(folder), _cost(network, options))
         for network in options.networks
     ]
-    return write(sections), 0
+    return write(ordered(sections)), 0
 
 
 def check(options: argparse.Namespace) -> tuple[str, int]:
@@ -365,9 +368,9 @@ def import_network(options: argparse.Namespace) -> tuple[str, int]:
     _known(cost(build(spec, options.batch)), options)  # what cannot be built is not written
     if not (options.output or "").endswith(".json"):
         return spec.to_yaml(), 0
-    import json
+    from archcost.outputs import spec_json
 
-    return json.dumps(spec.to_dict(), indent=2, ensure_ascii=False) + "\n", 0
+    return spec_json(spec.to_dict()), 0
 
 
 def list_hardware(options: argparse.Namespace) -> tuple[str, int]:

@@ -19,6 +19,7 @@ from archcost.alignment import LayerFacts
 from archcost.comparison import LayerRow, align
 from archcost.costs import ModelCost, cost
 from archcost.errors import ArchcostError, Place, SpecError, shorten
+from archcost.files import alone, beginning, lines_of, not_ours, write_whole
 from archcost.graph import build
 from archcost.networks import load
 from archcost.reading import SUFFIXES, read_text
@@ -167,12 +168,33 @@ def find(sections: Iterable[Section], recipe: Recipe) -> Section | None:
 
 def put(now: Section, path: Path) -> None:
     """Write a section into a file, in place of the one with its recipe; the others stay, in order of their recipes."""
-    others = [section for section in read(path) if section.recipe != now.recipe] if path.is_file() else []
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(write(sorted([*others, now], key=lambda section: str(section.recipe))), encoding="utf-8")
     except OSError as error:
         raise ArchcostError(f"{path}: cannot be written: {error.strerror}") from None
+    put_all([now], path)
+
+
+def put_all(now: Iterable[Section], path: Path) -> None:
+    """The same of several. Of processes that write one file, each keeps what the others have written."""
+    new = {section.recipe: section for section in now}
+    with alone(path):
+        kept = _present(path)
+        write_whole(path, write(ordered([*(each for each in kept if each.recipe not in new), *new.values()])).encode())
+
+
+def _present(path: Path) -> tuple[Section, ...]:
+    """What a file holds that may not be there yet, or be empty. Raises ArchcostError where it is no lock."""
+    before = beginning(path)
+    if not before:
+        return ()
+    if lines_of(before)[0] != HEADER.rstrip():
+        raise not_ours(path, "a lock that archcost wrote", before)
+    return read(path)
+
+
+def ordered(sections: Iterable[Section]) -> list[Section]:
+    return sorted(sections, key=lambda section: str(section.recipe))
 
 
 class _Lines:
@@ -202,7 +224,7 @@ class _Lines:
             "the lock file is damaged",
             expected=expected,
             found="the end of the file" if found is None else shorten(found),
-            hint="write it again: archcost lock",
+            hint="remove it, and write it again: archcost lock",
             place=self.place(),
         )
 

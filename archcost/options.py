@@ -48,10 +48,21 @@ def add_parser(commands: Commands, name: str, help: str) -> argparse.ArgumentPar
     return commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False)
 
 
-def add_command(commands: Commands, name: str, run: Command, help: str) -> argparse.ArgumentParser:
+SAVED = {
+    "report": "to a new file, or over the last report of this kind, instead of to the terminal",
+    "spec": "to a new file, or over what archcost import wrote there and nobody changed, instead of to the terminal",
+    "lock": "to a new file, or into a lock, whose other tables stay, instead of to the terminal",
+    "onnx": "the new file, or the last export, to write to",
+}
+"""What a command may write over, by the kind of its file. `archcost.outputs` says how each is known."""
+
+
+def add_command(
+    commands: Commands, name: str, run: Command, help: str, saves: str = "report"
+) -> argparse.ArgumentParser:
     added = add_parser(commands, name, help)
-    added.set_defaults(run=run)
-    added.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of the terminal")
+    added.set_defaults(run=run, saves=saves)
+    added.add_argument("-o", "--output", metavar="FILE", help=f"write {SAVED[saves]}")
     added.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return added
 

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from archcost.errors import Place, SpecError, shorten
+from archcost.files import note
 from archcost.plain import Mark, Path
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -65,6 +66,7 @@ class ReadError(SpecError):
 
 def read_text(path: FilePath) -> str:
     """The file's text. Refuses what is not a file of UTF-8 text of at most 8 MiB."""
+    note(path)
     place = Place(str(path), 1, 1)
     try:
         data = _read_bytes(path, place)

@@ -9,6 +9,7 @@ from archcost.errors import ArchcostError
 from archcost.exporters import activation, convolution, moving, normalization, pairwise, pooling, products, recurrent
 from archcost.exporters import reductions as folding
 from archcost.exporters.sheet import DTYPES, OWN_DOMAIN, Constant, Held, Operation, Part, Rendering
+from archcost.files import write_whole
 from archcost.graph import ModelGraph, Node, Port, build
 from archcost.spec.model import ModelSpec
 from archcost.tensors import TensorType
@@ -40,16 +41,28 @@ MANY = 1_000_003
 
 BATCH = "batch"
 
+PRODUCER = "archcost"
+
 WEIGHT = "archcost.weight"
 """Key of what marks an input of the ONNX graph as a weight: `parameter` or `buffer`."""
 
 
 def to_onnx(spec: ModelSpec, path: str | Path, batch: int | None = None) -> None:
     """Write the network, for any batch or for `batch` samples. Raises ArchcostError."""
+    write_whole(path, onnx_bytes(spec, batch))
+
+
+def has_written(path: str | Path) -> bool:
+    """Whether a file is such a one, and not another's."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    model = onnx.ModelProto()
     try:
-        Path(path).write_bytes(onnx_bytes(spec, batch))
-    except OSError as error:
-        raise ArchcostError(f"{path}: cannot be written: {error.strerror}") from None
+        model.ParseFromString(Path(path).read_bytes())
+    except (DecodeError, OSError):
+        return False
+    return model.producer_name == PRODUCER
 
 
 def onnx_bytes(spec: ModelSpec, batch: int | None = None) -> bytes:
@@ -66,7 +79,7 @@ def onnx_bytes(spec: ModelSpec, batch: int | None = None) -> bytes:
     own = [onnx.helper.make_opsetid(OWN_DOMAIN, 1)] if any(node.domain == OWN_DOMAIN for node in graph.node) else []
     model = onnx.helper.make_model(
         graph,
-        producer_name="archcost",
+        producer_name=PRODUCER,
         producer_version=__version__,
         doc_string="\n".join(text for text in (spec.title, spec.citation) if text),
         opset_imports=[onnx.helper.make_opsetid("", OPSET), *own],

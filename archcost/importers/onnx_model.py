@@ -11,6 +11,7 @@ from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from archcost.errors import ArchcostError, shorten
+from archcost.files import note
 from archcost.tensors import TensorType
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ LARGEST_FILE = 2**31
 
 
 def _content(path: Path) -> bytes:
+    note(path)
     try:
         if not path.exists():
             raise ArchcostError("no such file", expected="an ONNX file", found="nothing")

@@ -1,0 +1,174 @@
+"""Files that are written whole or not at all, by one process after the other; and which files were read."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
+
+from archcost.errors import ArchcostError, shorten
+
+_noted: ContextVar[list[Path] | None] = ContextVar("noted", default=None)
+
+
+@contextmanager
+def noting() -> Generator[list[Path]]:
+    """The files that are read inside."""
+    files: list[Path] = []
+    token = _noted.set(files)
+    try:
+        yield files
+    finally:
+        _noted.reset(token)
+
+
+def note(path: Path) -> None:
+    """Said by whoever reads a file that a user named."""
+    files = _noted.get()
+    if files is not None:
+        files.append(path)
+
+
+BEGINNING = 4_096
+"""Bytes that are looked at where the beginning of a file tells what it is."""
+
+
+def beginning(path: str | Path) -> bytes:
+    """Nothing where there is no such file, or what is no file of a disk: it cannot be lost. Raises ArchcostError."""
+    if file_status(path) is None:
+        return b""
+    with _told(path), open(path, "rb") as stream:
+        return stream.read(BEGINNING)
+
+
+def file_status(path: str | Path) -> os.stat_result | None:
+    """Of a regular file; None of anything else."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def lines_of(content: bytes) -> list[str]:
+    return [line.rstrip() for line in content.decode(errors="replace").split("\n")]
+
+
+def not_ours(path: str | Path, kind: str, before: bytes) -> ArchcostError:
+    """What is said of a file, with this at its beginning, that archcost has not written."""
+    first = lines_of(before)[0]
+    return ArchcostError(
+        f"{path}: is there, and would be overwritten",
+        expected=f"a new file, or {kind}",
+        found=shorten(first) if first.isprintable() else shorten(before[:12]),
+        hint="another name, or remove it first",
+    )
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Write a file by a temporary one in its folder and a rename, so that nobody ever sees half of it.
+
+    A link keeps leading where it led, and the file keeps its permissions. What is no file of a disk (`/dev/null`, a
+    pipe) is written to directly. Raises ArchcostError, and leaves nothing behind then.
+    """
+    with _told(path):
+        before = _status(path)
+        if before is not None and not stat.S_ISREG(before.st_mode):
+            Path(path).write_bytes(content)
+            return
+        target = os.path.realpath(path)
+        if before is not None and not os.access(target, os.W_OK):  # a rename does not ask
+            raise PermissionError(13, "Permission denied")
+        _replace(target, content, None if before is None else stat.S_IMODE(before.st_mode))
+
+
+def _status(path: str | Path) -> os.stat_result | None:
+    """None where there is nothing yet."""
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _replace(target: str, content: bytes, mode: int | None) -> None:
+    temporary = os.path.join(os.path.dirname(target), f".archcost-{os.urandom(8).hex()}.tmp")
+    opened = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with open(opened, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(opened)  # else a crash may leave the new name and no content
+        if mode is not None:
+            os.chmod(temporary, mode)
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+@contextmanager
+def alone(path: Path) -> Generator[None]:
+    """Inside, no other process is inside for this file. Its folder must be there. Raises ArchcostError.
+
+    A file beside it is locked and removed again. The file itself could not be: it is another one after each rename.
+    """
+    real = Path(os.path.realpath(path))
+    guard = str(real.with_name(f".{real.name}.busy"))
+    with _told(path):
+        opened = _locked(guard)
+    try:
+        yield
+    finally:
+        if sys.platform == "win32":  # there no open file can be removed, whether one's own or of one who waits
+            os.close(opened)
+            with suppress(OSError):
+                os.unlink(guard)
+        else:
+            with suppress(OSError):
+                os.unlink(guard)
+            os.close(opened)
+
+
+def _locked(guard: str) -> int:
+    while True:
+        opened = os.open(guard, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _wait_for(opened)
+            if _is_still(opened, guard):
+                return opened
+        except BaseException:
+            os.close(opened)
+            raise
+        os.close(opened)  # who held it has removed it while we waited: the next one is another file
+
+
+def _is_still(opened: int, guard: str) -> bool:
+    there = _status(guard)
+    return there is not None and os.path.samestat(os.fstat(opened), there)
+
+
+def _wait_for(opened: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        while True:
+            with suppress(OSError):  # it gives up after ten seconds
+                msvcrt.locking(opened, msvcrt.LK_LOCK, 1)
+                return
+    else:
+        import fcntl
+
+        fcntl.flock(opened, fcntl.LOCK_EX)
+
+
+@contextmanager
+def _told(path: str | Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ArchcostError(f"{path}: cannot be written: {error.strerror or error}") from None
