@@ -114,6 +114,7 @@ class Program:
     returned: tuple[int, ...]
     cached: frozenset[int]
     spoiled: Mapping[str, tuple[str, ...]]
+    """By layer, those whose backward torch refuses as the layer overwrites what they kept."""
     forgotten: Mapping[int, tuple[int, ...]]
     """By operation, those that autograd forgets once it has run."""
 
@@ -187,9 +188,17 @@ class _Writer:
             self.waits,
             tuple([self._at(port) for port in self.returned]),
             frozenset(self.cached),
-            self.kept.spoiled,
+            self._spoiled(),
             self._forgotten(),
         )
+
+    def _spoiled(self) -> dict[str, tuple[str, ...]]:
+        """What torch refuses: a kept tensor is looked at when its backward comes, and not before."""
+        coming = {
+            name: tuple([keeper for keeper in keepers if self.needs.get(keeper, NOTHING).operands])
+            for name, keepers in self.kept.spoiled.items()
+        }
+        return {name: keepers for name, keepers in coming.items() if keepers}
 
     def _forgotten(self) -> dict[int, tuple[int, ...]]:
         numbers = {op.name: index for index, op in enumerate(self.ops)}

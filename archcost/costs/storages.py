@@ -56,7 +56,7 @@ class Kept:
     lies there; `saved` lists for each layer, in order of execution, the storages that it keeps, each once.
 
     `spoiled` names, for a layer that overwrites its input, the layers before it that had kept what was there: torch
-    refuses their backward.
+    refuses their backward, if it comes.
     """
 
     places: Mapping[Port, Storage]
@@ -71,6 +71,12 @@ class Kept:
     def storages(self) -> tuple[Storage, ...]:
         """All that is kept, each storage once, in the order in which it is first kept."""
         return unique(storage for kept in self.saved.values() for storage in kept)
+
+
+Counter = Storage | Port
+"""What counts the writes into a tensor, by which torch notices in backward that a kept one was overwritten: views and
+in-place results share it with the tensor that they are made of, and it is named by that; `Tensor.data` has its own.
+"""
 
 
 class _Rules(NamedTuple):
@@ -91,7 +97,8 @@ def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu", autog
     layouts: dict[Port, Layout] = dict.fromkeys(places)
     required = gradients_required(graph) if autograd else dict.fromkeys((node.name for node in graph.nodes), NOTHING)
     saved: dict[str, tuple[Storage, ...]] = {}
-    keepers: dict[Storage, list[str]] = {}
+    counters: dict[Port, Counter] = dict(places.items())
+    keepers: dict[Counter, dict[str, None]] = {}
     spoiled: dict[str, tuple[str, ...]] = {}
     known: dict[tuple[int, Setting], _Rules] = {}
     passing: dict[str, Passing] = {}
@@ -106,6 +113,7 @@ def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu", autog
         for index, (alias, layout) in enumerate(zip(rules.aliases, rules.layouts, strict=True)):
             port = Port(node.name, index)
             places[port] = _made(node, index, rules.allocated[index]) if alias is None else _lies(alias, node, places)
+            counters[port] = _counted(alias, node, port, places, counters)
             layouts[port] = layout
         onto_view = rules.overwrites and node.inputs[0] in views
         if rules.is_view or onto_view:
@@ -113,10 +121,11 @@ def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu", autog
         if onto_view and setting.needs and not isinstance(node.layer, Write):
             passing[node.name] = _through_view(rules.passing, node.input_types[0], places[node.inputs[0]].tensor)
         if rules.overwrites:
-            spoiled[node.name] = tuple(keepers.get(places[node.inputs[0]], ()))
+            spoiled[node.name] = tuple(keepers.get(counters[node.inputs[0]], ()))
         saved[node.name] = unique(_follow(reference, node, places) for reference in rules.saved)
-        for storage in saved[node.name]:
-            keepers.setdefault(storage, []).append(node.name)
+        for reference in rules.saved:
+            if not isinstance(reference, Own):
+                keepers.setdefault(_counter(reference, node, places, counters), {})[node.name] = None
     refused = {name: keepers for name, keepers in spoiled.items() if keepers}
     return Kept(places, layouts, saved, refused, passing, required)
 
@@ -157,6 +166,32 @@ def _through_view(passing: Passing, view: TensorType, whole: TensorType) -> Pass
 def _lies(alias: int | str, node: Node, places: Mapping[Port, Storage]) -> Storage:
     """Where an output lies that has no storage of its own."""
     return _stored(alias, node, places) if isinstance(alias, str) else places[node.inputs[alias]]
+
+
+def _counted(
+    alias: int | str | None, node: Node, port: Port, places: Mapping[Port, Storage], counters: Mapping[Port, Counter]
+) -> Counter:
+    """The counter of an output."""
+    if alias is None:
+        return places[port]
+    if node.layer.hides_writes:
+        return port
+    return _counter(Stored(alias) if isinstance(alias, str) else Input(alias), node, places, counters)
+
+
+def _counter(
+    reference: Input | Output | Stored,
+    node: Node,
+    places: Mapping[Port, Storage],
+    counters: Mapping[Port, Counter],
+) -> Counter:
+    match reference:
+        case Input(index):
+            return counters[node.inputs[index]]
+        case Output(index):
+            return counters[Port(node.name, index)]
+        case Stored(name):
+            return counters[node.given[name]] if name in node.given else _stored(name, node, places)
 
 
 def _made(node: Node, index: int, tensor: TensorType) -> Storage:

@@ -11,6 +11,8 @@ from archcost.tensors import DTYPE_BYTES, TensorType
 
 def add(part: Part) -> str:
     operands = [part.cast(index) for index in range(len(part.inputs))]
+    if part.layer.alpha != 1:
+        operands[1] = part.draw("Mul", operands[1], part.number(part.layer.alpha))
     return reduce(lambda so_far, tensor: part.draw("Add", so_far, tensor), operands)
 
 

@@ -105,6 +105,8 @@ class Capture(TorchFunctionMode):
             if isinstance(wanted, str):
                 return wanted
             args, kwargs = (args[0], wanted), {}
+        if live and isinstance(kwargs.get("out"), Tensor):
+            return self._into(func, args, **kwargs)
         if name in COMPOSITES and live:
             with self:
                 return COMPOSITES[name](*args, **kwargs)
@@ -120,6 +122,15 @@ class Capture(TorchFunctionMode):
         if name.endswith("_") and named[0] is not args[0]:
             self._replace(named[0], args[0])
         return result
+
+    def _into(self, func: Any, args: Any, *, out: Tensor, **kwargs: Any) -> Tensor:
+        """`out=`: what was made for it is the result, and anything else is written over."""
+        with self:
+            result = func(*args, **kwargs)
+            if self.record.find(out) is not None:
+                return out.copy_(result)
+        self._replace(out, result)
+        return out
 
     def _replace(self, constant: Tensor, changed: Tensor) -> None:
         """A constant that had values holds some of the network's from now on."""
@@ -148,7 +159,8 @@ class Capture(TorchFunctionMode):
             with self:
                 wide = mask.reshape(*mask.shape, *(1,) * (target.dim() - mask.dim()))
                 filled = torch.where(wide, torch.as_tensor(value, dtype=target.dtype, device="meta"), target)
-            self.record.know(target, self.record.reference(filled))
+            if not (target.requires_grad and without_gradient()):
+                self.record.know(target, self.record.reference(filled))
         else:
             written = self._written(target, index, value)
             torch.Tensor.__setitem__(target, index, value)
@@ -258,15 +270,20 @@ class Call:
             return True  # torch had nothing to do, and returned what it was given
         on_view = self.whole is not None and self.whole is not self.args[0]
         in_part = self.whole is not None and self.whole.numel() != self.args[0].numel()
-        told = {"inplace": True} if self.inplace and leaf.takes_inplace and not in_part else {}
+        detached = without_gradient()
+        unseen = self.whole is not None and detached and self.whole.requires_grad
+        told = {"inplace": True} if self.inplace and leaf.takes_inplace and (unseen or not in_part) else {}
         named = {key: value for key, value in self.kwargs.items() if key != "inplace"}
         try:
             drawn = leaf.rule(result, *self.args, **named, **told)
         except TypeError:  # arguments that the rule does not know
             return False
-        detached = without_gradient()
         if drawn is None or not self.record.write(drawn, results, detached, places):
             return False
+        if unseen:  # to autograd the tensor stays what it was
+            if not told:
+                self.record.overwrite(results[0], results[0], Written([], results[0].numel()), True)
+            return True
         if on_view and self.whole is not None:  # the result, written over that part of what it is a view of
             written = Written(results, results[0].numel(), in_place=bool(told))
             self.record.overwrite(results[0], self.whole, written, detached)
@@ -303,7 +320,7 @@ class Beneath(TorchDispatchMode):
             return result
         leaf = LEAVES.get(f"{namespace}::{base}") or (LEAVES.get(base) if namespace == "aten" else None)
         if leaf is None or not call.write(leaf, result, places=True):
-            self.record.opaque(full, reads, results, places=True)
+            self.record.opaque(full, reads, results, places=True, detached=without_gradient())
         return result
 
 

@@ -148,8 +148,12 @@ class Record:
     def overwrite(self, target: Tensor, whole: Tensor, written: Written, detached: bool = False) -> None:
         """`whole`, which `target` is or is a view of, has other values in a part of it.
 
-        Through a view, that is noted, and done when somebody reads the whole again.
+        Through a view, that is noted, and done when somebody reads the whole again. Where autograd looks away it stays
+        what it was to autograd, and the write is done at once.
         """
+        if detached and whole.requires_grad:
+            self._overwrite(target, written, detached)
+            return
         if whole is not target:
             self.pending.setdefault(id(whole), []).append((whole, written, detached))
             return
@@ -206,6 +210,8 @@ class Record:
         trained = [tensor for tensor in drawn.weights.values() if tensor is not None and tensor.requires_grad]
         cut = detached and (trained or any(id(tensor) in self.cut for tensor in drawn.inputs))
         for output, tensor in enumerate(results):
+            if detached and tensor.requires_grad and self.find(tensor) is not None:
+                continue  # written over in place: to autograd it stays what it was
             (self.know_place if places else self.know)(tensor, Ref("entry", made.key, output))
             if cut:
                 self.cut.add(id(tensor))
@@ -231,7 +237,14 @@ class Record:
             return None
         return layer if _are_weights(wanted, drawn.weights) else None
 
-    def opaque(self, op: str, reads: Iterable[Tensor], results: Sequence[Tensor], places: bool = False) -> None:
+    def opaque(
+        self,
+        op: str,
+        reads: Iterable[Tensor],
+        results: Sequence[Tensor],
+        places: bool = False,
+        detached: bool = False,
+    ) -> None:
         """An operation without a rule, as it was observed. Without floats it does no floating-point operation."""
         reads = list(reads)
         kinds = [type_of(tensor) for tensor in results]
@@ -256,7 +269,7 @@ class Record:
         except ValidationError as error:
             found = f"{', '.join(map(str, kinds))}"[:200]
             raise OutOfSightError(f"{op} has no rule, and what it makes cannot be declared", found=found) from error
-        refs = tuple([self.reference(tensor) for tensor in reads])
+        refs = tuple([self.reference(tensor, detached) for tensor in reads])
         made = self._add(layer, (*refs, self.sizing) if any(scaled) else refs, {})
         assert isinstance(made.key, int)
         for output, tensor in enumerate(results):

@@ -239,6 +239,11 @@ class Layer(Declared):
     """Whether backward hands on what arrived for the bias, and autograd's engine sums it up afterwards."""
 
     @property
+    def hides_writes(self) -> bool:
+        """Whether autograd does not notice what is written over the input through the output, a view of it."""
+        return False
+
+    @property
     def shared_weight(self) -> str | None:
         """`name.weight` or `name.weight.T` when this layer uses another's weight."""
         return None

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import NO_SCRATCH, PASSED_ON, VIEWED, Gradient, Input, Own, Saved, Scratch, Setting, excess
-from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis
+from archcost.layers.base import Arity, Axis, Flag, Layer, Scalar, normalize_axis
 from archcost.layers.order import ValueByValue
 from archcost.layouts import Layout, channels_last, is_channels_last
 from archcost.tensors import Tensors, TensorType, result_dtype
@@ -81,28 +81,42 @@ class Arithmetic(ValueByValue):
 class Add(Arithmetic):
     """Sum of two or more tensors. Backward passes the gradient on; only a stretched input costs additions.
 
-    `inplace: true` adds to the first (x += y): the sum has no storage of its own.
+    `inplace: true` adds to the first (x += y): the sum has no storage of its own. `alpha` is a factor of the second,
+    where there are two (x.add(y, alpha=0.1)).
     """
 
     type: Literal["add"] = "add"
     prefix: ClassVar[str] = "add"
     arity: ClassVar[Arity] = Arity(2, None)
+    alpha: Scalar = 1
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        if self.alpha != 1 and len(inputs) > 2:
+            raise ShapeError("alpha is a factor of the second input", expected="2 inputs", found=str(len(inputs)))
+        return super().output_types(inputs)
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return ()
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        """What arrives goes to every input; for a stretched one it is summed up first."""
-        return tuple(PASSED_ON if tensor == outputs[0] else tensor for tensor in inputs)
+        """What arrives goes to every input; for a stretched one it is summed up first, with a factor multiplied."""
+        handed = [tensor == outputs[0] and (index == 0 or self.alpha == 1) for index, tensor in enumerate(inputs)]
+        return tuple(PASSED_ON if is_handed else tensor for is_handed, tensor in zip(handed, inputs, strict=True))
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """The sum so far, while the last input is added to it."""
+        """The sum so far, while the last input is added to it; a stretched input's product before it is summed."""
+        if self.alpha != 1:
+            is_stretched = 1 in setting.needs and inputs[1].shape != outputs[0].shape
+            return Scratch(backward=(Own("products before they are summed", outputs[0]),) if is_stretched else ())
         if self.inplace or len(inputs) == 2:
             return NO_SCRATCH
         return Scratch(forward=(Own("sum so far", broadcast(inputs[:-1])),))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Elementwise(outputs[0].numel, len(inputs) - 1, stretched(inputs, outputs[0]), "added"),)
+        gradients, products = stretched(inputs, outputs[0]), int(self.alpha != 1)
+        if products:
+            gradients[1] = 1 + gradients.get(1, 0)
+        return (Elementwise(outputs[0].numel, len(inputs) - 1 + products, gradients, "added"),)
 
 
 class Mul(Arithmetic):

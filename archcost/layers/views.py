@@ -9,7 +9,7 @@ from pydantic import Field
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import PASSED_ON, VIEWED, Gradient, Setting
-from archcost.layers.base import MAX_SIZE, Axis, Size, normalize_axis
+from archcost.layers.base import MAX_SIZE, Axis, Flag, Size, normalize_axis
 from archcost.layers.reshaping import Reshaping
 from archcost.layouts import Layout, Shape, Strides, laid, strides_of, unsqueezed
 from archcost.tensors import Tensors, TensorType
@@ -60,11 +60,19 @@ class SeenOtherwise(Reshaping):
 
 
 class Detach(SeenOtherwise):
-    """The input itself, from which no gradient flows back (torch.Tensor.detach)."""
+    """The input itself, from which no gradient flows back (torch.Tensor.detach).
+
+    `data`: as `Tensor.data`, through which values may be written without autograd's noticing.
+    """
 
     type: Literal["detach"] = "detach"
     prefix: ClassVar[str] = "detach"
     untouched: ClassVar[frozenset[int]] = frozenset({0})
+    data: Flag = False
+
+    @property
+    def hides_writes(self) -> bool:
+        return self.data
 
     def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
         return shape, strides

@@ -92,6 +92,15 @@ def test_what_was_kept_may_not_be_overwritten() -> None:
     assert keeps(*layers, training=False).spoiled == {}
 
 
+def test_what_is_written_through_data_goes_unnoticed() -> None:
+    """A view counts writes with the tensor that it is a view of; `Tensor.data` counts its own."""
+    over = {**RELU, "inplace": True}
+    for data, noticed in ((True, {}), (False, {"relu": ("s",)})):
+        seen = {"type": "detach", "name": "seen", "data": data}
+        flat = {"type": "flatten", "name": "flat"}
+        assert keeps(conv("a", 5), {"type": "sigmoid", "name": "s"}, seen, flat, over).spoiled == noticed
+
+
 def test_an_addition_keeps_nothing_and_in_place_has_no_storage() -> None:
     layers = (linear("a", 5), linear("b", 5, inputs=["a"]), {"type": "add", "name": "sum", "inputs": ["b", "a"]})
     found = keeps(*layers, input=(5,))

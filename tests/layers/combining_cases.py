@@ -41,6 +41,20 @@ ROWS: tuple[Row, ...] = (
         backward_input=210,  # 2*3*5*7: the last summed back to 2×1×5×1
     ),
     Row(
+        Add(alpha=0.5),
+        inputs=((2, 3, 5), (2, 3, 5)),
+        outputs=((2, 3, 5),),
+        forward=60,  # (2*3*5) * 2: product, sum
+        backward_input=30,  # 2*3*5: the product
+    ),
+    Row(
+        Add(alpha=2, inplace=True),
+        inputs=((2, 3, 5), (2, 3, 1)),
+        outputs=((2, 3, 5),),
+        forward=60,  # (2*3*5) * 2: product, sum
+        backward_input=60,  # (2*3*5) * 2: the product, and summed back to 2×3×1
+    ),
+    Row(
         Mul(),
         inputs=((2, 3, 5, 7), (2, 3, 5, 7)),
         outputs=((2, 3, 5, 7),),

@@ -44,4 +44,5 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(Expand(size=(-1, -1, 5)), inputs=((2, 3, 5),), outputs=((2, 3, 5),)),
     Row(Detach(), inputs=(IMAGES,), outputs=(IMAGES,)),
+    Row(Detach(data=True), inputs=(IMAGES,), outputs=(IMAGES,)),
 )

@@ -192,7 +192,8 @@ def _scale(x: Tensor, factor: float, shift: float, inplace: bool) -> Drawn:
 @leaf("add", "radd")
 def add(result: Tensor, x: Any, y: Any, *, alpha: float = 1, inplace: bool = False) -> Drawn | None:
     if isinstance(x, Tensor) and isinstance(y, Tensor):
-        return Drawn("add", (x, y), overwriting(inplace)) if alpha == 1 else None
+        factor = {} if alpha == 1 else {"alpha": alpha}
+        return Drawn("add", (x, y), {**factor, **overwriting(inplace)})
     tensor, number = (x, y) if isinstance(x, Tensor) else (y, x)
     return _scale(tensor, 1, number * alpha, inplace) if is_number(number) else None
 

@@ -265,9 +265,14 @@ def clone(result: Tensor, x: Tensor, *, memory_format: Any = torch.preserve_form
     return Drawn("contiguous", (x,)) if memory_format == torch.contiguous_format else None
 
 
-@leaf("detach", "get:data", "detach_")
+@leaf("detach", "detach_")
 def detach(result: Tensor, x: Tensor) -> Drawn:
     return Drawn("detach", (x,))
+
+
+@leaf("get:data")
+def data(result: Tensor, x: Tensor) -> Drawn:
+    return Drawn("detach", (x,), {"data": True})
 
 
 @leaf("to", "float", "double", "half", "bfloat16", "int", "long", "bool", "short", "char", "byte", "type", "type_as")

@@ -13,18 +13,19 @@ from archcost.pytorch.layers.elementwise import method
 class Sum(nn.Module):
     """Summed in the order of the inputs, into the first of them when `inplace`."""
 
-    def __init__(self, inplace: bool) -> None:
+    def __init__(self, inplace: bool, alpha: float) -> None:
         super().__init__()
         self.inplace = inplace
+        self.alpha = alpha
 
     def forward(self, first: Tensor, *others: Tensor) -> Tensor:
         total = first
         for other in others:
-            total = total.add_(other) if self.inplace else total + other
+            total = total.add_(other, alpha=self.alpha) if self.inplace else total.add(other, alpha=self.alpha)
         return total
 
     def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
+        return f"inplace={self.inplace}, alpha={self.alpha}"
 
 
 class Concatenation(nn.Module):
@@ -40,7 +41,7 @@ class Concatenation(nn.Module):
 
 
 def add(layer: Add, inputs: Inputs) -> nn.Module:
-    return Sum(layer.inplace)
+    return Sum(layer.inplace, layer.alpha)
 
 
 def concat(layer: Concat, inputs: Inputs) -> nn.Module:

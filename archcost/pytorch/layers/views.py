@@ -14,8 +14,12 @@ def sliced(tensor: Tensor, start: int | None, stop: int | None, step: int, dim: 
     return tensor[(slice(None),) * axis + (slice(start, stop, step),)]
 
 
+def detached(tensor: Tensor, data: bool) -> Tensor:
+    return tensor.data if data else tensor.detach()
+
+
 FACTORIES: dict[str, Factory] = {
-    "detach": function(Tensor.detach),
+    "detach": function(detached),
     "transpose": function(torch.transpose),
     "squeeze": function(torch.squeeze),
     "unsqueeze": function(torch.unsqueeze),
