@@ -404,7 +404,7 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 
 def _make(func: Any, args: Any, kwargs: Any) -> Any:
-    """A constant: with its values where they are few, and without where the batch asks for many, or a device has none."""
+    """A constant: with its values where they are few, without where the batch asks for many or a device has none."""
     device = kwargs.pop("device", None)
     kwargs.pop("pin_memory", None)
     sketch = func(*args, **kwargs, device="meta")

@@ -24,7 +24,7 @@ def without_device(name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
             dtype = value.dtype
     if name == "to":  # to(…, non_blocking, copy)
         flags = [value for value in given if isinstance(value, bool)]
-    copies = kwargs.get("copy", False) or len(flags) > 1 and flags[1]
+    copies = kwargs.get("copy", False) or (len(flags) > 1 and flags[1])
     return (tensor, dtype), {"copy": True} if copies else {}
 
 

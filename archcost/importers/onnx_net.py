@@ -102,8 +102,9 @@ class Net:
         if value.held is None or not (value.held in self.buffers or value.is_weight):
             return self._constant(value.tensor, path)
         weight = self._weight(value, value.held, is_buffer=False)
-        # A parameter is float32, whatever the file holds it in.
-        seen = Value(weight.tensor if weight.is_buffer else TensorType(weight.tensor.shape), Ref("weight", value.held))
+        # A parameter of floats is float32, whatever the file holds it in.
+        is_itself = weight.is_buffer or not weight.tensor.is_floating
+        seen = Value(weight.tensor if is_itself else TensorType(weight.tensor.shape), Ref("weight", value.held))
         if seen.tensor.dtype != value.tensor.dtype:
             (seen,) = self.layer(path, "cast", (seen,), {}, {"dtype": value.tensor.dtype})
         if value.turned:

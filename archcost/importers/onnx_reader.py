@@ -55,7 +55,7 @@ class Reader:
 
     def _is_weight(self, held: Held) -> bool:
         """What the file marks; in one that marks nothing, every floating tensor of several values."""
-        if not held.tensor.is_floating or held.mark == "constant":
+        if held.mark == "constant" or (held.mark is None and not held.tensor.is_floating):
             return False
         return held.mark is not None or (not self.model.is_marked and held.tensor.numel > 1)
 

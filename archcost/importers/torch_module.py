@@ -232,7 +232,15 @@ def _run(module: nn.Module, record: Record, originals: dict[int, Tensor], given:
             hook.remove()
 
 
-VALUES_WANTED = ("meta tensor", "tensor to numpy", "data-dependent", "nonzero", "_local_scalar_dense", "no data", "DynamicOutputShape")
+VALUES_WANTED = (
+    "meta tensor",
+    "tensor to numpy",
+    "data-dependent",
+    "nonzero",
+    "_local_scalar_dense",
+    "no data",
+    "DynamicOutputShape",
+)
 
 
 def _told(error: Exception | SystemExit, module: str, path: str) -> ArchcostError:
