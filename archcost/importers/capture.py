@@ -218,6 +218,7 @@ class Capture(TorchFunctionMode):
 
     def _twin(self, tensor: Tensor) -> Tensor:
         if id(tensor) not in self.twins:
+            self.record.refuse_new(tensor)
             self.held.append(tensor)
             twin = self.twins[id(tensor)] = tensor.detach().to("meta")
             ref = self.record.find(tensor)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
 from archcost.errors import ArchcostError, ShapeError
 from archcost.importers.calls.drawn import SAMPLES, Drawn, samples_in
@@ -115,6 +115,7 @@ class Record:
                     expected="sizes of at least 1",
                     found=str(type_of(tensor)),
                 )
+            self.refuse_new(tensor)
             if tensor.requires_grad:
                 raise OutOfSightError(
                     "a tensor was made out of sight: by a compiled or scripted function, or a C++ extension",
@@ -128,6 +129,15 @@ class Record:
                 self.detached[id(tensor)] = self._add(LAYERS["detach"](type="detach"), (found,), {})
             return self.detached[id(tensor)]
         return found
+
+    def refuse_new(self, tensor: Tensor) -> None:
+        """Raises OutOfSightError for a weight that forward has made."""
+        if isinstance(tensor, nn.Parameter):
+            raise OutOfSightError(
+                "forward makes a parameter each time it runs",
+                expected="parameters that the module has before",
+                found=str(type_of(tensor)),
+            )
 
     def _is_stale(self, tensor: Tensor) -> bool:
         """Whether it is a view, and something wrote over the whole of what it is a view of."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -17,12 +18,14 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.parameter import is_lazy
 
 from archcost.errors import ArchcostError, first_line, line_of, shorten
 from archcost.importers.calls.drawn import SAMPLES, samples_in
 from archcost.importers.capture import LARGEST_REAL, Capture
 from archcost.importers.naming import clean, spec_of
 from archcost.importers.record import ModuleWeight, Record, type_of
+from archcost.importers.settling import Blind, UnsettledError, names_of, require_settled, require_shapes, waiting
 from archcost.spec import ModelSpec
 from archcost.spec.model import InputSpec
 from archcost.tensors import DTYPE_BYTES
@@ -44,13 +47,12 @@ def from_torch(
         raise ArchcostError("not a module", expected="a torch.nn.Module", found=shorten(module))
     examples = _examples(module, inputs, named)
     _require_python(module)
-    _require_known_dtypes(module)
-    _require_other_sizes(module, examples)
     given, keyed = _with_samples(inputs), _with_samples(named)
     tensors = dict(zip(examples, [*_leaves(given), *_leaves(keyed)], strict=True))
-    with _weightless(module) as (weights, originals):
-        record = Record(tensors, weights)
-        result = _run(module, record, originals, given, keyed)
+    try:
+        record, result = _followed(module, examples, tensors, given, keyed)
+    except UnsettledError:
+        record, result = _followed_once_run(module, examples, tensors, given, keyed)
     outputs = [ref for ref in (record.find(tensor) for tensor in tensors_of(result)) if ref is not None]
     if not any(ref.kind == "entry" for ref in outputs):
         raise ArchcostError(
@@ -60,6 +62,44 @@ def from_torch(
             layer=type(module).__name__,
         )
     return spec_of(record, name or _spelled(type(module).__name__), title, examples, outputs)
+
+
+def _followed(
+    module: nn.Module, examples: Mapping[str, InputSpec], tensors: Mapping[str, Tensor], given: Any, named: Any
+) -> tuple[Record, Any]:
+    """What forward calls, and what it returns. Raises UnsettledError where it makes weights or drops some."""
+    require_shapes(module)
+    _require_known_dtypes(module)
+    _require_other_sizes(module, examples)
+    with _weightless(module) as (weights, originals):
+        before = names_of(module)
+        record = Record(tensors, weights)
+        try:
+            result = _run(module, record, originals, given, named)
+        except ArchcostError:
+            require_settled(module, before)
+            raise
+        require_settled(module, before)
+    return record, result
+
+
+def _followed_once_run(
+    module: nn.Module, examples: Mapping[str, InputSpec], tensors: Mapping[str, Tensor], given: Any, named: Any
+) -> tuple[Record, Any]:
+    """The same of the module as its first run leaves it."""
+    with _weightless(module) as (_, originals):
+        _run(module, Blind(tensors, {}), originals, given, named)
+        try:
+            return _followed(module, examples, tensors, given, named)
+        except UnsettledError as error:
+            if isinstance(error.__context__, ArchcostError):
+                raise error.__context__ from None
+            raise ArchcostError(
+                "forward makes or drops weights each time it runs",
+                expected="the same parameters and buffers after the first run and the second",
+                found=str(error),
+                layer=type(module).__name__,
+            ) from error
 
 
 def tensors_of(result: Any) -> list[Tensor]:
@@ -174,9 +214,9 @@ def _weightless(module: nn.Module) -> Generator[tuple[dict[str, ModuleWeight], d
     weights: dict[str, ModuleWeight] = {}
     stand_ins: dict[int, Tensor] = {}
     modules = _modules(module)
-    before = [(each, dict(vars(each))) for _, each in modules]
+    before = [(each, type(each), dict(vars(each))) for _, each in modules]
     containers: list[Any] = [
-        value for _, attributes in before for value in attributes.values() if type(value) in (list, dict, set)
+        value for *_, attributes in before for value in attributes.values() if type(value) in CONTAINERS
     ]
     contents = [copy(value) for value in containers]
     try:
@@ -185,6 +225,9 @@ def _weightless(module: nn.Module) -> Generator[tuple[dict[str, ModuleWeight], d
                 is_buffer, owned = kind == "_buffers", cast("dict[str, Tensor | None]", vars(each)[kind])
                 replaced: dict[str, Any] = {}
                 for key, tensor in owned.items():
+                    if tensor is not None and is_lazy(tensor):
+                        replaced[key] = waiting(tensor, is_buffer)
+                        continue
                     if tensor is not None and id(tensor) not in stand_ins:
                         made = _stand_in(tensor, is_buffer)
                         stand_ins[id(tensor)] = made
@@ -193,12 +236,16 @@ def _weightless(module: nn.Module) -> Generator[tuple[dict[str, ModuleWeight], d
                 vars(each)[kind] = replaced
         yield weights, stand_ins
     finally:
-        for each, attributes in before:
+        for each, class_, attributes in before:
+            each.__class__ = class_  # a lazy module takes another
             vars(each).clear()
             vars(each).update(attributes)
         for container, content in zip(containers, contents, strict=True):
             container.clear()
-            getattr(container, "extend" if type(container) is list else "update")(content)
+            getattr(container, "extend" if hasattr(container, "extend") else "update")(content)
+
+
+CONTAINERS = (list, dict, set, deque, OrderedDict, defaultdict)
 
 
 def _stand_in(tensor: Tensor, is_buffer: bool) -> Tensor:
