@@ -44,8 +44,8 @@ class WaitingBuffer(UninitializedBuffer):
 def waiting(tensor: Tensor, is_buffer: bool) -> Tensor:
     """A weight that waits for its shape, and will have no values then."""
     if is_buffer:
-        return WaitingBuffer(tensor.requires_grad, device="meta")
-    return WaitingParameter(requires_grad=tensor.requires_grad, device="meta")
+        return WaitingBuffer(tensor.requires_grad, device="meta")  # pyright: ignore[reportCallIssue]
+    return WaitingParameter(requires_grad=tensor.requires_grad, device="meta")  # pyright: ignore[reportCallIssue]
 
 
 def names_of(module: nn.Module) -> set[str]:
