@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from archcost.costs.storages import Storage, kept
 from archcost.graph import ModelGraph, Node, Port
@@ -69,4 +70,4 @@ def _replaced(graph: ModelGraph, flags: dict[str, bool]) -> ModelGraph:
         # Rules are remembered by facts, so another layer has facts of its own.
         own = facts.setdefault((id(node.facts), flag), Facts(*node.facts))
         nodes.append(node._replace(layer=node.layer.model_copy(update={"inplace": flag}), facts=own))
-    return ModelGraph(graph.spec, graph.batch, graph.inputs, tuple(nodes), graph.outputs)
+    return replace(graph, nodes=tuple(nodes))

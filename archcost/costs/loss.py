@@ -103,7 +103,7 @@ def with_loss(graph: ModelGraph) -> ModelGraph:
         nodes[-1] = nodes[-1]._replace(name=LOSS)
         total = _result(nodes[-1])
     assert total is not None  # of at least one output
-    return ModelGraph(graph.spec, graph.batch, inputs, (*graph.nodes, *nodes), (total.port,))
+    return replace(graph, inputs=inputs, nodes=(*graph.nodes, *nodes), outputs=(total.port,))
 
 
 class Term(NamedTuple):

@@ -9,6 +9,7 @@ are read from the header.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from archcost.costs.run import Run
@@ -16,8 +17,9 @@ from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
 from archcost.keeping import Device
 from archcost.layers.base import Weight
-from archcost.layers.copies import Casting
-from archcost.layers.parameter import Parameter
+from archcost.layers.copies import WEIGHTS, Cast, CastLike, Casting
+from archcost.layers.parameter import Constant, Parameter
+from archcost.spec.model import Region
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType, result_dtype
 
 LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)) | {
@@ -65,14 +67,59 @@ class AutocastCopy(Casting):
 
 def with_precision(graph: ModelGraph, run: Run, device: Device) -> ModelGraph:
     """The same network in the dtypes of the run, with a layer for every copy of a tensor that autocast makes."""
-    if run.weight_dtype is None and run.autocast is None:
+    if run.weight_dtype is None and run.autocast is None and not graph.regions:
+        return without_idle_casts(graph)
+    return without_idle_casts(_Retyping(graph, run, device).graph())
+
+
+def without_idle_casts(graph: ModelGraph) -> ModelGraph:
+    """The same without casts to the dtype that arrives, for which torch hands out the tensor itself."""
+    same: dict[Port, Port] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if same:
+            node = _reading(node, same)
+        if isinstance(node.layer, Cast | CastLike) and node.input_types[0] == node.output_types[0]:
+            same[Port(node.name)] = node.inputs[0]
+        else:
+            nodes.append(node)
+    if not same:
         return graph
-    return _Retyping(graph, run, device).graph()
+    outputs = tuple([same.get(port, port) for port in graph.outputs])
+    state = tuple([same.get(port, port) for port in graph.state])
+    return replace(graph, nodes=_held_by_those_left(graph, nodes), outputs=outputs, state=state)
+
+
+def _reading(node: Node, same: Mapping[Port, Port]) -> Node:
+    def meant(port: Port) -> Port:
+        return same.get(port, port)
+
+    inputs, holds = tuple(map(meant, node.inputs)), tuple(map(meant, node.holds))
+    given = {name: meant(port) for name, port in node.given.items()} if node.given else node.given
+    return node._replace(inputs=inputs, given=given, holds=holds)
+
+
+def _held_by_those_left(graph: ModelGraph, nodes: list[Node]) -> tuple[Node, ...]:
+    """What a cast held that is none is held by the layer before it."""
+    left = {node.name: index for index, node in enumerate(nodes)}
+    before = -1
+    made = [*nodes]
+    for node in graph.nodes:
+        if node.name in left:
+            before = left[node.name]
+        elif node.holds and before >= 0:
+            made[before] = made[before]._replace(holds=(*made[before].holds, *node.holds))
+    return tuple(made)
+
+
+def _dtype_of(region: Region) -> str | None:
+    return None if region.dtype == "off" else region.dtype
 
 
 class _Retyping:
     def __init__(self, source: ModelGraph, run: Run, device: Device) -> None:
         self.source = source
+        self.run = run
         self.autocast = run.autocast
         self.all = run.weight_dtype
         self.device = device
@@ -88,12 +135,15 @@ class _Retyping:
     def graph(self) -> ModelGraph:
         for node in self.source.nodes:
             self._add(node)
-        return ModelGraph(self.source.spec, self.source.batch, self.inputs, tuple(self.nodes), self.source.outputs)
+        return replace(self.source, inputs=self.inputs, nodes=tuple(self.nodes))
 
     def _declared(self, tensor: TensorType) -> TensorType:
         return TensorType(tensor.shape, self.all) if self.all and tensor.is_floating else tensor
 
     def _add(self, node: Node) -> None:
+        region = self.source.regions.get(node.name)
+        applies = region is not None and region.device in (None, self.device)
+        self.autocast = _dtype_of(region) if applies and region else self.run.autocast
         wanted = self._wanted(node)
         # Arguments are cast from the last to the first: bias, weight, input.
         lent = [weight.name for weight in reversed(node.weights) if weight.name in node.given]
@@ -156,7 +206,7 @@ class _Retyping:
         if self._raises_inside(node):
             dtype = "float32"
         outputs = (
-            node.output_types
+            self._named(node, types)
             if node.layer.names_dtype
             else tuple(
                 [
@@ -174,6 +224,13 @@ class _Retyping:
             ]
         )
         return node.facts._replace(input_types=types, output_types=outputs, weights=weights)
+
+    def _named(self, node: Node, types: Tensors) -> Tensors:
+        """Of a layer that says itself in which dtype values come out."""
+        outputs = node.layer.output_types(types)
+        if isinstance(node.layer, Cast | Constant) and node.layer.dtype == WEIGHTS:
+            return tuple([self._declared(tensor) for tensor in outputs])
+        return outputs
 
     def _raises_inside(self, node: Node) -> bool:
         """Torch composes a local response norm of operators, some of which autocast gives float32: the averages of

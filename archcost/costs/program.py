@@ -154,7 +154,7 @@ class _Writer:
             self.resident.append(self._number(self.kept.places[Port(name)]))
         for node in self.graph.nodes:
             self._weights(node)
-        last = {port: node.name for node in self.graph.nodes for port in (*node.reads, *node.holds)}
+        last = {port: node.name for node in self.graph.nodes for port in (*node.uses, *node.holds)}
         held = set(self.returned)
         ends: dict[str, list[Port]] = {}
         for port, reader in last.items():
@@ -302,7 +302,7 @@ class _Writer:
             tuple([self._number(storage) for storage in dict.fromkeys(made)]),
             tuple([self._number(storage) for storage in dict.fromkeys(made) if storage.role != "saved"]),
             tuple([self._number(storage) for storage in outputs]),
-            tuple([self._at(port) for port in node.reads]),
+            tuple([self._at(port) for port in node.uses]),
             (*ends, *map(self._at, unread)),  # once they have been made above, and have their numbers
             tuple([self._number(storage) for storage in saved]),
             runs or any(storage in outputs for storage in saved),

@@ -172,7 +172,7 @@ def pixel_unshuffle(part: Part) -> str:
 
 
 def cast(part: Part) -> str:
-    return part.draw("Cast", part.inputs[0], to=DTYPES[part.layer.dtype])
+    return part.draw("Cast", part.inputs[0], to=DTYPES[part.node.output_types[0].dtype])
 
 
 def standing(part: Part) -> str:
@@ -184,7 +184,7 @@ def standing(part: Part) -> str:
 def constant(part: Part) -> str:
     """Zeros: what a network makes of no value of its own has no values here."""
     layer = part.layer
-    value = part.number(0, layer.dtype)
+    value = part.number(0, part.node.output_types[0].dtype)
     if not part.inputs:
         return part.draw("Expand", value, part.integers(*layer.shape))
     axis = normalize_axis(layer.dim, len(layer.shape))
@@ -277,7 +277,7 @@ RENDERINGS: dict[str, Rendering] = {
     "tile": tile,
     "pixel_shuffle": pixel_shuffle,
     "pixel_unshuffle": pixel_unshuffle,
-    "cast": cast,
+    **dict.fromkeys(("cast", "cast_like"), cast),
     **dict.fromkeys(("parameter", "buffer"), standing),
     "constant": constant,
     "tril": lambda part: triangle(part, upper=0),

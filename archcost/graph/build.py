@@ -9,6 +9,7 @@ from math import prod
 from archcost.errors import ShapeError, SpecError, listing, nearest, shorten
 from archcost.graph.loss import check_loss
 from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
+from archcost.graph.regions import regions_of
 from archcost.graph.wire import Wired, wire
 from archcost.layers.base import MAX_SIZE
 from archcost.plain import Path
@@ -61,13 +62,16 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
         types[wired.name] = node.output_types
         nodes.append(node)
     _check_shared(spec, nodes)
-    outputs = wire(spec).outputs
-    for index, port in enumerate(outputs):
-        try:
-            _output(port, types, "outputs")
-        except ShapeError as error:
-            raise error.at(layer=spec.name, place=spec.source.place(("outputs", index))) from None
-    graph = ModelGraph(spec, batch, inputs, tuple(nodes), outputs)
+    wiring = wire(spec)
+    held = [(("holds", layer.name), layer.named) for layer in wiring.layers if layer.named]
+    for field, ports in ((("outputs",), wiring.outputs), (("state",), wiring.state), *held):
+        for index, port in enumerate(ports):
+            try:
+                _output(port, types, field[0])
+            except ShapeError as error:
+                raise error.at(layer=spec.name, place=spec.source.place((*field, index))) from None
+    regions = regions_of(spec, [node.name for node in nodes])
+    graph = ModelGraph(spec, batch, inputs, tuple(nodes), wiring.outputs, wiring.state, regions)
     check_loss(graph)
     return graph
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from archcost.layers import Layer, Weight
-from archcost.spec.model import ModelSpec
+from archcost.spec.model import ModelSpec, Region
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import Rules
 from archcost.work import Work
@@ -70,6 +70,14 @@ class Node(NamedTuple):
         return (*self.inputs, *self.given.values()) if self.given else self.inputs
 
     @property
+    def uses(self) -> tuple[Port, ...]:
+        """What has to live for it: `reads` without inputs that are only asked what they are."""
+        asked = self.layer.asked
+        if not asked:
+            return self.reads
+        return (*(port for index, port in enumerate(self.inputs) if index not in asked), *self.given.values())
+
+    @property
     def input_types(self) -> Tensors:
         return self.facts.input_types
 
@@ -100,6 +108,10 @@ class ModelGraph:
     nodes: tuple[Node, ...]
     outputs: tuple[Port, ...]
     """What the network returns, and the loss sums."""
+    state: tuple[Port, ...] = ()
+    """What the module keeps from step to step."""
+    regions: Mapping[str, Region] = field(default_factory=dict[str, Region])
+    """By layer the module's own autocast, where it has one."""
 
     @property
     def name(self) -> str:
@@ -107,8 +119,8 @@ class ModelGraph:
 
     @cached_property
     def assumptions(self) -> Mapping[str, tuple[str, ...]]:
-        """What is assumed, and the layers whose numbers rest on it."""
-        assumed: dict[str, list[str]] = {}
+        """What is assumed, and the layers whose numbers rest on it; none where all do."""
+        assumed: dict[str, list[str]] = {text: [] for text in self.spec.assumptions}
         for node in self.nodes:
             if node.layer.assumption:
                 assumed.setdefault(node.layer.assumption, []).append(node.name)

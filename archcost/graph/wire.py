@@ -49,6 +49,8 @@ class Wired(NamedTuple):
     given: Mapping[str, Port]
     """By the names of its weights, those that are outputs of other layers."""
     within: Membership | None = None
+    named: tuple[Port, ...] = ()
+    """What a variable of forward still holds while it runs."""
 
     @property
     def reads(self) -> tuple[Port, ...]:
@@ -58,7 +60,7 @@ class Wired(NamedTuple):
     @property
     def holds(self) -> tuple[Port, ...]:
         """What it does not read, and what lives until it is done all the same."""
-        return self.within.holds if self.within else ()
+        return (*self.within.holds, *self.named) if self.within else self.named
 
     def sized(self, shape_of: Callable[[Port], Shape]) -> Wired:
         """The same with all sizes. Raises ShapeError when what goes into a composite does not suit it."""
@@ -74,6 +76,7 @@ class Wiring(NamedTuple):
 
     layers: tuple[Wired, ...]
     outputs: tuple[Port, ...]
+    state: tuple[Port, ...] = ()
 
 
 _KNOWN: dict[int, Wiring] = {}
@@ -111,7 +114,8 @@ def _wire(spec: ModelSpec) -> Wiring:
         wired.append(Wired(step.name, step.layer, inputs, trainable, shared, step.path, given, within))
         names.known[step.name] = ()
         previous = Port(step.name)
-    return Wiring(tuple(wired), _unread(wired) if spec.outputs is None else names.returned(spec.outputs))
+    outputs = _unread(wired) if spec.outputs is None else names.returned(spec.outputs)
+    return Wiring(tuple(names.holding(wired)), outputs, names.at_the_end(spec.state, "state"))
 
 
 def _unread(wired: Sequence[Wired]) -> tuple[Port, ...]:
@@ -151,10 +155,41 @@ class _Names:
         raise self._missing(name, reader, field)
 
     def returned(self, references: Sequence[str]) -> tuple[Port, ...]:
-        """What the network's `outputs` name, where every layer is known."""
+        """What the network's `outputs` name."""
+        return self.at_the_end(references, "outputs")
+
+    def at_the_end(self, references: Sequence[str], *field: str) -> tuple[Port, ...]:
+        """What a list in `field` of the spec names, where every layer is known."""
         top = Scope("", None, True)
-        asking = ((Alias("outputs", top, (name,), ("outputs", index)), name) for index, name in enumerate(references))
+        asking = ((Alias(".".join(field), top, (name,), (*field, index)), name) for index, name in enumerate(references))
         return tuple([self.look_up(name, reader)[0] for reader, name in asking])
+
+    def holding(self, wired: list[Wired]) -> list[Wired]:
+        """The layers with what the spec's `holds` says of each."""
+        if not self.spec.holds:
+            return wired
+        order = {name: -1 for name in self.spec.inputs} | {layer.name: index for index, layer in enumerate(wired)}
+        named = dict(self.spec.holds)
+        for name, references in named.items():
+            reader = Alias("holds", Scope("", None, True), tuple(references), ("holds", name))
+            if name in self.spec.inputs or name not in order:
+                hint = nearest(name, order)
+                raise self.refuse(reader, "no such layer", "", expected="the name of a layer", found=name, hint=hint)
+            for port in self.at_the_end(references, "holds", name):
+                if order[port.producer] >= order[name]:
+                    raise self.refuse(
+                        reader,
+                        f"{name} holds what is not there yet",
+                        "",
+                        expected="outputs of layers before it",
+                        found=str(port),
+                    )
+        return [
+            layer._replace(named=self.at_the_end(named[layer.name], "holds", layer.name))
+            if layer.name in named
+            else layer
+            for layer in wired
+        ]
 
     def _select(self, full: str, index: str, reader: Placed | Alias, field: str) -> tuple[Port, ...]:
         ports = self.known[full]

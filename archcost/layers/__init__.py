@@ -36,7 +36,7 @@ from archcost.layers.base import Composite, Declared, Layer, Weight, WeightedLay
 from archcost.layers.combining import Add, Concat, Mul
 from archcost.layers.composites import MultiHeadAttention
 from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from archcost.layers.copies import Cast, Clone, Contiguous
+from archcost.layers.copies import Cast, CastLike, Clone, Contiguous
 from archcost.layers.einsum import Einsum
 from archcost.layers.elementwise import (
     Abs,
@@ -209,7 +209,7 @@ Activating = (
 Dropping = Dropout | Dropout1d | Dropout2d | Dropout3d | AlphaDropout
 Given = Parameter | Buffer | Constant | ExpandBatch
 Rearranging = Identity | Flatten | Unflatten | Reshape | View | Permute | Pad | Split | Chunk | Unbind
-Copying = Clone | Contiguous | Cast
+Copying = Clone | Contiguous | Cast | CastLike
 Combining = Add | Mul | Concat
 Viewed = Detach | Transpose | Squeeze | Unsqueeze | Slice | Select | Expand
 Moving = Stack | Roll | Flip | RepeatInterleave | Tile | PixelShuffle | PixelUnshuffle
@@ -373,6 +373,7 @@ __all__ = [
     "Bucketize",
     "Buffer",
     "Cast",
+    "CastLike",
     "Ceil",
     "Chunk",
     "Clamp",

@@ -213,6 +213,9 @@ class Layer(Declared):
     untouched: ClassVar[frozenset[int]] = frozenset()
     """Inputs that no gradient flows back to: read for their size alone, or cut off."""
 
+    asked: ClassVar[frozenset[int]] = frozenset()
+    """Inputs that are asked for their size or dtype alone, and need not live for it."""
+
     names_dtype: ClassVar[bool] = False
     """Whether the layer says itself in which dtype values come out, so that no precision of a run changes it."""
 

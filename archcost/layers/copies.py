@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator
 
 from archcost.keeping import PASSED_ON, Gradient, Saved, Setting
-from archcost.layers.base import Dtype
+from archcost.layers.base import Arity, Dtype, dtype_among
 from archcost.layers.order import ValueByValue
 from archcost.layers.reshaping import Reshaping
-from archcost.layouts import is_row_major
-from archcost.tensors import Tensors, TensorType
+from archcost.layouts import Layout, is_row_major
+from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.work import Copy, Work
 
 
@@ -42,34 +44,72 @@ class Contiguous(Reshaping):
         return (PASSED_ON,)
 
 
-class Casting(ValueByValue):
+WEIGHTS = "weights"
+"""In place of a dtype: that of the network's weights, float32 unless the run says otherwise."""
+
+DtypeOrWeights = Annotated[str, BeforeValidator(dtype_among([*DTYPE_BYTES, WEIGHTS]))]
+
+
+class Recast(ValueByValue):
     """The input itself where it has that dtype already, else a copy in it, its values in the same order."""
 
     names_dtype: ClassVar[bool] = True
-    dtype: Dtype
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        return (TensorType(inputs[0].shape, self.dtype),)
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return ()
 
     def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        return (0 if outputs == inputs else None,)
+        return (0 if outputs[0] == inputs[0] else None,)
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
         """Cast back."""
-        return (PASSED_ON,) if outputs == inputs else inputs
+        return (PASSED_ON if outputs[0] == inputs[0] else inputs[0],)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Copy(inputs[0].numel, 0, {}, "values in another dtype"),)
 
 
-class Cast(Casting):
+class Casting(Recast):
+    """To a dtype that is named."""
+
+    dtype: Dtype
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType(inputs[0].shape, self.dtype),)
+
+
+class Cast(Recast):
     """The input itself where it has that dtype already, else a copy in it (torch.Tensor.to). No precision changes it.
 
-    Backward casts the gradient back; integers have none.
+    `weights` is the dtype of the network's weights, float32 unless the run says otherwise. Backward casts the gradient
+    back; integers have none.
     """
 
     type: Literal["cast"] = "cast"
     prefix: ClassVar[str] = "cast"
+    dtype: DtypeOrWeights
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType(inputs[0].shape, "float32" if self.dtype == WEIGHTS else self.dtype),)
+
+
+class CastLike(Recast):
+    """The first input in the dtype of the second, of which no value is read (torch.Tensor.type_as, `x.to(y.dtype)`).
+
+    It is the input itself where it has that dtype already. Backward casts the gradient back.
+    """
+
+    type: Literal["cast_like"] = "cast_like"
+    prefix: ClassVar[str] = "cast"
+    arity: ClassVar[Arity] = Arity(2, 2)
+    untouched: ClassVar[frozenset[int]] = frozenset({1})
+    asked: ClassVar[frozenset[int]] = frozenset({1})
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType(inputs[0].shape, inputs[1].dtype),)
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        return (setting.layout(0),)
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return (*super().gradients(inputs, outputs, setting), None)

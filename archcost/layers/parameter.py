@@ -11,6 +11,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import PASSED_ON, Gradient, Saved, Setting
 from archcost.layers.base import Arity, Axis, Count, Dtype, Layer, Weight, WeightedLayer, normalize_axis
+from archcost.layers.copies import WEIGHTS, DtypeOrWeights
 from archcost.layers.views import SizeOrSame, expanded, repeated_windows
 from archcost.layouts import Layout, laid, strides_of
 from archcost.tensors import FLOATING, Tensors, TensorType
@@ -93,6 +94,8 @@ class Buffer(Standing):
 class Constant(Layer):
     """A tensor made on the way of no value of the network: torch.arange, zeros, ones, full, randn of this whole shape.
 
+    The dtype `weights` is that of the network's weights, float32 unless the run says otherwise.
+
     With an input, which has to be named, the axis `dim` is `shape`'s times the batch of that input, of which no value
     is read.
     """
@@ -102,13 +105,14 @@ class Constant(Layer):
     arity: ClassVar[Arity] = Arity(0, 1)
     untouched: ClassVar[frozenset[int]] = frozenset({0})
     names_dtype: ClassVar[bool] = True
+    asked: ClassVar[frozenset[int]] = frozenset({0})
     shape: WholeShape
-    dtype: Dtype = "float32"
+    dtype: DtypeOrWeights = "float32"
     dim: Axis = 0
 
     def output_types(self, inputs: Tensors) -> Tensors:
         shape = times_batch(self.shape, self.dim, inputs[0]) if inputs else self.shape
-        return (TensorType(shape, self.dtype),)
+        return (TensorType(shape, "float32" if self.dtype == WEIGHTS else self.dtype),)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Writing numbers is free, random ones too."""

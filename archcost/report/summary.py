@@ -99,7 +99,7 @@ def _contraction(flops: TrainingFlops) -> tuple[int, int]:
 
 def _assumed(cost: ModelCost) -> tuple[str, ...]:
     assumptions = cost.graph.assumptions.items()
-    return tuple(f"Assumed for {listing(names, most=3)}: {text}." for text, names in assumptions)
+    return tuple(f"Assumed{f' for {listing(names, most=3)}' if names else ''}: {text}." for text, names in assumptions)
 
 
 def _unknown(cost: ModelCost) -> tuple[str, ...]:

@@ -285,6 +285,20 @@ def check_blocks(value: Any) -> Any:
     return blocks
 
 
+class Region(BaseModel):
+    """Layers from `first` to `last`, in order of execution, which the module itself runs under another autocast.
+
+    `off` is none. With `device` it is the autocast of that device alone.
+    """
+
+    model_config = FROZEN
+
+    first: Name
+    last: Name
+    dtype: Literal["off", "bfloat16", "float16"]
+    device: Literal["cuda"] | None = None
+
+
 class ModelSpec(BaseModel):
     """A network: what goes in, layers in order, and what is known about it."""
 
@@ -301,6 +315,14 @@ class ModelSpec(BaseModel):
     layers: Entries
     outputs: tuple[Reference, ...] | None = Field(default=None, min_length=1)
     """What the network returns, and the loss sums; where nothing is said, what no layer reads."""
+    holds: dict[Name, Annotated[tuple[Reference, ...], Field(min_length=1)]] = {}
+    """By layer what it does not read, and what lives until it is done all the same: a variable of forward names it."""
+    state: tuple[Reference, ...] = ()
+    """What the module itself keeps from step to step, until the next step makes another in its place."""
+    autocast: tuple[Region, ...] = ()
+    """Where the module switches autocast on or off by itself."""
+    assumptions: tuple[Text, ...] = ()
+    """What the numbers rest on beside what is declared; every report tells it."""
 
     _source: Source = PrivateAttr(default=Source(""))
 

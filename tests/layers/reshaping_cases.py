@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archcost.layers import (
     Cast,
+    CastLike,
     Chunk,
     Clone,
     Contiguous,
@@ -70,4 +71,13 @@ ROWS: tuple[Row, ...] = (
     Row(Cast(dtype="bfloat16"), inputs=((2, 3, 5, 7),), outputs=((2, 3, 5, 7),), dtypes=("bfloat16",)),
     Row(Cast(dtype="int64"), inputs=((2, 3, 5),), outputs=((2, 3, 5),), dtypes=("int64",)),
     Row(Cast(dtype="float32"), inputs=(TensorType((2, 3), "bool"),), outputs=((2, 3),), dtypes=("float32",)),
+    Row(Cast(dtype="weights"), inputs=(TensorType((2, 3), "bool"),), outputs=((2, 3),), dtypes=("float32",)),
+    Row(Cast(dtype="weights"), inputs=((2, 3, 5, 7),), outputs=((2, 3, 5, 7),)),
+    Row(CastLike(), inputs=((2, 3, 5), (7, 11)), outputs=((2, 3, 5),)),
+    Row(
+        CastLike(),
+        inputs=((2, 3, 5), TensorType((7,), "bfloat16")),
+        outputs=((2, 3, 5),),
+        dtypes=("bfloat16",),
+    ),
 )

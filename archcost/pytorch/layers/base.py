@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from archcost.layers import Layer, WeightedLayer
+from archcost.layers.copies import WEIGHTS
 
 Inputs = tuple[Tensor, ...]
 """Meta tensors of a batch of 2: what a layer will be given, as torch worked it out."""
@@ -36,6 +37,21 @@ def plain(module: Callable[..., nn.Module]) -> Factory:
         return module(**settings(layer))
 
     return factory
+
+
+class OfDtype(nn.Module):
+    """Knows the dtype that a layer names. `weights` is that of the network's, which `module.to(dtype)` changes."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.follows = name == WEIGHTS
+        self.dtype = torch.float32 if self.follows else dtype_of(name)
+        self.device = torch.empty(0).device
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        moved = fn(torch.empty(0, dtype=self.dtype, device=self.device))
+        self.device, self.dtype = moved.device, moved.dtype if self.follows else self.dtype
+        return super()._apply(fn, recurse)  # pyright: ignore[reportUnknownMemberType]
 
 
 class Called(nn.Module):

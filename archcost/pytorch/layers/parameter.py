@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Self
-
 import torch
 from torch import Tensor, nn
 
 from archcost.layers import Buffer, Constant, ExpandBatch, Parameter
-from archcost.pytorch.layers.base import Factory, Inputs, dtype_of
+from archcost.pytorch.layers.base import Factory, Inputs, OfDtype, dtype_of
 
 
 class Learned(nn.Module):
@@ -31,19 +28,13 @@ class Registered(nn.Module):
         return self.buffer
 
 
-class Made(nn.Module):
+class Made(OfDtype):
     """Zeros, on the device of the input; without one, where the module is."""
 
-    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, dim: int) -> None:
-        super().__init__()
+    def __init__(self, shape: tuple[int, ...], dtype: str, dim: int) -> None:
+        super().__init__(dtype)
         self.shape = shape
-        self.dtype = dtype
         self.dim = dim
-        self.device = torch.empty(0).device
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self.device = fn(torch.empty(0, device=self.device)).device
-        return super()._apply(fn, recurse)  # pyright: ignore[reportUnknownMemberType]
 
     def forward(self, *batched: Tensor) -> Tensor:
         if not batched:
@@ -82,7 +73,7 @@ def buffer(layer: Buffer, inputs: Inputs) -> nn.Module:
 
 
 def constant(layer: Constant, inputs: Inputs) -> nn.Module:
-    return Made(layer.shape, dtype_of(layer.dtype), layer.dim)
+    return Made(layer.shape, layer.dtype, layer.dim)
 
 
 def expand_batch(layer: ExpandBatch, inputs: Inputs) -> nn.Module:

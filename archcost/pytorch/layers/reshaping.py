@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from archcost.layers import Cast, Pad, Permute, Reshape, Split
-from archcost.pytorch.layers.base import Called, Factory, Inputs, dtype_of, function, plain
+from archcost.pytorch.layers.base import Factory, Inputs, OfDtype, function, plain
 
 
 class Reshaped(nn.Module):
@@ -67,6 +67,14 @@ class Pieces(nn.Module):
         return f"sizes={self.sizes}, dim={self.dim}"
 
 
+class Recast(OfDtype):
+    def forward(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.dtype)
+
+    def extra_repr(self) -> str:
+        return f"dtype={self.dtype}"
+
+
 def reshape(layer: Reshape, inputs: Inputs) -> nn.Module:
     return Reshaped(layer.shape)
 
@@ -85,7 +93,7 @@ def split(layer: Split, inputs: Inputs) -> nn.Module:
 
 
 def cast(layer: Cast, inputs: Inputs) -> nn.Module:
-    return Called(Tensor.to, {"dtype": dtype_of(layer.dtype)})
+    return Recast(layer.dtype)
 
 
 FACTORIES: dict[str, Factory] = {
@@ -102,4 +110,5 @@ FACTORIES: dict[str, Factory] = {
     "clone": function(torch.clone),
     "contiguous": function(Tensor.contiguous),
     "cast": cast,
+    "cast_like": function(Tensor.type_as),
 }
