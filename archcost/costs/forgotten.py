@@ -25,6 +25,7 @@ def forgotten(graph: ModelGraph, held: Collection[Port], required: Mapping[str, 
         needs = required[node.name]
         leading = [(port, number in needs.inputs) for number, port in enumerate(node.inputs)]
         leading += [(port, name in needs.weights) for name, port in node.given.items()]
+        leading += [(port, False) for port in node.holds]
         for port, leads in leading:
             last = until[node.name] if leads else index
             read[port] = max(read.get(port, index), last)

@@ -66,6 +66,8 @@ class Player:
     """Of the micro-batch before, what the caller still holds: the network's outputs."""
     _loss_before: list[int] = field(default_factory=list[int])
     """And its loss."""
+    _state_before: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
+    """By operation, what the module has kept since the step before, until this operation has made another."""
 
     def __post_init__(self) -> None:
         storages = list(self.program.storages)
@@ -74,6 +76,19 @@ class Player:
         for storage in self.program.resident:
             self.tape.refs[storage] = 1
             self.tape.events.append(storage)
+        self._keep_state()
+
+    def _keep_state(self) -> None:
+        """What the next forward will replace."""
+        for index, storages in self.program.state.items():
+            self._state_before[index] = [self._before(storage) for storage in storages]
+
+    def _before(self, storage: int) -> int:
+        """The storage of that number as the pass before has left it, still alive."""
+        copy = self.tape.again(storage)
+        self.tape.refs[copy] = 1
+        self.tape.events.append(copy)
+        return copy
 
     def keep(self, held: Iterable[Held]) -> None:
         """There before the step, and after it."""
@@ -98,6 +113,7 @@ class Player:
                 self._run(op, op.stays, op.outputs, (), op.dropped)
             for storage in op.ends:
                 self.tape.release(storage)
+            self._let_go(self._state_before.pop(index, []))
             self._forget(index, inside)
             if segment is not None and index == segment.end - 1 and not self._keepers[segment]:
                 self._let_go(self._checkpoints.pop(segment, []))  # nothing will ask for it
@@ -301,10 +317,11 @@ class Player:
         for storage in (*self.program.returned, *self._left()):
             self.tape.release(storage)
             if self.tape.refs[storage] == 0:
-                copy = self.tape.again(storage)
-                self.tape.refs[copy] = 1
-                self.tape.events.append(copy)
-                (self._loss_before if storage in loss else self._outputs_before).append(copy)
+                (self._loss_before if storage in loss else self._outputs_before).append(self._before(storage))
+        for storages in self.program.state.values():
+            for storage in storages:
+                self.tape.release(storage)
+        self._keep_state()
 
     def _left(self) -> list[int]:
         """What is still kept for a backward that did not come."""

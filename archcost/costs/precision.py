@@ -17,7 +17,7 @@ from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
 from archcost.keeping import Device
 from archcost.layers.base import Weight
-from archcost.layers.copies import WEIGHTS, Cast, CastLike, Casting
+from archcost.layers.copies import WEIGHTS, Cast, Casting, CastLike
 from archcost.layers.parameter import Constant, Parameter
 from archcost.spec.model import Region
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType, result_dtype

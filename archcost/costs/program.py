@@ -112,6 +112,8 @@ class Program:
     parameters: Mapping[int, int]
     waits: Mapping[int, int]
     returned: tuple[int, ...]
+    state: Mapping[int, tuple[int, ...]]
+    """By the operation that makes them, the storages that the module keeps until the next step has made others."""
     cached: frozenset[int]
     spoiled: Mapping[str, tuple[str, ...]]
     """By layer, those whose backward torch refuses as the layer overwrites what they kept."""
@@ -155,7 +157,7 @@ class _Writer:
         for node in self.graph.nodes:
             self._weights(node)
         last = {port: node.name for node in self.graph.nodes for port in (*node.uses, *node.holds)}
-        held = set(self.returned)
+        held = {*self.returned, *self.graph.state}
         ends: dict[str, list[Port]] = {}
         for port, reader in last.items():
             if port not in held and port.producer not in self.graph.inputs:
@@ -187,6 +189,7 @@ class _Writer:
             self.parameters,
             self.waits,
             tuple([self._at(port) for port in self.returned]),
+            self._state(),
             frozenset(self.cached),
             self._spoiled(),
             self._forgotten(),
@@ -200,10 +203,15 @@ class _Writer:
         }
         return {name: keepers for name, keepers in coming.items() if keepers}
 
+    def _state(self) -> dict[int, tuple[int, ...]]:
+        kept = {self._at(port) for port in self.graph.state}
+        made = {index: tuple([each for each in op.makes if each in kept]) for index, op in enumerate(self.ops)}
+        return {index: storages for index, storages in made.items() if storages}
+
     def _forgotten(self) -> dict[int, tuple[int, ...]]:
         numbers = {op.name: index for index, op in enumerate(self.ops)}
         lost: dict[int, tuple[int, ...]] = {}
-        for name, last in forgotten(self.graph, set(self.returned), self.kept.required).items():
+        for name, last in forgotten(self.graph, {*self.returned, *self.graph.state}, self.kept.required).items():
             lost[numbers[last]] = (*lost.get(numbers[last], ()), numbers[name])
         return lost
 

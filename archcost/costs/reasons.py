@@ -29,10 +29,12 @@ class Uses(NamedTuple):
     readers: dict[int, list[int]]
     checkpoints: dict[int, list[int]]
     """The first operation of each."""
+    named: dict[int, int]
+    """The operation until which something names it."""
 
     @classmethod
     def of(cls, program: Program, segments: Sequence[Segment]) -> Uses:
-        uses = cls({}, {}, {}, {})
+        uses = cls({}, {}, {}, {}, {})
         inside = {index for segment in segments for index in range(segment.first, segment.end)}
         for index, op in enumerate(program.ops):
             keepers = uses.keepers_again if index in inside else uses.keepers
@@ -40,6 +42,7 @@ class Uses(NamedTuple):
                 keepers.setdefault(storage, []).append(index)
             for storage in dict.fromkeys(op.reads):
                 uses.readers.setdefault(storage, []).append(index)
+            uses.named.update(dict.fromkeys(op.ends, index))
         for segment in segments:
             for storage in segment.takes:
                 uses.checkpoints.setdefault(storage, []).append(segment.first)
@@ -67,6 +70,10 @@ def why(program: Program, uses: Uses, held: Held, storage: int, again: bool, mar
         return "in autocast's cache until forward ends"
     if storage in program.returned:
         return "returned, and held by the caller"
+    if any(storage in storages for storages in program.state.values()):
+        return "kept by the module from step to step"
+    if mark.phase == "forward" and uses.named.get(storage, -1) > now:
+        return f"named in forward until {program.ops[uses.named[storage]].name}"
     return f"in use by {mark.name}"
 
 

@@ -17,11 +17,13 @@ def regions_of(spec: ModelSpec, names: Sequence[str]) -> Mapping[str, Region]:
             if name not in order:
                 place = spec.source.place(("autocast", index, field))
                 hint = nearest(name, order)
-                raise SpecError("no such layer", expected="the name of a layer", found=name, hint=hint).at("autocast", place)
+                raise SpecError("no such layer", expected="the name of a layer", found=name, hint=hint).at(
+                    "autocast", place
+                )
         if order[region.last] < order[region.first]:
             raise SpecError(
                 "a region of autocast ends before it begins",
-                expected=f"first before last, or the same",
+                expected="first before last, or the same",
                 found=f"{region.first} to {region.last}",
             ).at("autocast", spec.source.place(("autocast", index)))
         found |= dict.fromkeys(names[order[region.first] : order[region.last] + 1], region)

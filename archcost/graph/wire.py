@@ -161,14 +161,16 @@ class _Names:
     def at_the_end(self, references: Sequence[str], *field: str) -> tuple[Port, ...]:
         """What a list in `field` of the spec names, where every layer is known."""
         top = Scope("", None, True)
-        asking = ((Alias(".".join(field), top, (name,), (*field, index)), name) for index, name in enumerate(references))
+        asking = (
+            (Alias(".".join(field), top, (name,), (*field, index)), name) for index, name in enumerate(references)
+        )
         return tuple([self.look_up(name, reader)[0] for reader, name in asking])
 
     def holding(self, wired: list[Wired]) -> list[Wired]:
         """The layers with what the spec's `holds` says of each."""
         if not self.spec.holds:
             return wired
-        order = {name: -1 for name in self.spec.inputs} | {layer.name: index for index, layer in enumerate(wired)}
+        order = dict.fromkeys(self.spec.inputs, -1) | {layer.name: index for index, layer in enumerate(wired)}
         named = dict(self.spec.holds)
         for name, references in named.items():
             reader = Alias("holds", Scope("", None, True), tuple(references), ("holds", name))

@@ -1,133 +1,144 @@
-"""A module's forward pass followed call by call, at the level at which a person writes torch.
+"""A module's forward pass, written down call by call.
 
-`Capture` is a TorchFunctionMode: every function, method and operator of torch that Python calls comes by, with real
-(meta) tensors, so loops, branches on shapes and any Python between the calls simply run. A call in the tables of
-`calls` is a layer. One that is not is looked into: a function written in Python is run with its inner calls in sight,
-an operator of C++ is run under a dispatch mode that sees the operators beneath. What is left is opaque.
+A call in the tables of `calls` is a layer. One that is not is looked into: a function written in Python is run with its
+inner calls in sight, an operator of C++ is run under a dispatch mode that sees the operators beneath. What is left is
+opaque.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
-from types import FunctionType
-from typing import Any, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map_only
 
 from archcost.importers.calls import COMPOSITES, LEAVES
-from archcost.importers.calls.drawn import Leaf
+from archcost.importers.calls.drawn import Drawn, Leaf
 from archcost.importers.calls.shaping import seen_at
-from archcost.importers.calls.weighted import MEANT
-from archcost.importers.moves import MOVES, type_named, without_device
-from archcost.importers.record import OutOfSightError, Record, Written, storage_of
-
-_ASKED = """
-get:shape get:dtype get:requires_grad get:grad_fn get:grad get:is_leaf get:ndim get:_base get:layout get:names
-get:_version get:itemsize get:nbytes get:is_sparse get:is_quantized get:is_nested get:is_mkldnn get:_grad get:output_nr
-get:_backward_hooks get:retains_grad size dim ndimension numel nelement stride storage_offset is_floating_point
-is_complex is_contiguous element_size get_device hash len format repr is_tensor is_same_size register_hook
-requires_grad_ retain_grad is_signed data_ptr untyped_storage is_inference
-"""
-SILENT = frozenset(_ASKED.split())
-"""Questions about a tensor that make none."""
-
-AS_ON_CPU: dict[str, Any] = {
-    "get:device": torch.device("cpu"),
-    "get:is_cuda": False,
-    "get:is_cpu": True,
-    "get:is_meta": False,
-    "get:is_mps": False,
-    "get:is_xla": False,
-    "get:is_xpu": False,
-}
-"""What a module hears about where its tensors are, so that it does as it would with values."""
-
-_MADE = """
-zeros ones full empty arange linspace logspace rand randn randint randperm eye tensor as_tensor scalar_tensor
-tril_indices triu_indices hann_window hamming_window range
-"""
-FACTORIES = frozenset(_MADE.split())
-VALUELESS = frozenset(
-    [f"{name}_like" for name in ("zeros", "ones", "full", "empty", "rand", "randn", "randint")]
-    + [f"new_{name}" for name in ("zeros", "ones", "full", "empty", "tensor", "empty_strided")]
+from archcost.importers.casts import Wanted, is_variable, wanted
+from archcost.importers.following import (
+    CASTS,
+    FACTORIES,
+    LARGEST_CONSTANT,
+    LARGEST_REAL,
+    SETTERS,
+    SMALL,
+    VALUELESS,
+    Following,
+    base_of,
+    is_composed,
+    make_constant,
+    over_mask,
+    size_made,
+    unchecked,
 )
-"""Tensors that take a shape from another, and no values."""
-
-INPLACE_OPERATORS = {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "div", "idiv": "div", "ipow": "pow"}
-SETTERS = frozenset(["copy_", "zero_", "fill_", "normal_", "uniform_", "bernoulli_", "index_put_", "masked_scatter_"])
-"""Values that are overwritten, whatever they were."""
-
-LARGEST_REAL = 2**22
-"""Constants, and what is computed of integers, have values up to so many, since a module may look at them."""
-
-LARGEST_CONSTANT = 2**26
-"""What is computed of constants alone has values up to so many."""
-
-SMALL = 2**10
-"""Of so few values nothing too large is made."""
+from archcost.importers.record import OutOfSightError, Record, Written, storage_of
+from archcost.importers.regions import Regions
+from archcost.importers.trace import Made, Recasting, Step, Trace, tensors_in
 
 
-class Capture(TorchFunctionMode):
+class Capture(Following):
     """Writes into `record`. `originals` are the module's real weights, by identity, with those that stand for them."""
 
-    def __init__(self, record: Record, originals: Mapping[int, Tensor]) -> None:
+    def __init__(self, record: Record, originals: Mapping[int, Tensor], regions: Regions) -> None:
         super().__init__()
         self.record = record
+        self.regions = regions
+        self.trace = Trace()
         self.twins: dict[int, Tensor] = dict(originals)
         self.held: list[Tensor] = []
+        self.dtypes: dict[torch.dtype, tuple[Tensor, int]] = {}
+        """By dtype the tensor that was asked for it last, and how many calls there were before."""
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        name = name_of(func)
-        if name in SILENT or name.startswith("set:"):
-            return func(*args, **kwargs)
-        if name in AS_ON_CPU:
-            return AS_ON_CPU[name]
-        if name in VALUELESS:
-            return func(*args, **{**kwargs, "device": "meta" if args[0].is_meta else None})
-        live = any(self.record.find(tensor) is not None for tensor in tensors_in((args, kwargs)))
+    def _asked(self, tensor: Tensor) -> None:
+        self.dtypes[tensor.dtype] = (tensor, len(self.trace.steps))
+
+    def _heard(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+        entries = self.record.entries
+        step = self.trace.start(name, len(entries))
+        self.record.region = self.regions.current
+        result = self._taken(step, func, args, kwargs)
+        step.end = len(entries)
+        step.results = tuple([Made(self.record.refs.get(id(made)), made.shape) for made in tensors_in(result)])
+        if step.end > step.first:
+            step.constants = tuple(self._constants(step, args, kwargs))
+        return result
+
+    def _constants(self, step: Step, args: Any, kwargs: Any) -> Iterator[tuple[int, int]]:
+        """Arguments that became constants while the step was taken."""
+        for place, tensor in enumerate(tensors_in((args, kwargs))):
+            ref = self.record.refs.get(id(self.twins.get(id(tensor), tensor)))
+            if ref is None or not isinstance(ref.key, int) or ref.key < step.first:
+                continue
+            if self.record.entries[ref.key].layer.type == "constant":
+                yield place, ref.key
+
+    def _taken(self, step: Step, func: Any, args: Any, kwargs: Any) -> Any:
+        name, given = step.name, tensors_in((args, kwargs))
+        live = any(self.record.find(tensor) is not None for tensor in given)
         if name in FACTORIES:
-            return args[0] if live else _make(func, args, kwargs)
+            step.kind = "passed" if live else "made"
+            return args[0] if live else make_constant(func, args, kwargs)
         if name == "setitem":
+            step.kind = "set"
             return self._set(*args)
-        if name in MOVES:
-            args, kwargs = without_device(name, args, kwargs)
-            name, func = "to", torch.Tensor.to
-        if name == "type":
-            wanted = type_named(*args, **kwargs)
-            if isinstance(wanted, str):
-                return wanted
-            args, kwargs = (args[0], wanted), {}
+        if name in CASTS and (cast := wanted(name, args, kwargs)):
+            step.kind = "cast"
+            return self._cast(step, args[0], cast) if live else cast.of(args[0])
         if live and isinstance(kwargs.get("out"), Tensor):
-            return self._into(func, args, **kwargs)
+            return self._into(step, func, args, **kwargs)
         if name in COMPOSITES and live:
+            step.kind = "composite"
             with self:
                 return COMPOSITES[name](*args, **kwargs)
-        given, named = list(tensors_in((args, kwargs))), args
-        largest = LARGEST_REAL if live else LARGEST_CONSTANT
+        named = args
         if any(tensor.is_meta for tensor in given):
             args, kwargs = self._mapped(args), self._mapped(kwargs)
-        elif sum(tensor.numel() for tensor in given) > SMALL and _makes(func, args, kwargs) > largest:
-            args, kwargs = self._mapped(args, scalars=True), self._mapped(kwargs, scalars=True)
+        elif sum(tensor.numel() for tensor in given) > SMALL:
+            largest = LARGEST_REAL if live else LARGEST_CONSTANT
+            step.sketched = size_made(func, args, kwargs) > largest
+            if step.sketched:
+                args, kwargs = self._mapped(args, scalars=True), self._mapped(kwargs, scalars=True)
         if not live:
+            step.kind = "free"
             return func(*args, **kwargs)
-        result = self._call(name, func, args, kwargs)
+        result = self._call(step, func, args, kwargs)
         if name.endswith("_") and named[0] is not args[0]:
             self._replace(named[0], args[0])
         return result
 
-    def _into(self, func: Any, args: Any, *, out: Tensor, **kwargs: Any) -> Tensor:
+    def _cast(self, step: Step, source: Tensor, cast: Wanted) -> Tensor:
+        """A cast is a layer wherever it may matter in some precision, also where it does nothing to float32."""
+        result = cast.of(source)
+        is_same = cast.dtype in (None, source.dtype)
+        if is_same and cast.copy:
+            self.record.write(Drawn("clone", (source,)), (result,), without_gradient())
+            return result
+        asked, at = (cast.like, -1) if cast.like is not None else self.dtypes.get(result.dtype, (None, -1))
+        is_named = cast.is_named or (
+            cast.like is None and at < len(self.trace.steps) - 1 and not is_variable(cast.dtype)
+        )
+        if is_same and (cast.dtype is None or not result.is_floating_point() or (asked is source and not is_named)):
+            return source
+        result = source.clone() if result is source else result
+        if not self.record.write(Drawn("cast", (source,), cast.fields), (result,), without_gradient()):
+            self.record.opaque("aten::_to_copy", (source,), (result,))
+        elif result.is_floating_point():
+            like = None if asked is None or cast.is_named else self.record.find(asked)
+            step.cast = Recasting(len(self.record.entries) - 1, is_named, like)
+        return result
+
+    def _into(self, step: Step, func: Any, args: Any, *, out: Tensor, **kwargs: Any) -> Tensor:
         """`out=`: what was made for it is the result, and anything else is written over."""
+        step.kind = "into"
         with self:
             result = func(*args, **kwargs)
             if self.record.find(out) is not None:
+                step.kind = "over"
                 return out.copy_(result)
         self._replace(out, result)
         return out
@@ -155,10 +166,8 @@ class Capture(TorchFunctionMode):
                 "a mask among other indices has no rule", expected="x[mask] = y", found=f"{target.shape}"
             )
         if masks:
-            mask = masks[0]
             with self:
-                wide = mask.reshape(*mask.shape, *(1,) * (target.dim() - mask.dim()))
-                filled = torch.where(wide, torch.as_tensor(value, dtype=target.dtype, device="meta"), target)
+                filled = over_mask(target, masks[0], value)
             if not (target.requires_grad and without_gradient()):
                 self.record.know(target, self.record.reference(filled))
         else:
@@ -182,8 +191,9 @@ class Capture(TorchFunctionMode):
             return Written([*(values or number), *picked.values()], place.numel(), tuple(picked))
         return Written(values, place.numel())  # a view, and indices within it: as if they were a part
 
-    def _call(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
-        base, inplace = _base(name)
+    def _call(self, step: Step, func: Any, args: Any, kwargs: Any) -> Any:
+        name = step.name
+        base, inplace = base_of(name)
         if inplace and self.record.counts_batches(args[0]):
             return func(*args, **kwargs)
         if inplace or name.endswith("_"):
@@ -200,25 +210,14 @@ class Capture(TorchFunctionMode):
             if call.write(leaf, result):
                 return result
         if is_composed(func):
+            step.kind = "composed"
             with self:
                 return unchecked(func)(*args, **kwargs)
         with Beneath(self.record):
             return func(*args, **kwargs)
 
-    def _mapped(self, value: Any, scalars: bool = False) -> Any:
-        """Tensors that have values, without them: beside a tensor of the meta device torch takes scalars alone."""
-        if isinstance(value, Tensor):
-            return value if value.is_meta or (value.dim() == 0 and not scalars) else self._twin(value)
-        if isinstance(value, dict):
-            return {key: self._mapped(entry, scalars) for key, entry in cast("dict[str, Any]", value).items()}
-        if not isinstance(value, (list, tuple)):
-            return value
-        entries: list[Any] = [self._mapped(entry, scalars) for entry in cast("Sequence[Any]", value)]
-        return entries if isinstance(value, list) else tuple(entries)
-
     def _twin(self, tensor: Tensor) -> Tensor:
         if id(tensor) not in self.twins:
-            self.record.refuse_new(tensor)
             self.held.append(tensor)
             twin = self.twins[id(tensor)] = tensor.detach().to("meta")
             ref = self.record.find(tensor)
@@ -235,16 +234,6 @@ def put(name: str, args: Any, kwargs: Any) -> Written:
     indices: Sequence[Tensor | None] = given[0]
     picked = {axis: tensor for axis, tensor in enumerate(indices) if tensor is not None}
     return Written([given[1], *picked.values()], given[1].numel(), tuple(picked))
-
-
-def _makes(func: Any, args: Any, kwargs: Any) -> int:
-    """How many values the largest tensor has that a call on tensors with values would make; 0 if they decide."""
-    try:
-        args, kwargs = tree_map_only(Tensor, lambda tensor: tensor.detach().to("meta"), (args, kwargs))
-        sketch = func(*args, **kwargs)
-    except (RuntimeError, NotImplementedError):
-        return 0
-    return max((tensor.numel() for tensor in tensors_in(sketch)), default=0)
 
 
 class Call:
@@ -309,7 +298,7 @@ class Beneath(TorchDispatchMode):
         if name in COMPOSITES and namespace == "aten" and live:
             with self:
                 return COMPOSITES[name](*args, **kwargs)
-        base, inplace = _base(name)
+        base, inplace = base_of(name)
         call = Call(args, kwargs, live and (inplace or name in SETTERS), self.record)
         result = func(*args, **kwargs)
         results = tuple(tensors_in(result))
@@ -325,55 +314,6 @@ class Beneath(TorchDispatchMode):
         return result
 
 
-_NAMES: dict[Any, str] = {}
-
-
-def name_of(func: Any) -> str:
-    """`add` for torch.add, Tensor.add and Tensor.__add__; `add_` in place; `get:shape` for an attribute."""
-    if func in _NAMES:
-        return _NAMES[func]
-    name = MEANT.get(func) or getattr(func, "__name__", "") or str(func)
-    if name in ("__get__", "__set__"):
-        name = f"{name.strip('_')}:{func.__self__.__name__}"
-    elif name.startswith("__") and name.endswith("__"):
-        name = name[2:-2]
-    elif func in (torch.embedding, torch.batch_norm, torch.instance_norm):
-        name = f"torch.{name}"
-    elif func is torch.Tensor.unfold:
-        name = "windows"
-    _NAMES[func] = name
-    return name
-
-
-def _base(name: str) -> tuple[str, bool]:
-    """The name without what says that the call writes into its first argument."""
-    if name in INPLACE_OPERATORS:
-        return INPLACE_OPERATORS[name], True
-    if name.endswith("_") and name[:-1] in LEAVES:
-        return name[:-1], True
-    return name, False
-
-
-@cache
-def is_composed(func: Any) -> bool:
-    """Whether a function of Python asks first if somebody overrides it, and then calls others."""
-    return isinstance(func, FunctionType) and any(name in func.__code__.co_names for name in CHECKS)
-
-
-CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
-
-
-@cache
-def unchecked(func: FunctionType) -> Callable[..., Any]:
-    """The same function, which asks nobody whether it is overridden: its body runs, and the calls in it come by."""
-    blind = {name: _never for name in CHECKS if name in func.__globals__}
-    copy = FunctionType(
-        func.__code__, {**func.__globals__, **blind}, func.__name__, func.__defaults__, func.__closure__
-    )
-    copy.__kwdefaults__ = func.__kwdefaults__
-    return copy
-
-
 def without_gradient() -> bool:
     """Whether autograd looks away. In the forward of an autograd.Function it does, but its backward will come: that is
     taken to cost what autograd's own would.
@@ -387,27 +327,3 @@ def without_gradient() -> bool:
             return False
         frame = frame.f_back
     return True
-
-
-def _never(*tensors: Any) -> bool:
-    return False
-
-
-def tensors_in(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for entry in cast("Sequence[Any]", value):
-            yield from tensors_in(entry)
-    elif isinstance(value, dict):
-        for entry in cast("dict[Any, Any]", value).values():
-            yield from tensors_in(entry)
-
-
-def _make(func: Any, args: Any, kwargs: Any) -> Any:
-    """A constant: with its values where they are few, without where the batch asks for many or a device has none."""
-    device = kwargs.pop("device", None)
-    kwargs.pop("pin_memory", None)
-    sketch = func(*args, **kwargs, device="meta")
-    valueless = device is not None and torch.device(device).type == "meta"
-    return sketch if valueless or sketch.numel() > LARGEST_REAL else func(*args, **kwargs, device="cpu")

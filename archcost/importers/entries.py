@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 from archcost.layers import Layer
@@ -17,14 +17,35 @@ class Ref(NamedTuple):
     output: int = 0
 
 
+class Entered(NamedTuple):
+    """An autocast of the module's own: a dtype or `off`, and its device where that is not whichever it runs on."""
+
+    dtype: str
+    device: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A layer in its place: what it reads, whose its weights are, and in which module it was called."""
+    """A layer in its place: what it reads, whose its weights are, in which module and under which autocast of the
+    module's own it was called.
+    """
 
     layer: Layer
     reads: tuple[Ref, ...]
     weights: Mapping[str, Ref]
     path: str
+    region: Entered | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was seen of a run beside its entries: what something names until an entry is done, by its number; what the
+    module keeps from step to step; what the numbers rest on.
+    """
+
+    holds: Mapping[int, Sequence[Ref]] = field(default_factory=dict[int, Sequence[Ref]])
+    state: Sequence[Ref] = ()
+    assumptions: Sequence[str] = ()
 
 
 class Weight(Protocol):

@@ -11,16 +11,19 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
-from archcost.importers.entries import Entry, Ref, Written
+from archcost.importers.entries import Entry, Observed, Ref, Written
 from archcost.layers import LAYERS, Layer
 from archcost.spec import ModelSpec
-from archcost.spec.model import InputSpec
+from archcost.spec.model import InputSpec, Region
 from archcost.tensors import FLOATING, TensorType
 
 TIED = frozenset(type_ for type_, layer in LAYERS.items() if "weight" in layer.model_fields and type_ != "l1_penalty")
 """Layers that can say `weight: name.weight`."""
+
+NOTHING = Observed()
 
 RUNNING = ("running_mean", "running_var")
 """What norms have as buffers; any other weight of a layer is trained."""
@@ -35,9 +38,14 @@ class _Uses:
 
 
 def spec_of(
-    record: Written, name: str, title: str | None, inputs: Mapping[str, InputSpec], outputs: Sequence[Ref]
+    record: Written,
+    name: str,
+    title: str | None,
+    inputs: Mapping[str, InputSpec],
+    outputs: Sequence[Ref],
+    observed: Observed = NOTHING,
 ) -> ModelSpec:
-    return _Naming(record, inputs).spec(name, title, outputs)
+    return _Naming(record, inputs).spec(name, title, outputs, observed)
 
 
 class _Naming:
@@ -72,13 +80,31 @@ class _Naming:
         own = [self.weights[str(ref.key)] for ref in entry.weights.values() if ref.kind == "weight"]
         return next((weight.trainable for weight in own if not weight.is_buffer), True)
 
-    def spec(self, name: str, title: str | None, outputs: Sequence[Ref]) -> ModelSpec:
+    def spec(self, name: str, title: str | None, outputs: Sequence[Ref], observed: Observed) -> ModelSpec:
         layers = tuple(self._layers())
-        spec = ModelSpec(name=name, title=title, inputs=dict(self.inputs), layers=layers)
         returned = tuple(dict.fromkeys(self._written(ref) for ref in outputs))
-        if not returned or returned == _unread(layers, next(iter(self.inputs))):
-            return spec
-        return spec.model_copy(update={"outputs": returned})
+        return ModelSpec(
+            name=name,
+            title=title,
+            inputs=dict(self.inputs),
+            layers=layers,
+            outputs=returned if returned and returned != _unread(layers, next(iter(self.inputs))) else None,
+            holds={self.names.layers[index]: self._all(refs) for index, refs in sorted(observed.holds.items())},
+            state=self._all(observed.state),
+            autocast=tuple(self._regions()),
+            assumptions=tuple(observed.assumptions),
+        )
+
+    def _all(self, refs: Sequence[Ref]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self._written(ref) for ref in refs))
+
+    def _regions(self) -> Iterator[Region]:
+        """Layers one after the other that the module runs under one autocast of its own."""
+        numbered = zip(self.entries, self.names.layers, strict=True)
+        for region, group in groupby(numbered, key=lambda each: each[0].region):
+            if region is not None:
+                names = [name for _, name in group]
+                yield Region.model_validate({"first": names[0], "last": names[-1], **region._asdict()})
 
     def _layers(self) -> Iterator[Layer]:
         placed: set[str] = set()

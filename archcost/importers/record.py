@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from archcost.errors import ArchcostError, ShapeError
 from archcost.importers.calls.drawn import SAMPLES, Drawn, samples_in
-from archcost.importers.entries import Entry, Ref
+from archcost.importers.entries import Entered, Entry, Ref
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
 from archcost.tensors import DTYPE_BYTES, TensorType
@@ -49,11 +49,12 @@ class OutOfSightError(ArchcostError):
 
 
 class Record:
-    """The entries so far. `path` is set by who follows the modules."""
+    """The entries so far. `path` and `region` are set by who follows the modules, and their autocast."""
 
     def __init__(self, inputs: Mapping[str, Tensor], weights: Mapping[str, ModuleWeight]) -> None:
         self.entries: list[Entry] = []
         self.path = ""
+        self.region: Entered | None = None
         self.weights = weights
         self.sizing = Ref("input", next(iter(inputs)))
         self.held: list[Tensor] = []
@@ -286,7 +287,7 @@ class Record:
             (self.know_place if places else self.know)(tensor, Ref("entry", made.key, output))
 
     def _add(self, layer: Layer, reads: tuple[Ref, ...], weights: Mapping[str, Ref]) -> Ref:
-        self.entries.append(Entry(layer, reads, weights, self.path))
+        self.entries.append(Entry(layer, reads, weights, self.path, self.region))
         return Ref("entry", len(self.entries) - 1)
 
 

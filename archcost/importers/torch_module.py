@@ -6,14 +6,14 @@ The module runs once on the meta device, with weights put in place of its own an
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import re
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from typing import Any, cast
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,9 +22,14 @@ from torch.nn.parameter import is_lazy
 
 from archcost.errors import ArchcostError, first_line, line_of, shorten
 from archcost.importers.calls.drawn import SAMPLES, samples_in
-from archcost.importers.capture import LARGEST_REAL, Capture
+from archcost.importers.capture import Capture
+from archcost.importers.entries import Observed, Ref
+from archcost.importers.following import LARGEST_REAL
 from archcost.importers.naming import clean, spec_of
+from archcost.importers.reached import leaves, tensors_of
 from archcost.importers.record import ModuleWeight, Record, type_of
+from archcost.importers.regions import Regions
+from archcost.importers.second_run import HIGH, Running, observations, seeded, watched
 from archcost.importers.settling import Blind, UnsettledError, names_of, require_settled, require_shapes, waiting
 from archcost.spec import ModelSpec
 from archcost.spec.model import InputSpec
@@ -47,50 +52,93 @@ def from_torch(
         raise ArchcostError("not a module", expected="a torch.nn.Module", found=shorten(module))
     examples = _examples(module, inputs, named)
     _require_python(module)
-    given, keyed = _with_samples(inputs), _with_samples(named)
-    tensors = dict(zip(examples, [*_leaves(given), *_leaves(keyed)], strict=True))
+    example = Example(examples, inputs, named)
     try:
-        record, result = _followed(module, examples, tensors, given, keyed)
+        followed = _followed(module, example)
     except UnsettledError:
-        record, result = _followed_once_run(module, examples, tensors, given, keyed)
-    outputs = [ref for ref in (record.find(tensor) for tensor in tensors_of(result)) if ref is not None]
-    if not any(ref.kind == "entry" for ref in outputs):
-        raise ArchcostError(
-            "the module returns nothing that it computes from its inputs",
-            expected="tensors, or tuples, dicts or dataclasses of them",
-            found=type(result).__name__,
-            layer=type(module).__name__,
-        )
-    return spec_of(record, name or _spelled(type(module).__name__), title, examples, outputs)
+        followed = _followed_once_run(module, example)
+    return spec_of(
+        followed.record,
+        name or _spelled(type(module).__name__),
+        title,
+        examples,
+        followed.outputs,
+        followed.observed,
+    )
 
 
-def _followed(
-    module: nn.Module, examples: Mapping[str, InputSpec], tensors: Mapping[str, Tensor], given: Any, named: Any
-) -> tuple[Record, Any]:
-    """What forward calls, and what it returns. Raises UnsettledError where it makes weights or drops some."""
+class Example(NamedTuple):
+    """What the module is run with: as the spec declares it, and as it was given."""
+
+    inputs: Mapping[str, InputSpec]
+    given: tuple[Any, ...]
+    named: Mapping[str, Any]
+
+    def samples(self, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
+        return _with_samples(self.given, dtype), _with_samples(self.named, dtype)
+
+
+class Followed(NamedTuple):
+    """What forward called and returned, and what was seen when it ran again."""
+
+    record: Record
+    outputs: list[Ref]
+    observed: Observed
+
+
+def _followed(module: nn.Module, example: Example) -> Followed:
+    """Raises UnsettledError where forward makes weights or drops some."""
     require_shapes(module)
     _require_known_dtypes(module)
-    _require_other_sizes(module, examples)
+    _require_other_sizes(module, example.inputs)
+    given, named = example.samples()
+    regions = Regions()
     with _weightless(module) as (weights, originals):
         before = names_of(module)
-        record = Record(tensors, weights)
+        record = Record(_tensors(example, given, named), weights)
+        capture = Capture(record, originals, regions)
         try:
-            result = _run(module, record, originals, given, named)
+            result = _run(module, capture, given, named)
         except ArchcostError:
             require_settled(module, before)
             raise
         require_settled(module, before)
-    return record, result
+    outputs = [ref for ref in (record.find(tensor) for tensor in tensors_of(result)) if ref is not None]
+    if not any(ref.kind == "entry" for ref in outputs):
+        raise ArchcostError(
+            "the module returns nothing that it computes from its inputs",
+            expected="tensors, or objects that hold some",
+            found=type(result).__name__,
+            layer=type(module).__name__,
+        )
+    told = watched(partial(_again, module, example), capture.trace, regions.was_asked)
+    return Followed(record, outputs, observations(record.entries, told, capture.trace.steps, outputs))
 
 
-def _followed_once_run(
-    module: nn.Module, examples: Mapping[str, InputSpec], tensors: Mapping[str, Tensor], given: Any, named: Any
-) -> tuple[Record, Any]:
+def _tensors(example: Example, given: Any, named: Any) -> dict[str, Tensor]:
+    return dict(zip(example.inputs, [*leaves(given), *leaves(named)], strict=True))
+
+
+@contextmanager
+def _again(module: nn.Module, example: Example, dtype: torch.dtype) -> Generator[Running]:
+    """The module in another dtype, with nothing that requires a gradient."""
+    given, named = example.samples(dtype)
+    with _weightless(module, dtype, trained=False) as (weights, stand_ins):
+        yield Running(stand_ins, lambda: module(*given, **named), lambda: _owned(module, weights))
+
+
+def _owned(module: nn.Module, weights: Collection[str]) -> list[Tensor]:
+    """What stands now under the names of these parameters and buffers."""
+    return [each for name, each in (*module.named_parameters(), *module.named_buffers()) if name in weights]
+
+
+def _followed_once_run(module: nn.Module, example: Example) -> Followed:
     """The same of the module as its first run leaves it."""
+    given, named = example.samples()
     with _weightless(module) as (_, originals):
-        _run(module, Blind(tensors, {}), originals, given, named)
+        _run(module, Capture(Blind(_tensors(example, given, named), {}), originals, Regions()), given, named)
         try:
-            return _followed(module, examples, tensors, given, named)
+            return _followed(module, example)
         except UnsettledError as error:
             if isinstance(error.__context__, ArchcostError):
                 raise error.__context__ from None
@@ -100,25 +148,6 @@ def _followed_once_run(
                 found=str(error),
                 layer=type(module).__name__,
             ) from error
-
-
-def tensors_of(result: Any) -> list[Tensor]:
-    """The tensors in what a module returns, each once, in order: of tuples, lists, dicts and dataclasses."""
-    return list({id(tensor): tensor for tensor in _leaves(result)}.values())
-
-
-def _leaves(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, Mapping):
-        entries: Any = cast("Mapping[Any, Any]", value).values()
-    elif isinstance(value, (list, tuple)):
-        entries = cast("Sequence[Any]", value)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        entries = [getattr(value, each.name) for each in dataclasses.fields(value)]
-    else:
-        return []
-    return [tensor for entry in entries for tensor in _leaves(entry)]
 
 
 def _examples(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]) -> dict[str, InputSpec]:
@@ -131,7 +160,7 @@ def _examples(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]
     words = free + [f"input{index + 1}" for index in range(len(free), len(inputs))]
     examples: dict[str, InputSpec] = {}
     for word, value in (*zip(words, inputs, strict=False), *named.items()):
-        tensors = _leaves(value)
+        tensors = leaves(value)
         for index, tensor in enumerate(tensors):
             kind = type_of(tensor)
             if kind.dtype not in DTYPE_BYTES or not kind.numel or not kind.shape:
@@ -188,26 +217,29 @@ def _require_other_sizes(module: nn.Module, examples: Mapping[str, InputSpec]) -
             )
 
 
-def _with_samples(value: Any) -> Any:
-    """The same with `SAMPLES` in the first axis of each tensor: floats on the meta device, integers as often as needed,
-    since a module may look at those (a mask that is all true, a token that pads).
+def _with_samples(value: Any, dtype: torch.dtype) -> Any:
+    """The same with `SAMPLES` in the first axis of each tensor: floats on the meta device in `dtype`, integers as often
+    as needed, since a module may look at those (a mask that is all true, a token that pads).
     """
     if isinstance(value, Tensor):
         if value.is_floating_point():
-            return torch.empty((SAMPLES, *value.shape[1:]), device="meta")
+            return torch.empty((SAMPLES, *value.shape[1:]), dtype=dtype, device="meta")
         first = torch.zeros_like(value[:1], device="cpu") if value.is_meta else value[:1].cpu()
         return first.expand(SAMPLES, *value.shape[1:]).clone()
     if isinstance(value, Mapping):
-        return {key: _with_samples(entry) for key, entry in cast("Mapping[Any, Any]", value).items()}
+        return {key: _with_samples(entry, dtype) for key, entry in cast("Mapping[Any, Any]", value).items()}
     if not isinstance(value, (list, tuple)):
         return value
-    entries = [_with_samples(entry) for entry in cast("Sequence[Any]", value)]
+    entries = [_with_samples(entry, dtype) for entry in cast("Sequence[Any]", value)]
     return entries if isinstance(value, list) else tuple(entries)
 
 
 @contextmanager
-def _weightless(module: nn.Module) -> Generator[tuple[dict[str, ModuleWeight], dict[int, Tensor]]]:
+def _weightless(
+    module: nn.Module, dtype: torch.dtype = torch.float32, trained: bool = True
+) -> Generator[tuple[dict[str, ModuleWeight], dict[int, Tensor]]]:
     """Meta tensors in place of every parameter and buffer, and by the identity of the original what stands for it.
+    Floats are in `dtype`; without `trained` none requires a gradient.
 
     Afterwards every module has the attributes that it had before, and lists, dicts and sets among them what they held.
     """
@@ -229,7 +261,7 @@ def _weightless(module: nn.Module) -> Generator[tuple[dict[str, ModuleWeight], d
                         replaced[key] = waiting(tensor, is_buffer)
                         continue
                     if tensor is not None and id(tensor) not in stand_ins:
-                        made = _stand_in(tensor, is_buffer)
+                        made = _stand_in(tensor, is_buffer, dtype, trained)
                         stand_ins[id(tensor)] = made
                         weights[f"{path}.{key}".lstrip(".")] = ModuleWeight(made, is_buffer, tensor.requires_grad)
                     replaced[key] = None if tensor is None else stand_ins[id(tensor)]
@@ -248,15 +280,16 @@ def _weightless(module: nn.Module) -> Generator[tuple[dict[str, ModuleWeight], d
 CONTAINERS = (list, dict, set, deque, OrderedDict, defaultdict)
 
 
-def _stand_in(tensor: Tensor, is_buffer: bool) -> Tensor:
+def _stand_in(tensor: Tensor, is_buffer: bool, dtype: torch.dtype, trained: bool) -> Tensor:
     if is_buffer and not tensor.is_meta and not tensor.is_floating_point() and tensor.numel() <= LARGEST_REAL:
         return tensor.detach().cpu().clone()
-    dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
+    dtype = dtype if tensor.is_floating_point() else tensor.dtype
     made = torch.empty(tensor.shape, dtype=dtype, device="meta")
-    return made if is_buffer else nn.Parameter(made, requires_grad=tensor.requires_grad)
+    return made if is_buffer else nn.Parameter(made, requires_grad=trained and tensor.requires_grad)
 
 
-def _run(module: nn.Module, record: Record, originals: dict[int, Tensor], given: Any, named: Any) -> Any:
+def _run(module: nn.Module, capture: Capture, given: Any, named: Any) -> Any:
+    record = capture.record
     paths = {id(each): path for path, each in _modules(module)}
     inside: list[str] = []
 
@@ -270,7 +303,7 @@ def _run(module: nn.Module, record: Record, originals: dict[int, Tensor], given:
 
     hooks = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
     try:
-        with Capture(record, originals):
+        with seeded(HIGH), capture.regions.heard(), capture:
             return module(*given, **named)
     except (Exception, SystemExit) as error:
         raise _told(error, type(module).__name__, inside[-1] if inside else "") from error

@@ -33,7 +33,7 @@ def build(spec: ModelSpec, device: str = "cpu") -> Network:
     Raises ArchcostError when torch refuses a layer or the device.
     """
     require_device(device)
-    wired, outputs = wire(spec)
+    wired, outputs, _ = wire(spec)
     values = {Port(name): tensor for name, tensor in zeros(spec, BATCH, "meta").items()}
     made: dict[str, nn.Module] = {}
     for part in wired:

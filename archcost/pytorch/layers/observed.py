@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from archcost.errors import ArchcostError
 from archcost.layers import Integers, Opaque
-from archcost.pytorch.layers.base import Factory, Inputs, dtype_of
+from archcost.pytorch.layers.base import Factory, Inputs
 from archcost.pytorch.layers.parameter import Made
 
 
@@ -25,7 +25,7 @@ class StoodIn(nn.Module):
     def __init__(self, shapes: tuple[tuple[int, ...], ...], dtypes: tuple[str, ...], dims: tuple[int | None, ...]):
         super().__init__()
         columns = zip(shapes, dtypes, dims, strict=True)
-        self.made = nn.ModuleList([Made(shape, dtype_of(dtype), dim or 0) for shape, dtype, dim in columns])
+        self.made = nn.ModuleList([Made(shape, dtype, dim or 0) for shape, dtype, dim in columns])
         self.dims = dims
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:

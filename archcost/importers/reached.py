@@ -1,0 +1,72 @@
+"""The tensors in what a module returns: of containers in order, then all that objects of any class lead to."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+from collections.abc import Mapping, Sequence
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+PASSED_BY = (
+    str,
+    bytes,
+    int,
+    float,
+    complex,
+    type,
+    ModuleType,
+    BuiltinFunctionType,
+    nn.Module,
+    torch.dtype,
+    torch.device,
+)
+MOST_OBJECTS = 100_000
+
+
+def tensors_of(result: Any) -> list[Tensor]:
+    """The tensors in what a module returns, each once: of tuples, lists, dicts and dataclasses in order, then those
+    that other objects hold (a cache of keys and values), by what Python's garbage collector sees of them.
+    """
+    found = {id(tensor): tensor for tensor in leaves(result)}
+    if not isinstance(result, Tensor):
+        found |= {id(tensor): tensor for tensor in _reached(result) if id(tensor) not in found}
+    return list(found.values())
+
+
+def leaves(value: Any) -> list[Tensor]:
+    """Of containers alone, one after the other."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, Mapping):
+        entries: Any = cast("Mapping[Any, Any]", value).values()
+    elif isinstance(value, (list, tuple)):
+        entries = cast("Sequence[Any]", value)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        entries = [getattr(value, each.name) for each in dataclasses.fields(value)]
+    else:
+        return []
+    return [tensor for entry in entries for tensor in leaves(entry)]
+
+
+def _reached(result: Any) -> list[Tensor]:
+    """Breadth first. Modules, classes and what functions call are passed by: what those hold is not returned."""
+    found: list[Tensor] = []
+    seen: set[int] = set()
+    waiting: list[Any] = [result]
+    for each in waiting:
+        if id(each) in seen or isinstance(each, PASSED_BY) or len(seen) > MOST_OBJECTS:
+            continue
+        seen.add(id(each))
+        if isinstance(each, Tensor):
+            found.append(each)
+        elif isinstance(each, FunctionType):
+            waiting += [*(each.__closure__ or ()), *(each.__defaults__ or ())]
+        elif isinstance(each, MethodType):
+            waiting.append(each.__self__)
+        else:
+            waiting += gc.get_referents(each)
+    return found

@@ -1,0 +1,86 @@
+"""Where a module switches autocast by itself: `torch.autocast` is heard while the module runs.
+
+The module runs without autocast, so what it would do under one has to be told apart. `torch.autocast(…, enabled=False)`
+and one with a dtype of its own are seen as they are entered. A module that asks first whether autocast is on hears no
+the first time; where one asked, the second run says yes, and what it enters then counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.amp.autocast_mode import autocast
+
+from archcost.importers.entries import Entered
+
+QUESTIONS = ("is_autocast_enabled", "is_autocast_cpu_enabled")
+
+
+class Ambient(int):
+    """The answer yes, which a module hands on to torch.autocast where it means: as it is outside."""
+
+
+class Regions:
+    """The regions that are open, the innermost last."""
+
+    def __init__(self, answer: bool = False) -> None:
+        self.open: list[Entered | None] = []
+        self.answer = answer
+        """What a module hears that asks whether autocast is on."""
+        self.was_asked = False
+
+    @property
+    def current(self) -> Entered | None:
+        return self.open[-1] if self.open else None
+
+    def _of(self, device: str, dtype: Any, enabled: Any) -> Entered | None:
+        """None: as it is outside."""
+        if isinstance(enabled, Ambient):
+            return self.current
+        word = str(dtype).removeprefix("torch.") if enabled else "off"
+        return Entered(word, "cuda" if device == "cuda" else None)
+
+    @contextmanager
+    def heard(self) -> Generator[None]:
+        """Torch tells of every autocast that is entered and left."""
+        made, enter, leave = autocast.__init__, autocast.__enter__, autocast.__exit__
+        wishes: dict[int, tuple[str, Any, Any]] = {}
+
+        def init(
+            mode: Any, device_type: str, dtype: Any = None, enabled: Any = True, cache_enabled: Any = None
+        ) -> None:
+            made(mode, device_type, dtype=dtype, enabled=bool(enabled), cache_enabled=cache_enabled)
+            wishes[id(mode)] = (device_type, dtype or torch.get_autocast_dtype(device_type), enabled)
+
+        def entered(mode: Any) -> Any:
+            device, dtype, enabled = wishes.get(id(mode), (mode.device, mode.fast_dtype, mode._enabled))
+            self.open.append(self._of(device, dtype, enabled))
+            return enter(mode)
+
+        def left(mode: Any, *error: Any) -> Any:
+            self.open.pop()
+            return leave(mode, *error)
+
+        asked = {name: getattr(torch, name) for name in QUESTIONS}
+        try:
+            autocast.__init__, autocast.__enter__, autocast.__exit__ = init, entered, left  # pyright: ignore
+            for name in QUESTIONS:
+                setattr(torch, name, self._answering(asked[name]))
+            yield
+        finally:
+            autocast.__init__, autocast.__enter__, autocast.__exit__ = made, enter, leave
+            for name, function in asked.items():
+                setattr(torch, name, function)
+
+    def _answering(self, function: Callable[..., bool]) -> Callable[..., Any]:
+        def answer(*args: Any) -> Any:
+            self.was_asked = True
+            innermost = self.current
+            if innermost is not None:
+                return innermost.dtype != "off"
+            return Ambient(1) if self.answer else function(*args)
+
+        return answer

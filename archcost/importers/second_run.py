@@ -1,0 +1,193 @@
+"""What a second run of a module tells of the first: lifetimes, dtypes, what stays, and whether it is the same."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import random
+import sys
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from archcost.errors import first_line, line_of
+from archcost.importers.entries import Entered, Entry, Observed, Ref
+from archcost.importers.regions import Regions
+from archcost.importers.trace import Step, Trace
+from archcost.importers.watch import DivergedError, Watch
+from archcost.layers import LAYERS
+from archcost.layers.copies import WEIGHTS
+
+HIGH = {"torch": 155, "random": 153, "numpy": 319}
+"""Seeds whose first number between 0 and 1 is above 0.99. A layer dropped at random is kept then, as a rule."""
+
+LOW = {"torch": 3, "random": 139, "numpy": 106}
+"""Seeds whose first number is below 0.01, so that whoever drops layers at random goes another way."""
+
+
+class Running(NamedTuple):
+    """A module that can be run: its weights with what stands for them, and what calls it. `owned` are afterwards the
+    tensors that stand where a parameter or buffer stood.
+    """
+
+    originals: Mapping[int, Tensor]
+    call: Callable[[], Any]
+    owned: Callable[[], Collection[Tensor]]
+
+
+Run = Callable[[torch.dtype], contextlib.AbstractContextManager[Running]]
+"""A way to run the module in a dtype."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """By tensor the entry until whose end something names it; what is still there when what was returned has gone; by
+    step the region of the module's own autocast, where the module asked whether there is one outside.
+    """
+
+    watch: Watch
+    state: tuple[Ref, ...] = ()
+    regions: Mapping[int, Entered | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """`seen` is None where nothing could be seen; `assumptions` say why numbers may differ from run to run."""
+
+    seen: Seen | None
+    in_bfloat16: bool = True
+    assumptions: tuple[str, ...] = ()
+
+
+def watched(run: Run, trace: Trace, asks_for_autocast: bool) -> Told:
+    """In bfloat16 where the module takes it, else in float32, which tells lifetimes and no dtypes."""
+    problems: dict[torch.dtype, BaseException] = {}
+    for dtype in (torch.bfloat16, torch.float32):
+        for answer in (True, False) if asks_for_autocast else (False,):
+            try:
+                return Told(_seen(run, trace, dtype, answer), dtype == torch.bfloat16, tuple(_dtypes_differ(problems)))
+            except (Exception, DivergedError) as problem:
+                problems[dtype] = problem
+    return Told(None, False, (_differs(problems[torch.float32]),))
+
+
+def _dtypes_differ(problems: Mapping[torch.dtype, BaseException]) -> Generator[str]:
+    if isinstance(problems.get(torch.bfloat16), DivergedError):
+        yield "forward makes other calls in bfloat16 than in float32, of which the numbers are"
+
+
+def _differs(problem: BaseException) -> str:
+    if isinstance(problem, DivergedError):
+        return "forward went another way when it was run again; the numbers are those of its first run"
+    place = line_of(problem) if isinstance(problem, Exception) else None
+    at = f" at {place}" if place else ""
+    found = f"{type(problem).__name__}: {first_line(problem)}{at}"
+    return f"forward fails when it is run again ({found}); the numbers are those of its first run"
+
+
+def _seen(run: Run, trace: Trace, dtype: torch.dtype, answer: bool) -> Seen:
+    regions = Regions(answer)
+    with run(dtype) as running, seeded(LOW), contextlib.redirect_stdout(io.StringIO()):
+        watch = Watch(trace, running.originals, regions)
+        with regions.heard(), watch, without_collections():
+            result = running.call()
+        if not watch.finished():
+            raise DivergedError
+        del result
+        if watch.living:
+            gc.collect()
+        state = watch.left(running.owned())
+    return Seen(watch, state, watch.regions if answer else None)
+
+
+@contextmanager
+def without_collections() -> Generator[None]:
+    """What goes does so when the last name of it goes."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@contextmanager
+def seeded(seeds: Mapping[str, int]) -> Generator[None]:
+    """Random numbers of the host from these seeds on; afterwards every generator goes on where it was."""
+    numpy: Any = sys.modules.get("numpy")
+    before = torch.get_rng_state(), random.getstate(), numpy.random.get_state() if numpy else None
+    try:
+        torch.manual_seed(seeds["torch"])  # pyright: ignore[reportUnknownMemberType]
+        random.seed(seeds["random"])
+        if numpy:
+            numpy.random.seed(seeds["numpy"])
+        yield
+    finally:
+        torch.set_rng_state(before[0])
+        random.setstate(before[1])
+        if numpy:
+            numpy.random.set_state(before[2])
+
+
+def observations(entries: list[Entry], told: Told, steps: Sequence[Step], returned: Collection[Ref]) -> Observed:
+    """What the second run told, of entries that are settled by it."""
+    settle(entries, told, steps)
+    seen = told.seen
+    if seen is None:
+        return Observed(assumptions=told.assumptions)
+    for number, region in (seen.regions or {}).items():
+        for index in range(steps[number].first, steps[number].end):
+            entries[index] = replace(entries[index], region=region)
+    return Observed(holds(entries, seen, steps, returned), seen.state, told.assumptions)
+
+
+def holds(
+    entries: Sequence[Entry], seen: Seen, steps: Sequence[Step], returned: Collection[Ref]
+) -> dict[int, list[Ref]]:
+    """By entry what it does not read, and what something names until it is done."""
+    last: dict[Ref, int] = {}
+    for index, entry in enumerate(entries):
+        asked = entry.layer.asked
+        for place, ref in enumerate(entry.reads):
+            if place not in asked:
+                last[ref] = index
+        last.update(dict.fromkeys(entry.weights.values(), index))
+    held: dict[int, list[Ref]] = {}
+    stays = {*returned, *seen.state}
+    for ref, step in seen.watch.gone:
+        until = steps[step].end - 1
+        if ref not in stays and isinstance(ref.key, int) and until > max(last.get(ref, -1), ref.key):
+            held.setdefault(until, []).append(ref)
+    return held
+
+
+def settle(entries: list[Entry], told: Told, steps: Sequence[Step]) -> None:
+    """Casts and constants get the dtype that they were seen to have: one by name, or that of another tensor."""
+    watch = told.seen.watch if told.seen is not None and told.in_bfloat16 else None
+    for number, step in enumerate(steps):
+        if step.cast is None:
+            continue
+        entry = entries[step.cast.entry]
+        wide = getattr(entry.layer, "dtype", None) == "float32"
+        dtype = watch.dtypes.get(number) if watch else None
+        follows = dtype == torch.bfloat16 if dtype is not None else not step.cast.is_named
+        if wide and follows:
+            like = (watch.asked.get(number) if watch else None) or step.cast.like
+            entries[step.cast.entry] = _following(entry, like)
+    for index, dtype in (watch.constants if watch else {}).items():
+        layer = entries[index].layer
+        if dtype == torch.bfloat16 and getattr(layer, "dtype", None) == "float32":
+            entries[index] = replace(entries[index], layer=layer.model_copy(update={"dtype": WEIGHTS}))
+
+
+def _following(entry: Entry, like: Ref | None) -> Entry:
+    """A cast to the dtype of another tensor; where that is a weight, to that of the weights."""
+    if like is None or like.kind == "weight" or like in entry.reads:
+        return replace(entry, layer=entry.layer.model_copy(update={"dtype": WEIGHTS}))
+    return replace(entry, layer=LAYERS["cast_like"](type="cast_like"), reads=(*entry.reads, like))

@@ -1,0 +1,68 @@
+"""The calls that a module made when it was followed, in order, so that a second run can be held against the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from torch import Tensor
+
+from archcost.importers.entries import Ref
+
+Kind = Literal["made", "passed", "set", "cast", "composite", "into", "over", "free", "called", "composed"]
+"""How a call was taken: as a constant made, as what it was given handed back, as an assignment, a cast, other calls in
+its place, a result put into a new `out` or written over one, a call on constants, a layer (or what lies beneath one), a
+function of Python whose own calls came by.
+"""
+
+
+class Made(NamedTuple):
+    """A tensor that a call returned: which of the record's it is, if it is one, and its shape."""
+
+    ref: Ref | None
+    shape: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Recasting:
+    """A cast as it was written: to a dtype by name, to that of `like`, or to one that a variable held."""
+
+    entry: int
+    is_named: bool
+    like: Ref | None
+
+
+@dataclass(slots=True)
+class Step:
+    """One call. Its entries, those of calls within it included, are those from `first` up to `end`."""
+
+    name: str
+    first: int
+    kind: Kind = "called"
+    end: int = 0
+    results: tuple[Made, ...] = ()
+    sketched: bool = False
+    """Whether tensors that had values were replaced by some without, single values too."""
+    cast: Recasting | None = None
+    constants: tuple[tuple[int, int], ...] = ()
+    """Arguments by their place that became a constant of the record, and which entry that is."""
+
+
+@dataclass(slots=True)
+class Trace:
+    steps: list[Step] = field(default_factory=list[Step])
+
+    def start(self, name: str, first: int) -> Step:
+        self.steps.append(Step(name, first))
+        return self.steps[-1]
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """The tensors in tuples, lists and dicts, in order."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, dict):
+        return [tensor for entry in value.values() for tensor in tensors_in(entry)]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, (list, tuple)):
+        return [tensor for entry in value for tensor in tensors_in(entry)]  # pyright: ignore[reportUnknownVariableType]
+    return []
