@@ -38,7 +38,7 @@ from archcost.importers.following import (
 )
 from archcost.importers.record import OutOfSightError, Record, Written, storage_of
 from archcost.importers.regions import Regions
-from archcost.importers.trace import Made, Recasting, Step, Trace, tensors_in
+from archcost.importers.trace import Made, Recasting, Step, Trace, shape_of, tensors_in
 
 
 class Capture(Following):
@@ -63,7 +63,7 @@ class Capture(Following):
         self.record.region = self.regions.current
         result = self._taken(step, func, args, kwargs)
         step.end = len(entries)
-        step.results = tuple([Made(self.record.refs.get(id(made)), made.shape) for made in tensors_in(result)])
+        step.results = tuple([Made(self.record.refs.get(id(made)), shape_of(made)) for made in tensors_in(result)])
         if step.end > step.first:
             step.constants = tuple(self._constants(step, args, kwargs))
         return result
@@ -218,6 +218,7 @@ class Capture(Following):
 
     def _twin(self, tensor: Tensor) -> Tensor:
         if id(tensor) not in self.twins:
+            self.record.refuse_new(tensor)
             self.held.append(tensor)
             twin = self.twins[id(tensor)] = tensor.detach().to("meta")
             ref = self.record.find(tensor)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from archcost.importers.entries import Ref
 
@@ -66,3 +67,8 @@ def tensors_in(value: Any) -> list[Tensor]:
     if isinstance(value, (list, tuple)):
         return [tensor for entry in value for tensor in tensors_in(entry)]  # pyright: ignore[reportUnknownVariableType]
     return []
+
+
+def shape_of(tensor: Tensor) -> tuple[int, ...]:
+    """Nothing for a weight that waits for its first run."""
+    return () if is_lazy(tensor) else tuple(tensor.shape)

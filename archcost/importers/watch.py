@@ -21,7 +21,7 @@ from archcost.importers.casts import wanted
 from archcost.importers.entries import Entered, Ref
 from archcost.importers.following import Following, make_constant, over_mask, unchecked
 from archcost.importers.regions import Regions
-from archcost.importers.trace import Step, Trace, tensors_in
+from archcost.importers.trace import Step, Trace, shape_of, tensors_in
 
 
 class DivergedError(BaseException):
@@ -85,7 +85,7 @@ class Watch(Following):
             self.constants[entry] = given[place].dtype
         result = self._taken(step, func, args, kwargs)
         made = tensors_in(result)
-        if [tuple(tensor.shape) for tensor in made] != [tuple(each.shape) for each in step.results]:
+        if [shape_of(tensor) for tensor in made] != [each.shape for each in step.results]:
             raise DivergedError
         if step.cast is not None:
             self.dtypes[number] = made[0].dtype
