@@ -6,10 +6,11 @@ however many layers, views and in-place results share it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from archcost.layouts import Layout
+from archcost.releases import RELEASES, Torch, installed
 from archcost.tensors import TensorType
 from archcost.work import Operand
 
@@ -53,7 +54,8 @@ class Setting:
     """How a layer is run, as far as it decides what is kept.
 
     `needs` are the operands whose gradient autograd will want. `layouts` are those of the inputs; none given
-    means that all are row-major. `weights` is the dtype of the weights where it is not that of what arrives.
+    means that all are row-major. `weights` is the dtype of the weights where it is not that of what arrives. `torch` is
+    the release whose rules hold, the installed one unless said.
     """
 
     needs: frozenset[Operand]
@@ -61,9 +63,14 @@ class Setting:
     device: Device = "cpu"
     layouts: tuple[Layout, ...] = ()
     weights: str | None = None
+    torch: Torch = field(default_factory=installed)
 
     def layout(self, index: int) -> Layout:
         return self.layouts[index] if self.layouts else None
+
+    def since(self, release: Torch) -> bool:
+        """Whether torch is that release or a later one: every rule that differs by version asks it."""
+        return RELEASES.index(self.torch) >= RELEASES.index(release)
 
 
 @dataclass(frozen=True, slots=True)

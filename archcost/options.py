@@ -139,6 +139,9 @@ def add_settings(added: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="activations overwrite their input, or none does; default: what the spec says",
     )
+    group.add_argument(
+        "--torch", metavar="T", help="by the rules of 2.13 or 2.14; default: the installed, else the newest"
+    )
     group.add_argument("--master-weights", action="store_true", help="float32 copies of bf16 or fp16 weights")
 
 
@@ -146,7 +149,10 @@ def run_of(options: argparse.Namespace) -> Run:
     """The settings that `add_settings` has read; `--loss` is the spec's."""
     from archcost.costs.run import Run
 
-    return Run(**{field: getattr(options, field) for field in Run.__dataclass_fields__})
+    given = {field: getattr(options, field) for field in Run.__dataclass_fields__}
+    if given["torch"] is None:
+        del given["torch"]
+    return Run(**given)
 
 
 def changed_settings(run: Run) -> list[str]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from archcost.keeping import Device, Input, Output, Own, Saved, Setting, Stored
 from archcost.layers import LAYERS, Layer
 from archcost.layouts import Layout, row_major
+from archcost.releases import Torch
 from archcost.tensors import TensorType, format_shape
 from archcost.work import Operand
 from tests.layers import every_row
@@ -20,6 +21,9 @@ from tests.layers.rows import Row
 
 PAGE = Path(__file__).parents[1] / "docs" / "what_is_kept.md"
 BEGIN, END = "<!-- begin: made by python -m tests.generate -->\n", "<!-- end -->"
+SHOWN: Torch = "2.13"
+"""The release that the tables tell of; another's differences are a table of their own (tests/releases.py)."""
+
 HEAD = (
     "layer",
     "for example",
@@ -94,7 +98,7 @@ def _told(
 ) -> tuple[str, str]:
     """In words alone, and in words with elements."""
     layouts: tuple[Layout, ...] = tuple(_turned(tensor.shape) for tensor in row.input_types) if permuted else ()
-    setting = Setting(needs, training, device, layouts)
+    setting = Setting(needs, training, device, layouts, torch=SHOWN)
     saved = row.layer.saves(row.input_types, row.layer.output_types(row.input_types), setting)
     several = len(row.input_types) > 1
     words = [_word(reference, several) for reference in saved]
@@ -142,9 +146,9 @@ def _result(row: Row, needs: frozenset[Operand]) -> str:
     """Where the output lies; in evaluation and permuted, if that differs."""
     outputs = row.layer.output_types(row.input_types)
     settings = {
-        "": Setting(needs),
-        "in evaluation ": Setting(needs, training=False),
-        "if permuted ": Setting(needs, layouts=tuple(_turned(tensor.shape) for tensor in row.input_types)),
+        "": Setting(needs, torch=SHOWN),
+        "in evaluation ": Setting(needs, training=False, torch=SHOWN),
+        "if permuted ": Setting(needs, layouts=tuple(_turned(tensor.shape) for tensor in row.input_types), torch=SHOWN),
     }
     places = {
         when: "new" if set(row.layer.aliases(row.input_types, outputs, setting)) == {None} else "the input's"

@@ -8,7 +8,7 @@ from archcost.keeping import Gradient, Handed, Own, Scratch, Setting
 from archcost.layers import LAYERS
 from archcost.work import Operand
 from tests import keeping
-from tests.keeping import example, has_gradient, replaced, sized
+from tests.keeping import SHOWN, example, has_gradient, replaced, sized
 from tests.layers import every_row
 from tests.layers.keeping_variants import VARIANTS
 from tests.layers.rows import Row
@@ -42,9 +42,10 @@ def _ways(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """In words alone, and in words with elements."""
     every = frozenset[Operand](index for index, tensor in enumerate(row.input_types) if tensor.is_floating)
     every |= {weight.name for weight in row.layer.weights(row.input_types) if not weight.is_buffer}
-    trained, alone = _scratch(row, Setting(every)), _scratch(row, Setting(frozenset(), training=False))
+    trained = _scratch(row, Setting(every, torch=SHOWN))
+    alone = _scratch(row, Setting(frozenset(), training=False, torch=SHOWN))
     made = (trained.forward, alone.forward, trained.backward)
-    handed = _handed(row, Setting(every))
+    handed = _handed(row, Setting(every, torch=SHOWN))
     words = tuple(", ".join(own.what for own in tensors) for tensors in made)
     return (handed, *words), (handed, *(_elements(tensors) for tensors in made))
 

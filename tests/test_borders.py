@@ -24,16 +24,17 @@ ALLOWED: dict[str, set[str]] = {
     "formulas": set(),
     "windows": set(),
     "layouts": set(),
+    "releases": set(),
     "plain": {"errors"},
     "files": {"errors"},
     "reading": {"errors", "plain", "files"},
     "presentable": {"report"},  # the one door from a result to how it is shown
     "work": BASE,
-    "keeping": BASE | {"work"},
+    "keeping": BASE | {"work", "releases"},
     "layers": BASE | {"work", "keeping"},
     "spec": BASE | {"work", "layers"},
     "graph": BASE | {"work", "layers", "spec"},
-    "costs": BASE | {"work", "keeping", "layers", "spec", "graph", "presentable"},
+    "costs": BASE | {"work", "releases", "keeping", "layers", "spec", "graph", "presentable"},
     "alignment": BASE | {"work", "layers", "spec", "graph", "costs"},
     "comparison": BASE | {"work", "layers", "spec", "graph", "costs", "alignment", "presentable"},
     "hardware": BASE | {"work", "presentable"},
@@ -44,11 +45,12 @@ ALLOWED: dict[str, set[str]] = {
     | {"work", "layers", "spec", "graph", "costs", "alignment", "comparison", "hardware", "locks", "presentable"}
     | {"estimates", "planning"},
     "exporters": BASE | {"layers", "spec", "graph", "__version__"},
-    "importers": BASE | {"work", "layers", "spec", "graph"},
+    "importers": BASE | {"releases", "work", "layers", "spec", "graph"},
     "networks": BASE | {"spec", "importers"},
     "pytest_plugin": BASE | {"spec", "graph", "costs", "locks"},
     # The witness: no layer rule, only schemas, wiring and the finished numbers to compare.
-    "pytorch": BASE | {"keeping", "layers", "spec", "graph", "costs", "hardware", "estimates", "presentable"},
+    "pytorch": BASE
+    | {"releases", "keeping", "layers", "spec", "graph", "costs", "hardware", "estimates", "presentable"},
     "options": BASE | {"costs"},
     "outputs": BASE | {"spec", "locks", "exporters"},
     "cli": BASE

@@ -53,7 +53,7 @@ def test_every_setting_reaches_the_run(capsys: Capture) -> None:
     argv = (
         *("timeline", "vgg_a", "--batch", "2", "--mode", "train", "--precision", "bf16", "--optimizer", "adamw"),
         *("--optimizer-impl", "loop", "--accumulation", "3", "--recompute", "blocks", "--no-in-place"),
-        *("--master-weights", "--loss", "sum", "--device", "cpu", "--format", "json"),
+        *("--master-weights", "--loss", "sum", "--torch", "2.14", "--device", "cpu", "--format", "json"),
     )
     code, out, _ = run(capsys, *argv)
     data = json.loads(out)
@@ -69,6 +69,7 @@ def test_every_setting_reaches_the_run(capsys: Capture) -> None:
         "optimizer_impl": "loop",
         "accumulation": 3,
         "recompute": "blocks",
+        "torch": "2.14",
         "in_place": False,
         "master_weights": True,
         "loss": "sum",
@@ -79,11 +80,11 @@ def test_every_setting_reaches_the_run(capsys: Capture) -> None:
 
 def test_the_device_of_a_timeline(capsys: Capture) -> None:
     """CUDA's kernels where nothing is said, since steps are planned for GPUs; else those of the hardware."""
-    first = run(capsys, "timeline", "lenet5")[1].splitlines()[0]
-    assert first == "lenet5, batch 1, on cuda: a training step, fp32, adam (foreach)"
+    first = run(capsys, "timeline", "lenet5", "--torch", "2.13")[1].splitlines()[0]
+    assert first == "lenet5, batch 1, on cuda, torch 2.13: a training step, fp32, adam (foreach)"
     for argv in (("--device", "cpu"), ("--hardware", "raspberry-pi-4")):
-        first = run(capsys, "timeline", "lenet5", *argv)[1].splitlines()[0]
-        assert first == "lenet5, batch 1, on cpu: a training step, fp32, adam (loop)"
+        first = run(capsys, "timeline", "lenet5", "--torch", "2.14", *argv)[1].splitlines()[0]
+        assert first == "lenet5, batch 1, on cpu, torch 2.14: a training step, fp32, adam (loop)"
 
 
 def test_depth_folds_the_moments(capsys: Capture) -> None:

@@ -9,13 +9,14 @@ from archcost.costs.storages import Storage, kept
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
 from archcost.layers.activation import InplaceActivation
+from archcost.releases import Torch
 
 
-def with_in_place(graph: ModelGraph, in_place: bool | None) -> ModelGraph:
+def with_in_place(graph: ModelGraph, in_place: bool | None, torch: Torch | None = None) -> ModelGraph:
     """True: every activation that may (torch's `inplace=True`); False: none; None: as declared.
 
     An activation may overwrite what it alone reads, unless that is an input of the network, a weight, or kept by
-    another layer for its backward.
+    another layer for its backward, by the rules of that torch.
     """
     if in_place is None:
         return graph
@@ -26,7 +27,7 @@ def with_in_place(graph: ModelGraph, in_place: bool | None) -> ModelGraph:
     wanted = {name: flag for name, flag in wanted.items() if name not in declared}
     while True:
         changed = _replaced(graph, wanted)
-        refused = _refused(changed) & wanted.keys()
+        refused = _refused(changed, torch) & wanted.keys()
         if not refused:
             return changed
         wanted = {name: flag for name, flag in wanted.items() if name not in refused}
@@ -36,11 +37,11 @@ def _is_in_place(node: Node) -> bool:
     return isinstance(node.layer, InplaceActivation) and node.layer.inplace
 
 
-def _refused(graph: ModelGraph) -> set[str]:
+def _refused(graph: ModelGraph, torch: Torch | None) -> set[str]:
     """Activations that overwrite what somebody keeps, what the caller gave, a weight, or what others read under any
     name.
     """
-    found = kept(graph)
+    found = kept(graph, torch=torch)
     readers = Counter(port for node in graph.nodes for port in node.reads)
     names: dict[Storage, list[Port]] = {}
     for port, storage in found.places.items():

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, get_args
 from archcost.costs.forgotten import forgotten
 from archcost.costs.gradients import NOTHING, Needs, gradients_needed
 from archcost.costs.precision import AutocastCopy
+from archcost.costs.run import Run
 from archcost.costs.storages import Kept, Passing, Storage, copied, copy_owner, kept
 from archcost.graph import ModelGraph, Node, Port
 from archcost.keeping import NO_SCRATCH, Device, Handed, Own, Scratch
@@ -126,19 +127,18 @@ class Program:
         return frozenset(index for indices in self.forgotten.values() for index in indices)
 
 
-def program(graph: ModelGraph, returned: Sequence[Port], training: bool, device: Device, autograd: bool) -> Program:
+def program(graph: ModelGraph, returned: Sequence[Port], run: Run, device: Device) -> Program:
     """Of a network in its precision and with its loss behind it. `returned` is what the caller holds until the end."""
-    return _Writer(graph, returned, training, device, autograd).program()
+    return _Writer(graph, returned, run, device).program()
 
 
 class _Writer:
-    def __init__(
-        self, graph: ModelGraph, returned: Sequence[Port], training: bool, device: Device, autograd: bool
-    ) -> None:
+    def __init__(self, graph: ModelGraph, returned: Sequence[Port], run: Run, device: Device) -> None:
+        autograd = run.mode != "infer"
         self.graph = graph
         self.returned = returned
-        self.kept: Kept = kept(graph, training, device, autograd)
-        self.needs: Mapping[str, Needs] = gradients_needed(graph) if autograd and training else {}
+        self.kept: Kept = kept(graph, run.trains, device, autograd, run.torch)
+        self.needs: Mapping[str, Needs] = gradients_needed(graph) if run.trains else {}
         self.storages: list[Held] = []
         self.numbers: dict[Storage, int] = {}
         self.places: dict[Port | tuple[str, str], int] = {}

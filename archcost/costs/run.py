@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from archcost.errors import ArchcostError, nearest, shorten
+from archcost.releases import Torch, installed
 
 Mode = Literal["train", "infer", "infer-autograd"]
 """A training step; a forward pass in evaluation mode without autograd; the same with autograd left on."""
@@ -25,7 +26,8 @@ class Run:
 
     `optimizer_impl` None is torch's own choice: foreach on a GPU, loop on a CPU. `in_place` None leaves activations as
     the spec has them. `master_weights` keeps a float32 copy of 16-bit weights for the optimizer to work on.
-    `recompute` is `none`, `blocks`, `every:K`, names of layers or blocks with commas between, or `auto`.
+    `recompute` is `none`, `blocks`, `every:K`, names of layers or blocks with commas between, or `auto`. `torch` is the
+    release whose rules hold: the installed one, or where there is none the newest that is known.
     """
 
     mode: Mode = "train"
@@ -36,11 +38,13 @@ class Run:
     recompute: str = "none"
     in_place: bool | None = None
     master_weights: bool = False
+    torch: Torch = field(default_factory=installed)
 
     def __post_init__(self) -> None:
         _require_one_of("mode", self.mode, get_args(Mode))
         _require_one_of("precision", self.precision, get_args(Precision))
         _require_one_of("optimizer", self.optimizer, get_args(Optimizer))
+        _require_one_of("torch", self.torch, get_args(Torch))
         if self.optimizer_impl is not None:
             _require_one_of("optimizer_impl", self.optimizer_impl, get_args(OptimizerImpl))
         if type(self.accumulation) is not int or not 1 <= self.accumulation <= MOST:
@@ -70,6 +74,7 @@ class Run:
             "optimizer": self.optimizer,
             "accumulation": self.accumulation,
             "recompute": self.recompute,
+            "torch": self.torch,
         }
 
     @property

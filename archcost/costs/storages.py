@@ -16,6 +16,7 @@ from archcost.keeping import Device, Gradient, Handed, Input, Output, Own, Saved
 from archcost.layers import Write
 from archcost.layers.base import Weight
 from archcost.layouts import Layout
+from archcost.releases import Torch, installed
 from archcost.tensors import Tensors, TensorType
 
 Role = Literal["input", "output", "weight", "saved"]
@@ -91,8 +92,18 @@ class _Rules(NamedTuple):
     passing: Passing
 
 
-def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu", autograd: bool = True) -> Kept:
-    """What one forward pass keeps under autograd, or without. Raises nothing: every layer has its rule."""
+def kept(
+    graph: ModelGraph,
+    training: bool = True,
+    device: Device = "cpu",
+    autograd: bool = True,
+    torch: Torch | None = None,
+) -> Kept:
+    """What one forward pass keeps under autograd, or without, by the rules of that torch or of the installed one.
+
+    Raises nothing: every layer has its rule.
+    """
+    release = torch or installed()
     places = {Port(name): Storage(name, "input", "input", tensor) for name, tensor in graph.inputs.items()}
     layouts: dict[Port, Layout] = dict.fromkeys(places)
     required = gradients_required(graph) if autograd else dict.fromkeys((node.name for node in graph.nodes), NOTHING)
@@ -104,7 +115,7 @@ def kept(graph: ModelGraph, training: bool = True, device: Device = "cpu", autog
     passing: dict[str, Passing] = {}
     views: set[Port] = set()
     for node in graph.nodes:
-        setting = _setting(node, required[node.name], layouts, training, device)
+        setting = _setting(node, required[node.name], layouts, training, device, release)
         key = (id(node.facts), setting)
         if key not in known:
             known[key] = _ask(node, setting)
@@ -202,11 +213,13 @@ def unique(storages: Iterable[Storage]) -> tuple[Storage, ...]:
     return tuple(dict.fromkeys(storages))
 
 
-def _setting(node: Node, needs: Needs, layouts: Mapping[Port, Layout], training: bool, device: Device) -> Setting:
+def _setting(
+    node: Node, needs: Needs, layouts: Mapping[Port, Layout], training: bool, device: Device, torch: Torch
+) -> Setting:
     arriving = tuple([layouts[port] for port in node.inputs])
     given = arriving if any(layout is not None for layout in arriving) else ()
     weights = node.weights[0].dtype if node.weights and node.weights[0].cast is None else None
-    return Setting(frozenset(needs.operands), training, device, given, weights)
+    return Setting(frozenset(needs.operands), training, device, given, weights, torch)
 
 
 def _follow(reference: Saved, node: Node, places: Mapping[Port, Storage]) -> Storage:

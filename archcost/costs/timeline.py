@@ -172,6 +172,7 @@ class Timeline(Presentable):
             "optimizer_impl": implementation(run, self.device) if run.trains else None,
             "accumulation": run.accumulation,
             "recompute": run.recompute,
+            "torch": run.torch,
             "in_place": run.in_place,
             "master_weights": run.master_weights,
             "loss": self.graph.spec.loss,
@@ -217,13 +218,13 @@ def timeline(
     `recompute: auto` keeps to. Raises ArchcostError for settings that do not suit each other or the network, and
     OverBudgetError.
     """
-    graph = with_in_place(graph, run.in_place)
+    graph = with_in_place(graph, run.in_place, run.torch)
     lossy = with_loss(graph) if run.trains else graph
     returned = list(graph.outputs)
     if lossy is not graph:
         returned.append(Port(lossy.nodes[-1].name))
     cast = with_precision(lossy, run, device)
-    written = program(cast, tuple(dict.fromkeys(returned)), run.trains, device, run.mode != "infer")
+    written = program(cast, tuple(dict.fromkeys(returned)), run, device)
     if written.root is not None:  # else there is no backward to refuse
         _refuse_spoiled(written)
     play = partial(_play, run=run, device=device, threads=threads, out_of_place=out_of_place)

@@ -27,16 +27,16 @@ class ScaledDotProductAttention(Layer):
 
     Inputs: query (B, H, T, D), key (B, H, S, D), value (B, H, S, Dv) and, where there is one, a mask of bool or of the
     query's dtype that stretches to (B, H, T, S). With `enable_gqa` key and value may have fewer heads, of which each
-    serves several of the query's. With `backend: math` any axes may stand in front of the last two, at least one.
-    Every score is counted, those that a mask or `is_causal` hides too.
+    serves several of the query's. H may be missing; with `backend: math` any axes may stand before the last two, at
+    least one. Every score is counted, those that a mask or `is_causal` hides too.
 
     `backend` is torch's own word for how it is done (torch.nn.attention.SDPBackend). `math` is the composition of two
     products and a softmax: it keeps the scores, and its backward costs twice the MACs of forward. `fused` is one kernel
     that keeps the sum of each row's exponentials instead and works the scores out again in backward, 2.5 times the MACs
     of forward whichever gradients are wanted: what torch chooses wherever it can, and so the default. Which it is has
     to be declared because FLOPs are counted before there is a device. Where the CPU has no fused kernel (dropout,
-    values of another size than keys, a mask that learns or has 3 axes, values that do not lie in rows), what is kept
-    there is what the composition keeps.
+    values of another size than keys, a mask that learns or lacks the heads' axis, values that do not lie in rows), what
+    is kept there is what the composition keeps; so it is in torch 2.13 wherever H is missing.
     """
 
     type: Literal["scaled_dot_product_attention"] = "scaled_dot_product_attention"
@@ -73,10 +73,10 @@ class ScaledDotProductAttention(Layer):
 
     def _check_axes(self, inputs: Tensors) -> None:
         for tensor in inputs:
-            if self.backend == "fused" and tensor.rank != 4:
+            if self.backend == "fused" and tensor.rank not in (3, 4):
                 raise ShapeError(
-                    "needs 4 axes",
-                    expected="(batch, heads, positions, features)",
+                    "needs 3 or 4 axes",
+                    expected="(batch, heads, positions, features), or without the heads",
                     found=str(tensor),
                     hint="backend: math",
                 )
@@ -131,16 +131,19 @@ class ScaledDotProductAttention(Layer):
     def runs_fused(self, inputs: Tensors, setting: Setting) -> bool:
         """Whether torch's choice is a fused kernel (aten/src/ATen/native/transformers/sdp_utils_cpp.cpp).
 
-        The CPU's takes no dropout, values as wide as keys, rows without gaps between their values, and no mask whose
-        gradient is wanted. CUDA's take them all, some by a copy.
+        Torch 2.13 composes attention over three axes, 2.14 gives them a fourth. The CPU's kernel takes no dropout,
+        values as wide as keys, rows without gaps between their values, and no mask whose gradient is wanted. CUDA's
+        take them all, some by a copy.
         """
-        if self.backend == "math" or setting.device == "cuda":
-            return self.backend == "fused"
+        known = inputs[QUERY].rank == 4 or setting.since("2.14")
+        if self.backend == "math" or not known or setting.device == "cuda":
+            return self.backend == "fused" and known
         in_rows = all(
             tensor.shape[-1] == 1 or strides_of(tensor.shape, setting.layout(index))[-1] == 1
             for index, tensor in enumerate(inputs)
         )
-        masks = MASK in setting.needs or (len(inputs) > 3 and inputs[3].rank == 3)
+        lacks_heads = len(inputs) > MASK and inputs[QUERY].rank == 4 and inputs[MASK].rank == 3
+        masks = MASK in setting.needs or lacks_heads
         drops = setting.training and self.dropout_p > 0
         return in_rows and not masks and not drops and inputs[VALUE].shape[-1] == inputs[KEY].shape[-1]
 
@@ -148,7 +151,7 @@ class ScaledDotProductAttention(Layer):
         """Fused: inputs, output, and of each row the logarithm of its sum, in float32 or wider; on CUDA a seed too."""
         if not self.runs_fused(inputs, setting):
             return _Composed(self, inputs, setting).keeps()
-        rows = statistic(inputs[QUERY].shape[:3], inputs[QUERY].dtype, Setting(setting.needs, device="cuda"))
+        rows = statistic(inputs[QUERY].shape[:-1], inputs[QUERY].dtype, Setting(setting.needs, device="cuda"))
         kept: list[Saved] = [Input(QUERY), Input(KEY), Input(VALUE), OUTPUT, Own("log-sum-exp", rows)]
         if len(inputs) > 3:
             kept.append(self._mask_as_float(inputs) or Input(MASK))
@@ -177,7 +180,16 @@ class ScaledDotProductAttention(Layer):
         return Scratch(forward, excess("unwanted gradients", unwanted, inputs[QUERY].dtype))
 
     def viewed_gradients(self, inputs: Tensors, setting: Setting) -> tuple[bool, ...]:
+        if self._is_raised(inputs, setting):
+            return (True,) * len(inputs)
         return _Composed(self, inputs, setting).viewed_gradients()
+
+    def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
+        return self._is_raised(inputs, setting)
+
+    def _is_raised(self, inputs: Tensors, setting: Setting) -> bool:
+        """Whether torch works on views with a fourth axis, and returns one without it."""
+        return inputs[QUERY].rank == 3 and setting.since("2.14")
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """Every position sees every other: no receptive field is followed."""

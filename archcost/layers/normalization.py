@@ -192,12 +192,13 @@ class GroupNorm(ChannelNorm, OfImages):
         return self.affine_weights(inputs[0].shape[1])
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """The kernel wants its input row-major, or on the CPU channels last: otherwise torch keeps a copy."""
+        """The kernel wants its input row-major, or on the CPU channels last: otherwise torch 2.13 keeps a copy."""
         source, layout = inputs[0], setting.layout(0)
         images = setting.device == "cpu" and source.rank > 3 and is_channels_last(source.shape, layout)
+        read = images or setting.since("2.14") or is_row_major(source.shape, layout)
         groups = (source.shape[0], self.num_groups)
         return (
-            INPUT if images or is_row_major(source.shape, layout) else Own("row-major input", source),
+            INPUT if read else Own("row-major input", source),
             *((Stored("weight"),) if self.affine else ()),
             *mean_and_scale(groups, source, setting),
         )

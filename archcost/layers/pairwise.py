@@ -11,7 +11,7 @@ from archcost.layers.activation import require_numbers
 from archcost.layers.base import Arity, Scalar
 from archcost.layers.combining import Arithmetic, broadcast, broadcast_shape, stretched, unsummed
 from archcost.layers.order import ValueByValue
-from archcost.tensors import Tensors, TensorType, with_number
+from archcost.tensors import DTYPE_BYTES, Tensors, TensorType, with_number
 from archcost.work import Elementwise, Operand, Work
 
 
@@ -94,6 +94,18 @@ def require_one_more(inputs: Tensors, number: float | None) -> None:
         )
 
 
+def halved(inputs: Tensors, output: TensorType, setting: Setting) -> Scratch:
+    """Each gradient of two masks, halves and itself; the other's stands beside it, not yet summed up.
+
+    Torch 2.13 overwrites the halved gradient where the other value was taken; 2.14 makes another of it.
+    """
+    needed = [index for index in range(len(inputs)) if index in setting.needs]
+    made = len(needed) + (2 if setting.since("2.14") else 1)
+    numel = made * output.numel - sum(inputs[index].numel for index in needed)
+    masks = Own("masks", TensorType((2 * output.numel,), "bool"))
+    return Scratch(backward=(*excess("halves before they are summed", numel, output.dtype), masks))
+
+
 class Extremum(ValueByValue):
     """One of each pair; the gradient goes where the value came from, halved where both are equal."""
 
@@ -109,11 +121,7 @@ class Extremum(ValueByValue):
         return is_first_seen_smaller(inputs)
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Each gradient of two masks, halves and itself; the other's stands beside it, not yet summed up."""
-        needed = [index for index in (0, 1) if index in setting.needs]
-        numel = (len(needed) + 1) * outputs[0].numel - sum(inputs[index].numel for index in needed)
-        masks = Own("masks", TensorType((2 * outputs[0].numel,), "bool"))
-        return Scratch(backward=(*excess("halves before they are summed", numel, outputs[0].dtype), masks))
+        return halved(inputs, outputs[0], setting)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """A comparison, and one for each gradient."""
@@ -166,8 +174,15 @@ class ClampTensor(ValueByValue):
         return is_first_seen_smaller(inputs)
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """All gradients unsummed, with the masks of x's, which comes last, and zero; or with the first of the sums."""
+        """All gradients unsummed, with the masks of x's, which comes last, and zero; or with the first of the sums.
+
+        Torch 2.14 halves a gradient where x is a bound.
+        """
         (output,) = outputs
+        if setting.since("2.14"):
+            return (
+                halved(inputs, output, setting) if self.bounds != "both" else _halved_at_both(inputs, output, setting)
+            )
         needed = [index for index in range(len(inputs)) if index in setting.needs]
         unsummed = len(needed) * output.numel - sum(inputs[index].numel for index in needed)
         held = excess("gradients before they are summed", unsummed, output.dtype)
@@ -188,6 +203,27 @@ class ClampTensor(ValueByValue):
         bounds, sums = len(inputs) - 1, stretched(inputs, outputs[0])
         gradients: dict[Operand, int] = {index: bounds + sums.get(index, 0) for index in range(len(inputs))}
         return (Elementwise(outputs[0].numel, bounds, gradients, "bounded"),)
+
+
+def _halved_at_both(inputs: Tensors, output: TensorType, setting: Setting) -> Scratch:
+    """The gradients of the lower bound, of the upper and of x, one after the other: each of masks, halves, and the
+    halves where no other bound held; those before it stand beside it, not yet summed up.
+    """
+    (every, bounds), needed = (output.numel, prod(broadcast_shape(inputs[1:]))), setting.needs
+    lower, upper = (prod(broadcast_shape((inputs[0], inputs[index]))) for index in (1, 2))
+    masks = {1: 2 * bounds + 2 * every + lower, 2: 3 * bounds + 3 * every + upper, 0: bounds + 2 * every}
+    order = [index for index in (1, 2, 0) if index in needed]
+    size = DTYPE_BYTES[output.dtype]
+    worst = max(range(len(order)), key=lambda place: place * every * size + masks[order[place]], default=None)
+    if worst is None:
+        return Scratch()
+    numel = (worst + 3) * every - sum(inputs[index].numel for index in order)
+    return Scratch(
+        backward=(
+            *excess("halves before they are summed", numel, output.dtype),
+            Own("masks", TensorType((masks[order[worst]],), "bool")),
+        )
+    )
 
 
 class Modulo(ValueByValue):

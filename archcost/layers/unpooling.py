@@ -57,8 +57,8 @@ class MaxUnpool(Slid):
         return (Input(1),)
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Backward reads row by row a gradient that lies as the output does."""
-        if self.layouts(inputs, outputs, setting)[0] is None:
+        """Torch 2.13's backward reads row by row a gradient that lies as the output does; 2.14's sees it as a view."""
+        if setting.since("2.14") or self.layouts(inputs, outputs, setting)[0] is None:
             return NO_SCRATCH
         return Scratch(backward=(Own("row-major gradient", outputs[0]),))
 

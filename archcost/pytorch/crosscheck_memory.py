@@ -151,7 +151,7 @@ def _saved_checks(line: Timeline, measured: Measured, device: str) -> Iterator[C
     """The same storages by name and size, each counted once; nothing recomputed."""
     run = line.run
     cast = with_precision(line.graph, run, line.device)
-    predicted = kept(cast, run.trains, line.device, run.mode != "infer")
+    predicted = kept(cast, run.trains, line.device, run.mode != "infer", run.torch)
     by = f"saved tensors of {TORCH} on {device}"
     named = _named(line.graph)
     layers = {node.name: _as_saved(predicted.saved[node.name], named) for node in line.graph.nodes}

@@ -24,7 +24,7 @@ UNKNOWN = {
     "memory.context_bytes": "context (not in the profile)",
     "time": "time",
 }
-ASSUMED = "eager PyTorch 2.13, outputs and loss held until the end of the step"
+ASSUMED = "outputs and loss held until the end of the step"
 ASSUMED_IN_TRAINING = "the second step or a later one (optimizer state exists), gradients None before forward"
 
 
@@ -137,7 +137,8 @@ def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, st
         yield "not known", ", ".join(unknown)
     if opaque := estimate.line.graph.unknown:
         yield "lower bound", f"what is made and dropped in {', '.join(opaque)} meanwhile is not known"
-    assumed = f"{ASSUMED_IN_TRAINING}, {ASSUMED}" if estimate.run.trains else f"evaluation mode, {ASSUMED}"
+    mode = ASSUMED_IN_TRAINING if estimate.run.trains else "evaluation mode"
+    assumed = f"{mode}, eager PyTorch {estimate.run.torch}, {ASSUMED}"
     yield "exact under assumptions", ", ".join((assumed, *estimate.line.graph.assumptions))
     where = "microcontrollers" if torch_device(estimate.hardware) == "cpu" else "CUDA"
     told = f"{size(band[0])} to {size(band[1])} allocated, by the steps that were measured on a CPU" if band else None

@@ -44,7 +44,7 @@ def _title(fit: Fit, alone: DeviceFit | None) -> str:
     form = None
     if alone is not None and fit.run.trains:
         form = implementation(fit.run, torch_device(alone.hardware))
-    return f"{fit.network}, batch {count(fit.batch)}, on {where}: {words(fit.run, form)}"
+    return f"{fit.network}, batch {count(fit.batch)}, on {where}, torch {fit.run.torch}: {words(fit.run, form)}"
 
 
 # All devices

@@ -79,7 +79,7 @@ def document(shown: Folded) -> Document:
         alive_table(line.alive, MOST_TENSORS),
         *_recomputed(line),
     )
-    where = f"on {line.device}"
+    where = f"on {line.device}, torch {line.run.torch}"
     title = f"{line.graph.name}, batch {count(line.graph.batch)}, {where}: {settings(line)}"
     return Document(one_line(title), parts, _data(shown.moments))
 

@@ -56,6 +56,7 @@ from archcost.layers import (
     Round,
     Rsqrt,
     Scale,
+    ScaledDotProductAttention,
     Sign,
     SiLU,
     Sin,
@@ -101,6 +102,14 @@ IN_PLACE = (
     *(Exp, Log, Sqrt, Rsqrt, Reciprocal, Erf, Abs, Sin, Cos, Neg, Scale),
 )
 
+WITHOUT_HEADS: tuple[tuple[Shape | TensorType, ...], ...] = (
+    ((2, 7, 5), (2, 11, 5), (2, 11, 5)),
+    ((2, 7, 5), (2, 11, 5), (2, 11, 13)),
+    ((2, 7, 5), (2, 11, 5), (2, 11, 5), TensorType((7, 11), "bool")),
+    ((2, 7, 5), (2, 11, 5), (2, 11, 5), (2, 7, 11)),
+)
+"""Torch 2.13 composes attention of three axes, 2.14 may fuse it."""
+
 VARIANTS = (
     *(variant(layer(inplace=True)) for layer in IN_PLACE),
     variant(Threshold(threshold=0.1, value=20.0, inplace=True)),
@@ -138,6 +147,8 @@ VARIANTS = (
     variant(Pad(pad=(1, 2, 0, 1, 1, 0), mode="reflect"), (2, 3, 5, 2, 3)),
     variant(Pad(pad=(1, 2, 0, 1, 1, 0)), (2, 3, 5, 2, 3)),
     variant(Linear(out_features=5, bias=True)),
+    *(variant(ScaledDotProductAttention(), *shapes) for shapes in WITHOUT_HEADS),
+    variant(ScaledDotProductAttention(is_causal=True, dropout_p=0.5), *WITHOUT_HEADS[0]),
     variant(Concat(), SHAPE, SHAPE),
     variant(Sum(dim=2, keepdim=True), (2, 3, 1)),
     variant(Sum(dim=2), (2, 3, 1)),

@@ -63,7 +63,14 @@ PRODUCTS: list[Refusal] = [
     (RNN(hidden_size=3, batch_first=False), ((2, 7),), "needs 3 axes", "(positions, batch, features)", "2×7", None),
     (LSTM(hidden_size=3), (ints(2, 7, 5),), "needs floating-point input", "float32 or another float", "int64", None),
     (ExpandBatch(), ((2, 5), (3, 7)), "the first input must have a batch of 1", "(1, …)", "2×5", None),
-    (ATTENTION, ((2, 7, 5),) * 3, "needs 4 axes", "(batch, heads, positions, features)", "2×7×5", "backend: math"),
+    (
+        ATTENTION,
+        ((2, 3, 2, 7, 5),) * 3,
+        "needs 3 or 4 axes",
+        "(batch, heads, positions, features), or without the heads",
+        "2×3×2×7×5",
+        "backend: math",
+    ),
     *(
         (
             ScaledDotProductAttention(backend="math"),

@@ -73,7 +73,7 @@ def test_json() -> None:
     total = next(check for check in plain["checks"] if check["quantity"] == "parameters")
     parameters = archcost.cost(archcost.build(archcost.load("mlp"))).parameters
     assert (total["scope"], total["archcost"], total["witness"]) == ("total", parameters, parameters)
-    assert total["by"] == "torch " + torch.__version__.removesuffix("+cpu")
+    assert total["by"] == "torch " + torch.__version__.split("+")[0]
 
 
 SMALL = archcost.loads("""

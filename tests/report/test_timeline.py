@@ -28,7 +28,7 @@ from archcost.report.timeline import MOST_ROWS, Folded, folded
 from tests.report.networks import TINY
 
 TEXT = """\
-tiny, batch 1, on cuda: a training step, fp32, sgd-momentum (foreach)
+tiny, batch 1, on cuda, torch 2.13: a training step, fp32, sgd-momentum (foreach)
 
 The peak is 1.01 KiB (1,032 B), at backward features_1.relu1.
 
@@ -87,7 +87,7 @@ bytes  tensor                               shape    why it is there
 1,032  all 17
 """
 
-SGD = archcost.Run(optimizer="sgd-momentum")
+SGD = archcost.Run(optimizer="sgd-momentum", torch="2.13")
 
 
 def line_of(text: str = TINY, run: archcost.Run = SGD, batch: int = 1) -> Timeline:
@@ -246,7 +246,7 @@ def test_what_is_recomputed_is_said() -> None:
 )
 def test_settings_in_words(run: archcost.Run, text: str, words: str) -> None:
     title = render(line_of(text, run)).split("\n\n")[0]
-    assert " ".join(title.split()) == f"tiny, batch 1, on cuda: {words}"
+    assert " ".join(title.split()) == f"tiny, batch 1, on cuda, torch {run.torch}: {words}"
 
 
 def test_a_network_without_layers() -> None:

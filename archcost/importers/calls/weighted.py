@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from archcost.importers.calls.drawn import Drawn, Rule, leaf, one
+from archcost.releases import installed
 
 
 @leaf("linear")
@@ -304,7 +305,8 @@ def attention(
         "scale": scale,
         "enable_gqa": enable_gqa,
     }
-    if query.dim() != 4:  # torch's fused kernels know no other
+    fused = (4,) if installed() == "2.13" else (3, 4)
+    if query.dim() not in fused:  # torch's fused kernels know no other
         fields["backend"] = "math"
     inputs = (query, key, value) if attn_mask is None else (query, key, value, attn_mask)
     return Drawn("scaled_dot_product_attention", inputs, fields)
