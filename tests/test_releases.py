@@ -11,6 +11,7 @@ import archcost
 from archcost.errors import ArchcostError
 from archcost.keeping import Input, Own, Setting
 from archcost.layers import GroupNorm
+from archcost.pytorch.crosscheck_memory import check_memory
 from archcost.releases import RELEASES, installed, rules_of
 from archcost.tensors import TensorType
 
@@ -86,3 +87,9 @@ def test_another_release_is_refused() -> None:
         ArchcostError, match=r"torch is not one of those known\n  expected: 2\.13, 2\.14\n  found: '2\.12'"
     ):
         archcost.Run(torch="2.12")  # pyright: ignore
+
+
+def test_only_the_installed_release_can_be_measured() -> None:
+    other = next(release for release in RELEASES if release != installed())
+    with pytest.raises(ArchcostError, match="a step can be measured by the torch that is installed"):
+        check_memory(archcost.load("mlp"), archcost.Run(torch=other))

@@ -30,6 +30,7 @@ from archcost.pytorch.build import require_device
 from archcost.pytorch.checks import TORCH, TOTAL, Check, compare
 from archcost.pytorch.measure import Measured, measure
 from archcost.pytorch.saved import LayerSaved
+from archcost.releases import installed
 from archcost.spec import ModelSpec
 
 TENSORS = 0.005
@@ -68,6 +69,12 @@ def check_memory(spec: ModelSpec, run: Run, device: str = "cpu", batch: int = 1)
     without a witness.
     """
     require_device(device)
+    if run.torch != installed():
+        raise ArchcostError(
+            "a step can be measured by the torch that is installed",
+            expected=f"torch {installed()}",
+            found=f"the rules of torch {run.torch}",
+        )
     kind: Device = "cuda" if torch.device(device).type == "cuda" else "cpu"
     threads = torch.get_num_threads() if kind == "cpu" else None
     predicted = Predicted.of(build_graph(spec, batch), run, kind, threads)
