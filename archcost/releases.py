@@ -31,5 +31,5 @@ def rules_of(version: str) -> Torch:
     if found is None:
         return RELEASES[-1]
     number = tuple(map(int, found.groups()))
-    known = [release for release in RELEASES if tuple(map(int, release.split("."))) <= number]
+    known: list[Torch] = [release for release in RELEASES if tuple(map(int, release.split("."))) <= number]
     return known[-1] if known else RELEASES[0]
