@@ -11,7 +11,7 @@ from typing import Literal
 
 from archcost.layouts import Layout
 from archcost.releases import RELEASES, Torch, installed
-from archcost.tensors import TensorType
+from archcost.tensors import DTYPE_BYTES, TensorType
 from archcost.work import Operand
 
 Device = Literal["cpu", "cuda"]
@@ -119,3 +119,12 @@ def statistic(shape: tuple[int, ...], dtype: str, setting: Setting) -> TensorTyp
 def excess(what: str, numel: int, dtype: str) -> tuple[Own, ...]:
     """So many values more than all that is counted anyway; nothing where there are not more."""
     return (Own(what, TensorType((numel,), dtype)),) if numel > 0 else ()
+
+
+def before_cast(like: TensorType, dtype: str) -> tuple[Own, ...]:
+    """What a gradient worked out in `dtype` holds more than the one that the input gets, which autograd's engine casts
+    it to once the operation is done (validate_outputs in engine.cpp).
+    """
+    if not like.is_floating or dtype == like.dtype:
+        return ()
+    return excess(f"gradient in {dtype}", like.numel * DTYPE_BYTES[dtype] - like.nbytes, "uint8")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
 from archcost.keeping import PASSED_ON, VIEWED, Gradient, Own, Saved, Scratch, Setting
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Arity
+from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32, Autocast, Outcome
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Elementwise, Reduction, Work
 
@@ -22,6 +23,8 @@ class Sum(Layer):
     """Σx, a scalar, whose gradient is spread over the input without a copy (torch.sum, `expand`)."""
 
     type: Literal["(sum)"] = "(sum)"
+    autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
+    comes_out: ClassVar[Outcome] = "first"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType((), inputs[0].dtype),)
@@ -40,6 +43,8 @@ class L1(Layer):
     """Mean of |a − b|: prediction and target of one shape (torch.nn.functional.l1_loss, composed by torch)."""
 
     type: Literal["(l1)"] = "(l1)"
+    autocast: ClassVar[Autocast] = IN_FLOAT32
+    comes_out: ClassVar[Outcome] = "promoted"
     arity = Arity(2, 2)
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -62,6 +67,8 @@ class Total(Layer):
     """A sum of two scalars, the one so far and the next."""
 
     type: Literal["(total)"] = "(total)"
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "promoted"
     arity = Arity(2, 2)
 
     def output_types(self, inputs: Tensors) -> Tensors:

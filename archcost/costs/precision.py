@@ -1,9 +1,7 @@
-"""A network in another precision: the dtypes of its tensors, and the copies that autocast makes.
+"""The graph of a run in its precision: the dtype of every tensor, and autocast's copies as layers of their own.
 
-Autocast works by operator (torch/csrc/../aten/src/ATen/autocast_mode.h and .cpp, torch 2.13): products of matrices and
-convolutions take copies of inputs and weights in 16 bits, some operators take float32 copies, concatenation takes the
-widest dtype that arrives, and all others take what they are given. The lists for the CPU are measured; those of CUDA
-are read from the header.
+Autocast works operator by operator: what it does to which is declared by each layer (archcost/layers/dtypes.py), as is
+the dtype of what comes out.
 """
 
 from __future__ import annotations
@@ -15,48 +13,18 @@ from typing import Literal
 from archcost.costs.run import Run
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
-from archcost.keeping import Device
+from archcost.keeping import Device, Setting
 from archcost.layers.base import Weight
 from archcost.layers.copies import WEIGHTS, Cast, Casting, CastLike
+from archcost.layers.dtypes import Treatment
 from archcost.layers.parameter import Constant, Parameter
 from archcost.spec.model import Region
-from archcost.tensors import DTYPE_BYTES, Tensors, TensorType, result_dtype
+from archcost.tensors import Tensors, TensorType, result_dtype
 
-LOWERED = frozenset(f"{kind}{rank}d" for kind in ("conv", "conv_transpose") for rank in (1, 2, 3)) | {
-    "linear",
-    "prelu",
-    "matmul",
-    "bmm",
-    "addmm",
-    "baddbmm",
-    "einsum",
-    "scaled_dot_product_attention",
-}
-"""Layers whose inputs and weights autocast copies into 16 bits, on every device."""
-
-_RAISED = frozenset(["cross_entropy", "mse", "(l1)"])
-RAISED: Mapping[Device, frozenset[str]] = {
-    "cpu": _RAISED
-    | {
-        "max_pool3d",
-        "avg_pool3d",
-        "adaptive_avg_pool3d",
-        "max_unpool1d",
-        "max_unpool2d",
-        "max_unpool3d",
-        "grid_sample",
-    },
-    "cuda": _RAISED
-    | {"softplus", "softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm", "upsample", "(sum)"}
-    | {"exp", "log", "reciprocal", "rsqrt", "pow", "sum", "cumsum", "norm"}
-    | {"prod", "logsumexp", "acos", "asin", "cosh", "expm1", "log10", "log1p", "log2", "sinh", "tan"},
-}
-"""Layers whose inputs autocast copies into float32."""
-
-WIDENED = frozenset(
-    ["einsum", "add", "mul", "sub", "div", "maximum", "minimum", "clamp_tensor", "where", "concat", "stack", "(total)"]
-)
-"""Layers whose result has the widest dtype of what arrives."""
+NARROWED = ("float32", "bfloat16", "float16")
+RAISED: Mapping[str, str] = {"bfloat16": "float32", "float16": "float32"}
+AS_THEY_ARE: Mapping[str, str] = {}
+NOTHING_NEEDED = Setting(frozenset())
 
 
 class AutocastCopy(Casting):
@@ -122,12 +90,11 @@ class _Retyping:
         self.run = run
         self.autocast = run.autocast
         self.all = run.weight_dtype
-        self.device = device
-        self.raised = RAISED[device]
+        self.device: Device = device
         self.inputs = {name: self._declared(tensor) for name, tensor in source.inputs.items()}
         self.types: dict[Port, TensorType] = {Port(name): tensor for name, tensor in self.inputs.items()}
         self.nodes: list[Node] = []
-        self.known: dict[tuple[int, Tensors, tuple[tuple[str, str], ...], str | None], Facts] = {}
+        self.known: dict[tuple[int, Tensors, tuple[tuple[str, str], ...], Treatment, str | None], Facts] = {}
         self.leaves = {Port(node.name) for node in source.nodes if isinstance(node.layer, Parameter) and node.trainable}
         self.cached: dict[Port, Port] = {}
         """By trained parameter its copy in 16 bits, which autocast remembers (cached_cast in autocast_mode.cpp)."""
@@ -144,7 +111,8 @@ class _Retyping:
         region = self.source.regions.get(node.name)
         applies = region is not None and region.device in (None, self.device)
         self.autocast = _dtype_of(region) if applies and region else self.run.autocast
-        wanted = self._wanted(node)
+        treatment = self._treatment(node)
+        wanted = self._wanted(node, treatment)
         # Arguments are cast from the last to the first: bias, weight, input.
         lent = [weight.name for weight in reversed(node.weights) if weight.name in node.given]
         given = {name: self._cast(node, node.given[name], name, wanted) for name in lent}
@@ -152,69 +120,52 @@ class _Retyping:
         ports = tuple([self._cast(node, *arriving, wanted) for arriving in zip(node.inputs, words, strict=True)])
         types = tuple([self.types[port] for port in ports])
         dtypes = tuple([(name, self.types[port].dtype) for name, port in given.items()])
-        lowered = self.autocast if self._is_lowered(node) else None
-        key = (id(node.facts), types, dtypes, lowered)
+        key = (id(node.facts), types, dtypes, treatment, self.autocast)
         if key not in self.known:
-            self.known[key] = self._facts(node, types, dict(dtypes), lowered)
+            self.known[key] = self._facts(node, types, dict(dtypes), treatment)
         made = node._replace(inputs=ports, given=given, facts=self.known[key])
         self.nodes.append(made)
         self.types.update({Port(node.name, index): tensor for index, tensor in enumerate(made.output_types)})
 
-    def _is_lowered(self, node: Node) -> bool:
-        """An einsum without a sum is a product value by value."""
-        if node.layer.type == "einsum":
-            return any(part.macs for part in node.facts.work)
-        return node.layer.type in LOWERED
+    def _treatment(self, node: Node) -> Treatment:
+        return "as given" if self.autocast is None else node.layer.treatment(node.input_types, self.device)
 
-    def _wanted(self, node: Node) -> str | None:
-        """The dtype in which autocast hands the inputs to the layer; None: as they are."""
-        if self.autocast is None:
-            return None
-        if self._is_lowered(node):
-            return self.autocast
-        if node.layer.type in self.raised:
-            return "float32"
-        if node.layer.type in ("concat", "stack"):
-            return self._widest([self.types[port] for port in node.inputs])
-        return None
+    def _wanted(self, node: Node, treatment: Treatment) -> Mapping[str, str]:
+        """By the dtypes that arrive, those in which autocast hands them to the layer; others stay."""
+        match treatment:
+            case "16 bits":
+                return {dtype: self.autocast for dtype in NARROWED if dtype != self.autocast} if self.autocast else {}
+            case "float32":
+                return RAISED
+            case "float32 of bfloat16":
+                return {"bfloat16": "float32"}
+            case "widest":
+                read = [self.types[port].dtype for port in node.reads]
+                return RAISED if "float32" in read else AS_THEY_ARE
+            case "as given" | "float32 out":
+                return AS_THEY_ARE
 
-    def _widest(self, tensors: list[TensorType]) -> str:
-        return max((tensor.dtype for tensor in tensors), key=DTYPE_BYTES.__getitem__)
-
-    def _cast(self, node: Node, port: Port, what: str, wanted: str | None) -> Port:
+    def _cast(self, node: Node, port: Port, what: str, wanted: Mapping[str, str]) -> Port:
         """The port to read: the same, or that of a copy in the wanted dtype."""
         tensor = self.types[port]
-        if wanted is None or not tensor.is_floating or tensor.dtype in (wanted, "float64"):
+        if tensor.dtype not in wanted:
             return port
         if port in self.cached:
             return self.cached[port]
-        layer = AutocastCopy(dtype=wanted)
+        dtype = wanted[tensor.dtype]
+        layer = AutocastCopy(dtype=dtype)
         outputs = layer.output_types((tensor,))
         facts = Facts((tensor,), outputs, (), layer.work((tensor,), outputs), None)
-        copy = Port(f"{node.name} ({what} as {wanted})")
+        copy = Port(f"{node.name} ({what} as {dtype})")
         self.nodes.append(Node(copy.producer, layer, (port,), facts, True))
         self.types[copy] = outputs[0]
         if port in self.leaves:
             self.cached[port] = copy
         return copy
 
-    def _facts(self, node: Node, types: Tensors, given: Mapping[str, str], lowered: str | None) -> Facts:
+    def _facts(self, node: Node, types: Tensors, given: Mapping[str, str], treatment: Treatment) -> Facts:
         """`given` are the dtypes of weights that are given."""
-        # Products and sums of different dtypes are taken in the widest without a copy (TensorIterator).
-        floating = [tensor for tensor in types if tensor.is_floating] or [self._declared(node.output_types[0])]
-        dtype = result_dtype(tuple(floating)) if node.layer.type in WIDENED else floating[0].dtype
-        if self._raises_inside(node):
-            dtype = "float32"
-        outputs = (
-            self._named(node, types)
-            if node.layer.names_dtype
-            else tuple(
-                [
-                    TensorType(declared.shape, dtype) if declared.is_floating else declared
-                    for declared in node.output_types
-                ]
-            )
-        )
+        lowered = self.autocast if treatment == "16 bits" else None
         weights = tuple(
             [
                 weight._replace(dtype=given[weight.name])
@@ -223,6 +174,10 @@ class _Retyping:
                 for weight in node.weights
             ]
         )
+        if node.layer.comes_out == "named":
+            outputs = self._named(node, types)
+        else:
+            outputs = tuple([self._result(node, made, types, weights, treatment) for made in node.output_types])
         return node.facts._replace(input_types=types, output_types=outputs, weights=weights)
 
     def _named(self, node: Node, types: Tensors) -> Tensors:
@@ -232,16 +187,26 @@ class _Retyping:
             return tuple([self._declared(tensor) for tensor in outputs])
         return outputs
 
-    def _raises_inside(self, node: Node) -> bool:
-        """Torch composes a local response norm of operators, some of which autocast gives float32: the averages of
-        padded squares on a CPU, where they are taken over three axes, and the power on a GPU.
-        """
-        composed = self.autocast is not None and node.layer.type == "local_response_norm"
-        return composed and (self.device == "cuda" or node.input_types[0].rank > 3)
+    def _result(
+        self, node: Node, declared: TensorType, types: Tensors, weights: tuple[Weight, ...], treatment: Treatment
+    ) -> TensorType:
+        """An output of the declared shape, in the dtype that it has where these arrive."""
+        if not declared.is_floating:
+            return declared
+        if node.layer.comes_out == "weight":
+            return TensorType(declared.shape, weights[0].dtype or declared.dtype)
+        floating = [tensor.dtype for tensor in types if tensor.is_floating]
+        if not floating:
+            return declared
+        if node.layer.overwrites(NOTHING_NEEDED):
+            return TensorType(declared.shape, types[0].dtype)
+        if treatment in ("float32 out", "float32 of bfloat16") and floating[0] != "float64":
+            return TensorType(declared.shape, "float32")
+        return TensorType(declared.shape, result_dtype(types) if node.layer.comes_out == "promoted" else floating[0])
 
     def _weight(self, weight: Weight, node: Node, lowered: str | None) -> Weight:
         kept = TensorType((), weight.dtype or node.input_types[0].dtype)
         if not kept.is_floating:  # a counter
             return weight
         declared = self._declared(kept).dtype
-        return weight._replace(dtype=declared, cast=lowered if lowered and declared == "float32" else None)
+        return weight._replace(dtype=declared, cast=None if declared in (lowered, "float64") else lowered)

@@ -23,6 +23,14 @@ from archcost.layers.base import (
     normalize_axis,
     require_floating,
 )
+from archcost.layers.dtypes import (
+    AS_GIVEN,
+    FLOAT32_OF_BFLOAT16_ON_CUDA,
+    IN_16_BITS,
+    IN_FLOAT32_ON_CUDA,
+    Autocast,
+    Outcome,
+)
 from archcost.layers.order import ValueByValue
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
@@ -38,6 +46,7 @@ def require_numbers(tensor: TensorType) -> None:
 class Activation(ValueByValue):
     """A function of each value alone; subclasses give its price forward and backward, and what backward works from."""
 
+    comes_out: ClassVar[Outcome] = "first"
     operations: ClassVar[int]
     operations_backward: ClassVar[int]
     backward_from: ClassVar[Saved]
@@ -98,6 +107,7 @@ class ReLU(InplaceActivation):
 
     type: Literal["relu"] = "relu"
     prefix: ClassVar[str] = "relu"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1
     backward_from: ClassVar[Saved] = OUTPUT
@@ -108,6 +118,7 @@ class ReLU6(InplaceActivation):
 
     type: Literal["relu6"] = "relu6"
     prefix: ClassVar[str] = "relu"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 2
     backward_from: ClassVar[Saved] = INPUT
@@ -118,6 +129,7 @@ class LeakyReLU(InplaceActivation):
 
     type: Literal["leaky_relu"] = "leaky_relu"
     prefix: ClassVar[str] = "relu"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     negative_slope: Number = 0.01
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 2
@@ -130,6 +142,7 @@ class ELU(InplaceActivation):
 
     type: Literal["elu"] = "elu"
     prefix: ClassVar[str] = "elu"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     alpha: Number = 1.0
     operations: ClassVar[int] = 4
     operations_backward: ClassVar[int] = 3
@@ -142,6 +155,7 @@ class GELU(Activation):
 
     type: Literal["gelu"] = "gelu"
     prefix: ClassVar[str] = "gelu"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     approximate: Literal["none", "tanh"] = "none"
     backward_from: ClassVar[Saved] = INPUT
 
@@ -160,6 +174,7 @@ class SiLU(InplaceActivation):
 
     type: Literal["silu"] = "silu"
     prefix: ClassVar[str] = "silu"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 9
     backward_from: ClassVar[Saved] = INPUT
@@ -170,6 +185,7 @@ class Hardsigmoid(InplaceActivation):
 
     type: Literal["hardsigmoid"] = "hardsigmoid"
     prefix: ClassVar[str] = "hardsigmoid"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     operations: ClassVar[int] = 4
     operations_backward: ClassVar[int] = 3
     backward_from: ClassVar[Saved] = INPUT
@@ -180,6 +196,7 @@ class Hardswish(InplaceActivation):
 
     type: Literal["hardswish"] = "hardswish"
     prefix: ClassVar[str] = "hardswish"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 5
     backward_from: ClassVar[Saved] = INPUT
@@ -190,6 +207,7 @@ class Sigmoid(Activation):
 
     type: Literal["sigmoid"] = "sigmoid"
     prefix: ClassVar[str] = "sigmoid"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     operations: ClassVar[int] = 4
     operations_backward: ClassVar[int] = 3
     backward_from: ClassVar[Saved] = OUTPUT
@@ -200,6 +218,7 @@ class Tanh(Activation):
 
     type: Literal["tanh"] = "tanh"
     prefix: ClassVar[str] = "tanh"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
     backward_from: ClassVar[Saved] = OUTPUT
@@ -210,6 +229,7 @@ class Softplus(Activation):
 
     type: Literal["softplus"] = "softplus"
     prefix: ClassVar[str] = "softplus"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     beta: Number = 1.0
     threshold: Number = 20.0
     operations: ClassVar[int] = 5
@@ -222,6 +242,7 @@ class SELU(InplaceActivation):
 
     type: Literal["selu"] = "selu"
     prefix: ClassVar[str] = "selu"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 3
     backward_from: ClassVar[Saved] = INPUT
@@ -233,6 +254,7 @@ class Hardtanh(InplaceActivation):
 
     type: Literal["hardtanh"] = "hardtanh"
     prefix: ClassVar[str] = "hardtanh"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     min_val: Number = -1.0
     max_val: Number = 1.0
     operations: ClassVar[int] = 2
@@ -248,6 +270,7 @@ class Mish(InplaceActivation):
 
     type: Literal["mish"] = "mish"
     prefix: ClassVar[str] = "mish"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 14
     backward_from: ClassVar[Saved] = INPUT
@@ -258,6 +281,7 @@ class LogSigmoid(Activation):
 
     type: Literal["logsigmoid"] = "logsigmoid"
     prefix: ClassVar[str] = "logsigmoid"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 3
     backward_from: ClassVar[Saved] = INPUT
@@ -279,6 +303,8 @@ class PReLU(WeightedLayer, ValueByValue):
 
     type: Literal["prelu"] = "prelu"
     prefix: ClassVar[str] = "relu"
+    autocast: ClassVar[Autocast] = IN_16_BITS
+    comes_out: ClassVar[Outcome] = "first"
     weight_gradient_is_view: ClassVar[bool] = True
     num_parameters: Size = 1
 
@@ -318,6 +344,8 @@ class GLU(ValueByValue):
 
     type: Literal["glu"] = "glu"
     prefix: ClassVar[str] = "glu"
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "first"
     dim: Axis = -1
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -347,6 +375,8 @@ class GLU(ValueByValue):
 class AxisActivation(Layer):
     """An activation over one axis; `dim` as torch counts it, the batch being 0."""
 
+    autocast: ClassVar[Autocast] = FLOAT32_OF_BFLOAT16_ON_CUDA
+    comes_out: ClassVar[Outcome] = "first"
     dim: Axis
     operations: ClassVar[int]
     operations_backward: ClassVar[int]

@@ -10,6 +10,7 @@ from archcost.formulas import Step
 from archcost.keeping import PASSED_ON, Gradient, Input, Saved, Scratch, Setting, excess
 from archcost.layers.base import Arity, Layer, Number, require_rank
 from archcost.layers.combining import broadcast_shape
+from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layers.products import require_products
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Contraction, Elementwise, Work
@@ -20,6 +21,8 @@ class AddedProduct(Layer):
 
     prefix: ClassVar[str] = "addmm"
     arity: ClassVar[Arity] = Arity(3, 3)
+    autocast: ClassVar[Autocast] = IN_16_BITS
+    comes_out: ClassVar[Outcome] = "first"
     meaning: ClassVar[tuple[str, ...]]
     beta: Number = 1.0
     alpha: Number = 1.0

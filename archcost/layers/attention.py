@@ -13,6 +13,7 @@ from archcost.formulas import Step
 from archcost.keeping import OUTPUT, Input, Own, Saved, Scratch, Setting, excess, statistic
 from archcost.layers.base import Arity, Flag, Layer, Number, require_floating
 from archcost.layers.combining import together
+from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layouts import Layout, like, strides_of, view
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.work import Contraction, Elementwise, Shared, Work
@@ -42,6 +43,8 @@ class ScaledDotProductAttention(Layer):
     type: Literal["scaled_dot_product_attention"] = "scaled_dot_product_attention"
     prefix: ClassVar[str] = "attention"
     arity: ClassVar[Arity] = Arity(3, 4)
+    autocast: ClassVar[Autocast] = IN_16_BITS
+    comes_out: ClassVar[Outcome] = "first"
     is_composed: ClassVar[bool] = True
     dropout_p: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
     is_causal: Flag = False

@@ -11,7 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import NO_SCRATCH, PASSED_ON, Gradient, Own, Saved, Scratch, Setting
+from archcost.keeping import NO_SCRATCH, PASSED_ON, Device, Gradient, Own, Saved, Scratch, Setting
+from archcost.layers.dtypes import Autocast, Outcome, Treatment
 from archcost.layouts import Layout, Shape
 from archcost.tensors import ALL_BYTES, DTYPE_BYTES, Tensors, TensorType
 from archcost.windows import SAME, Rules
@@ -117,6 +118,12 @@ class Layer(Declared):
 
     arity: ClassVar[Arity] = Arity(1, 1)
 
+    autocast: ClassVar[Autocast]
+    """What autocast does to inputs and weights. No default: what a layer does not say would be wrong in silence."""
+
+    comes_out: ClassVar[Outcome]
+    """Which dtype floating results have where those of the inputs differ. No default either."""
+
     def output_types(self, inputs: Tensors) -> Tensors:
         """Shapes and dtypes that come out. Raises ShapeError when the inputs do not suit."""
         raise NotImplementedError
@@ -149,6 +156,13 @@ class Layer(Declared):
     def overwrites(self, setting: Setting) -> bool:
         """Whether the first input's values are gone afterwards."""
         return False
+
+    def treatment(self, inputs: Tensors, device: Device) -> Treatment:
+        """What autocast does to this layer: as its class declares, but for options that make it another operator.
+
+        In place it is one with an underscore (`exp_`), and those are on no list.
+        """
+        return "as given" if self.overwrites(Setting(frozenset())) else self.autocast.on(device)
 
     def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
         """Whether the first output is a view to autograd, which takes pains when somebody overwrites one.
@@ -215,9 +229,6 @@ class Layer(Declared):
 
     asked: ClassVar[frozenset[int]] = frozenset()
     """Inputs that are asked for their size or dtype alone, and need not live for it."""
-
-    names_dtype: ClassVar[bool] = False
-    """Whether the layer says itself in which dtype values come out, so that no precision of a run changes it."""
 
     is_composed: ClassVar[bool] = False
     """Whether torch's operator calls others one after the other, which drop what backward does not keep."""

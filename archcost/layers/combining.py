@@ -9,6 +9,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import NO_SCRATCH, PASSED_ON, VIEWED, Gradient, Input, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Arity, Axis, Flag, Layer, Scalar, normalize_axis
+from archcost.layers.dtypes import AS_GIVEN, WIDEST_ON_CPU, Autocast, Outcome
 from archcost.layers.order import ValueByValue
 from archcost.layouts import Layout, channels_last, is_channels_last
 from archcost.tensors import Tensors, TensorType, result_dtype
@@ -59,6 +60,8 @@ class Arithmetic(ValueByValue):
     """A result of each pair of values. `inplace: true` writes it into the first input (x += y)."""
 
     arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "promoted"
     inplace: Flag = False
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -149,6 +152,8 @@ class Concat(Layer):
     type: Literal["concat"] = "concat"
     prefix: ClassVar[str] = "concat"
     arity: ClassVar[Arity] = Arity(1, None)
+    autocast: ClassVar[Autocast] = WIDEST_ON_CPU
+    comes_out: ClassVar[Outcome] = "promoted"
     dim: Axis = 1
 
     def output_types(self, inputs: Tensors) -> Tensors:

@@ -21,6 +21,7 @@ from archcost.layers.base import (
     require_positive,
 )
 from archcost.layers.circular import circular_backward
+from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, left_over, product
 from archcost.layouts import Layout, is_channels_last, is_row_major
@@ -34,6 +35,8 @@ Padding = Counts | Literal["same", "valid"]
 class Kernel(WeightedLayer, OfImages):
     """What a convolution and a transposed convolution share: a kernel slid over `ndim` axes, in groups."""
 
+    autocast: ClassVar[Autocast] = IN_16_BITS
+    comes_out: ClassVar[Outcome] = "first"
     ndim: ClassVar[int]
 
     out_channels: Size

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator
 
 from archcost.keeping import PASSED_ON, Gradient, Saved, Setting
 from archcost.layers.base import Arity, Dtype, dtype_among
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.order import ValueByValue
 from archcost.layers.reshaping import Reshaping
 from archcost.layouts import Layout, is_row_major
@@ -53,7 +54,8 @@ DtypeOrWeights = Annotated[str, BeforeValidator(dtype_among([*DTYPE_BYTES, WEIGH
 class Recast(ValueByValue):
     """The input itself where it has that dtype already, else a copy in it, its values in the same order."""
 
-    names_dtype: ClassVar[bool] = True
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "named"
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return ()

@@ -11,9 +11,10 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import Input, Own, Saved, Scratch, Setting, excess
+from archcost.keeping import Device, Input, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Arity, Layer, require_floating
 from archcost.layers.combining import broadcast, broadcast_shape, unsummed
+from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome, Treatment
 from archcost.layers.pairwise import pairs
 from archcost.layouts import Layout, Shape, Strides, laid, like, strides_of, view
 from archcost.tensors import Tensors, TensorType
@@ -57,6 +58,8 @@ class Einsum(Layer):
     type: Literal["einsum"] = "einsum"
     prefix: ClassVar[str] = "einsum"
     arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = IN_16_BITS
+    comes_out: ClassVar[Outcome] = "promoted"
     is_composed: ClassVar[bool] = True
     stops_early: ClassVar[bool] = True
     equation: Annotated[str, BeforeValidator(check_equation)]
@@ -89,6 +92,10 @@ class Einsum(Layer):
             sizes |= zip(term, tensor.shape, strict=True)
         return sizes
 
+    def treatment(self, inputs: Tensors, device: Device) -> Treatment:
+        """The CPU's list has the product of matrices alone, of which torch composes it where it sums."""
+        return super().treatment(inputs, device) if device == "cuda" or self._sums(inputs) else "as given"
+
     def output_types(self, inputs: Tensors) -> Tensors:
         require_floating(inputs)
         if inputs[0].dtype != inputs[1].dtype:
@@ -105,15 +112,18 @@ class Einsum(Layer):
                     raise ShapeError(f"equation gives {letter} two sizes", expected=wanted, found=found)
         return (TensorType(tuple(known[letter] for letter in self.terms[2]), inputs[0].dtype),)
 
+    def _sums(self, inputs: Tensors) -> bool:
+        sizes = self._sizes(inputs)
+        return any(sizes[letter] > 1 for letter in self._axes().summed)
+
     def _seen(self, inputs: Tensors, setting: Setting) -> list[tuple[Shape, Strides]] | None:
         """Both operands as they are multiplied value by value; None where there is a sum.
 
         The result's letters come first, then those summed over, of a single value each; a missing letter is a 1.
         """
-        sizes = self._sizes(inputs)
-        summed = self._axes().summed
-        if any(sizes[letter] > 1 for letter in summed):
+        if self._sums(inputs):
             return None
+        sizes, summed = self._sizes(inputs), self._axes().summed
         seen: list[tuple[Shape, Strides]] = []
         for index, (term, tensor) in enumerate(zip(self.terms, inputs, strict=False)):
             strides = dict(zip(term, strides_of(tensor.shape, setting.layout(index)), strict=True))

@@ -16,6 +16,7 @@ from archcost.errors import ShapeError
 from archcost.keeping import INPUT, NO_SCRATCH, OUTPUT, PASSED_ON, Gradient, Own, Saved, Scratch, Setting, excess
 from archcost.layers.activation import Activation, Overwriting, require_numbers
 from archcost.layers.base import Scalar
+from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CUDA, Autocast
 from archcost.tensors import FLOATING, Tensors, TensorType, with_number
 from archcost.work import Elementwise, Work
 
@@ -49,6 +50,7 @@ class Exp(Function):
 
     type: Literal["exp"] = "exp"
     prefix: ClassVar[str] = "exp"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1
@@ -60,6 +62,7 @@ class Log(Function):
 
     type: Literal["log"] = "log"
     prefix: ClassVar[str] = "log"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1
@@ -71,6 +74,7 @@ class Sqrt(Function):
 
     type: Literal["sqrt"] = "sqrt"
     prefix: ClassVar[str] = "sqrt"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
@@ -83,6 +87,7 @@ class Rsqrt(Function):
 
     type: Literal["rsqrt"] = "rsqrt"
     prefix: ClassVar[str] = "rsqrt"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 3
@@ -95,6 +100,7 @@ class Reciprocal(Function):
 
     type: Literal["reciprocal"] = "reciprocal"
     prefix: ClassVar[str] = "reciprocal"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
@@ -107,6 +113,7 @@ class Erf(Function):
 
     type: Literal["erf"] = "erf"
     prefix: ClassVar[str] = "erf"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 5
@@ -119,6 +126,7 @@ class Abs(Function):
 
     type: Literal["abs"] = "abs"
     prefix: ClassVar[str] = "abs"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "kept"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
@@ -131,6 +139,7 @@ class Sin(Function):
 
     type: Literal["sin"] = "sin"
     prefix: ClassVar[str] = "sin"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
@@ -143,6 +152,7 @@ class Cos(Function):
 
     type: Literal["cos"] = "cos"
     prefix: ClassVar[str] = "cos"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
@@ -158,6 +168,7 @@ class Pow(Function, Numbered):
 
     type: Literal["pow"] = "pow"
     prefix: ClassVar[str] = "pow"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     exponent: Scalar
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
@@ -191,6 +202,7 @@ class Clamp(Numbered):
 
     type: Literal["clamp"] = "clamp"
     prefix: ClassVar[str] = "clamp"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     min: Scalar | None = None
     max: Scalar | None = None
     backward_from: ClassVar[Saved] = INPUT
@@ -231,6 +243,7 @@ class Neg(Linearly):
 
     type: Literal["neg"] = "neg"
     prefix: ClassVar[str] = "neg"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "kept"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1
@@ -245,6 +258,7 @@ class Scale(Linearly, Numbered):
 
     type: Literal["scale"] = "scale"
     prefix: ClassVar[str] = "scale"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     factor: Scalar = 1
     shift: Scalar = 0
 
@@ -274,6 +288,7 @@ class Rsub(Activation):
 
     type: Literal["rsub"] = "rsub"
     prefix: ClassVar[str] = "sub"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     other: Scalar = 1
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1

@@ -10,6 +10,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import INPUT, Saved, Setting
 from archcost.layers.base import MAX_SIZE, Size, Weight, WeightedLayer, WeightReference
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Gather, Work
 
@@ -25,6 +26,8 @@ class Embedding(WeightedLayer):
 
     type: Literal["embedding"] = "embedding"
     prefix: ClassVar[str] = "emb"
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "weight"
     num_embeddings: Size
     embedding_dim: Size
     padding_idx: Annotated[int, Field(strict=True, ge=-MAX_SIZE, le=MAX_SIZE)] | None = None

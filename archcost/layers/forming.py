@@ -11,6 +11,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import Gradient, Own, Saved, Scratch, Setting
 from archcost.layers.base import MAX_SIZE, Arity, Axis, Count, Flag, Layer, Size, normalize_axis
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.indexing import require_indices
 from archcost.layers.order import ValueByValue
 from archcost.layers.reshaping import Reshaping
@@ -214,6 +215,8 @@ class OneHot(Layer):
 
     type: Literal["one_hot"] = "one_hot"
     prefix: ClassVar[str] = "one_hot"
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "named"
     num_classes: Size
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -245,6 +248,8 @@ class Bucketize(ValueByValue):
     type: Literal["bucketize"] = "bucketize"
     prefix: ClassVar[str] = "bucketize"
     arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "named"
     right: Flag = False
 
     def output_types(self, inputs: Tensors) -> Tensors:

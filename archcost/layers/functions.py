@@ -9,6 +9,7 @@ from archcost.errors import ShapeError
 from archcost.keeping import INPUT, OUTPUT, Own, Saved, Scratch, Setting
 from archcost.layers.activation import Activation, InplaceActivation, require_numbers
 from archcost.layers.base import Number, Scalar
+from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CUDA, Autocast
 from archcost.layers.elementwise import Composed, Function
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType, with_number
@@ -20,6 +21,7 @@ class Log1p(Function):
 
     type: Literal["log1p"] = "log1p"
     prefix: ClassVar[str] = "log1p"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 2
@@ -32,6 +34,7 @@ class Expm1(Function):
 
     type: Literal["expm1"] = "expm1"
     prefix: ClassVar[str] = "expm1"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 2
@@ -44,6 +47,7 @@ class Log2(Function):
 
     type: Literal["log2"] = "log2"
     prefix: ClassVar[str] = "log2"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
@@ -56,6 +60,7 @@ class Log10(Function):
 
     type: Literal["log10"] = "log10"
     prefix: ClassVar[str] = "log10"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
@@ -68,6 +73,7 @@ class Tan(Function):
 
     type: Literal["tan"] = "tan"
     prefix: ClassVar[str] = "tan"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
@@ -80,6 +86,7 @@ class Sinh(Function):
 
     type: Literal["sinh"] = "sinh"
     prefix: ClassVar[str] = "sinh"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
@@ -92,6 +99,7 @@ class Cosh(Function):
 
     type: Literal["cosh"] = "cosh"
     prefix: ClassVar[str] = "cosh"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
@@ -104,6 +112,7 @@ class Asin(Function):
 
     type: Literal["asin"] = "asin"
     prefix: ClassVar[str] = "asin"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 5
@@ -116,6 +125,7 @@ class Acos(Function):
 
     type: Literal["acos"] = "acos"
     prefix: ClassVar[str] = "acos"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 6
@@ -128,6 +138,7 @@ class Atan(Function):
 
     type: Literal["atan"] = "atan"
     prefix: ClassVar[str] = "atan"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
@@ -140,6 +151,7 @@ class Asinh(Composed):
 
     type: Literal["asinh"] = "asinh"
     prefix: ClassVar[str] = "asinh"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 4
@@ -152,6 +164,7 @@ class Atanh(Composed):
 
     type: Literal["atanh"] = "atanh"
     prefix: ClassVar[str] = "atanh"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
@@ -164,6 +177,7 @@ class Erfc(Function):
 
     type: Literal["erfc"] = "erfc"
     prefix: ClassVar[str] = "erfc"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 5
@@ -174,6 +188,7 @@ class Erfc(Function):
 class Stepped(Function):
     """Constant but for steps: one operation, and zeros for a gradient."""
 
+    autocast: ClassVar[Autocast] = AS_GIVEN
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "kept"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 0
@@ -222,6 +237,7 @@ class Threshold(InplaceActivation):
 
     type: Literal["threshold"] = "threshold"
     prefix: ClassVar[str] = "threshold"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     threshold: Number
     value: Number
     operations: ClassVar[int] = 1
@@ -234,6 +250,7 @@ class CELU(InplaceActivation):
 
     type: Literal["celu"] = "celu"
     prefix: ClassVar[str] = "celu"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     alpha: Number = 1.0
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 4
@@ -246,6 +263,7 @@ class Hardshrink(Activation):
 
     type: Literal["hardshrink"] = "hardshrink"
     prefix: ClassVar[str] = "hardshrink"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     lambd: Number = 0.5
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 2
@@ -257,6 +275,7 @@ class Softshrink(Activation):
 
     type: Literal["softshrink"] = "softshrink"
     prefix: ClassVar[str] = "softshrink"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     lambd: Number = 0.5
     operations: ClassVar[int] = 3
     operations_backward: ClassVar[int] = 2
@@ -271,6 +290,7 @@ class Logit(Activation):
 
     type: Literal["logit"] = "logit"
     prefix: ClassVar[str] = "logit"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     eps: Number | None = None
     backward_from: ClassVar[Saved] = INPUT
 
@@ -287,6 +307,7 @@ class Softsign(Composed):
 
     type: Literal["softsign"] = "softsign"
     prefix: ClassVar[str] = "softsign"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     operations: ClassVar[int] = 3
     operations_backward: ClassVar[int] = 7
     made_backward: ClassVar[int] = 3
@@ -304,6 +325,7 @@ class Tanhshrink(Composed):
 
     type: Literal["tanhshrink"] = "tanhshrink"
     prefix: ClassVar[str] = "tanhshrink"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 5
     made_backward: ClassVar[int] = 1
@@ -321,6 +343,7 @@ class NanToNum(Activation):
 
     type: Literal["nan_to_num"] = "nan_to_num"
     prefix: ClassVar[str] = "nan_to_num"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     nan: Number = 0.0
     posinf: Number | None = None
     neginf: Number | None = None
@@ -338,6 +361,7 @@ class RPow(Composed):
 
     type: Literal["rpow"] = "rpow"
     prefix: ClassVar[str] = "pow"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     base: Scalar
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2

@@ -12,6 +12,7 @@ from archcost.formulas import Step
 from archcost.keeping import INPUT, NO_SCRATCH, Input, Output, Own, Saved, Scratch, Setting
 from archcost.layers.base import Arity, Axis, Flag, Layer, Size, normalize_axis, require_floating, require_rank
 from archcost.layers.combining import broadcast_shape
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layouts import Layout, like, strides_of
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, WHOLE, Rules
@@ -30,6 +31,8 @@ class TopK(Layer):
 
     type: Literal["topk"] = "topk"
     prefix: ClassVar[str] = "topk"
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "first"
     gradient_is_put_back: ClassVar[bool] = True
     k: Size
     dim: Axis = -1
@@ -72,6 +75,8 @@ class Gather(Layer):
     prefix: ClassVar[str] = "gather"
     gradient_is_put_back: ClassVar[bool] = True
     arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "first"
     dim: Axis
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -109,6 +114,8 @@ class IndexSelect(Layer):
     prefix: ClassVar[str] = "index_select"
     gradient_is_put_back: ClassVar[bool] = True
     arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "first"
     dim: Axis
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -173,6 +180,8 @@ class Index(Layer):
     prefix: ClassVar[str] = "index"
     gradient_is_put_back: ClassVar[bool] = True
     arity: ClassVar[Arity] = Arity(2, None)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "first"
     dims: Annotated[tuple[Axis, ...], Field(min_length=1)]
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -216,6 +225,8 @@ class GridSample(Layer):
     type: Literal["grid_sample"] = "grid_sample"
     prefix: ClassVar[str] = "grid_sample"
     arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = Autocast("float32", "widest")
+    comes_out: ClassVar[Outcome] = "first"
     mode: Literal["bilinear", "nearest"] = "bilinear"
     padding_mode: Literal["zeros", "border", "reflection"] = "zeros"
     align_corners: Flag = False

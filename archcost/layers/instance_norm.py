@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.keeping import INPUT, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Flag, Number, Weight, require_images
+from archcost.layers.dtypes import AS_GIVEN, Autocast
 from archcost.layers.normalization import ChannelNorm, mean_and_scale, running_statistics
 from archcost.layouts import is_row_major
 from archcost.tensors import Tensors, TensorType
@@ -17,6 +18,7 @@ class InstanceNorm(ChannelNorm):
     """Mean and variance of each channel of each sample (torch.nn.InstanceNorm2d)."""
 
     prefix: ClassVar[str] = "instance_norm"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     ends_in_view: ClassVar[bool] = True
     ndim: ClassVar[int]
     momentum: Number | None = 0.1

@@ -11,6 +11,7 @@ from archcost.errors import ShapeError
 from archcost.keeping import INPUT, NO_SCRATCH, Input, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Arity, Flag, Layer, Number, Scalar
 from archcost.layers.combining import broadcast_shape, stretched, together, unsummed
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.order import ValueByValue
 from archcost.layers.pairwise import is_first_seen_smaller, require_one_more
 from archcost.layouts import Layout
@@ -22,6 +23,9 @@ Whole = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 
 class Judging(ValueByValue):
     """One operation a value; bool comes out."""
+
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "named"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(broadcast_shape(inputs), "bool"),)
@@ -221,6 +225,8 @@ class Where(ValueByValue):
     type: Literal["where"] = "where"
     prefix: ClassVar[str] = "where"
     arity: ClassVar[Arity] = Arity(1, 3)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "promoted"
     value: Scalar | None = None
     other: Scalar | None = None
 
@@ -264,6 +270,8 @@ class MaskedFill(Layer):
     type: Literal["masked_fill"] = "masked_fill"
     prefix: ClassVar[str] = "masked_fill"
     arity: ClassVar[Arity] = Arity(2, 3)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "first"
     value: Number | None = None
     inplace: Flag = False
 

@@ -9,6 +9,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import INPUT, NO_SCRATCH, Own, Saved, Scratch, Setting, Stored
 from archcost.layers.base import Flag, Size, Weight, WeightedLayer, WeightReference, require_floating
+from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layouts import is_row_major, view
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, WHOLE, Rules
@@ -19,6 +20,8 @@ class Linear(WeightedLayer):
     """(…, in) → (…, out); weight (out, in); MACs rows·in·out (torch.nn.Linear)."""
 
     prefix: ClassVar[str] = "fc"
+    autocast: ClassVar[Autocast] = IN_16_BITS
+    comes_out: ClassVar[Outcome] = "first"
     weight_gradient_is_view: ClassVar[bool] = True
     """Torch multiplies by `weight.t()`, whose backward turns the product around again."""
     bias_gradient_is_summed: ClassVar[bool] = True

@@ -8,8 +8,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.keeping import INPUT, Own, Saved, Scratch, Setting, excess
+from archcost.keeping import INPUT, Device, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Number, Size, require_floating
+from archcost.layers.dtypes import Autocast, Outcome, Treatment
 from archcost.layers.order import ValueByValue
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.work import Elementwise, Reduction, Work
@@ -25,10 +26,16 @@ class LocalResponseNorm(ValueByValue):
     is_composed: ClassVar[bool] = True
     stops_early: ClassVar[bool] = True
     type: Literal["local_response_norm"] = "local_response_norm"
+    autocast: ClassVar[Autocast] = Autocast("float32 out", "float32 out")
+    comes_out: ClassVar[Outcome] = "first"
     size: Size = Field(description="channels in a window; the paper's n")
     alpha: Number = 1e-4
     beta: Number = 0.75
     k: Number = 1.0
+
+    def treatment(self, inputs: Tensors, device: Device) -> Treatment:
+        """Torch composes it: of the power, raised on a GPU; of avg_pool3d, raised on a CPU, where there are images."""
+        return "as given" if device == "cpu" and inputs[0].rank == 3 else super().treatment(inputs, device)
 
     def output_types(self, inputs: Tensors) -> Tensors:
         require_floating(inputs)

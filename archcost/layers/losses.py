@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.keeping import INPUT, Input, Own, Saved, Scratch, Setting, excess
+from archcost.keeping import INPUT, Input, Own, Saved, Scratch, Setting, before_cast, excess
 from archcost.layers.base import Arity, Layer, Number, require_floating
+from archcost.layers.dtypes import FLOAT32_OUT_ON_CUDA, IN_FLOAT32, Autocast, Outcome
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Elementwise, Reduction, Work
 
@@ -30,6 +31,8 @@ class CrossEntropy(Loss):
 
     type: Literal["cross_entropy"] = "cross_entropy"
     arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = Autocast("float32", "float32 out")
+    comes_out: ClassVar[Outcome] = "first"
     reduction: Averaging = "mean"
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -43,13 +46,20 @@ class CrossEntropy(Loss):
         return (TensorType((), scores.dtype),)
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Labels, the scores' log-probabilities, and the sum of the labels' weights."""
-        scores = inputs[0]
-        return (Input(1), Own("log-probabilities", scores), Own("total weight", TensorType((), scores.dtype)))
+        """Labels, the scores' log-probabilities, and the sum of the labels' weights.
+
+        On a GPU autocast leaves log_softmax in 16 bits, as its dtype is given (`cross_entropy_loss` in LossNLL.cpp),
+        and casts what comes of it for nll_loss: both are kept.
+        """
+        (scores, _), dtype = inputs, outputs[0].dtype
+        cast = () if dtype == scores.dtype else (Own(f"log-probabilities in {dtype}", TensorType(scores.shape, dtype)),)
+        return (Input(1), Own("log-probabilities", scores), *cast, Own("total weight", TensorType((), dtype)))
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """Their gradient, before the scores'. The loss's own and the total weight, two scalars, are gone by then."""
-        scores = inputs[0]
+        scores, dtype = inputs[0], outputs[0].dtype
+        if dtype != scores.dtype:  # that in float32 comes first, and is the largest
+            return Scratch(self.unkept(inputs, outputs, setting), before_cast(scores, dtype))
         backward = excess("gradient of the log-probabilities", scores.numel - 2, scores.dtype)
         return Scratch(self.unkept(inputs, outputs, setting), backward)
 
@@ -70,6 +80,8 @@ class MSE(Loss):
 
     type: Literal["mse"] = "mse"
     arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = IN_FLOAT32
+    comes_out: ClassVar[Outcome] = "promoted"
     reduction: Averaging = "mean"
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -97,6 +109,8 @@ class L1Penalty(Loss):
 
     type: Literal["l1_penalty"] = "l1_penalty"
     prefix: ClassVar[str] = "penalty"
+    autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
+    comes_out: ClassVar[Outcome] = "first"
     weight: Number = 1.0
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -108,7 +122,9 @@ class L1Penalty(Loss):
         return (INPUT,)
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        return Scratch((Own("absolute values", inputs[0]),), (Own("signs", inputs[0]),))
+        """In 16 bits, of a sum in float32, the gradient of the absolute values is no view but a copy."""
+        copied = (Own("gradient of the absolute values", inputs[0]),) if inputs[0].dtype != outputs[0].dtype else ()
+        return Scratch((Own("absolute values", inputs[0]),), (*copied, Own("signs", inputs[0])))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Absolute value and sum; backward sign and product."""

@@ -25,6 +25,7 @@ from archcost.layers.base import (
     require_floating,
     require_images,
 )
+from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CUDA, Autocast, Outcome
 from archcost.layers.order import OfImages
 from archcost.layouts import Layout, channels_last, is_channels_last, is_row_major, is_same, like
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
@@ -55,6 +56,7 @@ def mean_and_scale(shape: tuple[int, ...], source: TensorType, setting: Setting)
 class ChannelNorm(WeightedLayer):
     """A norm with one scale and shift a channel; `bias: false` leaves the shift out."""
 
+    comes_out: ClassVar[Outcome] = "first"
     eps: Number = 1e-5
     affine: Flag = True
     bias: Flag = True
@@ -91,6 +93,7 @@ class BatchNorm(ChannelNorm, OfImages):
     """
 
     prefix: ClassVar[str] = "bn"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     ndims: ClassVar[tuple[int, ...]]
 
     momentum: Number | None = 0.1
@@ -174,6 +177,7 @@ class GroupNorm(ChannelNorm, OfImages):
     prefix: ClassVar[str] = "gn"
     copies_pieces: ClassVar[bool] = True
     type: Literal["group_norm"] = "group_norm"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     num_groups: Size
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -207,6 +211,7 @@ class GroupNorm(ChannelNorm, OfImages):
 class FeatureNorm(WeightedLayer):
     """A norm over the last axes; `normalized_shape` defaults to the last axis alone and is checked when given."""
 
+    comes_out: ClassVar[Outcome] = "first"
     normalized_shape: Sizes | None = None
 
     def normalized(self, inputs: Tensors) -> tuple[int, ...]:
@@ -233,6 +238,7 @@ class LayerNorm(FeatureNorm):
 
     prefix: ClassVar[str] = "ln"
     type: Literal["layer_norm"] = "layer_norm"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     eps: Number = 1e-5
     elementwise_affine: Flag = True
     bias: Flag = True
@@ -272,6 +278,7 @@ class RMSNorm(FeatureNorm, OfImages):
     is_composed: ClassVar[bool] = True
     stops_early: ClassVar[bool] = True
     type: Literal["rms_norm"] = "rms_norm"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     eps: Number | None = None
     elementwise_affine: Flag = True
 

@@ -11,6 +11,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import Gradient, Own, Saved, Setting
 from archcost.layers.base import Arity, Axis, DtypeOrComplex, Layer, Size, dtype_among
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.parameter import WholeShape, batch_steps, require_batch, sizes_as_said, times_batch
 from archcost.tensors import DTYPE_BYTES, FLOATING, Tensors, TensorType
 from archcost.work import Elementwise, Work
@@ -74,6 +75,8 @@ class Opaque(Observed):
 
     type: Literal["opaque"] = "opaque"
     prefix: ClassVar[str] = "opaque"
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "first"
     is_unknown: ClassVar[bool] = True
     saved: Annotated[tuple[Annotated[tuple[Size, ...], Field(max_length=64)], ...], Field(max_length=MOST_OUTPUTS)] = ()
 
@@ -101,6 +104,8 @@ class Integers(Observed):
 
     type: Literal["integers"] = "integers"
     prefix: ClassVar[str] = "integers"
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "named"
     dtypes: tuple[IntegerDtype, ...]
 
     def output_types(self, inputs: Tensors) -> Tensors:

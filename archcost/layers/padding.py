@@ -8,9 +8,10 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import INPUT, NO_SCRATCH, Saved, Scratch, Setting, excess
+from archcost.keeping import INPUT, NO_SCRATCH, Device, Saved, Scratch, Setting, excess
 from archcost.layers.base import MAX_SIZE, Number, require_positive
 from archcost.layers.circular import circular_backward
+from archcost.layers.dtypes import IN_FLOAT32_ON_CPU, Autocast, Treatment
 from archcost.layers.order import OfImages
 from archcost.layers.reshaping import Reshaping
 from archcost.layouts import Layout, like
@@ -29,9 +30,15 @@ class Pad(Reshaping, OfImages):
 
     type: Literal["pad"] = "pad"
     prefix: ClassVar[str] = "pad"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
     pad: tuple[Border, ...]
     mode: Literal["constant", "reflect", "replicate", "circular"] = "constant"
     value: Number | None = None
+
+    def treatment(self, inputs: Tensors, device: Device) -> Treatment:
+        """The CPU's list has the operators that mirror and repeat edges, but not reflection_pad3d."""
+        is_listed = self.mode == "replicate" or (self.mode == "reflect" and len(self.pad) < 6)
+        return super().treatment(inputs, device) if is_listed else "as given"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         shape = list(inputs[0].shape)

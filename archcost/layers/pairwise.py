@@ -10,6 +10,7 @@ from archcost.keeping import PASSED_ON, Gradient, Input, Own, Saved, Scratch, Se
 from archcost.layers.activation import require_numbers
 from archcost.layers.base import Arity, Scalar
 from archcost.layers.combining import Arithmetic, broadcast, broadcast_shape, stretched, unsummed
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.order import ValueByValue
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType, with_number
 from archcost.work import Elementwise, Operand, Work
@@ -110,6 +111,8 @@ class Extremum(ValueByValue):
     """One of each pair; the gradient goes where the value came from, halved where both are equal."""
 
     arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "promoted"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (broadcast(inputs),)
@@ -151,6 +154,8 @@ class ClampTensor(ValueByValue):
     type: Literal["clamp_tensor"] = "clamp_tensor"
     prefix: ClassVar[str] = "clamp"
     arity: ClassVar[Arity] = Arity(2, 3)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "promoted"
     bounds: Literal["min", "max", "both"] = "both"
 
     def names(self) -> tuple[str, ...]:
@@ -233,6 +238,8 @@ class Modulo(ValueByValue):
     """
 
     arity: ClassVar[Arity] = Arity(1, 2)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "promoted"
     other: Scalar | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:

@@ -12,6 +12,7 @@ from archcost.formulas import Step
 from archcost.keeping import PASSED_ON, Gradient, Saved, Setting
 from archcost.layers.base import Arity, Axis, Count, Dtype, Layer, Weight, WeightedLayer, normalize_axis
 from archcost.layers.copies import WEIGHTS, DtypeOrWeights
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.views import SizeOrSame, expanded, repeated_windows
 from archcost.layouts import Layout, laid, strides_of
 from archcost.tensors import FLOATING, Tensors, TensorType
@@ -30,6 +31,8 @@ class Standing(Layer):
     """A weight or buffer as it is: it reads nothing, and puts out no tensor of its own."""
 
     arity: ClassVar[Arity] = Arity(0, 0)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "weight"
     shape: WholeShape
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
@@ -103,8 +106,9 @@ class Constant(Layer):
     type: Literal["constant"] = "constant"
     prefix: ClassVar[str] = "constant"
     arity: ClassVar[Arity] = Arity(0, 1)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "named"
     untouched: ClassVar[frozenset[int]] = frozenset({0})
-    names_dtype: ClassVar[bool] = True
     asked: ClassVar[frozenset[int]] = frozenset({0})
     shape: WholeShape
     dtype: DtypeOrWeights = "float32"
@@ -163,6 +167,8 @@ class ExpandBatch(Layer):
     type: Literal["expand_batch"] = "expand_batch"
     prefix: ClassVar[str] = "expand"
     arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "first"
     untouched: ClassVar[frozenset[int]] = frozenset({1})
     ends_in_view: ClassVar[bool] = True
     size: tuple[SizeOrSame, ...] | None = None

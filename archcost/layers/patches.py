@@ -18,6 +18,7 @@ from archcost.layers.base import (
     require_positive,
     require_rank,
 )
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.symbols import asked_for
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Gather, Reduction, Work
@@ -33,6 +34,8 @@ class Patches(Layer):
     A storage never shrinks, so that of an output, and of a gradient, holds the larger of patches and image.
     """
 
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "first"
     kernel_size: Sizes
     dilation: Sizes = 1
     padding: Counts = 0

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import INPUT, NO_SCRATCH, Output, Own, Saved, Scratch, Setting
+from archcost.keeping import INPUT, NO_SCRATCH, Device, Output, Own, Saved, Scratch, Setting
 from archcost.layers.base import (
     Counts,
     Flag,
@@ -18,6 +18,7 @@ from archcost.layers.base import (
     require_images,
     require_positive,
 )
+from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CPU, Autocast, Outcome, Treatment
 from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, asked_for, left_over
 from archcost.layouts import Layout
@@ -29,6 +30,7 @@ from archcost.work import Gather, Reduction, Work
 class Slid(OfImages):
     """A window slid over `ndim` axes, by its own size when no stride is given."""
 
+    comes_out: ClassVar[Outcome] = "first"
     ndim: ClassVar[int]
 
     kernel_size: Sizes
@@ -143,6 +145,7 @@ class MaxPool(Pool):
 
 class MaxPool1d(MaxPool):
     type: Literal["max_pool1d"] = "max_pool1d"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     ndim: ClassVar[int] = 1
     fewest_axes: ClassVar[int] = 3
     ends_in_view: ClassVar[bool] = True
@@ -163,12 +166,18 @@ class MaxPool1d(MaxPool):
 
 class MaxPool2d(MaxPool):
     type: Literal["max_pool2d"] = "max_pool2d"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     ndim: ClassVar[int] = 2
 
 
 class MaxPool3d(MaxPool):
     type: Literal["max_pool3d"] = "max_pool3d"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
     ndim: ClassVar[int] = 3
+
+    def treatment(self, inputs: Tensors, device: Device) -> Treatment:
+        """Asked for indices, torch calls max_pool3d_with_indices, which is on no list."""
+        return "as given" if self.return_indices else super().treatment(inputs, device)
 
 
 class AvgPool(Pool):
@@ -190,6 +199,7 @@ class AvgPool(Pool):
 
 class AvgPool1d(AvgPool):
     type: Literal["avg_pool1d"] = "avg_pool1d"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     ndim: ClassVar[int] = 1
     fewest_axes: ClassVar[int] = 3
     ends_in_view: ClassVar[bool] = True
@@ -201,12 +211,14 @@ class AvgPool1d(AvgPool):
 
 class AvgPool2d(AvgPool):
     type: Literal["avg_pool2d"] = "avg_pool2d"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     ndim: ClassVar[int] = 2
     divisor_override: Size | None = None
 
 
 class AvgPool3d(AvgPool):
     type: Literal["avg_pool3d"] = "avg_pool3d"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
     ndim: ClassVar[int] = 3
     divisor_override: Size | None = None
 
@@ -232,6 +244,7 @@ class AdaptivePool(OfImages):
     """Windows chosen so that the output has `output_size` m: o covers ⌊o·n/m⌋ up to, not with, ⌈(o+1)·n/m⌉."""
 
     prefix: ClassVar[str] = "pool"
+    comes_out: ClassVar[Outcome] = "first"
     ndim: ClassVar[int]
 
     output_size: AdaptiveSize
@@ -286,6 +299,7 @@ class AdaptiveAvgPool(AdaptivePool):
 
 class AdaptiveAvgPool1d(AdaptiveAvgPool):
     type: Literal["adaptive_avg_pool1d"] = "adaptive_avg_pool1d"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     ndim: ClassVar[int] = 1
     fewest_axes: ClassVar[int] = 3
     ends_in_view: ClassVar[bool] = True
@@ -297,11 +311,13 @@ class AdaptiveAvgPool1d(AdaptiveAvgPool):
 
 class AdaptiveAvgPool2d(AdaptiveAvgPool):
     type: Literal["adaptive_avg_pool2d"] = "adaptive_avg_pool2d"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     ndim: ClassVar[int] = 2
 
 
 class AdaptiveAvgPool3d(AdaptiveAvgPool):
     type: Literal["adaptive_avg_pool3d"] = "adaptive_avg_pool3d"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
     ndim: ClassVar[int] = 3
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
@@ -332,6 +348,7 @@ class AdaptiveMaxPool(AdaptivePool):
 
 class AdaptiveMaxPool1d(AdaptiveMaxPool):
     type: Literal["adaptive_max_pool1d"] = "adaptive_max_pool1d"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     ndim: ClassVar[int] = 1
     fewest_axes: ClassVar[int] = 3
     ends_in_view: ClassVar[bool] = True
@@ -343,11 +360,13 @@ class AdaptiveMaxPool1d(AdaptiveMaxPool):
 
 class AdaptiveMaxPool2d(AdaptiveMaxPool):
     type: Literal["adaptive_max_pool2d"] = "adaptive_max_pool2d"
+    autocast: ClassVar[Autocast] = AS_GIVEN
     ndim: ClassVar[int] = 2
 
 
 class AdaptiveMaxPool3d(AdaptiveMaxPool):
     type: Literal["adaptive_max_pool3d"] = "adaptive_max_pool3d"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
     ndim: ClassVar[int] = 3
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:

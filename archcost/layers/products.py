@@ -9,6 +9,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import Input, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Arity, Layer, require_floating, require_rank
+from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layouts import Layout, Shape, strides_of, view
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Contraction, Work
@@ -19,6 +20,8 @@ class Product(Layer):
 
     prefix: ClassVar[str] = "matmul"
     arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = IN_16_BITS
+    comes_out: ClassVar[Outcome] = "first"
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Contraction(outputs[0].numel * inputs[0].shape[-1], (0, 1)),)

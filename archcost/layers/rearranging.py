@@ -13,6 +13,7 @@ from archcost.formulas import Step
 from archcost.keeping import PASSED_ON, VIEWED, Gradient, Saved, Setting
 from archcost.layers.base import MAX_SIZE, Arity, Axis, Layer, Size, normalize_axis, require_rank
 from archcost.layers.combining import together
+from archcost.layers.dtypes import WIDEST_ON_CPU, Autocast, Outcome
 from archcost.layers.order import OfImages, ValueByValue
 from archcost.layers.parameter import times_batch
 from archcost.layers.reshaping import Reshaping
@@ -31,6 +32,8 @@ class Stack(Layer):
     type: Literal["stack"] = "stack"
     prefix: ClassVar[str] = "stack"
     arity: ClassVar[Arity] = Arity(1, None)
+    autocast: ClassVar[Autocast] = WIDEST_ON_CPU
+    comes_out: ClassVar[Outcome] = "promoted"
     dim: Axis = 1
 
     def output_types(self, inputs: Tensors) -> Tensors:

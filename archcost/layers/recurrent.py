@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 from archcost.formulas import Step
 from archcost.keeping import INPUT, OUTPUT, Own, Saved, Setting, Stored
 from archcost.layers.base import Flag, Size, Weight, WeightedLayer, require_floating, require_rank
+from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layouts import Layout, laid, strides_of, view
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Contraction, Elementwise, Operand, Shared, Work
@@ -30,6 +31,7 @@ class Recurrent(WeightedLayer):
     zero, and gets no gradient. What torch's operators make and drop while the layer runs is not modelled.
     """
 
+    comes_out: ClassVar[Outcome] = "first"
     gates: ClassVar[int]
     cell: ClassVar[tuple[int, int]]
     """Operations of a hidden value beyond the gates' sums, forward and backward."""
@@ -190,6 +192,7 @@ class RNN(Recurrent):
 
     prefix: ClassVar[str] = "rnn"
     type: Literal["rnn"] = "rnn"
+    autocast: ClassVar[Autocast] = IN_16_BITS
     nonlinearity: Literal["tanh", "relu"] = "tanh"
     gates: ClassVar[int] = 1
     cell: ClassVar[tuple[int, int]] = (1, 3)
@@ -203,6 +206,7 @@ class GRU(Recurrent):
 
     prefix: ClassVar[str] = "gru"
     type: Literal["gru"] = "gru"
+    autocast: ClassVar[Autocast] = Autocast("as given", "16 bits")
     gates: ClassVar[int] = 3
     cell: ClassVar[tuple[int, int]] = (13, 15)
 
@@ -225,6 +229,7 @@ class LSTM(Recurrent):
 
     prefix: ClassVar[str] = "lstm"
     type: Literal["lstm"] = "lstm"
+    autocast: ClassVar[Autocast] = IN_16_BITS
     ends_in_view: ClassVar[bool] = True
     gates: ClassVar[int] = 4
     cell: ClassVar[tuple[int, int]] = (18, 22)

@@ -16,8 +16,10 @@ from archcost.keeping import (
     Saved,
     Scratch,
     Setting,
+    before_cast,
 )
 from archcost.layers.base import Axis, Count, Flag, Layer, normalize_axis, require_floating
+from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32_ON_CUDA, Autocast, Outcome
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Reduction, Work
@@ -25,6 +27,8 @@ from archcost.work import Reduction, Work
 
 class Folding(Layer):
     """Axes go, or with `keepdim: true` are left with a single value."""
+
+    comes_out: ClassVar[Outcome] = "first"
 
     def over(self) -> tuple[tuple[int, ...] | None, bool]:
         """`dim` as a tuple, None for all; and `keepdim`."""
@@ -85,6 +89,7 @@ class Mean(FoldingAxes):
 
     type: Literal["mean"] = "mean"
     prefix: ClassVar[str] = "mean"
+    autocast: ClassVar[Autocast] = AS_GIVEN
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {0: 1}, "mean"),)
@@ -98,6 +103,7 @@ class Sum(FoldingAxes):
 
     type: Literal["sum"] = "sum"
     prefix: ClassVar[str] = "sum"
+    autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), summed(inputs[0])),)
@@ -116,6 +122,8 @@ def summed(tensor: TensorType) -> str:
 
 class Extreme(FoldingAxes):
     """A comparison a value read. Backward [x = y]/n·dy with n the number of equals: comparison, addition, product."""
+
+    autocast: ClassVar[Autocast] = AS_GIVEN
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), inputs[0].dtype),)
@@ -151,6 +159,7 @@ class AMin(Extreme):
 class Picked(FoldingOne):
     """One value of an axis, and its index: a comparison a value read. Backward puts the gradient at the index."""
 
+    autocast: ClassVar[Autocast] = AS_GIVEN
     gradient_is_put_back: ClassVar[bool] = True
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -201,6 +210,9 @@ class FoldingOneOrAll(Folding):
 class Index(FoldingOneOrAll):
     """Where along an axis a value is, or without `dim` in all: a comparison a value read. There is no gradient."""
 
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "named"
+
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), "int64"),)
 
@@ -228,6 +240,7 @@ class Spread(FoldingAxes):
     Backward 2/(n − correction)·dy·(x − mean): the mean again, difference, product.
     """
 
+    autocast: ClassVar[Autocast] = AS_GIVEN
     correction: Count = 1
     made_backward: ClassVar[int]
     """How many tensors like the output backward makes beside the differences."""
@@ -278,6 +291,7 @@ class Norm(FoldingAxes):
 
     type: Literal["norm"] = "norm"
     prefix: ClassVar[str] = "norm"
+    autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
     ord: Literal[1, 2] = 2
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
@@ -285,10 +299,11 @@ class Norm(FoldingAxes):
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """Signs; or the values over their norm, and where that is zero."""
-        factors = Own("signs" if self.ord == 1 else "directions", inputs[0])
+        wide = before_cast(inputs[0], outputs[0].dtype)
         if self.ord == 1:
-            return Scratch(backward=(factors,))
-        return Scratch(backward=(factors, Own("zeros", TensorType(outputs[0].shape, "bool"))))
+            return Scratch(backward=(Own("signs", inputs[0]), *wide))
+        directions = Own("directions", TensorType(inputs[0].shape, outputs[0].dtype))
+        return Scratch(backward=(directions, Own("zeros", TensorType(outputs[0].shape, "bool")), *wide))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Absolute value or square, and sum; backward sign or x/y, and the product with dy."""
@@ -297,6 +312,9 @@ class Norm(FoldingAxes):
 
 class Truth(FoldingSome):
     """Bool comes out of one comparison a value read. There is no gradient."""
+
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "named"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), "bool"),)
@@ -327,6 +345,7 @@ class Prod(FoldingOneOrAll):
 
     type: Literal["prod"] = "prod"
     prefix: ClassVar[str] = "prod"
+    autocast: ClassVar[Autocast] = Autocast("float32", "float32 out")
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), summed(inputs[0])),)
@@ -338,7 +357,9 @@ class Prod(FoldingOneOrAll):
         """Zeros are looked for, and none is found: then the quotients (`prod_backward` in FunctionsManual.cpp)."""
         zeros = Own("zeros", TensorType(inputs[0].shape, "bool"))
         counts = Own("counts", TensorType(outputs[0].shape, "int64"))
-        return Scratch(backward=(zeros, counts, Own("quotients", inputs[0])))
+        wide = TensorType(inputs[0].shape, outputs[0].dtype)
+        cast = () if wide == inputs[0] else (Own("input cast", wide), *before_cast(inputs[0], wide.dtype))
+        return Scratch(backward=(zeros, counts, Own("quotients", wide), *cast))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {0: 2}, "multiplied"),)
@@ -352,6 +373,7 @@ class LogSumExp(FoldingAxes):
 
     type: Literal["logsumexp"] = "logsumexp"
     prefix: ClassVar[str] = "logsumexp"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return (INPUT, OUTPUT)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from archcost.keeping import PASSED_ON, Gradient, Own, Saved, Scratch, Setting
 from archcost.layers.base import Flag, require_floating, require_images
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.order import ValueByValue
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Elementwise, Work
@@ -17,6 +18,8 @@ class Dropping(ValueByValue):
     """In training something is dropped with probability p."""
 
     prefix: ClassVar[str] = "dropout"
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "first"
     p: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.5
     inplace: Flag = False
 

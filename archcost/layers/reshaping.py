@@ -11,6 +11,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import PASSED_ON, VIEWED, Gradient, Saved, Setting
 from archcost.layers.base import MAX_SIZE, Axis, Layer, normalize_axis
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layouts import Layout, laid, strides_of, view
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import WHOLE, Rules
@@ -19,6 +20,9 @@ from archcost.work import Copy, Work
 
 class Reshaping(Layer):
     """Nothing is computed: a view, or a copy."""
+
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "first"
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Copy(inputs[0].numel, 0, {}, "values moved"),)

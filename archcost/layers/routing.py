@@ -8,6 +8,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import Own, Saved, Scratch, Setting
 from archcost.layers.base import Layer, Size
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Gather, Work
 
@@ -22,6 +23,8 @@ class ExpertRoute(Layer):
 
     type: Literal["expert_route"] = "expert_route"
     prefix: ClassVar[str] = "route"
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "first"
     assumption: ClassVar[str] = "every expert is chosen equally often, whatever the values"
     num_experts: Size
 

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from archcost.keeping import NO_SCRATCH, OUTPUT, PASSED_ON, Gradient, Output, Own, Saved, Scratch, Setting
 from archcost.layers.base import Axis, Flag, Layer, normalize_axis
+from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, Autocast, Outcome
 from archcost.layers.indexing import whole_along
 from archcost.layers.order import ValueByValue
 from archcost.layers.reductions import summed
@@ -20,6 +21,8 @@ class Cumsum(Layer):
 
     type: Literal["cumsum"] = "cumsum"
     prefix: ClassVar[str] = "cumsum"
+    autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
+    comes_out: ClassVar[Outcome] = "first"
     dim: Axis
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -33,10 +36,15 @@ class Cumsum(Layer):
         return (PASSED_ON,) if self._is_single(inputs) else inputs
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Turned round, summed, turned round again."""
+        """Turned round, summed, turned round again. For a result in another dtype the input is cast, and back its
+        gradient first.
+        """
         if self._is_single(inputs):
             return NO_SCRATCH
-        return Scratch(backward=(Own("turned round", inputs[0]), Own("its sums", inputs[0])))
+        back = (Own("turned round", inputs[0]), Own("its sums", inputs[0]))
+        if not inputs[0].is_floating or inputs[0] == outputs[0]:
+            return Scratch(backward=back)
+        return Scratch((Own("input cast", outputs[0]),), (Own("gradient cast", inputs[0]), *back))
 
     def _is_single(self, inputs: Tensors) -> bool:
         return inputs[0].shape[self.dim] == 1
@@ -51,6 +59,8 @@ class Cumsum(Layer):
 class Sorting(ValueByValue):
     """Along `dim`, counted as one comparison a value. What comes out lies as the input does."""
 
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "first"
     dim: Axis = -1
     descending: Flag = False
 

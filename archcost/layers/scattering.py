@@ -8,6 +8,7 @@ from archcost.errors import ShapeError
 from archcost.keeping import PASSED_ON, Gradient, Input, Saved, Setting
 from archcost.layers.base import Arity, Axis, Flag, Layer, Number, normalize_axis
 from archcost.layers.combining import broadcast_shape
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.indexing import require_indices, whole_along
 from archcost.layers.judging import require_mask
 from archcost.layouts import Layout
@@ -19,6 +20,7 @@ from archcost.work import Copy, Gather, Work
 class Writing(Layer):
     """Into a copy of the first input, or with `inplace: true` into that itself."""
 
+    comes_out: ClassVar[Outcome] = "first"
     inplace: Flag = False
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -81,6 +83,7 @@ class Scatter(ByIndex):
     type: Literal["scatter"] = "scatter"
     prefix: ClassVar[str] = "scatter"
     arity: ClassVar[Arity] = Arity(2, 3)
+    autocast: ClassVar[Autocast] = AS_GIVEN
     value: Number | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -103,6 +106,7 @@ class ScatterAdd(ByIndex):
     type: Literal["scatter_add"] = "scatter_add"
     prefix: ClassVar[str] = "scatter_add"
     arity: ClassVar[Arity] = Arity(3, 3)
+    autocast: ClassVar[Autocast] = Autocast("as given", "widest")
 
     def output_types(self, inputs: Tensors) -> Tensors:
         self.check(inputs)
@@ -127,6 +131,7 @@ class IndexAdd(Writing):
     type: Literal["index_add"] = "index_add"
     prefix: ClassVar[str] = "index_add"
     arity: ClassVar[Arity] = Arity(3, 3)
+    autocast: ClassVar[Autocast] = AS_GIVEN
     dim: Axis
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -165,6 +170,7 @@ class MaskedScatter(Writing):
     type: Literal["masked_scatter"] = "masked_scatter"
     prefix: ClassVar[str] = "masked_scatter"
     arity: ClassVar[Arity] = Arity(3, 3)
+    autocast: ClassVar[Autocast] = AS_GIVEN
 
     def output_types(self, inputs: Tensors) -> Tensors:
         source, mask, values = inputs

@@ -8,6 +8,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import NO_SCRATCH, Input, Own, Saved, Scratch, Setting
 from archcost.layers.base import Arity, Sizes, per_axis, require_images, require_positive
+from archcost.layers.dtypes import IN_FLOAT32_ON_CPU, Autocast
 from archcost.layers.pooling import Slid
 from archcost.layers.symbols import AXES, asked_for
 from archcost.layouts import Layout
@@ -24,6 +25,7 @@ class MaxUnpool(Slid):
 
     prefix: ClassVar[str] = "unpool"
     arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
 
     output_size: Sizes | None = None
 

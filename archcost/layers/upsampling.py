@@ -13,6 +13,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import Saved, Setting
 from archcost.layers.base import Flag, Sizes, one_or_list, per_axis, require_floating, require_positive
+from archcost.layers.dtypes import IN_FLOAT32_ON_CUDA, Autocast, Outcome
 from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, asked_for
 from archcost.tensors import Tensors, TensorType
@@ -40,6 +41,8 @@ class Upsample(OfImages):
     prefix: ClassVar[str] = "upsample"
 
     type: Literal["upsample"] = "upsample"
+    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    comes_out: ClassVar[Outcome] = "first"
     size: Sizes | None = None
     scale_factor: Scale | None = None
     mode: Literal["nearest", "linear", "bilinear", "bicubic", "trilinear"] = "nearest"

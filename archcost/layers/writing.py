@@ -12,6 +12,7 @@ from archcost.errors import ShapeError
 from archcost.keeping import NO_SCRATCH, PASSED_ON, Gradient, Input, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Arity, Axis, Layer, Size
 from archcost.layers.combining import broadcast_shape
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.indexing import picked
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
@@ -30,6 +31,8 @@ class Write(Layer):
     type: Literal["write"] = "write"
     prefix: ClassVar[str] = "write"
     arity: ClassVar[Arity] = Arity(1, None)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "first"
     numel: Size | None = None
     dims: tuple[Axis, ...] = ()
 

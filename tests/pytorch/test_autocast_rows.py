@@ -1,0 +1,105 @@
+"""Every row under autocast beside torch: the dtypes that come out, of inputs in one dtype and mixed, and the copies.
+
+On a CPU torch really runs them. On a GPU they are fake tensors, which have a dtype and a device and no values: torch's
+own autocast, dispatcher and type promotion, without a driver.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from archcost.costs.run import Precision, Run
+from archcost.keeping import Device
+from tests.layers.rows import Row
+from tests.pytorch.autocast import Answer, ask_rule, ask_torch, mixtures, module_of
+from tests.pytorch.test_saved import ROWS
+
+HAS_CUDA = torch.backends.cuda.is_built()
+
+ASK_FOR_A_DRIVER = frozenset(
+    [
+        *("batch_norm1d", "batch_norm2d", "batch_norm3d", "instance_norm1d", "instance_norm2d", "instance_norm3d"),
+        *("grid_sample", "slice", "unfold", "write", "rnn", "gru", "lstm"),
+    ]
+)
+"""Types that a CPU build of torch cannot run on fake tensors of a GPU, or not as cuDNN would. A CUDA build can."""
+
+REFUSED = {
+    "write": "values of another dtype by index",
+    "scatter": "values of another dtype",
+    "scatter_add": "values of another dtype, in place or on a CPU, where autocast does not widen",
+    "index_add": "values of another dtype",
+    "masked_scatter": "values of another dtype",
+    "upsample": "antialias in 16 bits on a CPU",
+    "lstm": "float16 on a CPU",
+}
+"""Types of which torch refuses some rows in some dtypes, and what."""
+
+COPIES_INSIDE = {
+    "cast": "the layer is a copy",
+    "cast_like": "the layer is a copy",
+    "where": "a number and integers meet in float32",
+    "cross_entropy": "on a GPU log-probabilities are cast for nll_loss: `keeps` has them",
+    "scaled_dot_product_attention": "composed attention multiplies in float32",
+    "rms_norm": "composed on a CPU, of float32 copies",
+    "instance_norm1d": "running statistics are repeated in the input's dtype",
+    "instance_norm2d": "running statistics are repeated in the input's dtype",
+    "instance_norm3d": "running statistics are repeated in the input's dtype",
+    "local_response_norm": "composed, partly in float32: its own rule has the sizes",
+    "rnn": "every step casts; what lives only while a recurrent layer runs is not modelled",
+    "gru": "every step casts; what lives only while a recurrent layer runs is not modelled",
+    "lstm": "every step casts; what lives only while a recurrent layer runs is not modelled",
+}
+"""Types that make copies in another dtype beside those of autocast for their inputs and weights, and why."""
+
+
+def makes_copies_of_its_own(row: Row) -> bool:
+    """A convolution casts what it has padded, not what arrives."""
+    pads = getattr(row.layer, "padding_mode", "zeros") != "zeros" or getattr(row.layer, "padding", 0) == "same"
+    return pads or row.layer.type in COPIES_INSIDE
+
+
+class Built(NamedTuple):
+    device: Device
+    fake: FakeTensorMode
+    modules: list[tuple[Row, nn.Module]]
+
+
+@pytest.fixture(scope="module", params=["cpu", "cuda"])
+def built(request: pytest.FixtureRequest) -> Built:
+    device: Device = request.param
+    fake = FakeTensorMode()
+    asked = [row for row in ROWS if device == "cpu" or HAS_CUDA or row.layer.type not in ASK_FOR_A_DRIVER]
+    logging.getLogger("torch._subclasses.fake_tensor").setLevel(logging.CRITICAL)  # it logs what torch refuses
+    return Built(device, fake, [(row, module_of(row, device, fake)) for row in asked])
+
+
+@pytest.mark.parametrize("precision", ["amp-bf16", "amp-fp16"])
+def test_what_comes_out_and_which_copies_are_made(built: Built, precision: Precision) -> None:
+    dtype = Run(precision=precision).autocast
+    assert dtype is not None
+    refused: set[str] = set()
+    different: list[tuple[str, Answer, Answer]] = []
+    compared = 0
+    for row, module in built.modules:
+        for types in mixtures(row, (dtype, "float32") if precision == "amp-bf16" else (dtype,)):
+            try:
+                by_torch = ask_torch(module, types, built.device, dtype, built.fake)
+            except (RuntimeError, NotImplementedError):
+                refused.add(row.layer.type)
+                continue
+            by_rule = ask_rule(row, types, built.device, precision)
+            if makes_copies_of_its_own(row):
+                by_torch, by_rule = by_torch._replace(copies=()), by_rule._replace(copies=())
+            if by_rule != by_torch:
+                different.append((f"{row} {[tensor.dtype for tensor in types]}", by_torch, by_rule))
+            compared += 1
+    assert different == []
+    assert refused <= REFUSED.keys()
+    assert compared > 500
