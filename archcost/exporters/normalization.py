@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archcost.exporters.sheet import Part, Rendering, Shape
+from archcost.layers.base import normalize_axis
 
 FLOAT32_EPSILON = 2.0**-23
 """What torch takes for an rms_norm's `eps: null`."""
@@ -68,6 +69,14 @@ def local_response_norm(part: Part) -> str:
     return part.draw("LRN", part.inputs[0], size=layer.size, alpha=layer.alpha, beta=layer.beta, bias=layer.k)
 
 
+def weight_norm(part: Part) -> str:
+    axis = normalize_axis(part.layer.dim, part.source.rank)
+    others = part.integers(*(each for each in range(part.source.rank) if each != axis))
+    directions, lengths = part.inputs
+    norms = part.draw("ReduceL2", directions, others, keepdims=1)
+    return part.draw("Mul", directions, part.draw("Div", lengths, norms))
+
+
 RENDERINGS: dict[str, Rendering] = {
     **dict.fromkeys(("batch_norm1d", "batch_norm2d", "batch_norm3d"), batch_norm),
     **dict.fromkeys(("instance_norm1d", "instance_norm2d", "instance_norm3d"), instance_norm),
@@ -75,4 +84,5 @@ RENDERINGS: dict[str, Rendering] = {
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,
     "local_response_norm": local_response_norm,
+    "weight_norm": weight_norm,
 }

@@ -160,6 +160,7 @@ from archcost.layers.scattering import IndexAdd, MaskedScatter, Scatter, Scatter
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
 from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
+from archcost.layers.weight_norm import WeightNorm
 from archcost.layers.writing import Write
 
 Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
@@ -184,6 +185,7 @@ Normalizing = (
     | InstanceNorm3d
     | RMSNorm
     | LocalResponseNorm
+    | WeightNorm
 )
 Activating = (
     ReLU
@@ -541,6 +543,7 @@ __all__ = [
     "Var",
     "View",
     "Weight",
+    "WeightNorm",
     "WeightedLayer",
     "Where",
     "Write",

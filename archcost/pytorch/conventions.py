@@ -129,6 +129,7 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "instance_norm3d": channel_norm,
     "rms_norm": nothing,
     "local_response_norm": nothing,
+    "weight_norm": nothing,
     "relu": nothing,
     "relu6": nothing,
     "leaky_relu": nothing,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -45,9 +46,12 @@ def test_a_module_under_two_names() -> None:
     held(nn.Sequential(inner, nn.Tanh(), inner), torch.zeros(1, 5), off=20)
 
 
-def test_weight_norm() -> None:
-    module = nn.Sequential(parametrizations.weight_norm(nn.Linear(3, 5)), nn.Linear(5, 2))
-    held(module, torch.zeros(1, 3), off=120)  # torch norms in one operator, here they are several
+@pytest.mark.parametrize("dim", [0, 1, 2, -1, None])
+def test_weight_norm(dim: int | None) -> None:
+    """In one kernel along the first axis and the last; -1 is all axes, as None is."""
+    module = nn.Sequential(parametrizations.weight_norm(nn.Conv1d(3, 5, 2), dim=dim), nn.Conv1d(5, 2, 3))
+    spec = held(module, torch.zeros(1, 3, 7))
+    assert any(layer.type == "weight_norm" for layer in spec.layers) == (dim in (0, 2))
 
 
 def test_buffers_that_are_computed_with() -> None:

@@ -13,10 +13,25 @@ from archcost.layers import (
     LayerNorm,
     LocalResponseNorm,
     RMSNorm,
+    WeightNorm,
 )
 from tests.layers.rows import Row
 
 ROWS: tuple[Row, ...] = (
+    Row(
+        WeightNorm(),
+        inputs=((2, 3, 5), (2, 1, 1)),
+        outputs=((2, 3, 5),),
+        forward=90,  # (2*3*5) * 3: square, sum, product with g/‖v‖
+        backward_input=150,  # (2*3*5) * 5: product and sum for both, product, difference, product for v
+    ),
+    Row(
+        WeightNorm(dim=-1),
+        inputs=((3, 5), (1, 5)),
+        outputs=((3, 5),),
+        forward=45,  # (3*5) * 3: square, sum, product with g/‖v‖
+        backward_input=75,  # (3*5) * 5: product and sum for both, product, difference, product for v
+    ),
     Row(
         BatchNorm1d(),
         inputs=((2, 7),),

@@ -36,6 +36,7 @@ from archcost.layers import (
     Split,
     Unflatten,
     Upsample,
+    WeightNorm,
     Write,
 )
 from archcost.tensors import TensorType
@@ -59,6 +60,16 @@ NORMALIZATION: list[Refusal] = [
         "2×3×1×1",
         None,
     ),
+    (
+        WeightNorm(dim=1),
+        ((2, 3, 5), (1, 3, 1)),
+        "dim is neither the first axis nor the last",
+        "0 or 2",
+        "1",
+        "norm, div and mul, as torch composes it",
+    ),
+    (WeightNorm(), ((2, 3), (2, 3)), "lengths do not go with the directions", "2×1", "2×3", None),
+    (Add(alpha=2), ((2,), (2,), (2,)), "alpha is a factor of the second input", "2 inputs", "3", None),
     (GroupNorm(num_groups=1), ((2,),), "needs channels", "(batch, channels, …)", "2", None),
     (GroupNorm(num_groups=2), (IMAGE,), "channels cannot be cut into 2 groups", "a multiple of 2", "3", None),
     *(

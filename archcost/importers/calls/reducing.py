@@ -37,14 +37,6 @@ def grouped_mm(x: Tensor, experts: Tensor, offs: Tensor | None = None, **named: 
     return x.reshape(count, -1, x.shape[-1]).bmm(experts).reshape(len(x), -1)
 
 
-@composite("_weight_norm", "_weight_norm_interface")
-def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
-    """v scaled to the length g along every axis but `dim`."""
-    around = [axis for axis in range(v.dim()) if axis != dim % v.dim()]
-    length = v.square().sum(around, keepdim=True).sqrt()
-    return v * (g / length)
-
-
 @composite("histc")
 def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """How many rows go to each expert: counts, of which no cost depends on the values."""

@@ -237,6 +237,14 @@ def local_response_norm(
     return Drawn("local_response_norm", (x,), {"size": size, "alpha": alpha, "beta": beta, "k": float(k)})
 
 
+@leaf("_weight_norm")
+def weight_norm(result: Tensor, directions: Tensor, lengths: Tensor, dim: int = 0) -> Drawn | None:
+    """With torch's own kernel for the first axis and the last; it composes the others, and -1, which is all of them."""
+    if dim not in (0, directions.dim() - 1):
+        return None
+    return Drawn("weight_norm", (directions, lengths), {"dim": dim})
+
+
 @leaf("prelu")
 def prelu(result: Tensor, x: Tensor, weight: Tensor) -> Drawn | None:
     if weight.dim() != 1:

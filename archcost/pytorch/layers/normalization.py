@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Self
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from archcost.layers import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, Layer, LayerNorm, RMSNorm
+from archcost.layers import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, Layer, LayerNorm, RMSNorm, WeightNorm
 from archcost.pytorch.layers.base import Factory, Inputs, plain, settings
 
 
@@ -57,6 +58,23 @@ def feature_norm(module: Callable[..., nn.Module]) -> Factory:
     return factory
 
 
+class NormedWeight(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, directions: Tensor, lengths: Tensor) -> Tensor:
+        axis = self.dim % directions.dim()  # to torch, -1 is all axes
+        return torch._weight_norm(directions, lengths, axis)  # pyright: ignore[reportPrivateUsage]
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+def weight_norm(layer: WeightNorm, inputs: Inputs) -> nn.Module:
+    return NormedWeight(layer.dim)
+
+
 FACTORIES: dict[str, Factory] = {
     "batch_norm1d": batch_norm(nn.BatchNorm1d, StandingBatchNorm1d),
     "batch_norm2d": batch_norm(nn.BatchNorm2d, StandingBatchNorm2d),
@@ -68,4 +86,5 @@ FACTORIES: dict[str, Factory] = {
     "layer_norm": feature_norm(nn.LayerNorm),
     "rms_norm": feature_norm(nn.RMSNorm),
     "local_response_norm": plain(nn.LocalResponseNorm),
+    "weight_norm": weight_norm,
 }
