@@ -17,6 +17,7 @@ from archcost.costs.precision import AutocastCopy
 from archcost.costs.run import Run
 from archcost.costs.storages import Kept, Passing, Storage, copied, copy_owner, kept
 from archcost.graph import ModelGraph, Node, Port
+from archcost.graph.parameter_order import Owned
 from archcost.keeping import NO_SCRATCH, Device, Handed, Own, Scratch
 from archcost.layers.base import Weight
 from archcost.tensors import TensorType
@@ -118,6 +119,8 @@ class Program:
     cached: frozenset[int]
     spoiled: Mapping[str, tuple[str, ...]]
     """By layer, those whose backward torch refuses as the layer overwrites what they kept."""
+    order: tuple[Owned, ...]
+    """Of the parameters, where it is not that of the layers."""
     forgotten: Mapping[int, tuple[int, ...]]
     """By operation, those that autograd forgets once it has run."""
 
@@ -192,6 +195,7 @@ class _Writer:
             self._state(),
             frozenset(self.cached),
             self._spoiled(),
+            self.graph.parameters if self.graph.spec.parameter_order else (),
             self._forgotten(),
         )
 

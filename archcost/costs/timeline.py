@@ -33,6 +33,7 @@ from archcost.costs.run import Run
 from archcost.costs.tape import KernelRun, Mark, Phase, Tape, by_mark
 from archcost.errors import ArchcostError, listing
 from archcost.graph import ModelGraph, Port
+from archcost.graph.parameter_order import Owned
 from archcost.keeping import Device
 from archcost.presentable import Presentable
 from archcost.tensors import TensorType
@@ -271,8 +272,7 @@ def _play(
 ) -> Tape:
     on_cpu = device == "cpu"
     player = Player(written, segments, out_of_place, RNG_STATE if on_cpu else None, threads if on_cpu else None)
-    trained = sorted(written.parameters.values()) if written.root is not None else []  # in the network's order
-    learned = [written.storages[number] for number in trained]
+    learned = _learned(written)
     player.keep(_state(learned, run, device))
     player.forward()
     if run.trains:
@@ -284,6 +284,17 @@ def _play(
         player.optimize(_bursts(learned, run, device))
     player.finish()
     return player.tape
+
+
+def _learned(written: Program) -> list[Held]:
+    """The parameters that get a gradient, in the order in which the optimizer has them."""
+    if written.root is None:
+        return []
+    trained = [written.storages[number] for number in sorted(written.parameters.values())]
+    if not written.order:
+        return trained
+    places = {owned: place for place, owned in enumerate(written.order)}
+    return sorted(trained, key=lambda held: places[Owned(held.owner, held.what)])
 
 
 def _refuse_spoiled(written: Program) -> None:

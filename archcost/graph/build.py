@@ -73,6 +73,11 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
     regions = regions_of(spec, [node.name for node in nodes])
     graph = ModelGraph(spec, batch, inputs, tuple(nodes), wiring.outputs, wiring.state, regions)
     check_loss(graph)
+    if spec.parameter_order:
+        try:
+            _ = graph.parameters
+        except SpecError as error:
+            raise error.at(layer=spec.name, place=spec.source.place(("parameter_order",))) from None
     return graph
 
 

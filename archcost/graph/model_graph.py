@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from archcost.graph.parameter_order import Owned, ordered
 from archcost.layers import Layer, Weight
 from archcost.spec.model import ModelSpec, Region
 from archcost.tensors import Tensors, TensorType
@@ -116,6 +117,14 @@ class ModelGraph:
     @property
     def name(self) -> str:
         return self.spec.name
+
+    @cached_property
+    def parameters(self) -> tuple[Owned, ...]:
+        """In the order in which an optimizer goes through them. Raises SpecError."""
+        owned = [
+            Owned(node.name, weight.name) for node in self.nodes for weight in node.own_weights if not weight.is_buffer
+        ]
+        return tuple(ordered(owned, self.spec.parameter_order))
 
     @cached_property
     def assumptions(self) -> Mapping[str, tuple[str, ...]]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+from archcost.graph.parameter_order import Owned, shortest
 from archcost.importers.entries import Entry, Observed, Ref, Written
 from archcost.layers import LAYERS, Layer
 from archcost.spec import ModelSpec
@@ -44,8 +45,13 @@ def spec_of(
     inputs: Mapping[str, InputSpec],
     outputs: Sequence[Ref],
     observed: Observed = NOTHING,
+    in_order: bool = False,
 ) -> ModelSpec:
-    return _Naming(record, inputs).spec(name, title, outputs, observed)
+    """`in_order`: the record has the weights in the order in which an optimizer would."""
+    naming = _Naming(record, inputs)
+    spec = naming.spec(name, title, outputs, observed)
+    order = naming.order(spec.layers) if in_order else ()
+    return spec.model_copy(update={"parameter_order": order}) if order else spec
 
 
 class _Naming:
@@ -105,6 +111,28 @@ class _Naming:
             if region is not None:
                 names = [name for _, name in group]
                 yield Region.model_validate({"first": names[0], "last": names[-1], **region._asdict()})
+
+    def order(self, layers: Iterable[Any]) -> tuple[str, ...]:
+        """The module's own order of parameters, where that of the layers is another."""
+        own: dict[str, list[Owned]] = {}
+        owners: dict[str, Owned] = {}
+        for path, weight in self.weights.items():
+            if path in self.apart:
+                owners[path] = Owned(self.names.weights[path], "weight")
+            elif path in self.owners:
+                index = self.owners[path]
+                slot = next(slot for each, slot in self.uses[path].slots if each == index)
+                owners[path] = Owned(self.names.layers[index], slot)
+            if weight.is_buffer:
+                owners.pop(path, None)
+        placed = set(owners.values())
+        for index, entry in enumerate(self.entries):
+            name = self.names.layers[index]
+            own[name] = [Owned(name, slot) for slot in entry.weights if Owned(name, slot) in placed]
+        own |= {owned.layer: [owned] for path, owned in owners.items() if path in self.apart}
+        listed = [each for layer in layers for each in own.get(str(layer.name), ())]
+        known = set(listed)  # without those that have no values
+        return shortest(listed, [each for each in owners.values() if each in known])
 
     def _layers(self) -> Iterator[Layer]:
         placed: set[str] = set()

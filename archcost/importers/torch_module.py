@@ -64,6 +64,7 @@ def from_torch(
         examples,
         followed.outputs,
         followed.observed,
+        in_order=True,
     )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from archcost.errors import ArchcostError, shorten
 from archcost.graph import Port
+from archcost.graph.parameter_order import Owned, ordered
 from archcost.graph.wire import Wired, wire
 from archcost.pytorch.borrowing import lend, own_weight, share
 from archcost.pytorch.layers import FACTORIES
@@ -42,7 +43,10 @@ def build(spec: ModelSpec, device: str = "cpu") -> Network:
             results, module = _make(layer, values, made, device)
         values.update({Port(layer.name, index): tensor for index, tensor in enumerate(results)})
         made[layer.name] = module
-    network = Network(tuple(spec.inputs), _steps(wired, values, outputs), outputs)
+    named = [(Owned(name, key), each) for name, module in made.items() for key, each in module.named_parameters()]
+    owned = list({id(weight): each for each, weight in reversed(named)}.values())[::-1]  # shared ones by the owner
+    order = [f"{each.layer}.{each.weight}" for each in ordered(owned, spec.parameter_order)]
+    network = Network(tuple(spec.inputs), _steps(wired, values, outputs), outputs, order)
     for name, module in made.items():
         place(network, name, module)
     return network

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, cast
 
 from torch import Tensor, nn
@@ -26,11 +26,27 @@ class Step(NamedTuple):
 class Network(nn.Module):
     """Takes the network's inputs in order or by name; returns what nobody reads, a tensor or a tuple of them."""
 
-    def __init__(self, inputs: Sequence[str], steps: Sequence[Step], outputs: Sequence[Port]) -> None:
+    def __init__(
+        self, inputs: Sequence[str], steps: Sequence[Step], outputs: Sequence[Port], order: Sequence[str]
+    ) -> None:
+        """`order` are the parameters' names as `parameters()` has them, a shared one's by its owner; nn.Module's own
+        order would be by containers.
+        """
         super().__init__()
+        self.order = {name: index for index, name in enumerate(order)}
         self.input_names = tuple(inputs)
         self.steps = tuple(steps)
         self.outputs = tuple(outputs)
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, nn.Parameter]]:
+        found = super().named_parameters("", recurse, remove_duplicate=False)
+        seen: set[nn.Parameter] = set()
+        for name, weight in sorted(found, key=lambda each: self.order.get(each[0], len(self.order))):
+            if weight not in seen or not remove_duplicate:
+                seen.add(weight)
+                yield f"{prefix}.{name}".lstrip("."), weight
 
     def forward(self, *given: Tensor, **named: Tensor) -> Tensor | tuple[Tensor, ...]:
         values = {Port(name): tensor for name, tensor in self._bind(given, named).items()}

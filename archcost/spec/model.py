@@ -324,6 +324,11 @@ class ModelSpec(BaseModel):
     assumptions: tuple[Text, ...] = ()
     """What the numbers rest on beside what is declared; every report tells it."""
 
+    parameter_order: Annotated[tuple[Name, ...], FailFast()] = ()
+    """In which order an optimizer has the parameters, where it is not that of the layers: each name takes those of a
+    layer, of all layers under it, or one (`fc.bias`) that no name before it took. Those of no name come last.
+    """
+
     _source: Source = PrivateAttr(default=Source(""))
 
     @model_validator(mode="before")

@@ -65,7 +65,7 @@ class NormedWeight(nn.Module):
 
     def forward(self, directions: Tensor, lengths: Tensor) -> Tensor:
         axis = self.dim % directions.dim()  # to torch, -1 is all axes
-        return torch._weight_norm(directions, lengths, axis)  # pyright: ignore[reportPrivateUsage]
+        return torch._weight_norm(directions, lengths, axis)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
