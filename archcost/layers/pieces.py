@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.keeping import Setting
-from archcost.layers.base import Axis, Size, normalize_axis
+from archcost.layers.base import Axis, Flag, Size, normalize_axis
 from archcost.layers.reshaping import Reshaping
 from archcost.layouts import Layout, laid, strides_of
 from archcost.tensors import Tensors, TensorType
@@ -61,13 +61,22 @@ class Pieces(Reshaping):
 class Split(Pieces):
     """Pieces of `split_size` along `dim` (the last may be smaller), or of the listed sizes (torch.split).
 
-    `dim` defaults to 1, the channels: a declaration has no batch axis to split.
+    `dim` defaults to 1, the channels: a declaration has no batch axis to split. `unsafe`: to autograd they are no views,
+    so that each may be overwritten (torch.unsafe_split, which torch's recurrent cells use).
     """
 
     type: Literal["split"] = "split"
     prefix: ClassVar[str] = "split"
     split_size: Size | tuple[Size, ...]
     dim: Axis = 1
+    unsafe: Flag = False
+
+    @property
+    def hides_writes(self) -> bool:
+        return self.unsafe
+
+    def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
+        return not self.unsafe
 
     def pieces(self, size: int) -> tuple[int, ...]:
         if isinstance(self.split_size, int):

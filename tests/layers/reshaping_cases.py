@@ -58,6 +58,8 @@ ROWS: tuple[Row, ...] = (
     Row(Split(split_size=(1, 4)), inputs=((2, 5, 7),), outputs=((2, 1, 7), (2, 4, 7))),
     Row(Split(split_size=11), inputs=((2, 5, 7),), outputs=((2, 5, 7),)),
     Row(Split(split_size=(3, 4), dim=-1), inputs=((2, 5, 7),), outputs=((2, 5, 3), (2, 5, 4))),
+    Row(Split(split_size=2, unsafe=True), inputs=((2, 5, 7),), outputs=((2, 2, 7), (2, 2, 7), (2, 1, 7))),
+    Row(Split(split_size=(1, 4), unsafe=True), inputs=((2, 5, 7),), outputs=((2, 1, 7), (2, 4, 7))),
     Row(Chunk(chunks=3), inputs=((5, 2),), outputs=((2, 2), (2, 2), (1, 2))),  # 5/3 rounded up, and the rest
     Row(Chunk(chunks=4, dim=-1), inputs=((2, 3, 5),), outputs=((2, 3, 2), (2, 3, 2), (2, 3, 1))),  # one fewer
     Row(Chunk(chunks=1, dim=1), inputs=((2, 3, 5),), outputs=((2, 3, 5),)),

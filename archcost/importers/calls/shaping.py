@@ -116,7 +116,13 @@ def chunk(result: Any, x: Tensor, chunks: int, dim: int = 0) -> Drawn:
     return Drawn("chunk", (x,), {"chunks": chunks, "dim": dim})
 
 
-@leaf("split", "split_with_sizes", "unsafe_split")
+@leaf("unsafe_split", "unsafe_split_with_sizes")
+def unsafe_split(result: Any, x: Tensor, split_size: Any, dim: int = 0) -> Drawn | None:
+    drawn = split(result, x, split_size, dim)
+    return drawn if drawn is None or drawn.type != "split" else Drawn("split", (x,), {**drawn.fields, "unsafe": True})
+
+
+@leaf("split", "split_with_sizes")
 def split(result: Any, x: Tensor, split_size: Any, dim: int = 0) -> Drawn | None:
     size = split_size if isinstance(split_size, int) else list(split_size)
     if isinstance(size, int) and samples_in(size):

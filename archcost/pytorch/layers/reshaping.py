@@ -55,16 +55,21 @@ class Padded(nn.Module):
 class Pieces(nn.Module):
     """Several outputs: pieces along `dim`."""
 
-    def __init__(self, sizes: int | list[int], dim: int) -> None:
+    def __init__(self, sizes: int | list[int], dim: int, unsafe: bool) -> None:
         super().__init__()
         self.sizes = sizes
         self.dim = dim
+        self.unsafe = unsafe
 
     def forward(self, tensor: Tensor) -> tuple[Tensor, ...]:
+        if self.unsafe and isinstance(self.sizes, int):
+            return tuple(torch.unsafe_split(tensor, self.sizes, self.dim))
+        if self.unsafe and isinstance(self.sizes, list):
+            return tuple(torch.unsafe_split_with_sizes(tensor, self.sizes, self.dim))
         return torch.split(tensor, self.sizes, self.dim)  # pyright: ignore[reportReturnType, reportUnknownVariableType, reportUnknownMemberType]
 
     def extra_repr(self) -> str:
-        return f"sizes={self.sizes}, dim={self.dim}"
+        return f"sizes={self.sizes}, dim={self.dim}, unsafe={self.unsafe}"
 
 
 class Recast(OfDtype):
@@ -89,7 +94,7 @@ def pad(layer: Pad, inputs: Inputs) -> nn.Module:
 
 def split(layer: Split, inputs: Inputs) -> nn.Module:
     sizes = layer.split_size if isinstance(layer.split_size, int) else list(layer.split_size)
-    return Pieces(sizes, layer.dim)
+    return Pieces(sizes, layer.dim, layer.unsafe)
 
 
 def cast(layer: Cast, inputs: Inputs) -> nn.Module:
