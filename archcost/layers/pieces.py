@@ -61,8 +61,8 @@ class Pieces(Reshaping):
 class Split(Pieces):
     """Pieces of `split_size` along `dim` (the last may be smaller), or of the listed sizes (torch.split).
 
-    `dim` defaults to 1, the channels: a declaration has no batch axis to split. `unsafe`: to autograd they are no views,
-    so that each may be overwritten (torch.unsafe_split, which torch's recurrent cells use).
+    `dim` defaults to 1, the channels: a declaration has no batch axis to split. `unsafe`: to autograd they are no
+    views, so that each may be overwritten (torch.unsafe_split, which torch's recurrent cells use).
     """
 
     type: Literal["split"] = "split"
