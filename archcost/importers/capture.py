@@ -20,6 +20,7 @@ from archcost.importers.calls import COMPOSITES, LEAVES
 from archcost.importers.calls.drawn import Drawn, Leaf
 from archcost.importers.calls.shaping import seen_at
 from archcost.importers.casts import Wanted, is_variable, wanted
+from archcost.importers.constants import PRODUCTS, Products
 from archcost.importers.following import (
     CASTS,
     FACTORIES,
@@ -51,6 +52,7 @@ class Capture(Following):
         self.trace = Trace()
         self.twins: dict[int, Tensor] = dict(originals)
         self.held: list[Tensor] = []
+        self.products = Products(record, self._follow_product)
         self.dtypes: dict[torch.dtype, tuple[Tensor, int]] = {}
         """By dtype the tensor that was asked for it last, and how many calls there were before."""
 
@@ -105,7 +107,10 @@ class Capture(Following):
                 args, kwargs = self._mapped(args, scalars=True), self._mapped(kwargs, scalars=True)
         if not live:
             step.kind = "free"
-            return func(*args, **kwargs)
+            result = func(*args, **kwargs)
+            if name in PRODUCTS:
+                self.products.note(name, func, args, kwargs, result)
+            return result
         result = self._call(step, func, args, kwargs)
         if name.endswith("_") and named[0] is not args[0]:
             self._replace(named[0], args[0])
@@ -216,11 +221,19 @@ class Capture(Following):
         with Beneath(self.record):
             return func(*args, **kwargs)
 
+    def _follow_product(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+        leaf = LEAVES.get(name)
+        result = func(*args, **kwargs)
+        if leaf is not None and Call(args, kwargs, False, self.record).write(leaf, result):
+            return result
+        with Beneath(self.record):
+            return func(*args, **kwargs)
+
     def _twin(self, tensor: Tensor) -> Tensor:
         if id(tensor) not in self.twins:
             self.record.refuse_new(tensor)
             self.held.append(tensor)
-            twin = self.twins[id(tensor)] = tensor.detach().to("meta")
+            twin = self.twins[id(tensor)] = self.products.without_values(tensor)
             ref = self.record.find(tensor)
             if ref is not None:
                 self.record.know(twin, ref)

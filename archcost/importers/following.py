@@ -133,6 +133,9 @@ def over_mask(target: Tensor, mask: Tensor, value: Any) -> Tensor:
     return torch.where(wide, torch.as_tensor(value, dtype=target.dtype, device="meta"), target)
 
 
+NUMBERS = ("__float__", "__int__", "__bool__", "__complex__", "__index__")
+"""Python's own questions for the value; `float` without lines is a cast."""
+
 _NAMES: dict[Any, str] = {}
 
 
@@ -143,7 +146,7 @@ def name_of(func: Any) -> str:
     name = MEANT.get(func) or getattr(func, "__name__", "") or str(func)
     if name in ("__get__", "__set__"):
         name = f"{name.strip('_')}:{func.__self__.__name__}"
-    elif name.startswith("__") and name.endswith("__"):
+    elif name.startswith("__") and name.endswith("__") and name not in NUMBERS:
         name = name[2:-2]
     elif func in (torch.embedding, torch.batch_norm, torch.instance_norm):
         name = f"torch.{name}"

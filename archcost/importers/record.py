@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
+import torch
 from pydantic import ValidationError
-from torch import Tensor, nn
+from torch import Tensor
 
 from archcost.errors import ArchcostError, ShapeError
 from archcost.importers.calls.drawn import SAMPLES, Drawn, samples_in
@@ -116,8 +117,9 @@ class Record:
                     expected="sizes of at least 1",
                     found=str(type_of(tensor)),
                 )
-            self.refuse_new(tensor)
-            if tensor.requires_grad:
+            if tensor.is_leaf:
+                self.refuse_new(tensor)
+            elif tensor.requires_grad:
                 raise OutOfSightError(
                     "a tensor was made out of sight: by a compiled or scripted function, or a C++ extension",
                     expected="calls of torch that Python makes",
@@ -132,11 +134,11 @@ class Record:
         return found
 
     def refuse_new(self, tensor: Tensor) -> None:
-        """Raises OutOfSightError for a weight that forward has made."""
-        if isinstance(tensor, nn.Parameter):
+        """Raises OutOfSightError for a weight that forward has made, or that lies in a list of the module's."""
+        if tensor.requires_grad and torch.is_grad_enabled():
             raise OutOfSightError(
-                "forward makes a parameter each time it runs",
-                expected="parameters that the module has before",
+                "forward wants the gradient of a tensor that is none of the module's parameters",
+                expected="weights that module.parameters() lists, made before forward runs",
                 found=str(type_of(tensor)),
             )
 

@@ -114,7 +114,7 @@ def appended(m: Any, x: Tensor) -> Tensor:
 @pytest.mark.parametrize("forward", [replaced, wrapped, appended])
 def test_weights_that_every_run_makes_are_refused(forward: Any) -> None:
     module = Holder(forward, f=nn.Linear(5, 3), more=nn.ModuleList())
-    with pytest.raises(archcost.ArchcostError, match="forward makes a parameter each time it runs") as caught:
+    with pytest.raises(archcost.ArchcostError, match="none of the module's parameters") as caught:
         archcost.from_torch(module, torch.zeros(1, 5))
     place = caught.value.place
     assert place is not None
