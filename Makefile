@@ -2,8 +2,9 @@
 PYTHON ?= python3
 DEMO := .venv-demo
 TEST := .venv-test
+COLLECTIONS := .venv-collections
 
-.PHONY: demo test lint types bench docs dist clean
+.PHONY: demo test lint types bench docs collections dist clean
 
 demo: $(DEMO)/.ready
 	$(DEMO)/bin/archcost summary vgg_d
@@ -27,8 +28,17 @@ bench: $(TEST)/.ready
 docs: $(TEST)/.ready
 	$(TEST)/bin/python -m tests.generate
 
+# The libraries that docs/coverage.md is about; `$(COLLECTIONS)/bin/python -m tests.collections` then runs them for hours.
+collections: $(COLLECTIONS)/.ready
+
 dist: $(TEST)/.ready
 	$(TEST)/bin/python -m build --wheel
+
+$(COLLECTIONS)/.ready: pyproject.toml constraints.txt tests/collections/requirements.txt
+	$(PYTHON) -m venv $(COLLECTIONS)
+	$(COLLECTIONS)/bin/python -m pip install -q -c constraints.txt -e '.[torch]'
+	$(COLLECTIONS)/bin/python -m pip install -q --no-deps -r tests/collections/requirements.txt
+	touch $@
 
 $(DEMO)/.ready: EXTRA = torch
 $(TEST)/.ready: EXTRA = dev
@@ -38,4 +48,4 @@ $(TEST)/.ready: EXTRA = dev
 	touch $@
 
 clean:
-	rm -rf $(DEMO) $(TEST) dist build
+	rm -rf $(DEMO) $(TEST) $(COLLECTIONS) dist build

@@ -41,6 +41,9 @@ from archcost.importers.record import OutOfSightError, Record, Written, storage_
 from archcost.importers.regions import Regions
 from archcost.importers.trace import Made, Recasting, Step, Trace, shape_of, tensors_in
 
+IMAGES = (4, 5)
+"""Axes of tensors that kernels of the CPU may lay channels last where those of the meta device lay them row-major."""
+
 
 class Capture(Following):
     """Writes into `record`. `originals` are the module's real weights, by identity, with those that stand for them."""
@@ -270,7 +273,8 @@ class Call:
         return True
 
     def _write(self, leaf: Leaf, results: tuple[Tensor, ...], result: Any, places: bool) -> bool:
-        if not self.inplace and all(any(made is given for given in tensors_in(self.args)) for made in results):
+        idle = not self.inplace and all(any(made is given for given in tensors_in(self.args)) for made in results)
+        if idle and not (leaf is LEAVES["contiguous"] and results[0].dim() in IMAGES):
             return True  # torch had nothing to do, and returned what it was given
         on_view = self.whole is not None and self.whole is not self.args[0]
         in_part = self.whole is not None and self.whole.numel() != self.args[0].numel()
@@ -282,6 +286,8 @@ class Call:
             drawn = leaf.rule(result, *self.args, **named, **told)
         except TypeError:  # arguments that the rule does not know
             return False
+        if idle and drawn is None:
+            return True
         if drawn is None or not self.record.write(drawn, results, detached, places):
             return False
         if unseen:  # to autograd the tensor stays what it was

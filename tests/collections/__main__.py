@@ -10,8 +10,9 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from tests.collections.finding import Finding
-from tests.collections.log import read, write
+from tests.collections.log import Log, read, write
 from tests.collections.run import COLLECTIONS, collection, run
+from tests.collections.source import versions
 
 AT_ONCE = 30
 """Models between two saves, each time by new processes, as libraries remember what they made."""
@@ -40,14 +41,24 @@ def main() -> None:
                     if finding.status != "equal" or chosen.only:
                         print(name, told(finding), flush=True)
             if not chosen.only:
-                write(name, len(models), known.values())
+                write(name, Log(len(models), tuple(known.values()), versions(name)))
         print(name, dict(Counter(each.status for each in known.values())), file=sys.stderr)
 
 
 def told(finding: Finding) -> str:
     parts = [f"{key} {ours:,} / {theirs:,}" for key, (ours, theirs) in finding.parts.items() if ours != theirs]
-    peak = f"peak {finding.peak[0] / finding.peak[1] - 1:+.3%}" if finding.peak else ""
-    words = (f"{finding.name}: {finding.status}", finding.why, *parts, *finding.opaque, peak, f"{finding.seconds} s")
+    peaks = [f"{precision} {finding.error(precision):+.3%}" for precision in finding.peaks]
+    others = [f"{precision}: {said}" for precision, said in {**finding.not_run, **finding.refused}.items()]
+    words = (
+        finding.name,
+        finding.status,
+        finding.why,
+        *parts,
+        *finding.opaque,
+        *peaks,
+        *others,
+        f"{finding.seconds} s",
+    )
     return "; ".join(word for word in words if word)
 
 

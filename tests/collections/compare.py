@@ -6,34 +6,41 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 import archcost
 from archcost.costs.timeline import timeline
 from archcost.errors import ArchcostError
-from archcost.importers.torch_module import ValuesWantedError, from_torch, tensors_of
+from archcost.importers.torch_module import ValuesWantedError, from_torch
 from archcost.layers import ScaledDotProductAttention
-from archcost.pytorch.tracker import Tracker
-from tests.collections.finding import BATCH, Finding
+from tests.collections.finding import BATCH, PRECISIONS, Finding
+from tests.collections.step import tracked
+from tests.collections.tensors import summed, tensors_of
 
 Make = Callable[[], nn.Module]
 
 
 class Subject(NamedTuple):
-    """A model by name: how it is made, and examples of its inputs, of a batch of 1."""
+    """A model by name: how it is made, and examples of its inputs, of a batch of 1.
+
+    Those of `named` that stand in `unbatched` have no batch axis; each run gets them as they are here.
+    """
 
     name: str
     make: Make
     inputs: Sequence[Any] = ()
     named: Mapping[str, Any] = {}
+    unbatched: tuple[str, ...] = ()
 
 
-def compare(subject: Subject, runs: int = 0) -> Finding:
-    """A module of at most `runs` FLOPs forward is also run on the CPU, for the peak of its tensors."""
+def compare(subject: Subject, runs: int = 0, precisions: Sequence[str] = PRECISIONS) -> Finding:
+    """A module of at most `runs` FLOPs forward is also run on the CPU in each precision, for its peak."""
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     try:
@@ -65,8 +72,8 @@ def compare(subject: Subject, runs: int = 0) -> Finding:
     equal = all(ours == theirs for ours, theirs in parts.values())
     why = "" if archcost.loads(spec.to_yaml()) == spec else "saved and loaded, it is another"
     status = "unknown" if opaque else "equal" if equal and not why else "differs"
-    peak = peaks(subject, graph) if forward <= runs and not opaque else ()
-    return Finding(subject.name, status, why, len(spec.layers), seconds, parts, opaque, peak)
+    found = Finding(subject.name, status, why, len(spec.layers), seconds, parts, opaque)
+    return _with_peaks(found, subject, graph, precisions) if forward <= runs and not opaque else found
 
 
 def made(make: Callable[[], nn.Module]) -> nn.Module:
@@ -80,11 +87,12 @@ def made(make: Callable[[], nn.Module]) -> nn.Module:
 
 def imported(module: nn.Module, subject: Subject) -> tuple[nn.Module, archcost.ModelSpec]:
     """As for a NETWORK of the command line: once more with values, where the module's own code looks at them."""
+    option: dict[str, Any] = {"unbatched": subject.unbatched} if subject.unbatched else {}
     try:
-        return module, from_torch(module, *subject.inputs, **subject.named)
+        return module, from_torch(module, *subject.inputs, **option, **subject.named)
     except ValuesWantedError:
         module = subject.make()
-        return module, from_torch(module, *subject.inputs, **subject.named)
+        return module, from_torch(module, *subject.inputs, **option, **subject.named)
 
 
 def _short(text: str) -> str:
@@ -124,7 +132,7 @@ def _count(module: nn.Module, subject: Subject, device: str) -> tuple[int, int]:
     if hasattr(module, "set_experts_implementation"):
         module.set_experts_implementation("batched_mm")  # grouped products are not counted, and these are as many
     counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.convolution_backward: convolution_backward})
-    inputs, named = placed(list(subject.inputs), device), placed(dict(subject.named), device)
+    inputs, named = placed(subject, device)
     with counter:
         results = tensors_of(module(*inputs, **named))
         forward = counter.get_total_flops()
@@ -134,49 +142,47 @@ def _count(module: nn.Module, subject: Subject, device: str) -> tuple[int, int]:
     return forward, counter.get_total_flops() - forward
 
 
-def summed(results: Sequence[Tensor]) -> Tensor | None:
-    """The loss: the sum of the outputs that have a gradient, in their order."""
-    total = None
-    for result in results:
-        if result.requires_grad and result.is_floating_point():
-            term = result if result.dim() == 0 else result.sum()
-            total = term if total is None else total + term
-    return total
+def placed(subject: Subject, device: str) -> tuple[list[Any], dict[str, Any]]:
+    """Its inputs at the batch of all counts: copies of a sample, and as they are where they have no batch."""
+    inputs = [_placed(value, device) for value in subject.inputs]
+    return inputs, {
+        name: _moved(value, device) if name in subject.unbatched else _placed(value, device)
+        for name, value in subject.named.items()
+    }
 
 
-def placed(value: Any, device: str) -> Any:
+def _moved(value: Any, device: str) -> Any:
+    return tree_map(lambda leaf: leaf.to(device) if isinstance(leaf, Tensor) else leaf, value)
+
+
+def _placed(value: Any, device: str) -> Any:
     if isinstance(value, Tensor):
-        return torch.zeros((BATCH, *value.shape[1:]), dtype=value.dtype, device=device)
+        sample = torch.zeros_like(value[:1], device="cpu") if value.is_meta else value[:1]
+        return sample.repeat(BATCH, *(1,) * (value.dim() - 1)).to(device)
     if isinstance(value, dict):
-        return {key: placed(entry, device) for key, entry in value.items()}
+        return {key: _placed(entry, device) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(placed(entry, device) for entry in value)
+        return type(value)(_placed(entry, device) for entry in value)
     return value
 
 
-def peaks(subject: Subject, graph: archcost.ModelGraph) -> tuple[int, ...]:
-    """Bytes of live tensors at the worst moment of a step without an optimizer: ours, and the tracker's."""
-    line = timeline(graph, archcost.Run(optimizer="none"), "cpu", out_of_place=True)
-    try:
-        module = subject.make().train()
-        inputs, named = placed(list(subject.inputs), "cpu"), placed(dict(subject.named), "cpu")
-        return (line.peak, _tracked(module, inputs, named))
-    except Exception:  # no CPU kernel, or values that zeros do not suit
-        return ()
-
-
-def _tracked(module: nn.Module, inputs: list[Any], named: dict[str, Any]) -> int:
-    with torch.no_grad():
-        module(*inputs, **named)  # what it caches is there afterwards
-    tracker = Tracker()
-    tracker.hold([*module.parameters(), *module.buffers(), *tensors_of([inputs, named])])
-    tracker.mark("step")
-    with tracker.watching():
-        results = tensors_of(module(*inputs, **named))
-        loss = summed(results)
-        if loss is not None:
-            loss.backward()
-    return tracker.peak
+def _with_peaks(found: Finding, subject: Subject, graph: archcost.ModelGraph, precisions: Sequence[str]) -> Finding:
+    """Bytes of live tensors at the worst moment of a step, by precision: ours, and the tracker's."""
+    peaks: dict[str, tuple[int, int]] = {}
+    not_run: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    for precision in precisions:
+        try:
+            seen = tracked(subject.make, placed(subject, "cpu"), precision)
+        except Exception as error:  # no CPU kernel for this dtype, two dtypes that do not go together, zeros
+            not_run[precision] = _said(error)
+            continue
+        try:
+            run = archcost.Run(optimizer="none", precision=precision)  # pyright: ignore[reportArgumentType]
+            peaks[precision] = (timeline(graph, run, "cpu", out_of_place=True).peak, seen)
+        except ArchcostError as error:
+            refused[precision] = _short(str(error))
+    return replace(found, peaks=peaks, not_run=not_run, refused=refused)
 
 
 def convolution_backward(

@@ -1,10 +1,10 @@
-"""What was found, a line a model, in a file for each collection, after a line that says how many models it has."""
+"""What was found, a line a model, in a file for each collection, after a line about the collection and its run."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.collections.finding import Finding
@@ -14,22 +14,28 @@ FOLDER = Path(__file__).parent / "findings"
 
 @dataclass(frozen=True)
 class Log:
-    """`models` of the collection, some of which may not have been run."""
+    """`models` of the collection, some of which may not have been run; `versions` of the libraries in the last run."""
 
     models: int
     findings: tuple[Finding, ...]
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def read(collection: str) -> Log:
     path = FOLDER / f"{collection}.jsonl"
     if not path.is_file():
         return Log(0, ())
-    head, *lines = path.read_text(encoding="utf-8").splitlines()
-    return Log(json.loads(head)["models"], tuple(Finding(**json.loads(line)) for line in lines))
+    head, *lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return Log(head["models"], tuple(Finding(**line) for line in lines), head.get("versions", {}))
 
 
-def write(collection: str, models: int, findings: Iterable[Finding]) -> None:
+def write(collection: str, log: Log) -> None:
     FOLDER.mkdir(exist_ok=True)
-    rows = [asdict(each) for each in sorted(findings, key=lambda each: each.name)]
-    lines = [json.dumps(row) for row in ({"models": models}, *rows)]
+    rows = [_shown(each) for each in sorted(log.findings, key=lambda each: each.name)]
+    lines = [json.dumps(row) for row in ({"models": log.models, "versions": dict(log.versions)}, *rows)]
     (FOLDER / f"{collection}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _shown(finding: Finding) -> dict[str, object]:
+    """Without what there is nothing to say of."""
+    return {key: value for key, value in asdict(finding).items() if value not in ("", (), [], {}, 0)}

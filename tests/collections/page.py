@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from tests.collections.finding import BATCH, Finding
+from tests.collections.explained import explained
+from tests.collections.finding import BATCH, MOST, PRECISIONS, Finding
 from tests.collections.log import Log, read
 from tests.documents import ROOT
 
@@ -16,6 +17,7 @@ TITLES = {
     "torchvision": "torchvision",
     "timm": "timm",
     "transformers": "transformers, a configuration of each family at a small size",
+    "far": "Far: models of eight more libraries, at small sizes",
 }
 REASONS = {
     "aten::convolution": "its kernels differ from sample to sample, and torch folds the samples into the channels",
@@ -27,10 +29,14 @@ REASONS = {
 INTRODUCTION = """\
 # Coverage
 
-Written by `python -m tests.generate` from the logs of `python -m tests.collections`. That program imports models of
-torchvision, timm and (of each family, at a small size) transformers, and holds each against torch: parameters and
-buffers, contraction FLOPs forward and backward against FlopCounterMode at a batch of {batch}, and, of models small
-enough to run, the peak of tensor memory of a training step against the tracker.
+Written by `python -m tests.generate` from the logs of `python -m tests.collections`, which runs in an environment of
+its own (`make collections` installs it, at the versions named below). That program imports models of torchvision,
+timm, (of each family, at a small size) transformers and eight libraries further off, and holds each against torch:
+parameters and buffers, contraction FLOPs forward and backward against FlopCounterMode at a batch of {batch}, and, of
+models small enough to run, the peak of tensor memory of a training step against the tracker. The tracker's step is the
+module's second, without an optimizer, on the CPU; its loss is the sum of all tensors with a gradient that are found
+anywhere in what the module returns. `bf16` is the module after `.bfloat16()`, with its floating inputs in bfloat16;
+`amp-bf16` is the module under the CPU's autocast.
 
 Known differences are applied. FlopCounterMode counts the weight gradient of a grouped convolution `groups` times. On
 the meta device it sees attention composed, where we count the fused kernel, whose backward works the scores out again.
@@ -39,6 +45,14 @@ on the meta device, because it looks at values, is counted on the CPU.
 
 | collection | models | run | equal | differ | an operator unknown | not imported | not counted by torch | not made |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|
+"""
+PEAKS = """\
+
+Peaks, of those without an unknown operator. What torch itself refuses (two dtypes in one product, no kernel for a
+dtype) is not run, and counted apart.
+
+| collection | precision | run | to the byte | within {most:.1%} | | mean error | worst | refused by us | not run by torch |
+|---|---|--:|--:|--:|--:|--:|--:|--:|--:|
 """
 
 
@@ -49,8 +63,8 @@ def renew(text: str) -> str:
 
 def _lines() -> Iterator[str]:
     yield from INTRODUCTION.format(batch=BATCH).splitlines()
-    for name in TITLES:
-        log = read(name)
+    logs = {name: read(name) for name in TITLES}
+    for name, log in logs.items():
         counts = Counter(each.status for each in log.findings)
         kinds = ("equal", "differs", "unknown", "failed", "not counted", "not made")
         yield (
@@ -58,8 +72,26 @@ def _lines() -> Iterator[str]:
             + " | ".join(f"{counts[kind]:,}" for kind in kinds)
             + " |"
         )
-    for name in TITLES:
-        yield from _collection(name, read(name))
+    yield from PEAKS.format(most=MOST).splitlines()
+    for name, log in logs.items():
+        for precision in PRECISIONS:
+            yield from _peaks(name, precision, log.findings)
+    for name, log in logs.items():
+        yield from _collection(name, log)
+
+
+def _peaks(name: str, precision: str, findings: Sequence[Finding]) -> Iterator[str]:
+    errors = [abs(each.error(precision)) for each in findings if precision in each.peaks]
+    if not errors:
+        return
+    exact = sum(error == 0 for error in errors)
+    near = sum(error <= MOST for error in errors)
+    refused = sum(precision in each.refused for each in findings)
+    not_run = sum(precision in each.not_run for each in findings)
+    yield (
+        f"| {name} | {precision} | {len(errors):,} | {exact:,} | {near:,} | {near / len(errors):.1%} | "
+        f"{sum(errors) / len(errors):.3%} | {max(errors):.2%} | {refused:,} | {not_run:,} |"
+    )
 
 
 def _collection(name: str, log: Log) -> Iterator[str]:
@@ -69,44 +101,41 @@ def _collection(name: str, log: Log) -> Iterator[str]:
         "",
         f"## {TITLES[name]}",
         "",
-        f"{len(findings):,}{rest} models. {_peaks(findings)}{_published(findings)}{_seconds(findings)}",
+        f"{len(findings):,}{rest} models. {_published(findings)}{_seconds(findings)}{_made_with(log)}",
     )
-    odd = [each for each in findings if each.status != "equal"]
+    odd = [each for each in findings if each.status != "equal" or each.refused]
     if odd:
         yield from ("", "| model | is | why |", "|---|---|---|")
         yield from (f"| {each.name} | {each.status} | {_why(each)} |" for each in odd)
-    far = sorted(
-        (each for each in findings if each.peak and abs(_error(each)) > MOST), key=lambda each: -abs(_error(each))
-    )
+    yield from _far_off(name, findings)
+    yield from _not_run(findings)
+
+
+def _far_off(name: str, findings: Sequence[Finding]) -> Iterator[str]:
+    far = [(each, key) for each in findings for key in each.peaks if abs(each.error(key)) > MOST]
     if far:
         yield from (
             "",
             f"Peaks further off than {MOST:.1%}:",
             "",
-            "| model | ours | tracker | off |",
-            "|---|--:|--:|--:|",
+            "| model | precision | ours | tracker | off | because |",
+            "|---|---|--:|--:|--:|---|",
         )
-        yield from (f"| {each.name} | {each.peak[0]:,} | {each.peak[1]:,} | {_error(each):+.2%} |" for each in far)
+    for each, precision in sorted(far, key=lambda pair: -abs(pair[0].error(pair[1]))):
+        ours, theirs = each.peaks[precision]
+        because = explained(name, each.name, precision)
+        yield f"| {each.name} | {precision} | {ours:,} | {theirs:,} | {each.error(precision):+.2%} | {because} |"
 
 
-MOST = 0.005
-"""What a peak may be off by."""
-
-
-def _error(finding: Finding) -> float:
-    return finding.peak[0] / finding.peak[1] - 1
-
-
-def _peaks(findings: Sequence[Finding]) -> str:
-    errors = [abs(_error(each)) for each in findings if each.peak]
-    if not errors:
-        return ""
-    exact = sum(error == 0 for error in errors)
-    near = sum(error <= MOST for error in errors)
-    return (
-        f"Peaks of {len(errors):,} that were run: {exact:,} equal to the byte, {near:,} within {MOST:.1%}, "
-        f"mean error {sum(errors) / len(errors):.3%}, worst {max(errors):.2%}. "
-    )
+def _not_run(findings: Sequence[Finding]) -> Iterator[str]:
+    """By what torch said, as many models stop at the same kernel."""
+    said: dict[str, list[str]] = {}
+    for each in findings:
+        for precision, why in each.not_run.items():
+            said.setdefault(why.replace("|", "\\|"), []).append(f"{each.name} ({precision})")
+    if said:
+        yield from ("", "Not run by torch:", "", "| torch says | of |", "|---|---|")
+        yield from (f"| {why} | {', '.join(models)} |" for why, models in sorted(said.items()))
 
 
 def _published(findings: Sequence[Finding]) -> str:
@@ -121,11 +150,20 @@ def _published(findings: Sequence[Finding]) -> str:
 
 def _seconds(findings: Sequence[Finding]) -> str:
     seconds = [each.seconds for each in findings if each.seconds]
-    return f"Import took {median(seconds):.2f} s (median), at most {max(seconds):.1f} s." if seconds else ""
+    return f"Import took {median(seconds):.2f} s (median), at most {max(seconds):.1f} s. " if seconds else ""
+
+
+def _made_with(log: Log) -> str:
+    """Versions of the libraries, and how many states of archcost's code the lines come from."""
+    versions = ", ".join(f"{name} {version}" for name, version in log.versions.items())
+    states = {each.source for each in log.findings}
+    one = "one state" if len(states) == 1 else f"{len(states):,} states"
+    return f"Run with {versions}, on {one} of the code." if versions else "The versions of that run were not noted."
 
 
 def _why(finding: Finding) -> str:
     off = [f"{key} {ours:,}, torch {theirs:,}" for key, (ours, theirs) in finding.parts.items() if ours != theirs]
     reasons = [f"`{op}`" + (f": {REASONS[op]}" if op in REASONS else "") for op in finding.opaque]
-    said = finding.why.replace("|", "\\|")
-    return "; ".join(part for part in (*reasons, said, *off) if part)
+    refused = [f"{precision}: {said}" for precision, said in finding.refused.items()]
+    said = [each.replace("|", "\\|") for each in (finding.why, *refused)]
+    return "; ".join(part for part in (*reasons, *said, *off) if part)

@@ -9,8 +9,9 @@ from typing import Any
 
 from tests.collections.compare import compare
 from tests.collections.finding import Finding
+from tests.collections.source import source
 
-COLLECTIONS = ("torchvision", "timm", "transformers")
+COLLECTIONS = ("torchvision", "timm", "transformers", "far")
 
 
 def collection(name: str) -> Any:
@@ -20,7 +21,8 @@ def collection(name: str) -> Any:
 def run(task: tuple[str, str]) -> Finding:
     models, name = task
     members = collection(models)
-    finding = compare(members.subject(name), members.RUNS)
+    finding = compare(members.subject(name), members.RUNS, getattr(members, "PRECISIONS", ("fp32",)))
+    finding = replace(finding, source=source())
     if hasattr(members, "published"):
         finding = replace(finding, published=members.published(name))
     gc.collect()

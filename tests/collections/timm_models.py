@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tests.collections.compare import Subject
-from tests.collections.torchvision_models import declare_operators
+from tests.collections.compiled import declare_operators
 
 RUNS = 4 * 10**9
 """FLOPs forward up to which a model is also run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -13,20 +13,12 @@ from torch import Tensor, nn
 
 import archcost
 from tests.collections.compare import Subject, made
+from tests.collections.compiled import declare_operators
 
 RUNS = 2 * 10**10
 """FLOPs forward up to which a model is also run."""
 
 VIDEO = ("r3d", "mc3", "r2plus1d", "s3d", "mvit", "swin3d")
-
-
-@cache
-def declare_operators() -> Any:
-    """torchvision's compiled operators do not load beside a CPU build of torch. Declared, it imports; none is run."""
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return library
 
 
 def names() -> list[str]:

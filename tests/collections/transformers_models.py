@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from tests.collections import finding
 from tests.collections.compare import Subject
-from tests.collections.torchvision_models import declare_operators
+from tests.collections.compiled import declare_operators
 
+PRECISIONS = finding.PRECISIONS
 RUNS = 10**12
 """FLOPs forward up to which a model is also run: all are small."""
 

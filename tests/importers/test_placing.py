@@ -86,3 +86,13 @@ def test_constants_that_grow_have_no_values() -> None:
 
     graph = archcost.build(archcost.from_torch(Holder(forward, f=nn.Linear(5, 7)), on(5)), batch=2)
     assert [each.shape for each in graph.returned] == [(2, 64, 7)]
+
+
+def test_kernels_of_images_lay_channels_last_where_the_meta_device_does_not() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        pixels = m.f(x).transpose(1, 2).reshape(x.shape[0], 8, 4, 4)  # a view, in which channels lie last
+        return m.h(m.g(pixels).exp().contiguous())  # as do those of the convolution, so this is a copy
+
+    module = Holder(forward, f=nn.Linear(3, 8), g=nn.Conv2d(8, 5, 3), h=nn.Conv2d(5, 7, 1))
+    spec = held(module, torch.zeros(1, 16, 3))
+    assert [layer.type for layer in spec.layers].count("contiguous") == 1  # pyright: ignore[reportAttributeAccessIssue]
