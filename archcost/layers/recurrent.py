@@ -10,7 +10,7 @@ from archcost.keeping import INPUT, OUTPUT, Own, Saved, Setting, Stored
 from archcost.layers.base import Flag, Size, Weight, WeightedLayer, require_floating, require_rank
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layouts import Layout, laid, strides_of, view
-from archcost.tensors import Tensors, TensorType
+from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.work import Contraction, Elementwise, Operand, Shared, Work
 
 
@@ -223,8 +223,8 @@ class GRU(Recurrent):
 class LSTM(Recurrent):
     """i, f, o = σ(·), g = tanh(·), c = f·c + i·g, h = o·tanh(c) (torch.nn.LSTM).
 
-    On the CPU it is oneDNN's, which keeps a workspace of its own, measured in float32. What CUDA and other dtypes keep
-    was not measured and is taken to be as many bytes.
+    On the CPU it is oneDNN's, which keeps a workspace of its own. What CUDA keeps was not measured and is taken to be
+    as many bytes.
     """
 
     prefix: ClassVar[str] = "lstm"
@@ -262,7 +262,7 @@ class LSTM(Recurrent):
             elif self.bidirectional and not cell.suffix.endswith("_reverse"):
                 both = TensorType((*steps.shape[:2], cell.features), dtype)
                 kept.append(Own(f"what {cell.suffix} reads", both))
-            workspace = onednn_workspace(positions, batch, cell.features, self.hidden_size)
+            workspace = onednn_workspace(positions, batch, cell.features, self.hidden_size, DTYPE_BYTES[dtype])
             kept.append(Own(f"{cell.suffix}, workspace", TensorType((workspace,), "uint8")))
         return tuple(kept)
 
@@ -270,22 +270,27 @@ class LSTM(Recurrent):
 PAGE = 4096
 
 
-def onednn_workspace(positions: int, batch: int, features: int, hidden: int) -> int:
-    """Bytes that oneDNN 3.12 keeps of one cell in float32: gates, states and their gradients, each in whole pages.
+def onednn_workspace(positions: int, batch: int, features: int, hidden: int, itemsize: int = 4) -> int:
+    """Bytes that oneDNN 3.12 keeps of one cell: gates, states and their gradients, each in whole pages.
 
-    Read off ten sizes, all exactly; rows are padded to 64 B, and once more where they would meet in the cache.
+    Read off 264 sizes in float32 and bfloat16, all exactly. Rows that are multiplied are padded to 64 B, and once more
+    where they would meet in the cache; gradients are in float32.
     """
-    gates = positions * batch * _padded(4 * hidden)
-    wide = 2 * (positions + 1) * batch * _padded(max(features, hidden))
-    narrow = 2 * (positions + 1) * batch * _up(hidden, 16)
-    cells = positions * batch * _padded(hidden)
-    return sum(_up(4 * numel, PAGE) for numel in (gates, wide, wide, wide, narrow, narrow, cells))
+    steps, states = positions * batch, 2 * (positions + 1) * batch
+    widest = max(features, hidden)
+    gates = steps * _padded(4 * hidden, itemsize)
+    wide = states * _padded(widest, itemsize), states * _padded(widest, 4), states * _padded(widest, 4)
+    narrow = states * hidden * itemsize, states * hidden * 4
+    cells = steps * _padded(hidden, itemsize)
+    return sum(_up(nbytes, PAGE) for nbytes in (gates, *wide, *narrow, cells))
 
 
 def _up(value: int, unit: int) -> int:
     return -(-value // unit) * unit
 
 
-def _padded(columns: int) -> int:
-    whole = _up(columns, 16)
-    return whole + 16 if whole % 256 == 0 else whole
+def _padded(columns: int, itemsize: int) -> int:
+    """Bytes of a row."""
+    line = 64 // itemsize
+    whole = _up(columns, line)
+    return itemsize * (whole + line if whole % 256 == 0 else whole)

@@ -51,7 +51,7 @@ PEAKS = """\
 Peaks, of those without an unknown operator. What torch itself refuses (two dtypes in one product, no kernel for a
 dtype) is not run, and counted apart.
 
-| collection | precision | run | to the byte | within {most:.1%} | | mean error | worst | refused by us | not run by torch |
+| collection | precision | run | to the byte | within {most:.1%} | | mean error | worst | refused | not run by torch |
 |---|---|--:|--:|--:|--:|--:|--:|--:|--:|
 """
 
