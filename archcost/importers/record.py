@@ -57,7 +57,8 @@ class Record:
         self.path = ""
         self.region: Entered | None = None
         self.weights = weights
-        self.sizing = Ref("input", next(iter(inputs)))
+        self.inputs = inputs
+        self.batch_first: Ref | None = None
         self.held: list[Tensor] = []
         self.refs: dict[int, Ref] = {}
         self.places: dict[Any, Ref] = {}
@@ -75,6 +76,18 @@ class Record:
             self.know(tensor, Ref("input", name))
         for path, weight in weights.items():
             self.know(weight.tensor, Ref("weight", path))
+
+    @property
+    def sizing(self) -> Ref:
+        """What is read for its batch alone: an input with the batch first, or else one that is turned for it."""
+        if self.batch_first is None:
+            axes = {name: [*map(bool, map(samples_in, tensor.shape))] for name, tensor in self.inputs.items()}
+            name = min((name for name in axes if True in axes[name]), key=lambda name: axes[name].index(True))
+            self.batch_first = Ref("input", name)
+            if axis := axes[name].index(True):
+                turned = LAYERS["transpose"].model_validate({"type": "transpose", "dim0": 0, "dim1": axis})
+                self.batch_first = self._add(turned, (self.batch_first,), {})
+        return self.batch_first
 
     def know(self, tensor: Tensor, ref: Ref) -> None:
         if id(tensor) not in self.refs:
