@@ -68,6 +68,8 @@ class Player:
     """And its loss."""
     _state_before: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
     """By operation, what the module has kept since the step before, until this operation has made another."""
+    _with_loss: list[int] = field(default_factory=list[int])
+    """What stays until the loss goes, whatever backward has done."""
 
     def __post_init__(self) -> None:
         storages = list(self.program.storages)
@@ -111,6 +113,7 @@ class Player:
                 self._run(op, op.makes, op.outputs, op.saved, op.scratch.forward)
             else:
                 self._run(op, op.stays, op.outputs, (), op.dropped)
+            self._stays_with_loss(op)
             for storage in op.ends:
                 self.tape.release(storage)
             self._let_go(self._state_before.pop(index, []))
@@ -120,6 +123,11 @@ class Player:
         self._let_go([*self.program.cached])
         self._let_go(self._outputs_before)
         self._let_go(self._loss_before)
+
+    def _stays_with_loss(self, op: Op) -> None:
+        for storage in op.outlives:
+            self.tape.refs[storage] += 1
+            self._with_loss.append(storage)
 
     def _forget(self, index: int, inside: Mapping[int, Segment]) -> None:
         """What no backward will come for any more."""
@@ -325,9 +333,11 @@ class Player:
 
     def _left(self) -> list[int]:
         """What is still kept for a backward that did not come."""
-        left = [storage for kept in (*self._pending.values(), *self._checkpoints.values()) for storage in kept]
+        waiting = (*self._pending.values(), *self._checkpoints.values(), self._with_loss)
+        left = [storage for kept in waiting for storage in kept]
         self._pending.clear()
         self._checkpoints.clear()
+        self._with_loss.clear()
         return left
 
     def finish(self) -> None:

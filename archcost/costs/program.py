@@ -83,6 +83,8 @@ class Op(NamedTuple):
     operands: tuple[Operand, ...]
     """Those whose gradient backward computes."""
     node: Node
+    outlives: tuple[int, ...] = ()
+    """Of what it keeps, what backward does not let go of: it goes with the loss."""
 
     @property
     def is_copy(self) -> bool:
@@ -324,6 +326,7 @@ class _Writer:
             passing.dropped,
             self.needs.get(node.name, NOTHING).operands,
             node,
+            tuple([self._at(node.inputs[index]) for index in node.layer.outlives()] if saved else ()),
         )
 
     def _give(self, port: Port, gradient: Handed | TensorType, like: TensorType) -> Give:

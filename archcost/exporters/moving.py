@@ -253,6 +253,12 @@ def opaque(part: Part) -> Sequence[str]:
     return part.draw_unknown(part.layer.op, len(part.node.output_types), *part.inputs)
 
 
+def returned(part: Part) -> Sequence[str]:
+    """What forward made, by layers of its own: a file says nothing of a backward."""
+    returns: Sequence[int] = part.layer.returns
+    return tuple([part.draw("Identity", part.inputs[index]) for index in returns])
+
+
 RENDERINGS: dict[str, Rendering] = {
     **dict.fromkeys(("identity", "clone", "contiguous", "detach"), operator("Identity")),
     "flatten": flatten,
@@ -287,4 +293,5 @@ RENDERINGS: dict[str, Rendering] = {
     "write": written,
     **dict.fromkeys(("masked_scatter", "expert_route", "as_strided"), unknown),
     **dict.fromkeys(("opaque", "integers"), opaque),
+    "function": returned,
 }

@@ -7,13 +7,11 @@ opaque.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from archcost.importers.calls import COMPOSITES, LEAVES
@@ -335,15 +333,5 @@ class Beneath(TorchDispatchMode):
 
 
 def without_gradient() -> bool:
-    """Whether autograd looks away. In the forward of an autograd.Function it does, but its backward will come: that is
-    taken to cost what autograd's own would.
-    """
-    if torch.is_grad_enabled():
-        return False
-    frame = inspect.currentframe()
-    while frame is not None:
-        first = frame.f_code.co_varnames[:1]
-        if frame.f_code.co_name == "forward" and first and isinstance(frame.f_locals.get(first[0]), FunctionCtx):
-            return False
-        frame = frame.f_back
-    return True
+    """Whether autograd looks away."""
+    return not torch.is_grad_enabled()

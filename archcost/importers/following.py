@@ -7,7 +7,8 @@ hears; `Watch` hears the same calls once more, and sees when each tensor goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from types import FunctionType
 from typing import Any, cast
@@ -77,8 +78,21 @@ SMALL = 2**10
 class Following(TorchFunctionMode):
     """Hears every call. What is only asked about a tensor is answered as if it lay on a CPU, with values."""
 
+    is_paused = False
+
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """Nothing is heard, and calls are as ever."""
+        before, self.is_paused = self.is_paused, True
+        try:
+            yield
+        finally:
+            self.is_paused = before
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if self.is_paused:
+            return func(*args, **kwargs)
         name = name_of(func)
         if name == "get:dtype":
             self._asked(args[0])

@@ -57,8 +57,7 @@ class Record:
         self.path = ""
         self.region: Entered | None = None
         self.weights = weights
-        self.inputs = inputs
-        self.batch_first: Ref | None = None
+        self.sizing = Ref("input", next(iter(inputs)))
         self.held: list[Tensor] = []
         self.refs: dict[int, Ref] = {}
         self.places: dict[Any, Ref] = {}
@@ -66,6 +65,8 @@ class Record:
         self.detached: dict[int, Ref] = {}
         self.cut: set[int] = set()
         """Tensors made of trained weights where autograd looked away: no gradient goes back from who reads them."""
+        self.is_apart = False
+        """Whether what runs is forward of an autograd.Function: weights get no gradient from it."""
         self.pending: dict[int, list[tuple[Tensor, Written, bool]]] = {}
         """What was written over part of a tensor, through views of it."""
         self.since: dict[int, int] = {}
@@ -77,23 +78,12 @@ class Record:
         for path, weight in weights.items():
             self.know(weight.tensor, Ref("weight", path))
 
-    @property
-    def sizing(self) -> Ref:
-        """What is read for its batch alone: an input with the batch first, or else one that is turned for it."""
-        if self.batch_first is None:
-            axes = {name: [*map(bool, map(samples_in, tensor.shape))] for name, tensor in self.inputs.items()}
-            name = min((name for name in axes if True in axes[name]), key=lambda name: axes[name].index(True))
-            self.batch_first = Ref("input", name)
-            if axis := axes[name].index(True):
-                turned = LAYERS["transpose"].model_validate({"type": "transpose", "dim0": 0, "dim1": axis})
-                self.batch_first = self._add(turned, (self.batch_first,), {})
-        return self.batch_first
-
     def know(self, tensor: Tensor, ref: Ref) -> None:
         if id(tensor) not in self.refs:
             self.held.append(tensor)
         self.refs[id(tensor)] = ref
         self.since[id(tensor)] = len(self.entries)
+        self.detached.pop(id(tensor), None)
 
     def know_place(self, tensor: Tensor, ref: Ref) -> None:
         """Beneath autograd a view may come back as another object; it lies in the same place."""
@@ -142,7 +132,7 @@ class Record:
             self.know(tensor, found)
         if (detached and tensor.requires_grad) or (not detached and id(tensor) in self.cut):
             if id(tensor) not in self.detached:
-                self.detached[id(tensor)] = self._add(LAYERS["detach"](type="detach"), (found,), {})
+                self.detached[id(tensor)] = self.detach(found)
             return self.detached[id(tensor)]
         return found
 
@@ -154,6 +144,9 @@ class Record:
                 expected="weights that module.parameters() lists, made before forward runs",
                 found=str(type_of(tensor)),
             )
+
+    def detach(self, ref: Ref) -> Ref:
+        return self.add(LAYERS["detach"](type="detach"), (ref,))
 
     def _is_stale(self, tensor: Tensor) -> bool:
         """Whether it is a view, and something wrote over the whole of what it is a view of."""
@@ -230,11 +223,12 @@ class Record:
             cast = LAYERS["cast"].model_validate({"type": "cast", "dtype": dtype})
             differs = [type_of(tensor).dtype != dtype for tensor in drawn.inputs]
             reads = [self._add(cast, (ref,), {}) if wrong else ref for ref, wrong in zip(reads, differs, strict=True)]
-        weights = {name: self.reference(tensor) for name, tensor in drawn.weights.items() if tensor is not None}
+        apart = detached and self.is_apart
+        weights = {name: self.reference(tensor, apart) for name, tensor in drawn.weights.items() if tensor is not None}
         made = self._add(layer, (*reads, self.sizing) if drawn.sized else tuple(reads), weights)
         assert isinstance(made.key, int)
         trained = [tensor for tensor in drawn.weights.values() if tensor is not None and tensor.requires_grad]
-        cut = detached and (trained or any(id(tensor) in self.cut for tensor in drawn.inputs))
+        cut = detached and not self.is_apart and (trained or any(id(tensor) in self.cut for tensor in drawn.inputs))
         for output, tensor in enumerate(results):
             if detached and tensor.requires_grad and self.find(tensor) is not None:
                 continue  # written over in place: to autograd it stays what it was
@@ -300,6 +294,10 @@ class Record:
         assert isinstance(made.key, int)
         for output, tensor in enumerate(results):
             (self.know_place if places else self.know)(tensor, Ref("entry", made.key, output))
+
+    def add(self, layer: Layer, reads: tuple[Ref, ...]) -> Ref:
+        """A layer that is none of a call of torch."""
+        return self._add(layer, reads, {})
 
     def _add(self, layer: Layer, reads: tuple[Ref, ...], weights: Mapping[str, Ref]) -> Ref:
         self.entries.append(Entry(layer, reads, weights, self.path, self.region))

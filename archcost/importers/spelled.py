@@ -88,16 +88,14 @@ def _import(
 ) -> ModelSpec:
     import torch
 
-    from archcost.importers.torch_module import ValuesWantedError, spec_from
+    from archcost.importers.torch_module import ValuesWantedError, from_torch
 
     given: list[Any] = []
     keyed: dict[str, Any] = {}
-    places: dict[int, int | None] = {}
     for text in inputs:
         word, equals, tensor = text.partition("=") if "=" in text else ("", "", text)
-        kind = parse_input(tensor).alone()
-        example = torch.zeros(kind.tensor(1).shape, dtype=getattr(torch, kind.dtype))
-        places[id(example)] = kind.batch_axis
+        kind = parse_input(tensor)
+        example = torch.zeros((1, *kind.shape), dtype=getattr(torch, kind.dtype))
         if equals:
             keyed[word] = example
         else:
@@ -107,10 +105,10 @@ def _import(
     try:
         with torch.device("meta"):
             module = _made(network, make, positional, named)
-        return spec_from(module, given, keyed, places, name, title)
+        return from_torch(module, *given, name=name, title=title, **keyed)
     except (ValuesWantedError, _OnMetaError):  # with values, which take memory
         module = _made(network, make, positional, named)
-        return spec_from(module, given, keyed, places, name, title)
+        return from_torch(module, *given, name=name, title=title, **keyed)
 
 
 class _OnMetaError(Exception):

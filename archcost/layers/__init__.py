@@ -113,6 +113,7 @@ from archcost.layers.local_response_norm import LocalResponseNorm
 from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
 from archcost.layers.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, LayerNorm, RMSNorm
 from archcost.layers.observed import Integers, Opaque
+from archcost.layers.own_backward import OwnBackward
 from archcost.layers.padding import Pad
 from archcost.layers.pairwise import ClampTensor, Div, FMod, Maximum, Minimum, Remainder, Sub
 from archcost.layers.parameter import Buffer, Constant, ExpandBatch, Parameter
@@ -309,7 +310,8 @@ AnyLayer = Annotated[
     | Multiplying
     | Loss
     | Opaque
-    | Integers,
+    | Integers
+    | OwnBackward,
     Field(discriminator="type"),
 ]
 
@@ -481,6 +483,7 @@ __all__ = [
     "Norm",
     "OneHot",
     "Opaque",
+    "OwnBackward",
     "PReLU",
     "Pad",
     "Parameter",

@@ -215,6 +215,10 @@ class Layer(Declared):
         """Whether backward makes the gradient of `weight` in another order than the weight's."""
         return False
 
+    def outlives(self) -> tuple[int, ...]:
+        """Inputs that it keeps beyond its backward, as long as anybody has what leads back to it: the loss."""
+        return ()
+
     copies_pieces: ClassVar[bool] = False
     """Whether backward's formula first copies a gradient that is a slice, or one value spread out."""
 

@@ -286,6 +286,7 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "nan_to_num": nothing,
     "opaque": nothing,
     "integers": nothing,
+    "function": nothing,
     "tril": nothing,
     "triu": nothing,
     "diagonal": nothing,

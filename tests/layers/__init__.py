@@ -20,6 +20,7 @@ def every_row() -> tuple[Row, ...]:
         losses_cases,
         normalization_cases,
         observed_cases,
+        own_backward_cases,
         pairwise_cases,
         parameter_cases,
         patches_cases,
@@ -64,6 +65,7 @@ def every_row() -> tuple[Row, ...]:
         attention_cases,
         losses_cases,
         observed_cases,
+        own_backward_cases,
     )
     return tuple(row for family in families for row in family.ROWS)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -27,6 +29,7 @@ from archcost.layers import (
     LocalResponseNorm,
     Mean,
     Opaque,
+    OwnBackward,
     Pad,
     Permute,
     PReLU,
@@ -40,6 +43,7 @@ from archcost.layers import (
     Write,
 )
 from archcost.tensors import TensorType
+from tests.layers.refused_functions import FUNCTIONS, MISTAKEN
 from tests.layers.refused_given import GIVEN
 from tests.layers.refused_products import PRODUCTS
 from tests.layers.refused_scattering import WRITING
@@ -306,6 +310,7 @@ COMBINING: list[Refusal] = [
         *PICKING,
         *PRODUCTS,
         *GIVEN,
+        *FUNCTIONS,
         *WRITING,
     ],
     ids=lambda value: value.type if isinstance(value, Layer) else "",
@@ -350,6 +355,12 @@ def test_an_opaque_layer_says_as_much_of_each_output() -> None:
     for fields in ({"dtypes": ("float32",) * 2}, {"dtypes": ("float32",), "batch_dims": (0, None)}):
         with pytest.raises(ValidationError, match="as many dtypes and batch_dims as shapes"):
             Opaque.model_validate({"op": "aten::foo", "shapes": ((1, 5),), **fields})
+
+
+@pytest.mark.parametrize(("fields", "said"), MISTAKEN)
+def test_a_function_says_where_each_gradient_comes_from(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        OwnBackward.model_validate({"op": "F", "returns": [0], **fields})
 
 
 def test_integers_are_no_floats() -> None:

@@ -95,8 +95,9 @@ def test_weights(row: Row) -> None:
 
 @each_row
 def test_forward_flops(row: Row) -> None:
+    module, inputs = module_of(row), given(row)
     with FlopCounterMode(display=False) as counter:
-        module_of(row)(*given(row))
+        module(*inputs)
     assert counter.get_total_flops() == 2 * row.macs
 
 
@@ -148,4 +149,4 @@ def test_fvcore(row: Row) -> None:
         assert check.by.startswith("fvcore")
         assert check.reason is not None
         assert check.archcost == 0 or row.layer.type in UNHEARD
-        assert check.reason.startswith("fvcore has no rule for aten::")
+        assert check.reason.startswith(("fvcore has no rule for aten::", "fvcore has no rule for prim::PythonOp"))

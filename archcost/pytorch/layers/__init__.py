@@ -15,6 +15,7 @@ from archcost.pytorch.layers import (
     losses,
     normalization,
     observed,
+    own_backward,
     pairwise,
     parameter,
     patches,
@@ -59,6 +60,7 @@ FACTORIES: dict[str, Factory] = {
     **forming.FACTORIES,
     **scattering.FACTORIES,
     **observed.FACTORIES,
+    **own_backward.FACTORIES,
 }
 
 __all__ = ["FACTORIES", "Factory", "Inputs"]
