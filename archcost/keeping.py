@@ -73,6 +73,10 @@ class Setting:
         return RELEASES.index(self.torch) >= RELEASES.index(release)
 
 
+FORWARD = Setting(frozenset(), torch=RELEASES[0])
+"""For what depends on no setting: nothing asks which torch is installed, which would take time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Handed:
     """A gradient that backward hands on without making a tensor: the one that arrived at that output, or a view of it.

@@ -13,7 +13,7 @@ from typing import Literal
 from archcost.costs.run import Run
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
-from archcost.keeping import Device, Setting
+from archcost.keeping import FORWARD, Device
 from archcost.layers.base import Weight
 from archcost.layers.copies import WEIGHTS, Cast, Casting, CastLike
 from archcost.layers.dtypes import Treatment
@@ -24,7 +24,6 @@ from archcost.tensors import Tensors, TensorType, result_dtype
 NARROWED = ("float32", "bfloat16", "float16")
 RAISED: Mapping[str, str] = {"bfloat16": "float32", "float16": "float32"}
 AS_THEY_ARE: Mapping[str, str] = {}
-NOTHING_NEEDED = Setting(frozenset())
 
 
 class AutocastCopy(Casting):
@@ -198,7 +197,7 @@ class _Retyping:
         floating = [tensor.dtype for tensor in types if tensor.is_floating]
         if not floating:
             return declared
-        if node.layer.overwrites(NOTHING_NEEDED):
+        if node.layer.overwrites(FORWARD):
             return TensorType(declared.shape, types[0].dtype)
         if treatment in ("float32 out", "float32 of bfloat16") and floating[0] != "float64":
             return TensorType(declared.shape, "float32")

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import NO_SCRATCH, PASSED_ON, Device, Gradient, Own, Saved, Scratch, Setting
+from archcost.keeping import FORWARD, NO_SCRATCH, PASSED_ON, Device, Gradient, Own, Saved, Scratch, Setting
 from archcost.layers.dtypes import Autocast, Outcome, Treatment
 from archcost.layouts import Layout, Shape
 from archcost.tensors import ALL_BYTES, DTYPE_BYTES, Tensors, TensorType
@@ -162,7 +162,7 @@ class Layer(Declared):
 
         In place it is one with an underscore (`exp_`), and those are on no list.
         """
-        return "as given" if self.overwrites(Setting(frozenset())) else self.autocast.on(device)
+        return "as given" if self.overwrites(FORWARD) else self.autocast.on(device)
 
     def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
         """Whether the first output is a view to autograd, which takes pains when somebody overwrites one.
