@@ -75,6 +75,11 @@ def promoted(one: str, other: str) -> str:
     return max(one, other, key=DTYPE_BYTES.__getitem__)
 
 
+def can_hold(dtype: str, result: str) -> bool:
+    """Whether a result in that dtype may be written in place: into its kind or a higher one (torch.can_cast)."""
+    return _kind(dtype) >= _kind(result)
+
+
 BOOL, INTEGER, FLOAT = range(3)
 
 

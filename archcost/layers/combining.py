@@ -9,10 +9,10 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import NO_SCRATCH, PASSED_ON, VIEWED, Gradient, Input, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Arity, Axis, Flag, Layer, Scalar, normalize_axis
-from archcost.layers.dtypes import AS_GIVEN, WIDEST_ON_CPU, Autocast, Outcome
-from archcost.layers.order import ValueByValue
+from archcost.layers.dtypes import WIDEST_ON_CPU, Autocast, Outcome
+from archcost.layers.promoting import Promoting
 from archcost.layouts import Layout, channels_last, is_channels_last
-from archcost.tensors import Tensors, TensorType, result_dtype
+from archcost.tensors import Tensors, TensorType, can_hold, result_dtype
 from archcost.windows import Rules
 from archcost.work import Copy, Elementwise, Operand, Work
 
@@ -56,19 +56,19 @@ def unsummed(inputs: Tensors, output: TensorType, setting: Setting) -> int:
     return len(made) * output.numel - sum(inputs[index].numel for index in made[1:])
 
 
-class Arithmetic(ValueByValue):
-    """A result of each pair of values. `inplace: true` writes it into the first input (x += y)."""
+class Arithmetic(Promoting):
+    """A result of each pair of values. `inplace: true` writes it into the first input (x += y), in that one's dtype."""
 
     arity: ClassVar[Arity] = Arity(2, 2)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    comes_out: ClassVar[Outcome] = "promoted"
     inplace: Flag = False
 
     def output_types(self, inputs: Tensors) -> Tensors:
         result = broadcast(inputs)
-        if self.inplace and result != inputs[0]:
+        if not self.inplace:
+            return (result,)
+        if result.shape != inputs[0].shape or not can_hold(inputs[0].dtype, result.dtype):
             raise ShapeError("inplace needs a result like the first input", expected=str(result), found=str(inputs[0]))
-        return (result,)
+        return (inputs[0],)
 
     def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
         return (0,) if self.inplace else (None,)
@@ -106,7 +106,7 @@ class Add(Arithmetic):
         handed = [tensor == outputs[0] and (index == 0 or self.alpha == 1) for index, tensor in enumerate(inputs)]
         return tuple(PASSED_ON if is_handed else tensor for is_handed, tensor in zip(handed, inputs, strict=True))
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def scratch_of_one_dtype(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """The sum so far, while the last input is added to it; a stretched input's product before it is summed."""
         if self.alpha != 1:
             is_stretched = 1 in setting.needs and inputs[1].shape != outputs[0].shape
@@ -121,6 +121,9 @@ class Add(Arithmetic):
             gradients[1] = 1 + gradients.get(1, 0)
         return (Elementwise(outputs[0].numel, len(inputs) - 1 + products, gradients, "added"),)
 
+    def passes_on(self, index: int) -> bool:
+        return index == 0 or self.alpha == 1
+
 
 class Mul(Arithmetic):
     """Product of two tensors, value by value; each gradient is a product with the other."""
@@ -132,7 +135,11 @@ class Mul(Arithmetic):
         others: list[tuple[int, Saved]] = [(1, self.first(inputs)), (0, Input(1))]
         return tuple(other for operand, other in others if operand in setting.needs)
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def worked_out(self, inputs: Tensors, outputs: Tensors) -> tuple[str, ...]:
+        """Products with the other."""
+        return (result_dtype((outputs[0], inputs[1])), result_dtype((outputs[0], inputs[0])))
+
+    def scratch_of_one_dtype(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """The product for a stretched input, before it is summed up; if both are, each beside the other's."""
         numel = unsummed(inputs, outputs[0], setting)
         return Scratch(backward=excess("products before they are summed", numel, outputs[0].dtype))

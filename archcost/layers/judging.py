@@ -14,6 +14,7 @@ from archcost.layers.combining import broadcast_shape, stretched, together, unsu
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.order import ValueByValue
 from archcost.layers.pairwise import is_first_seen_smaller, require_one_more
+from archcost.layers.promoting import Promoting
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType, result_dtype, with_number
 from archcost.work import Copy, Elementwise, Reduction, Work
@@ -216,7 +217,7 @@ def moved(inputs: Tensors, output: TensorType, what: str) -> tuple[Work, ...]:
     return (Reduction(output.numel, 0, sums, what) if sums else Copy(output.numel, 0, {}, what),)
 
 
-class Where(ValueByValue):
+class Where(Promoting):
     """x where the mask holds, else y (torch.where). Inputs: mask of bool, x, y. No arithmetic: a choice is free.
 
     A number may stand for x (`value`) or y (`other`), whose input is then left out.
@@ -225,8 +226,6 @@ class Where(ValueByValue):
     type: Literal["where"] = "where"
     prefix: ClassVar[str] = "where"
     arity: ClassVar[Arity] = Arity(1, 3)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    comes_out: ClassVar[Outcome] = "promoted"
     value: Scalar | None = None
     other: Scalar | None = None
 
@@ -247,7 +246,7 @@ class Where(ValueByValue):
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return (Input(0),)
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def scratch_of_one_dtype(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """Numbers as tensors. Backward the zero that stands for the others' gradient, or what a stretched input's is
         before it is summed up.
         """

@@ -10,9 +10,8 @@ from archcost.keeping import PASSED_ON, Gradient, Input, Own, Saved, Scratch, Se
 from archcost.layers.activation import require_numbers
 from archcost.layers.base import Arity, Scalar
 from archcost.layers.combining import Arithmetic, broadcast, broadcast_shape, stretched, unsummed
-from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
-from archcost.layers.order import ValueByValue
-from archcost.tensors import DTYPE_BYTES, Tensors, TensorType, with_number
+from archcost.layers.promoting import Promoting
+from archcost.tensors import DTYPE_BYTES, Tensors, TensorType, result_dtype, with_number
 from archcost.work import Elementwise, Operand, Work
 
 
@@ -47,7 +46,10 @@ class Sub(Arithmetic):
     def input_gradient_is_view(self, inputs: Tensors) -> bool:
         return is_first_seen_smaller(inputs)
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def passes_on(self, index: int) -> bool:
+        return index == 0
+
+    def scratch_of_one_dtype(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """The negation for a stretched input, before it is summed up."""
         if 1 not in setting.needs or inputs[1].shape == outputs[0].shape:
             return Scratch()
@@ -73,7 +75,14 @@ class Div(Arithmetic):
     def input_gradient_is_view(self, inputs: Tensors) -> bool:
         return is_first_seen_smaller(inputs)
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def worked_out(self, inputs: Tensors, outputs: Tensors) -> tuple[str, ...]:
+        return (result_dtype((*outputs, *inputs)),) * 2
+
+    def like_what_arrived(self, setting: Setting) -> int:
+        """The negation, for the divisor."""
+        return int(1 in setting.needs)
+
+    def scratch_of_one_dtype(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """The divisor's gradient comes first, of a/b, (a/b)/b, −dy and their product."""
         if 1 not in setting.needs:
             numel = unsummed(inputs, outputs[0], setting)
@@ -107,12 +116,10 @@ def halved(inputs: Tensors, output: TensorType, setting: Setting) -> Scratch:
     return Scratch(backward=(*excess("halves before they are summed", numel, output.dtype), masks))
 
 
-class Extremum(ValueByValue):
+class Extremum(Promoting):
     """One of each pair; the gradient goes where the value came from, halved where both are equal."""
 
     arity: ClassVar[Arity] = Arity(2, 2)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    comes_out: ClassVar[Outcome] = "promoted"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (broadcast(inputs),)
@@ -123,7 +130,7 @@ class Extremum(ValueByValue):
     def input_gradient_is_view(self, inputs: Tensors) -> bool:
         return is_first_seen_smaller(inputs)
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def scratch_of_one_dtype(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         return halved(inputs, outputs[0], setting)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
@@ -145,7 +152,7 @@ class Minimum(Extremum):
     prefix: ClassVar[str] = "minimum"
 
 
-class ClampTensor(ValueByValue):
+class ClampTensor(Promoting):
     """min(max(x, low), high), bounds that are tensors: inputs after x, of the kind that `bounds` says (torch.clamp).
 
     dy goes to x where no bound held, else to the bound that did.
@@ -154,8 +161,6 @@ class ClampTensor(ValueByValue):
     type: Literal["clamp_tensor"] = "clamp_tensor"
     prefix: ClassVar[str] = "clamp"
     arity: ClassVar[Arity] = Arity(2, 3)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    comes_out: ClassVar[Outcome] = "promoted"
     bounds: Literal["min", "max", "both"] = "both"
 
     def names(self) -> tuple[str, ...]:
@@ -178,7 +183,7 @@ class ClampTensor(ValueByValue):
     def input_gradient_is_view(self, inputs: Tensors) -> bool:
         return is_first_seen_smaller(inputs)
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def scratch_of_one_dtype(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """All gradients unsummed, with the masks of x's, which comes last, and zero; or with the first of the sums.
 
         Torch 2.14 halves a gradient where x is a bound.
@@ -231,15 +236,13 @@ def _halved_at_both(inputs: Tensors, output: TensorType, setting: Setting) -> Sc
     )
 
 
-class Modulo(ValueByValue):
+class Modulo(Promoting):
     """What a division by a second input, or by the number `other`, leaves: division, rounding, product, difference.
 
     Backward passes the gradient on; the divisor's is −dy·(a/b rounded): division, rounding, negation, product.
     """
 
     arity: ClassVar[Arity] = Arity(1, 2)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    comes_out: ClassVar[Outcome] = "promoted"
     other: Scalar | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -259,7 +262,10 @@ class Modulo(ValueByValue):
     def input_gradient_is_view(self, inputs: Tensors) -> bool:
         return is_first_seen_smaller(inputs)
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def passes_on(self, index: int) -> bool:
+        return index == 0
+
+    def scratch_of_one_dtype(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """The negation and the quotient beside their product."""
         if 1 not in setting.needs:
             return Scratch()
