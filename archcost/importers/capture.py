@@ -38,6 +38,7 @@ from archcost.importers.following import (
 from archcost.importers.record import OutOfSightError, Record, Written, storage_of
 from archcost.importers.regions import Regions
 from archcost.importers.trace import Made, Recasting, Step, Trace, shape_of, tensors_in
+from archcost.importers.wrapped import own_operator, wrapper_in
 
 IMAGES = (4, 5)
 """Axes of tensors that kernels of the CPU may lay channels last where those of the meta device lay them row-major."""
@@ -47,7 +48,7 @@ class Capture(Following):
     """Writes into `record`. `originals` are the module's real weights, by identity, with those that stand for them."""
 
     def __init__(self, record: Record, originals: Mapping[int, Tensor], regions: Regions) -> None:
-        super().__init__()
+        super().__init__(originals)
         self.record = record
         self.regions = regions
         self.trace = Trace()
@@ -56,6 +57,10 @@ class Capture(Following):
         self.products = Products(record, self._follow_product)
         self.dtypes: dict[torch.dtype, tuple[Tensor, int]] = {}
         """By dtype the tensor that was asked for it last, and how many calls there were before."""
+
+    def _beneath(self, func: Any, args: Any, kwargs: Any) -> Any:
+        with Beneath(self.record):
+            return func(*args, **kwargs)
 
     def _asked(self, tensor: Tensor) -> None:
         self.dtypes[tensor.dtype] = (tensor, len(self.trace.steps))
@@ -96,6 +101,7 @@ class Capture(Following):
             return self._into(step, func, args, **kwargs)
         if name in COMPOSITES and live:
             step.kind = "composite"
+            self.record.assume(name)
             with self:
                 return COMPOSITES[name](*args, **kwargs)
         named = args
@@ -309,6 +315,10 @@ class Beneath(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        wrapper = wrapper_in(args, kwargs)
+        if wrapper is not None:
+            with self:
+                return own_operator(wrapper)(func, types, args, kwargs)
         full = func._schema.name
         namespace, _, name = full.partition("::")
         reads = list(tensors_in((args, kwargs)))

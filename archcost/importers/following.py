@@ -7,7 +7,7 @@ hears; `Watch` hears the same calls once more, and sees when each tensor goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from types import FunctionType
@@ -19,9 +19,11 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
 from archcost.importers.calls import LEAVES
+from archcost.importers.calls.packing import packed_name
 from archcost.importers.calls.weighted import MEANT
 from archcost.importers.casts import MOVES
 from archcost.importers.trace import tensors_in
+from archcost.importers.wrapped import is_wrapper, own_rule, wrapper_in
 
 _ASKED = """
 get:shape get:dtype get:requires_grad get:grad_fn get:grad get:is_leaf get:ndim get:_base get:layout get:names
@@ -41,6 +43,7 @@ AS_ON_CPU: dict[str, Any] = {
     "get:is_mps": False,
     "get:is_xla": False,
     "get:is_xpu": False,
+    "_nested_tensor_from_mask_left_aligned": False,  # so that a transformer does without nested tensors
 }
 """What a module hears about where its tensors are, so that it does as it would with values."""
 
@@ -80,6 +83,12 @@ class Following(TorchFunctionMode):
 
     is_paused = False
 
+    def __init__(self, originals: Mapping[int, Tensor]) -> None:
+        super().__init__()
+        self.wraps = any(is_wrapper(tensor) for tensor in originals.values())
+        self.inside: list[Any] = []
+        """Functions that a wrapper's own class works out just now."""
+
     @contextmanager
     def paused(self) -> Generator[None]:
         """Nothing is heard, and calls are as ever."""
@@ -93,13 +102,16 @@ class Following(TorchFunctionMode):
         kwargs = kwargs or {}
         if self.is_paused:
             return func(*args, **kwargs)
-        name = name_of(func)
-        if name == "get:dtype":
+        name = packed_name(name_of(func), args)
+        wrapper = wrapper_in(args, kwargs) if self.wraps else None
+        if name == "get:dtype" and wrapper is None:
             self._asked(args[0])
         if name in SILENT or name.startswith("set:"):
             return func(*args, **kwargs)
         if name in AS_ON_CPU:
             return AS_ON_CPU[name]
+        if wrapper is not None:
+            return self._wrapped(wrapper, func, types, args, kwargs)
         if name == "type" and len(args) + len(kwargs) == 1:
             return torch.empty(0, dtype=args[0].dtype, device="cpu").type()
         if name in VALUELESS:
@@ -109,6 +121,22 @@ class Following(TorchFunctionMode):
             with self:
                 return func(args[0].to(kwargs["dtype"]), *args[1:], **rest)
         return self._heard(name, func, args, kwargs)
+
+    def _wrapped(self, wrapper: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """A call on a tensor made of others, whose own calls are heard instead."""
+        rule = own_rule(wrapper)
+        if rule is None or func in self.inside:
+            return self._beneath(func, args, kwargs)
+        self.inside.append(func)
+        try:
+            with self:
+                return rule(func, types, args, kwargs)
+        finally:
+            self.inside.pop()
+
+    def _beneath(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """A call that is no layer whatever it does: its operators may be."""
+        raise NotImplementedError
 
     def _asked(self, tensor: Tensor) -> None:
         """The module wants to know the dtype of a tensor."""

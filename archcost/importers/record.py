@@ -16,6 +16,7 @@ from torch import Tensor
 
 from archcost.errors import ArchcostError, ShapeError
 from archcost.importers.calls.drawn import SAMPLES, Drawn, samples_in
+from archcost.importers.calls.packing import ASSUMED
 from archcost.importers.entries import Entered, Entry, Ref
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
@@ -59,6 +60,7 @@ class Record:
         self.weights = weights
         self.sizing = Ref("input", next(iter(inputs)))
         self.held: list[Tensor] = []
+        self.assumptions: list[str] = []
         self.refs: dict[int, Ref] = {}
         self.places: dict[Any, Ref] = {}
         self.required: dict[int, bool] = {}
@@ -77,6 +79,11 @@ class Record:
             self.know(tensor, Ref("input", name))
         for path, weight in weights.items():
             self.know(weight.tensor, Ref("weight", path))
+
+    def assume(self, call: str) -> None:
+        """Reading a call of this name may rest on something that is said with the numbers."""
+        if call in ASSUMED and ASSUMED[call] not in self.assumptions:
+            self.assumptions.append(ASSUMED[call])
 
     def know(self, tensor: Tensor, ref: Ref) -> None:
         if id(tensor) not in self.refs:

@@ -12,6 +12,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -32,6 +33,7 @@ from archcost.importers.record import ModuleWeight, Record, type_of
 from archcost.importers.regions import Regions
 from archcost.importers.second_run import HIGH, Running, observations, seeded, watched
 from archcost.importers.settling import Blind, UnsettledError, names_of, require_settled, require_shapes, waiting
+from archcost.importers.wrapped import is_wrapper, made_of, parts_of, weights_of
 from archcost.spec import ModelSpec
 from archcost.spec.model import InputSpec
 from archcost.tensors import DTYPE_BYTES
@@ -114,7 +116,9 @@ def _followed(module: nn.Module, example: Example) -> Followed:
             layer=type(module).__name__,
         )
     told = watched(partial(_again, module, example), capture.trace, regions.was_asked)
-    return Followed(record, outputs, observations(record.entries, told, capture.trace.steps, outputs))
+    observed = observations(record.entries, told, capture.trace.steps, outputs)
+    assumptions = (*record.assumptions, *observed.assumptions)
+    return Followed(record, outputs, replace(observed, assumptions=assumptions))
 
 
 def _tensors(example: Example, given: Any, named: Any) -> dict[str, Tensor]:
@@ -199,7 +203,7 @@ def _require_python(module: nn.Module) -> None:
 
 def _require_known_dtypes(module: nn.Module) -> None:
     """Floats of any kind are taken for float32."""
-    for name, each in (*module.named_parameters(), *module.named_buffers()):
+    for name, each in weights_of(module):
         kind = type_of(each)
         if not each.is_floating_point() and kind.dtype not in DTYPE_BYTES:
             raise ArchcostError(f"{name} cannot be declared", expected=", ".join(DTYPE_BYTES), found=str(kind))
@@ -208,7 +212,7 @@ def _require_known_dtypes(module: nn.Module) -> None:
 def _require_other_sizes(module: nn.Module, examples: Mapping[str, InputSpec]) -> None:
     """A size that is a multiple of `SAMPLES` would be taken for one that comes from the batch."""
     shapes = {f"input {name}": example.shape for name, example in examples.items()}
-    shapes |= {name: tuple(each.shape) for name, each in (*module.named_parameters(), *module.named_buffers())}
+    shapes |= {name: tuple(each.shape) for name, each in weights_of(module)}
     for name, shape in shapes.items():
         if any(map(samples_in, shape)):
             raise ArchcostError(
@@ -265,7 +269,8 @@ def _weightless(
                     if tensor is not None and id(tensor) not in stand_ins:
                         made = _stand_in(tensor, is_buffer, dtype, trained)
                         stand_ins[id(tensor)] = made
-                        weights[f"{path}.{key}".lstrip(".")] = ModuleWeight(made, is_buffer, tensor.requires_grad)
+                        for part, each_made in parts_of(f"{path}.{key}".lstrip("."), made):
+                            weights[part] = ModuleWeight(each_made, is_buffer, tensor.requires_grad)
                     replaced[key] = None if tensor is None else stand_ins[id(tensor)]
                 vars(each)[kind] = replaced
         yield weights, stand_ins
@@ -283,6 +288,13 @@ CONTAINERS = (list, dict, set, deque, OrderedDict, defaultdict)
 
 
 def _stand_in(tensor: Tensor, is_buffer: bool, dtype: torch.dtype, trained: bool) -> Tensor:
+    if is_wrapper(tensor):
+        return made_of(
+            tensor,
+            lambda part: torch.empty(
+                part.shape, dtype=dtype if part.is_floating_point() else part.dtype, device="meta"
+            ),
+        )
     if is_buffer and not tensor.is_meta and not tensor.is_floating_point() and tensor.numel() <= LARGEST_REAL:
         return tensor.detach().cpu().clone()
     dtype = dtype if tensor.is_floating_point() else tensor.dtype

@@ -39,7 +39,7 @@ class Watch(Following):
     """Takes every call as `trace` says that it was taken. `originals` are the module's weights, as for Capture."""
 
     def __init__(self, trace: Trace, originals: Mapping[int, Tensor], regions: Regions) -> None:
-        super().__init__()
+        super().__init__(originals)
         self.steps = trace.steps
         self.open = regions
         self.regions: dict[int, Entered | None] = {}
@@ -69,6 +69,9 @@ class Watch(Following):
         replacing = {id(tensor) for tensor in owned}
         left = {ref for key, ref in self.living.items() if key not in replacing}
         return tuple(sorted(left, key=lambda ref: (str(ref.key).zfill(12), ref.output)))
+
+    def _beneath(self, func: Any, args: Any, kwargs: Any) -> Any:
+        return func(*args, **kwargs)
 
     def _asked(self, tensor: Tensor) -> None:
         self._last_asked[tensor.dtype] = self.living.get(id(tensor))
