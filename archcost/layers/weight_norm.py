@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.keeping import Input, Own, Saved, Scratch, Setting
 from archcost.layers.base import Arity, Axis, Layer, normalize_axis, require_floating
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layouts import is_row_major
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.work import Elementwise, Reduction, Shared, Work
@@ -20,6 +21,8 @@ class WeightNorm(Layer):
     type: Literal["weight_norm"] = "weight_norm"
     prefix: ClassVar[str] = "weight_norm"
     arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    comes_out: ClassVar[Outcome] = "promoted"
     copies_pieces: ClassVar[bool] = True
     dim: Axis = 0
 

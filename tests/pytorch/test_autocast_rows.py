@@ -38,6 +38,7 @@ REFUSED = {
     "masked_scatter": "values of another dtype",
     "upsample": "antialias in 16 bits on a CPU",
     "lstm": "float16 on a CPU",
+    "weight_norm": "directions and lengths of different dtypes on a CPU",
 }
 """Types of which torch refuses some rows in some dtypes, and what."""
 
