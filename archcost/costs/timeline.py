@@ -177,6 +177,8 @@ class Timeline(Presentable):
             "in_place": run.in_place,
             "master_weights": run.master_weights,
             "loss": self.graph.spec.loss,
+            "unknown": list(self.graph.unknown),
+            "assumptions": list(self.graph.assumptions),
             "peak_bytes": self.peak,
             "peak_at": str(self.highest),
             "by_role": self.by_role,

@@ -225,8 +225,21 @@ class Capture(Following):
             step.kind = "composed"
             with self:
                 return unchecked(func)(*args, **kwargs)
-        with Beneath(self.record):
-            return func(*args, **kwargs)
+        return self._looked_into(func, args, kwargs)
+
+    def _looked_into(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """What lies beneath the call, and what autograd keeps of it."""
+        first = len(self.record.entries)
+        saved: list[Tensor] = []
+
+        def pack(tensor: Tensor) -> Tensor:
+            saved.append(tensor)
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), Beneath(self.record):
+            result = func(*args, **kwargs)
+        self.record.keep(first, saved)
+        return result
 
     def _follow_product(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
         leaf = LEAVES.get(name)

@@ -71,6 +71,8 @@ class Record:
         """Whether what runs is forward of an autograd.Function: weights get no gradient from it."""
         self.pending: dict[int, list[tuple[Tensor, Written, bool]]] = {}
         """What was written over part of a tensor, through views of it."""
+        self.opaques: dict[int, dict[int, str]] = {}
+        """By entry of an opaque layer, its inputs and outputs by their storages."""
         self.since: dict[int, int] = {}
         """How many entries there were when a tensor was last known."""
         self.overwritten: dict[int, int] = {}
@@ -299,6 +301,10 @@ class Record:
         refs = tuple([self.reference(tensor, detached) for tensor in reads])
         made = self._add(layer, (*refs, self.sizing) if any(scaled) else refs, {})
         assert isinstance(made.key, int)
+        if type_ == "opaque":
+            words = {storage_of(each): _word("output", index) for index, each in enumerate(results)}
+            words |= {storage_of(each): _word("input", index) for index, each in enumerate(reads)}
+            self.opaques[made.key] = words
         for output, tensor in enumerate(results):
             (self.know_place if places else self.know)(tensor, Ref("entry", made.key, output))
 
@@ -306,9 +312,35 @@ class Record:
         """A layer that is none of a call of torch."""
         return self._add(layer, reads, {})
 
+    def keep(self, first: int, saved: Sequence[Tensor]) -> None:
+        """What autograd was seen to keep while the entries from `first` on were made, told of the opaque ones."""
+        wanted = [index for index in self.opaques if index >= first]
+        kept: dict[int, list[str]] = {index: [] for index in wanted}
+        own: dict[int, list[tuple[int, ...]]] = {index: [] for index in wanted}
+        for tensor in saved if wanted else ():
+            holders = [index for index in wanted if storage_of(tensor) in self.opaques[index]]
+            for index in holders:
+                kept[index].append(self.opaques[index][storage_of(tensor)])
+            if not holders and self.find(tensor) is None:
+                own[wanted[-1]].append(_by_sample(tensor))
+        for index in wanted:
+            fields = {"holding": tuple(dict.fromkeys(kept[index])), "saved": tuple(own[index])}
+            entry = self.entries[index]
+            self.entries[index] = replace(entry, layer=entry.layer.model_copy(update=fields))
+
     def _add(self, layer: Layer, reads: tuple[Ref, ...], weights: Mapping[str, Ref]) -> Ref:
         self.entries.append(Entry(layer, reads, weights, self.path, self.region))
         return Ref("entry", len(self.entries) - 1)
+
+
+def _word(side: str, index: int) -> str:
+    return f"{side}:{index}" if index else side
+
+
+def _by_sample(tensor: Tensor) -> tuple[int, ...]:
+    """The shape for one sample, with the axis of the batch in front."""
+    sizes = sorted(tensor.shape, key=lambda size: samples_in(size) == 0)
+    return tuple([samples_in(size) or size for size in sizes])
 
 
 def _are_weights(wanted: Sequence[Weight], given: Mapping[str, Tensor | None]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
@@ -9,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import Gradient, Own, Saved, Setting
+from archcost.keeping import Gradient, Input, Output, Own, Saved, Setting
 from archcost.layers.base import Arity, Axis, DtypeOrComplex, Layer, Size, dtype_among
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.parameter import WholeShape, batch_steps, require_batch, sizes_as_said, times_batch
@@ -65,12 +66,16 @@ class Observed(Layer):
         return sizes_as_said(self.shapes[0]) if axis is None else batch_steps(self.shapes[0], axis, inputs[-1])
 
 
+Kept = Annotated[str, StringConstraints(strict=True, pattern=r"^(input|output)(:\d{1,4})?$")]
+
+
 class Opaque(Observed):
     """An operation without a rule, `op` by its own name: shapes and bytes as observed, operations unknown.
 
     `shapes` and `dtypes` are those of its outputs for a batch of one sample, `batch_dims` the axis of each that grows
-    with the batch, null where none does. The batch is that of the last input. `saved` are the shapes of what it keeps
-    for backward; they grow along their first axis. Each floating input gets a gradient of its own.
+    with the batch, null where none does. The batch is that of the last input. For backward it keeps what `holding`
+    names of its inputs and outputs (`input`, `output:1`), all floating ones where nothing is said, and tensors of its
+    own of the shapes in `saved`, which grow along their first axis. Each floating input gets a gradient of its own.
     """
 
     type: Literal["opaque"] = "opaque"
@@ -78,6 +83,7 @@ class Opaque(Observed):
     autocast: ClassVar[Autocast] = AS_GIVEN
     comes_out: ClassVar[Outcome] = "first"
     is_unknown: ClassVar[bool] = True
+    holding: tuple[Kept, ...] | None = None
     saved: Annotated[tuple[Annotated[tuple[Size, ...], Field(max_length=64)], ...], Field(max_length=MOST_OUTPUTS)] = ()
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
@@ -88,7 +94,21 @@ class Opaque(Observed):
         batch = require_batch(self.batched(inputs)) if self.grows() else 1
         dtype = next((tensor.dtype for tensor in outputs if tensor.is_floating), "float32")
         shapes = [(shape[0] * batch, *shape[1:]) if shape else shape for shape in self.saved]
-        return tuple(Own(f"observed {index}", TensorType(shape, dtype)) for index, shape in enumerate(shapes, 1))
+        own = [Own(f"observed {index}", TensorType(shape, dtype)) for index, shape in enumerate(shapes, 1)]
+        return (*self._shared(inputs, outputs), *own)
+
+    def _shared(self, inputs: Tensors, outputs: Tensors) -> Iterator[Saved]:
+        """What it keeps of its inputs and outputs. The last input may be there for its batch alone."""
+        read = inputs[:-1] if self.grows() else inputs
+        if self.holding is None:
+            yield from (Input(index) for index, tensor in enumerate(read) if tensor.is_floating)
+            yield from (Output(index) for index, tensor in enumerate(outputs) if tensor.is_floating)
+            return
+        for word in self.holding:
+            name, _, index = word.partition(":")
+            kind, tensors = (Input, read) if name == "input" else (Output, outputs)
+            if int(index or 0) < len(tensors):
+                yield kind(int(index or 0))
 
 
 IntegerDtype = Annotated[str, BeforeValidator(dtype_among([dtype for dtype in DTYPE_BYTES if dtype not in FLOATING]))]

@@ -17,7 +17,7 @@ from archcost.estimates.automatic import is_automatic
 from archcost.estimates.batches import Binding, Bound, Growth, growth, threads_of
 from archcost.estimates.demand import Demand, caches, torch_device, workspace
 from archcost.estimates.estimate import Estimate
-from archcost.graph import build
+from archcost.graph import ModelGraph, build
 from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
 from archcost.keeping import Device
@@ -137,8 +137,15 @@ class Fit(Presentable):
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Devices of which there is no answer."""
-        return tuple([device.hardware.name for device in self.devices if device.problem is not None])
+        """Devices of which there is no answer, and layers that make every answer a lower bound."""
+        graph = self.graph
+        silent = [device.hardware.name for device in self.devices if device.problem is not None]
+        return (*silent, *(graph.unknown if graph else ()))
+
+    @property
+    def graph(self) -> ModelGraph | None:
+        """The network at the asked batch, if some device has an answer."""
+        return next((device.estimate.line.graph for device in self.devices if device.estimate is not None), None)
 
     def to_dict(self) -> dict[str, Any]:
         return {

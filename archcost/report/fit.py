@@ -17,6 +17,7 @@ from archcost.report.document import Cell, Column, Document, Part, Table
 from archcost.report.estimate import ladder, verdict
 from archcost.report.settings import words
 from archcost.report.summary import one_line
+from archcost.report.timeline import bounds
 from archcost.units import count, size
 
 PRICES = {
@@ -36,7 +37,8 @@ MOST_COLUMN: dict[Word, str] = {"batch": "largest batch", "input": "largest imag
 
 def document(fit: Fit) -> Document:
     alone = fit.devices[0] if len(fit.devices) == 1 else None
-    return Document(one_line(_title(fit, alone)), tuple(_all(fit) if alone is None else _one(fit, alone)), _data(fit))
+    parts = (*(_all(fit) if alone is None else _one(fit, alone)), *(bounds(fit.graph) if fit.graph else ()))
+    return Document(one_line(_title(fit, alone)), parts, _data(fit))
 
 
 def _title(fit: Fit, alone: DeviceFit | None) -> str:

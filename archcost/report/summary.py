@@ -5,6 +5,7 @@ from __future__ import annotations
 from archcost.costs import ModelCost
 from archcost.costs.model import TrainingFlops
 from archcost.errors import listing
+from archcost.graph import ModelGraph
 from archcost.report.document import Cell, Column, Document, Facts, Table
 from archcost.report.folding import Folded, Group
 from archcost.tensors import format_shape
@@ -48,7 +49,7 @@ def document(folded: Folded) -> Document:
         *heading(cost),
         Table(COLUMNS, tuple(map(_row, groups)), total),
         *_unknown(cost),
-        *_assumed(cost),
+        *assumed(cost.graph),
         MEANING,
         Facts(_facts(cost)),
         _flops_table(cost),
@@ -97,8 +98,9 @@ def _contraction(flops: TrainingFlops) -> tuple[int, int]:
     return flops.forward.contraction, flops.backward.contraction
 
 
-def _assumed(cost: ModelCost) -> tuple[str, ...]:
-    assumptions = cost.graph.assumptions.items()
+def assumed(graph: ModelGraph) -> tuple[str, ...]:
+    """What numbers rest on, a sentence each."""
+    assumptions = graph.assumptions.items()
     return tuple(f"Assumed{f' for {listing(names, most=3)}' if names else ''}: {text}." for text, names in assumptions)
 
 

