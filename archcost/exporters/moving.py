@@ -185,7 +185,7 @@ def constant(part: Part) -> str:
     """Zeros: what a network makes of no value of its own has no values here."""
     layer = part.layer
     value = part.number(0, part.node.output_types[0].dtype)
-    if not part.inputs:
+    if layer.is_for_any_batch(part.node.input_types):
         return part.draw("Expand", value, part.integers(*layer.shape))
     axis = normalize_axis(layer.dim, len(layer.shape))
     return part.draw("Expand", value, part.times_samples(layer.shape, axis, part.inputs[0]))

@@ -7,6 +7,7 @@ opaque.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,8 +18,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from archcost.importers.calls import COMPOSITES, LEAVES
 from archcost.importers.calls.drawn import Drawn, Leaf
 from archcost.importers.calls.shaping import seen_at
-from archcost.importers.casts import Wanted, is_variable, wanted
+from archcost.importers.casts import Wanted, is_literal, wanted
 from archcost.importers.constants import PRODUCTS, Products
+from archcost.importers.entries import Ref
 from archcost.importers.following import (
     CASTS,
     FACTORIES,
@@ -37,7 +39,7 @@ from archcost.importers.following import (
 )
 from archcost.importers.record import OutOfSightError, Record, Written, storage_of
 from archcost.importers.regions import Regions
-from archcost.importers.trace import Made, Recasting, Step, Trace, shape_of, tensors_in
+from archcost.importers.trace import Made, Recasting, Standing, Step, Trace, shape_of, tensors_in
 from archcost.importers.wrapped import own_operator, wrapper_in
 
 IMAGES = (4, 5)
@@ -57,6 +59,8 @@ class Capture(Following):
         self.products = Products(record, self._follow_product)
         self.dtypes: dict[torch.dtype, tuple[Tensor, int]] = {}
         """By dtype the tensor that was asked for it last, and how many calls there were before."""
+        self.likes: dict[int, Ref] = {}
+        """By constant, as long as it is there, the tensor of the network whose dtype it was given."""
 
     def _beneath(self, func: Any, args: Any, kwargs: Any) -> Any:
         with Beneath(self.record):
@@ -67,36 +71,35 @@ class Capture(Following):
 
     def _heard(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
         entries = self.record.entries
-        step = self.trace.start(name, len(entries))
+        step, constants = self.trace.start(name, len(entries)), len(self.record.constants)
         self.record.region = self.regions.current
         result = self._taken(step, func, args, kwargs)
         step.end = len(entries)
         step.results = tuple([Made(self.record.refs.get(id(made)), shape_of(made)) for made in tensors_in(result)])
-        if step.end > step.first:
-            step.constants = tuple(self._constants(step, args, kwargs))
+        if len(self.record.constants) > constants:
+            step.constants = tuple(self._constants(self.record.constants[constants:], args, kwargs))
         return result
 
-    def _constants(self, step: Step, args: Any, kwargs: Any) -> Iterator[tuple[int, int]]:
+    def _constants(self, constants: Sequence[tuple[int, int]], args: Any, kwargs: Any) -> Iterator[Standing]:
         """Arguments that became constants while the step was taken."""
+        made = dict(constants)
         for place, tensor in enumerate(tensors_in((args, kwargs))):
-            ref = self.record.refs.get(id(self.twins.get(id(tensor), tensor)))
-            if ref is None or not isinstance(ref.key, int) or ref.key < step.first:
-                continue
-            if self.record.entries[ref.key].layer.type == "constant":
-                yield place, ref.key
+            entry = made.get(storage_of(self.twins.get(id(tensor), tensor)))
+            if entry is not None:
+                yield Standing(place, entry, self.likes.get(id(tensor)))
 
     def _taken(self, step: Step, func: Any, args: Any, kwargs: Any) -> Any:
         name, given = step.name, tensors_in((args, kwargs))
         live = any(self.record.find(tensor) is not None for tensor in given)
         if name in FACTORIES:
             step.kind = "passed" if live else "made"
-            return args[0] if live else make_constant(func, args, kwargs)
+            return args[0] if live else self._made(make_constant(func, args, kwargs), kwargs.get("dtype"))
         if name == "setitem":
             step.kind = "set"
             return self._set(*args)
         if name in CASTS and (cast := wanted(name, args, kwargs)):
             step.kind = "cast"
-            return self._cast(step, args[0], cast) if live else cast.of(args[0])
+            return self._cast(step, args[0], cast) if live else self._made(cast.of(args[0]), cast.dtype, cast.like)
         if live and isinstance(kwargs.get("out"), Tensor):
             return self._into(step, func, args, **kwargs)
         if name in COMPOSITES and live:
@@ -117,11 +120,31 @@ class Capture(Following):
             result = func(*args, **kwargs)
             if name in PRODUCTS:
                 self.products.note(name, func, args, kwargs, result)
+            likes = [self.likes[id(tensor)] for tensor in given if id(tensor) in self.likes]
+            if likes and isinstance(result, Tensor) and result.is_floating_point():
+                self._remember(result, likes[0])
             return result
         result = self._call(step, func, args, kwargs)
         if name.endswith("_") and named[0] is not args[0]:
             self._replace(named[0], args[0])
         return result
+
+    def _like(self, result: Tensor, source: Tensor) -> None:
+        ref = self.record.find(source) or self.likes.get(id(source))
+        if ref is not None and result.is_floating_point() and result.dtype == source.dtype:
+            self._remember(result, ref)
+
+    def _made(self, constant: Any, dtype: torch.dtype | None, like: Tensor | None = None) -> Any:
+        """A constant; where its dtype was asked of a tensor before, of which."""
+        asked = like if like is not None else self.dtypes.get(dtype, (None, 0))[0] if dtype is not None else None
+        if isinstance(constant, Tensor) and asked is not None:
+            self._like(constant, asked)
+        return constant
+
+    def _remember(self, constant: Tensor, like: Ref) -> None:
+        key = id(constant)
+        self.likes[key] = like
+        weakref.finalize(constant, self.likes.pop, key, None)
 
     def _cast(self, step: Step, source: Tensor, cast: Wanted) -> Tensor:
         """A cast is a layer wherever it may matter in some precision, also where it does nothing to float32."""
@@ -131,10 +154,10 @@ class Capture(Following):
             self.record.write(Drawn("clone", (source,)), (result,), without_gradient())
             return result
         asked, at = (cast.like, -1) if cast.like is not None else self.dtypes.get(result.dtype, (None, -1))
-        is_named = cast.is_named or (
-            cast.like is None and at < len(self.trace.steps) - 1 and not is_variable(cast.dtype)
-        )
-        if is_same and (cast.dtype is None or not result.is_floating_point() or (asked is source and not is_named)):
+        just_asked = at == len(self.trace.steps) - 1
+        is_named = cast.is_named or (cast.like is None and cast.dtype is not None and is_literal(cast.dtype))
+        is_own = asked is source and not is_named and (just_asked or cast.like is not None)
+        if is_same and (cast.dtype is None or not result.is_floating_point() or is_own):
             return source
         result = source.clone() if result is source else result
         if not self.record.write(Drawn("cast", (source,), cast.fields), (result,), without_gradient()):

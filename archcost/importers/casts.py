@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 import torch
@@ -67,9 +70,24 @@ def _typed(word: Any) -> torch.dtype:
     return torch.empty(0, device="cpu").type(f"torch.{name.rpartition('.')[2]}").dtype
 
 
-def is_variable(dtype: torch.dtype | None) -> bool:
-    """Whether a variable of the function that casts holds the dtype, as one does that was asked of a tensor before."""
+def is_literal(dtype: torch.dtype | None) -> bool:
+    """Whether the call that casts is written with the dtype's name, `torch.float32`, as its last argument."""
     frame = inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").startswith(("archcost.importers", "torch.")):
         frame = frame.f_back
-    return frame is not None and any(value is dtype for value in frame.f_locals.values())
+    if frame is None:
+        return False
+    loaded = _loaded_before(frame.f_code, frame.f_lasti)
+    return loaded == str(dtype).removeprefix("torch.")
+
+
+@lru_cache(maxsize=10_000)
+def _loaded_before(code: CodeType, offset: int) -> str:
+    """What the instruction before the call at that offset loads, if it is an attribute or a global."""
+    loaded = ""
+    for each in dis.get_instructions(code):
+        if each.offset >= offset:
+            return loaded
+        if each.opname not in ("PRECALL", "KW_NAMES", "CACHE", "PUSH_NULL", "CALL"):
+            loaded = str(each.argval) if each.opname in ("LOAD_ATTR", "LOAD_GLOBAL", "LOAD_NAME") else ""
+    return loaded

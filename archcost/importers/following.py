@@ -115,7 +115,9 @@ class Following(TorchFunctionMode):
         if name == "type" and len(args) + len(kwargs) == 1:
             return torch.empty(0, dtype=args[0].dtype, device="cpu").type()
         if name in VALUELESS:
-            return func(*args, **{**kwargs, "device": "meta" if args[0].is_meta else None})
+            made = func(*args, **{**kwargs, "device": "meta" if args[0].is_meta else None})
+            self._like(made, args[0])
+            return made
         if name in DTYPED and is_recast(args, kwargs):
             rest = {key: value for key, value in kwargs.items() if key != "dtype"}
             with self:
@@ -141,6 +143,9 @@ class Following(TorchFunctionMode):
     def _asked(self, tensor: Tensor) -> None:
         """The module wants to know the dtype of a tensor."""
         raise NotImplementedError
+
+    def _like(self, result: Tensor, source: Tensor) -> None:
+        """A constant takes its shape and dtype from a tensor."""
 
     def _heard(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
         """A call that makes a tensor, or changes one."""

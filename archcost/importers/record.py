@@ -71,6 +71,8 @@ class Record:
         """Whether what runs is forward of an autograd.Function: weights get no gradient from it."""
         self.pending: dict[int, list[tuple[Tensor, Written, bool]]] = {}
         """What was written over part of a tensor, through views of it."""
+        self.constants: list[tuple[int, int]] = []
+        """Of each constant the storage that it lay in, and its entry."""
         self.opaques: dict[int, dict[int, str]] = {}
         """By entry of an opaque layer, its inputs and outputs by their storages."""
         self.since: dict[int, int] = {}
@@ -216,7 +218,10 @@ class Record:
         fields: dict[str, Any] = {"type": "constant", "shape": shape, "dtype": kind.dtype}
         if scaled:
             fields["dim"] = scaled[0]
-        return self._add(LAYERS["constant"].model_validate(fields), (self.sizing,) if scaled else (), {})
+        made = self._add(LAYERS["constant"].model_validate(fields), (self.sizing,) if scaled else (), {})
+        assert isinstance(made.key, int)
+        self.constants.append((storage_of(tensor), made.key))
+        return made
 
     def write(self, drawn: Drawn, results: Sequence[Tensor], detached: bool = False, places: bool = False) -> bool:
         """Add a layer for a call that returned these tensors. False where the layer's own rules say something else."""

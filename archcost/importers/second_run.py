@@ -21,7 +21,7 @@ from archcost.importers.regions import Regions
 from archcost.importers.trace import Step, Trace
 from archcost.importers.watch import DivergedError, Watch
 from archcost.layers import LAYERS
-from archcost.layers.copies import WEIGHTS
+from archcost.layers.copies import LIKE, WEIGHTS
 
 HIGH = {"torch": 155, "random": 153, "numpy": 319}
 """Seeds whose first number between 0 and 1 is above 0.99. A layer dropped at random is kept then, as a rule."""
@@ -180,14 +180,20 @@ def settle(entries: list[Entry], told: Told, steps: Sequence[Step]) -> None:
         if wide and follows:
             like = (watch.asked.get(number) if watch else None) or step.cast.like
             entries[step.cast.entry] = _following(entry, like)
-    for index, dtype in (watch.constants if watch else {}).items():
+    for _, index, like in [each for step in steps for each in step.constants]:
         layer = entries[index].layer
-        if dtype == torch.bfloat16 and getattr(layer, "dtype", None) == "float32":
+        follows = watch.constants.get(index) == torch.bfloat16 if watch else like is not None
+        if not follows or getattr(layer, "dtype", None) != "float32":
+            continue
+        if like is None or like.kind == "weight" or (isinstance(like.key, int) and like.key >= index):
             entries[index] = replace(entries[index], layer=layer.model_copy(update={"dtype": WEIGHTS}))
+        else:
+            told_like = layer.model_copy(update={"dtype": LIKE})
+            entries[index] = replace(entries[index], layer=told_like, reads=(*entries[index].reads, like))
 
 
 def _following(entry: Entry, like: Ref | None) -> Entry:
     """A cast to the dtype of another tensor; where that is a weight, to that of the weights."""
-    if like is None or like.kind == "weight" or like in entry.reads:
+    if like is None or like.kind == "weight":
         return replace(entry, layer=entry.layer.model_copy(update={"dtype": WEIGHTS}))
     return replace(entry, layer=LAYERS["cast_like"](type="cast_like"), reads=(*entry.reads, like))

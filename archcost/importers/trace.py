@@ -33,6 +33,14 @@ class Recasting:
     like: Ref | None
 
 
+class Standing(NamedTuple):
+    """An argument by its place that became a constant of the record, which entry, and whose dtype it was given."""
+
+    place: int
+    entry: int
+    like: Ref | None
+
+
 @dataclass(slots=True)
 class Step:
     """One call. Its entries, those of calls within it included, are those from `first` up to `end`."""
@@ -45,8 +53,7 @@ class Step:
     sketched: bool = False
     """Whether tensors that had values were replaced by some without, single values too."""
     cast: Recasting | None = None
-    constants: tuple[tuple[int, int], ...] = ()
-    """Arguments by their place that became a constant of the record, and which entry that is."""
+    constants: tuple[Standing, ...] = ()
 
 
 @dataclass(slots=True)

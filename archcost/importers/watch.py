@@ -54,7 +54,7 @@ class Watch(Following):
         """By entry, that of a constant."""
         self.asked: dict[int, Ref] = {}
         """By step, the tensor whose dtype a cast was given, as far as that is known."""
-        self._watched: dict[int, weakref.ref[Tensor]] = {}
+        self._watched: dict[int, weakref.ref[Any]] = {}
         self._twins: dict[int, Tensor] = dict(originals)
         self._twinned: dict[int, weakref.ref[Tensor]] = {}
         self._last_asked: dict[torch.dtype, Ref | None] = {}
@@ -84,8 +84,9 @@ class Watch(Following):
         if self.open.current is not None:
             self.regions[number] = self.open.current
         given = tensors_in((args, kwargs))
-        for place, entry in step.constants:
+        for place, entry, _ in step.constants:
             self.constants[entry] = given[place].dtype
+            self._watch_storage(given[place], Ref("entry", entry))
         result = self._taken(step, func, args, kwargs)
         made = tensors_in(result)
         if [shape_of(tensor) for tensor in made] != [each.shape for each in step.results]:
@@ -107,6 +108,14 @@ class Watch(Following):
         if key not in self.living:
             self._watched[key] = weakref.ref(tensor, partial(self._let_go, key))
         self.living[key] = ref
+
+    def _watch_storage(self, constant: Tensor, ref: Ref) -> None:
+        """A constant may be read through views of what a variable names."""
+        storage: Any = constant.untyped_storage()
+        key = id(storage)
+        if key not in self.living:
+            self.living[key] = ref
+            self._watched[key] = weakref.ref(storage, partial(self._let_go, key))
 
     def _let_go(self, key: int, _: Any) -> None:
         self.gone.append(Gone(self.living.pop(key), self.now))

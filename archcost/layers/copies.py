@@ -48,6 +48,10 @@ class Contiguous(Reshaping):
 WEIGHTS = "weights"
 """In place of a dtype: that of the network's weights, float32 unless the run says otherwise."""
 
+LIKE = "like"
+"""In place of a dtype: that of another tensor, which the layer is given for it."""
+
+DtypeToFollow = Annotated[str, BeforeValidator(dtype_among([*DTYPE_BYTES, WEIGHTS, LIKE]))]
 DtypeOrWeights = Annotated[str, BeforeValidator(dtype_among([*DTYPE_BYTES, WEIGHTS]))]
 
 

@@ -11,7 +11,7 @@ from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import PASSED_ON, Gradient, Saved, Setting
 from archcost.layers.base import Arity, Axis, Count, Dtype, Layer, Weight, WeightedLayer, normalize_axis
-from archcost.layers.copies import WEIGHTS, DtypeOrWeights
+from archcost.layers.copies import LIKE, WEIGHTS, DtypeToFollow
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.views import SizeOrSame, expanded, repeated_windows
 from archcost.layouts import Layout, laid, strides_of
@@ -97,7 +97,8 @@ class Buffer(Standing):
 class Constant(Layer):
     """A tensor made on the way of no value of the network: torch.arange, zeros, ones, full, randn of this whole shape.
 
-    The dtype `weights` is that of the network's weights, float32 unless the run says otherwise.
+    The dtype `weights` is that of the network's weights, float32 unless the run says otherwise, and `like` that of the
+    last input, which then comes behind the one for the batch, if there is that.
 
     With an input, which has to be named, the axis `dim` is `shape`'s times the batch of that input, of which no value
     is read.
@@ -105,18 +106,31 @@ class Constant(Layer):
 
     type: Literal["constant"] = "constant"
     prefix: ClassVar[str] = "constant"
-    arity: ClassVar[Arity] = Arity(0, 1)
+    arity: ClassVar[Arity] = Arity(0, 2)
     autocast: ClassVar[Autocast] = AS_GIVEN
     comes_out: ClassVar[Outcome] = "named"
-    untouched: ClassVar[frozenset[int]] = frozenset({0})
-    asked: ClassVar[frozenset[int]] = frozenset({0})
+    untouched: ClassVar[frozenset[int]] = frozenset({0, 1})
+    asked: ClassVar[frozenset[int]] = frozenset({0, 1})
     shape: WholeShape
-    dtype: DtypeOrWeights = "float32"
+    dtype: DtypeToFollow = "float32"
     dim: Axis = 0
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        shape = times_batch(self.shape, self.dim, inputs[0]) if inputs else self.shape
-        return (TensorType(shape, "float32" if self.dtype == WEIGHTS else self.dtype),)
+        for_batch = inputs[:-1] if self.dtype == LIKE else inputs
+        if len(for_batch) > 1 or (self.dtype == LIKE and not inputs):
+            found = f"{len(inputs)} inputs and dtype {self.dtype}"
+            raise ShapeError("inputs do not suit", expected="one for the batch, then one for dtype like", found=found)
+        shape = times_batch(self.shape, self.dim, for_batch[0]) if for_batch else self.shape
+        return (TensorType(shape, self._dtype(inputs)),)
+
+    def _dtype(self, inputs: Tensors) -> str:
+        if self.dtype == LIKE:
+            return inputs[-1].dtype
+        return "float32" if self.dtype == WEIGHTS else self.dtype
+
+    def is_for_any_batch(self, inputs: Tensors) -> bool:
+        """Whether no input gives it a batch."""
+        return len(inputs) == (self.dtype == LIKE)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Writing numbers is free, random ones too."""
@@ -133,7 +147,9 @@ class Constant(Layer):
         return
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
-        return sizes_as_said(self.shape) if not inputs else batch_steps(self.shape, self.dim, inputs[0])
+        return (
+            sizes_as_said(self.shape) if self.is_for_any_batch(inputs) else batch_steps(self.shape, self.dim, inputs[0])
+        )
 
 
 def times_batch(shape: tuple[int, ...], dim: int, batched: TensorType) -> tuple[int, ...]:

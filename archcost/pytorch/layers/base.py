@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from archcost.layers import Layer, WeightedLayer
-from archcost.layers.copies import WEIGHTS
+from archcost.layers.copies import LIKE, WEIGHTS
 
 Inputs = tuple[Tensor, ...]
 """Meta tensors of a batch of 2: what a layer will be given, as torch worked it out."""
@@ -45,7 +45,7 @@ class OfDtype(nn.Module):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.follows = name == WEIGHTS
-        self.dtype = torch.float32 if self.follows else dtype_of(name)
+        self.dtype = torch.float32 if name in (WEIGHTS, LIKE) else dtype_of(name)
         self.device = torch.empty(0).device
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from archcost.layers import Buffer, Constant, ExpandBatch, Parameter
+from archcost.layers.copies import LIKE
 from archcost.pytorch.layers.base import Factory, Inputs, OfDtype, dtype_of
 
 
@@ -35,13 +36,15 @@ class Made(OfDtype):
         super().__init__(dtype)
         self.shape = shape
         self.dim = dim
+        self.is_like = dtype == LIKE
 
-    def forward(self, *batched: Tensor) -> Tensor:
+    def forward(self, *asked: Tensor) -> Tensor:
+        batched, dtype = (asked[:-1], asked[-1].dtype) if self.is_like else (asked, self.dtype)
         if not batched:
-            return torch.zeros(self.shape, dtype=self.dtype, device=self.device)
+            return torch.zeros(self.shape, dtype=dtype, device=asked[0].device if asked else self.device)
         sizes = list(self.shape)
         sizes[self.dim] *= batched[0].shape[0]
-        return torch.zeros(sizes, dtype=self.dtype, device=batched[0].device)
+        return torch.zeros(sizes, dtype=dtype, device=batched[0].device)
 
     def extra_repr(self) -> str:
         return f"shape={self.shape}, dtype={self.dtype}, dim={self.dim}"
