@@ -6,7 +6,7 @@ the dtype of what comes out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -18,6 +18,8 @@ from archcost.layers.base import Weight
 from archcost.layers.copies import WEIGHTS, Cast, Casting, CastLike
 from archcost.layers.dtypes import Treatment
 from archcost.layers.parameter import Constant, Parameter
+from archcost.layers.reductions import Mean, Sum
+from archcost.layers.scans import Cumsum
 from archcost.spec.model import Region
 from archcost.tensors import Tensors, TensorType, result_dtype
 
@@ -53,7 +55,8 @@ def without_idle_casts(graph: ModelGraph) -> ModelGraph:
     if not same:
         return graph
     outputs = tuple([same.get(port, port) for port in graph.outputs])
-    state = tuple([same.get(port, port) for port in graph.state])
+    last = _last_left(graph, {node.name for node in nodes})
+    state = {same.get(port, port): last[until] for port, until in graph.state.items()}
     return replace(graph, nodes=_held_by_those_left(graph, nodes), outputs=outputs, state=state)
 
 
@@ -64,6 +67,16 @@ def _reading(node: Node, same: Mapping[Port, Port]) -> Node:
     inputs, holds = tuple(map(meant, node.inputs)), tuple(map(meant, node.holds))
     given = {name: meant(port) for name, port in node.given.items()} if node.given else node.given
     return node._replace(inputs=inputs, given=given, holds=holds)
+
+
+def _last_left(graph: ModelGraph, left: Collection[str]) -> dict[str, str]:
+    """By layer itself where it is left, else the one left before it."""
+    last: dict[str, str] = {}
+    before = ""
+    for node in graph.nodes:
+        before = node.name if node.name in left else before
+        last[node.name] = before
+    return last
 
 
 def _held_by_those_left(graph: ModelGraph, nodes: list[Node]) -> tuple[Node, ...]:
@@ -192,6 +205,9 @@ class _Retyping:
         """An output of the declared shape, in the dtype that it has where these arrive."""
         if not declared.is_floating:
             return declared
+        named = node.layer.dtype if isinstance(node.layer, Sum | Mean | Cumsum) else None
+        if named is not None:
+            return TensorType(declared.shape, named)
         if node.layer.comes_out == "weight":
             return TensorType(declared.shape, weights[0].dtype or declared.dtype)
         floating = [tensor.dtype for tensor in types if tensor.is_floating]

@@ -117,7 +117,7 @@ class Program:
     waits: Mapping[int, int]
     returned: tuple[int, ...]
     state: Mapping[int, tuple[int, ...]]
-    """By the operation that makes them, the storages that the module keeps until the next step has made others."""
+    """By operation the storages that the module keeps until this operation of the next step is done."""
     cached: frozenset[int]
     spoiled: Mapping[str, tuple[str, ...]]
     """By layer, those whose backward torch refuses as the layer overwrites what they kept."""
@@ -210,9 +210,13 @@ class _Writer:
         return {name: keepers for name, keepers in coming.items() if keepers}
 
     def _state(self) -> dict[int, tuple[int, ...]]:
-        kept = {self._at(port) for port in self.graph.state}
-        made = {index: tuple([each for each in op.makes if each in kept]) for index, op in enumerate(self.ops)}
-        return {index: storages for index, storages in made.items() if storages}
+        numbers = {op.name: index for index, op in enumerate(self.ops)}
+        made = {storage for op in self.ops for storage in op.makes}
+        until: dict[int, dict[int, None]] = {}
+        for port, layer in self.graph.state.items():
+            if self._at(port) in made:
+                until.setdefault(numbers.get(layer, 0), {})[self._at(port)] = None
+        return {index: tuple(storages) for index, storages in until.items()}
 
     def _forgotten(self) -> dict[int, tuple[int, ...]]:
         numbers = {op.name: index for index, op in enumerate(self.ops)}

@@ -64,7 +64,7 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
     _check_shared(spec, nodes)
     wiring = wire(spec)
     held = [(("holds", layer.name), layer.named) for layer in wiring.layers if layer.named]
-    for field, ports in ((("outputs",), wiring.outputs), (("state",), wiring.state), *held):
+    for field, ports in ((("outputs",), wiring.outputs), (("state",), (*wiring.state,)), *held):
         for index, port in enumerate(ports):
             try:
                 _output(port, types, field[0])

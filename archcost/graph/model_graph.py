@@ -109,8 +109,8 @@ class ModelGraph:
     nodes: tuple[Node, ...]
     outputs: tuple[Port, ...]
     """What the network returns, and the loss sums."""
-    state: tuple[Port, ...] = ()
-    """What the module keeps from step to step."""
+    state: Mapping[Port, str] = field(default_factory=dict[Port, str])
+    """What the module keeps from step to step, each until this layer of the next step is done."""
     regions: Mapping[str, Region] = field(default_factory=dict[str, Region])
     """By layer the module's own autocast, where it has one."""
 

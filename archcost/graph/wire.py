@@ -71,12 +71,16 @@ class Wired(NamedTuple):
         return self._replace(layer=parts[self.within.part.place])
 
 
+NO_STATE: Mapping[Port, str] = {}
+
+
 class Wiring(NamedTuple):
     """Every layer in order of execution, and what the network returns."""
 
     layers: tuple[Wired, ...]
     outputs: tuple[Port, ...]
-    state: tuple[Port, ...] = ()
+    state: Mapping[Port, str] = NO_STATE
+    """By port the layer of the next step until which it is there."""
 
 
 _KNOWN: dict[int, Wiring] = {}
@@ -115,7 +119,7 @@ def _wire(spec: ModelSpec) -> Wiring:
         names.known[step.name] = ()
         previous = Port(step.name)
     outputs = _unread(wired) if spec.outputs is None else names.returned(spec.outputs)
-    return Wiring(tuple(names.holding(wired)), outputs, names.at_the_end(spec.state, "state"))
+    return Wiring(tuple(names.holding(wired)), outputs, names.kept(wired))
 
 
 def _unread(wired: Sequence[Wired]) -> tuple[Port, ...]:
@@ -165,6 +169,16 @@ class _Names:
             (Alias(".".join(field), top, (name,), (*field, index)), name) for index, name in enumerate(references)
         )
         return tuple([self.look_up(name, reader)[0] for reader, name in asking])
+
+    def kept(self, wired: Sequence[Wired]) -> Mapping[Port, str]:
+        """What the spec's `state` keeps, and until which layer."""
+        known = {layer.name for layer in wired} if self.spec.state else set[str]()
+        for reference, until in self.spec.state.items():
+            if until not in known:
+                reader = Alias("state", Scope("", None, True), (until,), ("state", reference))
+                hint = nearest(until, known)
+                raise self.refuse(reader, "no such layer", "", expected="the name of a layer", found=until, hint=hint)
+        return {self.at_the_end([name], "state", name)[0]: until for name, until in self.spec.state.items()}
 
     def holding(self, wired: list[Wired]) -> list[Wired]:
         """The layers with what the spec's `holds` says of each."""

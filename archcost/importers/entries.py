@@ -40,11 +40,11 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What was seen of a run beside its entries: what something names until an entry is done, by its number; what the
-    module keeps from step to step; what the numbers rest on.
+    module keeps from step to step, until this entry of the next; what the numbers rest on.
     """
 
     holds: Mapping[int, Sequence[Ref]] = field(default_factory=dict[int, Sequence[Ref]])
-    state: Sequence[Ref] = ()
+    state: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
     assumptions: Sequence[str] = ()
 
 

@@ -65,8 +65,8 @@ SETTERS = frozenset(["copy_", "zero_", "fill_", "normal_", "uniform_", "bernoull
 CASTS = MOVES | frozenset(["to", "float", "double", "half", "bfloat16", "type", "type_as"])
 """Calls that hand out a tensor in another dtype or on another device, or as it is."""
 
-DTYPED = frozenset(["softmax", "log_softmax", "sum", "mean", "prod", "cumsum", "cumprod", "nansum"])
-"""Calls with a `dtype`, to which the values are cast first (make_reduction in ReduceOpsUtils.h, SoftMax.cpp)."""
+DTYPED = frozenset(["softmax", "log_softmax", "prod", "cumprod", "nansum"])
+"""Calls with a `dtype`, to which the values are cast first (SoftMax.cpp)."""
 
 LARGEST_REAL = 2**22
 """Constants, and what is computed of integers, have values up to so many, since a module may look at them."""

@@ -96,7 +96,7 @@ class _Naming:
             layers=layers,
             outputs=returned if returned and returned != _unread(layers, next(iter(self.inputs))) else None,
             holds={self.names.layers[index]: self._all(refs) for index, refs in sorted(observed.holds.items())},
-            state=self._all(observed.state),
+            state={self._written(ref): self.names.layers[index] for ref, index in observed.state.items()},
             autocast=tuple(self._regions()),
             assumptions=tuple(observed.assumptions),
         )

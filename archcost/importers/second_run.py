@@ -40,18 +40,21 @@ class Running(NamedTuple):
     owned: Callable[[], Collection[Tensor]]
 
 
+KEEPS_MORE = "the module keeps tensors of every step; the numbers are of one that keeps those of the step before"
+
 Run = Callable[[torch.dtype], contextlib.AbstractContextManager[Running]]
 """A way to run the module in a dtype."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """By tensor the entry until whose end something names it; what is still there when what was returned has gone; by
-    step the region of the module's own autocast, where the module asked whether there is one outside.
+    """A run that was watched; what is still there when what it returned has gone; by step the region of the module's
+    own autocast, where the module asked whether there is one outside.
     """
 
     watch: Watch
-    state: tuple[Ref, ...] = ()
+    state: Mapping[Ref, int | None]
+    """Until which step of the next run; None where it is there even then."""
     regions: Mapping[int, Entered | None] | None = None
 
 
@@ -101,8 +104,19 @@ def _seen(run: Run, trace: Trace, dtype: torch.dtype, answer: bool) -> Seen:
         del result
         if watch.living:
             gc.collect()
-        state = watch.left(running.owned())
+        left = watch.left(running.owned())
+        state = _replaced(running, trace, left) if left else {}
     return Seen(watch, state, watch.regions if answer else None)
+
+
+def _replaced(running: Running, trace: Trace, left: Mapping[Ref, Any]) -> dict[Ref, int | None]:
+    """When what is left goes, while the module runs once more as it is now."""
+    regions = Regions()
+    watch = Watch(trace, running.originals, regions)
+    watch.wait_for(left)
+    with regions.heard(), watch, without_collections():
+        running.call()
+    return {ref: watch.replaced.get(ref) for ref in left}
 
 
 @contextmanager
@@ -144,7 +158,10 @@ def observations(entries: list[Entry], told: Told, steps: Sequence[Step], return
     for number, region in (seen.regions or {}).items():
         for index in range(steps[number].first, steps[number].end):
             entries[index] = replace(entries[index], region=region)
-    return Observed(holds(entries, seen, steps, returned), seen.state, told.assumptions)
+    state = {ref: len(entries) - 1 if step is None else steps[step].end - 1 for ref, step in seen.state.items()}
+    grows = any(step is None for step in seen.state.values())
+    assumptions = (*told.assumptions, KEEPS_MORE) if grows else told.assumptions
+    return Observed(holds(entries, seen, steps, returned), state, assumptions)
 
 
 def holds(

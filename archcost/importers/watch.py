@@ -57,18 +57,29 @@ class Watch(Following):
         self._watched: dict[int, weakref.ref[Any]] = {}
         self._twins: dict[int, Tensor] = dict(originals)
         self._twinned: dict[int, weakref.ref[Tensor]] = {}
+        self.replaced: dict[Ref, int] = {}
+        self._waiting: list[weakref.ref[Any]] = []
         self._last_asked: dict[torch.dtype, Ref | None] = {}
 
     def finished(self) -> bool:
         """Whether all calls came."""
         return self.now == len(self.steps) - 1
 
-    def left(self, owned: Collection[Tensor]) -> tuple[Ref, ...]:
-        """What is still there, but for what took the place of a weight. Nothing is watched any longer."""
-        self._watched.clear()
+    def left(self, owned: Collection[Tensor]) -> dict[Ref, Any]:
+        """What is still there, by weak references, but for what took the place of a weight. Nothing is watched then."""
         replacing = {id(tensor) for tensor in owned}
-        left = {ref for key, ref in self.living.items() if key not in replacing}
-        return tuple(sorted(left, key=lambda ref: (str(ref.key).zfill(12), ref.output)))
+        left = {ref: self._watched[key]() for key, ref in self.living.items() if key not in replacing}
+        self._watched.clear()
+        order = sorted(left, key=lambda ref: (str(ref.key).zfill(12), ref.output))
+        return {ref: weakref.ref(left[ref]) for ref in order}
+
+    def wait_for(self, left: Mapping[Ref, Any]) -> None:
+        """Note in `replaced` by which call each of these goes that were there before."""
+        for ref, reference in left.items():
+            self._waiting.append(weakref.ref(reference(), partial(self._replaced_by, ref)))
+
+    def _replaced_by(self, ref: Ref, _: Any) -> None:
+        self.replaced[ref] = self.now
 
     def _beneath(self, func: Any, args: Any, kwargs: Any) -> Any:
         return func(*args, **kwargs)
@@ -139,7 +150,9 @@ class Watch(Following):
             cast = wanted(step.name, args, kwargs)
             if cast is None:
                 raise DivergedError
-            return cast.of(args[0])
+            result = cast.of(args[0])
+            told_apart = result is args[0] and step.cast is not None  # in another precision it may be a copy
+            return args[0].clone() if told_apart else result
         if step.kind == "composite":
             with self:
                 return COMPOSITES[step.name](*args, **kwargs)

@@ -14,7 +14,7 @@ from archcost.formulas import Step
 from archcost.keeping import FORWARD, NO_SCRATCH, PASSED_ON, Device, Gradient, Own, Saved, Scratch, Setting
 from archcost.layers.dtypes import Autocast, Outcome, Treatment
 from archcost.layouts import Layout, Shape
-from archcost.tensors import ALL_BYTES, DTYPE_BYTES, Tensors, TensorType
+from archcost.tensors import ALL_BYTES, DTYPE_BYTES, FLOATING, Tensors, TensorType
 from archcost.windows import SAME, Rules
 from archcost.work import Work
 
@@ -39,6 +39,7 @@ Axis = Annotated[int, Field(strict=True, ge=-64, le=63)]
 Flag = Annotated[bool, Field(strict=True)]
 Dtype = Annotated[str, BeforeValidator(dtype_among(DTYPE_BYTES))]
 DtypeOrComplex = Annotated[str, BeforeValidator(dtype_among(ALL_BYTES))]
+FloatingDtype = Annotated[str, BeforeValidator(dtype_among(sorted(FLOATING)))]
 Number = Annotated[float, Field(strict=True)]
 Scalar = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)] | Number
 """A number that says by how it is written whether it is an integer: 2 or 2.0."""

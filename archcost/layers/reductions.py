@@ -18,7 +18,7 @@ from archcost.keeping import (
     Setting,
     before_cast,
 )
-from archcost.layers.base import Axis, Count, Flag, Layer, normalize_axis, require_floating
+from archcost.layers.base import Axis, Count, Flag, FloatingDtype, Layer, normalize_axis, require_floating
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32_ON_CUDA, Autocast, Outcome
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, WHOLE, Rules
@@ -85,11 +85,18 @@ class FoldingOne(Folding):
 
 
 class Mean(FoldingAxes):
-    """Mean over one axis or several (torch.mean): an addition a value read; backward a scaled copy of as many."""
+    """Mean over one axis or several (torch.mean): an addition a value read; backward a scaled copy of as many.
+
+    It comes out in `dtype`, if one is named.
+    """
 
     type: Literal["mean"] = "mean"
     prefix: ClassVar[str] = "mean"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    dtype: FloatingDtype | None = None
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType(self.folded(inputs), self.dtype or inputs[0].dtype),)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {0: 1}, "mean"),)
@@ -98,15 +105,16 @@ class Mean(FoldingAxes):
 class Sum(FoldingAxes):
     """Sum over one axis or several (torch.sum), of integers in int64: an addition a value read.
 
-    Backward is free: the gradient that arrives, seen repeated.
+    It comes out in `dtype`, if one is named. Backward is free: the gradient that arrives, seen repeated.
     """
 
     type: Literal["sum"] = "sum"
     prefix: ClassVar[str] = "sum"
     autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
+    dtype: FloatingDtype | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        return (TensorType(self.folded(inputs), summed(inputs[0])),)
+        return (TensorType(self.folded(inputs), self.dtype or summed(inputs[0])),)
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
         return (VIEWED,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archcost.keeping import NO_SCRATCH, OUTPUT, PASSED_ON, Gradient, Output, Own, Saved, Scratch, Setting
-from archcost.layers.base import Axis, Flag, Layer, normalize_axis
+from archcost.layers.base import Axis, Flag, FloatingDtype, Layer, normalize_axis
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, Autocast, Outcome
 from archcost.layers.indexing import whole_along
 from archcost.layers.order import ValueByValue
@@ -17,17 +17,21 @@ from archcost.work import Reduction, Work
 
 
 class Cumsum(Layer):
-    """Running sum along `dim`, of integers in int64 (torch.cumsum): an addition a value, backwards as well."""
+    """Running sum along `dim`, of integers in int64 (torch.cumsum): an addition a value, backwards as well.
+
+    It comes out in `dtype`, if one is named.
+    """
 
     type: Literal["cumsum"] = "cumsum"
     prefix: ClassVar[str] = "cumsum"
     autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
     comes_out: ClassVar[Outcome] = "first"
     dim: Axis
+    dtype: FloatingDtype | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
         normalize_axis(self.dim, inputs[0].rank)
-        return (TensorType(inputs[0].shape, summed(inputs[0])),)
+        return (TensorType(inputs[0].shape, self.dtype or summed(inputs[0])),)
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return ()

@@ -317,8 +317,8 @@ class ModelSpec(BaseModel):
     """What the network returns, and the loss sums; where nothing is said, what no layer reads."""
     holds: dict[Name, Annotated[tuple[Reference, ...], Field(min_length=1)]] = {}
     """By layer what it does not read, and what lives until it is done all the same: a variable of forward names it."""
-    state: tuple[Reference, ...] = ()
-    """What the module itself keeps from step to step, until the next step makes another in its place."""
+    state: dict[Reference, Name] = {}
+    """What the module itself keeps from step to step, each until this layer of the next step is done."""
     autocast: tuple[Region, ...] = ()
     """Where the module switches autocast on or off by itself."""
     assumptions: tuple[Text, ...] = ()

@@ -60,6 +60,29 @@ ROWS: tuple[Row, ...] = (
         forward=210,  # 2*3*5*7
     ),
     Row(
+        Sum(dim=1, dtype="float32"),
+        inputs=(TensorType((2, 3, 5), "bfloat16"),),
+        outputs=((2, 5),),
+        dtypes=("float32",),
+        forward=30,  # 2*3*5
+    ),
+    Row(
+        Mean(dim=(1, 2), dtype="float32"),
+        inputs=(TensorType((2, 3, 5), "bfloat16"),),
+        outputs=((2,),),
+        dtypes=("float32",),
+        forward=30,  # 2*3*5
+        backward_input=30,
+    ),
+    Row(
+        Cumsum(dim=1, dtype="float32"),
+        inputs=(TensorType((2, 3, 5), "bfloat16"),),
+        outputs=((2, 3, 5),),
+        dtypes=("float32",),
+        forward=30,  # 2*3*5
+        backward_input=30,
+    ),
+    Row(
         Sum(dim=1),
         inputs=(TensorType((2, 7), "bool"),),
         outputs=((2,),),

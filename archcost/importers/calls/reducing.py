@@ -93,9 +93,15 @@ def _reduction(type_: str) -> Rule:
     ) -> Drawn | None:
         if result.dtype != x.dtype or x.dim() == 0:
             return None
-        return Drawn(type_, (x,), {"dim": _dims(x, named.get("axis", dim)), "keepdim": keepdim})
+        fields = {"dim": _dims(x, named.get("axis", dim)), "keepdim": keepdim}
+        return Drawn(type_, (x,), fields | _named(dtype))
 
     return rule
+
+
+def _named(dtype: Any) -> dict[str, Any]:
+    """The dtype that a call names for its result, if one."""
+    return {} if dtype is None else {"dtype": str(dtype).removeprefix("torch.")}
 
 
 for _type in ("mean", "sum", "amax", "amin"):
@@ -187,8 +193,8 @@ def norm(
 
 
 @leaf("cumsum")
-def cumsum(result: Tensor, x: Tensor, dim: int, **named: Any) -> Drawn | None:
-    return Drawn("cumsum", (x,), {"dim": dim}) if result.dtype == x.dtype else None
+def cumsum(result: Tensor, x: Tensor, dim: int, *, dtype: Any = None) -> Drawn | None:
+    return Drawn("cumsum", (x,), {"dim": dim} | _named(dtype)) if result.dtype == x.dtype else None
 
 
 @leaf("topk")

@@ -23,7 +23,8 @@ NOT_TORCH = frozenset(WeightedLayer.model_fields)
 def settings(layer: Layer, *without: str) -> dict[str, Any]:
     """The layer's own fields, which carry torch's names, as keyword arguments."""
     names = type(layer).model_fields.keys() - NOT_TORCH - set(without)
-    return {name: getattr(layer, name) for name in names}
+    fields = {name: getattr(layer, name) for name in names}
+    return fields | {"dtype": dtype_of(fields["dtype"])} if fields.get("dtype") else fields
 
 
 def dtype_of(name: str) -> torch.dtype:
