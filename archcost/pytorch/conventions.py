@@ -169,7 +169,7 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "unbind": nothing,
     "clone": nothing,
     "contiguous": nothing,
-    "cast": nothing,
+    **dict.fromkeys(("cast", "cast_like"), nothing),
     "detach": nothing,
     "mean": nothing,
     "transpose": nothing,
