@@ -73,6 +73,8 @@ def test_every_setting_reaches_the_run(capsys: Capture) -> None:
         "in_place": False,
         "master_weights": True,
         "loss": "sum",
+        "unknown": [],
+        "assumptions": [],
         "recomputed_flops": data["recomputed_flops"],
     }
     assert data["recomputed_flops"] > 0
