@@ -107,6 +107,17 @@ class Scratch:
     backward: tuple[Own, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the backward of a layer that is many operations to autograd: the operands whose gradients it gives,
+    what of the layer's own it lets go of at its end, by name, and what lives at its worst moment beside all that.
+    """
+
+    operands: frozenset[Operand]
+    frees: frozenset[str]
+    scratch: tuple[Own, ...]
+
+
 NO_SCRATCH = Scratch()
 PASSED_ON = Handed()
 VIEWED = Handed(is_view=True)

@@ -186,7 +186,10 @@ class Player:
 
     def _backward(self, index: int, op: Op, arriving: Mapping[int, Arrived], segment: Segment | None) -> None:
         self.tape.mark("backward", op.name, index)
-        given = [(give, self._give(op, give, arriving)) for give in op.gives if not give.is_summed]
+        staged = self._staged(index, op, arriving)
+        done = {id(give) for give, _ in staged}
+        rest = [give for give in op.gives if not give.is_summed and id(give) not in done]
+        given = [*staged, *((give, self._give(op, give, arriving)) for give in rest)]
         layer, pieces, extra = op.node.layer, self._pieces(op, arriving), list(op.scratch.backward)
         if layer.copies_pieces:
             extra += [Own("gradient made whole", tensor) for tensor in pieces]
@@ -207,6 +210,17 @@ class Player:
             self._leave(segment, index)
         added = [gradient.storage for give, gradient in given if self._receive(give, gradient)]
         self._let_go(added)
+
+    def _staged(self, index: int, op: Op, arriving: Mapping[int, Arrived]) -> list[tuple[Give, Arrived]]:
+        """The gradients of an operation whose backward lets go of what it kept little by little."""
+        given: list[tuple[Give, Arrived]] = []
+        for part in op.stages:
+            given += [(give, self._give(op, give, arriving)) for give in (op.gives[number] for number in part.gives)]
+            self.tape.brief([Held(op.name, "temporaries", each.what, each.tensor) for each in part.scratch])
+            kept = self._pending.get(index, [])
+            self._pending[index] = [each for each in kept if self.tape.copies.get(each, each) not in part.frees]
+            self._let_go([each for each in kept if self.tape.copies.get(each, each) in part.frees])
+        return given
 
     def _pieces(self, op: Op, arriving: Mapping[int, Arrived]) -> list[TensorType]:
         """Of the outputs whose gradient arrives as a slice of a larger storage, or spread out from a smaller one."""

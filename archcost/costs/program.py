@@ -18,7 +18,7 @@ from archcost.costs.run import Run
 from archcost.costs.storages import Kept, Passing, Storage, copied, copy_owner, kept
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.parameter_order import Owned
-from archcost.keeping import NO_SCRATCH, Device, Handed, Own, Scratch
+from archcost.keeping import NO_SCRATCH, Device, Handed, Own, Scratch, Stage
 from archcost.layers.base import Weight
 from archcost.tensors import TensorType
 from archcost.work import Operand
@@ -57,6 +57,14 @@ class Give(NamedTuple):
     """Whether it lies in another order than what it is the gradient of."""
 
 
+class Part(NamedTuple):
+    """A part of an operation's backward: which of its `gives` it makes, by index, and which storages it lets go of."""
+
+    gives: tuple[int, ...]
+    frees: frozenset[int]
+    scratch: tuple[Own, ...]
+
+
 class Op(NamedTuple):
     """One differentiable operation. Numbers are those of storages, but for `takes` and `gives`."""
 
@@ -78,6 +86,8 @@ class Op(NamedTuple):
     """The places of its outputs' gradients."""
     gives: tuple[Give, ...]
     scratch: Scratch
+    stages: tuple[Part, ...]
+    """Of its backward, where that is more than one operation."""
     dropped: tuple[Own, ...]
     """In place of the scratch of forward, what lives then under a checkpoint, which drops at once what is kept."""
     operands: tuple[Operand, ...]
@@ -300,7 +310,7 @@ class _Writer:
             gives = tuple([give._replace(is_view=transposed, is_turned=turned) for give in given])
             outputs = () if cached else (number,)
             name, makes = f"{whose} ({copy.what})", (number,)
-            yield Op(name, makes, makes, outputs, (), (), (), False, (place,), gives, NO_SCRATCH, (), (), node)
+            yield Op(name, makes, makes, outputs, (), (), (), False, (place,), gives, NO_SCRATCH, (), (), (), node)
 
     def _parameter(self, owner: str, name: str, tensor: TensorType) -> Give:
         place = self._place((owner, name))
@@ -315,6 +325,7 @@ class _Writer:
         made = [storage for storage in (*outputs, *own) if storage.owner == node.name and storage not in self.numbers]
         runs = any(storage.owner == node.name and storage.role != "weight" for storage in saved)
         passing = self.kept.passing[node.name]
+        gives = list(self._gives(node, passing))
         return Op(
             node.name,
             tuple([self._number(storage) for storage in dict.fromkeys(made)]),
@@ -325,8 +336,9 @@ class _Writer:
             tuple([self._number(storage) for storage in saved]),
             runs or any(storage in outputs for storage in saved),
             tuple([self._place(Port(node.name, index)) for index in range(len(outputs))]),
-            tuple(self._gives(node, passing)),
+            tuple([give for _, give in gives]),
             passing.scratch,
+            tuple([self._part(stage, saved, gives) for stage in passing.stages]),
             passing.dropped,
             self.needs.get(node.name, NOTHING).operands,
             node,
@@ -340,7 +352,12 @@ class _Writer:
             self.waits[place] = self.waits.get(place, 0) + 1
         return Give(place, gradient, like)
 
-    def _gives(self, node: Node, passing: Passing) -> Iterator[Give]:
+    def _part(self, stage: Stage, saved: Sequence[Storage], gives: Sequence[tuple[Operand, Give]]) -> Part:
+        made = [index for index, (operand, _) in enumerate(gives) if operand in stage.operands]
+        own = [self._number(each) for each in saved if each.role == "saved" and each.what in stage.frees]
+        return Part(tuple(made), frozenset(own), stage.scratch)
+
+    def _gives(self, node: Node, passing: Passing) -> Iterator[tuple[Operand, Give]]:
         needs = self.needs.get(node.name, NOTHING)
         for index in needs.inputs:
             gradient, tensor = passing.gradients[index], node.input_types[index]
@@ -350,7 +367,7 @@ class _Writer:
                 gradient = TensorType(gradient.shape, tensor.dtype)
             elif node.output_types[gradient.output].dtype != tensor.dtype:  # autograd's engine casts it
                 gradient = tensor
-            yield self._give(node.inputs[index], gradient, tensor)._replace(is_view=passing.viewed[index])
+            yield index, self._give(node.inputs[index], gradient, tensor)._replace(is_view=passing.viewed[index])
         for weight in node.weights:
             if weight.name not in needs.weights or Port(node.name) in self.same:
                 continue
@@ -366,7 +383,7 @@ class _Writer:
             is_view = weight.name == "weight" and (transposed or node.layer.weight_gradient_is_view)
             is_summed = weight.name == "bias" and node.layer.bias_gradient_is_summed
             is_turned = weight.name == "weight" and passing.turned
-            yield give._replace(is_view=is_view, is_summed=is_summed, is_turned=is_turned)
+            yield weight.name, give._replace(is_view=is_view, is_summed=is_summed, is_turned=is_turned)
 
 
 def weight_type(weight: Weight, node: Node) -> TensorType:

@@ -12,7 +12,20 @@ from typing import Literal, NamedTuple
 
 from archcost.costs.gradients import NOTHING, Needs, gradients_required
 from archcost.graph import ModelGraph, Node, Port
-from archcost.keeping import Device, Gradient, Handed, Input, Output, Own, Saved, Scratch, Setting, Stored, excess
+from archcost.keeping import (
+    Device,
+    Gradient,
+    Handed,
+    Input,
+    Output,
+    Own,
+    Saved,
+    Scratch,
+    Setting,
+    Stage,
+    Stored,
+    excess,
+)
 from archcost.layers import Write
 from archcost.layers.base import Weight
 from archcost.layouts import Layout
@@ -49,6 +62,7 @@ class Passing(NamedTuple):
     """Whether the new gradient of each input is a view."""
     turned: bool
     """Whether the gradient of `weight` lies in another order than the weight."""
+    stages: tuple[Stage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +170,7 @@ def _ask(node: Node, setting: Setting) -> _Rules:
             layer.dropped(inputs, outputs, setting),
             layer.viewed_gradients(inputs, setting),
             layer.turns_weight_gradient(inputs, outputs, setting),
+            layer.stages(inputs, outputs, setting) if setting.needs else (),
         ),
     )
 

@@ -17,9 +17,13 @@ def recurrent(part: Part) -> Sequence[str]:
         raise ArchcostError(
             "ONNX keeps weights of recurrent layers packed, so that none can be given", found=", ".join(part.given)
         )
+    if getattr(layer, "proj_size", 0):
+        raise ArchcostError("ONNX has no LSTM with a projection", expected="proj_size: 0", found=str(layer.proj_size))
     steps = part.draw("Transpose", part.inputs[0], perm=(1, 0, 2)) if layer.batch_first else part.inputs[0]
     last: list[tuple[str, ...]] = []
     for number in range(layer.num_layers):
+        if number and layer.dropout:
+            steps = part.draw("Dropout", steps, part.number(layer.dropout, "float32"))
         states, *ends = _one_layer(part, steps, number)
         steps = _side_by_side(part, states)
         last.append(tuple(ends))
@@ -38,6 +42,13 @@ def _one_layer(part: Part, steps: str, number: int) -> tuple[str, ...]:
     ]
     if layer.bias:
         weights.append(part.hold(f"bias_l{number}", (layer.directions, 2 * rows)))
+    given = part.inputs[1:]
+    if given and not layer.bias:
+        weights.append("")
+    if given:
+        begin, end = number * layer.directions, (number + 1) * layer.directions
+        first = [part.draw("Slice", each, *map(part.integers, (begin, end, 0))) for each in given]
+        weights += ["", *first]
     settings: dict[str, Attribute] = {"hidden_size": hidden}
     settings["direction"] = "bidirectional" if layer.bidirectional else "forward"
     if layer.type == "gru":

@@ -122,9 +122,11 @@ class Call:
         """A layer that also reads an input of the network, for its batch alone."""
         return self.net.layer(self.path, type_, reads, {}, fields, sized=True)
 
-    def weighted(self, type_: str, source: Value, weights: Mapping[str, Value], **fields: Any) -> tuple[Value, ...]:
-        """A layer with weights, by their names in it."""
-        return self.net.layer(self._named_by(weights), type_, (source,), weights, fields)
+    def weighted(
+        self, type_: str, source: Value, weights: Mapping[str, Value], *beside: Value, **fields: Any
+    ) -> tuple[Value, ...]:
+        """A layer with weights, by their names in it; `beside` are inputs after the first."""
+        return self.net.layer(self._named_by(weights), type_, (source, *beside), weights, fields)
 
     def standing(self, value: Value) -> Value:
         """A constant as the output of a layer."""

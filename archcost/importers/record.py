@@ -225,6 +225,8 @@ class Record:
 
     def write(self, drawn: Drawn, results: Sequence[Tensor], detached: bool = False, places: bool = False) -> bool:
         """Add a layer for a call that returned these tensors. False where the layer's own rules say something else."""
+        if any(self.find(tensor) is not None for tensor in drawn.spared):
+            drawn = replace(drawn, inputs=(*drawn.inputs, *drawn.spared))
         layer = self._agreed(drawn, results, drawn.inputs)
         dtype = type_of(results[0]).dtype
         mixed = layer is None and drawn.type in PROMOTED

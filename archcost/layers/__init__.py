@@ -111,6 +111,7 @@ from archcost.layers.judging import (
 from archcost.layers.linear import Linear
 from archcost.layers.local_response_norm import LocalResponseNorm
 from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
+from archcost.layers.lstm import LSTM
 from archcost.layers.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, LayerNorm, RMSNorm
 from archcost.layers.observed import Integers, Opaque
 from archcost.layers.own_backward import OwnBackward
@@ -135,7 +136,7 @@ from archcost.layers.pooling import (
 )
 from archcost.layers.products import Bmm, MatMul
 from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
-from archcost.layers.recurrent import GRU, LSTM, RNN
+from archcost.layers.recurrent import GRU, RNN
 from archcost.layers.reductions import (
     All,
     AMax,

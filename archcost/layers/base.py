@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import FORWARD, NO_SCRATCH, PASSED_ON, Device, Gradient, Own, Saved, Scratch, Setting
+from archcost.keeping import FORWARD, NO_SCRATCH, PASSED_ON, Device, Gradient, Own, Saved, Scratch, Setting, Stage
 from archcost.layers.dtypes import Autocast, Outcome, Treatment
 from archcost.layouts import Layout, Shape
 from archcost.tensors import ALL_BYTES, DTYPE_BYTES, FLOATING, Tensors, TensorType
@@ -186,6 +186,10 @@ class Layer(Declared):
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """What torch's operators make and drop while the layer runs."""
         return NO_SCRATCH
+
+    def stages(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Stage, ...]:
+        """The parts of its backward, one after the other, in place of the scratch of backward; none where it is one."""
+        return ()
 
     def unkept(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Own, ...]:
         """Where nobody needs a gradient, what the operators make for backward all the same, and drop."""

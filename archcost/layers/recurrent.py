@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
+from pydantic import Field
+
+from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import INPUT, OUTPUT, Own, Saved, Setting, Stored
-from archcost.layers.base import Flag, Size, Weight, WeightedLayer, require_floating, require_rank
+from archcost.keeping import INPUT, Input, Own, Saved, Scratch, Setting, Stage, Stored, excess
+from archcost.layers.base import Arity, Flag, Size, Weight, WeightedLayer, require_floating, require_rank
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layouts import Layout, laid, strides_of, view
-from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
+from archcost.tensors import Tensors, TensorType
 from archcost.work import Contraction, Elementwise, Operand, Shared, Work
 
 
@@ -27,9 +30,12 @@ class Cell(NamedTuple):
 class Recurrent(WeightedLayer):
     """A sequence (B, T, features) → hidden states (B, T, H·directions), and the last ones (layers·directions, B, H).
 
-    `batch_first` is true by default, unlike torch's: a declaration's first axis is the batch. The first hidden state is
-    zero, and gets no gradient. What torch's operators make and drop while the layer runs is not modelled.
+    `batch_first` is true by default, unlike torch's: a declaration's first axis is the batch. First states, as the last
+    ones in shape, may be given as further inputs; else they are zero, and get no gradient. In training, `dropout` is
+    done to what one layer hands to the next.
     """
+
+    arity: ClassVar[Arity] = Arity(1, 2)
 
     comes_out: ClassVar[Outcome] = "first"
     gates: ClassVar[int]
@@ -42,21 +48,40 @@ class Recurrent(WeightedLayer):
     bias: Flag = True
     batch_first: Flag = True
     bidirectional: Flag = False
+    dropout: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
 
     @property
     def directions(self) -> int:
         return 2 if self.bidirectional else 1
 
+    @property
+    def width(self) -> int:
+        """Of a hidden state as it is handed on."""
+        return self.hidden_size
+
     def output_types(self, inputs: Tensors) -> Tensors:
         source = inputs[0]
         require_floating(inputs)
         require_rank(source, 3, "(batch, positions, features)" if self.batch_first else "(positions, batch, features)")
-        hidden = TensorType((*source.shape[:2], self.directions * self.hidden_size), source.dtype)
-        return (hidden, *[self._last(inputs)] * self.states)
+        last = self.last(inputs)
+        if len(inputs) > 1 and inputs[1:] != last:
+            expected = " and ".join(map(str, last))
+            found = " and ".join(map(str, inputs[1:]))
+            raise ShapeError("first states do not suit", expected=expected, found=found)
+        return (TensorType((*source.shape[:2], self.directions * self.width), source.dtype), *last)
 
-    def _last(self, inputs: Tensors) -> TensorType:
-        shape = (self.num_layers * self.directions, self._sizes(inputs)[1], self.hidden_size)
-        return TensorType(shape, inputs[0].dtype)
+    def last(self, inputs: Tensors) -> Tensors:
+        """The last states of all layers, and the first ones, if they are given."""
+        shape = (self.num_layers * self.directions, self._sizes(inputs)[1], self.width)
+        return (TensorType(shape, inputs[0].dtype),)
+
+    def first(self, inputs: Tensors, index: int = 0) -> Saved:
+        """The first states, as somebody keeps them: those that are given, or zeros."""
+        return (
+            Input(1 + index)
+            if len(inputs) > 1
+            else Own(("first states", "first cell states")[index], self.last(inputs)[index])
+        )
 
     def _sizes(self, inputs: Tensors) -> tuple[int, int]:
         """Positions and samples."""
@@ -72,7 +97,7 @@ class Recurrent(WeightedLayer):
             for suffix in suffixes:
                 yield Cell(suffix, features, tuple(before))
             before += [name for suffix in suffixes for name in self.names(suffix)]
-            features = self.directions * self.hidden_size
+            features = self.directions * self.width
 
     def names(self, suffix: str) -> tuple[str, ...]:
         biases = (f"bias_ih_{suffix}", f"bias_hh_{suffix}") if self.bias else ()
@@ -82,14 +107,20 @@ class Recurrent(WeightedLayer):
         rows = self.gates * self.hidden_size
         made: list[Weight] = []
         for cell in self.cells(inputs):
-            shapes = ((rows, cell.features), (rows, self.hidden_size), (rows,), (rows,))
-            made += [Weight(name, shape) for name, shape in zip(self.names(cell.suffix), shapes, strict=False)]
+            made += [
+                Weight(name, shape)
+                for name, shape in zip(self.names(cell.suffix), self._shapes(rows, cell.features), strict=True)
+            ]
         return tuple(made)
+
+    def _shapes(self, rows: int, features: int) -> tuple[tuple[int, ...], ...]:
+        biases = ((rows,), (rows,)) if self.bias else ()
+        return ((rows, features), (rows, self.width), *biases)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """A gate: a product with the input, one with the state before, two biases, a sum; then the cell's own formula.
 
-        Every gradient needs those of all later steps, once.
+        Every gradient needs those of all later steps, once. Between layers, dropout is counted as one of itself.
         """
         positions, batch = self._sizes(inputs)
         hidden = positions * batch * self.hidden_size
@@ -97,21 +128,32 @@ class Recurrent(WeightedLayer):
         parts: list[Work] = []
         for cell in self.cells(inputs):
             names = self.names(cell.suffix)
-            all_of = (*cell.below, *names)
+            states = tuple(range(1, len(inputs)))
+            all_of = (*cell.below, *states, *names)
             read = hidden * self.gates * cell.features
-            again = hidden * self.gates * self.hidden_size
             first = cell.below == (0,)
             parts.append(Contraction(read, (0, names[0]) if first else (names[0],)))
             if not first:
-                parts.append(Shared(Contraction(read), cell.below, f"gradient of what {cell.suffix} reads"))
+                under = (*cell.below, *states)
+                parts.append(Shared(Contraction(read), under, f"gradient of what {cell.suffix} reads"))
+            again = hidden * self.gates * self.width
             parts.append(Contraction(again, (names[1],)))
-            earlier = again // positions * (positions - 1)
-            parts.append(Shared(Contraction(earlier), all_of, f"gradients of earlier steps of {cell.suffix}"))
+            step = again // positions
+            parts.append(
+                Shared(Contraction(step * (positions - 1)), all_of, f"gradients of earlier steps of {cell.suffix}")
+            )
+            if states:
+                parts.append(Shared(Contraction(step), states, f"gradient of the first state of {cell.suffix}"))
             sums = 3 if self.bias else 1
-            biases: dict[Operand, int] = dict.fromkeys(names[2:], 1)
+            biases: dict[Operand, int] = dict.fromkeys(names[2:4] if self.bias else (), 1)
             parts.append(Elementwise(hidden * self.gates, sums, biases, f"gates of {cell.suffix} summed"))
             parts.append(Elementwise(hidden, forward, {}, f"cell {cell.suffix}"))
             parts.append(Shared(Elementwise(hidden, backward, {}), all_of, f"cell {cell.suffix} backward"))
+            if self.dropout and not first and not cell.suffix.endswith("_reverse"):
+                dropped = positions * batch * cell.features
+                parts.append(Elementwise(dropped, 2, {}, f"dropped before {cell.suffix}"))
+                under = (*cell.below, *states)
+                parts.append(Shared(Elementwise(dropped, 1, {}), under, f"dropped before {cell.suffix}"))
         return tuple(parts)
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
@@ -123,28 +165,57 @@ class Recurrent(WeightedLayer):
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """Of each step the states and what the cell's formula needs; and each cell's input, as rows of all steps."""
-        positions, batch = self._sizes(inputs)
-        dtype, needs = inputs[0].dtype, setting.needs
-        state = TensorType((batch, self.hidden_size), dtype)
-        kept: list[Saved] = []
-        trains_state = False
-        for cell in self.cells(inputs):
-            ih, hh = self.names(cell.suffix)[:2]
-            if not needs & {*cell.below, *self.names(cell.suffix)}:
-                continue
-            if needs & set(cell.below):
-                kept.append(Stored(ih))
-            if positions > 1:
-                kept.append(Stored(hh))
-            kept += self._kept_of_steps(positions, state, cell.suffix, hh in needs)
-            trains_state |= hh in needs
-            if ih in needs:
-                kept.append(self._read(inputs, setting, cell))
-        if trains_state:
-            kept.append(Own("first states", self._last(inputs)))
-        return tuple(kept)
+        running = self._running(inputs, setting)
+        kept = [each for cell in running for each in self._kept_by(cell, inputs, setting)]
+        return (*dict.fromkeys(kept), *(self._kept_first(running, inputs, setting) if running else ()))
 
-    def _kept_of_steps(self, positions: int, state: TensorType, suffix: str, trains_state: bool) -> Iterator[Saved]:
+    def _running(self, inputs: Tensors, setting: Setting) -> list[Cell]:
+        """The cells that have a backward."""
+        states = range(1, len(inputs))
+        return [cell for cell in self.cells(inputs) if setting.needs & {*cell.below, *states, *self.names(cell.suffix)}]
+
+    def _kept_by(self, cell: Cell, inputs: Tensors, setting: Setting) -> Iterator[Saved]:
+        """What its own backward, and nobody's before it, lets go of; and what it shares with others."""
+        positions, batch = self._sizes(inputs)
+        needs = setting.needs
+        ih, hh = self.names(cell.suffix)[:2]
+        yield from self._masks(cell, inputs, setting)
+        if needs & self._under(cell, inputs):
+            yield Stored(ih)
+        if positions > 1 or needs & {1, 2}:
+            yield Stored(hh)
+        yield from self._kept_of_steps(positions, TensorType((batch, self.hidden_size), inputs[0].dtype), cell, needs)
+        if ih in needs:
+            yield self._read(inputs, setting, cell)
+
+    def _under(self, cell: Cell, inputs: Tensors) -> set[Operand]:
+        """What the gradient of a cell's input is needed for."""
+        return {*cell.below, *(range(1, len(inputs)) if cell.below != (0,) else ())}
+
+    def _masks(self, cell: Cell, inputs: Tensors, setting: Setting) -> Iterator[Saved]:
+        """Of the dropout in front of it."""
+        if (
+            cell.below == (0,)
+            or not setting.training
+            or not self.dropout
+            or not setting.needs & self._under(cell, inputs)
+        ):
+            return
+        positions, batch = self._sizes(inputs)
+        layer = cell.suffix.removesuffix("_reverse")
+        alone = self.dropout == 1
+        shape = () if alone else (positions, batch, cell.features)
+        fused = setting.device == "cuda" and not alone
+        yield Own(f"mask before {layer}", TensorType(shape, "bool" if fused else inputs[0].dtype))
+
+    def _kept_first(self, running: Sequence[Cell], inputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """The first states, where weights that they are multiplied with are trained."""
+        trained = any(self.names(cell.suffix)[1] in setting.needs for cell in running)
+        return (self.first(inputs),) if trained else ()
+
+    def _kept_of_steps(
+        self, positions: int, state: TensorType, cell: Cell, needs: Collection[Operand]
+    ) -> Iterator[Saved]:
         raise NotImplementedError
 
     def _read(self, inputs: Tensors, setting: Setting, cell: Cell) -> Saved:
@@ -157,6 +228,79 @@ class Recurrent(WeightedLayer):
         if self._as_rows(inputs, setting):
             return INPUT
         return Own(f"steps of the input for {cell.suffix}", inputs[0])
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """While all states of the last layer are brought together: its products with the input, and each direction's.
+
+        Without a gradient, the states of each step too, and what the layer read. Its last states come after that.
+        """
+        positions, batch = self._sizes(inputs)
+        steps = positions * batch
+        made = steps * self.gates * self.hidden_size + self._unkept_last(batch) * self.num_layers * self.directions
+        if self.bidirectional:
+            made += 2 * steps * self.width
+        if not setting.needs:
+            made += steps * self.width
+            made += self.directions * steps * self.width if self.num_layers > 1 else 0
+        later = sum(tensor.numel for tensor in outputs[1:])
+        trained = any(self.names(cell.suffix)[1] in setting.needs for cell in self.cells(inputs))
+        if len(inputs) == 1 and not trained:
+            made += self.last(inputs)[0].numel  # zeros, which else are kept
+        return Scratch(excess("products with the input", made - later, inputs[0].dtype))
+
+    def _unkept_last(self, batch: int) -> int:
+        """Values of a cell's last states that no backward asks for."""
+        return batch * self.hidden_size
+
+    def stages(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Stage, ...]:
+        """Cell by cell, the last first."""
+        running = self._running(inputs, setting)
+        kept = [
+            {each.what: each for each in self._kept_by(cell, inputs, setting) if isinstance(each, Own)}
+            for cell in running
+        ]
+        stages: list[Stage] = []
+        for index in range(len(running) - 1, -1, -1):
+            cell = running[index]
+            before = {what for names in kept[:index] for what in names}
+            frees = {what: own for what, own in kept[index].items() if what not in before}
+            operands: set[Operand] = {name for name in self.names(cell.suffix) if name in setting.needs}
+            if index == 0:
+                operands |= {operand for operand in setting.needs if isinstance(operand, int)}
+            given = sum(weight.numel for weight in self.weights(inputs) if weight.name in operands)
+            worked = self._worked(cell, inputs, outputs, setting, sum(own.tensor.numel for own in frees.values()))
+            if index > 0 or 0 in setting.needs:
+                worked += self._beside(cell, running[:index], inputs)
+            given += sum(inputs[operand].numel for operand in operands if isinstance(operand, int))
+            beyond = excess(f"worked with in {cell.suffix}", worked - given, inputs[0].dtype)
+            stages.append(Stage(frozenset(operands), frozenset(frees), beyond))
+        return tuple(stages)
+
+    def _beside(self, cell: Cell, later: Sequence[Cell], inputs: Tensors) -> int:
+        """Of two directions, the gradient that the other one gave what both read."""
+        positions, batch = self._sizes(inputs)
+        is_second = self.bidirectional and not cell.suffix.endswith("_reverse")
+        return positions * batch * cell.features if is_second else 0
+
+    def _worked(self, cell: Cell, inputs: Tensors, outputs: Tensors, setting: Setting, kept: int) -> int:
+        """Values at the worst moment of a cell's backward beyond what is kept, of which it kept so many for itself.
+
+        Torch goes back step by step. The gradients of what all steps read come together at the end; until then those of
+        the other weights are added up, each sum beside its two parts.
+        """
+        positions, batch = self._sizes(inputs)
+        weights = {weight.name: weight.numel for weight in self.weights(inputs)}
+        state = batch * self.hidden_size
+        gates = self.gates * state
+        each = kept // positions
+        again = weights[self.names(cell.suffix)[1]]
+        begins = gates + 3 * state + again
+        goes_on = 2 * gates - each + (3 * again + state if positions > 1 else 0)
+        ends = 2 * positions * gates - kept + again
+        reads = positions * batch * cell.features
+        under = bool(setting.needs & self._under(cell, inputs))
+        last = positions * gates - kept + again + weights[self.names(cell.suffix)[0]] + (reads if under else 0)
+        return max(begins, goes_on, ends, last)
 
     def _as_rows(self, inputs: Tensors, setting: Setting) -> bool:
         """Whether the steps of the input lie one after the other."""
@@ -175,9 +319,16 @@ class Recurrent(WeightedLayer):
         values = {"T": positions, "B": batch, "G": self.gates, "H": self.hidden_size, "directions": self.directions}
         cells = list(self.cells(inputs))
         values |= {f"n_{cell.suffix}": cell.features for cell in cells}
-        rows = " + ".join(f"G*H*(n_{cell.suffix} + H{' + 2' * self.bias})" for cell in cells[:MOST_CELLS])
-        macs = " + ".join(f"T*B*G*H*(n_{cell.suffix} + H)" for cell in cells[:MOST_CELLS])
-        axis = Step("output axis 2", "directions*H", values, "a hidden state for each direction")
+        out = "H"
+        projection = ""
+        if self.width != self.hidden_size:
+            values["P"], out, projection = self.width, "P", " + P*H"
+        rows = " + ".join(
+            f"G*H*(n_{cell.suffix} + {out}{' + 2' * self.bias}){projection}" for cell in cells[:MOST_CELLS]
+        )
+        through = " + T*B*P*H" if projection else ""
+        macs = " + ".join(f"T*B*G*H*(n_{cell.suffix} + {out}){through}" for cell in cells[:MOST_CELLS])
+        axis = Step("output axis 2", f"directions*{out}", values, "a hidden state for each direction")
         if len(cells) > MOST_CELLS:
             return (axis,)
         return (axis, Step("parameters", rows, values, "weights and biases of G gates"), Step("MACs", macs, values))
@@ -197,8 +348,13 @@ class RNN(Recurrent):
     gates: ClassVar[int] = 1
     cell: ClassVar[tuple[int, int]] = (1, 3)
 
-    def _kept_of_steps(self, positions: int, state: TensorType, suffix: str, trains_state: bool) -> Iterator[Saved]:
-        yield from (Own(f"{suffix}, state {step}", state) for step in range(1, positions + 1))
+    def _unkept_last(self, batch: int) -> int:
+        return 0
+
+    def _kept_of_steps(
+        self, positions: int, state: TensorType, cell: Cell, needs: Collection[Operand]
+    ) -> Iterator[Saved]:
+        yield from (Own(f"{cell.suffix}, state {step}", state) for step in range(1, positions + 1))
 
 
 class GRU(Recurrent):
@@ -210,87 +366,13 @@ class GRU(Recurrent):
     gates: ClassVar[int] = 3
     cell: ClassVar[tuple[int, int]] = (13, 15)
 
-    def _kept_of_steps(self, positions: int, state: TensorType, suffix: str, trains_state: bool) -> Iterator[Saved]:
+    def _kept_of_steps(
+        self, positions: int, state: TensorType, cell: Cell, needs: Collection[Operand]
+    ) -> Iterator[Saved]:
+        suffix = cell.suffix
+        products = TensorType((state.shape[0], 3 * state.shape[1]), state.dtype)
         for step in range(1, positions + 1):
             yield from (Own(f"{suffix}, gate {gate} of step {step}", state) for gate in "rzn")
-            yield Own(
-                f"{suffix}, products of step {step}", TensorType((state.shape[0], 3 * state.shape[1]), state.dtype)
-            )
-        if trains_state:
+            yield Own(f"{suffix}, products of step {step}", products)
+        if self.names(suffix)[1] in needs:
             yield from (Own(f"{suffix}, state {step}", state) for step in range(1, positions))
-
-
-class LSTM(Recurrent):
-    """i, f, o = σ(·), g = tanh(·), c = f·c + i·g, h = o·tanh(c) (torch.nn.LSTM).
-
-    On the CPU it is oneDNN's, which keeps a workspace of its own. What CUDA keeps was not measured and is taken to be
-    as many bytes.
-    """
-
-    prefix: ClassVar[str] = "lstm"
-    type: Literal["lstm"] = "lstm"
-    autocast: ClassVar[Autocast] = IN_16_BITS
-    ends_in_view: ClassVar[bool] = True
-    gates: ClassVar[int] = 4
-    cell: ClassVar[tuple[int, int]] = (18, 22)
-    states: ClassVar[int] = 2
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Whatever is wanted: weights, inputs, outputs, states, and oneDNN's workspace (native/mkldnn/RNN.cpp)."""
-        positions, batch = self._sizes(inputs)
-        dtype = inputs[0].dtype
-        state = TensorType((batch, self.hidden_size), dtype)
-        steps = TensorType((positions, batch, self.hidden_size), dtype)
-        kept: list[Saved] = [
-            Own("first hidden states", self._last(inputs)),
-            Own("first cell states", self._last(inputs)),
-        ]
-        cells = [cell for cell in self.cells(inputs) if setting.needs & {*cell.below, *self.names(cell.suffix)}]
-        for index, cell in enumerate(cells):
-            kept += [Stored(name) for name in self.names(cell.suffix)]
-            if not self.bias:  # and biases of zeros beside them, which nobody keeps
-                rows = 4 * self.hidden_size
-                shapes = ((rows, cell.features), (rows, self.hidden_size))
-                copies = zip(self.names(cell.suffix), shapes, strict=False)
-                kept += [Own(f"copy of {name}", TensorType(shape, dtype)) for name, shape in copies]
-            kept += [Own(f"{cell.suffix}, last {what} state", state) for what in ("hidden", "cell")]
-            is_output = index == len(cells) - 1 and not self.bidirectional
-            kept.append(OUTPUT if is_output else Own(f"{cell.suffix}, states", steps))
-            if cell.below == (0,):
-                if index == 0:
-                    kept.append(INPUT if self._as_rows(inputs, setting) else Own("steps of the input", inputs[0]))
-            elif self.bidirectional and not cell.suffix.endswith("_reverse"):
-                both = TensorType((*steps.shape[:2], cell.features), dtype)
-                kept.append(Own(f"what {cell.suffix} reads", both))
-            workspace = onednn_workspace(positions, batch, cell.features, self.hidden_size, DTYPE_BYTES[dtype])
-            kept.append(Own(f"{cell.suffix}, workspace", TensorType((workspace,), "uint8")))
-        return tuple(kept)
-
-
-PAGE = 4096
-
-
-def onednn_workspace(positions: int, batch: int, features: int, hidden: int, itemsize: int = 4) -> int:
-    """Bytes that oneDNN 3.12 keeps of one cell: gates, states and their gradients, each in whole pages.
-
-    Read off 264 sizes in float32 and bfloat16, all exactly. Rows that are multiplied are padded to 64 B, and once more
-    where they would meet in the cache; gradients are in float32.
-    """
-    steps, states = positions * batch, 2 * (positions + 1) * batch
-    widest = max(features, hidden)
-    gates = steps * _padded(4 * hidden, itemsize)
-    wide = states * _padded(widest, itemsize), states * _padded(widest, 4), states * _padded(widest, 4)
-    narrow = states * hidden * itemsize, states * hidden * 4
-    cells = steps * _padded(hidden, itemsize)
-    return sum(_up(nbytes, PAGE) for nbytes in (gates, *wide, *narrow, cells))
-
-
-def _up(value: int, unit: int) -> int:
-    return -(-value // unit) * unit
-
-
-def _padded(columns: int, itemsize: int) -> int:
-    """Bytes of a row."""
-    line = 64 // itemsize
-    whole = _up(columns, line)
-    return itemsize * (whole + line if whole % 256 == 0 else whole)

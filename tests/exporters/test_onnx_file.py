@@ -96,6 +96,10 @@ REFUSED = {
         "  - {type: rnn, name: rnn, hidden_size: 5, given: {weight_ih_l0: shared}}",
         "rnn: ONNX keeps weights of recurrent layers packed, so that none can be given\n  found: weight_ih_l0",
     ),
+    "lstm": (
+        "  - {type: select, index: 0, inputs: [input]}\n  - {type: lstm, name: lstm, hidden_size: 5, proj_size: 3}",
+        "lstm: ONNX has no LSTM with a projection\n  expected: proj_size: 0\n  found: 3",
+    ),
     "adaptive_max_pool2d": (
         "  - {type: adaptive_max_pool2d, output_size: 2, return_indices: true, name: pool}",
         "pool: ONNX has no pool that returns the indices of uneven windows\n"

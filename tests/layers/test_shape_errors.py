@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from archcost.errors import ShapeError
 from archcost.layers import (
     GLU,
+    GRU,
     LAYERS,
+    LSTM,
     MSE,
     Add,
     BatchNorm1d,
@@ -72,6 +74,16 @@ NORMALIZATION: list[Refusal] = [
         "1",
         "norm, div and mul, as torch composes it",
     ),
+    (GRU(hidden_size=5), ((2, 3, 7), (1, 3, 5)), "first states do not suit", "1×2×5", "1×3×5", None),
+    (
+        LSTM(hidden_size=5),
+        ((2, 3, 7), (1, 2, 5)),
+        "first states do not suit",
+        "1×2×5 and 1×2×5",
+        "1×2×5",
+        None,
+    ),
+    (LSTM(hidden_size=5, proj_size=5), ((2, 3, 7),), "proj_size is too large", "less than hidden_size, 5", "5", None),
     (WeightNorm(), ((2, 3), (2, 3)), "lengths do not go with the directions", "2×1", "2×3", None),
     (Add(alpha=2), ((2,), (2,), (2,)), "alpha is a factor of the second input", "2 inputs", "3", None),
     (GroupNorm(num_groups=1), ((2,),), "needs channels", "(batch, channels, …)", "2", None),

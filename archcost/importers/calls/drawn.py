@@ -21,7 +21,8 @@ SAMPLES = 1009
 class Drawn:
     """A layer of `type` with `fields`, what it reads, and the tensors that are its weights, by their names in it.
 
-    `sized` says that it also reads an input of the network, for its batch alone.
+    `sized` says that it also reads an input of the network, for its batch alone. `spared` are further inputs that the
+    layer does without where all of them are constants.
     """
 
     type: str
@@ -29,6 +30,7 @@ class Drawn:
     fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
     weights: Mapping[str, Tensor | None] = field(default_factory=dict[str, Tensor | None])
     sized: bool = False
+    spared: Sequence[Tensor] = ()
 
 
 Rule = Callable[..., Drawn | None]

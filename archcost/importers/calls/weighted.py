@@ -253,7 +253,7 @@ def prelu(result: Tensor, x: Tensor, weight: Tensor) -> Drawn | None:
 
 
 def _recurrent(type_: str, **fixed: Any) -> Rule:
-    """Of a sequence that starts with zeros, as no `hx` or zeros are given."""
+    """Of a sequence. First states that are constants, such as the module's own zeros, are as good as none."""
 
     def rule(
         result: Any,
@@ -267,24 +267,28 @@ def _recurrent(type_: str, **fixed: Any) -> Rule:
         bidirectional: bool,
         batch_first: bool,
     ) -> Drawn | None:
-        states: Sequence[Tensor] = cast("Sequence[Tensor]", hx) if isinstance(hx, (list, tuple)) else (hx,)
-        if any(state.requires_grad for state in states) or (dropout > 0 and train and num_layers > 1):
+        first = tuple(cast("Sequence[Tensor]", hx)) if isinstance(hx, (list, tuple)) else (cast("Tensor", hx),)
+        directions = 2 if bidirectional else 1
+        projected = len(weights) == ((5 if has_biases else 3) * num_layers * directions) and type_ == "lstm"
+        kinds = ("weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if has_biases else ()))
+        kinds += ("weight_hr",) if projected else ()
+        if len(weights) != len(kinds) * num_layers * directions:
             return None
-        per_layer = 4 if has_biases else 2
-        if len(weights) != per_layer * num_layers * (2 if bidirectional else 1):
-            return None  # a projection of the output
         fields = {
-            "hidden_size": weights[1].shape[1],
+            "hidden_size": weights[0].shape[0] // {"lstm": 4, "gru": 3, "rnn": 1}[type_],
             "num_layers": num_layers,
             "bias": has_biases,
             "batch_first": batch_first,
             "bidirectional": bidirectional,
             **fixed,
         }
-        kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[:per_layer]
+        if projected:
+            fields["proj_size"] = weights[1].shape[1]
+        if dropout and train and num_layers > 1:
+            fields["dropout"] = float(dropout)
         ways = ("", "_reverse") if bidirectional else ("",)
         names = [f"{kind}_l{layer}{way}" for layer in range(num_layers) for way in ways for kind in kinds]
-        return Drawn(type_, (x,), fields, dict(zip(names, weights, strict=True)))
+        return Drawn(type_, (x,), fields, dict(zip(names, weights, strict=True)), spared=first)
 
     return rule
 

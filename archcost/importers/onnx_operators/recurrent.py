@@ -9,14 +9,15 @@ from archcost.importers.onnx_values import UnsupportedError, Value
 
 
 def recurrent(type_: str) -> Rule:
-    """Of one layer in one direction or two. First states are zeros, or constants that cost as little."""
+    """Of one layer in one direction or two. First states that are constants are as good as none."""
 
     def rule(call: Call) -> Result:
         source, weight, again, bias = call[0], call[1], call[2], call.get(3)
-        for index in range(4, len(call.inputs)):
-            value = call.get(index)
-            if value is not None and not value.is_constant:
-                raise UnsupportedError("lengths or first states that are computed, or weights of the cell's state")
+        others = {index: call.get(index) for index in range(4, len(call.inputs))}
+        computed = {index: value for index, value in others.items() if value is not None and not value.is_constant}
+        first = [value for index, value in others.items() if index in (5, 6) and value is not None]
+        if computed.keys() - {5, 6} or (computed and len(first) != (2 if type_ == "lstm" else 1)):
+            raise UnsupportedError("lengths that are computed, one first state of two, or weights of the cell's state")
         if weight.rank != 3 or again.rank != 3:
             raise UnsupportedError("weights of other than three axes")
         directions, hidden = weight.shape[0], again.shape[2]
@@ -34,6 +35,7 @@ def recurrent(type_: str) -> Rule:
             type_,
             source,
             weights,
+            *(first if computed else ()),
             hidden_size=hidden,
             bias="bias_ih_l0" in weights,
             batch_first=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -11,26 +12,28 @@ from archcost.pytorch.layers.base import Factory, Inputs, settings
 
 
 class TanhStates(nn.RNN):
-    def forward(self, sequence: Tensor) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return super().forward(sequence)
+    def forward(self, sequence: Tensor, first: Tensor | None = None) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return super().forward(sequence, first)
 
 
 class GatedStates(nn.GRU):
-    def forward(self, sequence: Tensor) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return super().forward(sequence)
+    def forward(self, sequence: Tensor, first: Tensor | None = None) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return super().forward(sequence, first)
 
 
 class LongStates(nn.LSTM):
-    """The last states are two: hidden and cell."""
+    """First and last states are two each: hidden and cell."""
 
-    def forward(self, sequence: Tensor) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        hidden, last = super().forward(sequence)
+    def forward(self, sequence: Tensor, *first: Tensor) -> tuple[Tensor, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        hidden, last = super().forward(sequence, (first[0], first[1]) if first else None)
         return (hidden, *last)
 
 
 def recurrent(module: Callable[..., nn.Module]) -> Factory:
     def factory(layer: RNN | GRU | LSTM, inputs: Inputs) -> nn.Module:
-        return module(inputs[0].shape[-1], **settings(layer))
+        with warnings.catch_warnings():  # torch warns of a dropout where there is one layer, which it then leaves out
+            warnings.simplefilter("ignore")
+            return module(inputs[0].shape[-1], **settings(layer))
 
     return factory
 
