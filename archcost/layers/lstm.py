@@ -19,8 +19,7 @@ class LSTM(Recurrent):
     """i, f, o = σ(·), g = tanh(·), c = f·c + i·g, h = o·tanh(c) (torch.nn.LSTM). First states are h and c, or none.
 
     On the CPU it is oneDNN's, which keeps a workspace of its own. What CUDA keeps was not measured and is taken to be
-    as many bytes. With `proj_size`, h is multiplied with one more matrix to as many
-    values, and torch composes it of operators.
+    as many bytes. With `proj_size`, h is multiplied with one more matrix to as many values, and torch composes it.
     """
 
     prefix: ClassVar[str] = "lstm"
