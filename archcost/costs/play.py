@@ -29,11 +29,16 @@ class Arrived(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """Operations from `first` up to `end`, computed again in backward. A checkpoint holds the storages `takes`."""
+    """Operations from `first` up to `end`, computed again in backward. A checkpoint holds the storages `takes`.
+
+    A `reentrant` one runs all of them again, and then a backward of its own within the other: all that has arrived,
+    what it put out again and what it holds live until that is done (CheckpointFunction in torch/utils/checkpoint.py).
+    """
 
     first: int
     end: int
     takes: tuple[int, ...]
+    reentrant: bool = False
 
 
 @dataclass(slots=True)
@@ -60,6 +65,8 @@ class Player:
     """What a checkpoint holds, until all that its segment keeps is let go."""
     _keepers: dict[Segment, set[int]] = field(default_factory=dict["Segment", set[int]])
     """Operations of the segment that keep something, as long as they do."""
+    _within: dict[Segment, list[int]] = field(default_factory=dict["Segment", list[int]])
+    """What lives as long as a checkpoint's own backward runs."""
     _own: dict[tuple[object, ...], int] = field(default_factory=dict[tuple[object, ...], int])
     """Bytes of kernels' own memory that were worked out before."""
     _outputs_before: list[int] = field(default_factory=list[int])
@@ -118,7 +125,7 @@ class Player:
                 self.tape.release(storage)
             self._let_go(self._state_before.pop(index, []))
             self._forget(index, inside)
-            if segment is not None and index == segment.end - 1 and not self._keepers[segment]:
+            if segment is not None and index == segment.end - 1 and not (self._keepers[segment] or segment.reentrant):
                 self._let_go(self._checkpoints.pop(segment, []))  # nothing will ask for it
         self._let_go([*self.program.cached])
         self._let_go(self._outputs_before)
@@ -179,10 +186,24 @@ class Player:
             op, segment = self.program.ops[index], inside.get(index)
             arriving = {place: self._arrived.pop(place) for place in op.takes if place in self._arrived}
             if arriving:
-                if segment is not None and op.saved and index not in self._pending:
+                if segment is not None and segment.reentrant and segment not in self._within:
+                    self._begin_within(segment, arriving)
+                elif segment is not None and op.saved and index not in self._pending and not segment.reentrant:
                     self._recompute(segment)
                 self._backward(index, op, arriving, segment)
+            if segment is not None and segment.reentrant and index == segment.first:
+                self._let_go(self._within.pop(segment, []))
+                self._let_go(self._checkpoints.pop(segment, []))
         self.tape.release(start)
+
+    def _begin_within(self, segment: Segment, arriving: Mapping[int, Arrived]) -> None:
+        """All that arrived for what the segment puts out is held by who calls the backward within."""
+        places = {place for op in self.program.ops[segment.first : segment.end] for place in op.takes}
+        waiting = [self._arrived[place] for place in places if place in self._arrived]
+        held = [gradient.storage for gradient in (*arriving.values(), *waiting)]
+        for storage in held:
+            self.tape.refs[storage] += 1
+        self._within[segment] = [*held, *self._recompute(segment)]
 
     def _backward(self, index: int, op: Op, arriving: Mapping[int, Arrived], segment: Segment | None) -> None:
         self.tape.mark("backward", op.name, index)
@@ -200,13 +221,13 @@ class Player:
         if layer.gradient_is_put_back and self.out_of_place and not op.is_copy:
             extra.append(Own("copy of zeros", op.node.input_types[0]))
         self._brief(op, extra, "backward", bool(pieces))
-        if segment is not None:  # a checkpoint hands out each tensor once: it goes when the function returns
+        if segment is not None and not segment.reentrant:  # it hands out each tensor once, which goes with the function
             self._let_go(self._pending.pop(index, []))
         given += [(give, self._give(op, give, arriving)) for give in op.gives if give.is_summed]
         for gradient in arriving.values():
             self.tape.release(gradient.storage)
         self._let_go(self._pending.pop(index, []))
-        if segment is not None and segment in self._checkpoints:
+        if segment is not None and segment in self._checkpoints and not segment.reentrant:
             self._leave(segment, index)
         added = [gradient.storage for give, gradient in given if self._receive(give, gradient)]
         self._let_go(added)
@@ -286,8 +307,8 @@ class Player:
         self.tape.storages[storage] = held
         return storage
 
-    def _recompute(self, segment: Segment) -> None:
-        """The forward of a segment once more, until all is kept again."""
+    def _recompute(self, segment: Segment) -> list[int]:
+        """The forward of a segment once more, until all is kept again. What a reentrant one puts out stays."""
         again: dict[int, int] = {}
         held: Counter[int] = Counter()
         before = [self.tape.new(self.checkpoint)] if self.checkpoint else []  # to be put back afterwards
@@ -305,7 +326,9 @@ class Player:
                 for storage in saved:
                     self.tape.refs[storage] += 1
                 break
-            if index == runs_again[-1][0] and op.node.layer.stops_early:  # stopped before it has a result
+            if (
+                index == runs_again[-1][0] and op.node.layer.stops_early and not segment.reentrant
+            ):  # stopped before it has a result
                 makes = [again[storage] for storage in op.makes if storage not in op.stays]
                 outputs = []
             self._run(op, makes, outputs, saved, op.scratch.forward)
@@ -316,7 +339,10 @@ class Player:
                 if held[number] > 0:  # what came from before the segment is not the segment's to drop
                     held[number] -= 1
                     self.tape.release(number)
+        if segment.reentrant:
+            return [*held.elements(), *before]
         self._let_go([*held.elements(), *before])
+        return []
 
     def optimize(self, bursts: Iterable[tuple[str, Sequence[Held]]]) -> None:
         """The optimizer's step: what lives together, by the name of what is worked on."""
@@ -390,6 +416,8 @@ def recomputed(ops: Sequence[Op], segment: Segment) -> list[tuple[int, bool]]:
     torch/utils/checkpoint.py stops as soon as it has everything; the last operation that keeps anything does not run
     when that is only what arrives, because inputs are saved before it computes.
     """
+    if segment.reentrant:
+        return [(index, True) for index in range(segment.first, segment.end)]
     saving = [index for index in range(segment.first, segment.end) if ops[index].saved]
     if not saving:
         return []

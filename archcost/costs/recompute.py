@@ -108,8 +108,43 @@ def layer_of(op: Op) -> str:
     return op.node.name.partition(" (")[0]
 
 
-def located(program: Program, runs: Sequence[Names]) -> tuple[Segment, ...]:
-    """Names → operations. Raises ArchcostError when layers do not follow one another, or overwrite what is held."""
+def asked(graph: ModelGraph, recompute: str) -> tuple[Names, ...]:
+    """What a run has computed again beside the module's own checkpoints. Raises ArchcostError where they meet."""
+    own = {name for checkpoint in graph.checkpoints for name in checkpoint.names}
+    found = segments(graph, recompute)
+    for names in found:
+        if meeting := [name for name in names if name in own]:
+            raise ArchcostError(
+                "the module computes these layers again by itself",
+                expected="recompute none, or names of layers outside the module's own checkpoints",
+                found=f"recompute {shorten(recompute)}, and {meeting[0]} in a checkpoint of the module",
+                hint="a spec without its checkpoints",
+            )
+    return found
+
+
+def refuse_search(graph: ModelGraph) -> None:
+    """Raises ArchcostError for a module that has chosen by itself."""
+    if graph.checkpoints:
+        raise ArchcostError(
+            "recompute: auto looks for checkpoints, and the module has its own",
+            expected="recompute none, or a spec without checkpoints",
+            found=f"a checkpoint that begins at {graph.checkpoints[0].names[0]}",
+        )
+
+
+def own_checkpoints(program: Program, graph: ModelGraph) -> tuple[Segment, ...]:
+    """Those of the module. Raises ArchcostError where layers in one do not follow one another."""
+    pairs = [(located(program, (each.names,), chosen=False), each.reentrant) for each in graph.checkpoints]
+    return tuple([segment._replace(reentrant=reentrant) for found, reentrant in pairs for segment in found])
+
+
+def located(program: Program, runs: Sequence[Names], chosen: bool = True) -> tuple[Segment, ...]:
+    """Names → operations; a cast that does nothing in this precision is none.
+
+    Raises ArchcostError when layers do not follow one another; of those that are `chosen` here, and not by the module,
+    also when they overwrite what is held.
+    """
     if not runs:
         return ()
     first: dict[str, int] = {}
@@ -119,7 +154,10 @@ def located(program: Program, runs: Sequence[Names]) -> tuple[Segment, ...]:
         last[layer_of(op)] = index
     made = {storage: index for index, op in enumerate(program.ops) for storage in op.makes}
     segments: list[Segment] = []
-    for names in runs:
+    for wanted in runs:
+        names = tuple([name for name in wanted if name in first])
+        if not names:
+            continue
         start, end = first[names[0]], last[names[-1]] + 1
         inside = {layer_of(op) for op in program.ops[start:end]}
         if inside != set(names):
@@ -129,7 +167,7 @@ def located(program: Program, runs: Sequence[Names]) -> tuple[Segment, ...]:
                 found=", ".join(sorted(inside - set(names))[:3]),
             )
         reads = dict.fromkeys(s for op in program.ops[start:end] for s in op.reads if made.get(s, -1) < start)
-        for op in program.ops[start:end]:
+        for op in program.ops[start:end] if chosen else ():
             if overwrites(op.node) and op.outputs[0] in reads:
                 maker = program.storages[op.outputs[0]].owner
                 raise ArchcostError(
@@ -137,7 +175,7 @@ def located(program: Program, runs: Sequence[Names]) -> tuple[Segment, ...]:
                     expected=f"the layer that makes its input recomputed with it ({maker})",
                     found=f"a segment that begins at {names[0]}",
                 )
-        if any(op.saved for op in program.ops[start:end]):
+        if chosen and any(op.saved for op in program.ops[start:end]):
             _refuse_spoiled(program, end, reads)
         segments.append(Segment(start, end, tuple(reads)))
     return tuple(segments)

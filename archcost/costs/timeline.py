@@ -28,7 +28,7 @@ from archcost.costs.play import Player, Segment, recomputed
 from archcost.costs.precision import with_precision
 from archcost.costs.program import ROLES, Held, Program, Role, program
 from archcost.costs.reasons import Uses, why
-from archcost.costs.recompute import Names, instead, located, segments
+from archcost.costs.recompute import Names, asked, instead, located, own_checkpoints, refuse_search
 from archcost.costs.run import Run
 from archcost.costs.tape import KernelRun, Mark, Phase, Tape, by_mark
 from archcost.errors import ArchcostError, listing
@@ -92,6 +92,7 @@ class Timeline(Presentable):
     device: Device
     program: Program
     segments: tuple[Names, ...]
+    """Layers that are computed again together, those that the module has chosen as well."""
     storages: tuple[Held, ...]
     events: tuple[int, ...]
     """The number of a storage that comes, ~number of one that goes."""
@@ -101,6 +102,8 @@ class Timeline(Presentable):
     copies: Mapping[int, int]
     recomputed: tuple[int, ...]
     """Operations that run a second time, by number."""
+    replayed: tuple[Segment, ...]
+    """`segments` as operations."""
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -149,7 +152,7 @@ class Timeline(Presentable):
                 living[each] = None
             else:
                 del living[~each]
-        mark, uses = self.marks[self.mark_at(event)], Uses.of(self.program, located(self.program, self.segments))
+        mark, uses = self.marks[self.mark_at(event)], Uses.of(self.program, self.replayed)
         for storage in living:
             held = self.storages[storage]
             if held.role != "workspace":
@@ -232,11 +235,15 @@ def timeline(
         _refuse_spoiled(written)
     play = partial(_play, run=run, device=device, threads=threads, out_of_place=out_of_place)
     names: tuple[Names, ...] = ()
+    own: tuple[Segment, ...] = ()
     if run.trains and run.recompute == "auto":
+        refuse_search(graph)
         names = cheapest(graph, written, play, _required(budget))
     elif run.trains:
-        names = segments(graph, run.recompute)
-    found = located(written, names)
+        names = asked(graph, run.recompute)
+        own = own_checkpoints(written, graph)
+    found = tuple(sorted((*own, *located(written, names))))
+    names += tuple([each.names for each in graph.checkpoints]) if run.trains else ()
     tape = play(written, found)
     again = [index for segment in found for index, runs in recomputed(written.ops, segment) if runs]
     return Timeline(
@@ -251,6 +258,7 @@ def timeline(
         tape.kernels,
         tape.copies,
         tuple(again),
+        found,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from math import prod
 
 from archcost.errors import ShapeError, SpecError, listing, nearest, shorten
+from archcost.graph.checkpoints import checkpoints_of
 from archcost.graph.loss import check_loss
 from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
 from archcost.graph.regions import regions_of
@@ -71,7 +72,8 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
             except ShapeError as error:
                 raise error.at(layer=spec.name, place=spec.source.place((*field, index))) from None
     regions = regions_of(spec, [node.name for node in nodes])
-    graph = ModelGraph(spec, batch, inputs, tuple(nodes), wiring.outputs, wiring.state, regions)
+    checkpoints = checkpoints_of(spec, [node.name for node in nodes])
+    graph = ModelGraph(spec, batch, inputs, tuple(nodes), wiring.outputs, wiring.state, regions, checkpoints)
     check_loss(graph)
     if spec.parameter_order:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from archcost.graph.checkpoints import Again
 from archcost.graph.parameter_order import Owned, ordered
 from archcost.layers import Layer, Weight
 from archcost.spec.model import ModelSpec, Region
@@ -113,6 +114,8 @@ class ModelGraph:
     """What the module keeps from step to step, each until this layer of the next step is done."""
     regions: Mapping[str, Region] = field(default_factory=dict[str, Region])
     """By layer the module's own autocast, where it has one."""
+    checkpoints: tuple[Again, ...] = ()
+    """What the module itself computes again in backward."""
 
     @property
     def name(self) -> str:

@@ -37,6 +37,14 @@ class Entry:
     region: Entered | None = None
 
 
+class Checkpointed(NamedTuple):
+    """Entries from `first` up to `end` that the module computes again in backward."""
+
+    first: int
+    end: int
+    reentrant: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What was seen of a run beside its entries: what something names until an entry is done, by its number; what the
@@ -46,6 +54,7 @@ class Observed:
     holds: Mapping[int, Sequence[Ref]] = field(default_factory=dict[int, Sequence[Ref]])
     state: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
     assumptions: Sequence[str] = ()
+    checkpoints: Sequence[Checkpointed] = ()
 
 
 class Weight(Protocol):

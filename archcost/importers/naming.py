@@ -18,7 +18,7 @@ from archcost.graph.parameter_order import Owned, shortest
 from archcost.importers.entries import Entry, Observed, Ref, Written
 from archcost.layers import LAYERS, Layer
 from archcost.spec import ModelSpec
-from archcost.spec.model import InputSpec, Region
+from archcost.spec.model import Checkpoint, InputSpec, Region
 from archcost.tensors import FLOATING, TensorType
 
 TIED = frozenset(type_ for type_, layer in LAYERS.items() if "weight" in layer.model_fields and type_ != "l1_penalty")
@@ -98,6 +98,7 @@ class _Naming:
             holds={self.names.layers[index]: self._all(refs) for index, refs in sorted(observed.holds.items())},
             state={self._written(ref): self.names.layers[index] for ref, index in observed.state.items()},
             autocast=tuple(self._regions()),
+            checkpoints=tuple(self._checkpoints(observed)),
             assumptions=tuple(observed.assumptions),
         )
 
@@ -111,6 +112,11 @@ class _Naming:
             if region is not None:
                 names = [name for _, name in group]
                 yield Region.model_validate({"first": names[0], "last": names[-1], **region._asdict()})
+
+    def _checkpoints(self, observed: Observed) -> Iterator[Checkpoint]:
+        for each in observed.checkpoints:
+            first, last = self.names.layers[each.first], self.names.layers[each.end - 1]
+            yield Checkpoint(first=first, last=last, reentrant=each.reentrant)
 
     def order(self, layers: Iterable[Any]) -> tuple[str, ...]:
         """The module's own order of parameters, where that of the layers is another."""

@@ -10,7 +10,7 @@ import inspect
 import re
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -24,6 +24,7 @@ from torch.nn.parameter import is_lazy
 from archcost.errors import ArchcostError, first_line, line_of, shorten
 from archcost.importers.calls.drawn import SAMPLES, samples_in
 from archcost.importers.capture import Capture
+from archcost.importers.checkpointing import Checkpoints, heard
 from archcost.importers.entries import Observed, Ref
 from archcost.importers.following import LARGEST_REAL
 from archcost.importers.functions import followed
@@ -101,8 +102,10 @@ def _followed(module: nn.Module, example: Example) -> Followed:
         before = names_of(module)
         record = Record(_tensors(example, given, named), weights)
         capture = Capture(record, originals, regions)
+        checkpoints = Checkpoints(record)
         try:
-            result = _run(module, capture, given, named)
+            with heard(checkpoints.marked):
+                result = _run(module, capture, given, named)
         except ArchcostError:
             require_settled(module, before)
             raise
@@ -117,8 +120,9 @@ def _followed(module: nn.Module, example: Example) -> Followed:
         )
     told = watched(partial(_again, module, example), capture.trace, regions.was_asked)
     observed = observations(record.entries, told, capture.trace.steps, outputs)
-    assumptions = (*record.assumptions, *observed.assumptions)
-    return Followed(record, outputs, replace(observed, assumptions=assumptions))
+    assumptions = (*record.assumptions, *checkpoints.assumptions, *observed.assumptions)
+    observed = replace(observed, checkpoints=checkpoints.found, assumptions=assumptions)
+    return Followed(record, outputs, observed)
 
 
 def _tensors(example: Example, given: Any, named: Any) -> dict[str, Tensor]:
@@ -129,7 +133,7 @@ def _tensors(example: Example, given: Any, named: Any) -> dict[str, Tensor]:
 def _again(module: nn.Module, example: Example, dtype: torch.dtype) -> Generator[Running]:
     """The module in another dtype, with nothing that requires a gradient."""
     given, named = example.samples(dtype)
-    with _weightless(module, dtype, trained=False) as (weights, stand_ins):
+    with _weightless(module, dtype, trained=False) as (weights, stand_ins), heard(lambda reentrant: nullcontext()):
         yield Running(stand_ins, lambda: module(*given, **named), lambda: _owned(module, weights))
 
 

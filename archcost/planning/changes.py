@@ -88,7 +88,7 @@ def modes(run: Run) -> Iterator[Option]:
 
 def recomputations(graph: ModelGraph, run: Run) -> Iterator[Option]:
     """Blocks, and runs of √n of the n layers (Chen et al. 2016, arXiv 1604.06174)."""
-    if not run.trains or run.recompute != "none":
+    if not run.trains or run.recompute != "none" or graph.checkpoints:
         return
     words = [f"every:{max(2, isqrt(len(graph.nodes)))}"]
     if segments(graph, "blocks"):
@@ -99,7 +99,7 @@ def recomputations(graph: ModelGraph, run: Run) -> Iterator[Option]:
 
 def automatic(graph: ModelGraph, run: Run) -> Iterator[Option]:
     """The least that has to be recomputed, where the search for it takes seconds at the most."""
-    if run.trains and run.recompute == "none" and len(graph.nodes) <= MOST_SEARCHED:
+    if run.trains and run.recompute == "none" and not graph.checkpoints and len(graph.nodes) <= MOST_SEARCHED:
         yield Option(_recomputed("auto", graph, run), 1, {"recompute": "auto"})
 
 

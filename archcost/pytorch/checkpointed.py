@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -23,13 +23,17 @@ class Segment(NamedTuple):
 
 
 class Checkpointed:
-    """Runs a network, each segment under torch.utils.checkpoint without reentrance, the other layers as ever.
+    """Runs a network, each segment under torch.utils.checkpoint, the other layers as ever.
 
-    A segment names layers that follow one another. Raises ArchcostError for one that does not, and for layers in two.
+    Those that begin at a layer of `reentrant` run with reentrance. A segment names layers that follow one another.
+    Raises ArchcostError for one that does not, and for layers in two.
     """
 
-    def __init__(self, network: Network, segments: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self, network: Network, segments: Sequence[Sequence[str]], reentrant: Collection[str] = frozenset()
+    ) -> None:
         self.network = network
+        self.reentrant = reentrant
         self.parts = _parts(network, segments)
 
     def __call__(self, **inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
@@ -50,7 +54,8 @@ class Checkpointed:
             play(self.network, segment.steps, inside)
             return tuple(inside[port] for port in segment.gives)
 
-        return checkpoint(run, *(values[port] for port in segment.takes), use_reentrant=False)  # pyright: ignore
+        within = segment.steps[0].name in self.reentrant
+        return checkpoint(run, *(values[port] for port in segment.takes), use_reentrant=within)  # pyright: ignore
 
 
 def _parts(network: Network, segments: Sequence[Sequence[str]]) -> tuple[Step | Segment, ...]:

@@ -107,7 +107,8 @@ def prepare(graph: ModelGraph, run: Run, segments: Sequence[Sequence[str]], devi
     learns = trained(network) if loss != "none" else []
     masters = tuple(nn.Parameter(weight.detach().float()) for weight in learns) if run.master_weights else ()
     optimizer = _optimizer(run, masters or learns)
-    forward = Checkpointed(network, segments) if segments else network
+    reentrant = frozenset([each.names[0] for each in graph.checkpoints if each.reentrant])
+    forward = Checkpointed(network, segments, reentrant) if segments else network
     return Training(run, loss, network, forward, inputs, target, optimizer, masters)
 
 

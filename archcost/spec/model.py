@@ -299,6 +299,19 @@ class Region(BaseModel):
     device: Literal["cuda"] | None = None
 
 
+class Checkpoint(BaseModel):
+    """Layers from `first` to `last`, in order of execution, that the module itself computes again in backward.
+
+    That is torch.utils.checkpoint; `reentrant` is its `use_reentrant`.
+    """
+
+    model_config = FROZEN
+
+    first: Name
+    last: Name
+    reentrant: Flag = False
+
+
 class ModelSpec(BaseModel):
     """A network: what goes in, layers in order, and what is known about it."""
 
@@ -321,6 +334,8 @@ class ModelSpec(BaseModel):
     """What the module itself keeps from step to step, each until this layer of the next step is done."""
     autocast: tuple[Region, ...] = ()
     """Where the module switches autocast on or off by itself."""
+    checkpoints: Annotated[tuple[Checkpoint, ...], FailFast()] = ()
+    """What the module itself computes again in backward."""
     assumptions: tuple[Text, ...] = ()
     """What the numbers rest on beside what is declared; every report tells it."""
 

@@ -1,0 +1,83 @@
+"""`torch.utils.checkpoint` in a module: which entries it would compute again in backward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import checkpoint as module
+
+from archcost.importers.entries import Checkpointed
+from archcost.importers.record import Record
+
+NESTED = "a checkpoint around others only runs forward once more, which is not counted"
+
+
+class Checkpoints:
+    """Of one run, in order; of those that lie within each other the inner ones.
+
+    Where backward comes to a checkpoint that has others in it, it runs all of it again, and the others hold again what
+    they held. What is alive then is what would be without the outer one.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.found: list[Checkpointed] = []
+        self.assumptions: tuple[str, ...] = ()
+
+    @contextmanager
+    def marked(self, reentrant: bool) -> Generator[None]:
+        """What is recorded meanwhile is one checkpoint, where autograd looks on."""
+        first, is_apart, before = len(self.record.entries), self.record.is_apart, len(self.found)
+        self.record.is_apart |= reentrant and not torch.is_grad_enabled()
+        try:
+            yield
+        finally:
+            self.record.is_apart = is_apart
+        end = len(self.record.entries)
+        if len(self.found) > before:
+            self.assumptions = (NESTED,)
+        elif end > first and torch.is_grad_enabled():
+            self.found.append(Checkpointed(first, end, reentrant))
+
+
+Mark = Callable[[bool], AbstractContextManager[None]]
+"""What stands around a checkpoint, reentrant or not, while its function runs."""
+
+
+@contextmanager
+def heard(mark: Mark) -> Generator[None]:
+    """`checkpoint` looks up the two ways that it has in its own module, under whatever name it was imported.
+
+    Functions run as they are, with `mark` around each.
+    """
+    own: Any = module
+    names = ("_checkpoint_without_reentrant_generator", "CheckpointFunction")
+    before = {name: getattr(own, name) for name in names}
+
+    def generator(*_: Any, **__: Any) -> Generator[None]:
+        with mark(False):
+            yield
+
+    try:
+        own._checkpoint_without_reentrant_generator = generator
+        own.CheckpointFunction = _Reentrant(mark)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(own, name, value)
+
+
+class _Reentrant:
+    """In place of CheckpointFunction. Where no argument has a gradient, autograd looks away from all that runs."""
+
+    def __init__(self, mark: Mark) -> None:
+        self.mark = mark
+
+    def apply(self, function: Callable[..., Any], preserve: bool, *args: Any) -> Any:
+        wanted = any(each.requires_grad for each in args if isinstance(each, Tensor))
+        with torch.set_grad_enabled(wanted and torch.is_grad_enabled()), self.mark(True):
+            return function(*args)
