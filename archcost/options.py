@@ -94,7 +94,8 @@ def add_run(added: argparse.ArgumentParser, any_batch: bool = False) -> None:
         default=[],
         dest="inputs",
         metavar="SHAPE",
-        help="shape of one sample, 3x384x384 or 3x384x384:float16, once per input or as NAME=SHAPE",
+        help="shape of one sample, 3x384x384 or 3x384x384:float16, once per input or as NAME=SHAPE; "
+        "2x500:int64:unbatched has no batch axis, a B says where it is (2xBx128), and scalar is a single number",
     )
     added.add_argument(
         "--args",

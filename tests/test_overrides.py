@@ -139,4 +139,4 @@ def test_a_broken_value_is_told_as_broken_yaml() -> None:
 
 def test_an_unknown_dtype() -> None:
     with pytest.raises(SpecError, match=r"--input cannot be used\n  expected: float64, "):
-        parse_input("3:float31")
+        parse_input("3:float31").alone()

@@ -70,7 +70,7 @@ class Growth:
 
     spec: ModelSpec
     line: Timeline
-    """At two samples."""
+    """At two samples, or at one where no input has a batch."""
     played: Played
     base: tuple[int, ...]
     slope: tuple[int, ...]
@@ -128,6 +128,9 @@ class Growth:
 
 def growth(spec: ModelSpec, run: Run, device: Device) -> Growth:
     """From two batches, and a third that must lie on their line. Raises ArchcostError where it does not."""
+    if not spec.has_batch:
+        line = timeline(build(spec), run, device, 1)
+        return Growth(spec, line, Played.of(line), _tensors(line), (0,) * len(line.storages), {})
     second, third, fifth = (timeline(build(spec, batch), run, device, 1) for batch in (2, 3, 5))
     if second.events != third.events:
         raise _uneven(second)
@@ -139,14 +142,14 @@ def growth(spec: ModelSpec, run: Run, device: Device) -> Growth:
         for storage, run in second.kernels.items()
     }
     grown = Growth(spec, second, Played.of(second), base, slope, kernels)
-    if grown.sizes(5) != _tensors(fifth):
+    if tuple(grown.sizes(5)) != _tensors(fifth):
         raise _uneven(second)
     return grown
 
 
-def _tensors(line: Timeline) -> list[int]:
+def _tensors(line: Timeline) -> tuple[int, ...]:
     """Sizes, nothing for what kernels allocate."""
-    return [0 if storage in line.kernels else nbytes for storage, nbytes in enumerate(line.requested)]
+    return tuple([0 if storage in line.kernels else nbytes for storage, nbytes in enumerate(line.requested)])
 
 
 def _uneven(line: Timeline) -> ArchcostError:
@@ -157,8 +160,10 @@ def largest_batch(grown: Growth, profile: HardwareProfile) -> int:
     """That fits, while one sample more does not; 0 when not even one sample fits.
 
     By the bytes of tensors it is the largest. Where an allocator's gaps are in the way, what fits is not quite
-    monotone, and a batch between this and the tensors' bound may fit as well.
+    monotone, and a batch between this and the tensors' bound may fit as well. Where no input has a batch it is 1.
     """
+    if not grown.spec.has_batch:
+        return int(grown.fits(1, profile))
     most = _most(grown, profile)
     if most < 1:
         return 0

@@ -94,7 +94,7 @@ def _any_batch(spec: ModelSpec, batch: int | None) -> GraphProto:
     """Drawn so that the operators take any batch, if there is a way; else, where one is given, for that alone."""
     shown = None if batch is None else build(spec, batch)
     try:
-        drawn = build(spec, MANY)
+        drawn = build(spec, MANY if spec.has_batch else 1)
         return _graph(drawn, shown or drawn)
     except ArchcostError:
         if shown is None:

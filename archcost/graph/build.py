@@ -37,7 +37,13 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
     """`build` from layers that are wired already: those of `spec`, some of them with other fields. Raises the same."""
     if type(batch) is not int or not 1 <= batch <= MAX_SIZE:
         raise SpecError("wrong batch", expected=f"an integer from 1 to {MAX_SIZE:,}", found=shorten(batch))
-    inputs = {name: TensorType((batch, *given.shape), given.dtype) for name, given in spec.inputs.items()}
+    if batch > 1 and not spec.has_batch:
+        raise SpecError(
+            "no input has a batch axis",
+            expected="a batch of 1, or an input without batched: false",
+            found=f"a batch of {batch:,}",
+        ).at(layer=spec.name, place=spec.source.place(("inputs",)))
+    inputs = {name: given.tensor(batch) for name, given in spec.inputs.items()}
     for name, tensor in inputs.items():
         if tensor.numel >= LARGEST_TENSOR:
             raise _too_large(tensor).at(layer=name, place=spec.source.place(("inputs", name)))

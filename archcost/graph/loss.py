@@ -21,7 +21,8 @@ def check_loss(graph: ModelGraph) -> None:
     compared = [tensor for _, tensor in outputs if tensor.rank > 0]
     suits = len(compared) == 1 and compared[0].is_floating
     if suits and loss == "cross_entropy":
-        suits = compared[0].rank >= 2 and compared[0].shape[0] == graph.batch
+        counts_samples = compared[0].rank >= 2 and compared[0].shape[0] == graph.batch
+        suits = counts_samples or (compared[0].rank >= 2 and not graph.spec.has_batch)
     if suits:
         return
     found = ", ".join(f"{tensor} ({name})" for name, tensor in outputs[:8]) + (", …" if len(outputs) > 8 else "")

@@ -209,7 +209,7 @@ class _Brief(Record):
         self.following: dict[int, weakref.ref[Tensor]] = {}
         """Constants made in the dtype of another tensor."""
         super().__init__(inputs, {})
-        self.sizing = Ref("input", SIZING)
+        self.batch_first = Ref("input", SIZING)
         for name, tensor in inputs.items():
             if tensor.is_meta:
                 self.know_place(tensor, Ref("input", name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from archcost.errors import ArchcostError
@@ -13,8 +13,13 @@ from archcost.importers.onnx_sizes import bind
 from archcost.spec import ModelSpec
 
 
-def from_onnx(path: str | Path, inputs: Sequence[str] = ()) -> ModelSpec:
-    """The network of an ONNX file, for any batch: axis 0 of every input.
+def from_onnx(
+    path: str | Path,
+    inputs: Sequence[str] = (),
+    unbatched: Collection[str] = (),
+    batch_dims: Mapping[str, int] | None = None,
+) -> ModelSpec:
+    """The network of an ONNX file, for any batch: axis 0 of an input, unless `unbatched` or `batch_dims` name it.
 
     `inputs` are shapes of one sample as texts, `3x224x224` or `image=3x224x224`, for sizes that the file leaves open.
     Raises ArchcostError with the operator at fault.
@@ -22,7 +27,7 @@ def from_onnx(path: str | Path, inputs: Sequence[str] = ()) -> ModelSpec:
     file = Path(path)
     try:
         model = read(file)
-        sizes = bind(model.graph.inputs, inputs)
+        sizes = bind(model.graph.inputs, inputs, unbatched, batch_dims)
         reader = Reader(model, sizes, frozenset())
         result = reader.run()
         if result.quarrels:

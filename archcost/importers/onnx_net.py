@@ -38,9 +38,10 @@ class Net:
     """
 
     def __init__(
-        self, batched: Value, held: Mapping[str, TensorType], buffers: frozenset[str], apart: frozenset[str]
+        self, inputs: Sequence[Value], held: Mapping[str, TensorType], buffers: frozenset[str], apart: frozenset[str]
     ) -> None:
-        self.batched = batched
+        self.inputs = inputs
+        self.batch_first: Value | None = None
         self.held = dict(held)
         self.buffers = buffers
         self.apart = apart
@@ -49,6 +50,16 @@ class Net:
         self.turned: set[tuple[int, str]] = set()
         """Weights of entries, by number and name there, that the file holds turned, or in another shape."""
         self.standing: dict[int, tuple[Value, Ref]] = {}
+
+    @property
+    def batched(self) -> Value:
+        """What is read for its batch alone: an input with the batch first, or else one that is turned for it."""
+        if self.batch_first is None:
+            places = [(from_batch(value.shape)[0], value) for value in self.inputs if from_batch(value.shape)]
+            axis, value = min(places, key=lambda place: place[0])
+            turned = {"dim0": 0, "dim1": axis}
+            self.batch_first = self.layer("", "transpose", (value,), {}, turned)[0] if axis else value
+        return self.batch_first
 
     def layer(
         self,

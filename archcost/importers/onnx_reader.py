@@ -44,7 +44,7 @@ class Reader:
         _require_no_batch(_tensors_of(model.graph))
         inputs = {name: Value(tensor, Ref("input", clean(name))) for name, tensor in sizes.inputs.items()}
         buffers = frozenset(name for name, held in model.graph.held.items() if held.mark == "buffer")
-        self.net = Net(next(iter(inputs.values())), _tensors_of(model.graph), buffers, apart)
+        self.net = Net([*inputs.values()], _tensors_of(model.graph), buffers, apart)
         self.start: Environment = {**self._held(model.graph), **inputs}
 
     def _held(self, graph: Graph) -> Environment:

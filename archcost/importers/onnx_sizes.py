@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from archcost.errors import ArchcostError
+from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.importers.naming import clean
 from archcost.importers.onnx_model import Declared, Size
 from archcost.spec.model import InputSpec
-from archcost.spec.overrides import inputs_by_name
+from archcost.spec.overrides import Asked, inputs_by_name
 from archcost.tensors import DTYPE_BYTES, TensorType
 
 SAMPLES = 1_000_003
@@ -23,16 +24,18 @@ class Sizes:
     """The inputs by the file's names, for `SAMPLES` samples; `symbols` are the names of sizes that are known now."""
 
     inputs: Mapping[str, TensorType]
+    axes: Mapping[str, int | None]
+    """Of the batch; None where an input has none."""
     symbols: Mapping[str, int]
     batch: int | None
     """The one that the file was written for, where it names a number."""
 
     def specs(self) -> dict[str, InputSpec]:
-        """Of one sample, by names that a spec can use."""
+        """By names that a spec can use."""
         specs: dict[str, InputSpec] = {}
         for name, tensor in self.inputs.items():
             try:
-                specs[clean(name)] = InputSpec(shape=tensor.shape[1:], dtype=tensor.dtype)
+                specs[clean(name)] = InputSpec.of(tensor, self.axes[name])
             except ValidationError as error:
                 expected = error.errors()[0]["msg"].removeprefix("Input should be ")
                 raise ArchcostError(f"input {name} cannot be one", expected=expected, found=str(tensor)) from None
@@ -63,51 +66,144 @@ class Sizes:
         return int(factor.strip() or "1") * known
 
 
-def bind(declared: Mapping[str, Declared], given: Sequence[str]) -> Sizes:
+CALLED = ("batch", "batch_size", "batchsize")
+"""Names of an axis that can be no other."""
+
+
+class Said(NamedTuple):
+    """What a caller says of an input. `axis` is that of the batch, None where it has none; unless it is said at all."""
+
+    is_placed: bool
+    axis: int | None
+    asked: Asked | None
+
+    @property
+    def sizes(self) -> tuple[int, ...] | None:
+        """All but the batch's."""
+        return None if self.asked is None else tuple([size for size in self.asked.shape if size != "B"])
+
+
+def bind(
+    declared: Mapping[str, Declared],
+    given: Sequence[str],
+    unbatched: Collection[str] = (),
+    batch_dims: Mapping[str, int] | None = None,
+) -> Sizes:
     """Every axis a number. `given` are texts as of `--input`: 3x224x224, name=128. Raises ArchcostError."""
     if not declared:
         raise ArchcostError("the network has no input", expected="one at least", found="none")
-    batches = {_batch_axis(name, value) for name, value in declared.items()}
-    asked = inputs_by_name(given, {clean(name): _dtype(name, value) for name, value in declared.items()})
-    symbols: dict[str, int] = {}
-    symbols |= {batch: SAMPLES for batch in batches if isinstance(batch, str)}
+    names = {clean(name): name for name in declared}
+    for word in (*unbatched, *(batch_dims or {})):
+        if word not in names:
+            raise ArchcostError(
+                f"no input is called {shorten(word)}", expected=listing([*names]), hint=nearest(word, names)
+            )
+    asked = inputs_by_name(given, [*names])
+    said = {name: _said(asked.get(word), word, unbatched, batch_dims or {}) for word, name in names.items()}
+    axes = _batch_axes(declared, said)
+    batches = [_size_at(value, axes[name]) for name, value in declared.items()]
+    symbols: dict[str, int] = {batch: SAMPLES for batch in batches if isinstance(batch, str)}
     for name, value in declared.items():
-        if clean(name) in asked:
-            _use(name, value, asked[clean(name)], symbols)
-    inputs = {
-        name: _bound(name, value, asked[clean(name)].shape if clean(name) in asked else None, symbols)
-        for name, value in declared.items()
-    }
+        _use(name, value, axes[name], said[name], symbols)
+    inputs = {name: _bound(name, value, axes[name], said[name].sizes, symbols) for name, value in declared.items()}
     numbers = {batch for batch in batches if isinstance(batch, int)}
-    return Sizes(inputs, symbols, numbers.pop() if len(numbers) == 1 else None)
+    return Sizes(inputs, axes, symbols, numbers.pop() if len(numbers) == 1 else None)
 
 
-def _dtype(name: str, declared: Declared) -> str:
+def _said(asked: Asked | None, word: str, unbatched: Collection[str], batch_dims: Mapping[str, int]) -> Said:
+    if word in unbatched:
+        return Said(True, None, asked)
+    if word in batch_dims:
+        return Said(True, batch_dims[word], asked)
+    if asked is None or asked.batched is None:
+        return Said(False, None, asked)
+    return Said(True, asked.shape.index("B") if asked.batched else None, asked)
+
+
+def _batch_axes(declared: Mapping[str, Declared], said: Mapping[str, Said]) -> dict[str, int | None]:
+    """As a caller says; else where `batch` stands, else first, or where another input's first name stands.
+
+    None is no batch. An input whose sizes are numbers has none where those of others are names. Where all are numbers,
+    they must agree.
+    """
+    axes = {name: _placed(name, value, said[name].axis) for name, value in declared.items() if said[name].is_placed}
+    free: dict[str, tuple[Size, ...]] = {}
+    for name, value in declared.items():
+        if value.sizes is None and name not in axes:
+            expected = "the batch first: (batch, …)"
+            raise ArchcostError(
+                f"input {name} has no axis for the batch", expected=expected, found="a shape of unknown axes"
+            )
+        _require_dtype(name, value)
+        if value.sizes is not None and name not in axes:
+            free[name] = value.sizes
+    firsts = [declared[name].sizes or () for name, axis in axes.items() if axis == 0]
+    named = {sizes[0] for sizes in (*firsts, *free.values()) if sizes and not isinstance(sizes[0], int)}
+    named |= {size for sizes in free.values() for size in sizes if str(size).lower() in CALLED}
+    for name, sizes in free.items():
+        called = next((axis for axis, size in enumerate(sizes) if str(size).lower() in CALLED), None)
+        if called is not None:
+            axes[name] = called
+        elif not sizes:
+            axes[name] = None
+        elif named and isinstance(sizes[0], int):
+            axes[name] = next((axis for axis, size in enumerate(sizes) if size in named - {None}), None)
+        else:
+            axes[name] = 0
+    counts = {name: _size_at(declared[name], axis) for name, axis in axes.items()}
+    numbers = {name: size for name, size in counts.items() if isinstance(size, int)}
+    if not named and len(set(numbers.values())) > 1:
+        raise _unequal(declared, numbers, said)
+    return axes
+
+
+def _size_at(declared: Declared, axis: int | None) -> Size:
+    return None if axis is None or declared.sizes is None else declared.sizes[axis]
+
+
+def _unequal(declared: Mapping[str, Declared], numbers: Mapping[str, int], said: Mapping[str, Said]) -> ArchcostError:
+    first = next(iter(numbers.values()))
+    odd = next((name for name, size in numbers.items() if size != first and not said[name].is_placed), None)
+    odd = odd or next(name for name in numbers if not said[name].is_placed)
+    shape = "x".join(map(str, declared[odd].sizes or ()))
+    return ArchcostError(
+        "the inputs do not agree on how many samples there are",
+        expected="the batch as the first axis of each, or said which input is without a batch, or has it elsewhere",
+        found=listing([f"{name} {_written(declared[name].sizes or ())}" for name in numbers], 6),
+        hint=f"--input {clean(odd)}={shape}:unbatched, or B among the sizes, where the batch is",
+    )
+
+
+def _placed(name: str, declared: Declared, axis: int | None) -> int | None:
+    if axis is None:
+        return None
+    rank = len(declared.sizes or ())
+    if type(axis) is not int or not -rank <= axis < rank:
+        raise ArchcostError(
+            f"input {name} has no axis {shorten(axis)} for its batch",
+            expected=_written(declared.sizes) if declared.sizes else "an input with axes",
+            found=f"batch in axis {shorten(axis)}",
+        )
+    return axis % rank
+
+
+def _require_dtype(name: str, declared: Declared) -> None:
     if declared.dtype not in DTYPE_BYTES:
         raise ArchcostError(
             f"input {name} has an element type that no layer takes",
             expected=", ".join(DTYPE_BYTES),
             found=declared.dtype,
         )
-    return declared.dtype
 
 
-def _batch_axis(name: str, declared: Declared) -> Size:
-    if not declared.sizes:
-        raise ArchcostError(
-            f"input {name} has no axis for the batch",
-            expected="the batch first: (batch, …)",
-            found="a single value" if declared.sizes == () else "a shape of unknown axes",
-        )
-    return declared.sizes[0]
-
-
-def _use(name: str, declared: Declared, asked: InputSpec, symbols: dict[str, int]) -> None:
+def _use(name: str, declared: Declared, axis: int | None, said: Said, symbols: dict[str, int]) -> None:
     """What a shape that was asked for says of the file's names for sizes."""
-    assert declared.sizes
-    rest, shape = declared.sizes[1:], asked.shape
-    if asked.dtype != declared.dtype:
-        raise ArchcostError(f"--input does not suit {name}", expected=declared.dtype, found=asked.dtype)
+    shape = said.sizes
+    if shape is None or said.asked is None or declared.sizes is None:
+        return
+    rest = tuple([size for index, size in enumerate(declared.sizes) if index != axis])
+    if said.asked.dtype not in (None, declared.dtype):
+        raise ArchcostError(f"--input does not suit {name}", expected=declared.dtype, found=said.asked.dtype)
     fits = len(rest) == len(shape) and all(
         not isinstance(size, int) or size == wanted for size, wanted in zip(rest, shape, strict=True)
     )
@@ -122,30 +218,49 @@ def _use(name: str, declared: Declared, asked: InputSpec, symbols: dict[str, int
             )
 
 
-def _bound(name: str, declared: Declared, asked: tuple[int, ...] | None, symbols: Mapping[str, int]) -> TensorType:
-    assert declared.sizes
-    sizes: list[int] = [SAMPLES]
-    for axis, size in enumerate(declared.sizes[1:], 1):
-        if isinstance(size, int):
-            sizes.append(size)
-        elif isinstance(size, str) and size in symbols:
-            sizes.append(symbols[size])
-        elif asked is not None:
-            sizes.append(asked[axis - 1])
-        else:
-            rest = [symbols.get(size, size) if isinstance(size, str) else size for size in declared.sizes[1:]]
-            raise ArchcostError(
-                f"axis {axis} of input {name}{f' ({size})' if size else ''} has no size",
-                expected="a number for each axis but the batch's",
-                found=_written(("batch", *rest)),
-                hint=f"--input {clean(name)}={'x'.join(str(size) if isinstance(size, int) else 'N' for size in rest)}"
-                " with numbers for N",
-            )
-    if any(size % SAMPLES == 0 for size in sizes[1:]):
+def _bound(
+    name: str, declared: Declared, axis: int | None, asked: tuple[int, ...] | None, symbols: Mapping[str, int]
+) -> TensorType:
+    declared_sizes = declared.sizes if declared.sizes is not None else asked
+    if declared_sizes is None:
         raise ArchcostError(
-            f"input {name} has the batch in two axes", expected="the batch first", found=_written(declared.sizes)
+            f"input {name} has a shape of unknown axes",
+            expected="a number for each axis",
+            found="none",
+            hint=f"--input {clean(name)}=2xN:unbatched with numbers",
+        )
+    left = iter(asked or ())
+    sizes: list[int] = []
+    for index, size in enumerate(declared_sizes):
+        if index == axis:
+            sizes.append(SAMPLES)
+            continue
+        wanted = next(left, None)
+        known = symbols.get(size) if isinstance(size, str) else size
+        if known is None and wanted is None:
+            raise _without_size(name, declared_sizes, index, axis, symbols)
+        sizes.append(known if known is not None else wanted or 0)
+    if any(size % SAMPLES == 0 for index, size in enumerate(sizes) if index != axis):
+        raise ArchcostError(
+            f"input {name} has the batch in two axes", expected="the batch once", found=_written(declared_sizes)
         )
     return TensorType(tuple(sizes), declared.dtype)
+
+
+def _without_size(
+    name: str, sizes: Sequence[Size], index: int, axis: int | None, symbols: Mapping[str, int]
+) -> ArchcostError:
+    """The first axis of which neither the file nor `--input` says the size."""
+    size = sizes[index]
+    shown = [symbols.get(each, each) if isinstance(each, str) else each for each in sizes]
+    rest = ["B" if each == axis else known for each, known in enumerate(shown) if each != axis or axis != 0]
+    words = "x".join(str(each) if isinstance(each, int) or each == "B" else "N" for each in rest)
+    return ArchcostError(
+        f"axis {index} of input {name}{f' ({size})' if size else ''} has no size",
+        expected="a number for each axis" + (" but the batch's" if axis is not None else ""),
+        found=_written(["batch" if each == axis else known for each, known in enumerate(shown)]),
+        hint=f"--input {clean(name)}={words}{':unbatched' if axis is None else ''} with numbers for N",
+    )
 
 
 def _written(sizes: Sequence[Size]) -> str:

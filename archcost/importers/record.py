@@ -58,7 +58,8 @@ class Record:
         self.path = ""
         self.region: Entered | None = None
         self.weights = weights
-        self.sizing = Ref("input", next(iter(inputs)))
+        self.batch_axes = {name: axis for name, tensor in inputs.items() if (axis := batch_axis(tensor)) is not None}
+        self.batch_first: Ref | None = None
         self.held: list[Tensor] = []
         self.assumptions: list[str] = []
         self.refs: dict[int, Ref] = {}
@@ -88,6 +89,17 @@ class Record:
         """Reading a call of this name may rest on something that is said with the numbers."""
         if call in ASSUMED and ASSUMED[call] not in self.assumptions:
             self.assumptions.append(ASSUMED[call])
+
+    @property
+    def sizing(self) -> Ref:
+        """What is read for its batch alone: an input with the batch first, or else one that is turned for it."""
+        if self.batch_first is None:
+            name = min(self.batch_axes, key=self.batch_axes.__getitem__)
+            self.batch_first = Ref("input", name)
+            if axis := self.batch_axes[name]:
+                turned = LAYERS["transpose"].model_validate({"type": "transpose", "dim0": 0, "dim1": axis})
+                self.batch_first = self._add(turned, (self.batch_first,), {})
+        return self.batch_first
 
     def know(self, tensor: Tensor, ref: Ref) -> None:
         if id(tensor) not in self.refs:
@@ -348,6 +360,11 @@ def _by_sample(tensor: Tensor) -> tuple[int, ...]:
     """The shape for one sample, with the axis of the batch in front."""
     sizes = sorted(tensor.shape, key=lambda size: samples_in(size) == 0)
     return tuple([samples_in(size) or size for size in sizes])
+
+
+def batch_axis(tensor: Tensor) -> int | None:
+    """The first that comes from the batch."""
+    return next((axis for axis, size in enumerate(tensor.shape) if samples_in(size)), None)
 
 
 def _are_weights(wanted: Sequence[Weight], given: Mapping[str, Tensor | None]) -> bool:

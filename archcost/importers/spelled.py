@@ -88,14 +88,16 @@ def _import(
 ) -> ModelSpec:
     import torch
 
-    from archcost.importers.torch_module import ValuesWantedError, from_torch
+    from archcost.importers.torch_module import ValuesWantedError, spec_from
 
     given: list[Any] = []
     keyed: dict[str, Any] = {}
+    places: dict[int, int | None] = {}
     for text in inputs:
         word, equals, tensor = text.partition("=") if "=" in text else ("", "", text)
-        kind = parse_input(tensor)
-        example = torch.zeros((1, *kind.shape), dtype=getattr(torch, kind.dtype))
+        kind = parse_input(tensor).alone()
+        example = torch.zeros(kind.tensor(1).shape, dtype=getattr(torch, kind.dtype))
+        places[id(example)] = kind.batch_axis
         if equals:
             keyed[word] = example
         else:
@@ -105,10 +107,10 @@ def _import(
     try:
         with torch.device("meta"):
             module = _made(network, make, positional, named)
-        return from_torch(module, *given, name=name, title=title, **keyed)
+        return spec_from(module, given, keyed, places, name, title)
     except (ValuesWantedError, _OnMetaError):  # with values, which take memory
         module = _made(network, make, positional, named)
-        return from_torch(module, *given, name=name, title=title, **keyed)
+        return spec_from(module, given, keyed, places, name, title)
 
 
 class _OnMetaError(Exception):

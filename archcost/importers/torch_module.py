@@ -6,7 +6,6 @@ The module runs once on the meta device, with weights put in place of its own an
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Collection, Generator, Mapping, Sequence
@@ -26,6 +25,7 @@ from archcost.importers.calls.drawn import SAMPLES, samples_in
 from archcost.importers.capture import Capture
 from archcost.importers.checkpointing import Checkpoints, heard
 from archcost.importers.entries import Observed, Ref
+from archcost.importers.examples import Example, Places, example_of, places_of
 from archcost.importers.following import LARGEST_REAL
 from archcost.importers.functions import followed
 from archcost.importers.naming import clean, spec_of
@@ -45,18 +45,37 @@ class ValuesWantedError(ArchcostError):
 
 
 def from_torch(
-    module: nn.Module, *inputs: Any, name: str | None = None, title: str | None = None, **named: Any
+    module: nn.Module,
+    *inputs: Any,
+    name: str | None = None,
+    title: str | None = None,
+    unbatched: Collection[str] = (),
+    batch_dims: Mapping[str, int] | None = None,
+    **named: Any,
 ) -> ModelSpec:
     """The network that the module's forward is, for inputs of these shapes and dtypes.
 
-    Axis 0 of every tensor is the batch. The module is run in the mode that it is in (train or eval), and left as it
-    was. Raises ArchcostError with the module and the line of code where it cannot be followed.
+    Axis 0 of a tensor is the batch, but for those that `unbatched` names, and where `batch_dims` says another. The
+    module is run in the mode that it is in (train or eval), and left as it was. Raises ArchcostError with the module
+    and the line of code where it cannot be followed.
     """
     if not isinstance(module, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArchcostError("not a module", expected="a torch.nn.Module", found=shorten(module))
-    examples = _examples(module, inputs, named)
+    places = places_of(module, inputs, named, unbatched, batch_dims or {})
+    return spec_from(module, inputs, named, places, name, title)
+
+
+def spec_from(
+    module: nn.Module,
+    inputs: Sequence[Any],
+    named: Mapping[str, Any],
+    places: Places,
+    name: str | None,
+    title: str | None,
+) -> ModelSpec:
+    """`from_torch` with the axes of the batch by tensor."""
+    example = example_of(module, inputs, named, places)
     _require_python(module)
-    example = Example(examples, inputs, named)
     try:
         followed = _followed(module, example)
     except UnsettledError:
@@ -65,22 +84,11 @@ def from_torch(
         followed.record,
         name or _spelled(type(module).__name__),
         title,
-        examples,
+        example.inputs,
         followed.outputs,
         followed.observed,
         in_order=True,
     )
-
-
-class Example(NamedTuple):
-    """What the module is run with: as the spec declares it, and as it was given."""
-
-    inputs: Mapping[str, InputSpec]
-    given: tuple[Any, ...]
-    named: Mapping[str, Any]
-
-    def samples(self, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
-        return _with_samples(self.given, dtype), _with_samples(self.named, dtype)
 
 
 class Followed(NamedTuple):
@@ -160,34 +168,6 @@ def _followed_once_run(module: nn.Module, example: Example) -> Followed:
             ) from error
 
 
-def _examples(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]) -> dict[str, InputSpec]:
-    """Inputs by the names of forward's arguments; an argument with several tensors numbers them."""
-    try:
-        arguments = list(inspect.signature(module.forward).parameters.values())
-    except (TypeError, ValueError):
-        arguments = []
-    free = [each.name for each in arguments if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    words = free + [f"input{index + 1}" for index in range(len(free), len(inputs))]
-    examples: dict[str, InputSpec] = {}
-    for word, value in (*zip(words, inputs, strict=False), *named.items()):
-        tensors = leaves(value)
-        for index, tensor in enumerate(tensors):
-            kind = type_of(tensor)
-            if kind.dtype not in DTYPE_BYTES or not kind.numel or not kind.shape:
-                raise ArchcostError(
-                    f"example {word} cannot be an input",
-                    expected=f"a tensor with a batch axis and values, of {', '.join(DTYPE_BYTES)}",
-                    found=str(kind),
-                )
-            dtype = "float32" if kind.is_floating else kind.dtype
-            examples[clean(word if len(tensors) == 1 else f"{word}_{index}")] = InputSpec(
-                shape=kind.shape[1:], dtype=dtype
-            )
-    if not examples:
-        raise ArchcostError("no example input", expected="a tensor, such as torch.zeros(1, 3, 224, 224)", found="none")
-    return examples
-
-
 def _modules(module: nn.Module) -> list[tuple[str, nn.Module]]:
     return list(module.named_modules())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportUnknownMemberType]
 
@@ -215,7 +195,7 @@ def _require_known_dtypes(module: nn.Module) -> None:
 
 def _require_other_sizes(module: nn.Module, examples: Mapping[str, InputSpec]) -> None:
     """A size that is a multiple of `SAMPLES` would be taken for one that comes from the batch."""
-    shapes = {f"input {name}": example.shape for name, example in examples.items()}
+    shapes: dict[str, tuple[int, ...]] = {f"input {name}": example.sizes for name, example in examples.items()}
     shapes |= {name: tuple(each.shape) for name, each in weights_of(module)}
     for name, shape in shapes.items():
         if any(map(samples_in, shape)):
@@ -225,23 +205,6 @@ def _require_other_sizes(module: nn.Module, examples: Mapping[str, InputSpec]) -
                 found=" × ".join(map(str, shape)),
                 hint="another size, put right in the spec that is saved",
             )
-
-
-def _with_samples(value: Any, dtype: torch.dtype) -> Any:
-    """The same with `SAMPLES` in the first axis of each tensor: floats on the meta device in `dtype`, integers as often
-    as needed, since a module may look at those (a mask that is all true, a token that pads).
-    """
-    if isinstance(value, Tensor):
-        if value.is_floating_point():
-            return torch.empty((SAMPLES, *value.shape[1:]), dtype=dtype, device="meta")
-        first = torch.zeros_like(value[:1], device="cpu") if value.is_meta else value[:1].cpu()
-        return first.expand(SAMPLES, *value.shape[1:]).clone()
-    if isinstance(value, Mapping):
-        return {key: _with_samples(entry, dtype) for key, entry in cast("Mapping[Any, Any]", value).items()}
-    if not isinstance(value, (list, tuple)):
-        return value
-    entries = [_with_samples(entry, dtype) for entry in cast("Sequence[Any]", value)]
-    return entries if isinstance(value, list) else tuple(entries)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from archcost.graph import ModelGraph
 from archcost.graph.build import assemble
 from archcost.graph.wire import wire
 from archcost.spec import ModelSpec
-from archcost.spec.model import InputSpec
 
 
 def has_image(spec: ModelSpec) -> bool:
@@ -18,7 +17,7 @@ def has_image(spec: ModelSpec) -> bool:
 
 def side(spec: ModelSpec) -> int:
     """The longest of the image's spatial extents. Raises ArchcostError where no input is an image."""
-    return max(spec.inputs[_require_image(spec)].shape[1:])
+    return max(spec.inputs[_require_image(spec)].sizes[1:])
 
 
 def with_side(spec: ModelSpec, size: int) -> ModelSpec:
@@ -28,8 +27,8 @@ def with_side(spec: ModelSpec, size: int) -> ModelSpec:
     """
     name = _require_image(spec)
     image = spec.inputs[name]
-    shape = (image.shape[0], *[size] * (len(image.shape) - 1))
-    inputs = {**spec.inputs, name: InputSpec(shape=shape, dtype=image.dtype)}
+    sizes = (image.sizes[0], *[size] * (len(image.sizes) - 1))
+    inputs = {**spec.inputs, name: image.with_sizes(sizes)}
     return spec.model_copy(update={"inputs": inputs, "published": None})
 
 
@@ -40,14 +39,17 @@ def sided(spec: ModelSpec, batch: int) -> Callable[[int], ModelGraph]:
 
 
 def _image(spec: ModelSpec) -> str | None:
-    """The first input with a channel axis and two spatial axes or more."""
-    return next((name for name, given in spec.inputs.items() if len(given.shape) >= 3), None)
+    """The first input with a channel axis and two spatial axes or more; one with a batch, where any has."""
+    for name, given in spec.inputs.items():
+        if len(given.sizes) >= 3 and given.batched == spec.has_batch:
+            return name
+    return None
 
 
 def _require_image(spec: ModelSpec) -> str:
     name = _image(spec)
     if name is None:
-        found = [f"{name} {'×'.join(map(str, given.shape)) or 'scalar'}" for name, given in spec.inputs.items()]
+        found = [f"{name} {'×'.join(map(str, given.sizes)) or 'scalar'}" for name, given in spec.inputs.items()]
         raise ArchcostError(
             f"{spec.name} has no image whose side could vary",
             expected="an input of channels and two spatial axes or more",

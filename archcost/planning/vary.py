@@ -86,7 +86,8 @@ class Varied:
 def batches(grown: Growth, profile: HardwareProfile, estimated: bool) -> Largest:
     """`estimated` adds what the largest batch and the next one take."""
     value = largest_batch(grown, profile)
-    beyond = None if value == MOST_BATCH else value + 1
+    is_last = value == MOST_BATCH or (value > 0 and not grown.spec.has_batch)
+    beyond = None if is_last else value + 1
     allocated = grown.demand(value, profile).allocated if value and estimated else None
     allocated_beyond = grown.demand(beyond, profile).allocated if beyond and estimated else None
     return Largest("batch", value, allocated, beyond, allocated_beyond, None)

@@ -72,11 +72,11 @@ def refused_at(device: str) -> Generator[None]:
 
 
 def zeros(spec: ModelSpec, batch: int, device: str) -> dict[str, Tensor]:
-    """The network's inputs, `batch` samples of zeros. Raises ArchcostError when torch cannot make one."""
+    """The network's inputs, zeros for `batch` samples. Raises ArchcostError when torch cannot make one."""
     made: dict[str, Tensor] = {}
     for name, given in spec.inputs.items():
         try:
-            made[name] = torch.zeros((batch, *given.shape), dtype=getattr(torch, given.dtype), device=device)
+            made[name] = torch.zeros(given.tensor(batch).shape, dtype=getattr(torch, given.dtype), device=device)
         except REFUSALS as error:
             place = spec.source.place(("inputs", name))
             raise ArchcostError("torch cannot make this input", found=said(error), layer=name, place=place) from None

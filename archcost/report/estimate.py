@@ -45,7 +45,8 @@ def document(estimate: Estimate) -> Document:
 def verdict(estimate: Estimate) -> str:
     """Whether it fits, what is left or missing, and the largest batch."""
     free, most = _free(estimate), estimate.max_batch
-    largest = "" if most is None else f" The largest batch that fits is {count(most)}."
+    has_batch = estimate.line.graph.spec.has_batch
+    largest = "" if most is None or not has_batch else f" The largest batch that fits is {count(most)}."
     if estimate.fits:
         return f"Fits, with {size(free)} to spare.{largest}"
     weights = sum(estimate.by_role[role] for role in ("weights", "buffers"))
@@ -55,7 +56,7 @@ def verdict(estimate: Estimate) -> str:
     if weights - stored > estimate.capacity:
         alone = f"the weights alone, {size(weights)}, are more than its {size(estimate.capacity)}"
         return f"Does not fit: {alone}, so no batch fits."
-    if most == 0:
+    if most == 0 and has_batch:
         largest = " Not even one sample fits."
     if free >= 0:
         return f"Does not fit: what is allocated would, but not the gaps that the allocator leaves.{largest}"

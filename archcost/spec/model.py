@@ -29,13 +29,11 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from archcost.errors import Place
 from archcost.layers import TYPES, Declared
-from archcost.layers.base import MAX_SIZE, Dtype, Flag, Name, Reference, Size
+from archcost.layers.base import MAX_SIZE, Flag, Name, Reference
 from archcost.plain import Mark, Path, as_list, as_mapping, as_tuples
+from archcost.spec.inputs import InputSpec
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
-
-MOST_AXES = 63
-"""Torch's tensors have at most 64 axes, of which the batch takes one."""
 
 LONGEST_LIST = 10_000
 LARGEST_VALUE = 2**63
@@ -207,15 +205,6 @@ Entries = Annotated[
 ]
 
 
-class InputSpec(BaseModel):
-    """Shape of one sample, and dtype by torch's name."""
-
-    model_config = FROZEN
-
-    shape: Annotated[tuple[Size, ...], FailFast(), Field(max_length=MOST_AXES)]
-    dtype: Dtype = "float32"
-
-
 class Block(BaseModel):
     """Entries under a name, with parameters and their defaults; null means that every use must give a value."""
 
@@ -358,6 +347,11 @@ class ModelSpec(BaseModel):
             return data
         inputs = {name: value if as_list(value) is None else {"shape": value} for name, value in named.items()}
         return {**{key: value for key, value in given.items() if key != "input"}, "inputs": inputs}
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether any input has an axis for the batch."""
+        return any(given.batched for given in self.inputs.values())
 
     @property
     def source(self) -> Source:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import ValidationError
 
 from archcost.errors import SpecError, nearest, shorten
 from archcost.reading import parse
-from archcost.spec.model import BlockUse, Entry, InputSpec, ModelSpec, Repeat, Value, as_tuples
+from archcost.spec.inputs import BATCH, InputSpec
+from archcost.spec.model import BlockUse, Entry, ModelSpec, Repeat, Value, as_tuples
+
+UNBATCHED = "unbatched"
+SCALAR = "scalar"
+"""Words of `--input`."""
 
 
 def set_loss(spec: ModelSpec, loss: str) -> ModelSpec:
@@ -106,38 +111,82 @@ def _uses(entries: tuple[Entry, ...]) -> Iterator[BlockUse]:
 
 def set_inputs(spec: ModelSpec, texts: Sequence[str]) -> ModelSpec:
     """Shapes of one sample, `3x384x384` or `3x384x384:float16`, for the inputs in order; `image=3x384x384` by name."""
-    given = inputs_by_name(texts, {name: known.dtype for name, known in spec.inputs.items()})
-    return _altered(spec, inputs={**spec.inputs, **given})
+    given = {name: spec.inputs[name] for name in spec.inputs}
+    for name, asked in inputs_by_name(texts, list(spec.inputs)).items():
+        given[name] = asked.over(given[name], name)
+    return _altered(spec, inputs=given)
 
 
-def inputs_by_name(texts: Sequence[str], dtypes: Mapping[str, str]) -> dict[str, InputSpec]:
-    """What texts of `set_inputs` say of inputs with these names and, where a text names none, dtypes."""
-    in_order = iter(dtypes)
-    given: dict[str, InputSpec] = {}
+class Asked(NamedTuple):
+    """What a text of `--input` says of an input; None is what it leaves open."""
+
+    text: str
+    shape: tuple[int | Literal["B"], ...]
+    dtype: str | None
+    batched: bool | None
+
+    def over(self, known: InputSpec, name: str) -> InputSpec:
+        """Laid over what is known of the input: of its dtype, and of its batch where as many sizes are given."""
+        shape, batched = self.shape, known.batched if self.batched is None else self.batched
+        if self.batched is None and known.batch_axis:
+            if len(shape) != len(known.sizes):
+                raise SpecError(
+                    f"--input does not say where the batch of {name} is",
+                    expected=f"{len(known.sizes)} sizes, or B among them",
+                    found=shorten(self.text),
+                )
+            shape = (*shape[: known.batch_axis], BATCH, *shape[known.batch_axis :])
+        return _valid(self.text, shape, self.dtype or known.dtype, batched)
+
+    def alone(self) -> InputSpec:
+        """Without anything known: float32, and the batch first."""
+        return _valid(self.text, self.shape, self.dtype or "float32", self.batched is not False)
+
+
+def _valid(text: str, shape: tuple[int | Literal["B"], ...], dtype: str, batched: bool) -> InputSpec:
+    try:
+        return InputSpec(shape=shape, dtype=dtype, batched=batched)
+    except ValidationError as error:
+        expected = error.errors()[0]["msg"].removeprefix("Input should ").removeprefix("be ").removeprefix("have ")
+        raise SpecError("--input cannot be used", expected=expected, found=shorten(text)) from None
+
+
+def inputs_by_name(texts: Sequence[str], names: Sequence[str]) -> dict[str, Asked]:
+    """What texts of `set_inputs` say of inputs with these names."""
+    in_order = iter(names)
+    given: dict[str, Asked] = {}
     for text in texts:
         name, equals, tensor = text.partition("=") if "=" in text else (next(in_order, ""), "", text)
-        if name not in dtypes or name in given:
+        if name not in names or name in given:
             raise SpecError(
                 f"--input {shorten(text)}",
-                expected=f"each input at most once: {', '.join(dtypes)}",
+                expected=f"each input at most once: {', '.join(names)}",
                 found=shorten(name) if equals else f"{len(texts)} shapes",
-                hint=nearest(name, dtypes) if equals else None,
+                hint=nearest(name, names) if equals else None,
             )
-        given[name] = parse_input(tensor, dtypes[name])
+        given[name] = parse_input(tensor)
     return given
 
 
-def parse_input(text: str, dtype: str = "float32") -> InputSpec:
-    """`3x384x384:float16`; without a dtype, the one given."""
-    shape, colon, named = text.partition(":")
-    sizes = shape.lower().replace("×", "x").split("x")
-    if not all(size.isascii() and size.isdigit() and len(size) < 12 for size in sizes):
-        raise SpecError("--input has no shape", expected="sizes such as 3x224x224", found=shorten(text))
-    try:
-        return InputSpec(shape=tuple(map(int, sizes)), dtype=named if colon else dtype)
-    except ValidationError as error:
-        expected = error.errors()[0]["msg"].removeprefix("Input should be ")
-        raise SpecError("--input cannot be used", expected=expected, found=shorten(text)) from None
+def parse_input(text: str) -> Asked:
+    """`3x384x384:float16`, `2x500:int64:unbatched`, `2xBx128`, and `scalar` for a single value without a batch."""
+    shape, *words = text.split(":")
+    sizes = [] if shape == SCALAR else shape.replace("X", "x").replace("×", "x").split("x")
+    is_shape = all(size == BATCH or (size.isascii() and size.isdigit() and len(size) < 12) for size in sizes)
+    dtypes = [word for word in words if word != UNBATCHED]
+    if not is_shape or len(dtypes) > 1 or len(words) - len(dtypes) > 1:
+        raise SpecError(
+            "--input has no shape",
+            expected="sizes such as 3x224x224",
+            found=shorten(text),
+            hint="2x500:int64:unbatched, 2xBx128 with B for the batch, or scalar" if words else None,
+        )
+    is_apart = UNBATCHED in words or not sizes
+    batched = False if is_apart else (True if BATCH in sizes else None)
+    parsed: tuple[int | Literal["B"], ...] = tuple([BATCH if size == BATCH else int(size) for size in sizes])
+    if is_apart and BATCH in sizes:
+        _valid(text, parsed, "float32", False)  # which refuses it
+    return Asked(text, parsed, dtypes[0] if dtypes else None, batched)
 
 
 def _altered(spec: ModelSpec, **fields: Any) -> ModelSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import archcost
 from archcost.costs.timeline import timeline
+from archcost.importers.examples import Places, places_of
 from archcost.importers.torch_module import tensors_of
 from archcost.pytorch.tracker import Tracker
 from tests.collections.compare import convolution_backward, fused_again, summed
@@ -34,19 +35,28 @@ class Holder(nn.Module):
         return self.function(self, *inputs, **named)
 
 
-def held(module: nn.Module, *inputs: Any, peak: bool = True, off: int = 0, **named: Any) -> archcost.ModelSpec:
+def held(
+    module: nn.Module,
+    *inputs: Any,
+    peak: bool = True,
+    off: int = 0,
+    unbatched: Sequence[str] = (),
+    batch_dims: Mapping[str, int] | None = None,
+    **named: Any,
+) -> archcost.ModelSpec:
     """The spec of the module, after every comparison.
 
     `peak` says whether that of a step is compared too, `off` by how many bytes the two are known to differ at most.
     """
     before = state_of(module)
-    spec = archcost.from_torch(module, *inputs, **named)
+    spec = archcost.from_torch(module, *inputs, unbatched=unbatched, batch_dims=batch_dims, **named)
+    places = places_of(module, inputs, named, unbatched, batch_dims or {})
     assert state_of(module) == before, "the module was changed"
     assert archcost.loads(spec.to_yaml()) == spec
     rebuilt = archcost.pytorch.build(spec)
     rebuilt.train(module.training)
     assert shapes_of(rebuilt.parameters()) == shapes_of(module.parameters())
-    for batch in BATCHES:
+    for batch in BATCHES if spec.has_batch else (1,):
         graph = archcost.build(spec, batch)
         cost = archcost.cost(graph)
         assert cost.unknown == ()
@@ -54,7 +64,7 @@ def held(module: nn.Module, *inputs: Any, peak: bool = True, off: int = 0, **nam
         assert cost.buffers == sum(each.numel() for each in module.buffers())
         trained = sum(each.numel() for each in module.parameters() if each.requires_grad)
         assert cost.trainable_parameters == trained
-        given, keyed = of_batch(inputs, batch), of_batch(named, batch)
+        given, keyed = of_batch(inputs, batch, places), of_batch(named, batch, places)
         returned = tensors_of(module(*given, **keyed))
         ours = [kind.shape for kind in graph.returned]
         assert ours == [tuple(tensor.shape) for tensor in returned]
@@ -69,14 +79,17 @@ def held(module: nn.Module, *inputs: Any, peak: bool = True, off: int = 0, **nam
     return spec
 
 
-def of_batch(value: Any, batch: int) -> Any:
+def of_batch(value: Any, batch: int, places: Places) -> Any:
     """The same values for every sample."""
     if isinstance(value, Tensor):
-        return value[:1].expand(batch, *value.shape[1:]).clone()
+        axis = places.get(id(value), 0 if value.dim() else None)
+        if axis is None:
+            return value.clone()
+        return value.narrow(axis, 0, 1).expand(*value.shape[:axis], batch, *value.shape[axis + 1 :]).clone()
     if isinstance(value, Mapping):
-        return {key: of_batch(entry, batch) for key, entry in value.items()}  # pyright: ignore
+        return {key: of_batch(entry, batch, places) for key, entry in value.items()}  # pyright: ignore
     if isinstance(value, (list, tuple)):
-        return type(value)(of_batch(entry, batch) for entry in value)  # pyright: ignore
+        return type(value)(of_batch(entry, batch, places) for entry in value)  # pyright: ignore
     return value
 
 

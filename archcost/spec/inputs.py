@@ -1,0 +1,89 @@
+"""Inputs of a network: their sizes, and which axis of each is the batch, if any is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, FailFast, Field, GetPydanticSchema, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError, core_schema
+
+from archcost.layers.base import MAX_SIZE, Dtype, Flag, Size
+from archcost.tensors import TensorType
+
+BATCH: Literal["B"] = "B"
+"""Stands in a shape for the axis of the batch."""
+
+MOST_AXES = 63
+"""Torch's tensors have at most 64 axes, of which the batch takes one."""
+
+
+def _size_or_batch(value: Any, check: core_schema.ValidatorFunctionWrapHandler) -> Any:
+    return value if value == BATCH else check(value)
+
+
+AxisSize = Annotated[
+    int | Literal["B"],
+    # No union: a mistake is told of the size, and not of each thing that could stand there.
+    GetPydanticSchema(
+        lambda _, schema_of: core_schema.no_info_wrap_validator_function(
+            _size_or_batch,
+            schema_of(Size),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value),
+        )
+    ),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_SIZE}, {"const": BATCH}]}),
+]
+
+
+class InputSpec(BaseModel):
+    """Shape of one sample, and dtype by torch's name. The batch comes first, or where a `B` stands among the sizes.
+
+    With `batched: false` the shape is the whole tensor's, whatever the batch: the edges of a graph, a shared mask.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+    shape: Annotated[tuple[AxisSize, ...], FailFast(), Field(max_length=MOST_AXES)]
+    dtype: Dtype = "float32"
+    batched: Flag = True
+
+    @model_validator(mode="after")
+    def _check_batch(self) -> Self:
+        places = self.shape.count(BATCH)
+        if places > 1:
+            raise PydanticCustomError("batch_axis", "Input should have B, the axis of the batch, at most once")
+        if places and not self.batched:
+            raise PydanticCustomError("batch_axis", "Input should be without batched: false, or without B in its shape")
+        return self
+
+    @property
+    def batch_axis(self) -> int | None:
+        """Of the whole tensor; None where it has no batch."""
+        if not self.batched:
+            return None
+        return self.shape.index(BATCH) if BATCH in self.shape else 0
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Of one sample, or of the whole tensor where it has no batch."""
+        return tuple([size for size in self.shape if size != BATCH])
+
+    def with_sizes(self, sizes: tuple[int, ...]) -> InputSpec:
+        """The same with other sizes, as many as before."""
+        axis = self.shape.index(BATCH) if BATCH in self.shape else None
+        shape = sizes if axis is None else (*sizes[:axis], BATCH, *sizes[axis:])
+        return InputSpec(shape=shape, dtype=self.dtype, batched=self.batched)
+
+    def tensor(self, batch: int) -> TensorType:
+        """The whole tensor of `batch` samples."""
+        axis, sizes = self.batch_axis, self.sizes
+        return TensorType(sizes if axis is None else (*sizes[:axis], batch, *sizes[axis:]), self.dtype)
+
+    @classmethod
+    def of(cls, tensor: TensorType, batch_axis: int | None) -> InputSpec:
+        """Of a whole tensor. Raises ValidationError for what cannot be an input."""
+        sizes: tuple[int | Literal["B"], ...] = tensor.shape
+        if batch_axis is not None:
+            place: tuple[Literal["B"], ...] = ("B",) if batch_axis else ()
+            sizes = (*sizes[:batch_axis], *place, *sizes[batch_axis + 1 :])
+        return cls(shape=sizes, dtype=tensor.dtype, batched=batch_axis is not None)
