@@ -233,8 +233,15 @@ def _setting(
 ) -> Setting:
     arriving = tuple([layouts[port] for port in node.inputs])
     given = arriving if any(layout is not None for layout in arriving) else ()
-    weights = node.weights[0].dtype if node.weights and node.weights[0].cast is None else None
-    return Setting(frozenset(needs.operands), training, device, given, weights, torch)
+    return Setting(frozenset(needs.operands), training, device, given, _weights(node), torch)
+
+
+def _weights(node: Node) -> str | None:
+    """The dtype of the weights where it is not that of what arrives."""
+    if not node.weights or node.weights[0].cast is not None or not node.input_types:
+        return None
+    dtype = node.weights[0].dtype
+    return None if dtype == node.input_types[0].dtype else dtype
 
 
 def _follow(reference: Saved, node: Node, places: Mapping[Port, Storage]) -> Storage:

@@ -9,7 +9,7 @@ from archcost.errors import ShapeError
 from archcost.keeping import INPUT, Own, Saved, Scratch, Setting, excess
 from archcost.layers.base import Flag, Number, Weight, require_images
 from archcost.layers.dtypes import AS_GIVEN, Autocast
-from archcost.layers.normalization import ChannelNorm, mean_and_scale, running_statistics
+from archcost.layers.normalization import ChannelNorm, allocates_statistics, mean_and_scale, running_statistics
 from archcost.layouts import is_row_major
 from archcost.tensors import Tensors, TensorType
 
@@ -49,6 +49,7 @@ class InstanceNorm(ChannelNorm):
             *(["running mean", "running variance"] * self.track_running_stats),
         ]
         own = setting.training or not self.track_running_stats
+        own = own or allocates_statistics(source, self.has_shift(), setting)
         return (
             INPUT if is_row_major(source.shape, setting.layout(0)) else Own("row-major input", source),
             *(Own(f"repeated {name}", repeated) for name in names),

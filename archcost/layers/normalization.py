@@ -6,6 +6,7 @@ map, a mean and a variance, are not counted as sight, in no norm.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import ClassVar, Literal, Self
 
@@ -51,6 +52,17 @@ def mean_and_scale(shape: tuple[int, ...], source: TensorType, setting: Setting)
     """The two statistics that standardised the input."""
     kept = statistic(shape, source.dtype, setting)
     return (Own("mean", kept), Own("1/deviation", kept))
+
+
+def allocates_statistics(source: TensorType, shifts: bool, setting: Setting) -> bool:
+    """Whether a norm that takes its running statistics is given two vectors all the same: by CUDA's own kernel, which
+    allocates them before it asks (`batch_norm_cuda` in native/cuda/Normalization.cu).
+
+    cuDNN's has none. It is chosen for images with a scale and a shift, of values that are not bfloat16, and of float16
+    where the scale is float32 (`_batch_norm_impl_index` in native/Normalization.cpp).
+    """
+    half = source.dtype == "bfloat16" or (source.dtype == "float16" and setting.weights != "float32")
+    return setting.device == "cuda" and (half or not shifts or source.rank < 3)
 
 
 class ChannelNorm(WeightedLayer):
@@ -130,6 +142,7 @@ class BatchNorm(ChannelNorm, OfImages):
         scale = (Stored("weight"),) if self.affine else ()
         running = (Stored("running_mean"), Stored("running_var")) if self.track_running_stats else ()
         own = (setting.training and self.training) or not self.track_running_stats
+        own = own or allocates_statistics(inputs[0], self.has_shift(), setting)
         channels = inputs[0].shape[1:2]
         return (INPUT, *scale, *running, *(mean_and_scale(channels, inputs[0], setting) if own else ()))
 
@@ -204,7 +217,7 @@ class GroupNorm(ChannelNorm, OfImages):
         return (
             INPUT if read else Own("row-major input", source),
             *((Stored("weight"),) if self.affine else ()),
-            *mean_and_scale(groups, source, setting),
+            *mean_and_scale(groups, source, replace(setting, device="cpu")),  # one function for both devices
         )
 
 
