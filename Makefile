@@ -3,8 +3,9 @@ PYTHON ?= python3
 DEMO := .venv-demo
 TEST := .venv-test
 COLLECTIONS := .venv-collections
+NEWEST := .venv-newest
 
-.PHONY: demo test lint types bench docs collections dist clean
+.PHONY: demo test test-newest lint types bench docs collections dist clean
 
 demo: $(DEMO)/.ready
 	$(DEMO)/bin/archcost summary vgg_d
@@ -12,6 +13,10 @@ demo: $(DEMO)/.ready
 
 test: lint types
 	$(TEST)/bin/python -m pytest -n auto -q
+
+# The witness tests against the newest torch, and CUDA's column on fake tensors. Not in CI: torch's CUDA build is 5 GB.
+test-newest: $(NEWEST)/.ready
+	$(NEWEST)/bin/python -m pytest -n auto -q tests/layers tests/pytorch tests/importers tests/test_releases.py
 
 lint: $(TEST)/.ready
 	$(TEST)/bin/ruff check .
@@ -40,6 +45,11 @@ $(COLLECTIONS)/.ready: pyproject.toml constraints.txt tests/collections/requirem
 	$(COLLECTIONS)/bin/python -m pip install -q --no-deps -r tests/collections/requirements.txt
 	touch $@
 
+$(NEWEST)/.ready: pyproject.toml constraints-newest.txt
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install -q -c constraints-newest.txt -e '.[dev]'
+	touch $@
+
 $(DEMO)/.ready: EXTRA = torch
 $(TEST)/.ready: EXTRA = dev
 %/.ready: pyproject.toml constraints.txt
@@ -48,4 +58,4 @@ $(TEST)/.ready: EXTRA = dev
 	touch $@
 
 clean:
-	rm -rf $(DEMO) $(TEST) $(COLLECTIONS) dist build
+	rm -rf $(DEMO) $(TEST) $(COLLECTIONS) $(NEWEST) dist build

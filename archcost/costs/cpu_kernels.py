@@ -266,7 +266,7 @@ def _problem(call: Call) -> Problem:
         layer.kernels(),
         layer.strides(),
         layer.dilations(),
-        DTYPE_BYTES[call.inputs[0].dtype],
+        DTYPE_BYTES[call.outputs[0].dtype],
         call.threads,
     )
 

@@ -128,6 +128,8 @@ class _Retyping:
         # Arguments are cast from the last to the first: bias, weight, input.
         lent = [weight.name for weight in reversed(node.weights) if weight.name in node.given]
         given = {name: self._cast(node, node.given[name], name, wanted) for name in lent}
+        before = node.layer.treatment_before(self.device) if treatment == "16 bits" else None
+        wanted = self._wanted(node, before or treatment)
         words = [f"input {index + 1}" if index else "input" for index in range(len(node.inputs))]
         ports = tuple([self._cast(node, *arriving, wanted) for arriving in zip(node.inputs, words, strict=True)])
         types = tuple([self.types[port] for port in ports])
@@ -213,6 +215,8 @@ class _Retyping:
         floating = [tensor.dtype for tensor in types if tensor.is_floating]
         if not floating:
             return declared
+        if treatment == "16 bits" and self.autocast and floating[0] != "float64":
+            return TensorType(declared.shape, self.autocast)
         if node.layer.overwrites(FORWARD):
             return TensorType(declared.shape, types[0].dtype)
         if treatment in ("float32 out", "float32 of bfloat16") and floating[0] != "float64":

@@ -233,10 +233,10 @@ def _setting(
 ) -> Setting:
     arriving = tuple([layouts[port] for port in node.inputs])
     given = arriving if any(layout is not None for layout in arriving) else ()
-    return Setting(frozenset(needs.operands), training, device, given, _weights(node), torch)
+    return Setting(frozenset(needs.operands), training, device, given, weights_dtype(node), torch)
 
 
-def _weights(node: Node) -> str | None:
+def weights_dtype(node: Node) -> str | None:
     """The dtype of the weights where it is not that of what arrives."""
     if not node.weights or node.weights[0].cast is not None or not node.input_types:
         return None

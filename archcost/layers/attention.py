@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Annotated, ClassVar, Literal
@@ -21,6 +22,15 @@ from archcost.work import Contraction, Elementwise, Shared, Work
 QUERY, KEY, VALUE, MASK = range(4)
 SCORES = frozenset({QUERY, KEY, MASK})
 """Inputs whose gradient comes by way of that of the scores."""
+
+TILE = 32
+"""Rows that CUDA's memory-efficient attention keeps sums of at once (kAlignLSE)."""
+
+_SEEDS: Mapping[bool, tuple[Saved, ...]] = {
+    True: (Own("seed and offset", TensorType((2,), "int64")), Own("unused", TensorType((), "int64"))),
+    False: (Own("seed", TensorType((), "int64")), Own("offset", TensorType((), "int64"))),
+}
+"""Of random numbers, whether any are drawn or not: of flash attention, and of the memory-efficient one."""
 
 
 class ScaledDotProductAttention(Layer):
@@ -151,16 +161,27 @@ class ScaledDotProductAttention(Layer):
         return in_rows and not masks and not drops and inputs[VALUE].shape[-1] == inputs[KEY].shape[-1]
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Fused: inputs, output, and of each row the logarithm of its sum, in float32 or wider; on CUDA a seed too."""
+        """Fused: inputs, output, and of each row the logarithm of its sum, in float32 or wider; on CUDA a seed too.
+
+        CUDA's flash attention takes 16 bits and no mask, and else its memory-efficient one, whose rows are counted in
+        whole tiles of 32 (torch's own fake kernels in torch/_meta_registrations.py).
+        """
         if not self.runs_fused(inputs, setting):
             return _Composed(self, inputs, setting).keeps()
-        rows = statistic(inputs[QUERY].shape[:-1], inputs[QUERY].dtype, Setting(setting.needs, device="cuda"))
+        *leading, positions, _ = inputs[QUERY].shape
+        in_tiles = setting.device == "cuda" and not self._is_flash(inputs)
+        shape = (*leading, -(-positions // TILE) * TILE if in_tiles else positions)
+        rows = statistic(shape, inputs[QUERY].dtype, Setting(setting.needs, device="cuda"))
         kept: list[Saved] = [Input(QUERY), Input(KEY), Input(VALUE), OUTPUT, Own("log-sum-exp", rows)]
         if len(inputs) > 3:
             kept.append(self._mask_as_float(inputs) or Input(MASK))
         if setting.device == "cuda":
-            kept.append(Own("seed and offset", TensorType((2,), "int64")))
+            kept += _SEEDS[self._is_flash(inputs)]
         return tuple(kept)
+
+    def _is_flash(self, inputs: Tensors) -> bool:
+        """On CUDA."""
+        return DTYPE_BYTES[inputs[QUERY].dtype] == 2 and len(inputs) <= MASK
 
     def _mask_as_float(self, inputs: Tensors) -> Own | None:
         """The additive mask that torch makes of one of bool."""

@@ -205,6 +205,10 @@ class Layer(Declared):
         """The same for each input, where a layer has several."""
         return (self.input_gradient_is_view(inputs),) * len(inputs)
 
+    def treatment_before(self, device: Device) -> Treatment | None:
+        """What autocast does to the inputs where it is something between them and the product that it lowers."""
+        return None
+
     def missing_gradient(self, output: TensorType) -> TensorType | None:
         """What backward makes in place of an output's gradient that does not arrive."""
         return None

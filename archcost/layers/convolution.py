@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import INPUT, Own, Saved, Scratch, Setting, Stored, excess
+from archcost.keeping import INPUT, Device, Own, Saved, Scratch, Setting, Stored, excess
 from archcost.layers.base import (
     Counts,
     Flag,
@@ -21,7 +21,7 @@ from archcost.layers.base import (
     require_positive,
 )
 from archcost.layers.circular import circular_backward
-from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
+from archcost.layers.dtypes import IN_16_BITS, IN_FLOAT32_ON_CPU, Autocast, Outcome, Treatment
 from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, left_over, product
 from archcost.layouts import Layout, is_channels_last, is_row_major
@@ -168,19 +168,40 @@ class Convolution(Kernel):
         """
         if not self._pads_a_copy(inputs[0]):
             return super().keeps(inputs, outputs, setting)
-        padded = self._padded(inputs[0])
+        padded = TensorType(self._padded(inputs[0]).shape, outputs[0].dtype)
         for_padding = (INPUT,) if self.padding_mode in ("reflect", "replicate") and 0 in setting.needs else ()
         return (*for_padding, Own("padded input", padded), Stored("weight"))
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """The padded input's gradient, which is larger than the input's."""
         forward = self.unkept(inputs, outputs, setting)
+        if inputs[0].dtype != outputs[0].dtype:
+            return self._cast_between(inputs[0], outputs[0], setting, forward)
         if 0 not in setting.needs or not self._pads_a_copy(inputs[0]):
             return Scratch(forward)
         more = self._padded(inputs[0]).numel - inputs[0].numel
         if self.padding_mode == "circular":
             more = max(more, circular_backward(inputs[0], self.paddings()) - outputs[0].numel)
         return Scratch(forward, excess("gradient of the padded input", more, inputs[0].dtype))
+
+    def treatment_before(self, device: Device) -> Treatment | None:
+        """Torch pads, and then casts the padded copy. The CPU's list has no reflection_pad3d (see Pad)."""
+        if self.padding_mode == "zeros":
+            return None
+        is_listed = self.padding_mode == "replicate" or (self.padding_mode == "reflect" and self.ndim < 3)
+        return IN_FLOAT32_ON_CPU.on(device) if is_listed else "as given"
+
+    def _cast_between(
+        self, source: TensorType, output: TensorType, setting: Setting, forward: tuple[Own, ...]
+    ) -> Scratch:
+        """Under autocast: the padded input before its cast, and in backward its gradient in both dtypes."""
+        padded = self._padded(source)
+        narrow = TensorType(padded.shape, output.dtype)
+        forward = (*forward, Own("padded input before its cast", padded))
+        if 0 not in setting.needs:
+            return Scratch(forward)
+        worst = max(narrow.nbytes, padded.nbytes - output.nbytes) - source.nbytes
+        return Scratch(forward, excess("gradients of the padded input", worst, "uint8"))
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         """Circular padding is written row by row."""

@@ -43,7 +43,7 @@ class InstanceNorm(ChannelNorm):
         """Run as a batch norm of one sample with B·C channels: weight and running statistics are repeated."""
         source = inputs[0]
         channels = (source.shape[0] * source.shape[1],)
-        repeated = TensorType(channels, source.dtype)
+        repeated = TensorType(channels, setting.weights or source.dtype)
         names = [
             *(["weight"] if self.affine else []),
             *(["running mean", "running variance"] * self.track_running_stats),
@@ -62,17 +62,17 @@ class InstanceNorm(ChannelNorm):
         Running statistics are averaged over the batch at the end, when all that nobody keeps is gone.
         """
         source = inputs[0]
-        batch, channels = source.shape[:2]
+        (batch, channels), dtype = source.shape[:2], setting.weights or source.dtype
         forward = list(self.unkept(inputs, outputs, setting))
         if self.has_shift():
-            forward.append(Own("repeated bias", TensorType((batch * channels,), source.dtype)))
+            forward.append(Own("repeated bias", TensorType((batch * channels,), dtype)))
         if self.track_running_stats and setting.training and setting.needs:
-            forward.append(Own("averaged running statistic", TensorType((channels,), source.dtype)))
+            forward.append(Own("averaged running statistic", TensorType((channels,), dtype)))
         backward = [
             gradient
             for name in ("weight", "bias")
             if name in setting.needs
-            for gradient in excess(f"gradient of the repeated {name}", (batch - 1) * channels, source.dtype)
+            for gradient in excess(f"gradient of the repeated {name}", (batch - 1) * channels, dtype)
         ]
         return Scratch(tuple(forward), tuple(backward))
 

@@ -54,15 +54,19 @@ def mean_and_scale(shape: tuple[int, ...], source: TensorType, setting: Setting)
     return (Own("mean", kept), Own("1/deviation", kept))
 
 
-def allocates_statistics(source: TensorType, shifts: bool, setting: Setting) -> bool:
-    """Whether a norm that takes its running statistics is given two vectors all the same: by CUDA's own kernel, which
-    allocates them before it asks (`batch_norm_cuda` in native/cuda/Normalization.cu).
-
-    cuDNN's has none. It is chosen for images with a scale and a shift, of values that are not bfloat16, and of float16
-    where the scale is float32 (`_batch_norm_impl_index` in native/Normalization.cpp).
+def runs_in_cudnn(source: TensorType, shifts: bool, setting: Setting) -> bool:
+    """Images with a scale and a shift, of values that are not bfloat16, and of float16 where the scale is float32
+    (`_batch_norm_impl_index` in native/Normalization.cpp).
     """
     half = source.dtype == "bfloat16" or (source.dtype == "float16" and setting.weights != "float32")
-    return setting.device == "cuda" and (half or not shifts or source.rank < 3)
+    return setting.device == "cuda" and shifts and source.rank > 2 and not half
+
+
+def allocates_statistics(source: TensorType, shifts: bool, setting: Setting) -> bool:
+    """Whether a norm that takes its running statistics is given two vectors all the same: by CUDA's own kernel, which
+    allocates them before it asks (`batch_norm_cuda` in native/cuda/Normalization.cu). cuDNN's has none.
+    """
+    return setting.device == "cuda" and not runs_in_cudnn(source, shifts, setting)
 
 
 class ChannelNorm(WeightedLayer):
@@ -138,13 +142,20 @@ class BatchNorm(ChannelNorm, OfImages):
         return inputs
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """The batch's own mean and 1/deviation, unless the running ones were used. cuDNN may add a small reserve."""
+        """The batch's own mean and 1/deviation, unless the running ones were used.
+
+        cuDNN gets an input that is row-major or has its channels last, and may add a small reserve.
+        """
+        source, layout = inputs[0], setting.layout(0)
+        lies = is_row_major(source.shape, layout) or (source.rank > 3 and is_channels_last(source.shape, layout))
+        copied = not lies and runs_in_cudnn(source, self.has_shift(), setting)
         scale = (Stored("weight"),) if self.affine else ()
         running = (Stored("running_mean"), Stored("running_var")) if self.track_running_stats else ()
         own = (setting.training and self.training) or not self.track_running_stats
         own = own or allocates_statistics(inputs[0], self.has_shift(), setting)
         channels = inputs[0].shape[1:2]
-        return (INPUT, *scale, *running, *(mean_and_scale(channels, inputs[0], setting) if own else ()))
+        read = Own("row-major input", source) if copied else INPUT
+        return (read, *scale, *running, *(mean_and_scale(channels, inputs[0], setting) if own else ()))
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
         """Channels last, whatever the stride of an axis of one value."""
@@ -351,7 +362,8 @@ class RMSNorm(FeatureNorm, OfImages):
     def _is_fused(self, inputs: Tensors, setting: Setting) -> bool:
         """On CUDA torch has one kernel, but for images with their channels last and for a weight of another dtype."""
         mixed = self.elementwise_affine and setting.weights is not None
-        return setting.device == "cuda" and not mixed and not is_channels_last(inputs[0].shape, setting.layout(0))
+        images = inputs[0].rank > 3 and is_channels_last(inputs[0].shape, setting.layout(0))
+        return setting.device == "cuda" and not mixed and not images
 
     def _wide(self, source: TensorType) -> TensorType:
         return TensorType(source.shape, "float32" if source.dtype in ("float16", "bfloat16") else source.dtype)

@@ -111,15 +111,8 @@ def ask_torch(module: nn.Module, types: Tensors, device: Device, dtype: str, fak
 
 
 def ask_rule(row: Row, types: Tensors, device: Device, precision: Precision) -> Answer:
-    """The same by the layers' declarations: the row as a network of one layer, whose inputs come in these dtypes."""
-    layer, inputs = row.layer, row.input_types
-    outputs = layer.output_types(inputs)
-    facts = Facts(inputs, outputs, layer.weights(inputs), layer.work(inputs, outputs), None)
-    ports = [Port(f"x{index}") for index in range(len(inputs))]
-    spec = archcost.ModelSpec(name="row", inputs={"x": {"shape": ()}}, layers=())  # pyright: ignore[reportArgumentType]
-    arriving = {port.producer: tensor for port, tensor in zip(ports, types, strict=True)}
-    graph = ModelGraph(spec, 1, arriving, (Node("layer", layer, tuple(ports), facts, True),), (Port("layer"),))
-    nodes = with_precision(graph, Run(precision=precision), device).nodes
+    """The same by the layers' declarations."""
+    nodes = with_precision(alone(row, types), Run(precision=precision), device).nodes
     if not nodes:  # a cast to what arrives
         return Answer((types[0].dtype,), ())
     *copies, node = nodes
@@ -127,3 +120,14 @@ def ask_rule(row: Row, types: Tensors, device: Device, precision: Precision) -> 
     cast = [("float32", weight.cast, weight.numel) for weight in node.weights if weight.cast]
     copied = [(one.dtype, other.dtype, one.numel) for one, other in made]
     return Answer(tuple(tensor.dtype for tensor in node.output_types), tuple(sorted([*copied, *cast])))
+
+
+def alone(row: Row, types: Tensors) -> ModelGraph:
+    """The row as a network of one layer, whose inputs come in these dtypes."""
+    layer, inputs = row.layer, row.input_types
+    outputs = layer.output_types(inputs)
+    facts = Facts(inputs, outputs, layer.weights(inputs), layer.work(inputs, outputs), None)
+    ports = [Port(f"x{index}") for index in range(len(inputs))]
+    spec = archcost.ModelSpec(name="row", inputs={"x": {"shape": ()}}, layers=())  # pyright: ignore[reportArgumentType]
+    arriving = {port.producer: tensor for port, tensor in zip(ports, types, strict=True)}
+    return ModelGraph(spec, 1, arriving, (Node("layer", layer, tuple(ports), facts, True),), (Port("layer"),))

@@ -8,9 +8,8 @@ under `no_grad` alone, which tells shapes and dtypes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import product
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Literal
 from unittest.mock import patch
 
@@ -18,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-import archcost
 from archcost.costs.precision import AutocastCopy, with_precision
 from archcost.costs.run import Run
+from archcost.costs.storages import weights_dtype
 from archcost.graph import Node, Port
 from archcost.keeping import Input, Output, Own, Setting, Stored
 from archcost.layers.copies import Cast, CastLike
@@ -32,12 +31,13 @@ from archcost.tensors import TensorType
 from archcost.work import Operand
 from tests.layers import every_built_row
 from tests.layers.keeping_variants import VARIANTS
-from tests.layers.networks import batch_of, network_of
 from tests.layers.rows import Row
+from tests.pytorch.autocast import alone, autocast
 
 ROWS = (*every_built_row(), *VARIANTS)
-Asked = Literal["fp32", "bf16", "amp-bf16"]
-PRECISIONS: tuple[Asked, ...] = ("fp32", "bf16", "amp-bf16")
+Asked = Literal["fp32", "bf16", "amp-bf16", "amp-bf16 of 16 bits"]
+PRECISIONS: tuple[Asked, ...] = ("fp32", "bf16", "amp-bf16", "amp-bf16 of 16 bits")
+"""The last: under autocast, and what arrives is bfloat16 already, as behind a product. Weights are float32."""
 ORDERS = ("row-major", "piece", "permuted", "channels last")
 
 
@@ -50,10 +50,13 @@ class Kept:
 
 
 def arriving(row: Row, precision: Asked) -> tuple[TensorType, ...]:
-    """In bf16 every floating input has 16 bits; autocast leaves them as they are."""
-    if precision != "bf16":
+    if precision in ("fp32", "amp-bf16"):
         return row.input_types
     return tuple(TensorType(t.shape, "bfloat16") if t.is_floating else t for t in row.input_types)
+
+
+def weights_of(precision: Asked) -> torch.dtype:
+    return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 def faked(tensor: TensorType, order: str, needs: bool) -> Tensor:
@@ -78,29 +81,20 @@ def real_module(row: Row) -> nn.Module:
 
 
 def move(module: nn.Module, needs: frozenset[Operand], dtype: torch.dtype) -> None:
-    """Inside a fake mode: every weight and buffer replaced by a fake one. `Module.to` swaps them, which fakes refuse."""
+    """Inside a fake mode: every weight and buffer becomes a fake one. `Module.to` swaps them, which fakes refuse."""
     for prefix, part in list(module.named_modules()):
         dotted = f"{prefix}." if prefix else ""
         for name, weight in list(part.named_parameters(recurse=False)):
             made = torch.empty(weight.shape, dtype=dtype if weight.is_floating_point() else weight.dtype, device="cuda")
-            setattr(part, name, nn.Parameter(made, requires_grad=made.is_floating_point() and dotted + name in needs))
+            wanted = made.is_floating_point() and dotted + name in needs
+            setattr(part, name, nn.Parameter(made, requires_grad=wanted))
         for name, buffer in list(part.named_buffers(recurse=False)):
             kept = dtype if buffer.is_floating_point() else buffer.dtype
             setattr(part, name, torch.empty(buffer.shape, dtype=kept, device="cuda"))
 
 
-@contextmanager
-def autocast(precision: Asked) -> Iterator[None]:
-    """`torch.autocast("cuda")` switches itself off where there is no card."""
-    torch.set_autocast_dtype("cuda", torch.bfloat16)
-    torch.set_autocast_enabled("cuda", precision == "amp-bf16")
-    torch.autocast_increment_nesting()
-    try:
-        yield
-    finally:
-        if torch.autocast_decrement_nesting() == 0:
-            torch.clear_autocast_cache()
-        torch.set_autocast_enabled("cuda", False)
+def casting(precision: Asked) -> AbstractContextManager[None]:
+    return autocast("cuda", torch.bfloat16) if precision.startswith("amp") else nullcontext()
 
 
 def identity(tensor: Tensor) -> int:
@@ -114,21 +108,30 @@ def keeps(
     """What torch keeps of one pass, and how its inputs lay."""
     module = real_module(row).train(training)
     with FakeTensorMode(allow_non_fake_inputs=True), patch.object(saved, "address", identity):
-        move(module, needs, torch.bfloat16 if precision == "bf16" else torch.float32)
+        move(module, needs, weights_of(precision))
         types = arriving(row, precision)
         inputs = [faked(tensor, order, index in needs) for index, tensor in enumerate(types)]
         layouts = tuple([laid(tuple(tensor.shape), tensor.stride()) for tensor in inputs])
-        with autocast(precision):
+        with casting(precision):
             return saved.watch(module, inputs), layouts
 
 
 def made(row: Row, precision: Asked, training: bool) -> list[tuple[tuple[int, ...], torch.dtype]]:
     """Shapes and dtypes that come out, under `no_grad`."""
     module = real_module(row).train(training)
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), autocast(precision):
-        move(module, frozenset(), torch.bfloat16 if precision == "bf16" else torch.float32)
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), casting(precision):
+        move(module, frozenset(), weights_of(precision))
         results = as_tuple(module(*[faked(tensor, "row-major", False) for tensor in arriving(row, precision)]))
         return [(tuple(result.shape), result.dtype) for result in results]
+
+
+def ruled_outputs(row: Row, precision: Asked) -> tuple[TensorType, ...]:
+    """What comes out by the rules; of a cast that is none, what arrives."""
+    if isinstance(row.layer, Cast | CastLike):
+        run = Run(precision="amp-bf16" if precision == "amp-bf16 of 16 bits" else precision)
+        graph = with_precision(alone(row, arriving(row, precision)), run, "cuda")
+        return graph.nodes[-1].output_types if graph.nodes else arriving(row, precision)[:1]
+    return _node(row, precision, (None,) * len(row.input_types))[0].output_types
 
 
 def ruled(
@@ -143,7 +146,7 @@ def ruled(
     if isinstance(row.layer, Cast | CastLike):  # one to the dtype that arrives is no layer at all
         return Kept(frozenset(), ())
     node, copies, layouts = _node(row, precision, layouts)
-    setting = Setting(needs, training, "cuda", layouts)  # weights have the dtype of what arrives
+    setting = Setting(needs, training, "cuda", layouts, weights_dtype(node))
     shared: set[str] = set()
     own: dict[str, int] = {}
     for reference in node.layer.saves(node.input_types, node.output_types, setting):
@@ -167,9 +170,8 @@ def ruled(
 
 def _node(row: Row, precision: Asked, layouts: tuple[Layout, ...]) -> tuple[Node, frozenset[int], tuple[Layout, ...]]:
     """The layer in the graph of the run; which of its inputs are autocast's copies; and how its inputs lie."""
-    outputs = tuple(tensor.shape for tensor in row.layer.output_types(row.input_types))
-    graph = archcost.build(network_of(replace(row, outputs=outputs)), batch_of(row))
-    graph = with_precision(graph, Run(precision=precision), "cuda")
+    run = Run(precision="amp-bf16" if precision == "amp-bf16 of 16 bits" else precision)
+    graph = with_precision(alone(row, arriving(row, precision)), run, "cuda")
     (node,) = [node for node in graph.nodes if node.name == "layer"]
     made_by = {each.name: each for each in graph.nodes}
     lying: list[Layout] = []
@@ -178,8 +180,8 @@ def _node(row: Row, precision: Asked, layouts: tuple[Layout, ...]) -> tuple[Node
         maker = made_by.get(port.producer)
         if maker is not None and isinstance(maker.layer, AutocastCopy):
             copies.add(index)
-            alone = Setting(frozenset(), layouts=(layout,))
-            layout = maker.layer.layouts(maker.input_types, maker.output_types, alone)[0]
+            setting = Setting(frozenset(), layouts=(layout,))
+            layout = maker.layer.layouts(maker.input_types, maker.output_types, setting)[0]
         lying.append(layout)
     return node, frozenset(copies), tuple(lying)
 
