@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archcost.cli import main as archcost
 from archcost.spec import zoo
-from tests import conventions, keeping, passing
+from tests import conventions, keeping, releases
 from tests.collections import page as coverage
 from tests.documents import PAGES, ROOT, refresh
 from tests.measurements import page as measurements
@@ -12,7 +12,7 @@ from tests.measurements import page as measurements
 RENEWED = {
     conventions.PAGE: conventions.renew,
     coverage.PAGE: coverage.renew,
-    keeping.PAGE: passing.renew,
+    keeping.PAGE: releases.renew,
     measurements.PAGE: measurements.renew,
 }
 """Pages with tables from the code; in the others, commands are run again."""

@@ -16,6 +16,7 @@ from archcost.releases import Torch
 from archcost.tensors import TensorType, format_shape
 from archcost.work import Operand
 from tests.layers import every_row
+from tests.layers.cuda_witness import reason_to_read
 from tests.layers.keeping_variants import VARIANTS
 from tests.layers.rows import Row
 
@@ -36,6 +37,9 @@ HEAD = (
     "on CUDA",
     "if permuted",
 )
+
+ON_CUDA = HEAD.index("on CUDA") - HEAD.index("keeps")
+"""Among the cells of what is kept."""
 
 
 def renew(text: str) -> str:
@@ -76,15 +80,17 @@ def _line(row: Row) -> Line:
     inputs = frozenset[Operand](index for index, tensor in enumerate(row.input_types) if tensor.is_floating)
     named = [weight.name for weight in row.layer.weights(row.input_types) if not weight.is_buffer]
     every = inputs | frozenset[Operand](named)
-    told = [_told(row, every)]
-    told.append(_told(row, every, training=False))
-    told.append(_told(row, inputs) if named else told[0])
-    told.append(_told(row, frozenset(named)) if named else told[0])
-    told.append(_told(row, every, device="cuda"))
-    told.append(_told(row, every, permuted=True))
-    words, cells = zip(*told, strict=True)
+    said = [_told(row, every)]
+    said.append(_told(row, every, training=False))
+    said.append(_told(row, inputs) if named else said[0])
+    said.append(_told(row, frozenset(named)) if named else said[0])
+    said.append(_told(row, every, device="cuda"))
+    said.append(_told(row, every, permuted=True))
+    words, cells = zip(*said, strict=True)
     result = _result(row, every)
     shown = [cells[0], *("" if cell == cells[0] else cell for cell in cells[1:])]
+    if reason_to_read(row):
+        shown[ON_CUDA] = f"{shown[ON_CUDA]} (read)".strip()
     shapes = ", ".join(str(tensor) for tensor in row.input_types)
     return Line((result, *words), (f"`{row.layer.type}`", example(row.layer), shapes, result, *shown))
 
@@ -96,9 +102,12 @@ def _told(
     device: Device = "cpu",
     permuted: bool = False,
 ) -> tuple[str, str]:
-    """In words alone, and in words with elements."""
-    layouts: tuple[Layout, ...] = tuple(_turned(tensor.shape) for tensor in row.input_types) if permuted else ()
-    setting = Setting(needs, training, device, layouts, torch=SHOWN)
+    layouts: tuple[Layout, ...] = tuple(turned(tensor.shape) for tensor in row.input_types) if permuted else ()
+    return told(row, Setting(needs, training, device, layouts, torch=SHOWN))
+
+
+def told(row: Row, setting: Setting) -> tuple[str, str]:
+    """What is kept, in words alone, and in words with elements."""
     saved = row.layer.saves(row.input_types, row.layer.output_types(row.input_types), setting)
     several = len(row.input_types) > 1
     words = [_word(reference, several) for reference in saved]
@@ -106,7 +115,7 @@ def _told(
     return ", ".join(words) or "nothing", ", ".join(cells) or "nothing"
 
 
-def _turned(shape: tuple[int, ...]) -> Layout:
+def turned(shape: tuple[int, ...]) -> Layout:
     """Axes 1 and the last changed places, as a permutation leaves them."""
     if len(shape) < 3:
         return None
@@ -148,7 +157,7 @@ def _result(row: Row, needs: frozenset[Operand]) -> str:
     settings = {
         "": Setting(needs, torch=SHOWN),
         "in evaluation ": Setting(needs, training=False, torch=SHOWN),
-        "if permuted ": Setting(needs, layouts=tuple(_turned(tensor.shape) for tensor in row.input_types), torch=SHOWN),
+        "if permuted ": Setting(needs, layouts=tuple(turned(tensor.shape) for tensor in row.input_types), torch=SHOWN),
     }
     places = {
         when: "new" if set(row.layer.aliases(row.input_types, outputs, setting)) == {None} else "the input's"

@@ -42,15 +42,15 @@ def _ways(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """In words alone, and in words with elements."""
     every = frozenset[Operand](index for index, tensor in enumerate(row.input_types) if tensor.is_floating)
     every |= {weight.name for weight in row.layer.weights(row.input_types) if not weight.is_buffer}
-    trained = _scratch(row, Setting(every, torch=SHOWN))
-    alone = _scratch(row, Setting(frozenset(), training=False, torch=SHOWN))
+    trained = scratch(row, Setting(every, torch=SHOWN))
+    alone = scratch(row, Setting(frozenset(), training=False, torch=SHOWN))
     made = (trained.forward, alone.forward, trained.backward)
     handed = _handed(row, Setting(every, torch=SHOWN))
     words = tuple(", ".join(own.what for own in tensors) for tensors in made)
-    return (handed, *words), (handed, *(_elements(tensors) for tensors in made))
+    return (handed, *words), (handed, *(elements(tensors) for tensors in made))
 
 
-def _scratch(row: Row, setting: Setting) -> Scratch:
+def scratch(row: Row, setting: Setting) -> Scratch:
     return row.layer.scratch(row.input_types, row.layer.output_types(row.input_types), setting)
 
 
@@ -71,5 +71,5 @@ def _word(gradient: Gradient) -> str:
     return ""
 
 
-def _elements(tensors: Sequence[Own]) -> str:
+def elements(tensors: Sequence[Own]) -> str:
     return ", ".join(f"{own.what} ({sized(own.tensor)})" for own in tensors)

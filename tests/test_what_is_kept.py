@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tests import passing
+from tests import passing, releases
 from tests.keeping import PAGE, table
 
 
 def test_the_page_is_up_to_date() -> None:
     text = PAGE.read_text()
-    assert passing.renew(text) == text, "make docs brings the page up to date"
+    assert releases.renew(text) == text, "make docs brings the page up to date"
 
 
 def cells(type_: str, example: str, table: str) -> list[str]:

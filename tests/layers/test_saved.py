@@ -7,7 +7,16 @@ from math import prod
 import pytest
 
 from archcost.keeping import INPUT, Own, Setting, Stored
-from archcost.layers import LAYERS, BatchNorm2d, Dropout, GroupNorm, Layer, LayerNorm, RMSNorm
+from archcost.layers import (
+    LAYERS,
+    BatchNorm2d,
+    Dropout,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    RMSNorm,
+    ScaledDotProductAttention,
+)
 from archcost.layouts import Shape, Strides, channels_last
 from archcost.tensors import TensorType
 from tests.layers import every_row
@@ -30,11 +39,34 @@ def test_dropout_keeps_a_byte_a_value_unless_in_place() -> None:
 
 
 def test_statistics_of_half_precision_are_float32() -> None:
-    """Their kernels accumulate in at::acc_type (aten native/cuda: layer_norm, group_norm and Normalization)."""
-    channels, groups, rows = (TensorType(shape, "float32") for shape in ((6,), (2, 3), (2, 6, 5)))
+    """Their kernels accumulate in at::acc_type (aten native/cuda: layer_norm and Normalization), but for group_norm,
+    whose statistics have the dtype of the values on both devices (aten native/group_norm.cpp).
+    """
+    channels, rows = TensorType((6,), "float32"), TensorType((2, 6, 5), "float32")
+    groups = TensorType((2, 3), "bfloat16")
     assert on_cuda(BatchNorm2d())[-2:] == [Own("mean", channels), Own("1/deviation", channels)]
     assert on_cuda(GroupNorm(num_groups=3))[-2:] == [Own("mean", groups), Own("1/deviation", groups)]
     assert on_cuda(LayerNorm())[-2:] == [Own("mean", rows), Own("1/deviation", rows)]
+
+
+def test_running_statistics_do_not_spare_the_batch_s_own() -> None:
+    """CUDA's kernel allocates both before it asks for training; cuDNN's, which takes no bfloat16, has none."""
+    image = TensorType((2, 6, 5, 7))
+    evaluated = Setting(frozenset({0}), training=False, device="cuda")
+    own = [Own("mean", TensorType((6,))), Own("1/deviation", TensorType((6,)))]
+    assert [*BatchNorm2d(affine=False).saves((image,), (image,), evaluated)][-2:] == own
+    assert not any(isinstance(kept, Own) for kept in BatchNorm2d().saves((image,), (image,), evaluated))
+    assert [*BatchNorm2d().saves((HALF,), (HALF,), evaluated)][-2:] == own
+
+
+def test_fused_attention_keeps_rows() -> None:
+    """Flash attention one number a row; the memory-efficient kernel whole tiles of 32 rows (kAlignLSE)."""
+    half, full = TensorType((2, 3, 37, 8), "bfloat16"), TensorType((2, 3, 37, 8))
+    layer, trained = ScaledDotProductAttention(), Setting(frozenset({0, 1, 2}), device="cuda")
+    flash = [kept for kept in layer.saves((half,) * 3, (half,), trained) if isinstance(kept, Own)]
+    tiled = [kept for kept in layer.saves((full,) * 3, (full,), trained) if isinstance(kept, Own)]
+    assert [kept.tensor.nbytes for kept in flash] == [2 * 3 * 37 * 4, 16, 8]
+    assert [kept.tensor.nbytes for kept in tiled] == [2 * 3 * 64 * 4, 8, 8]
 
 
 def test_rms_norm_is_one_kernel() -> None:
@@ -44,7 +76,7 @@ def test_rms_norm_is_one_kernel() -> None:
 
 def test_group_norm_copies_channels_last() -> None:
     """Only the CPU's kernel takes them as they are (at::group_norm, aten native/group_norm.cpp)."""
-    setting = Setting(frozenset({0}), device="cuda", layouts=(channels_last(HALF.shape),))
+    setting = Setting(frozenset({0}), device="cuda", layouts=(channels_last(HALF.shape),), torch="2.13")
     layer = GroupNorm(num_groups=3, affine=False)
     assert layer.saves((HALF,), (HALF,), setting)[0] == Own("row-major input", HALF)
 
