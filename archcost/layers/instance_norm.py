@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import ClassVar, Literal
 
@@ -40,7 +41,11 @@ class InstanceNorm(ChannelNorm):
         return (*self.affine_weights(channels), *running_statistics(channels, self.track_running_stats))
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Run as a batch norm of one sample with B·C channels: weight and running statistics are repeated."""
+        """Run as a batch norm of one sample with B·C channels: weight and running statistics are repeated.
+
+        Without a scale, running statistics are repeated in the dtype of what arrives.
+        """
+        setting = setting if self.affine else replace(setting, weights=None)
         source = inputs[0]
         channels = (source.shape[0] * source.shape[1],)
         repeated = TensorType(channels, setting.weights or source.dtype)
@@ -62,7 +67,7 @@ class InstanceNorm(ChannelNorm):
         Running statistics are averaged over the batch at the end, when all that nobody keeps is gone.
         """
         source = inputs[0]
-        (batch, channels), dtype = source.shape[:2], setting.weights or source.dtype
+        (batch, channels), dtype = source.shape[:2], (setting.weights if self.affine else None) or source.dtype
         forward = list(self.unkept(inputs, outputs, setting))
         if self.has_shift():
             forward.append(Own("repeated bias", TensorType((batch * channels,), dtype)))
