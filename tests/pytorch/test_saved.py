@@ -65,7 +65,7 @@ def module_of(row: Row, training: bool, needs: frozenset[Operand], dtype: torch.
     inputs = tuple(given(tensor, "row-major", False) for tensor in row.input_types)
     module = FACTORIES[row.layer.type](row.layer, inputs).to(dtype).train(training)
     for name, parameter in module.named_parameters():
-        parameter.requires_grad_(name in needs)
+        parameter.requires_grad_(parameter.is_floating_point() and name in needs)
     return module
 
 
