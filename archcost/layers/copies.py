@@ -115,7 +115,7 @@ class CastLike(Recast):
         return (TensorType(inputs[0].shape, inputs[1].dtype),)
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        return (setting.layout(0),)
+        return super().layouts(inputs[:1], outputs, setting)
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
         return (*super().gradients(inputs, outputs, setting), None)
