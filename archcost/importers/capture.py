@@ -40,6 +40,7 @@ from archcost.importers.following import (
 from archcost.importers.record import OutOfSightError, Record, Written, storage_of
 from archcost.importers.regions import Regions
 from archcost.importers.trace import Made, Recasting, Standing, Step, Trace, shape_of, tensors_in
+from archcost.importers.unheard import Scripted
 from archcost.importers.wrapped import own_operator, wrapper_in
 
 IMAGES = (4, 5)
@@ -56,6 +57,7 @@ class Capture(Following):
         self.trace = Trace()
         self.twins: dict[int, Tensor] = dict(originals)
         self.held: list[Tensor] = []
+        self.below: Below | None = None
         self.products = Products(record, self._follow_product)
         self.dtypes: dict[torch.dtype, tuple[Tensor, int]] = {}
         """By dtype the tensor that was asked for it last, and how many calls there were before."""
@@ -66,10 +68,28 @@ class Capture(Following):
         with Beneath(self.record):
             return func(*args, **kwargs)
 
+    def _transformed(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+        """Operators are seen until the next call that is none of torch.vmap's, so those too that it ends with."""
+        if self.below is None:
+            self.record.place_all()
+            self.below = Below(self.record)
+            self.below.__enter__()
+        return super()._transformed(name, func, args, kwargs)
+
+    def _surface(self) -> None:
+        if self.below is not None:
+            self.below.__exit__(None, None, None)  # pyright: ignore[reportUnknownMemberType]
+            self.below = None
+
+    def __exit__(self, *error: Any) -> None:
+        self._surface()
+        super().__exit__(*error)  # pyright: ignore[reportUnknownMemberType]
+
     def _asked(self, tensor: Tensor) -> None:
         self.dtypes[tensor.dtype] = (tensor, len(self.trace.steps))
 
     def _heard(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+        self._surface()
         entries = self.record.entries
         step, constants = self.trace.start(name, len(entries)), len(self.record.constants)
         self.record.region = self.regions.current
@@ -259,7 +279,8 @@ class Capture(Following):
             saved.append(tensor)
             return tensor
 
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), Beneath(self.record):
+        seen = Scripting(self.record) if isinstance(func, Scripted) else Beneath(self.record)
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), seen:
             result = func(*args, **kwargs)
         self.record.keep(first, saved)
         return result
@@ -376,6 +397,26 @@ class Beneath(TorchDispatchMode):
         if leaf is None or not call.write(leaf, result, places=True):
             self.record.opaque(full, reads, results, places=True, detached=without_gradient())
         return result
+
+
+class Scripting(Beneath):
+    """A function of TorchScript, which takes its arguments apart from autograd and puts its own backward in place."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        ref = self.record.find(args[0]) if func is torch.ops.aten.detach.default else None
+        if ref is None:
+            return super().__torch_dispatch__(func, types, args, kwargs)
+        result = func(*args)
+        self.record.know_place(result, ref)
+        return result
+
+
+class Below(Beneath):
+    """Stays while other calls are made, of which none is heard twice."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        with torch._C.DisableTorchFunction():  # pyright: ignore[reportPrivateUsage]
+            return super().__torch_dispatch__(func, types, args, kwargs)
 
 
 def without_gradient() -> bool:

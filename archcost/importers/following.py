@@ -23,6 +23,7 @@ from archcost.importers.calls.packing import packed_name
 from archcost.importers.calls.weighted import MEANT
 from archcost.importers.casts import MOVES
 from archcost.importers.trace import tensors_in
+from archcost.importers.unheard import ASKING, gradients_asked, is_transformed
 from archcost.importers.wrapped import is_wrapper, own_rule, wrapper_in
 
 _ASKED = """
@@ -103,6 +104,10 @@ class Following(TorchFunctionMode):
         if self.is_paused:
             return func(*args, **kwargs)
         name = packed_name(name_of(func), args)
+        if is_transformed():
+            return self._transformed(name, func, args, kwargs)
+        if name in ASKING:
+            raise gradients_asked(ASKING[name])
         wrapper = wrapper_in(args, kwargs) if self.wraps else None
         if name == "get:dtype" and wrapper is None:
             self._asked(args[0])
@@ -135,6 +140,16 @@ class Following(TorchFunctionMode):
                 return rule(func, types, args, kwargs)
         finally:
             self.inside.pop()
+
+    def _transformed(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+        """A call in torch.vmap, on one of many: what is seen is the operator on all of them."""
+        if name in AS_ON_CPU:
+            return AS_ON_CPU[name]
+        if name in SILENT or name.startswith("set:"):
+            return func(*args, **kwargs)
+        if name in FACTORIES | VALUELESS:
+            return func(*args, **{**kwargs, "device": "meta"})
+        return func(*self._mapped(args), **self._mapped(kwargs))
 
     def _beneath(self, func: Any, args: Any, kwargs: Any) -> Any:
         """A call that is no layer whatever it does: its operators may be."""

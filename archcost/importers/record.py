@@ -113,6 +113,10 @@ class Record:
         self.know(tensor, ref)
         self.places[place_of(tensor)] = ref
 
+    def place_all(self) -> None:
+        """From now on every tensor so far is also known by where it lies."""
+        self.places.update({place_of(tensor): self.refs[id(tensor)] for tensor in self.held if tensor.is_meta})
+
     def find(self, tensor: Tensor) -> Ref | None:
         found = self.refs.get(id(tensor))
         if found is None and self.places and tensor.is_meta:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from archcost.errors import first_line, line_of
+from archcost.importers import unheard
 from archcost.importers.entries import Entered, Entry, Observed, Ref
 from archcost.importers.regions import Regions
 from archcost.importers.trace import Step, Trace
@@ -97,7 +98,7 @@ def _seen(run: Run, trace: Trace, dtype: torch.dtype, answer: bool) -> Seen:
     regions = Regions(answer)
     with run(dtype) as running, seeded(LOW), contextlib.redirect_stdout(io.StringIO()):
         watch = Watch(trace, running.originals, regions)
-        with regions.heard(), watch, without_collections():
+        with regions.heard(), unheard.heard(), watch, without_collections():
             result = running.call()
         if not watch.finished():
             raise DivergedError

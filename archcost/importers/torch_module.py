@@ -21,6 +21,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.nn.parameter import is_lazy
 
 from archcost.errors import ArchcostError, first_line, line_of, shorten
+from archcost.importers import unheard
 from archcost.importers.calls.drawn import SAMPLES, samples_in
 from archcost.importers.capture import Capture
 from archcost.importers.checkpointing import Checkpoints, heard
@@ -284,7 +285,7 @@ def _run(module: nn.Module, capture: Capture, given: Any, named: Any) -> Any:
 
     hooks = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
     try:
-        with seeded(HIGH), capture.regions.heard(), capture, followed(capture):
+        with seeded(HIGH), capture.regions.heard(), unheard.heard(), capture, followed(capture):
             return module(*given, **named)
     except (Exception, SystemExit) as error:
         raise _told(error, type(module).__name__, inside[-1] if inside else "") from error
