@@ -31,6 +31,7 @@ from archcost.options import (
 
 if TYPE_CHECKING:
     from archcost.costs import ModelCost
+    from archcost.costs.run import Run
     from archcost.report import Result
     from archcost.spec import ModelSpec
 
@@ -157,7 +158,7 @@ def parser() -> argparse.ArgumentParser:
     add_settings(fitting)
     add_format(fitting)
 
-    verifying = command("verify", verify, "cross-check every number with torch and fvcore")
+    verifying = command("verify", verify, "cross-check every number with torch and fvcore, or with the module itself")
     verifying.add_argument("network", metavar="NETWORK")
     verifying.add_argument("--device", default="cpu", metavar="cpu|cuda", help="where torch runs (default cpu)")
     verifying.add_argument("--measure", action="store_true", help="also run steps, and compare their memory")
@@ -216,10 +217,14 @@ def _spec(network: str, options: argparse.Namespace) -> ModelSpec:
 
 
 def _cost(network: str, options: argparse.Namespace) -> ModelCost:
+    return _known(_cost_of(_spec(network, options), options), options)
+
+
+def _cost_of(spec: ModelSpec, options: argparse.Namespace) -> ModelCost:
     from archcost.costs import cost
     from archcost.graph import build
 
-    return _known(cost(build(_spec(network, options), options.batch or 1)), options)
+    return cost(build(spec, options.batch or 1))
 
 
 def _known(found: ModelCost, options: argparse.Namespace) -> ModelCost:
@@ -320,13 +325,36 @@ def verify(options: argparse.Namespace) -> tuple[str, int]:
     given = run_of(options)
     if not options.measure and (changed := changed_settings(given)):
         raise ArchcostError("no step is run", expected="--measure with settings of one", found=", ".join(changed))
+    from archcost.networks import is_callable
+
+    run = given if options.measure else None
+    if is_callable(options.network):
+        return _verify_callable(options, run)
     spec = _spec(options.network, options)
     if options.strict:
         _cost(options.network, options)
     from archcost import pytorch
 
-    run = given if options.measure else None
     result = pytorch.verify(spec, device=options.device, batch=options.batch, run=run)
+    return _render(result, options), 0 if result.ok else 1
+
+
+def _verify_callable(options: argparse.Namespace, run: Run | None) -> tuple[str, int]:
+    """The module itself beside its spec."""
+    from archcost.importers.spelled import call, printing_to_stderr
+    from archcost.spec.overrides import override, set_loss
+
+    called = call(options.network, options.args, options.inputs)
+    spec = override(called.spec, options.settings)
+    spec = spec if options.loss is None else set_loss(spec, options.loss)
+    if options.strict:
+        _known(_cost_of(spec, options), options)
+    from archcost.pytorch.crosscheck_module import check_module
+    from archcost.pytorch.subject import Subject
+
+    subject = Subject(called.module, called.given, called.named, called.make)
+    with printing_to_stderr():
+        result = check_module(spec, subject, options.device, options.batch, run)
     return _render(result, options), 0 if result.ok else 1
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from archcost.errors import ArchcostError, first_line, line_of, listing, nearest, shorten
 from archcost.spec import ModelSpec
@@ -17,12 +17,27 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+class Called(NamedTuple):
+    """A callable's module with its spec, and what its forward is called with. `make` calls it again, with values."""
+
+    spec: ModelSpec
+    module: nn.Module
+    given: Sequence[Any]
+    named: Mapping[str, Any]
+    make: Callable[[], nn.Module]
+
+
 def load_callable(network: str, args: Any = None, inputs: Sequence[str] = ()) -> ModelSpec:
-    """The network of the module that the callable returns, given `args` and run with inputs of these shapes.
+    """The network of the module that the callable returns: see `call`."""
+    return call(network, args, inputs).spec
+
+
+def call(network: str, args: Any = None, inputs: Sequence[str] = ()) -> Called:
+    """The module that the callable returns, given `args`, imported with inputs of these shapes.
 
     What the callable's code prints goes to standard error. Raises ArchcostError.
     """
-    with _printing_to_stderr():
+    with printing_to_stderr():
         make = find_callable(network)
         positional, named = _arguments(args)
         if not inputs:
@@ -85,7 +100,7 @@ def _require_torch(network: str) -> None:
 
 def _import(
     network: str, make: Callable[..., Any], positional: tuple[Any, ...], named: dict[str, Any], inputs: Sequence[str]
-) -> ModelSpec:
+) -> Called:
     import torch
 
     from archcost.importers.torch_module import ValuesWantedError, spec_from
@@ -104,13 +119,19 @@ def _import(
             given.append(example)
     name = network.rpartition(":")[2].rpartition(".")[2]
     title = f"{network}{_spelled(positional, named)}"
+
+    def again() -> nn.Module:
+        return _made(network, make, positional, named)
+
+    def imported(module: nn.Module) -> Called:
+        return Called(spec_from(module, given, keyed, places, name, title), module, given, keyed, again)
+
     try:
         with torch.device("meta"):
-            module = _made(network, make, positional, named)
-        return spec_from(module, given, keyed, places, name, title)
+            module = again()
+        return imported(module)
     except (ValuesWantedError, _OnMetaError):  # with values, which take memory
-        module = _made(network, make, positional, named)
-        return spec_from(module, given, keyed, places, name, title)
+        return imported(again())
 
 
 class _OnMetaError(Exception):
@@ -146,7 +167,7 @@ def _spelled(positional: tuple[Any, ...], named: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def _printing_to_stderr() -> Generator[None]:
+def printing_to_stderr() -> Generator[None]:
     """An import that prints must not be taken for archcost's output."""
     with contextlib.redirect_stdout(sys.stderr):
         yield

@@ -34,6 +34,13 @@ class Check:
     agrees: bool | None
     reason: str | None = None
 
+    @property
+    def excess(self) -> int:
+        """By how much archcost's count is above the witness's."""
+        assert isinstance(self.archcost, int)
+        assert isinstance(self.witness, int)
+        return self.archcost - self.witness
+
 
 @dataclass(frozen=True)
 class Verification(Presentable):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
+from importlib.util import find_spec
 from operator import attrgetter
+from typing import Any
 
 import torch
+from torch import nn
 
 from archcost.costs import LayerCost, ModelCost, cost
 from archcost.costs.run import Run
+from archcost.errors import ArchcostError, shorten
 from archcost.graph import build as build_graph
 from archcost.pytorch.build import build, refused_at, require_device, zeros
 from archcost.pytorch.checks import TORCH, TOTAL, Check, Verification, compare
@@ -28,7 +32,8 @@ from archcost.pytorch.counters import (
     silent,
 )
 from archcost.pytorch.crosscheck_memory import check_memory
-from archcost.pytorch.differences import KNOWN_DIFFERENCES, KnownDifference
+from archcost.pytorch.crosscheck_module import verify_module
+from archcost.pytorch.differences import KNOWN_DIFFERENCES, KnownDifference, corrected
 from archcost.pytorch.network import Network
 from archcost.spec import ModelSpec
 
@@ -36,7 +41,39 @@ ROOM = 4 * 2**30
 """Bytes that a check may take on the machine where it runs: seven times VGG-E."""
 
 
-def verify(spec: ModelSpec, device: str = "cpu", batch: int = 1, run: Run | None = None) -> Verification:
+def verify(
+    network: ModelSpec | nn.Module,
+    inputs: Any = None,
+    *,
+    device: str = "cpu",
+    batch: int | None = None,
+    run: Run | None = None,
+    unbatched: Collection[str] = (),
+    batch_dims: Mapping[str, int] | None = None,
+    **named: Any,
+) -> Verification:
+    """A spec beside the network that is built of it, or a module beside its imported spec.
+
+    A module is imported with `inputs`, a tensor or a list of what its forward is called with in order, and with
+    `named`, `unbatched` and `batch_dims` (see `archcost.from_torch`). It is the module itself that is run, on copies of
+    its weights: it is left as it was. Its spec's numbers are held against its parameters, buffers and shapes, and
+    against FlopCounterMode's counts of it; with a `run`, also against two steps of it in that precision. `batch` is
+    that of its inputs, unless it is given.
+
+    A spec is built in torch: see `verify_spec`, with a batch of 1 unless it is given. Raises ArchcostError.
+    """
+    if isinstance(network, nn.Module):
+        return verify_module(network, inputs, named, device, batch, run, unbatched, batch_dims)
+    if not isinstance(network, ModelSpec):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArchcostError("nothing to verify", expected="a ModelSpec or a torch.nn.Module", found=shorten(network))
+    if inputs is not None or named:
+        raise ArchcostError(
+            "a spec says itself what its inputs are", expected="verify(spec), or verify(module, inputs)", found="inputs"
+        )
+    return verify_spec(network, device, 1 if batch is None else batch, run)
+
+
+def verify_spec(spec: ModelSpec, device: str = "cpu", batch: int = 1, run: Run | None = None) -> Verification:
     """Build the network in torch and compare shapes, weights, MACs and contraction FLOPs, each layer and in total.
 
     Counted on the meta device at the given batch; on a `device` such as cuda also there. fvcore really runs the
@@ -68,6 +105,8 @@ def _count(spec: ModelSpec, network: Network, batch: int, device: str) -> FlopCo
 
 def _ask_fvcore(spec: ModelSpec, network: Network, counted: FlopCounts) -> FvcoreCounts:
     """On real tensors, unless they are too large for that."""
+    if find_spec("fvcore") is None:
+        return silent(counted, "fvcore is not installed")
     size = real_size(network, counted)
     if size > ROOM:
         return silent(
@@ -116,7 +155,7 @@ def _excess(layer: LayerCost, counted: FlopCounts) -> dict[KnownDifference, int]
 
 
 def _fvcore_checks(expected: ModelCost, counted: FvcoreCounts) -> Iterator[Check]:
-    by = f"fvcore {version('fvcore')} at batch 1"
+    by = f"fvcore {version('fvcore') if find_spec('fvcore') else ''} at batch 1".replace("  ", " ")
     whole = counted.whole or _sum(counted.layers.values())
     ours = {layer.name: FVCORE_COUNTS[layer.type](layer) for layer in expected.layers}
     unheard = [layer for layer in expected.layers if _is_unheard(layer, counted.layers[layer.name])]
@@ -157,16 +196,3 @@ def _fvcore_check(quantity: str, scope: str, ours: int, theirs: int, counted: Co
     if scope == TOTAL and check.agrees and unknown:
         return Check(quantity, scope, ours, theirs, by, True, f"{unknown}, which count nothing here")
     return check
-
-
-def corrected(check: Check, excess: dict[KnownDifference, int]) -> Check:
-    """The check with the known differences taken off the witness, where it does not agree without."""
-    if check.agrees or not excess:
-        return check
-    assert isinstance(check.witness, int)
-    witness = check.witness - sum(excess.values())
-    named = "; ".join(f"{known.name}: {known.what} ({known.fault_of}, {known.seen_in})" for known in excess)
-    too_much = sum(excess.values())
-    off = f"{too_much:,} too much" if too_much > 0 else f"{-too_much:,} too few"
-    reason = f"{named}; {check.witness:,} as counted, {off}"
-    return Check(check.quantity, check.scope, check.archcost, witness, check.by, check.archcost == witness, reason)

@@ -28,7 +28,7 @@ from archcost.hardware.allocator import simulate
 from archcost.keeping import Device
 from archcost.pytorch.build import require_device
 from archcost.pytorch.checks import TORCH, TOTAL, Check, compare
-from archcost.pytorch.measure import Measured, measure
+from archcost.pytorch.measure import Measured, Phase, measure
 from archcost.pytorch.saved import LayerSaved
 from archcost.releases import installed
 from archcost.spec import ModelSpec
@@ -119,7 +119,7 @@ def checks(predicted: Predicted, measured: Measured, device: str) -> Iterator[Ch
     yield total
     for phase in measured.phases:
         yield near("peak_bytes", phase.name, watched[phase.name].peak, phase.peak, by, TENSORS)
-    yield from _role_checks(worst, measured, total, by)
+    yield from role_checks(worst, measured.worst, total, by)
     if measured.unwatched is None:
         yield from _cuda_checks(predicted.line, measured, device)
         return
@@ -214,13 +214,13 @@ def _told(saved: LayerSaved) -> str:
     return ", ".join([*sorted(saved.shared), *(f"{nbytes:,} bytes" for nbytes in saved.own)]) or "nothing"
 
 
-def _role_checks(worst: PhasePeak, measured: Measured, total: Check, by: str) -> Iterator[Check]:
+def role_checks(worst: PhasePeak, found: Phase, total: Check, by: str) -> Iterator[Check]:
     """At the worst moment, where both have the same one; off by no more than the peak itself may be."""
-    found = measured.worst
     for scope, roles in ROLES.items():
         ours = sum(worst.roles[role] for role in roles)
         if not total.agrees or worst.name != found.name:
-            yield Check("role_bytes", scope, ours, None, by, None, "the peaks fall on different moments")
+            said = "the peaks fall on different moments" if worst.name != found.name else "the peaks differ"
+            yield Check("role_bytes", scope, ours, None, by, None, said)
             continue
         theirs = sum(found.roles[role] for role in roles if role != "workspace")
         off = abs(ours - theirs) / found.peak

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch.utils.flop_counter import sdpa_backward_flop_count  # pyright: ignore[reportUnknownVariableType]
 
 from archcost.layers import Layer, ScaledDotProductAttention
+from archcost.pytorch.checks import Check
 from archcost.pytorch.counters import Pass
 
 
@@ -58,3 +59,16 @@ KNOWN_DIFFERENCES = (
         excess=_attention_on_meta,
     ),
 )
+
+
+def corrected(check: Check, excess: dict[KnownDifference, int]) -> Check:
+    """The check with the known differences taken off the witness, where it does not agree without."""
+    if check.agrees or not excess:
+        return check
+    assert isinstance(check.witness, int)
+    witness = check.witness - sum(excess.values())
+    named = "; ".join(f"{known.name}: {known.what} ({known.fault_of}, {known.seen_in})" for known in excess)
+    too_much = sum(excess.values())
+    off = f"{too_much:,} too much" if too_much > 0 else f"{-too_much:,} too few"
+    reason = f"{named}; {check.witness:,} as counted, {off}"
+    return Check(check.quantity, check.scope, check.archcost, witness, check.by, check.archcost == witness, reason)

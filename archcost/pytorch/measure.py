@@ -50,6 +50,7 @@ class Phase:
     name: str
     peak: int
     roles: Mapping[Role, int]
+    alive: tuple[Seen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,19 @@ def resident(training: Training) -> int:
 
 
 def track(training: Training) -> tuple[Phase, ...]:
-    """One step under the tracker. Optimizer state has been made before."""
-    tracker = Tracker()
+    """One step of a network under the tracker. Optimizer state has been made before."""
+    assert isinstance(training.network, Network)
+    return follow(training, _layers(training.network), Tracker())
+
+
+def _layers(network: Network) -> list[nn.Module]:
+    return [module_at(network, layer.name) for layer in network.steps]
+
+
+def follow(training: Training, layers: Iterable[nn.Module], tracker: Tracker) -> tuple[Phase, ...]:
+    """The same of any module. What is made while one of `layers` runs, and outlives it, is an activation."""
     watched = _Watched(tracker, _hold(tracker, training))
-    with watched.over(training.network), tracker.watching():
+    with watched.over(layers, training.network), tracker.watching():
         step(training, tracker.mark)
     tracker.mark("end")
     return _phases(watched)
@@ -146,10 +156,9 @@ class _Watched:
     _began: int = 0
 
     @contextmanager
-    def over(self, network: Network) -> Generator[None]:
+    def over(self, layers: Iterable[nn.Module], network: nn.Module) -> Generator[None]:
         handles: list[Any] = []
-        for layer in network.steps:
-            module = module_at(network, layer.name)
+        for module in layers:
             handles.append(module.register_forward_pre_hook(self._layer_begins))
             # A recomputed layer may be left by an exception: torch stops when it has what it wanted.
             handles.append(module.register_forward_hook(self._layer_ends, always_call=True))
@@ -198,7 +207,10 @@ def _phases(watched: _Watched) -> tuple[Phase, ...]:
         tick = max(range(begins, ends + 1), key=live.__getitem__)
         if moment not in worst or live[tick] > live[worst[moment]]:
             worst[moment] = tick
-    return tuple(Phase(moment, live[tick], _by_role(watched, tick)) for moment, tick in worst.items())
+    return tuple(
+        Phase(moment, live[tick], _by_role(watched, tick), tuple(tracker.alive_at(tick)))
+        for moment, tick in worst.items()
+    )
 
 
 def _by_role(watched: _Watched, tick: int) -> dict[Role, int]:
@@ -210,6 +222,7 @@ def _by_role(watched: _Watched, tick: int) -> dict[Role, int]:
 
 def _saved(training: Training) -> NetworkSaved:
     """What autograd keeps of one forward pass, nothing recomputed."""
+    assert isinstance(training.network, Network)
     with training.forward_context():
         return watch_network(training.network, training.inputs)
 

@@ -8,7 +8,7 @@ Under any dispatch mode autograd adds gradients of a fork out of place (torch/cs
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,16 +16,23 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from archcost.tensors import TensorType
+
 
 @dataclass(slots=True)
 class Seen:
-    """One storage. `begins` and `ends` are ticks, `ends` None while it lives; `operator` None means it was there."""
+    """One storage. `begins` and `ends` are ticks, `ends` None while it lives; `operator` None means it was there.
+
+    `tensor` is the first that was seen in it; `where` what the tracker was told of the place that made it.
+    """
 
     key: int
     nbytes: int
     operator: str | None
     moment: str
     begins: int
+    tensor: TensorType
+    where: str
     ends: int | None = None
 
 
@@ -39,6 +46,8 @@ class Tracker:
     live: int = 0
     peak: int = 0
     """Since the last `mark`."""
+    where: Callable[[], str] = str
+    """Asked for the place of each new storage."""
     _known: dict[int, tuple[Seen, weakref.ref[Any]]] = field(default_factory=dict[int, Any])
 
     def mark(self, moment: str) -> None:
@@ -51,15 +60,17 @@ class Tracker:
         for tensor in tensors:
             self.see(tensor, None)
 
-    def see(self, tensor: Tensor, operator: str | None) -> Seen:
-        """The storage of a tensor, counted when it is new."""
+    def see(self, tensor: Tensor, operator: str | None, where: str = "") -> Seen:
+        """The storage of a tensor, counted when it is new; `where` is the place of one that was there before."""
         storage = tensor.untyped_storage()
         known = self._known.get(id(storage))
         if known is not None and known[1]() is storage:
             return known[0]
         self.tick += 1
         moment = self.moments[-1][0] if self.moments else ""
-        seen = Seen(len(self.storages), storage.nbytes(), operator, moment, self.tick)
+        kind = TensorType(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+        where = where if operator is None else self.where()
+        seen = Seen(len(self.storages), storage.nbytes(), operator, moment, self.tick, kind, where)
         self.storages.append(seen)
         self.live += seen.nbytes
         self.peak = max(self.peak, self.live)

@@ -25,7 +25,7 @@ from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
 from archcost.pytorch.build import build, zeros
 from archcost.pytorch.checkpointed import Checkpointed
-from archcost.pytorch.network import Network, as_tuple, module_at
+from archcost.pytorch.network import as_tuple, module_at
 from archcost.spec import ModelSpec
 
 Begins = Callable[[str], None]
@@ -62,12 +62,14 @@ class Training:
 
     run: Run
     loss: str
-    network: Network
-    forward: Callable[..., Tensor | tuple[Tensor, ...]]
+    network: nn.Module
+    forward: Callable[..., Any]
     inputs: Mapping[str, Tensor]
     target: Tensor | None
     optimizer: Optimizer | None
     masters: tuple[nn.Parameter, ...]
+    results: Callable[[Any], Sequence[Tensor]] = as_tuple
+    """The tensors in what forward returns, of which the loss is made."""
 
     @contextmanager
     def forward_context(self) -> Generator[None]:
@@ -106,7 +108,7 @@ def prepare(graph: ModelGraph, run: Run, segments: Sequence[Sequence[str]], devi
     target = _target(spec, graph.batch, dtype, device) if loss in COMPARED else None
     learns = trained(network) if loss != "none" else []
     masters = tuple(nn.Parameter(weight.detach().float()) for weight in learns) if run.master_weights else ()
-    optimizer = _optimizer(run, masters or learns)
+    optimizer = optimizer_of(run, masters or learns)
     reentrant = frozenset([each.names[0] for each in graph.checkpoints if each.reentrant])
     forward = Checkpointed(network, segments, reentrant) if segments else network
     return Training(run, loss, network, forward, inputs, target, optimizer, masters)
@@ -124,7 +126,7 @@ def step(training: Training, begins: Begins) -> None:
         begins("forward")
         with training.forward_context():
             out = training.forward(**training.inputs)
-            loss = loss_of(training.loss, out, training.target)
+            loss = loss_of(training.loss, training.results(out), training.target)
         if loss is not None and loss.requires_grad:
             begins("backward")
             loss.backward()  # pyright: ignore[reportUnknownMemberType]
@@ -135,13 +137,13 @@ def step(training: Training, begins: Begins) -> None:
     training.network.zero_grad(set_to_none=True)
 
 
-def loss_of(loss: str, out: Tensor | tuple[Tensor, ...], target: Tensor | None) -> Tensor | None:
-    """The output's loss; scalars that the network computes, such as a penalty, are added. None where there is none.
+def loss_of(loss: str, results: Sequence[Tensor], target: Tensor | None) -> Tensor | None:
+    """The outputs' loss; scalars that the network computes, such as a penalty, are added. None where there is none.
 
     `sum` sums every floating output, and adds the sums in the order of the outputs.
     """
     total = None
-    for result in as_tuple(out):
+    for result in results:
         if loss == "none" or not result.is_floating_point():
             continue
         term = result if result.dim() == 0 else result.sum() if target is None else COMPARED[loss](result, target)
@@ -169,7 +171,7 @@ def torch_dtype(name: str | None) -> torch.dtype | None:
     return None if name is None else getattr(torch, name)
 
 
-def _optimizer(run: Run, parameters: Sequence[nn.Parameter]) -> Optimizer | None:
+def optimizer_of(run: Run, parameters: Sequence[nn.Parameter]) -> Optimizer | None:
     if run.optimizer == "none" or not parameters:
         return None
     if run.optimizer not in OPTIMIZERS:

@@ -28,6 +28,9 @@ DIFFERENCE_COLUMNS = (
     Column("witness", "right"),
     Column("witness is"),
 )
+EACH = {"role_bytes": "role", "peak_tensors": "phase", "input_shapes": "input", "buffer_bytes": "dtype"}
+"""What the numbers of a quantity without a total are of, where it is no layer."""
+
 DATA_COLUMNS = ("quantity", "scope", "archcost", "witness", "by", "agrees", "reason")
 
 
@@ -36,6 +39,7 @@ def document(verification: dict[str, Any]) -> Document:
     parts = (
         Table(GROUP_COLUMNS, tuple(_group_row(*group) for group in _groups(checks))),
         *_differences(checks),
+        *_reasons("Said of numbers that differ:", [c for c in checks if c["agrees"] is False and c["reason"]]),
         *_reasons("Said of numbers that agree:", [c for c in checks if c["agrees"] and c["reason"]]),
         *_reasons("Silent witnesses:", [c for c in checks if c["agrees"] is None]),
         _verdict(checks),
@@ -58,7 +62,7 @@ def _group_row(quantity: str, by: str, checks: list[Check]) -> tuple[Cell, ...]:
     total = next((check for check in checks if check["scope"] == TOTAL), None)
     agreeing = sum(check["agrees"] is True for check in checks)
     differing = sum(check["agrees"] is False for check in checks)
-    each = "each role" if quantity == "role_bytes" else "each layer"
+    each = f"each {EACH.get(quantity, 'layer')}"
     numbers = (_value(total["archcost"]), _value(total["witness"])) if total else (each, each)
     silent = len(checks) - agreeing - differing
     return (_words(quantity), *numbers, f"{agreeing:,} of {len(checks):,}", differing, silent, by)

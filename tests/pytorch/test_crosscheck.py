@@ -368,19 +368,32 @@ def test_on_cuda() -> None:
     assert any("on cuda" in check.by for check in verification.checks)
 
 
-@pytest.mark.parametrize("missing", ["torch", "fvcore"])
-def test_without_torch_one_clear_error(missing: str) -> None:
-    program = f"""
-import sys
-sys.modules[{missing!r}] = None
+def without(missing: str, program: str) -> str:
+    """What it prints where that package is not installed."""
+    script = f"import sys\nsys.modules[{missing!r}] = None\n{program}"
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+
+
+def test_without_torch_one_clear_error() -> None:
+    program = """
 import archcost
 try:
     archcost.pytorch
 except archcost.ArchcostError as error:
     print(error)
 """
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert run.stdout == f"this needs {missing}, which is not installed\n  try: pip install archcost[torch]\n"
+    assert without("torch", program) == "this needs torch, which is not installed\n  try: pip install archcost[torch]\n"
+
+
+def test_without_fvcore_one_witness_is_silent() -> None:
+    program = """
+import archcost
+found = archcost.pytorch.verify(archcost.load("mlp"))
+print(found.ok, {(check.quantity, check.reason) for check in found.silent if check.scope == "total"})
+"""
+    said = without("fvcore", program)
+    assert said.startswith("True ")
+    assert "('macs', 'fvcore is not installed')" in said
 
 
 def test_without_a_loss_no_witness_runs_backward() -> None:

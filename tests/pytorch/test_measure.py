@@ -17,6 +17,7 @@ from archcost.layers import GELU, Add, Layer, Linear, ReLU, Sigmoid, SiLU, Softp
 from archcost.pytorch import Measured, measure
 from archcost.pytorch.allocations import Block, peak_by_phase, trace_of
 from archcost.pytorch.measure import Phase, Role, cuda_peaks, resident
+from archcost.pytorch.network import as_tuple
 from archcost.pytorch.training import OPTIMIZERS, loss_of, prepare, step, trained
 
 SGD = Run(optimizer="sgd")
@@ -234,7 +235,7 @@ def test_checkpoints_change_no_gradient(name: str, segments: Sequence[Sequence[s
     training = prepare(archcost.build(archcost.load(name), batch=2), SGD, segments, "cpu")
     gradients: list[list[Tensor]] = []
     for forward in (training.network, training.forward):
-        loss = loss_of("sum", forward(**training.inputs), None)
+        loss = loss_of("sum", as_tuple(forward(**training.inputs)), None)
         assert loss is not None
         loss.backward()
         gradients.append([weight.grad for weight in trained(training.network) if weight.grad is not None])
