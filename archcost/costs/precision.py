@@ -11,12 +11,14 @@ from dataclasses import replace
 from typing import Literal
 
 from archcost.costs.run import Run
+from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
 from archcost.keeping import FORWARD, Device
 from archcost.layers.base import Weight
 from archcost.layers.copies import WEIGHTS, Cast, Casting, CastLike
 from archcost.layers.dtypes import Treatment
+from archcost.layers.observed import Observed
 from archcost.layers.parameter import Constant, Parameter
 from archcost.layers.reductions import Mean, Sum
 from archcost.layers.scans import Cumsum
@@ -131,7 +133,9 @@ class _Retyping:
         before = node.layer.treatment_before(self.device) if treatment == "16 bits" else None
         wanted = self._wanted(node, before or treatment)
         words = [f"input {index + 1}" if index else "input" for index in range(len(node.inputs))]
-        ports = tuple([self._cast(node, *arriving, wanted) for arriving in zip(node.inputs, words, strict=True)])
+        read = node.layer.worked_on(node.input_types)
+        cast = [self._cast(node, *arriving, wanted) for arriving in zip(node.inputs[:read], words, strict=False)]
+        ports = (*cast, *node.inputs[read:])
         types = tuple([self.types[port] for port in ports])
         dtypes = tuple([(name, self.types[port].dtype) for name, port in given.items()])
         key = (id(node.facts), types, dtypes, treatment, self.autocast)
@@ -142,7 +146,19 @@ class _Retyping:
         self.types.update({Port(node.name, index): tensor for index, tensor in enumerate(made.output_types)})
 
     def _treatment(self, node: Node) -> Treatment:
-        return "as given" if self.autocast is None else node.layer.treatment(node.input_types, self.device)
+        if self.autocast is None:
+            return "as given"
+        treatment = node.layer.treatment(node.input_types, self.device)
+        if treatment == "refused":
+            what = node.layer.op if isinstance(node.layer, Observed) else node.layer.type
+            raise ArchcostError(
+                "torch refuses it under autocast, as its values overflow in 16 bits",
+                expected="another precision, or a region without autocast",
+                found=what,
+                hint="binary_cross_entropy_with_logits, of what goes into the sigmoid",
+                layer=node.name,
+            )
+        return treatment
 
     def _wanted(self, node: Node, treatment: Treatment) -> Mapping[str, str]:
         """By the dtypes that arrive, those in which autocast hands them to the layer; others stay."""
@@ -154,9 +170,9 @@ class _Retyping:
             case "float32 of bfloat16":
                 return {"bfloat16": "float32"}
             case "widest":
-                read = [self.types[port].dtype for port in node.reads]
+                read = [self.types[port].dtype for port in node.inputs[: node.layer.worked_on(node.input_types)]]
                 return RAISED if "float32" in read else AS_THEY_ARE
-            case "as given" | "float32 out":
+            case "as given" | "float32 out" | "refused":
                 return AS_THEY_ARE
 
     def _cast(self, node: Node, port: Port, what: str, wanted: Mapping[str, str]) -> Port:
@@ -205,13 +221,15 @@ class _Retyping:
         self, node: Node, declared: TensorType, types: Tensors, weights: tuple[Weight, ...], treatment: Treatment
     ) -> TensorType:
         """An output of the declared shape, in the dtype that it has where these arrive."""
-        if not declared.is_floating:
+        if not declared.is_floating or any(tensor.is_complex for tensor in (declared, *types)):
             return declared
         named = node.layer.dtype if isinstance(node.layer, Sum | Mean | Cumsum) else None
         if named is not None:
             return TensorType(declared.shape, named)
-        if node.layer.comes_out == "weight":
+        outcome = node.layer.outcome()
+        if outcome == "weight":
             return TensorType(declared.shape, weights[0].dtype or declared.dtype)
+        types = types[: node.layer.worked_on(types)]
         floating = [tensor.dtype for tensor in types if tensor.is_floating]
         if not floating:
             return declared
@@ -221,7 +239,7 @@ class _Retyping:
             return TensorType(declared.shape, types[0].dtype)
         if treatment in ("float32 out", "float32 of bfloat16") and floating[0] != "float64":
             return TensorType(declared.shape, "float32")
-        return TensorType(declared.shape, result_dtype(types) if node.layer.comes_out == "promoted" else floating[0])
+        return TensorType(declared.shape, result_dtype(types) if outcome == "promoted" else floating[0])
 
     def _weight(self, weight: Weight, node: Node, lowered: str | None) -> Weight:
         kept = TensorType((), weight.dtype or node.input_types[0].dtype)

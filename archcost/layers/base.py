@@ -165,6 +165,14 @@ class Layer(Declared):
         """
         return "as given" if self.overwrites(FORWARD) else self.autocast.on(device)
 
+    def worked_on(self, inputs: Tensors) -> int:
+        """How many of the inputs, the first ones, autocast sees and a result's dtype depends on."""
+        return len(inputs)
+
+    def outcome(self) -> Outcome:
+        """Which dtype results have: as the class declares, but for what stands for many operators."""
+        return self.comes_out
+
     def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
         """Whether the first output is a view to autograd, which takes pains when somebody overwrites one.
 

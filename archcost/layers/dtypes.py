@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from archcost.keeping import Device
 
-Treatment = Literal["as given", "16 bits", "float32", "float32 of bfloat16", "float32 out", "widest"]
+Treatment = Literal["as given", "16 bits", "float32", "float32 of bfloat16", "float32 out", "widest", "refused"]
 """What autocast does to floating inputs and weights, float64 excepted, which it leaves alone. In torch's words:
 
 - `as given`: nothing. The operator is on no list (fallthrough).
@@ -19,6 +19,7 @@ Treatment = Literal["as given", "16 bits", "float32", "float32 of bfloat16", "fl
 - `float32 out`: the operator is asked for float32 and reads what is there (fp32_set_opt_dtype, fp32_append_dtype).
 - `float32 of bfloat16`: so it is for an operator that copies bfloat16 itself, and reads float16 as it is (softmax).
 - `widest`: copies in float32 of what is narrower, if anything is float32 (promote).
+- `refused`: an error (banned).
 """
 
 Outcome = Literal["first", "promoted", "weight", "named"]

@@ -10,9 +10,10 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
-from archcost.keeping import Gradient, Input, Output, Own, Saved, Setting
+from archcost.keeping import Device, Gradient, Input, Output, Own, Saved, Setting
 from archcost.layers.base import Arity, Axis, DtypeOrComplex, Layer, Size, dtype_among
-from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome, Treatment
+from archcost.layers.listed import autocast_of, outcome_of
 from archcost.layers.parameter import WholeShape, batch_steps, require_batch, sizes_as_said, times_batch
 from archcost.tensors import DTYPE_BYTES, FLOATING, Tensors, TensorType
 from archcost.work import Elementwise, Work
@@ -57,6 +58,10 @@ class Observed(Layer):
         """The input whose samples are counted."""
         return inputs[-1] if inputs else TensorType(())
 
+    def worked_on(self, inputs: Tensors) -> int:
+        """Without the one that says how many samples there are."""
+        return len(inputs) - self.grows()
+
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """Where it looks is not known."""
         return
@@ -85,6 +90,13 @@ class Opaque(Observed):
     is_unknown: ClassVar[bool] = True
     holding: tuple[Kept, ...] | None = None
     saved: Annotated[tuple[Annotated[tuple[Size, ...], Field(max_length=64)], ...], Field(max_length=MOST_OUTPUTS)] = ()
+
+    def treatment(self, inputs: Tensors, device: Device) -> Treatment:
+        """By torch's lists, which name operators without a rule as well."""
+        return autocast_of(self.op).on(device)
+
+    def outcome(self) -> Outcome:
+        return outcome_of(self.op)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Not known."""
