@@ -239,7 +239,9 @@ class _Retyping:
             return TensorType(declared.shape, types[0].dtype)
         if treatment in ("float32 out", "float32 of bfloat16") and floating[0] != "float64":
             return TensorType(declared.shape, "float32")
-        return TensorType(declared.shape, result_dtype(types) if outcome == "promoted" else floating[0])
+        if outcome == "promoted":
+            return TensorType(declared.shape, result_dtype(types))
+        return TensorType(declared.shape, floating[-1 if outcome == "last" else 0])
 
     def _weight(self, weight: Weight, node: Node, lowered: str | None) -> Weight:
         kept = TensorType((), weight.dtype or node.input_types[0].dtype)

@@ -358,11 +358,15 @@ class RNN(Recurrent):
 
 
 class GRU(Recurrent):
-    """r, z = σ(·), n = tanh(W·x + b + r·(U·h + c)), h = n + z·(h − n) (torch.nn.GRU)."""
+    """r, z = σ(·), n = tanh(W·x + b + r·(U·h + c)), h = n + z·(h − n) (torch.nn.GRU).
+
+    On a CPU torch composes it: products are in 16 bits under autocast, and the state keeps its dtype.
+    """
 
     prefix: ClassVar[str] = "gru"
     type: Literal["gru"] = "gru"
     autocast: ClassVar[Autocast] = Autocast("as given", "16 bits")
+    comes_out: ClassVar[Outcome] = "last"
     gates: ClassVar[int] = 3
     cell: ClassVar[tuple[int, int]] = (13, 15)
 
