@@ -37,6 +37,8 @@ class Subject(NamedTuple):
     inputs: Sequence[Any] = ()
     named: Mapping[str, Any] = {}
     unbatched: tuple[str, ...] = ()
+    on_meta: bool = True
+    """Made there, where it can be; some that can are another module there."""
 
 
 def compare(subject: Subject, runs: int = 0, precisions: Sequence[str] = PRECISIONS) -> Finding:
@@ -44,7 +46,7 @@ def compare(subject: Subject, runs: int = 0, precisions: Sequence[str] = PRECISI
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     try:
-        module = made(subject.make)
+        module = made(subject.make) if subject.on_meta else subject.make()
     except Exception as error:
         return Finding(subject.name, "not made", _said(error))
     begin = time.perf_counter()

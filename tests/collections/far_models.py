@@ -50,4 +50,4 @@ def _make(name: str) -> nn.Module:
 
 def subject(name: str) -> Subject:
     member = _members()[name]
-    return Subject(name, partial(_make, name), member.inputs, member.named, member.unbatched)
+    return Subject(name, partial(_make, name), member.inputs, member.named, member.unbatched, on_meta=False)
