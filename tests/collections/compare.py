@@ -55,8 +55,8 @@ def compare(subject: Subject, runs: int = 0, precisions: Sequence[str] = PRECISI
         seconds = round(time.perf_counter() - begin, 3)
         graph = archcost.build(spec, batch=BATCH)
         cost = archcost.cost(graph)
-    except ArchcostError as error:
-        return Finding(subject.name, "failed", _short(str(error)))
+    except Exception as error:
+        return Finding(subject.name, "failed", _ours(error))
     parameters = sum(each.numel() for each in module.parameters())
     buffers = sum(each.numel() for each in module.buffers())  # some register more while they run
     opaque = tuple(sorted({str(entry.op) for entry in spec.layers if entry.type == "opaque"}))  # pyright: ignore
@@ -102,17 +102,31 @@ def _short(text: str) -> str:
     return re.sub(r"\S*/site-packages/", "", " ".join(text.split()))[:300]
 
 
+def _ours(error: Exception) -> str:
+    """What archcost says; what it does not say itself is a fault of its own."""
+    return _short(str(error)) if isinstance(error, ArchcostError) else f"a fault: {_said(error)}"
+
+
 def _said(error: Exception) -> str:
     return _short(f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}")
 
 
 def fused_again(cost: archcost.ModelCost) -> int:
-    """FLOPs of the scores that fused attention works out again in backward; the meta device composes it."""
+    """FLOPs that fused attention has in backward and composed attention, which the meta device makes, has not.
+
+    The scores worked out again, and gradients that nobody wants: of the query, the key and the values (and of the
+    scores, for the first two), each a product as large as one of the two forward.
+    """
     again = 0
     for layer in cost.layers:
         attention = layer.node.layer
         if isinstance(attention, ScaledDotProductAttention) and attention.backend == "fused" and layer.needs.inputs:
-            again += layer.flops.backward.contraction - 2 * layer.flops.forward.contraction
+            query, _, values = (kind.shape for kind in layer.node.facts.input_types[:3])
+            wanted = set(layer.needs.inputs)
+            scores = layer.flops.forward.contraction * query[-1] // (query[-1] + values[-1])
+            weighted = layer.flops.forward.contraction - scores
+            composed = scores * len(wanted & {0, 1}) + weighted * (bool(wanted & {0, 1}) + (2 in wanted))
+            again += layer.flops.backward.contraction - composed
     return again
 
 
@@ -182,8 +196,8 @@ def _with_peaks(found: Finding, subject: Subject, graph: archcost.ModelGraph, pr
         try:
             run = archcost.Run(optimizer="none", precision=precision)  # pyright: ignore[reportArgumentType]
             peaks[precision] = (timeline(graph, run, "cpu", out_of_place=True).peak, seen)
-        except ArchcostError as error:
-            refused[precision] = _short(str(error))
+        except Exception as error:
+            refused[precision] = _ours(error)
     return replace(found, peaks=peaks, not_run=not_run, refused=refused)
 
 
