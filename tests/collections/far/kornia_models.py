@@ -21,7 +21,7 @@ MODELS = {
     "HardNet8": _of("feature", "HardNet8", PATCH, pretrained=False),
     "SIFTDescriptor": _of("feature", "SIFTDescriptor", floats(1, 41, 41)),
     "KeyNet": _of("feature", "KeyNet", floats(1, 64, 64), pretrained=False),
-    "DISK heatmap": _of("feature.disk._unets", "Unet", IMAGE, in_features=3),
+    "DISK heatmap": _of("feature.disk._unets", "Unet", IMAGE, in_features=3, down=[8, 16, 16], up=[16, 9]),
     "SOLD2_detector": _of("feature", "SOLD2_detector", floats(1, 64, 64), pretrained=False),
     "XFeatModel": _of("feature", "XFeatModel", IMAGE),
     "DeFMO": _of("feature", "DeFMO", floats(6, 64, 64), pretrained=False),

@@ -13,7 +13,8 @@ SPECIAL = {"qk_norm": True, "scaled_cosine_attn": False, "scale_heads": True, "s
 
 def _of(kind: str, images: dict[str, Any], texts: dict[str, Any], **fields: Any) -> Member:
     make = made_of("open_clip", kind, embed_dim=16, vision_cfg=images, text_cfg=texts, **fields)
-    return Member(make, (floats(3, 32, 32), ids(12)))
+    size = images["image_size"]
+    return Member(make, (floats(3, size, size), ids(12)))
 
 
 MODELS = {
@@ -34,7 +35,7 @@ MODELS = {
     "CLIP output_dict": _of("CLIP", IMAGES, TEXTS, output_dict=True, init_logit_bias=-10.0),
     "CustomTextCLIP SigLIP": _of(
         "CustomTextCLIP",
-        {"image_size": 32, "timm_model_name": "vit_tiny_patch16_224", "timm_pool": "avg", "timm_proj": "linear"},
+        {"image_size": 224, "timm_model_name": "vit_tiny_patch16_224", "timm_pool": "avg", "timm_proj": "linear"},
         {**TEXTS, "no_causal_mask": True, "proj_bias": True, "pool_type": "last"},
     ),
     "CustomTextCLIP convnext": _of(
