@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -25,6 +25,8 @@ TIED = frozenset(type_ for type_, layer in LAYERS.items() if "weight" in layer.m
 """Layers that can say `weight: name.weight`."""
 
 NOTHING = Observed()
+
+NO_MEAN = Ref("weight", "")
 
 RUNNING = ("running_mean", "running_var")
 """What norms have as buffers; any other weight of a layer is trained."""
@@ -54,12 +56,29 @@ def spec_of(
     return spec.model_copy(update={"parameter_order": order}) if order else spec
 
 
+def _with_counters(entries: Sequence[Entry], weights: Mapping[str, Any]) -> list[Entry]:
+    """A batch norm that is called several times counts its batches once, so that its counter is given to each call."""
+    calls = Counter(entry.weights["running_mean"] for entry in entries if "running_mean" in entry.weights)
+    several = {mean: _counter(mean) for mean, number in calls.items() if number > 1 and _counter(mean) in weights}
+    return [_given(entry, several.get(entry.weights.get("running_mean", NO_MEAN))) for entry in entries]
+
+
+def _counter(mean: Ref) -> str:
+    return f"{str(mean.key).removesuffix('running_mean')}num_batches_tracked"
+
+
+def _given(entry: Entry, counter: str | None) -> Entry:
+    if counter is None:
+        return entry
+    return replace(entry, weights={**entry.weights, "num_batches_tracked": Ref("weight", counter)})
+
+
 class _Naming:
     def __init__(self, record: Written, inputs: Mapping[str, InputSpec]) -> None:
-        self.entries = record.entries
+        self.entries = _with_counters(record.entries, record.weights)
         self.weights = record.weights
         self.inputs = inputs
-        self.uses = _uses(record.entries)
+        self.uses = _uses(self.entries)
         self.apart = {path for path in self.weights if not self._belongs(path)}
         """Weights that are layers of their own."""
         self.owners = {path: uses.slots[0][0] for path, uses in self.uses.items() if path not in self.apart}

@@ -158,10 +158,12 @@ class BatchNorm(ChannelNorm, OfImages):
         return (read, *scale, *running, *(mean_and_scale(channels, inputs[0], setting) if own else ()))
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        """Channels last, whatever the stride of an axis of one value."""
+        """Channels last, whatever the stride of an axis of one value; a single position lies row-major."""
         shape, layout = inputs[0].shape, setting.layout(0)
-        if inputs[0].rank < self.fewest_axes or is_row_major(shape, layout):
+        if inputs[0].rank < self.fewest_axes:
             return super().layouts(inputs, outputs, setting)
+        if is_row_major(shape, layout):
+            return (None,)
         last = channels_last(shape)
         return (last if is_channels_last(shape, layout) or is_same(shape, layout, last) else None,)
 

@@ -96,3 +96,21 @@ def test_kernels_of_images_lay_channels_last_where_the_meta_device_does_not() ->
     module = Holder(forward, f=nn.Linear(3, 8), g=nn.Conv2d(8, 5, 3), h=nn.Conv2d(5, 7, 1))
     spec = held(module, torch.zeros(1, 16, 3))
     assert [layer.type for layer in spec.layers].count("contiguous") == 1  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_batch_norm_of_a_single_position_lies_row_major() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        pixels = m.f(x).transpose(1, 2).reshape(x.shape[0], 8, 4, 4)  # channels lie last
+        pooled = functional.interpolate(m.b(m.g(functional.adaptive_avg_pool2d(pixels, 1))), size=(4, 4))
+        return m.h(torch.cat([pixels, pooled], 1))  # of two layouts, so row-major, and so is the weight's gradient
+
+    parts = {"f": nn.Linear(3, 8), "g": nn.Conv2d(8, 5, 1), "b": nn.BatchNorm2d(5), "h": nn.Conv2d(13, 7, 3)}
+    held(Holder(forward, **parts), torch.zeros(1, 16, 3))
+
+
+def test_statistics_in_one_call() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        spread, mean = torch.std_mean(m.f(x), dim=1, keepdim=True)
+        return m.h((m.f(x) - mean.detach()) / (spread.detach() + 0.1))
+
+    held(Holder(forward, **parts()), on(5))

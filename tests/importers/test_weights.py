@@ -164,3 +164,10 @@ def test_an_original_on_the_meta_device() -> None:
 def test_a_module_in_half_precision_is_imported_in_single() -> None:
     spec = archcost.from_torch(nn.Linear(3, 5).half(), torch.zeros(1, 3, dtype=torch.float16))
     assert spec.inputs["input"].dtype == "float32"
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_a_batch_norm_that_is_called_twice_counts_its_batches_once(training: bool) -> None:
+    module = Holder(lambda m, x: m.b(m.c(m.b(m.c(x)))), c=nn.Conv2d(3, 3, 1), b=nn.BatchNorm2d(3)).train(training)
+    spec = held(module, torch.zeros(1, 3, 4, 4))
+    assert archcost.cost(archcost.build(spec)).buffers == 7  # two statistics of 3 channels, and a counter

@@ -176,6 +176,12 @@ def var_mean(x: Tensor, dim: Any = None, *given: Any, **named: Any) -> tuple[Ten
     return torch.var(x, dim, *given, **named), x.mean(dim, keepdim)
 
 
+@composite("std_mean")
+def std_mean(x: Tensor, dim: Any = None, *given: Any, **named: Any) -> tuple[Tensor, Tensor]:
+    keepdim = named.get("keepdim", False)
+    return torch.std(x, dim, *given, **named), x.mean(dim, keepdim)
+
+
 @leaf("linalg_vector_norm", "vector_norm")
 def vector_norm(
     result: Tensor, x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
