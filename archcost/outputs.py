@@ -37,7 +37,7 @@ def _save_report(output: str, written: str) -> None:
     content = written.encode()
     before = beginning(output)
     if before and _opening(before) != _opening(content[:BEGINNING]):
-        raise not_ours(output, "a report of the same kind", before)
+        raise not_ours(output, "an earlier report of this kind on the same network", before)
     write_whole(output, content)
 
 
@@ -81,7 +81,7 @@ def _require_no_input(output: str, inputs: Iterable[Path]) -> None:
 
 
 _OPEN = (
-    (re.compile(r", batch \d+(,\d{3})*(, .*)?"), ", batch N"),  # and on which device, by which settings
+    (re.compile(r", batch \d.*"), ", batch N"),  # and its title, on which device, by which settings
     (re.compile(r": (changed|\d+(,\d{3})* layers as locked)$"), ": as locked"),
 )
 """What differs between two reports of one kind."""

@@ -156,6 +156,7 @@ archcost: FOLDER/cli_models.py:11:1: Small.fc: forward fails (run with a batch o
 archcost: Small: forward fails (run with a batch of 1,009)
   expected: example inputs that the module takes, batch first
   found: TypeError: 'Small.forward() takes from 2 to 3 positional arguments but 4 were given'
+  try: for an input without a batch axis, unbatched=["name"], or --input name=2x300:unbatched
 """,
     "cli_models:Small --input y=3": """\
 archcost: Small: forward fails (run with a batch of 1,009)
@@ -199,7 +200,7 @@ archcost: FOLDER/cli_models.py:24:1: Raising: forward fails (run with a batch of
 """,
     "cli_models:Wordless --input 3": """\
 archcost: Wordless: the module returns nothing that it computes from its inputs
-  expected: tensors, or tuples, dicts or dataclasses of them
+  expected: tensors, or objects that hold some
   found: str
 """,
     "cli_models:failing --input 3": """\

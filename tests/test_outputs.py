@@ -90,7 +90,7 @@ def test_a_command_replaces_what_it_wrote(command: str, folder: Path, capsys: Ca
 def test_a_command_replaces_nothing_else(command: str, folder: Path, capsys: Capture) -> None:
     needed(command)
     code, out, err = run(capsys, COMMANDS[command], "-o", "work.py")
-    kind = KINDS.get(command, "a report of the same kind")
+    kind = KINDS.get(command, "an earlier report of this kind on the same network")
     assert (code, out) == (2, "")
     assert err == (
         "archcost: work.py: is there, and would be overwritten\n"

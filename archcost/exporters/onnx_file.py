@@ -43,6 +43,9 @@ BATCH = "batch"
 
 PRODUCER = "archcost"
 
+BATCH_AXIS = "archcost.batch_axis"
+"""Key of what marks an input whose batch is not its first axis: which one is, or `none`."""
+
 WEIGHT = "archcost.weight"
 """Key of what marks an input of the ONNX graph as a weight: `parameter` or `buffer`."""
 
@@ -121,7 +124,7 @@ def _graph(drawn: ModelGraph, shown: ModelGraph) -> GraphProto:
         [_node(operation) for part in parts for operation in part.operations],
         drawn.name,
         [
-            *(_value(name, type, shown.batch) for name, type in shown.inputs.items()),
+            *(_input(name, type, shown) for name, type in shown.inputs.items()),
             *map(_weight, weights.values()),
         ],
         [_value(name, types[port], shown.batch) for port, name in returned.items()],
@@ -170,6 +173,15 @@ def _value(name: str, tensor: TensorType, batch: int) -> ValueInfoProto:
     from onnx import helper
 
     return helper.make_tensor_value_info(name, DTYPES[tensor.dtype], [_size(size, batch) for size in tensor.shape])
+
+
+def _input(name: str, tensor: TensorType, shown: ModelGraph) -> ValueInfoProto:
+    """Marked where the batch is not the first axis: a file for one batch has nothing but numbers."""
+    value, axis = _value(name, tensor, shown.batch), shown.spec.inputs[name].batch_axis
+    if axis != 0:
+        entry = value.metadata_props.add()
+        entry.key, entry.value = BATCH_AXIS, "none" if axis is None else str(axis)
+    return value
 
 
 def _size(size: int, batch: int) -> int | str:

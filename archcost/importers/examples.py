@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.importers.calls.drawn import SAMPLES
+from archcost.importers.entries import Entry
 from archcost.importers.naming import clean
 from archcost.importers.reached import leaves
+from archcost.layers.views import Select
 from archcost.spec.model import InputSpec
 from archcost.tensors import DTYPE_BYTES, TensorType
 
@@ -44,6 +46,23 @@ class Example(NamedTuple):
             return value
         entries = [self._sampled(entry, dtype) for entry in cast("Sequence[Any]", value)]
         return entries if isinstance(value, list) else tuple(entries)
+
+
+def picked_from(entries: Sequence[Entry], inputs: Mapping[str, InputSpec]) -> tuple[str, ...]:
+    """What is assumed of inputs from which forward picks a sample, as it picks a row of what has no batch."""
+    names: dict[str, None] = {}
+    for entry in entries:
+        layer, source = entry.layer, next(iter(entry.reads), None)
+        given = inputs.get(str(source.key)) if source is not None and source.kind == "input" else None
+        if isinstance(layer, Select) and given is not None and given.batched:
+            rank = len(given.sizes) + 1
+            if layer.dim % rank == given.batch_axis:
+                names[str(source.key) if source is not None else ""] = None
+    return tuple(f"axis {inputs[name].batch_axis} of {name} is the batch ({_or_unbatched(name)})" for name in names)
+
+
+def _or_unbatched(name: str) -> str:
+    return f'forward picks one of its samples; without a batch it is unbatched=["{name}"]'
 
 
 def _with_samples(tensor: Tensor, axis: int | None, dtype: torch.dtype) -> Tensor:

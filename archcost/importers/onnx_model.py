@@ -30,11 +30,17 @@ Size = int | str | None
 """Of an axis: a number, the name of one that is not known, or nothing at all."""
 
 
+BATCH_AXIS = "archcost.batch_axis"
+"""What our own export marks an input with whose batch is not first: the axis, or `none`."""
+
+
 class Declared(NamedTuple):
     """What a file says of a tensor: its sizes, None where not even their number is told, and its dtype."""
 
     sizes: tuple[Size, ...] | None
     dtype: str
+    batch_axis: str | None = None
+    """The axis of the batch, or `none`, where our own export has marked an input."""
 
 
 class Held(NamedTuple):
@@ -167,7 +173,8 @@ def _graph(proto: GraphProto, marks: Mapping[str, str]) -> Graph:
         if mark is not None and declared is not None:
             held[name] = Held(_fixed(name, declared), None, mark)
         elif name not in held:
-            inputs[name] = declared or Declared(None, "no tensor")
+            axis = next((entry.value for entry in value.metadata_props if entry.key == BATCH_AXIS), None)
+            inputs[name] = (declared or Declared(None, "no tensor"))._replace(batch_axis=axis)
     told = {_text(value.name): declared_of(value.type) for value in (*proto.value_info, *proto.output)}
     return Graph(
         inputs,
@@ -270,8 +277,13 @@ def declared_of(proto: TypeProto) -> Declared | None:
     if not kind.HasField("shape"):
         return Declared(None, dtype)
     # Some write 0 or -1 for what is open.
-    sizes = [axis.dim_value if axis.dim_value > 0 else (_text(axis.dim_param) or None) for axis in kind.shape.dim]
+    sizes = [axis.dim_value if axis.dim_value > 0 else _named(axis.dim_param) for axis in kind.shape.dim]
     return Declared(tuple(sizes), dtype)
+
+
+def _named(size: str | bytes) -> str | None:
+    """A `?` is no name: several sizes may have it."""
+    return _text(size).strip("?") or None
 
 
 NAMES = {"float": "float32", "double": "float64"}

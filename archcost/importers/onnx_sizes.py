@@ -99,7 +99,10 @@ def bind(
                 f"no input is called {shorten(word)}", expected=listing([*names]), hint=nearest(word, names)
             )
     asked = inputs_by_name(given, [*names])
-    said = {name: _said(asked.get(word), word, unbatched, batch_dims or {}) for word, name in names.items()}
+    marks = {clean(name): value.batch_axis for name, value in declared.items() if value.batch_axis is not None}
+    apart = {word for word, mark in marks.items() if mark == "none" and word not in (batch_dims or {})}
+    dims = {word: int(mark) for word, mark in marks.items() if mark.isdecimal()} | dict(batch_dims or {})
+    said = {name: _said(asked.get(word), word, {*unbatched, *apart}, dims) for word, name in names.items()}
     axes = _batch_axes(declared, said)
     batches = [_size_at(value, axes[name]) for name, value in declared.items()]
     symbols: dict[str, int] = {batch: SAMPLES for batch in batches if isinstance(batch, str)}
@@ -111,13 +114,13 @@ def bind(
 
 
 def _said(asked: Asked | None, word: str, unbatched: Collection[str], batch_dims: Mapping[str, int]) -> Said:
+    if asked is not None and asked.batched is not None:
+        return Said(True, asked.shape.index("B") if asked.batched else None, asked)
     if word in unbatched:
         return Said(True, None, asked)
     if word in batch_dims:
         return Said(True, batch_dims[word], asked)
-    if asked is None or asked.batched is None:
-        return Said(False, None, asked)
-    return Said(True, asked.shape.index("B") if asked.batched else None, asked)
+    return Said(False, None, asked)
 
 
 def _batch_axes(declared: Mapping[str, Declared], said: Mapping[str, Said]) -> dict[str, int | None]:

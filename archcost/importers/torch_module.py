@@ -26,7 +26,7 @@ from archcost.importers.calls.drawn import SAMPLES, samples_in
 from archcost.importers.capture import Capture
 from archcost.importers.checkpointing import Checkpoints, heard
 from archcost.importers.entries import Observed, Ref
-from archcost.importers.examples import Example, Places, example_of, places_of
+from archcost.importers.examples import Example, Places, example_of, picked_from, places_of
 from archcost.importers.following import LARGEST_REAL
 from archcost.importers.functions import followed
 from archcost.importers.naming import clean, spec_of
@@ -129,7 +129,8 @@ def _followed(module: nn.Module, example: Example) -> Followed:
         )
     told = watched(partial(_again, module, example), capture.trace, regions.was_asked)
     observed = observations(record.entries, told, capture.trace.steps, outputs)
-    assumptions = (*record.assumptions, *checkpoints.assumptions, *observed.assumptions)
+    assumed = (*picked_from(record.entries, example.inputs), *record.assumptions)
+    assumptions = (*assumed, *checkpoints.assumptions, *observed.assumptions)
     observed = replace(observed, checkpoints=checkpoints.found, assumptions=assumptions)
     return Followed(record, outputs, observed)
 
@@ -288,11 +289,14 @@ def _run(module: nn.Module, capture: Capture, given: Any, named: Any) -> Any:
         with seeded(HIGH), capture.regions.heard(), unheard.heard(), capture, followed(capture):
             return module(*given, **named)
     except (Exception, SystemExit) as error:
-        raise _told(error, type(module).__name__, inside[-1] if inside else "") from error
+        several = len(leaves([given, named])) > 1
+        raise _told(error, type(module).__name__, inside[-1] if inside else "", several) from error
     finally:
         for hook in hooks:
             hook.remove()
 
+
+UNBATCHED = 'for an input without a batch axis, unbatched=["name"], or --input name=2x300:unbatched'
 
 VALUES_WANTED = (
     "meta tensor",
@@ -305,8 +309,8 @@ VALUES_WANTED = (
 )
 
 
-def _told(error: Exception | SystemExit, module: str, path: str) -> ArchcostError:
-    """What stopped forward, with the module and the line of the user's code."""
+def _told(error: Exception | SystemExit, module: str, path: str, several: bool) -> ArchcostError:
+    """What stopped forward, with the module and the line of the user's code. Of several inputs, one may be no batch."""
     where = f"{module}.{path}" if path else module
     said = first_line(error)
     if isinstance(error, ArchcostError):
@@ -322,6 +326,7 @@ def _told(error: Exception | SystemExit, module: str, path: str) -> ArchcostErro
             f"forward fails (run with a batch of {SAMPLES:,})",
             expected="example inputs that the module takes, batch first",
             found=f"{type(error).__name__}: {said}",
+            hint=UNBATCHED if several else None,
         )
     return told.at(layer=where, place=line_of(error))
 

@@ -166,6 +166,24 @@ def test_inputs_that_do_not_agree_are_not_guessed() -> None:
     )
 
 
+def test_a_guess_that_fails_says_what_else_it_may_be() -> None:
+    """As many rows as samples by chance: 5 rows are no batch of tables of 8."""
+    with pytest.raises(ArchcostError) as caught:
+        archcost.from_torch(Rotary(), torch.randn(5, 5, 24), torch.randn(5, 3), torch.tensor(2.0))
+    assert str(caught.value).endswith(
+        '  try: for an input without a batch axis, unbatched=["name"], or --input name=2x300:unbatched'
+    )
+
+
+def test_a_guess_that_runs_is_told() -> None:
+    """Two graphs, and by chance the two rows of edges: a sample is read by its number."""
+    spec = archcost.from_torch(Messages(), torch.randn(2, 7, 16), EDGES)
+    assert spec.assumptions == (
+        'axis 0 of edges is the batch (forward picks one of its samples; without a batch it is unbatched=["edges"])',
+    )
+    assert archcost.from_torch(Messages(), NODES[None], EDGES, unbatched=["edges"]).assumptions == ()
+
+
 def test_what_is_said_of_no_input() -> None:
     assert refusal(NODES, EDGES, unbatched=["edgs"]) == (
         "no input is called 'edgs'\n  expected: edges, nodes\n  found: 'edgs'\n  try: 'edges'"
@@ -206,11 +224,11 @@ def test_through_onnx_and_back(
     pytest.importorskip("onnx")
     spec = archcost.from_torch(module(), *inputs, **said)
     archcost.to_onnx(spec, tmp_path / "net.onnx")
-    batch, again = 3, []
-    if not spec.has_batch:  # all sizes are numbers, so it is said again
-        batch, again = 1, list(spec.inputs)
-    read = archcost.from_onnx(tmp_path / "net.onnx", unbatched=again)
+    batch = 3 if spec.has_batch else 1
+    read = archcost.from_onnx(tmp_path / "net.onnx")
     assert read.inputs == spec.inputs
+    archcost.to_onnx(spec, tmp_path / "net.onnx", batch)  # with nothing but numbers
+    assert archcost.from_onnx(tmp_path / "net.onnx").inputs == spec.inputs
     ours, theirs = (archcost.cost(archcost.build(each, batch)) for each in (spec, read))
     assert (theirs.macs, theirs.parameters, theirs.unknown) == (ours.macs, ours.parameters, ())
 
