@@ -31,10 +31,10 @@ get:shape get:dtype get:requires_grad get:grad_fn get:grad get:is_leaf get:ndim 
 get:_version get:itemsize get:nbytes get:is_sparse get:is_quantized get:is_nested get:is_mkldnn get:_grad get:output_nr
 get:_backward_hooks get:retains_grad size dim ndimension numel nelement stride storage_offset is_floating_point
 is_complex is_contiguous element_size get_device hash len format repr is_tensor is_same_size register_hook
-requires_grad_ retain_grad is_signed data_ptr untyped_storage is_inference
+requires_grad_ retain_grad is_signed data_ptr untyped_storage is_inference _set_grad_enabled
 """
 SILENT = frozenset(_ASKED.split())
-"""Questions about a tensor that make none."""
+"""Questions about a tensor that make none; and whether gradients are asked for, which no_grad puts back after errors."""
 
 AS_ON_CPU: dict[str, Any] = {
     "get:device": torch.device("cpu"),

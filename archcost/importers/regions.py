@@ -7,7 +7,7 @@ the first time; where one asked, the second run says yes, and what it enters the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,18 @@ QUESTIONS = ("is_autocast_enabled", "is_autocast_cpu_enabled")
 
 class Ambient(int):
     """The answer yes, which a module hands on to torch.autocast where it means: as it is outside."""
+
+
+@contextmanager
+def _replaced(holder: Any, attributes: Mapping[str, Any]) -> Generator[None]:
+    before = {name: getattr(holder, name) for name in attributes}
+    try:
+        for name, value in attributes.items():
+            setattr(holder, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(holder, name, value)
 
 
 class Regions:
@@ -57,23 +69,20 @@ class Regions:
 
         def entered(mode: Any) -> Any:
             device, dtype, enabled = wishes.get(id(mode), (mode.device, mode.fast_dtype, mode._enabled))
+            with _replaced(torch, asked):  # what it finds is put back when it is left
+                result = enter(mode)
             self.open.append(self._of(device, dtype, enabled))
-            return enter(mode)
+            return result
 
         def left(mode: Any, *error: Any) -> Any:
             self.open.pop()
             return leave(mode, *error)
 
         asked = {name: getattr(torch, name) for name in QUESTIONS}
-        try:
-            autocast.__init__, autocast.__enter__, autocast.__exit__ = init, entered, left  # pyright: ignore
-            for name in QUESTIONS:
-                setattr(torch, name, self._answering(asked[name]))
+        answers = {name: self._answering(function) for name, function in asked.items()}
+        switches = {"__init__": init, "__enter__": entered, "__exit__": left}
+        with _replaced(autocast, switches), _replaced(torch, answers):
             yield
-        finally:
-            autocast.__init__, autocast.__enter__, autocast.__exit__ = made, enter, leave
-            for name, function in asked.items():
-                setattr(torch, name, function)
 
     def _answering(self, function: Callable[..., bool]) -> Callable[..., Any]:
         def answer(*args: Any) -> Any:

@@ -313,6 +313,28 @@ def test_what_torch_runs_is_played_and_what_it_refuses_is_refused(forward: Forwa
     assert timeline(graph, run, "cpu", out_of_place=True).peak == tracked(Holder(forward, **parts()), (x,), {})
 
 
+def test_gradients_are_asked_for_as_before() -> None:
+    """In bfloat16 this forward fails, within a no_grad."""
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            m.count.scatter_add_(0, m.order, torch.ones(2))
+            m.mean.add_(1)
+        return m.f(x)
+
+    archcost.from_torch(Holder(forward, **parts()), torch.ones(2, 5))
+    assert torch.is_grad_enabled()
+
+
+def test_autocast_is_as_before() -> None:
+    def forward(m: Any, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return m.f(x) + m.g(x)
+
+    archcost.from_torch(Holder(forward, **parts()), torch.ones(2, 5))
+    assert not torch.is_autocast_enabled("cpu")
+
+
 def test_both_are_met() -> None:
     ran = [runs(Holder(forward, **parts()), torch.ones(2, 5)) for forward in FORWARDS]
     assert len(ran) >= 32
