@@ -26,11 +26,6 @@ if not torch.backends.cuda.is_built():
 
 logging.getLogger("torch._subclasses.fake_tensor").setLevel(logging.CRITICAL)  # it logs what torch refuses
 
-REFUSED = {
-    ("upsample", "bf16"): "antialiasing has no fake kernel of 16 bits",
-}
-"""Types that torch refuses on fake tensors in a precision, and why."""
-
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("type_", LAYERS)
