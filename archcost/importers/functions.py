@@ -6,6 +6,7 @@ called once on the meta device, under a record of its own, whose layers are that
 
 from __future__ import annotations
 
+import inspect
 import threading
 import weakref
 from collections import Counter
@@ -26,6 +27,7 @@ from archcost.importers.following import FACTORIES, VALUELESS, name_of
 from archcost.importers.record import OutOfSightError, Record, place_of
 from archcost.importers.regions import Regions
 from archcost.importers.second_run import Told, settle
+from archcost.importers.settling import Blind
 from archcost.importers.trace import tensors_in
 from archcost.layers.copies import WEIGHTS
 from archcost.layers.own_backward import OwnBackward, written
@@ -79,21 +81,26 @@ class _Following:
     def apply(self, cls: Any, plain: Plain, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         given = [each for each in args if isinstance(each, Tensor)]
         wanted = [index for index, each in enumerate(args) if isinstance(each, Tensor) and each.requires_grad]
-        if self.capture.is_paused or not torch.is_grad_enabled() or not wanted:
+        is_blind = isinstance(self.record, Blind)
+        if is_blind or self.capture.is_paused or not torch.is_grad_enabled() or not wanted:
             return plain(*args, **kwargs)
         with self.capture.paused():
             arguments = [self.record.reference(args[index]) for index in wanted]
         apart, self.record.is_apart = self.record.is_apart, True
         try:
-            result = plain(*args, **kwargs)
+            result: Any = plain(*args, **kwargs)
         finally:
             self.record.is_apart = apart
         with self.capture.paused():
-            outputs = list(tensors_in(result))
-            ctx = _context(cls, outputs)
+            returned = _as_tuple(result)
+            ctx = _context(cls, tensors_in(returned))
             if ctx is not None:
-                _Applied(self, ctx, wanted, arguments, given, outputs).write(cls.__name__)
+                _Applied(self, ctx, wanted, arguments, given, returned).write(cls)
         return result
+
+
+def _as_tuple(result: Any) -> Sequence[Any]:
+    return cast("Sequence[Any]", result) if isinstance(result, tuple) else (result,)
 
 
 def _context(cls: Any, outputs: Iterable[Tensor]) -> Any:
@@ -106,6 +113,17 @@ def _context(cls: Any, outputs: Iterable[Tensor]) -> Any:
     return None
 
 
+def _is_ambient(cls: Any) -> bool:
+    """Whether backward runs under forward's autocast: torch.amp.custom_fwd notes it, and custom_bwd brings it back."""
+    forward, backward = _captured(cls.forward), _captured(cls.backward)
+    return "bwd" in backward and "cast_inputs" in forward and forward["cast_inputs"] is None
+
+
+def _captured(function: Any) -> Mapping[str, Any]:
+    """What a function has from the one that made it, by name."""
+    return inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
+
+
 class _Applied:
     """One call of a Function, after its forward. `wanted` are the positions of its arguments that have a gradient."""
 
@@ -116,7 +134,7 @@ class _Applied:
         wanted: Sequence[int],
         arguments: Sequence[Ref],
         given: Sequence[Tensor],
-        outputs: Sequence[Tensor],
+        returned: Sequence[Any],
     ) -> None:
         self.record = following.record
         self.capture = following.capture
@@ -124,26 +142,33 @@ class _Applied:
         self.ctx = ctx
         self.wanted = wanted
         self.arguments = len(arguments)
-        self.outputs = outputs
+        self.returned = returned
+        """What is no tensor among it has a place in backward all the same, and no gradient."""
+        self.outputs = tensors_in(returned)
         self.reads: list[Ref] = list(arguments)
-        self.lying = {place_of(each): each for each in (*given, *outputs) if each.is_meta}
+        self.lying = {place_of(each): each for each in (*given, *self.outputs) if each.is_meta}
         """What forward took and returned, by where it lies: what is handed on or kept may be another object."""
         self.known: dict[str, Tensor] = {}
         """The inputs that backward may come across, by name."""
         self.closed: list[int] = []
         """Those that it has by other ways than `ctx`."""
 
-    def write(self, op: str) -> None:
+    def write(self, cls: Any) -> None:
         returns = [self._index(output) for output in self.outputs]
         kept = [
             self._input(each) for each in cast("Sequence[Tensor | None]", self.ctx.saved_tensors) if each is not None
         ]
         attributes = cast("dict[str, Any]", vars(self.ctx))
         held = [self._input(each) for each in tensors_in(attributes)]
-        fields: dict[str, Any] = {"op": op, "arguments": self.arguments, "returns": returns, "fills": self.fills}
+        fields: dict[str, Any] = {
+            "op": cls.__name__,
+            "arguments": self.arguments,
+            "returns": returns,
+            "fills": self.fills,
+        }
         backward = self._backward()
         fields |= {"kept": tuple(dict.fromkeys(kept)), "held": tuple(dict.fromkeys((*held, *self.closed)))}
-        layer = OwnBackward.model_validate({**fields, **backward})
+        layer = OwnBackward.model_validate({**fields, **backward, "ambient": _is_ambient(cls)})
         made = self.record.add(layer, tuple(self.reads))
         for index, output in enumerate(self.outputs):
             ref = made._replace(output=index)
@@ -167,16 +192,14 @@ class _Applied:
 
     def _backward(self) -> dict[str, Any]:
         """The fields of the layer that say what backward does."""
-        arriving = [
-            torch.empty(output.shape, dtype=output.dtype, device="meta") if output.requires_grad or self.fills else None
-            for output in self.outputs
-        ]
-        grads = {written("grad", index): grad for index, grad in enumerate(arriving) if grad is not None}
+        arriving = [self._arriving(each) for each in self.returned]
+        tensors = [grad for grad, each in zip(arriving, self.returned, strict=True) if isinstance(each, Tensor)]
+        grads = {written("grad", index): grad for index, grad in enumerate(tensors) if grad is not None}
         own = _Brief({**grads, **self.known}, self._closed)
         try:
             with torch.no_grad(), _Backward(own, self.capture.twins, Regions()) as heard:
                 result = self.ctx.apply(*arriving)
-            given = cast("Sequence[Any]", result) if isinstance(result, tuple) else (result,)
+            given = _as_tuple(result)
             refs = [None if given[index] is None else own.reference(given[index]) for index in self.wanted]
             settle(own.entries, Told(None), heard.trace.steps)
         except Exception as error:
@@ -184,6 +207,12 @@ class _Applied:
             where = f" ({basename(place.file)}:{place.line})" if place else ""
             return {"unknown": f"{type(error).__name__}: {said[:300]}{where}"}
         return _Told(own, self._sizing).fields(refs)
+
+    def _arriving(self, returned: Any) -> Tensor | None:
+        """A gradient like what was returned; zeros where none would arrive, unless `ctx` asks for none."""
+        if not isinstance(returned, Tensor) or not (returned.requires_grad or self.fills):
+            return None
+        return torch.empty(returned.shape, dtype=returned.dtype, device="meta")
 
     def _closed(self, tensor: Tensor) -> str | None:
         """The name of a tensor that `ctx` does not hold, and backward has by other ways; None of a constant."""

@@ -5,7 +5,7 @@ Its forward consists of ordinary layers, which run without autograd; this one st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -71,6 +71,8 @@ class Step(NamedTuple):
     layer: Layer
     inputs: Tensors
     outputs: Tensors
+    cast: int = 0
+    """The bytes of autocast's copies of what goes in."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,8 +97,8 @@ class OwnBackward(Layer):
     `returns` says which input each output is, `kept` which are saved for backward, and `held` which stay as attributes
     of `ctx` until the loss goes. `backward` are layers, each with a name, that read `grad`, `grad:1`, `input`,
     `input:1` or each other; `holds` says of one what lives until it is done, though nobody reads it any more. `gives`
-    names for each argument its gradient, or null. `fills` puts zeros where no gradient arrives. With `unknown`, the
-    reason, what backward does is not known.
+    names for each argument its gradient, or null. `fills` puts zeros where no gradient arrives, `ambient` runs backward
+    under the autocast of forward (torch.amp.custom_bwd). With `unknown`, the reason, what backward does is not known.
     """
 
     type: Literal["function"] = "function"
@@ -113,6 +115,7 @@ class OwnBackward(Layer):
     holds: dict[Name, tuple[Reference, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
     gives: Annotated[tuple[Reference | None, ...], Field(max_length=MOST_INPUTS)] = ()
     fills: Flag = True
+    ambient: Flag = False
     unknown: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=1000)] | None = None
 
     @model_validator(mode="after")
@@ -219,9 +222,15 @@ class OwnBackward(Layer):
         """Backward, the most that its own tensors take up at once beyond the gradients that are wanted of it."""
         places = self._places(inputs, outputs, setting)
         most = max([live + brief for live, brief in zip(self._live(places), places.brief, strict=True)], default=0)
-        gradients = enumerate(self.gradients(inputs, outputs, setting))
-        given = [each.nbytes for index, each in gradients if index in setting.needs and isinstance(each, TensorType)]
-        over = most - sum(given)
+        gradients = zip(self.gradients(inputs, outputs, setting), self.gives, strict=False)
+        given = [
+            (each.nbytes, places.sizes.get(name or "", each).nbytes)
+            for index, (each, name) in enumerate(gradients)
+            if index in setting.needs and isinstance(each, TensorType)
+        ]
+        made = sum([wanted for wanted, _ in given])
+        gone = sum([tensor.nbytes for index, tensor in enumerate(outputs) if written("grad", index) not in self.gives])
+        over = max(most, _casting(given) - gone) - made
         if over <= 0:
             return NO_SCRATCH
         return Scratch(backward=(Own("what backward makes on the way", TensorType((over,), "uint8")),))
@@ -229,8 +238,9 @@ class OwnBackward(Layer):
     def _steps(self, inputs: Tensors, outputs: Tensors) -> Iterator[Step]:
         """The layers of backward with their shapes. Raises ShapeError."""
         types = _arriving(inputs, outputs)
+        lowered = _lowered(inputs) if self.ambient else None
         for layer in self.backward:
-            step = _step(layer, types, inputs[0].dtype)
+            step = _step(layer, types, inputs[0].dtype, lowered)
             types.update(zip(step.names, step.outputs, strict=True))
             yield step
 
@@ -247,13 +257,13 @@ class OwnBackward(Layer):
         sizes: dict[str, TensorType] = {}
         views: set[str] = set()
         brief: list[int] = []
-        for layer, types, made in self._steps(inputs, outputs):
+        for step in self._steps(inputs, outputs):
+            layer, types, made, cast = step
             lying = tuple([layouts.get(name) for name in layer.inputs])
             inner = Setting(frozenset(), setting.training, setting.device, lying)
             aliases = layer.aliases(types, made, inner)
             laid, allocated = layer.layouts(types, made, inner), layer.allocated(types, made)
-            names = Step(layer, types, made).names
-            for name, alias, layout, whole in zip(names, aliases, laid, allocated, strict=True):
+            for name, alias, layout, whole in zip(step.names, aliases, laid, allocated, strict=True):
                 layouts[name] = layout
                 if alias is None:
                     storages[name], sizes[name] = name, whole
@@ -263,7 +273,7 @@ class OwnBackward(Layer):
                 if layer.is_view(types, made, inner) or seen in views:
                     views.add(name)
             unkept = (*layer.unkept(types, made, inner), *layer.scratch(types, made, inner).forward)
-            brief.append(sum([own.tensor.nbytes for own in unkept]))
+            brief.append(cast + sum([own.tensor.nbytes for own in unkept]))
         return Places(storages, sizes, frozenset(views), tuple(brief))
 
     def _live(self, places: Places) -> Iterator[int]:
@@ -289,14 +299,32 @@ class OwnBackward(Layer):
             yield live
 
 
+def _casting(given: Sequence[tuple[int, int]]) -> int:
+    """The most bytes while autograd's engine casts gradients, one after the other, to the dtypes that are wanted.
+
+    What had arrived has gone by then: only backward's own arguments held it.
+    """
+    left, made, most = sum([own for _, own in given]), 0, 0
+    for wanted, own in given:
+        most = max(most, made + left + (wanted if wanted != own else 0))
+        left, made = left - own, made + wanted
+    return most
+
+
 def _arriving(inputs: Tensors, outputs: Tensors) -> dict[str, TensorType]:
     """What a backward may read before it has computed anything."""
     types = {written("input", index): tensor for index, tensor in enumerate(inputs)}
     return types | {written("grad", index): tensor for index, tensor in enumerate(outputs)}
 
 
-def _step(layer: Layer, types: Mapping[str, TensorType], dtype: str) -> Step:
-    """`dtype` is that of the first argument: what follows the weights elsewhere follows it.
+def _lowered(inputs: Tensors) -> str | None:
+    """The dtype of an autocast, where one is on: 16 bits meet 32 there and nowhere else."""
+    dtypes = {tensor.dtype for tensor in inputs}
+    return next((dtype for dtype in ("bfloat16", "float16") if {dtype, "float32"} <= dtypes), None)
+
+
+def _step(layer: Layer, types: Mapping[str, TensorType], dtype: str, lowered: str | None) -> Step:
+    """`dtype` is that of the first argument: what follows the weights elsewhere follows it. `lowered` is autocast's.
 
     Raises ShapeError, told of the layer of backward.
     """
@@ -304,6 +332,10 @@ def _step(layer: Layer, types: Mapping[str, TensorType], dtype: str) -> Step:
         if name not in types:
             raise _unread(name, types, f"{layer.name} of its backward reads")
     inputs = tuple([types[name] for name in layer.inputs])
+    arriving = inputs
+    if lowered is not None and layer.treatment(inputs, "cpu") == "16 bits":
+        inputs = tuple([TensorType(each.shape, lowered) if each.dtype == "float32" else each for each in inputs])
+    cast = sum([each.nbytes for each, before in zip(inputs, arriving, strict=True) if each != before])
     least, most = layer.arity
     if len(inputs) < least or (most is not None and len(inputs) > most):
         raise ShapeError(
@@ -325,7 +357,7 @@ def _step(layer: Layer, types: Mapping[str, TensorType], dtype: str) -> Step:
         )
     if getattr(layer, "dtype", None) == WEIGHTS:
         outputs = tuple([TensorType(each.shape, dtype) for each in outputs])
-    return Step(layer, inputs, outputs)
+    return Step(layer, inputs, outputs, cast)
 
 
 def _outputs(layer: Layer, inputs: Tensors) -> Tensors:

@@ -15,7 +15,7 @@ from torch.nn import functional
 import archcost
 from archcost.errors import ArchcostError
 from archcost.layers import OwnBackward
-from tests.importers.held import Holder, held
+from tests.importers.held import Holder, held, tracked
 
 Apply = Callable[..., Any]
 
@@ -26,7 +26,7 @@ class Spike(Function):
     @staticmethod
     def forward(ctx: Any, v: Tensor) -> Tensor:
         ctx.save_for_backward(v)
-        return (v > 0.5).float()
+        return (v > 0.5).to(v.dtype)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
@@ -351,4 +351,115 @@ def test_a_function_is_as_it_was_afterwards() -> None:
 
 def test_nothing_is_written_where_no_gradient_is_wanted() -> None:
     module = Holder(lambda m, x: m.a(spike(x)), a=nn.Linear(3, 5))
-    assert [layer.type for layer in archcost.from_torch(module, torch.zeros(2, 3)).layers] == ["gt", "cast", "linear"]
+    assert [layer.type for layer in archcost.from_torch(module, torch.zeros(2, 3)).layers] == [
+        "gt",
+        "cast_like",
+        "linear",
+    ]
+
+
+class Convolved(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, settings: Any) -> Tensor:
+        ctx.save_for_backward(x, w)
+        ctx.settings = settings
+        return functional.conv2d(x, w, None, *settings)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        x, w = ctx.saved_tensors
+        of_x = torch.nn.grad.conv2d_input(x.shape, w, g, *ctx.settings)
+        return of_x, torch.nn.grad.conv2d_weight(x, w.shape, g, *ctx.settings), None
+
+
+@pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 1, 1), (2, 1, 1), (2, 0, 2)])
+def test_gradients_of_a_convolution(stride: int, padding: int, dilation: int) -> None:
+    """Torch makes a single value besides, whose 4 bytes lend their shape."""
+    module = Holder(
+        lambda m, x: Convolved.apply(m.a(x), m.w, (stride, padding, dilation)),
+        a=nn.Conv2d(3, 6, 3),
+        w=nn.Parameter(torch.zeros(8, 6, 3, 3)),
+    )
+    held(module, torch.zeros(2, 3, 17, 14), off=4)
+
+
+def test_the_weights_of_a_convolution_in_groups_get_their_gradient_group_by_group() -> None:
+    """2 MACs each: of x 4·6·9·9 places, 4 channels of 8 and 9 of the kernel; of w as many."""
+    module = Holder(
+        lambda m, x: Convolved.apply(m.a(x), m.w, (1, 1, 1, 2)),
+        a=nn.Linear(9, 9),
+        w=nn.Parameter(torch.zeros(8, 3, 3, 3)),
+    )
+    graph = archcost.build(archcost.from_torch(module, torch.zeros(1, 6, 9, 9)), batch=4)
+    own = next(layer for layer in archcost.cost(graph).layers if layer.type == "function")
+    assert own.flops.backward.contraction == 2 * 2 * (4 * 8 * 9 * 9 * 3 * 9)
+
+
+class Several(Function):
+    """What is no tensor has a place among backward's arguments."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Any:
+        ctx.save_for_backward(x)
+        return x * 2, None, 3, x.sin()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor, none: None, three: None, h: Tensor) -> Any:
+        return g * 2 + h * ctx.saved_tensors[0].cos()
+
+
+class OnTheWay(Function):
+    """Backward works in float32, whatever arrives, and writes over what it has made."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return (x.float() * 2).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        wide = g.float() * ctx.saved_tensors[0].float()
+        made = torch.zeros_like(g)
+        made += wide.mul_(2).to(g.dtype)
+        return made
+
+
+@pytest.mark.parametrize("apply", [lambda x: sum(Several.apply(x)[::3]), OnTheWay.apply])
+def test_what_else_a_function_may_do(apply: Apply) -> None:
+    held(Holder(lambda m, x: m.b(apply(m.a(x))), a=nn.Linear(12, 40), b=nn.Linear(40, 6)), torch.zeros(200, 12))
+
+
+PRECISE: dict[str, Apply] = {"spike": spike, "gelu": LeanGelu.apply, "on the way": OnTheWay.apply}
+
+
+@pytest.mark.parametrize("name", PRECISE)
+def test_in_bfloat16(name: str) -> None:
+    module = Holder(lambda m, x: m.b(PRECISE[name](m.a(x))), a=nn.Linear(12, 40), b=nn.Linear(40, 6))
+    graph = archcost.build(archcost.from_torch(module, torch.zeros(1, 12)), batch=200)
+    run = archcost.Run(precision="bf16", optimizer="none")
+    played = archcost.timeline(graph, run, "cpu", out_of_place=True).peak
+    assert played == tracked(module.bfloat16(), (torch.zeros(200, 12, dtype=torch.bfloat16),), {})
+
+
+class UnderAutocast(Function):
+    @staticmethod
+    @torch.amp.custom_fwd(device_type="cpu")
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x * 2
+
+    @staticmethod
+    @torch.amp.custom_bwd(device_type="cpu")
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return g * 2
+
+
+def test_backward_may_run_under_the_autocast_of_forward() -> None:
+    module = Holder(lambda m, x: UnderAutocast.apply(m.a(x)), a=nn.Linear(3, 5))
+    _, own = read(module, torch.zeros(1, 3))
+    assert own.ambient
+
+
+def test_a_lazy_module_runs_its_functions_too() -> None:
+    module = Holder(lambda m, x: spike(m.a(x)), a=nn.LazyLinear(5))
+    _, own = read(module, torch.zeros(1, 3))
+    assert own.op == "Spike"

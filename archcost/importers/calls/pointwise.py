@@ -195,7 +195,11 @@ def add(result: Tensor, x: Any, y: Any, *, alpha: float = 1, inplace: bool = Fal
         factor = {} if alpha == 1 else {"alpha": alpha}
         return Drawn("add", (x, y), {**factor, **overwriting(inplace)})
     tensor, number = (x, y) if isinstance(x, Tensor) else (y, x)
-    return _scale(tensor, 1, number * alpha, inplace) if is_number(number) else None
+    if not is_number(number):
+        return None
+    if number == 0 and not inplace and result.dtype == tensor.dtype:  # as Python's sum begins
+        return Drawn("clone", (tensor,))
+    return _scale(tensor, 1, number * alpha, inplace)
 
 
 @leaf("sub", "subtract")
