@@ -59,7 +59,7 @@ def without_idle_casts(graph: ModelGraph) -> ModelGraph:
     outputs = tuple([same.get(port, port) for port in graph.outputs])
     last = _last_left(graph, {node.name for node in nodes})
     state = {same.get(port, port): last[until] for port, until in graph.state.items()}
-    return replace(graph, nodes=_held_by_those_left(graph, nodes), outputs=outputs, state=state)
+    return replace(graph, nodes=_held_by_those_left(graph, nodes, same), outputs=outputs, state=state)
 
 
 def _reading(node: Node, same: Mapping[Port, Port]) -> Node:
@@ -81,7 +81,7 @@ def _last_left(graph: ModelGraph, left: Collection[str]) -> dict[str, str]:
     return last
 
 
-def _held_by_those_left(graph: ModelGraph, nodes: list[Node]) -> tuple[Node, ...]:
+def _held_by_those_left(graph: ModelGraph, nodes: list[Node], same: Mapping[Port, Port]) -> tuple[Node, ...]:
     """What a cast held that is none is held by the layer before it."""
     left = {node.name: index for index, node in enumerate(nodes)}
     before = -1
@@ -90,7 +90,8 @@ def _held_by_those_left(graph: ModelGraph, nodes: list[Node]) -> tuple[Node, ...
         if node.name in left:
             before = left[node.name]
         elif node.holds and before >= 0:
-            made[before] = made[before]._replace(holds=(*made[before].holds, *node.holds))
+            held = tuple([same.get(port, port) for port in node.holds])
+            made[before] = made[before]._replace(holds=(*made[before].holds, *held))
     return tuple(made)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -229,8 +229,10 @@ def timeline(
     returned = list(graph.outputs)
     if lossy is not graph:
         returned.append(Port(lossy.nodes[-1].name))
-    cast = with_precision(lossy, run, device)
-    written = program(cast, tuple(dict.fromkeys(returned)), run, device)
+    count = len(lossy.outputs)
+    cast = with_precision(replace(lossy, outputs=(*lossy.outputs, *returned)), run, device)
+    returned = cast.outputs[count:]  # where they are casts that are none, what these were given
+    written = program(replace(cast, outputs=cast.outputs[:count]), tuple(dict.fromkeys(returned)), run, device)
     if written.root is not None:  # else there is no backward to refuse
         _refuse_spoiled(written)
     play = partial(_play, run=run, device=device, threads=threads, out_of_place=out_of_place)

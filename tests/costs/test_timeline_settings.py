@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import archcost
 from archcost.costs.run import Run
 from tests.costs.timelines import CHAIN, LINEAR, alive, layer, moments, played, roles, worst
 
@@ -138,3 +139,30 @@ def test_on_cuda_a_mask_is_bool_and_a_step_count_costs_nothing() -> None:
     assert worst(cuda)["forward"] == 104 + 160 + 40 + 40 + 10  # two moments of Adam; fc, dropped, and the mask
     assert worst(cpu)["forward"] == 104 + 168 + 40 + 40 + 40
     assert moments(cuda)[-2] == ("optimizer", 104 + 160 + 44 + 80 + 80)  # lists are torch's choice there
+
+
+def test_a_cast_that_is_none_held_by_another_that_is_none() -> None:
+    """Float32 cast to float32 is the tensor itself: what is held is the one before them."""
+    text = """
+name: idle
+input: [4]
+layers:
+  - {type: linear, name: fc, out_features: 3}
+  - {type: cast, name: first, dtype: float32}
+  - {type: cast, name: second, dtype: float32, inputs: [fc]}
+  - {type: relu, name: relu}
+holds: {second: [first]}
+outputs: [relu]
+"""
+    plain = "\n".join(line for line in text.splitlines() if "cast" not in line and "holds" not in line)
+    with_casts, without = (archcost.timeline(archcost.build(archcost.loads(each), 2)) for each in (text, plain))
+    assert with_casts.peak == without.peak
+
+
+@pytest.mark.parametrize("run", [Run(optimizer="sgd"), Run(mode="infer")], ids=["train", "infer"])
+def test_a_cast_that_is_none_is_returned(run: Run) -> None:
+    """What is returned then is what it was given."""
+    fc = "name: logits\ninput: [4]\nlayers:\n  - {type: linear, name: fc, out_features: 3}\n"
+    cast = "  - {type: cast, name: last, dtype: float32}\n"
+    peaks = [archcost.timeline(archcost.build(archcost.loads(text), 2), run).peak for text in (fc, fc + cast)]
+    assert peaks[0] == peaks[1]

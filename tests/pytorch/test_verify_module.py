@@ -106,6 +106,13 @@ class Looks(Plain):
         return self.attention(y, y, y, need_weights=False)[0] if mask.all() else y
 
 
+class Logits(Plain):
+    """In float32 the cast is none, and what is returned is what it was given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).float()
+
+
 def images() -> Tensor:
     return torch.randn(2, 3, 8, 8)
 
@@ -118,6 +125,7 @@ RIGHT: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Tensor]], dict
     "two": (Two, lambda: [torch.randn(3, 4)], {"y": torch.randn(3, 3)}),
     "recurrent": (Recurrent, lambda: [torch.randn(2, 3, 4)], {}),
     "frozen": (lambda: Images().requires_grad_(False), lambda: [images()], {}),
+    "logits": (Logits, lambda: [torch.randn(3, 6)], {}),
     "half": (lambda: Plain().half(), lambda: [torch.randn(3, 6).half()], {}),
 }
 
@@ -143,6 +151,8 @@ def test_a_right_import_agrees(name: str) -> None:
         ("words", SGD),
         ("two", SGD),
         ("half", SGD),
+        ("logits", SGD),
+        ("logits", Run(mode="infer", precision="bf16")),
     ],
     ids=str,
 )
