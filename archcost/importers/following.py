@@ -34,7 +34,7 @@ is_complex is_contiguous element_size get_device hash len format repr is_tensor 
 requires_grad_ retain_grad is_signed data_ptr untyped_storage is_inference _set_grad_enabled
 """
 SILENT = frozenset(_ASKED.split())
-"""Questions about a tensor that make none; and whether gradients are asked for, which no_grad puts back after errors."""
+"""Questions about a tensor that make none; and whether gradients are asked for, which no_grad puts back."""
 
 AS_ON_CPU: dict[str, Any] = {
     "get:device": torch.device("cpu"),
