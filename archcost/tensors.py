@@ -21,7 +21,9 @@ DTYPE_BYTES = {
 FLOATING = frozenset(dtype for dtype in DTYPE_BYTES if "float" in dtype)
 COMPLEX_BYTES = {"complex128": 16, "complex64": 8}
 """No rule counts operations on complex numbers: tensors of them go from one operation without a rule to the next."""
-ALL_BYTES = DTYPE_BYTES | COMPLEX_BYTES
+FLOAT8_BYTES = {"float8_e4m3fn": 1, "float8_e5m2": 1}
+"""Weights are kept in them, and cast before anything is computed: no rule counts operations on them."""
+ALL_BYTES = DTYPE_BYTES | COMPLEX_BYTES | FLOAT8_BYTES
 DIFFERENTIABLE = FLOATING | COMPLEX_BYTES.keys()
 
 

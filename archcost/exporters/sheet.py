@@ -34,6 +34,8 @@ DTYPES = {
     "bool": 9,
     "complex64": 14,
     "complex128": 15,
+    "float8_e4m3fn": 17,
+    "float8_e5m2": 19,
 }
 """The numbers of `TensorProto.DataType`."""
 

@@ -38,7 +38,7 @@ from archcost.importers.settling import Blind, UnsettledError, names_of, require
 from archcost.importers.wrapped import is_wrapper, made_of, parts_of, weights_of
 from archcost.spec import ModelSpec
 from archcost.spec.model import InputSpec
-from archcost.tensors import DTYPE_BYTES
+from archcost.tensors import DTYPE_BYTES, FLOAT8_BYTES
 
 
 class ValuesWantedError(ArchcostError):
@@ -175,8 +175,15 @@ def _modules(module: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def _require_python(module: nn.Module) -> None:
-    """What torch.jit or torch.compile run, nobody sees."""
+    """What torch.jit or torch.compile run, nobody sees; nor the weights that torch's quantised modules pack away."""
     for path, each in _modules(module):
+        if type(each).__module__.startswith("torch.ao.nn.quantized"):
+            raise ArchcostError(
+                "a quantised module of torch keeps its weights packed out of sight",
+                expected="the module as it was before, or weights in tensors of integers",
+                found=f"{type(each).__module__}.{type(each).__name__}",
+                layer=path or None,
+            )
         compiled = type(each).__name__ == "OptimizedModule" or getattr(each, "_compiled_call_impl", None) is not None
         if compiled or isinstance(each, torch.jit.ScriptModule):
             raise ArchcostError(
@@ -188,11 +195,13 @@ def _require_python(module: nn.Module) -> None:
 
 
 def _require_known_dtypes(module: nn.Module) -> None:
-    """Floats of any kind are taken for float32."""
+    """Floats of 16 bits and more are taken for float32."""
+    known = DTYPE_BYTES | FLOAT8_BYTES
     for name, each in weights_of(module):
         kind = type_of(each)
-        if not each.is_floating_point() and kind.dtype not in DTYPE_BYTES:
-            raise ArchcostError(f"{name} cannot be declared", expected=", ".join(DTYPE_BYTES), found=str(kind))
+        if kind.dtype not in known or (kind.dtype in FLOAT8_BYTES and each.requires_grad):
+            found = f"{kind}{', trained' if kind.dtype in FLOAT8_BYTES else ''}"
+            raise ArchcostError(f"{name} cannot be declared", expected=", ".join(DTYPE_BYTES), found=found)
 
 
 def _require_other_sizes(module: nn.Module, examples: Mapping[str, InputSpec]) -> None:
@@ -261,12 +270,14 @@ def _stand_in(tensor: Tensor, is_buffer: bool, dtype: torch.dtype, trained: bool
         return made_of(
             tensor,
             lambda part: torch.empty(
-                part.shape, dtype=dtype if part.is_floating_point() else part.dtype, device="meta"
+                part.shape,
+                dtype=dtype if part.is_floating_point() and part.element_size() > 1 else part.dtype,
+                device="meta",
             ),
         )
     if is_buffer and not tensor.is_meta and not tensor.is_floating_point() and tensor.numel() <= LARGEST_REAL:
         return tensor.detach().cpu().clone()
-    dtype = dtype if tensor.is_floating_point() else tensor.dtype
+    dtype = dtype if tensor.is_floating_point() and tensor.element_size() > 1 else tensor.dtype
     made = torch.empty(tensor.shape, dtype=dtype, device="meta")
     return made if is_buffer else nn.Parameter(made, requires_grad=trained and tensor.requires_grad)
 
@@ -309,6 +320,10 @@ VALUES_WANTED = (
 )
 
 
+SHAPELESS = ("with Meta tensors", "find the fake impl", "'Meta' backend")
+"""What torch says where an operator has no rule for the meta device."""
+
+
 def _told(error: Exception | SystemExit, module: str, path: str, several: bool) -> ArchcostError:
     """What stopped forward, with the module and the line of the user's code. Of several inputs, one may be no batch."""
     where = f"{module}.{path}" if path else module
@@ -319,6 +334,12 @@ def _told(error: Exception | SystemExit, module: str, path: str, several: bool) 
         told = ValuesWantedError(
             "forward depends on values, and what it costs with them",
             expected="a forward that shapes alone decide",
+            found=said,
+        )
+    elif any(word in str(error) for word in SHAPELESS):
+        told = ArchcostError(
+            "forward calls an operator that torch cannot run on shapes alone",
+            expected="operators that run on the meta device",
             found=said,
         )
     else:

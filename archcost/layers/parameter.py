@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import PASSED_ON, Gradient, Saved, Setting
-from archcost.layers.base import Arity, Axis, Count, Dtype, Layer, Weight, WeightedLayer, normalize_axis
+from archcost.layers.base import Arity, Axis, Count, Layer, Weight, WeightedLayer, dtype_among, normalize_axis
 from archcost.layers.copies import LIKE, WEIGHTS, DtypeToFollow
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.views import SizeOrSame, expanded, repeated_windows
 from archcost.layouts import Layout, laid, strides_of
-from archcost.tensors import FLOATING, Tensors, TensorType
+from archcost.tensors import DTYPE_BYTES, FLOAT8_BYTES, FLOATING, Tensors, TensorType
 from archcost.windows import Rules
 from archcost.work import Copy, Elementwise, Work
 
 WholeShape = Annotated[tuple[Count, ...], Field(max_length=64)]
 """Of a tensor as it is, the batch axis included; [] of a single value, and with a 0 in it of none."""
+
+StoredDtype = Annotated[str, BeforeValidator(dtype_among(DTYPE_BYTES | FLOAT8_BYTES))]
 
 
 def sizes_as_said(shape: tuple[int, ...]) -> tuple[Step, ...]:
@@ -53,17 +55,19 @@ class Parameter(Standing, WeightedLayer):
     """The weight itself, of this whole shape: `[1, 197, 768]` stretches over every batch (torch.nn.Parameter).
 
     It reads nothing, and puts out no tensor of its own. What arrives as its gradient is the weight's. One of integers
-    (packed or quantised values) cannot be trained.
+    or 8-bit floats (packed or quantised values) cannot be trained.
     """
 
     type: Literal["parameter"] = "parameter"
     prefix: ClassVar[str] = "parameter"
-    dtype: Dtype = "float32"
+    dtype: StoredDtype = "float32"
 
     @model_validator(mode="after")
     def _only_floats_learn(self) -> Self:
         if self.trainable and self.dtype not in FLOATING:
-            raise PydanticCustomError("integers_learn", "only floating-point weights are trained; say trainable: false")
+            raise PydanticCustomError(
+                "integers_learn", "only floats of 16 bits and more are trained; say trainable: false"
+            )
         return self
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -82,7 +86,7 @@ class Buffer(Standing):
 
     type: Literal["buffer"] = "buffer"
     prefix: ClassVar[str] = "buffer"
-    dtype: Dtype = "float32"
+    dtype: StoredDtype = "float32"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.shape, self.dtype),)

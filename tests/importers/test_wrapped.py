@@ -140,3 +140,45 @@ def test_a_buffer_that_is_made_of_others() -> None:
     module = Holder(lambda m, x: m.f(functional.linear(x, m.held)), f=nn.Linear(8, 3), held=held)
     cost = archcost.cost(archcost.build(archcost.from_torch(module, torch.zeros(1, 8))))
     assert (cost.buffers, cost.parameters) == (8 * 8 + 8, 8 * 3 + 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_floats_of_eight_bits(dtype: torch.dtype) -> None:
+    """They stay as they are in any precision, until they are cast."""
+    codes = parameter(torch.zeros(6, 8).to(dtype))
+    module = Holder(lambda m, x: functional.linear(m.f(x), m.codes.to(x.dtype)), f=nn.Linear(8, 8), codes=codes)
+    spec = archcost.from_torch(module, torch.zeros(1, 8))
+    graph = archcost.build(spec, batch=5)
+    assert archcost.cost(graph).macs == 5 * 8 * (8 + 6)
+    for precision, float_ in (("fp32", 4), ("bf16", 2)):
+        roles = archcost.timeline(graph, archcost.Run(mode="infer", precision=precision)).moments[0].by_role
+        assert roles["weights"] == 6 * 8 + float_ * (8 * 8 + 8)
+    assert archcost.loads(spec.to_yaml()) == spec
+    built = archcost.pytorch.build(spec)
+    assert built(torch.zeros(5, 8)).shape == (5, 6)
+    assert dict(built.named_parameters())["codes.weight"].dtype == dtype
+
+
+def test_trained_floats_of_eight_bits_are_refused() -> None:
+    codes = nn.Parameter(torch.zeros(6, 8).to(torch.float8_e4m3fn))
+    module = Holder(lambda m, x: functional.linear(x, m.codes.to(x.dtype)), codes=codes)
+    with pytest.raises(archcost.ArchcostError, match="codes cannot be declared"):
+        archcost.from_torch(module, torch.zeros(1, 8))
+
+
+def test_weights_that_torch_packs_away_are_refused() -> None:
+    parts = nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4)
+    quantized: Any = torch.ao.quantization.quantize_dynamic(nn.Sequential(*parts).eval(), {nn.Linear})  # pyright: ignore
+    with pytest.raises(archcost.ArchcostError, match="packed out of sight") as caught:
+        archcost.from_torch(quantized, torch.zeros(1, 8))
+    assert caught.value.layer == "0"
+
+
+def test_an_operator_that_wants_values() -> None:
+    """One without a rule for shapes alone is named, with the line that calls it."""
+    module = Holder(lambda m, x: torch.fake_quantize_per_tensor_affine(m.f(x), 0.1, 0, 0, 255), f=nn.Linear(8, 3))
+    with pytest.raises(archcost.ArchcostError, match="cannot run on shapes alone") as caught:
+        archcost.from_torch(module, torch.zeros(1, 8))
+    assert "fake_quantize" in str(caught.value.found)
+    assert caught.value.place is not None
+    assert caught.value.place.file == __file__
