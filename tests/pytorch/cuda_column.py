@@ -151,6 +151,8 @@ def ruled(
     own: dict[str, int] = {}
     for reference in node.layer.saves(node.input_types, node.output_types, setting):
         match reference:
+            case Input(index) if index in node.layer.outlives():
+                continue  # an attribute of `ctx`, which no hook sees
             case Input(index) if index in copies:
                 own[f"copy of input {index}"] = node.input_types[index].nbytes
             case Input(index):
