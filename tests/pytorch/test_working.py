@@ -172,8 +172,8 @@ def nbytes(tensors: Sequence[Own]) -> int:
 
 
 NOT_MODELLED = {"rnn", "gru", "lstm", "prod"}
-"""Recurrent layers, which torch composes of hundreds of operators: their peaks are held in tests/importers, cell by cell;
-and a product, whose backward goes another way while a mode is on.
+"""Recurrent layers, which torch composes of hundreds of operators (their peaks are held in tests/importers); and
+a product, whose backward goes another way while a mode is on.
 """
 
 WORKING = [row for row in (*ROWS, *MORE) if row.layer.type not in NOT_MODELLED]
