@@ -23,8 +23,8 @@ Treatment = Literal["as given", "16 bits", "float32", "float32 of bfloat16", "fl
 """
 
 Outcome = Literal["first", "last", "promoted", "weight", "named"]
-"""Which dtype floating results have: that of the first floating input, or of the last; what torch's type promotion makes
-of all inputs; that of the weight; or what the layer itself names. In place, always that of the first input.
+"""Which dtype floating results have: that of the first floating input, or of the last; what torch's type promotion
+makes of all inputs; that of the weight; or what the layer itself names. In place, always that of the first input.
 
 Where no input is floating, a layer's own rule stands: a root of integers is float32 in every precision.
 """
