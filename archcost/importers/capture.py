@@ -180,7 +180,9 @@ class Capture(Following):
         if is_same and (cast.dtype is None or not result.is_floating_point() or is_own):
             return source
         result = source.clone() if result is source else result
-        if not self.record.write(Drawn("cast", (source,), cast.fields), (result,), without_gradient()):
+        if not self.record.write(
+            Drawn("cast", (source,), {"dtype": self.record.kind(result).dtype}), (result,), without_gradient()
+        ):
             self.record.opaque("aten::_to_copy", (source,), (result,))
         elif result.is_floating_point():
             like = None if asked is None or cast.is_named else self.record.find(asked)

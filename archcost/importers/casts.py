@@ -38,10 +38,6 @@ class Wanted:
     is_named: bool = False
     copy: bool = False
 
-    @property
-    def fields(self) -> dict[str, Any]:
-        return {} if self.dtype is None else {"dtype": str(self.dtype).removeprefix("torch.")}
-
     def of(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.dtype or tensor.dtype, copy=self.copy)
 

@@ -179,7 +179,8 @@ class _Naming:
 
     def _alone(self, path: str) -> Layer:
         weight = self.weights[path]
-        kind = TensorType(tuple(weight.tensor.shape), str(weight.tensor.dtype).removeprefix("torch."))
+        dtype = str(weight.tensor.dtype).removeprefix("torch.")
+        kind = TensorType(tuple(weight.tensor.shape), "float32" if dtype in FLOATING else dtype)
         fields: dict[str, Any] = {"name": self.names.weights[path], "shape": kind.shape}
         if weight.is_buffer:
             return LAYERS["buffer"].model_validate({"type": "buffer", **fields, "dtype": kind.dtype})

@@ -53,7 +53,11 @@ class OutOfSightError(ArchcostError):
 class Record:
     """The entries so far. `path` and `region` are set by who follows the modules, and their autocast."""
 
-    def __init__(self, inputs: Mapping[str, Tensor], weights: Mapping[str, ModuleWeight]) -> None:
+    def __init__(
+        self, inputs: Mapping[str, Tensor], weights: Mapping[str, ModuleWeight], dtype: torch.dtype = torch.float32
+    ) -> None:
+        self.dtype = dtype
+        """In which the module runs. What is written down is float32 all the same."""
         self.entries: list[Entry] = []
         self.path = ""
         self.region: Entered | None = None
@@ -100,6 +104,12 @@ class Record:
                 turned = LAYERS["transpose"].model_validate({"type": "transpose", "dim0": 0, "dim1": axis})
                 self.batch_first = self._add(turned, (self.batch_first,), {})
         return self.batch_first
+
+    def kind(self, tensor: Tensor) -> TensorType:
+        """What it is where weights are float32."""
+        kind = type_of(tensor)
+        low = str(self.dtype).removeprefix("torch.")
+        return kind._replace(dtype="float32") if kind.dtype == low else kind
 
     def know(self, tensor: Tensor, ref: Ref) -> None:
         if id(tensor) not in self.refs:
@@ -222,7 +232,7 @@ class Record:
             self.opaque("aten::copy_", (whole, *written.parts), (whole,))
 
     def _constant(self, tensor: Tensor) -> Ref:
-        kind = type_of(tensor)
+        kind = self.kind(tensor)
         scaled = [axis for axis, size in enumerate(kind.shape) if samples_in(size)]
         if kind.dtype not in DTYPE_BYTES:
             raise OutOfSightError("a constant cannot be declared", expected=", ".join(DTYPE_BYTES), found=str(kind))
@@ -244,7 +254,7 @@ class Record:
         if any(self.find(tensor) is not None for tensor in drawn.spared):
             drawn = replace(drawn, inputs=(*drawn.inputs, *drawn.spared))
         layer = self._agreed(drawn, results, drawn.inputs)
-        dtype = type_of(results[0]).dtype
+        dtype = self.kind(results[0]).dtype
         mixed = layer is None and drawn.type in PROMOTED
         if mixed:  # torch works on copies in the result's dtype
             layer = self._agreed(drawn, results, [tensor.to(results[0].dtype) for tensor in drawn.inputs])
@@ -253,7 +263,7 @@ class Record:
         reads = [self.reference(tensor, detached) for tensor in drawn.inputs]
         if mixed:
             cast = LAYERS["cast"].model_validate({"type": "cast", "dtype": dtype})
-            differs = [type_of(tensor).dtype != dtype for tensor in drawn.inputs]
+            differs = [self.kind(tensor).dtype != dtype for tensor in drawn.inputs]
             reads = [self._add(cast, (ref,), {}) if wrong else ref for ref, wrong in zip(reads, differs, strict=True)]
         apart = detached and self.is_apart
         weights = {name: self.reference(tensor, apart) for name, tensor in drawn.weights.items() if tensor is not None}
@@ -272,7 +282,7 @@ class Record:
     def _agreed(self, drawn: Drawn, results: Sequence[Tensor], inputs: Sequence[Tensor]) -> Layer | None:
         if drawn.type not in LAYERS or mentions_batch(drawn.fields.values()):
             return None
-        types = tuple([type_of(tensor) for tensor in inputs])
+        types = tuple([self.kind(tensor) for tensor in inputs])
         if any(tensor.is_complex for tensor in types):
             return None
         if drawn.sized:
@@ -282,7 +292,7 @@ class Record:
             least, most = layer.arity
             if len(types) < least or (most is not None and len(types) > most):
                 return None
-            if layer.output_types(types) != tuple([type_of(tensor) for tensor in results]):
+            if layer.output_types(types) != tuple([self.kind(tensor) for tensor in results]):
                 return None
             wanted = layer.weights(types)
         except (ValidationError, ShapeError, KeyError, IndexError):
@@ -299,7 +309,7 @@ class Record:
     ) -> None:
         """An operation without a rule, as it was observed. Without floats it does no floating-point operation."""
         reads = list(reads)
-        kinds = [type_of(tensor) for tensor in results]
+        kinds = [self.kind(tensor) for tensor in results]
         scaled = [[axis for axis, size in enumerate(kind.shape) if samples_in(size)] for kind in kinds]
         floats = any(type_of(tensor).is_floating for tensor in (*reads, *results))
         type_ = "opaque" if floats else "integers"

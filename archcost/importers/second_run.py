@@ -18,6 +18,7 @@ from torch import Tensor
 from archcost.errors import first_line, line_of
 from archcost.importers import unheard
 from archcost.importers.entries import Entered, Entry, Observed, Ref
+from archcost.importers.following import CASTS
 from archcost.importers.regions import Regions
 from archcost.importers.trace import Step, Trace
 from archcost.importers.watch import DivergedError, Watch
@@ -41,6 +42,7 @@ class Running(NamedTuple):
     owned: Callable[[], Collection[Tensor]]
 
 
+OTHER_CALLS = "forward makes other calls in bfloat16 than in float32, of which the numbers are"
 KEEPS_MORE = "the module keeps tensors of every step; the numbers are of one that keeps those of the step before"
 
 Run = Callable[[torch.dtype], contextlib.AbstractContextManager[Running]]
@@ -66,23 +68,31 @@ class Told:
     seen: Seen | None
     in_bfloat16: bool = True
     assumptions: tuple[str, ...] = ()
+    went_another_way_in_bfloat16: bool = False
 
 
-def watched(run: Run, trace: Trace, asks_for_autocast: bool) -> Told:
+BOTH = (torch.bfloat16, torch.float32)
+
+
+def watched(run: Run, trace: Trace, asks_for_autocast: bool, dtypes: Sequence[torch.dtype] = BOTH) -> Told:
     """In bfloat16 where the module takes it, else in float32, which tells lifetimes and no dtypes."""
     problems: dict[torch.dtype, BaseException] = {}
-    for dtype in (torch.bfloat16, torch.float32):
+    for dtype in dtypes:
         for answer in (True, False) if asks_for_autocast else (False,):
             try:
-                return Told(_seen(run, trace, dtype, answer), dtype == torch.bfloat16, tuple(_dtypes_differ(problems)))
+                seen = _seen(run, trace, dtype, answer)
             except (Exception, DivergedError) as problem:
                 problems[dtype] = problem
-    return Told(None, False, (_differs(problems[torch.float32]),))
+                continue
+            other = isinstance(problems.get(torch.bfloat16), DivergedError)
+            return Told(seen, dtype == torch.bfloat16, (OTHER_CALLS,) if other else (), other)
+    return Told(None, False, (_differs(problems[dtypes[-1]]),))
 
 
-def _dtypes_differ(problems: Mapping[torch.dtype, BaseException]) -> Generator[str]:
-    if isinstance(problems.get(torch.bfloat16), DivergedError):
-        yield "forward makes other calls in bfloat16 than in float32, of which the numbers are"
+def only_casts_more(one: Trace, other: Trace) -> bool:
+    """Whether the other run makes the same calls, and more casts beside them."""
+    calls = [[step.name for step in trace.steps if step.name not in CASTS] for trace in (one, other)]
+    return calls[0] == calls[1] and len(other.steps) > len(one.steps)
 
 
 def _differs(problem: BaseException) -> str:

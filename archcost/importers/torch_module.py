@@ -33,7 +33,7 @@ from archcost.importers.naming import clean, spec_of
 from archcost.importers.reached import leaves, tensors_of
 from archcost.importers.record import ModuleWeight, Record, type_of
 from archcost.importers.regions import Regions
-from archcost.importers.second_run import HIGH, Running, observations, seeded, watched
+from archcost.importers.second_run import HIGH, Running, observations, only_casts_more, seeded, watched
 from archcost.importers.settling import Blind, UnsettledError, names_of, require_settled, require_shapes, waiting
 from archcost.importers.wrapped import is_wrapper, made_of, parts_of, weights_of
 from archcost.spec import ModelSpec
@@ -105,11 +105,37 @@ def _followed(module: nn.Module, example: Example) -> Followed:
     require_shapes(module)
     _require_known_dtypes(module)
     _require_other_sizes(module, example.inputs)
-    given, named = example.samples()
+    first = _captured(module, example)
+    again = partial(_again, module, example)
+    told = watched(again, first.capture.trace, first.regions.was_asked)
+    if told.went_another_way_in_bfloat16:
+        other = _captured_in_bfloat16(module, example)
+        if other is not None and only_casts_more(first.capture.trace, other.capture.trace):
+            seen = watched(again, other.capture.trace, other.regions.was_asked, (torch.bfloat16,))
+            first, told = (other, seen) if seen.seen is not None else (first, told)
+    record = first.capture.record
+    observed = observations(record.entries, told, first.capture.trace.steps, first.outputs)
+    assumed = (*picked_from(record.entries, example.inputs), *record.assumptions)
+    assumptions = (*assumed, *first.checkpoints.assumptions, *observed.assumptions)
+    observed = replace(observed, checkpoints=first.checkpoints.found, assumptions=assumptions)
+    return Followed(record, first.outputs, observed)
+
+
+class Captured(NamedTuple):
+    """A run of which every call was written down."""
+
+    capture: Capture
+    checkpoints: Checkpoints
+    regions: Regions
+    outputs: list[Ref]
+
+
+def _captured(module: nn.Module, example: Example, dtype: torch.dtype = torch.float32) -> Captured:
+    given, named = example.samples(dtype)
     regions = Regions()
-    with _weightless(module) as (weights, originals):
+    with _weightless(module, dtype) as (weights, originals):
         before = names_of(module)
-        record = Record(_tensors(example, given, named), weights)
+        record = Record(_tensors(example, given, named), weights, dtype)
         capture = Capture(record, originals, regions)
         checkpoints = Checkpoints(record)
         try:
@@ -127,12 +153,15 @@ def _followed(module: nn.Module, example: Example) -> Followed:
             found=type(result).__name__,
             layer=type(module).__name__,
         )
-    told = watched(partial(_again, module, example), capture.trace, regions.was_asked)
-    observed = observations(record.entries, told, capture.trace.steps, outputs)
-    assumed = (*picked_from(record.entries, example.inputs), *record.assumptions)
-    assumptions = (*assumed, *checkpoints.assumptions, *observed.assumptions)
-    observed = replace(observed, checkpoints=checkpoints.found, assumptions=assumptions)
-    return Followed(record, outputs, observed)
+    return Captured(capture, checkpoints, regions, outputs)
+
+
+def _captured_in_bfloat16(module: nn.Module, example: Example) -> Captured | None:
+    """None where the module takes no such weights."""
+    try:
+        return _captured(module, example, torch.bfloat16)
+    except (ArchcostError, UnsettledError):
+        return None
 
 
 def _tensors(example: Example, given: Any, named: Any) -> dict[str, Tensor]:
