@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from archcost.importers.calls import COMPOSITES, LEAVES
 from archcost.importers.calls.drawn import Drawn, Leaf
 from archcost.importers.calls.shaping import seen_at
-from archcost.importers.casts import Wanted, is_literal, wanted
+from archcost.importers.casts import Spelled, Variable, Wanted, spelled, variable_assigned, wanted
 from archcost.importers.constants import PRODUCTS, Products
 from archcost.importers.entries import Ref
 from archcost.importers.following import (
@@ -59,8 +59,10 @@ class Capture(Following):
         self.held: list[Tensor] = []
         self.below: Below | None = None
         self.products = Products(record, self._follow_product)
-        self.dtypes: dict[torch.dtype, tuple[Tensor, int]] = {}
-        """By dtype the tensor that was asked for it last, and how many calls there were before."""
+        self.dtypes: dict[torch.dtype, Tensor] = {}
+        """By dtype the tensor that was asked for it last."""
+        self.variables: dict[Variable, Tensor] = {}
+        """By variable the tensor whose dtype it holds."""
         self.likes: dict[int, Ref] = {}
         """By constant, as long as it is there, the tensor of the network whose dtype it was given."""
 
@@ -86,7 +88,10 @@ class Capture(Following):
         super().__exit__(*error)  # pyright: ignore[reportUnknownMemberType]
 
     def _asked(self, tensor: Tensor) -> None:
-        self.dtypes[tensor.dtype] = (tensor, len(self.trace.steps))
+        self.dtypes[tensor.dtype] = tensor
+        variable = variable_assigned()
+        if variable is not None:
+            self.variables[variable] = tensor
 
     def _heard(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
         self._surface()
@@ -156,7 +161,7 @@ class Capture(Following):
 
     def _made(self, constant: Any, dtype: torch.dtype | None, like: Tensor | None = None) -> Any:
         """A constant; where its dtype was asked of a tensor before, of which."""
-        asked = like if like is not None else self.dtypes.get(dtype, (None, 0))[0] if dtype is not None else None
+        asked = like if like is not None else self.dtypes.get(dtype) if dtype is not None else None
         if isinstance(constant, Tensor) and asked is not None:
             self._like(constant, asked)
         return constant
@@ -173,10 +178,12 @@ class Capture(Following):
         if is_same and cast.copy:
             self.record.write(Drawn("clone", (source,)), (result,), without_gradient())
             return result
-        asked, at = (cast.like, -1) if cast.like is not None else self.dtypes.get(result.dtype, (None, -1))
-        just_asked = at == len(self.trace.steps) - 1
-        is_named = cast.is_named or (cast.like is None and cast.dtype is not None and is_literal(cast.dtype))
-        is_own = asked is source and not is_named and (just_asked or cast.like is not None)
+        how = spelled() if cast.like is None and cast.dtype is not None and not cast.is_named else Spelled()
+        is_named = cast.is_named or how.by_name
+        known = cast.like if cast.like is not None else self.variables.get(how.variable) if how.variable else None
+        asked = known if known is not None else self.dtypes.get(result.dtype)
+        is_sure = known is not None or how.by_question
+        is_own = asked is source and is_sure and not is_named
         if is_same and (cast.dtype is None or not result.is_floating_point() or is_own):
             return source
         result = source.clone() if result is source else result
@@ -186,7 +193,7 @@ class Capture(Following):
             self.record.opaque("aten::_to_copy", (source,), (result,))
         elif result.is_floating_point():
             like = None if asked is None or cast.is_named else self.record.find(asked)
-            step.cast = Recasting(len(self.record.entries) - 1, is_named, like)
+            step.cast = Recasting(len(self.record.entries) - 1, is_named, like, is_sure)
         return result
 
     def _into(self, step: Step, func: Any, args: Any, *, out: Tensor, **kwargs: Any) -> Tensor:

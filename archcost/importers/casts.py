@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import CodeType
-from typing import Any
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -66,24 +66,68 @@ def _typed(word: Any) -> torch.dtype:
     return torch.empty(0, device="cpu").type(f"torch.{name.rpartition('.')[2]}").dtype
 
 
-def is_literal(dtype: torch.dtype | None) -> bool:
-    """Whether the call that casts is written with the dtype's name, `torch.float32`, as its last argument."""
+Variable = tuple[int, str]
+"""A local variable: the frame that it is in, by identity, and its name."""
+
+
+class Spelled(NamedTuple):
+    """How a call spells the dtype it wants: by a name (`torch.float32`), by a question (`y.dtype`) or by a variable."""
+
+    by_name: bool = False
+    by_question: bool = False
+    variable: Variable | None = None
+
+
+def spelled() -> Spelled:
+    """What the user's code hands to the call that is under way as its last argument, as far as that can be read."""
+    frame = _frame_of_user()
+    if frame is None:
+        return Spelled()
+    loaded = _around(frame.f_code, frame.f_lasti)[0]
+    match loaded:
+        case ("LOAD_ATTR", "dtype"):
+            return Spelled(by_question=True)
+        case ("LOAD_ATTR" | "LOAD_GLOBAL", name) if isinstance(getattr(torch, str(name), None), torch.dtype):
+            return Spelled(by_name=True)
+        case ("LOAD_FAST" | "LOAD_DEREF" | "LOAD_CLOSURE", name):
+            return Spelled(variable=(id(frame), str(name)))
+        case _:
+            return Spelled()
+
+
+def variable_assigned() -> Variable | None:
+    """The variable that the user's code is about to put the attribute into that it is asking for."""
+    frame = _frame_of_user()
+    if frame is None:
+        return None
+    match _around(frame.f_code, frame.f_lasti)[1]:
+        case ("STORE_FAST" | "STORE_DEREF", name):
+            return (id(frame), str(name))
+        case _:
+            return None
+
+
+def _frame_of_user() -> FrameType | None:
+    """The innermost that is none of torch's own or of the importer's."""
     frame = inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").startswith(("archcost.importers", "torch.")):
         frame = frame.f_back
-    if frame is None:
-        return False
-    loaded = _loaded_before(frame.f_code, frame.f_lasti)
-    return loaded == str(dtype).removeprefix("torch.")
+    return frame
+
+
+Instruction = tuple[str, object]
+BETWEEN = frozenset(["PRECALL", "KW_NAMES", "CACHE", "PUSH_NULL"])
 
 
 @lru_cache(maxsize=10_000)
-def _loaded_before(code: CodeType, offset: int) -> str:
-    """What the instruction before the call at that offset loads, if it is an attribute or a global."""
-    loaded = ""
+def _around(code: CodeType, offset: int) -> tuple[Instruction, Instruction]:
+    """The instructions before and after the one at that offset."""
+    before, found = ("", None), False
     for each in dis.get_instructions(code):
-        if each.offset >= offset:
-            return loaded
-        if each.opname not in ("PRECALL", "KW_NAMES", "CACHE", "PUSH_NULL", "CALL"):
-            loaded = str(each.argval) if each.opname in ("LOAD_ATTR", "LOAD_GLOBAL", "LOAD_NAME") else ""
-    return loaded
+        if found:
+            return before, (each.opname, each.argval)
+        if each.offset == offset:
+            found = True
+        elif each.opname not in BETWEEN:
+            before = (each.opname, each.argval)
+    return before, ("", None)

@@ -206,7 +206,8 @@ def settle(entries: list[Entry], told: Told, steps: Sequence[Step]) -> None:
         dtype = watch.dtypes.get(number) if watch else None
         follows = dtype == torch.bfloat16 if dtype is not None else not step.cast.is_named
         if wide and follows:
-            like = (watch.asked.get(number) if watch else None) or step.cast.like
+            asked = watch.asked.get(number) if watch and not step.cast.is_sure else None
+            like = asked or step.cast.like
             entries[step.cast.entry] = _following(entry, like)
     for _, index, like in [each for step in steps for each in step.constants]:
         layer = entries[index].layer

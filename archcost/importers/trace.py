@@ -31,6 +31,8 @@ class Recasting:
     entry: int
     is_named: bool
     like: Ref | None
+    is_sure: bool
+    """Whether it is known by the code that the dtype is that of `like`; else it was the last to be asked."""
 
 
 class Standing(NamedTuple):

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.keeping import (
     INPUT,
+    NO_SCRATCH,
     OUTPUT,
     VIEWED,
     Gradient,
@@ -97,6 +98,12 @@ class Mean(FoldingAxes):
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), self.dtype or inputs[0].dtype),)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """In another dtype, backward's quotients before they are cast."""
+        if inputs[0].dtype == outputs[0].dtype:
+            return NO_SCRATCH
+        return Scratch(backward=before_cast(inputs[0], outputs[0].dtype))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {0: 1}, "mean"),)
