@@ -100,10 +100,10 @@ class Mean(FoldingAxes):
         return (TensorType(self.folded(inputs), self.dtype or inputs[0].dtype),)
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """In another dtype, backward's quotients before they are cast."""
+        """In another dtype, backward's quotients while they are cast."""
         if inputs[0].dtype == outputs[0].dtype:
             return NO_SCRATCH
-        return Scratch(backward=before_cast(inputs[0], outputs[0].dtype))
+        return Scratch(backward=(Own("quotients", TensorType(inputs[0].shape, outputs[0].dtype)),))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {0: 1}, "mean"),)
