@@ -55,7 +55,10 @@ def heard(mark: Mark) -> Generator[None]:
     Functions run as they are, with `mark` around each.
     """
     own: Any = module
-    names = ("_checkpoint_without_reentrant_generator", "CheckpointFunction")
+    plain = "_checkpoint_without_reentrant_generator"
+    if hasattr(own, f"{plain}_impl"):  # torch 2.14
+        plain += "_impl"
+    names = (plain, "CheckpointFunction")
     before = {name: getattr(own, name) for name in names}
 
     def generator(*_: Any, **__: Any) -> Generator[None]:
@@ -63,7 +66,7 @@ def heard(mark: Mark) -> Generator[None]:
             yield
 
     try:
-        own._checkpoint_without_reentrant_generator = generator
+        setattr(own, plain, generator)
         own.CheckpointFunction = _Reentrant(mark)
         yield
     finally:

@@ -41,10 +41,14 @@ AUTOGRAD: frozenset[Any] = frozenset([torch.autograd.grad, torch.autograd.backwa
 def followed(capture: Capture) -> Generator[None]:
     """While it lasts, every Function that this thread applies is written into the record of `capture`.
 
-    `Function.apply` asks its base for `apply` at each call, so one that stands there is found whatever name a module
-    has given to `apply` before.
+    In torch 2.13 `Function.apply` asks its base for `apply` at each call, so one that stands there is found whatever
+    name a module has given to `apply` before. In 2.14 it is one builtin and is replaced itself: a name that was given
+    to it before leads past this.
     """
-    base: Any = autograd_function._SingleLevelFunction  # pyright: ignore[reportPrivateUsage]
+    own: Any = autograd_function.Function.__dict__["apply"]
+    asks_base = isinstance(own, classmethod)
+    single: Any = autograd_function._SingleLevelFunction  # pyright: ignore[reportPrivateUsage]
+    base: Any = single if asks_base else autograd_function.Function
     before: Any = base.__dict__.get("apply")
     context: Any = autograd_function.FunctionCtx
     fill = context.set_materialize_grads
@@ -52,7 +56,7 @@ def followed(capture: Capture) -> Generator[None]:
     thread = threading.get_ident()
 
     def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        plain = cast("Plain", super(base, cls).apply)  # pyright: ignore[reportUnknownMemberType]
+        plain = cast("Plain", super(base, cls).apply if asks_base else own.__get__(None, cls))  # pyright: ignore[reportUnknownMemberType]
         return following.apply(cls, plain, args, kwargs) if threading.get_ident() == thread else plain(*args, **kwargs)
 
     def set_materialize_grads(ctx: Any, value: bool) -> None:
