@@ -54,21 +54,10 @@ ALLOWED: dict[str, set[str]] = {
     | {"releases", "keeping", "layers", "spec", "graph", "costs", "hardware", "estimates", "importers", "presentable"},
     "options": BASE | {"costs"},
     "outputs": BASE | {"spec", "locks", "exporters"},
-    "cli": BASE
-    | {
-        "options",
-        "outputs",
-        "spec",
-        "graph",
-        "costs",
-        "comparison",
-        "hardware",
-        "locks",
-        "report",
-        "pytorch",
-        "__version__",
-    }
+    "commands": BASE
+    | {"options", "outputs", "spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch"}
     | {"networks", "importers", "exporters", "estimates", "planning"},
+    "cli": BASE | {"commands", "options", "outputs", "__version__"},
     "__main__": {"cli"},
     "__init__": BASE
     | {

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 import archcost
-from archcost import cli
 from archcost.cli import main
 from archcost.options import TABLE_FORMATS, WORKING_FORMATS
 from archcost.spec import zoo
@@ -228,7 +227,7 @@ def test_an_internal_error_is_told_without_a_traceback(capsys: Capture, monkeypa
     def broken(*_: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(cli, "_cost", broken)
+    monkeypatch.setattr("archcost.commands._cost", broken)
     code, _, err = run(capsys, "summary", "mlp")
     assert code == 2
     assert err.startswith("archcost: internal error: ZeroDivisionError: oops\n")
@@ -240,7 +239,7 @@ def test_an_interrupt_is_quiet(capsys: Capture, monkeypatch: pytest.MonkeyPatch)
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_cost", interrupted)
+    monkeypatch.setattr("archcost.commands._cost", interrupted)
     assert run(capsys, "summary", "mlp") == (130, "", "")
 
 

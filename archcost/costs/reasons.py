@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from archcost.costs.play import Segment
 from archcost.costs.program import Held, Program
+from archcost.costs.segments import Segment
 from archcost.costs.tape import Mark
 
 MOST_NAMED = 2

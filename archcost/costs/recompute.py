@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from archcost.costs.play import Segment
 from archcost.costs.program import Op, Program
+from archcost.costs.segments import Segment
 from archcost.errors import ArchcostError, nearest, shorten
 from archcost.graph import ModelGraph, Node
 from archcost.keeping import Setting

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from archcost.costs.play import Segment
 from archcost.costs.program import Op, Program
 from archcost.costs.recompute import layer_of, overwrites
+from archcost.costs.segments import Segment
 from archcost.costs.tape import Mark, Tape, by_mark
 from archcost.keeping import Handed
 

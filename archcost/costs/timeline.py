@@ -24,12 +24,13 @@ from archcost.costs.optimizers import (
     state,
     step,
 )
-from archcost.costs.play import Player, Segment, recomputed
+from archcost.costs.play import Player
 from archcost.costs.precision import with_precision
 from archcost.costs.program import ROLES, Held, Program, Role, program
 from archcost.costs.reasons import Uses, why
 from archcost.costs.recompute import Names, asked, instead, located, own_checkpoints, refuse_search
 from archcost.costs.run import Run
+from archcost.costs.segments import Segment, recomputed
 from archcost.costs.tape import KernelRun, Mark, Phase, Tape, by_mark
 from archcost.errors import ArchcostError, listing
 from archcost.graph import ModelGraph, Port

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from archcost.errors import ArchcostError, ShapeError
 from archcost.importers.calls.drawn import SAMPLES, Drawn, samples_in
 from archcost.importers.calls.packing import ASSUMED
 from archcost.importers.entries import Entered, Entry, Ref
+from archcost.importers.identity import batch_axis, by_sample, mentions_batch, place_of, storage_of, type_of
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
 from archcost.tensors import DTYPE_BYTES, TensorType
@@ -355,7 +356,7 @@ class Record:
             for index in holders:
                 kept[index].append(self.opaques[index][storage_of(tensor)])
             if not holders and self.find(tensor) is None:
-                own[wanted[-1]].append(_by_sample(tensor))
+                own[wanted[-1]].append(by_sample(tensor))
         for index in wanted:
             fields = {"holding": tuple(dict.fromkeys(kept[index])), "saved": tuple(own[index])}
             entry = self.entries[index]
@@ -370,41 +371,7 @@ def _word(side: str, index: int) -> str:
     return f"{side}:{index}" if index else side
 
 
-def _by_sample(tensor: Tensor) -> tuple[int, ...]:
-    """The shape for one sample, with the axis of the batch in front."""
-    sizes = sorted(tensor.shape, key=lambda size: samples_in(size) == 0)
-    return tuple([samples_in(size) or size for size in sizes])
-
-
-def batch_axis(tensor: Tensor) -> int | None:
-    """The first that comes from the batch."""
-    return next((axis for axis, size in enumerate(tensor.shape) if samples_in(size)), None)
-
-
 def _are_weights(wanted: Sequence[Weight], given: Mapping[str, Tensor | None]) -> bool:
     """Whether the call's tensors are the layer's weights. Batch norm counts its batches by itself."""
     shapes = {weight.name: weight.shape for weight in wanted if weight.name != "num_batches_tracked"}
     return shapes == {name: tuple(tensor.shape) for name, tensor in given.items() if tensor is not None}
-
-
-def mentions_batch(values: Iterable[Any]) -> bool:
-    """Whether a field would hold a size of the batch that the module was run with."""
-    for value in values:
-        if isinstance(value, (list, tuple)):
-            if mentions_batch(cast("Sequence[Any]", value)):
-                return True
-        elif type(value) is int and samples_in(value):
-            return True
-    return False
-
-
-def type_of(tensor: Tensor) -> TensorType:
-    return TensorType(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-
-
-def storage_of(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]
-
-
-def place_of(tensor: Tensor) -> Any:
-    return (storage_of(tensor), tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype)

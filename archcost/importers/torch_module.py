@@ -29,9 +29,10 @@ from archcost.importers.entries import Observed, Ref
 from archcost.importers.examples import Example, Places, example_of, picked_from, places_of
 from archcost.importers.following import LARGEST_REAL
 from archcost.importers.functions import followed
+from archcost.importers.identity import type_of
 from archcost.importers.naming import clean, spec_of
 from archcost.importers.reached import leaves, tensors_of
-from archcost.importers.record import ModuleWeight, Record, type_of
+from archcost.importers.record import ModuleWeight, Record
 from archcost.importers.regions import Regions
 from archcost.importers.second_run import HIGH, Running, observations, only_casts_more, seeded, watched
 from archcost.importers.settling import Blind, UnsettledError, names_of, require_settled, require_shapes, waiting

@@ -19,14 +19,12 @@ from archcost.layers.activation import (
     Hardtanh,
     LeakyReLU,
     LogSigmoid,
-    LogSoftmax,
     Mish,
     PReLU,
     ReLU,
     ReLU6,
     Sigmoid,
     SiLU,
-    Softmax,
     Softplus,
     Tanh,
 )
@@ -150,17 +148,17 @@ from archcost.layers.reductions import (
     Min,
     Norm,
     Prod,
-    Std,
     Sum,
-    Var,
 )
 from archcost.layers.regularization import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
 from archcost.layers.routing import ExpertRoute
 from archcost.layers.scans import ArgSort, Cumsum, Sort
 from archcost.layers.scattering import IndexAdd, MaskedScatter, Scatter, ScatterAdd
+from archcost.layers.softmax import LogSoftmax, Softmax
 from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
+from archcost.layers.variance import Std, Var
 from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
 from archcost.layers.weight_norm import WeightNorm
 from archcost.layers.writing import Write

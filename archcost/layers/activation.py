@@ -12,30 +12,13 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.formulas import Step
 from archcost.keeping import INPUT, OUTPUT, Own, Saved, Scratch, Setting, Stored, excess
-from archcost.layers.base import (
-    Axis,
-    Flag,
-    Layer,
-    Number,
-    Size,
-    Weight,
-    WeightedLayer,
-    normalize_axis,
-    require_floating,
-)
-from archcost.layers.dtypes import (
-    AS_GIVEN,
-    FLOAT32_OF_BFLOAT16_ON_CUDA,
-    IN_16_BITS,
-    IN_FLOAT32_ON_CUDA,
-    Autocast,
-    Outcome,
-)
+from archcost.layers.base import Axis, Flag, Number, Size, Weight, WeightedLayer, normalize_axis, require_floating
+from archcost.layers.dtypes import AS_GIVEN, IN_16_BITS, IN_FLOAT32_ON_CUDA, Autocast, Outcome
 from archcost.layers.order import ValueByValue
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, WHOLE, Rules
-from archcost.work import Elementwise, Reduction, Work
+from archcost.work import Elementwise, Work
 
 
 def require_numbers(tensor: TensorType) -> None:
@@ -370,46 +353,3 @@ class GLU(ValueByValue):
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         along = normalize_axis(self.dim, inputs[0].rank)
         return tuple(WHOLE if axis == along else SAME for axis in range(2, inputs[0].rank))
-
-
-class AxisActivation(Layer):
-    """An activation over one axis; `dim` as torch counts it, the batch being 0."""
-
-    autocast: ClassVar[Autocast] = FLOAT32_OF_BFLOAT16_ON_CUDA
-    comes_out: ClassVar[Outcome] = "first"
-    dim: Axis
-    operations: ClassVar[int]
-    operations_backward: ClassVar[int]
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        require_floating(inputs)
-        normalize_axis(self.dim, inputs[0].rank)
-        return inputs
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (OUTPUT,)
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Reduction(inputs[0].numel, self.operations, {0: self.operations_backward}, self.type),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        along = normalize_axis(self.dim, inputs[0].rank)
-        return tuple(WHOLE if axis == along else SAME for axis in range(2, inputs[0].rank))
-
-
-class Softmax(AxisActivation):
-    """exp(x − max)/Σ: maximum, difference, exp, sum, division; backward y·(dy − Σ dy·y)."""
-
-    type: Literal["softmax"] = "softmax"
-    prefix: ClassVar[str] = "softmax"
-    operations: ClassVar[int] = 5
-    operations_backward: ClassVar[int] = 4
-
-
-class LogSoftmax(AxisActivation):
-    """x − max − log Σ exp: maximum, difference, exp, sum, difference; backward dy − exp(y)·Σ dy."""
-
-    type: Literal["log_softmax"] = "log_softmax"
-    prefix: ClassVar[str] = "log_softmax"
-    operations: ClassVar[int] = 5
-    operations_backward: ClassVar[int] = 4

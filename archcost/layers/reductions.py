@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
@@ -19,7 +18,7 @@ from archcost.keeping import (
     Setting,
     before_cast,
 )
-from archcost.layers.base import Axis, Count, Flag, FloatingDtype, Layer, normalize_axis, require_floating
+from archcost.layers.base import Axis, Flag, FloatingDtype, Layer, normalize_axis, require_floating
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32_ON_CUDA, Autocast, Outcome
 from archcost.tensors import Tensors, TensorType
 from archcost.windows import SAME, WHOLE, Rules
@@ -247,58 +246,6 @@ class ArgMin(Index):
 
     type: Literal["argmin"] = "argmin"
     prefix: ClassVar[str] = "argmin"
-
-
-class Spread(FoldingAxes):
-    """Σ(x − mean)²/(n − correction): addition, difference, square, sum a value read.
-
-    Backward 2/(n − correction)·dy·(x − mean): the mean again, difference, product.
-    """
-
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    correction: Count = 1
-    made_backward: ClassVar[int]
-    """How many tensors like the output backward makes beside the differences."""
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        values = prod(inputs[0].shape[axis] for axis in self.axes(inputs))
-        if values <= self.correction:
-            raise ShapeError(
-                "too few values for a variance", expected=f"more than correction, {self.correction}", found=str(values)
-            )
-        return super().output_types(inputs)
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        factors = TensorType((self.made_backward * outputs[0].numel,), outputs[0].dtype)
-        return Scratch(backward=(Own("differences", inputs[0]), Own("mean and factors", factors)))
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Reduction(inputs[0].numel, 4, {0: 3}, "squared differences"),)
-
-
-class Var(Spread):
-    """Variance over one axis or several (torch.var): mean, difference, square, sum a value read.
-
-    Backward 2/(n − correction)·dy·(x − mean): the mean again, difference, product.
-    """
-
-    type: Literal["var"] = "var"
-    prefix: ClassVar[str] = "var"
-    made_backward: ClassVar[int] = 2
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (INPUT,)
-
-
-class Std(Spread):
-    """Standard deviation over one axis or several (torch.std): as the variance, whose root is not counted."""
-
-    type: Literal["std"] = "std"
-    prefix: ClassVar[str] = "std"
-    made_backward: ClassVar[int] = 3
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (INPUT, OUTPUT)
 
 
 class Norm(FoldingAxes):

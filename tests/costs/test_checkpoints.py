@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from archcost.costs import checkpoints
 from archcost.costs.checkpoints import OverBudgetError
-from archcost.costs.play import Player, recomputed
+from archcost.costs.play import Player
 from archcost.costs.recompute import Names, located
 from archcost.costs.run import Run
+from archcost.costs.segments import recomputed
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph, build

@@ -1,0 +1,240 @@
+"""What each command does: options → one library call → what is printed or written, and the exit code.
+
+What a command does not need, it does not import.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archcost.errors import ArchcostError, CheckError
+from archcost.options import changed_settings, run_of
+
+if TYPE_CHECKING:
+    from archcost.costs import ModelCost
+    from archcost.costs.run import Run
+    from archcost.report import Result
+    from archcost.spec import ModelSpec
+
+
+def _spec(network: str, options: argparse.Namespace) -> ModelSpec:
+    from archcost.networks import load
+
+    spec = load(network, options.settings, options.inputs, options.args)
+    loss = getattr(options, "loss", None)
+    if loss is None:
+        return spec
+    from archcost.spec.overrides import set_loss
+
+    return set_loss(spec, loss)
+
+
+def _cost(network: str, options: argparse.Namespace) -> ModelCost:
+    return _known(_cost_of(_spec(network, options), options), options)
+
+
+def _cost_of(spec: ModelSpec, options: argparse.Namespace) -> ModelCost:
+    from archcost.costs import cost
+    from archcost.graph import build
+
+    return cost(build(spec, options.batch or 1))
+
+
+def _known(found: ModelCost, options: argparse.Namespace) -> ModelCost:
+    """Under --strict nothing may be unknown."""
+    if options.strict and found.unknown:
+        layers = f"{len(found.unknown):,} layer" + "s" * (len(found.unknown) > 1)
+        problem = f"{found.network}: the operations of {layers} are not known"
+        raise CheckError(problem, found=", ".join(found.unknown))
+    return found
+
+
+def _render(result: Result, options: argparse.Namespace) -> str:
+    from archcost.report import render
+
+    return render(result, options.format)
+
+
+def list_networks(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.comparison import Listing, NetworkTotals
+    from archcost.costs import cost
+    from archcost.graph import build
+    from archcost.spec import load, zoo
+
+    costs = (cost(build(load(name))) for name in zoo.names())
+    return _render(Listing(tuple(map(NetworkTotals.of, costs))), options), 0
+
+
+def summarize(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.report.folding import Folded
+
+    return _render(Folded(_cost(options.network, options), options.depth), options), 0
+
+
+def explain(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.report.explain import explain
+
+    return _render(explain(_cost(options.network, options), options.layer), options), 0
+
+
+def compare(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.comparison import compare
+    from archcost.networks import is_callable
+
+    networks = (options.network, *options.networks)
+    called = set(filter(is_callable, networks))
+    # --args are for the callables: beside one, another network has none
+    without_args = argparse.Namespace(**{**vars(options), "args": None}) if called else options
+    costs = [_cost(network, options if network in called else without_args) for network in networks]
+    return _render(compare(costs), options), 0
+
+
+def estimate(options: argparse.Namespace) -> tuple[str, int]:
+    if options.hardware is None:
+        raise ArchcostError(
+            "no device to estimate for", expected="--hardware with a name or a file", hint="archcost hardware list"
+        )
+    from archcost.estimates import estimate
+
+    result = estimate(_spec(options.network, options), options.batch, hardware=options.hardware, run=run_of(options))
+    if options.strict and result.unknown:
+        raise CheckError(
+            f"{result.network} on {result.hardware.name}: not all is known", found=", ".join(result.unknown)
+        )
+    return _render(result, options), 0 if result.fits else 1
+
+
+def timeline(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.costs.timeline import timeline
+    from archcost.graph import build
+    from archcost.report.timeline import Folded
+
+    if options.strict:
+        _cost(options.network, options)
+    graph = build(_spec(options.network, options), options.batch)
+    if options.hardware is None:
+        line = timeline(graph, run_of(options), options.device)
+    else:
+        from archcost import hardware
+        from archcost.estimates.automatic import line_on
+
+        line = line_on(graph, run_of(options), hardware.load(options.hardware))
+    return _render(Folded(line, options.depth), options), 0
+
+
+def fit(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.planning import fit
+
+    spec = _spec(options.network, options)
+    if options.strict:
+        _cost(options.network, options)
+    result = fit(spec, options.batch, hardware=options.hardware, vary=options.vary, run=run_of(options))
+    if options.strict and result.unknown:
+        raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
+    return _render(result, options), 0 if result.fits else 1
+
+
+def verify(options: argparse.Namespace) -> tuple[str, int]:
+    given = run_of(options)
+    if not options.measure and (changed := changed_settings(given)):
+        raise ArchcostError("no step is run", expected="--measure with settings of one", found=", ".join(changed))
+    from archcost.networks import is_callable
+
+    run = given if options.measure else None
+    if is_callable(options.network):
+        return _verify_callable(options, run)
+    spec = _spec(options.network, options)
+    if options.strict:
+        _cost(options.network, options)
+    from archcost import pytorch
+
+    result = pytorch.verify(spec, device=options.device, batch=options.batch, run=run)
+    return _render(result, options), 0 if result.ok else 1
+
+
+def _verify_callable(options: argparse.Namespace, run: Run | None) -> tuple[str, int]:
+    """The module itself beside its spec."""
+    from archcost.importers.spelled import call, printing_to_stderr
+    from archcost.spec.overrides import override, set_loss
+
+    called = call(options.network, options.args, options.inputs)
+    spec = override(called.spec, options.settings)
+    spec = spec if options.loss is None else set_loss(spec, options.loss)
+    if options.strict:
+        _known(_cost_of(spec, options), options)
+    from archcost.pytorch.crosscheck_module import check_module
+    from archcost.pytorch.subject import Subject
+
+    subject = Subject(called.module, called.given, called.named, called.make)
+    with printing_to_stderr():
+        result = check_module(spec, subject, options.device, options.batch, run)
+    return _render(result, options), 0 if result.ok else 1
+
+
+def lock(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.locks import Recipe, ordered, section, spelled, write
+
+    folder = Path(options.output).parent if options.output else Path()
+    settings, inputs = tuple(options.settings), tuple(options.inputs)
+    args = spelled(options.args)
+    sections = [
+        section(Recipe(network, options.batch, settings, inputs, args).seen_from(folder), _cost(network, options))
+        for network in options.networks
+    ]
+    return write(ordered(sections)), 0
+
+
+def check(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost import locks
+
+    outcomes = locks.check(Path(options.file))
+    return locks.report(outcomes), 1 if any(outcome.changes for outcome in outcomes) else 0
+
+
+def export(options: argparse.Namespace) -> tuple[bytes, int]:
+    if options.output is None:
+        raise ArchcostError("no file to write to", expected="-o FILE.onnx", hint="archcost export NETWORK -o FILE.onnx")
+    if options.strict:
+        _cost(options.network, options)
+    from archcost.exporters import onnx_bytes
+
+    return onnx_bytes(_spec(options.network, options), options.batch), 0
+
+
+def import_network(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.costs import cost
+    from archcost.graph import build
+
+    spec = _spec(options.network, options)
+    _known(cost(build(spec, options.batch)), options)  # what cannot be built is not written
+    if not (options.output or "").endswith(".json"):
+        return spec.to_yaml(), 0
+    from archcost.outputs import spec_json
+
+    return spec_json(spec.to_dict()), 0
+
+
+def list_hardware(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost import hardware
+
+    return _render(hardware.shipped(), options), 0
+
+
+def show_hardware(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost import hardware
+
+    return _render(hardware.load(options.name), options), 0
+
+
+def check_hardware(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost import hardware
+
+    return _render(hardware.check(options.file), options), 0
+
+
+def schema(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.spec.schema import schema_text
+
+    return schema_text(), 0
