@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from tests.collections.finding import Finding
 from tests.collections.log import Log, read, write
 from tests.collections.run import COLLECTIONS, collection, run
-from tests.collections.source import versions
+from tests.collections.source import source, versions
 
 AT_ONCE = 30
 """Models between two saves, each time by new processes, as libraries remember what they made."""
@@ -25,14 +25,17 @@ def main() -> None:
     options.add_argument(
         "--again", action="store_true", help="those alone that were not equal the last time, or not run"
     )
+    options.add_argument(
+        "--every", type=int, metavar="N", help="each N-th model alone; of the others stays what was found before"
+    )
     options.add_argument("--workers", type=int, default=2)
     chosen = options.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in chosen.collections:
-        known = {each.name: each for each in read(name).findings} if chosen.again else {}
-        done = {each.name for each in known.values() if each.status == "equal"}
+        known = {each.name: each for each in read(name).findings} if chosen.again or chosen.every else {}
+        done = {each.name for each in known.values() if each.status == "equal" and not chosen.every}
         models = collection(name).names()
-        tasks = [(name, model) for model in models if model not in done]
+        tasks = [(name, model) for model in models[:: chosen.every] if model not in done]
         tasks = [task for task in tasks if not chosen.only or task[1] in chosen.only]
         for begin in range(0, len(tasks), AT_ONCE):
             with ProcessPoolExecutor(chosen.workers, get_context("spawn")) as pool:
@@ -41,7 +44,7 @@ def main() -> None:
                     if finding.status != "equal" or chosen.only:
                         print(name, told(finding), flush=True)
             if not chosen.only:
-                write(name, Log(len(models), tuple(known.values()), versions(name)))
+                write(name, Log(len(models), tuple(known.values()), versions(name), source()))
         print(name, dict(Counter(each.status for each in known.values())), file=sys.stderr)
 
 

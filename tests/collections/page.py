@@ -154,11 +154,14 @@ def _seconds(findings: Sequence[Finding]) -> str:
 
 
 def _made_with(log: Log) -> str:
-    """Versions of the libraries, and how many states of archcost's code the lines come from."""
+    """Versions of the libraries in the last run, and how many of the lines are of it."""
+    if not log.versions:
+        return "The versions of that run were not noted."
     versions = ", ".join(f"{name} {version}" for name, version in log.versions.items())
-    states = {each.source for each in log.findings}
-    one = "one state" if len(states) == 1 else f"{len(states):,} states"
-    return f"Run with {versions}, on {one} of the code." if versions else "The versions of that run were not noted."
+    last = sum(each.source == log.source for each in log.findings)
+    older = len(log.findings) - last
+    rest = f", {older:,} on an earlier state" if older else ""
+    return f"The last run, with {versions}: {last:,} of them on the state `{log.source}` of the package{rest}."
 
 
 def _why(finding: Finding) -> str:
