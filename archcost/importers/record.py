@@ -23,6 +23,8 @@ from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
 from archcost.tensors import DTYPE_BYTES, TensorType
 
+EMPTY = "what is joined and has no values is left out; the zeros that go back through it are not counted"
+
 PROMOTED = frozenset(["add", "sub", "mul", "div", "maximum", "minimum", "pow", "scale", "rsub"])
 """Layers of values in pairs, whose operands may have different dtypes in torch."""
 
@@ -252,6 +254,8 @@ class Record:
 
     def write(self, drawn: Drawn, results: Sequence[Tensor], detached: bool = False, places: bool = False) -> bool:
         """Add a layer for a call that returned these tensors. False where the layer's own rules say something else."""
+        if drawn.type == "concat":
+            drawn = self._filled(drawn)
         if any(self.find(tensor) is not None for tensor in drawn.spared):
             drawn = replace(drawn, inputs=(*drawn.inputs, *drawn.spared))
         layer = self._agreed(drawn, results, drawn.inputs)
@@ -279,6 +283,15 @@ class Record:
             if cut:
                 self.cut.add(id(tensor))
         return True
+
+    def _filled(self, drawn: Drawn) -> Drawn:
+        """A concat without operands that have no values and that no layer makes."""
+        filled = tuple([tensor for tensor in drawn.inputs if tensor.numel() or self.find(tensor) is not None])
+        if not filled or len(filled) == len(drawn.inputs):
+            return drawn
+        if EMPTY not in self.assumptions:
+            self.assumptions.append(EMPTY)
+        return replace(drawn, inputs=filled)
 
     def _agreed(self, drawn: Drawn, results: Sequence[Tensor], inputs: Sequence[Tensor]) -> Layer | None:
         if drawn.type not in LAYERS or mentions_batch(drawn.fields.values()):

@@ -127,9 +127,20 @@ def test_tensors_without_values_on_the_way(way: Callable[..., Tensor]) -> None:
 
 
 def test_a_gradient_through_no_values_is_refused() -> None:
-    module = Holder(lambda m, x: m.g(torch.cat([m.f(x), x], 1)), f=nn.Linear(5, 0), g=nn.Linear(5, 3))
+    module = Holder(lambda m, x: m.g(m.f(x)), f=nn.Linear(5, 0), g=nn.Linear(0, 3))
     with pytest.raises(archcost.ArchcostError, match="a gradient goes back through a tensor without values"):
         archcost.from_torch(module, torch.zeros(1, 5))
+
+
+def test_what_is_joined_and_has_no_values_is_left_out() -> None:
+    """As rotary embeddings of the whole of a head do: what they pass by is empty."""
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        y = m.f(x)
+        return m.g(torch.cat([y[:, :7] * 2, y[:, 7:]], 1))
+
+    spec = held(Holder(forward, f=nn.Linear(5, 7), g=nn.Linear(7, 3)), torch.zeros(1, 5), peak=False)
+    assert any("has no values is left out" in each for each in spec.assumptions)
 
 
 @pytest.mark.parametrize("example", [torch.zeros(0, 5), torch.zeros(2, 0), torch.zeros(0, 5, dtype=torch.int64)])
