@@ -32,6 +32,7 @@ get:_version get:itemsize get:nbytes get:is_sparse get:is_quantized get:is_neste
 get:_backward_hooks get:retains_grad size dim ndimension numel nelement stride storage_offset is_floating_point
 is_complex is_contiguous element_size get_device hash len format repr is_tensor is_same_size register_hook
 requires_grad_ retain_grad is_signed data_ptr untyped_storage is_inference _set_grad_enabled
+promote_types result_type can_cast
 """
 SILENT = frozenset(_ASKED.split())
 """Questions about a tensor that make none; and whether gradients are asked for, which no_grad puts back."""

@@ -100,6 +100,7 @@ class _Following:
             returned = _as_tuple(result)
             ctx = _context(cls, tensors_in(returned))
             if ctx is not None:
+                self.record.functions.append(ctx)
                 _Applied(self, ctx, wanted, arguments, given, returned).write(cls)
         return result
 
@@ -235,6 +236,9 @@ class _Applied:
 
 class _Brief(Record):
     """A record that holds no tensor, and so learns when each dies: `ends` says after how many entries."""
+
+    def require_heard(self, tensor: Tensor) -> None:
+        """What backward is given may be of another Function."""
 
     def __init__(self, inputs: Mapping[str, Tensor], closed: Callable[[Tensor], str | None]) -> None:
         self.ends: dict[Ref, int] = {}

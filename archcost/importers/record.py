@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from pydantic import ValidationError
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction
 
 from archcost.errors import ArchcostError, ShapeError
 from archcost.importers.calls.drawn import SAMPLES, Drawn, samples_in
@@ -68,6 +69,8 @@ class Record:
         self.batch_axes = {name: axis for name, tensor in inputs.items() if (axis := batch_axis(tensor)) is not None}
         self.batch_first: Ref | None = None
         self.held: list[Tensor] = []
+        self.functions: list[Any] = []
+        """The `ctx` of every autograd.Function that was heard to be applied."""
         self.assumptions: list[str] = []
         self.refs: dict[int, Ref] = {}
         self.places: dict[Any, Ref] = {}
@@ -150,6 +153,7 @@ class Record:
                 self._put_beside(written.parts[0])
             self._overwrite(whole, written, apart)
         found = self.find(tensor)
+        self.require_heard(tensor)
         if found is not None and self.overwritten and self._is_stale(tensor):
             self.opaque("a view of what was overwritten", (), (tensor,))
             found = self.refs[id(tensor)]
@@ -175,6 +179,20 @@ class Record:
                 self.detached[id(tensor)] = self.detach(found)
             return self.detached[id(tensor)]
         return found
+
+    def require_heard(self, tensor: Tensor) -> None:
+        """Raises OutOfSightError for a result of an autograd.Function that was applied unheard: torch 2.14's `apply` is
+        a builtin, of which a name that was bound before tells nobody.
+        """
+        asks = tensor.requires_grad and torch.is_grad_enabled() and not tensor._is_view()
+        node = tensor.grad_fn if asks else None
+        if isinstance(node, BackwardCFunction) and all(node is not each for each in self.functions):
+            name = type(node).__name__.removesuffix("Backward")
+            raise OutOfSightError(
+                f"{name} was applied by another name for {name}.apply, so that its backward was not seen",
+                expected=f"{name}.apply(…) where it is called",
+                found=f"a tensor {type_of(tensor)} that it returned",
+            )
 
     def refuse_new(self, tensor: Tensor) -> None:
         """Raises OutOfSightError for a weight that forward has made, or that lies in a list of the module's."""

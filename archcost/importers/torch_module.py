@@ -146,6 +146,8 @@ def _captured(module: nn.Module, example: Example, dtype: torch.dtype = torch.fl
             require_settled(module, before)
             raise
         require_settled(module, before)
+    for tensor in tensors_of(result):
+        record.require_heard(tensor)
     outputs = [ref for ref in (record.find(tensor) for tensor in tensors_of(result)) if ref is not None]
     if not any(ref.kind == "entry" for ref in outputs):
         raise ArchcostError(
