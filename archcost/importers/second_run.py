@@ -43,6 +43,7 @@ class Running(NamedTuple):
 
 
 OTHER_CALLS = "forward makes other calls in bfloat16 than in float32, of which the numbers are"
+UNDER_AUTOCAST = "forward makes other calls where it finds autocast on; the numbers are of those without"
 KEEPS_MORE = "the module keeps tensors of every step; the numbers are of one that keeps those of the step before"
 
 Run = Callable[[torch.dtype], contextlib.AbstractContextManager[Running]]
@@ -76,17 +77,19 @@ BOTH = (torch.bfloat16, torch.float32)
 
 def watched(run: Run, trace: Trace, asks_for_autocast: bool, dtypes: Sequence[torch.dtype] = BOTH) -> Told:
     """In bfloat16 where the module takes it, else in float32, which tells lifetimes and no dtypes."""
-    problems: dict[torch.dtype, BaseException] = {}
+    problems: dict[tuple[torch.dtype, bool], BaseException] = {}
     for dtype in dtypes:
         for answer in (True, False) if asks_for_autocast else (False,):
             try:
                 seen = _seen(run, trace, dtype, answer)
             except (Exception, DivergedError) as problem:
-                problems[dtype] = problem
+                problems[dtype, answer] = problem
                 continue
-            other = isinstance(problems.get(torch.bfloat16), DivergedError)
-            return Told(seen, dtype == torch.bfloat16, (OTHER_CALLS,) if other else (), other)
-    return Told(None, False, (_differs(problems[dtypes[-1]]),))
+            other = isinstance(problems.get((torch.bfloat16, False)), DivergedError)
+            under_autocast = isinstance(problems.get((dtype, True)), DivergedError)
+            said = [text for text, holds in ((OTHER_CALLS, other), (UNDER_AUTOCAST, under_autocast)) if holds]
+            return Told(seen, dtype == torch.bfloat16, tuple(said), other)
+    return Told(None, False, (_differs(problems[dtypes[-1], False]),))
 
 
 def only_casts_more(one: Trace, other: Trace) -> bool:
@@ -106,7 +109,7 @@ def _differs(problem: BaseException) -> str:
 
 def _seen(run: Run, trace: Trace, dtype: torch.dtype, answer: bool) -> Seen:
     regions = Regions(answer)
-    with run(dtype) as running, seeded(LOW), contextlib.redirect_stdout(io.StringIO()):
+    with run(dtype) as running, seeded(LOW), printing_nothing():
         watch = Watch(trace, running.originals, regions)
         with regions.heard(), unheard.heard(), watch, without_collections():
             result = running.call()
@@ -140,6 +143,11 @@ def without_collections() -> Generator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def printing_nothing() -> contextlib.AbstractContextManager[object]:
+    """For runs after the first: what forward prints is shown once."""
+    return contextlib.redirect_stdout(io.StringIO())
 
 
 @contextmanager

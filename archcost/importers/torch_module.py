@@ -34,7 +34,15 @@ from archcost.importers.naming import clean, spec_of
 from archcost.importers.reached import leaves, tensors_of
 from archcost.importers.record import ModuleWeight, Record
 from archcost.importers.regions import Regions
-from archcost.importers.second_run import HIGH, Running, observations, only_casts_more, seeded, watched
+from archcost.importers.second_run import (
+    HIGH,
+    Running,
+    observations,
+    only_casts_more,
+    printing_nothing,
+    seeded,
+    watched,
+)
 from archcost.importers.settling import Blind, UnsettledError, names_of, require_settled, require_shapes, waiting
 from archcost.importers.wrapped import is_wrapper, made_of, parts_of, weights_of
 from archcost.spec import ModelSpec
@@ -162,7 +170,8 @@ def _captured(module: nn.Module, example: Example, dtype: torch.dtype = torch.fl
 def _captured_in_bfloat16(module: nn.Module, example: Example) -> Captured | None:
     """None where the module takes no such weights."""
     try:
-        return _captured(module, example, torch.bfloat16)
+        with printing_nothing():
+            return _captured(module, example, torch.bfloat16)
     except (ArchcostError, UnsettledError):
         return None
 
@@ -188,7 +197,8 @@ def _followed_once_run(module: nn.Module, example: Example) -> Followed:
     """The same of the module as its first run leaves it."""
     given, named = example.samples()
     with _weightless(module) as (_, originals):
-        _run(module, Capture(Blind(_tensors(example, given, named), {}), originals, Regions()), given, named)
+        with printing_nothing():
+            _run(module, Capture(Blind(_tensors(example, given, named), {}), originals, Regions()), given, named)
         try:
             return _followed(module, example)
         except UnsettledError as error:

@@ -305,10 +305,21 @@ def test_a_module_that_keeps_everything_for_ever() -> None:
     )
 
 
-def test_what_is_printed_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_way_under_autocast_is_told() -> None:
+    def asks(m: Any, x: Tensor) -> Tensor:
+        x = m.a(x)
+        return m.b(x.relu() if torch.is_autocast_enabled() else x)
+
+    (told,) = archcost.from_torch(net(asks)(), IMAGE).assumptions
+    assert told == "forward makes other calls where it finds autocast on; the numbers are of those without"
+
+
+@pytest.mark.parametrize("casts", [False, True], ids=["two runs", "five runs"])
+def test_what_is_printed_is_printed_once(casts: bool, capsys: pytest.CaptureFixture[str]) -> None:
     def speaks(m: Any, x: Tensor) -> Tensor:
         print("forward")
-        return m.b(m.a(x))
+        x = m.a(x)
+        return m.b(x.float().to(x.dtype) if casts and x.dtype != torch.float32 else x)
 
     archcost.from_torch(net(speaks)(), IMAGE)
     assert capsys.readouterr().out == "forward\n"
