@@ -68,8 +68,9 @@ class Value:
         """Whether it can be a layer's weight or bias: not the ones or zeros that stand for a layer without one."""
         if not self.is_constant:
             return True
-        uniform = self.numbers is not None and bool((self.numbers == self.numbers.flat[:1]).all())
-        return self.held is not None and not uniform
+        if self.numbers is None:
+            return self.held is not None
+        return not bool((self.numbers == self.numbers.flat[:1]).all())
 
     @property
     def number(self) -> float | int | None:

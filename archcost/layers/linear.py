@@ -52,17 +52,31 @@ class Linear(WeightedLayer):
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """Each operand for the other's gradient. The input is seen as a matrix: a copy, where no view is one."""
-        source = inputs[0]
-        matrix = TensorType((source.numel // source.shape[-1], source.shape[-1]), source.dtype)
-        viewed = source.rank == 2 or view(source.shape, setting.layout(0), matrix.shape) is not None
-        rows: Saved = INPUT if viewed else Own("rows of the input", matrix)
+        rows: Saved = INPUT if self._is_matrix(inputs, setting) else Own("rows of the input", self._rows(inputs))
         return (*((Stored("weight"),) if 0 in setting.needs else ()), *((rows,) if "weight" in setting.needs else ()))
 
+    def _rows(self, inputs: Tensors) -> TensorType:
+        source = inputs[0]
+        return TensorType((source.numel // source.shape[-1], source.shape[-1]), source.dtype)
+
+    def _is_matrix(self, inputs: Tensors, setting: Setting) -> bool:
+        shape = inputs[0].shape
+        return len(shape) == 2 or view(shape, setting.layout(0), self._rows(inputs).shape) is not None
+
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Where no weight gradient is wanted, torch takes the input as a stack of matrices, by a copy if it must."""
+        """Where the weight is frozen, torch takes the input as a stack of matrices, by a copy if it must.
+
+        Without autograd the weight is not, as a rule: its transpose asks for a gradient under `no_grad` too, and torch
+        makes a matrix of the input as it would for that (`should_fold` in native/LinearAlgebra.cpp).
+        """
+        if "weight" in setting.needs:
+            return NO_SCRATCH
+        if not setting.needs and not setting.training:
+            rows = Own("rows of the input", self._rows(inputs))
+            return NO_SCRATCH if self._is_matrix(inputs, setting) else Scratch(forward=(rows,))
         shape = inputs[0].shape
         stack = (prod(shape[:-2]), *shape[-2:])
-        if "weight" in setting.needs or inputs[0].rank < 4 or view(shape, setting.layout(0), stack) is not None:
+        if len(shape) < 4 or view(shape, setting.layout(0), stack) is not None:
             return NO_SCRATCH
         return Scratch(forward=(Own("matrices of the input", inputs[0]),))
 

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.keeping import INPUT, OUTPUT, Own, Saved, Scratch, Setting, Stored, excess
+from archcost.keeping import INPUT, OUTPUT, Own, Saved, Scratch, Setting, Stored
 from archcost.layers.base import Arity, Count
 from archcost.layers.dtypes import IN_16_BITS, Autocast
 from archcost.layers.recurrent import Cell, Recurrent
+from archcost.layers.recurrent_inference import Fused, Made, fused
 from archcost.layouts import is_row_major
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.work import Contraction, Operand, Shared, Work
@@ -137,20 +138,36 @@ class LSTM(Recurrent):
                     yield Own(f"{suffix}, state {step}", TensorType((batch, self.proj_size), state.dtype))
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Without a gradient, oneDNN's workspace is made all the same, beside what the layer reads."""
-        if self.proj_size:
-            return super().scratch(inputs, outputs, setting)
-        if setting.needs:
+        if setting.needs and not self.proj_size:
             return Scratch()
+        return super().scratch(inputs, outputs, setting)
+
+    def _without_autograd(self, inputs: Tensors, setting: Setting) -> int:
+        """In training autograd is on, and oneDNN makes its workspaces even where nothing of the layer is trained."""
+        if self.proj_size:
+            return super()._without_autograd(inputs, setting)
         positions, batch = self._sizes(inputs)
         size = DTYPE_BYTES[inputs[0].dtype]
-        made = [
-            onednn_workspace(positions, batch, cell.features, self.hidden_size, DTYPE_BYTES[inputs[0].dtype])
-            + (0 if cell.below == (0,) else positions * batch * cell.features * size)
-            for cell in self.cells(inputs)
+        first = [cell for cell in self.cells(inputs) if not cell.suffix.endswith("_reverse")]
+        workspaces = [onednn_workspace(positions, batch, cell.features, self.hidden_size, size) for cell in first]
+        turned = [
+            index for index in range(1, len(inputs)) if not is_row_major(inputs[index].shape, setting.layout(index))
         ]
-        zeros = sum(tensor.nbytes for tensor in self.last(inputs)) if len(inputs) == 1 else 0
-        return Scratch(excess("a workspace, and what is read", max(made) + zeros, "uint8"))
+        run = self._sequence(inputs, setting)
+        return fused(
+            run._replace(copied=run.copied + sum(inputs[index].numel for index in turned)),
+            Fused(
+                positions * batch * self.hidden_size,
+                2 * batch * self.hidden_size,
+                tuple(0 if self.bias else 4 * self.hidden_size * (cell.features + self.hidden_size) for cell in first),
+                tuple(each // size if setting.training else 0 for each in workspaces),
+            ),
+        )
+
+    def _step(self, batch: int) -> Made:
+        """Four gates, the cell's state, its tanh and what is projected; the cell's state is for the next step."""
+        state = batch * self.hidden_size
+        return Made(7 * state, batch * self.width, state)
 
     def _unkept_last(self, batch: int) -> int:
         return batch * (self.hidden_size + self.width)

@@ -12,6 +12,7 @@ from archcost.formulas import Step
 from archcost.keeping import INPUT, Input, Own, Saved, Scratch, Setting, Stage, Stored, excess
 from archcost.layers.base import Arity, Flag, Size, Weight, WeightedLayer, require_floating, require_rank
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
+from archcost.layers.recurrent_inference import Made, Unrecorded, composed
 from archcost.layouts import Layout, laid, strides_of, view
 from archcost.tensors import Tensors, TensorType
 from archcost.work import Contraction, Elementwise, Operand, Shared, Work
@@ -232,21 +233,40 @@ class Recurrent(WeightedLayer):
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """While all states of the last layer are brought together: its products with the input, and each direction's.
 
-        Without a gradient, the states of each step too, and what the layer read. Its last states come after that.
+        Its last states come after that.
         """
+        later = sum(tensor.numel for tensor in outputs[1:])
+        if not setting.needs:
+            most = self._without_autograd(inputs, setting) - outputs[0].numel - later
+            return Scratch(excess("products and states", most, inputs[0].dtype))
         positions, batch = self._sizes(inputs)
         steps = positions * batch
         made = steps * self.gates * self.hidden_size + self._unkept_last(batch) * self.num_layers * self.directions
         if self.bidirectional:
             made += 2 * steps * self.width
-        if not setting.needs:
-            made += steps * self.width
-            made += self.directions * steps * self.width if self.num_layers > 1 else 0
-        later = sum(tensor.numel for tensor in outputs[1:])
         trained = any(self.names(cell.suffix)[1] in setting.needs for cell in self.cells(inputs))
         if len(inputs) == 1 and not trained:
             made += self.last(inputs)[0].numel  # zeros, which else are kept
         return Scratch(excess("products with the input", made - later, inputs[0].dtype))
+
+    def _without_autograd(self, inputs: Tensors, setting: Setting) -> int:
+        """Values at the worst moment, all outputs included."""
+        return composed(self._sequence(inputs, setting), self._step(self._sizes(inputs)[1]))
+
+    def _sequence(self, inputs: Tensors, setting: Setting) -> Unrecorded:
+        positions, batch = self._sizes(inputs)
+        return Unrecorded(
+            self.num_layers,
+            self.directions,
+            positions,
+            sum(tensor.numel for tensor in self.last(inputs)) if len(inputs) == 1 else 0,
+            0 if self._as_rows(inputs, setting) else inputs[0].numel,
+            positions * batch * self.gates * self.hidden_size,
+            self.bias,
+        )
+
+    def _step(self, batch: int) -> Made:
+        raise NotImplementedError
 
     def _unkept_last(self, batch: int) -> int:
         """Values of a cell's last states that no backward asks for."""
@@ -348,6 +368,11 @@ class RNN(Recurrent):
     gates: ClassVar[int] = 1
     cell: ClassVar[tuple[int, int]] = (1, 3)
 
+    def _step(self, batch: int) -> Made:
+        """The sum, and its tanh."""
+        state = batch * self.hidden_size
+        return Made(2 * state, state)
+
     def _unkept_last(self, batch: int) -> int:
         return 0
 
@@ -369,6 +394,11 @@ class GRU(Recurrent):
     comes_out: ClassVar[Outcome] = "last"
     gates: ClassVar[int] = 3
     cell: ClassVar[tuple[int, int]] = (13, 15)
+
+    def _step(self, batch: int) -> Made:
+        """Three products with the state, n and the new state."""
+        state = batch * self.hidden_size
+        return Made(5 * state, state)
 
     def _kept_of_steps(
         self, positions: int, state: TensorType, cell: Cell, needs: Collection[Operand]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,12 @@ def same(kind: str, type_: str, opset: int = 20, **fields: Any) -> Case:
     """An operator of one image that a layer is, value by value."""
     attributes = fields.pop("attributes", {})
     return Case([node(kind, "x", "y", **attributes)], [], [{"type": type_, **fields}], IMAGE, opset=opset)
+
+
+def stated(name: str, *shape: int) -> onnx.NodeProto:
+    """Values in the graph itself, each another."""
+    count = prod(shape)
+    return node("Constant", "", name, value=helper.make_tensor(name, FLOAT, shape, list(range(count))))
 
 
 CASES = {
@@ -427,6 +434,20 @@ CASES = {
             {"type": "permute", "dims": [0, 2, 1, 3]},
         ],
         (2, 2, 5, 3),
+        {"x": ["N", 5, 7]},
+    ),
+    # Weights in the graph itself, without the axis of directions: numbers that are known, and weights all the same.
+    "recurrent weights that are constants": Case(
+        [
+            *(stated("w", 12, 7), stated("r", 12, 3), stated("b", 12), stated("c", 12)),
+            *(node("Unsqueeze", f"{name} first", f"{name}1") for name in "wr"),
+            node("Concat", "b c", "bc", axis=0),
+            node("Unsqueeze", "bc first", "b1"),
+            node("LSTM", "x w1 r1 b1", "_ y", hidden_size=3),
+        ],
+        [numbers("first", [0])],
+        [{"type": "lstm", "hidden_size": 3, "batch_first": False}],
+        (1, 5, 3),
         {"x": ["N", 5, 7]},
     ),
     "the last state alone": Case(

@@ -103,3 +103,27 @@ def test_a_sequence(kind: type[nn.RNNBase], settings: dict[str, Any]) -> None:
     rebuilt = archcost.pytorch.build(spec)
     assert shapes_of(rebuilt.parameters()) == shapes_of(module.parameters())
     assert abs(tracked(rebuilt, (x,), {}) - peak) <= peak / 200
+
+
+@pytest.mark.parametrize("steps", [1, 30])
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sequence_without_autograd(kind: type[nn.RNNBase], settings: dict[str, Any], steps: int) -> None:
+    """oneDNN makes no workspace then, and what is composed step by step lets go of the cells that are done."""
+    if "proj_size" in settings and kind is not nn.LSTM:
+        return
+    module, x = Sequence(kind, **settings).eval(), torch.randn(4, steps, 5)
+    graph = archcost.build(archcost.from_torch(module, x), batch=4)
+    line = timeline(graph, archcost.Run(mode="infer"), "cpu", out_of_place=True)
+    with torch.no_grad():
+        assert line.peak == tracked(module, (x,), {})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_frozen_sequence(kind: type[nn.RNNBase]) -> None:
+    """oneDNN's workspace is made where autograd is on, whatever is trained."""
+    module, x = Sequence(kind, num_layers=2), torch.randn(4, 30, 5)
+    module.layer.requires_grad_(False)
+    graph = archcost.build(archcost.from_torch(module, x), batch=4)
+    line = timeline(graph, archcost.Run(optimizer="none"), "cpu", out_of_place=True)
+    assert line.peak == tracked(module, (x,), {})
