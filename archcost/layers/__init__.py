@@ -83,6 +83,7 @@ from archcost.layers.functions import (
     Threshold,
     Trunc,
 )
+from archcost.layers.gru import GRU
 from archcost.layers.indexing import Gather, GridSample, Index, IndexSelect, TopK
 from archcost.layers.instance_norm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from archcost.layers.judging import (
@@ -134,7 +135,7 @@ from archcost.layers.pooling import (
 )
 from archcost.layers.products import Bmm, MatMul
 from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
-from archcost.layers.recurrent import GRU, RNN
+from archcost.layers.recurrent import RNN
 from archcost.layers.reductions import (
     All,
     AMax,
