@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 import archcost
 from archcost.costs.timeline import timeline
 from tests.importers.held import Holder, held, tracked
+from tests.importers.peaks import ours, theirs
 
 both_modes = pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 
@@ -305,10 +306,10 @@ def test_two_copies_of_one_shape_in_einsum() -> None:
 class Experts(nn.Module):
     """Rows of features, each group of them times a matrix of its own."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, columns: int = 12) -> None:
         super().__init__()
         self.wide = nn.Linear(7, 8)
-        self.matrices = nn.Parameter(torch.ones(count, 8, 12))
+        self.matrices = nn.Parameter(torch.ones(count, 8, columns))
 
     def forward(self, x: Tensor) -> Tensor:
         rows = self.wide(x.flatten(0, 1))
@@ -326,6 +327,21 @@ def test_products_in_groups_of_rows(count: int) -> None:
     if count == 3:
         line = timeline(graph, archcost.Run(optimizer="none"), "cpu", out_of_place=True)
         assert line.peak == tracked(module, (torch.zeros(2, 6, 7),), {}) - 12  # where each group ends: 3 int32
+
+
+@pytest.mark.parametrize("precision", ["bf16", "amp-bf16"])
+def test_products_in_groups_of_rows_are_on_no_list_of_autocasts(precision: str) -> None:
+    """So rows that autocast has lowered have to be cast back for them."""
+
+    class Widened(Experts):
+        def forward(self, x: Tensor) -> Tensor:
+            rows = self.wide(x.flatten(0, 1)).to(self.matrices.dtype)
+            ends = torch.linspace(1, len(rows), len(self.matrices)).to(torch.int32)
+            return functional.grouped_mm(rows, self.matrices, offs=ends).exp()
+
+    images = torch.zeros(2, 6, 7)
+    found = ours(archcost.from_torch(Widened(3, 16), torch.zeros(1, 6, 7)), 2, "train", precision)
+    assert found == theirs(lambda: Widened(3, 16), (images,), "train", precision) - 12  # where each group ends: 3 int32
 
 
 def halved_where(x: Tensor, other: Tensor) -> Tensor:

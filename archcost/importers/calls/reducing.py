@@ -29,12 +29,14 @@ def bmm(result: Tensor, x: Tensor, y: Tensor) -> Drawn:
 @composite("grouped_mm", "_grouped_mm")
 def grouped_mm(x: Tensor, experts: Tensor, offs: Tensor | None = None, **named: Any) -> Tensor:
     """Each row is multiplied by one of the matrices, by whichever: so much work, and so many values kept and given, as
-    if all had equally many. Where that does not come out even it is drawn as if all rows went to the first.
+    if all had equally many. Where that does not come out even it is drawn as if all rows went to the first. No list of
+    autocast's has grouped products (ATen/autocast_mode.h).
     """
     count, rows = len(experts), samples_in(len(x)) or len(x)
-    if rows % count:
-        return x.matmul(experts.select(0, 0))
-    return x.reshape(count, -1, x.shape[-1]).bmm(experts).reshape(len(x), -1)
+    with torch.autocast("cpu", enabled=False):
+        if rows % count:
+            return x.matmul(experts.select(0, 0))
+        return x.reshape(count, -1, x.shape[-1]).bmm(experts).reshape(len(x), -1)
 
 
 @composite("histc")
