@@ -1,8 +1,8 @@
 """The largest batch that a device holds.
 
-Every tensor of a step is a + b·N bytes at batch N, so every moment is, and how many samples fit into it is a
-division. What an allocator or a CPU's kernels add is not affine; it is played, and where it is too much the answer is
-searched below.
+Tensors of a step are a + b·N bytes at batch N, so every moment is, and how many samples fit into it is a division. What
+an allocator or a CPU's kernels add is not affine, nor are whole pages; all that is played, and where it is too much the
+answer is searched below.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _grown(second: TensorType, third: TensorType, batch: int) -> TensorType:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """A network's step at every batch: the size of each tensor is `base` + `slope`·N."""
+    """A network's step at every batch: the size of each tensor is `base` + `slope`·N, if it is not `uneven`."""
 
     spec: ModelSpec
     line: Timeline
@@ -75,6 +75,10 @@ class Growth:
     base: tuple[int, ...]
     slope: tuple[int, ...]
     kernels: Mapping[int, GrowingRun]
+    uneven: tuple[int, ...] = ()
+    """Storages in whole pages, as oneDNN's workspace of an LSTM: `base` and `slope` are nothing, which they never are
+    below, and at each batch they are worked out again.
+    """
 
     @property
     def trains(self) -> bool:
@@ -86,6 +90,10 @@ class Growth:
         if threads is not None:
             for storage, run in self.kernels.items():
                 sizes[storage] = own_memory(run.at(batch, threads), run.direction)
+        if self.uneven:
+            line = timeline(build(self.spec, batch), self.line.run, self.line.device, 1)
+            for storage in self.uneven:
+                sizes[storage] = line.requested[storage]
         return sizes
 
     def demand(self, batch: int, profile: HardwareProfile) -> Demand:
@@ -126,34 +134,36 @@ class Growth:
         return _envelope(found)
 
 
+FAR = 101
+"""A batch far from two and three: what comes in whole pages may be as many of them for a few samples."""
+
+
 def growth(spec: ModelSpec, run: Run, device: Device) -> Growth:
-    """From two batches, and a third that must lie on their line. Raises ArchcostError where it does not."""
+    """From two batches, and a third far from them, which tells what does not lie on their line.
+
+    Raises ArchcostError where another batch makes other tensors.
+    """
     if not spec.has_batch:
         line = timeline(build(spec), run, device, 1)
         return Growth(spec, line, Played.of(line), _tensors(line), (0,) * len(line.storages), {})
-    second, third, fifth = (timeline(build(spec, batch), run, device, 1) for batch in (2, 3, 5))
-    if second.events != third.events:
-        raise _uneven(second)
-    twos, threes = (_tensors(line) for line in (second, third))
-    slope = tuple([b - a for a, b in zip(twos, threes, strict=True)])
-    base = tuple([a - 2 * b for a, b in zip(twos, slope, strict=True)])
+    second, third, far = (timeline(build(spec, batch), run, device, 1) for batch in (2, 3, FAR))
+    if not second.events == third.events == far.events:
+        raise ArchcostError(f"{second.graph.name}: another batch makes other tensors")
+    twos, threes, fars = (_tensors(line) for line in (second, third, far))
+    strays = [two + (three - two) * (FAR - 2) != last for two, three, last in zip(twos, threes, fars, strict=True)]
+    slope = tuple([0 if stray else three - two for stray, two, three in zip(strays, twos, threes, strict=True)])
+    base = tuple([0 if stray else two - 2 * grows for stray, two, grows in zip(strays, twos, slope, strict=True)])
     kernels = {
         storage: GrowingRun(run.call, third.kernels[storage].call, run.direction)
         for storage, run in second.kernels.items()
     }
-    grown = Growth(spec, second, Played.of(second), base, slope, kernels)
-    if tuple(grown.sizes(5)) != _tensors(fifth):
-        raise _uneven(second)
-    return grown
+    uneven = tuple([storage for storage, stray in enumerate(strays) if stray])
+    return Growth(spec, second, Played.of(second), base, slope, kernels, uneven)
 
 
 def _tensors(line: Timeline) -> tuple[int, ...]:
     """Sizes, nothing for what kernels allocate."""
     return tuple([0 if storage in line.kernels else nbytes for storage, nbytes in enumerate(line.requested)])
-
-
-def _uneven(line: Timeline) -> ArchcostError:
-    return ArchcostError(f"{line.graph.name}: memory does not grow evenly with the batch")
 
 
 def largest_batch(grown: Growth, profile: HardwareProfile) -> int:

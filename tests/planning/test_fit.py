@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 import archcost
 from archcost import ArchcostError, Fit, Run, hardware
 from archcost.hardware.profile import HardwareProfile
+from archcost.layers.lstm import onednn_workspace
 from archcost.spec import ModelSpec
 from tests.graph.networks import specs
 from tests.planning.devices import CPU, GPU, device, devices, runs
@@ -54,6 +55,24 @@ def test_the_asked_batch_is_that_of_an_estimate(spec: ModelSpec, profile: Hardwa
     binding = found.binding
     assert binding is not None
     assert sum(tensor.nbytes for tensor in binding.tensors) == binding.peak
+
+
+@pytest.mark.parametrize("name", [CPU, GPU])
+@pytest.mark.parametrize("recompute", ["none", "every:1"])
+def test_what_comes_in_whole_pages(name: str, recompute: str) -> None:
+    """oneDNN's workspace is as many pages for two samples of a narrow LSTM as for three, and more for a hundred."""
+    layers = [{"type": "lstm", "hidden_size": 4}, {"type": "linear", "out_features": 2}]
+    spec = ModelSpec.model_validate({"name": "narrow", "input": [3, 5], "loss": "mse", "layers": layers})
+    workspaces = [onednn_workspace(3, batch, 5, 4) for batch in (2, 3, 100)]
+    assert workspaces[0] == workspaces[1] < workspaces[2]
+    run = Run(optimizer="sgd", recompute=recompute)
+    for room in (2**19, 2**19 + 3000, 2**22) if name == CPU else (300 * 2**20,):
+        profile = device(name, room)
+        most = archcost.fit(spec, 9, hardware=[profile], run=run).devices[0].max_batch
+        assert most is not None
+        assert most > 9
+        assert archcost.estimate(spec, most, hardware=profile, run=run).fits
+        assert not archcost.estimate(spec, most + 1, hardware=profile, run=run).fits
 
 
 def test_by_hand() -> None:
