@@ -82,7 +82,7 @@ def _last_left(graph: ModelGraph, left: Collection[str]) -> dict[str, str]:
 
 
 def _held_by_those_left(graph: ModelGraph, nodes: list[Node], same: Mapping[Port, Port]) -> tuple[Node, ...]:
-    """What a cast held that is none is held by the layer before it."""
+    """What a cast holds that does nothing is held by the layer before it."""
     left = {node.name: index for index, node in enumerate(nodes)}
     before = -1
     made = [*nodes]

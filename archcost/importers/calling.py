@@ -137,5 +137,5 @@ class Below(Beneath):
 
 
 def without_gradient() -> bool:
-    """Whether autograd looks away."""
+    """Whether autograd is off, as under torch.no_grad."""
     return not torch.is_grad_enabled()

@@ -20,7 +20,9 @@ QUESTIONS = ("is_autocast_enabled", "is_autocast_cpu_enabled")
 
 
 class Ambient(int):
-    """The answer yes, which a module hands on to torch.autocast where it means: as it is outside."""
+    """The answer yes to `torch.is_autocast_enabled()`. Where the module hands it to torch.autocast as `enabled`,
+    autocast stays what it is outside.
+    """
 
 
 @contextmanager

@@ -135,7 +135,7 @@ def _replaced(running: Running, trace: Trace, left: Mapping[Ref, Any]) -> dict[R
 
 @contextmanager
 def without_collections() -> Generator[None]:
-    """What goes does so when the last name of it goes."""
+    """Without Python's garbage collector, so that a tensor goes at the moment when its last reference goes."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -7,11 +7,12 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import archcost
 from archcost.importers.reached import tensors_of
 from archcost.pytorch.tracker import Tracker
+from tests.collections.tensors import summed
 
 LOW = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -39,18 +40,9 @@ def theirs(make: Callable[[], nn.Module], inputs: Sequence[Any], mode: str, prec
             tracker.mark("step")
             with cast, nullcontext() if mode == "train" else torch.no_grad():
                 result = module(*given)
-                loss = _summed(tensors_of(result)) if mode == "train" else None
+                loss = summed(tensors_of(result)) if mode == "train" else None
             if loss is not None:
                 loss.backward()
             peak = tracker.peak
             del result, loss
     return peak
-
-
-def _summed(results: list[Tensor]) -> Tensor | None:
-    total = None
-    for result in results:
-        if result.requires_grad and result.is_floating_point():
-            term = result if result.dim() == 0 else result.sum()
-            total = term if total is None else total + term
-    return total
