@@ -37,7 +37,8 @@ from archcost.importers.following import (
     unchecked,
 )
 from archcost.importers.identity import storage_of
-from archcost.importers.record import OutOfSightError, Record, Written
+from archcost.importers.observed import OutOfSightError
+from archcost.importers.record import Record, Written
 from archcost.importers.regions import Regions
 from archcost.importers.trace import Made, Recasting, Standing, Step, Trace, shape_of, tensors_in
 from archcost.importers.unheard import Scripted

@@ -25,7 +25,8 @@ from archcost.importers.capture import Capture
 from archcost.importers.entries import Entry, Ref
 from archcost.importers.following import FACTORIES, VALUELESS, name_of
 from archcost.importers.identity import place_of
-from archcost.importers.record import OutOfSightError, Record
+from archcost.importers.observed import OutOfSightError
+from archcost.importers.record import Record
 from archcost.importers.regions import Regions
 from archcost.importers.second_run import Told, settle
 from archcost.importers.settling import Blind

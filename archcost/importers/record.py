@@ -15,14 +15,15 @@ from pydantic import ValidationError
 from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 
-from archcost.errors import ArchcostError, ShapeError
-from archcost.importers.calls.drawn import SAMPLES, Drawn, samples_in
+from archcost.errors import ShapeError
+from archcost.importers.calls.drawn import SAMPLES, Drawn
 from archcost.importers.calls.packing import ASSUMED
 from archcost.importers.entries import Entered, Entry, Ref
 from archcost.importers.identity import batch_axis, by_sample, mentions_batch, place_of, storage_of, type_of
+from archcost.importers.observed import OutOfSightError, constant_of, operation_of
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
-from archcost.tensors import DTYPE_BYTES, TensorType
+from archcost.tensors import TensorType
 
 EMPTY = "what is joined and has no values is left out; the zeros that go back through it are not counted"
 
@@ -48,10 +49,6 @@ class Written(NamedTuple):
     numel: int
     dims: Sequence[int] = ()
     in_place: bool = False
-
-
-class OutOfSightError(ArchcostError):
-    """A tensor arrived that depends on the network's values, but no call was seen that made it."""
 
 
 class Record:
@@ -253,19 +250,8 @@ class Record:
             self.opaque("aten::copy_", (whole, *written.parts), (whole,))
 
     def _constant(self, tensor: Tensor) -> Ref:
-        kind = self.kind(tensor)
-        scaled = [axis for axis, size in enumerate(kind.shape) if samples_in(size)]
-        if kind.dtype not in DTYPE_BYTES:
-            raise OutOfSightError("a constant cannot be declared", expected=", ".join(DTYPE_BYTES), found=str(kind))
-        if len(scaled) > 1:
-            raise OutOfSightError(
-                "a constant cannot be declared", expected="at most one axis of the batch", found=str(kind)
-            )
-        shape = tuple(samples_in(size) or size for size in kind.shape)
-        fields: dict[str, Any] = {"type": "constant", "shape": shape, "dtype": kind.dtype}
-        if scaled:
-            fields["dim"] = scaled[0]
-        made = self._add(LAYERS["constant"].model_validate(fields), (self.sizing,) if scaled else (), {})
+        layer, sized = constant_of(self.kind(tensor))
+        made = self._add(layer, (self.sizing,) if sized else (), {})
         assert isinstance(made.key, int)
         self.constants.append((storage_of(tensor), made.key))
         return made
@@ -341,32 +327,12 @@ class Record:
     ) -> None:
         """An operation without a rule, as it was observed. Without floats it does no floating-point operation."""
         reads = list(reads)
-        kinds = [self.kind(tensor) for tensor in results]
-        scaled = [[axis for axis, size in enumerate(kind.shape) if samples_in(size)] for kind in kinds]
         floats = any(type_of(tensor).is_floating for tensor in (*reads, *results))
-        type_ = "opaque" if floats else "integers"
-        fields = {
-            "type": type_,
-            "op": op,
-            "shapes": [[samples_in(size) or size for size in kind.shape] for kind in kinds],
-            "dtypes": [kind.dtype for kind in kinds],
-            "batch_dims": [axes[0] if axes else None for axes in scaled],
-        }
-        if any(len(axes) > 1 for axes in scaled):
-            raise OutOfSightError(
-                f"{op} has no rule, and what it makes cannot be declared",
-                expected="shapes with the batch in one axis",
-                found=", ".join(map(str, kinds)),
-            )
-        try:
-            layer = LAYERS[type_].model_validate(fields)
-        except ValidationError as error:
-            found = f"{', '.join(map(str, kinds))}"[:200]
-            raise OutOfSightError(f"{op} has no rule, and what it makes cannot be declared", found=found) from error
+        layer, sized = operation_of(op, [self.kind(tensor) for tensor in results], floats)
         refs = tuple([self.reference(tensor, detached) for tensor in reads])
-        made = self._add(layer, (*refs, self.sizing) if any(scaled) else refs, {})
+        made = self._add(layer, (*refs, self.sizing) if sized else refs, {})
         assert isinstance(made.key, int)
-        if type_ == "opaque":
+        if layer.type == "opaque":
             words = {storage_of(each): _word("output", index) for index, each in enumerate(results)}
             words |= {storage_of(each): _word("input", index) for index, each in enumerate(reads)}
             self.opaques[made.key] = words

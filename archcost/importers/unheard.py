@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch.overrides import handle_torch_function
 
-from archcost.importers.record import OutOfSightError
+from archcost.importers.observed import OutOfSightError
 
 _C = cast("Any", torch._C)  # pyright: ignore[reportPrivateUsage]
 

@@ -243,9 +243,9 @@ class Squared(torch.autograd.Function):
 
 
 def test_a_function_with_a_backward_of_its_own() -> None:
-    """Its backward is taken to be autograd's own."""
+    """Forward runs without autograd; behind it stands the layer that has the backward."""
     module = Holder(lambda m, x: m.g(Squared.apply(m.f(x))), f=nn.Linear(3, 5), g=nn.Linear(5, 2))
-    assert types_of(held(module, torch.zeros(1, 3))) == ["linear", "mul", "linear"]
+    assert types_of(held(module, torch.zeros(1, 3))) == ["linear", "detach", "mul", "function", "linear"]
 
 
 def test_a_loop_over_a_list() -> None:
@@ -277,12 +277,24 @@ def test_products_of_the_batch_are_reshaped_by_numbers() -> None:
 @pytest.mark.parametrize("reentrant", [True, False])
 def test_a_checkpoint_is_imported_as_what_it_runs(reentrant: bool) -> None:
     def forward(m: Any, x: Tensor) -> Tensor:
-        return m.g(checkpoint(m.f, x, use_reentrant=reentrant))
+        return m.g(checkpoint(m.f, m.e(x), use_reentrant=reentrant))
 
-    spec = archcost.from_torch(Holder(forward, f=nn.Linear(3, 5), g=nn.Linear(5, 2)), torch.zeros(1, 3))
-    cost = archcost.cost(archcost.build(spec, 2))
-    assert [layer.name for layer in cost.layers] == ["f", "g"]
+    module = Holder(forward, e=nn.Linear(3, 3), f=nn.Linear(3, 5), g=nn.Linear(5, 2))
+    cost = archcost.cost(archcost.build(archcost.from_torch(module, torch.zeros(1, 3)), 2))
+    assert [layer.name for layer in cost.layers] == ["e", "f", "g"]
+    assert cost.flops.forward.contraction == 136  # 2 * (2*3*3 + 2*3*5 + 2*5*2)
+
+
+def test_a_reentrant_checkpoint_of_what_has_no_gradient_trains_nothing() -> None:
+    """As torch warns: "None of the inputs have requires_grad=True. Gradients will be None"."""
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        return m.g(checkpoint(m.f, x, use_reentrant=True))
+
+    module = Holder(forward, f=nn.Linear(3, 5), g=nn.Linear(5, 2))
+    cost = archcost.cost(archcost.build(archcost.from_torch(module, torch.zeros(1, 3)), 2))
     assert cost.flops.forward.contraction == 100  # 2 * (2*3*5 + 2*5*2)
+    assert cost.flops.backward.contraction == 40  # 2*2*5*2, for the weight of g
 
 
 def test_two_copies_of_one_shape_are_two() -> None:
