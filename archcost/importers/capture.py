@@ -84,6 +84,12 @@ class Capture(Following):
         self._surface()
         super().__exit__(*error)  # pyright: ignore[reportUnknownMemberType]
 
+    def let_go(self) -> None:
+        """Of all tensors, once the module has run."""
+        for known in (self.held, self.twins, self.dtypes, self.variables):
+            known.clear()
+        self.record.let_go()
+
     def _asked(self, tensor: Tensor) -> None:
         self.dtypes[tensor.dtype] = tensor
         variable = variable_assigned()

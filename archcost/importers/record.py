@@ -114,6 +114,11 @@ class Record:
         low = str(self.dtype).removeprefix("torch.")
         return kind._replace(dtype="float32") if kind.dtype == low else kind
 
+    def let_go(self) -> None:
+        """Of all tensors, once nothing more is written down: what they were is in the entries."""
+        for known in (self.held, self.functions, self.refs, self.places, self.pending, self.since, self.detached):
+            known.clear()
+
     def know(self, tensor: Tensor, ref: Ref) -> None:
         if id(tensor) not in self.refs:
             self.held.append(tensor)

@@ -164,6 +164,7 @@ def _captured(module: nn.Module, example: Example, dtype: torch.dtype = torch.fl
             found=type(result).__name__,
             layer=type(module).__name__,
         )
+    capture.let_go()
     return Captured(capture, checkpoints, regions, outputs)
 
 
@@ -276,7 +277,7 @@ def _weightless(
     containers: list[Any] = [
         value for *_, attributes in before for value in attributes.values() if type(value) in CONTAINERS
     ]
-    contents = [copy(value) for value in containers]
+    contents = [copy(value) if value else () for value in containers]
     try:
         for path, each in modules:
             for kind in ("_parameters", "_buffers"):
@@ -301,6 +302,8 @@ def _weightless(
             vars(each).update(attributes)
         for container, content in zip(containers, contents, strict=True):
             container.clear()
+            if not content:
+                continue
             getattr(container, "extend" if hasattr(container, "extend") else "update")(content)
 
 
