@@ -96,7 +96,8 @@ class Mean(FoldingAxes):
     dtype: FloatingDtype | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        return (TensorType(self.folded(inputs), self.dtype or inputs[0].dtype),)
+        (folded,) = super().output_types(inputs)
+        return (folded._replace(dtype=self.dtype or folded.dtype),)
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         """In another dtype, backward's quotients while they are cast."""
@@ -123,7 +124,7 @@ class Sum(FoldingAxes):
         return (TensorType(self.folded(inputs), self.dtype or summed(inputs[0])),)
 
     def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (VIEWED,)
+        return (VIEWED,) if inputs[0].dtype == outputs[0].dtype else inputs
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {}, "summed"),)

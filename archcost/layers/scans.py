@@ -40,15 +40,16 @@ class Cumsum(Layer):
         return (PASSED_ON,) if self._is_single(inputs) else inputs
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Turned round, summed, turned round again. For a result in another dtype the input is cast, and back its
-        gradient first.
+        """Turned round, summed, turned round again. For a result in another dtype the input is cast, on a CPU within
+        the kernel, and back its gradient first.
         """
         if self._is_single(inputs):
             return NO_SCRATCH
         back = (Own("turned round", inputs[0]), Own("its sums", inputs[0]))
         if not inputs[0].is_floating or inputs[0] == outputs[0]:
             return Scratch(backward=back)
-        return Scratch((Own("input cast", outputs[0]),), (Own("gradient cast", inputs[0]), *back))
+        cast = (Own("input cast", outputs[0]),) if setting.device == "cuda" else ()
+        return Scratch(cast, (Own("gradient cast", inputs[0]), *back))
 
     def _is_single(self, inputs: Tensors) -> bool:
         return inputs[0].shape[self.dim] == 1

@@ -161,7 +161,7 @@ def _saved_checks(line: Timeline, measured: Measured, device: str) -> Iterator[C
     predicted = kept(cast, run.trains, line.device, run.mode != "infer", run.torch)
     by = f"saved tensors of {TORCH} on {device}"
     named = _named(line.graph)
-    layers = {node.name: _as_saved(predicted.saved[node.name], named) for node in line.graph.nodes}
+    layers = {node.name: _as_saved(predicted.saved.get(node.name, ()), named) for node in line.graph.nodes}
     whole = sum(storage.nbytes for storage in predicted.storages)
     if run.autocast is not None and _shares_weights(line.graph):
         yield Check("saved_bytes", TOTAL, whole, None, by, None, "autocast's copies of a shared weight have no name")

@@ -72,7 +72,7 @@ ROWS: tuple[Row, ...] = (
         outputs=((2,),),
         dtypes=("float32",),
         forward=30,  # 2*3*5
-        backward_input=30,
+        backward_input=30,  # 2*3*5
     ),
     Row(
         Cumsum(dim=1, dtype="float32"),
@@ -80,7 +80,7 @@ ROWS: tuple[Row, ...] = (
         outputs=((2, 3, 5),),
         dtypes=("float32",),
         forward=30,  # 2*3*5
-        backward_input=30,
+        backward_input=30,  # 2*3*5
     ),
     Row(
         Sum(dim=1),
