@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from archcost.costs.program import Role
 from archcost.costs.tape import by_mark
 from archcost.costs.timeline import Timeline
 
 PhaseName = Literal["forward", "backward", "optimizer"]
-PHASES: tuple[PhaseName, ...] = get_args(PhaseName)
 
 _PHASE_OF: Mapping[str, PhaseName] = {
     "forward": "forward",

@@ -90,9 +90,6 @@ def max_unpool(part: Part) -> str:
     return part.draw("MaxUnpool", *part.inputs, sizes, **window(part))
 
 
-RESIZE_MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "trilinear": "linear"}
-
-
 def upsample(part: Part) -> str:
     """To sizes rather than by factors, which are single precision in ONNX."""
     layer = part.layer
