@@ -53,7 +53,7 @@ def compare(subject: Subject, runs: int = 0, precisions: Sequence[str] = PRECISI
     try:
         module, spec = imported(module, subject)
         seconds = round(time.perf_counter() - begin, 3)
-        graph = archcost.build(spec, batch=BATCH)
+        graph = archcost.build(spec, batch=BATCH if any(each.batched for each in spec.inputs.values()) else 1)
         cost = archcost.cost(graph)
     except Exception as error:
         return Finding(subject.name, "failed", _ours(error))

@@ -34,6 +34,7 @@ FORWARDS: Sequence[Forward] = (
     lambda m, x: m.f(x).masked_fill((m.g(x) > 0).all(dim=-1, keepdim=True), 2.0),
     multiplied,
     lambda m, x: m.f(x).logsumexp(dim=1),
+    lambda m, x: m.f(x).masked_fill(m.g(x) == float("inf"), 0.0),
     lambda m, x: torch.logsumexp(m.f(x), (1,), keepdim=True),
     lambda m, x: m.f(x).sort(dim=1, descending=True).values,
     lambda m, x: m.f(x).gather(1, indices(m.g(x))),

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archcost.importers.calls.drawn import Drawn, Rule, composite, is_number, leaf, overwriting
+from archcost.importers.calls.drawn import Drawn, Rule, composite, finite, is_number, leaf, overwriting
 
 
 def _overwriting(type_: str) -> Rule:
@@ -284,7 +284,7 @@ def _comparison(type_: str, *names: str) -> None:
     def rule(result: Tensor, x: Tensor, other: Any) -> Drawn | None:
         if isinstance(other, Tensor):
             return Drawn(type_, (x, other))
-        return Drawn(type_, (x,), {"other": float(other)}) if isinstance(other, (bool, int, float)) else None
+        return Drawn(type_, (x,), {"other": finite(other)}) if isinstance(other, (bool, int, float)) else None
 
     leaf(type_, *names)(rule)
 

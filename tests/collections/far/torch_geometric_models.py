@@ -57,6 +57,13 @@ def _edge() -> nn.Module:
     return made_of(LIBRARY, "EdgeConv", nn=nn.Sequential(nn.Linear(2 * CHANNELS, 16), nn.ReLU(), nn.Linear(16, 6)))()
 
 
+def _neighbours(places: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
+    """The edges and how long they are: torch_geometric looks for those with a compiled library."""
+    start, end = _edges().to(places.device)
+    return torch.stack([start, end]), (places[start] - places[end]).norm(dim=-1)
+
+
+SMALL = {"hidden_channels": 16, "num_filters": 16, "num_interactions": 2}
 DEGREES = torch.tensor([0, 0, 4, 8])
 AGGREGATED = {"aggregators": ["mean", "min", "max", "std"], "scalers": ["identity", "amplification"], "deg": DEGREES}
 
@@ -89,21 +96,7 @@ MODELS = {
     "LightGCN": _of(
         "LightGCN", {"num_nodes": NODES, "embedding_dim": 8, "num_layers": 2}, {"edge_index": GRAPH["edge_index"]}
     ),
-    "SchNet": _of("SchNet", {"hidden_channels": 16, "num_filters": 16, "num_interactions": 2}, PLACED),
-    "DimeNetPlusPlus": _of(
-        "DimeNetPlusPlus",
-        {
-            "hidden_channels": 16,
-            "out_channels": 3,
-            "num_blocks": 1,
-            "int_emb_size": 8,
-            "basis_emb_size": 4,
-            "out_emb_channels": 16,
-            "num_spherical": 3,
-            "num_radial": 3,
-        },
-        PLACED,
-    ),
+    "SchNet": _of("SchNet", {**SMALL, "interaction_graph": _neighbours}, PLACED),
     "SGFormer": _of("SGFormer", {"in_channels": CHANNELS, "hidden_channels": 16, "out_channels": 5}, GRAPH, ONE),
     "GINConv": _of("GINConv", {}, make=_gin(False)),
     "GINEConv": _of("GINEConv", {}, GRAPH, FEATURES, make=_gin(True)),
