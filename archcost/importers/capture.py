@@ -35,6 +35,7 @@ from archcost.importers.following import (
     over_mask,
     size_made,
     unchecked,
+    with_places,
 )
 from archcost.importers.identity import storage_of
 from archcost.importers.observed import OutOfSightError
@@ -122,6 +123,7 @@ class Capture(Following):
         if name in FACTORIES:
             step.kind = "passed" if live else "made"
             return args[0] if live else self._made(make_constant(func, args, kwargs), kwargs.get("dtype"))
+        args = with_places(name, args)
         if name == "setitem":
             step.kind = "set"
             return self._set(*args)

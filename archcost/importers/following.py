@@ -7,9 +7,10 @@ hears; `Watch` hears the same calls once more, and sees when each tensor goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from operator import is_
 from types import FunctionType
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
 from archcost.importers.calls import LEAVES
+from archcost.importers.calls.drawn import samples_in
 from archcost.importers.calls.packing import packed_name
 from archcost.importers.calls.weighted import MEANT
 from archcost.importers.casts import MOVES
@@ -188,6 +190,25 @@ def is_recast(args: Any, kwargs: Any) -> bool:
     dtype = kwargs.get("dtype")
     given = isinstance(dtype, torch.dtype) and dtype.is_floating_point and args and isinstance(args[0], Tensor)
     return bool(given and args[0].is_floating_point())
+
+
+def with_places(name: str, args: Any) -> Any:
+    """`x[mask]` where the mask has values of its own, whatever the batch: the places where it is true."""
+    if name not in ("getitem", "setitem"):
+        return args
+    entries: tuple[Any, ...] = args[1] if isinstance(args[1], tuple) else (args[1],)
+    placed = [places for entry in entries for places in _places(entry)]
+    return (
+        args if len(placed) == len(entries) and all(map(is_, placed, entries)) else (args[0], tuple(placed), *args[2:])
+    )
+
+
+def _places(entry: Any) -> Iterator[Any]:
+    is_mask = isinstance(entry, Tensor) and entry.dtype == torch.bool and entry.dim() and not entry.is_meta
+    if is_mask and not any(map(samples_in, entry.shape)):
+        yield from entry.nonzero().unbind(1)
+    else:
+        yield entry
 
 
 def over_mask(target: Tensor, mask: Tensor, value: Any) -> Tensor:

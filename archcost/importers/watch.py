@@ -19,7 +19,7 @@ from torch import Tensor
 from archcost.importers.calls import COMPOSITES
 from archcost.importers.casts import wanted
 from archcost.importers.entries import Entered, Ref
-from archcost.importers.following import Following, make_constant, over_mask, unchecked
+from archcost.importers.following import Following, make_constant, over_mask, unchecked, with_places
 from archcost.importers.regions import Regions
 from archcost.importers.trace import Step, Trace, shape_of, tensors_in
 
@@ -153,6 +153,7 @@ class Watch(Following):
             result = cast.of(args[0])
             told_apart = result is args[0] and step.cast is not None  # in another precision it may be a copy
             return args[0].clone() if told_apart else result
+        args = with_places(step.name, args)
         if step.kind == "composite":
             with self:
                 return COMPOSITES[step.name](*args, **kwargs)

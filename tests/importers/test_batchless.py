@@ -150,6 +150,32 @@ def test_values_of_what_all_samples_share_are_seen() -> None:
     assert chosen[:2] == [7, 1]
 
 
+class WithoutLoops(nn.Module):
+    """Edges from a node to itself are told from others by their values, and weighed apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(16, 24), nn.Linear(24, 5)
+
+    def forward(self, nodes: Tensor, edges: Tensor, weights: Tensor) -> Tensor:
+        others = edges[0] != edges[1]
+        own = torch.ones(len(nodes))
+        own[edges[0][~others]] = weights[~others]
+        start, end = edges[:, others]
+        h = self.inner(nodes)
+        arrived = torch.zeros_like(h).index_add(0, end, h[start] * weights[others].unsqueeze(1))
+        return self.outer(torch.relu(arrived + h * own.unsqueeze(1)))
+
+
+def test_masks_of_what_all_samples_share_pick_as_many_as_they_do() -> None:
+    edges = torch.stack([torch.arange(30) % 7, torch.arange(30) % 5])
+    named = {"nodes": NODES, "edges": edges, "weights": torch.rand(30)}
+    held(WithoutLoops(), unbatched=[*named], **named)
+    spec = archcost.from_torch(WithoutLoops(), unbatched=[*named], **named)
+    found = next(layer for layer in spec.to_dict()["layers"] if layer["name"] == "index1")
+    assert found["type"] == "index"
+
+
 def refusal(*inputs: Tensor, **said: Any) -> str:
     with pytest.raises(ArchcostError) as caught:
         archcost.from_torch(Messages(), *inputs, **said)

@@ -57,6 +57,6 @@ MODELS = {
     "LoRA on Bert": _of("Bert", "Lora", r=4, target_modules=["query", "value"]),
     "DoRA on Bert": _of("Bert", "Lora", r=4, target_modules=["query", "value"], use_dora=True),
     "LoRA on T5": _of("T5", "Lora", r=4, target_modules=["q", "v"]),
-    "LoRA on ViT": _of("ViT", "Lora", r=4, target_modules=["query", "value"]),
+    "LoRA on ViT": _of("ViT", "Lora", r=4, target_modules="all-linear"),
     "LoRA on GPT2": _of("GPT2", "Lora", r=4, target_modules=["c_attn"], task_type="CAUSAL_LM", fan_in_fan_out=True),
 }
