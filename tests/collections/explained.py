@@ -13,7 +13,7 @@ MASK = "a mask in float32 makes attention of bfloat16 compute in float32"
 BRANCH = "forward makes other calls in bfloat16 than in float32, of which the numbers are; the spec says so"
 ALONE = "peft casts where two dtypes differ, and they do under autocast alone, which neither run of an import sees"
 TABLE = "the module puts a table in the dtype of its activations in the place of a buffer, and they are bfloat16 then"
-DROPS = "attention that is composed for its dropout is played with a scaled input too many at its worst moment"
+PUT = "`x[mask] = values` is played as a new tensor, and torch writes into the old one"
 EMPTY = "memories without values are joined; the zeros that go back through them are not counted"
 
 UNKNOWN = "not found yet"
@@ -30,7 +30,7 @@ EXPLAINED: Mapping[tuple[str, str], str] = {
     ("far", "torchaudio: Emformer"): EMPTY,
     ("far", "torchaudio: Tacotron2"): CAST,
     ("far", "torchaudio: WaveRNN"): CAST,
-    **{("transformers", name): DROPS for name in ("Hubert", "UniSpeech", "Wav2Vec2")},
+    **{("transformers", name): PUT for name in ("Hubert", "SEW", "UniSpeech", "Wav2Vec2", "WavLM")},
     ("transformers", "DebertaV2"): CONSTANTS,
     ("transformers", "Falcon"): MASK,
     ("transformers", "Funnel"): CONSTANTS,
