@@ -41,7 +41,7 @@ from archcost.importers.identity import storage_of
 from archcost.importers.observed import OutOfSightError
 from archcost.importers.record import Record, Written
 from archcost.importers.regions import Regions
-from archcost.importers.trace import Made, Recasting, Standing, Step, Trace, shape_of, tensors_in
+from archcost.importers.trace import Made, Recasting, Standing, Step, Trace, are_mixed, shape_of, tensors_in
 from archcost.importers.unheard import Scripted
 
 
@@ -138,9 +138,9 @@ class Capture(Following):
             with self:
                 return COMPOSITES[name](*args, **kwargs)
         named = args
-        if any(tensor.is_meta for tensor in given):
+        if are_mixed(given):
             args, kwargs = self._mapped(args), self._mapped(kwargs)
-        elif sum(tensor.numel() for tensor in given) > SMALL:
+        elif given and not given[0].is_meta and sum(tensor.numel() for tensor in given) > SMALL:
             largest = LARGEST_REAL if live else LARGEST_CONSTANT
             step.sketched = size_made(func, args, kwargs) > largest
             if step.sketched:

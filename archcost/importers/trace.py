@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from torch import Tensor
 from torch.nn.parameter import is_lazy
@@ -69,13 +70,25 @@ class Trace:
 
 def tensors_in(value: Any) -> list[Tensor]:
     """The tensors in tuples, lists and dicts, in order."""
+    found: list[Tensor] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[Tensor]) -> None:
     if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, dict):
-        return [tensor for entry in value.values() for tensor in tensors_in(entry)]  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, (list, tuple)):
-        return [tensor for entry in value for tensor in tensors_in(entry)]  # pyright: ignore[reportUnknownVariableType]
-    return []
+        found.append(value)
+    elif isinstance(value, (list, tuple)):
+        for entry in cast("Sequence[Any]", value):
+            _collect(entry, found)
+    elif isinstance(value, dict):
+        for entry in cast("dict[Any, Any]", value).values():
+            _collect(entry, found)
+
+
+def are_mixed(tensors: Sequence[Tensor]) -> bool:
+    """Whether some have values and some have none."""
+    return any(tensor.is_meta for tensor in tensors) and not all(tensor.is_meta for tensor in tensors)
 
 
 def shape_of(tensor: Tensor) -> tuple[int, ...]:

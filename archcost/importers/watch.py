@@ -21,7 +21,7 @@ from archcost.importers.casts import wanted
 from archcost.importers.entries import Entered, Ref
 from archcost.importers.following import Following, make_constant, over_mask, unchecked, with_places
 from archcost.importers.regions import Regions
-from archcost.importers.trace import Step, Trace, shape_of, tensors_in
+from archcost.importers.trace import Step, Trace, are_mixed, shape_of, tensors_in
 
 
 class DivergedError(BaseException):
@@ -159,7 +159,7 @@ class Watch(Following):
                 return COMPOSITES[step.name](*args, **kwargs)
         if step.kind in ("into", "over"):
             return self._into(step, func, args, **kwargs)
-        if step.sketched or any(tensor.is_meta for tensor in tensors_in((args, kwargs))):
+        if step.sketched or are_mixed(tensors_in((args, kwargs))):
             args, kwargs = self._mapped(args, step.sketched), self._mapped(kwargs, step.sketched)
         if step.kind == "set":
             return self._set(*args)
