@@ -41,7 +41,7 @@ from archcost.importers.identity import storage_of
 from archcost.importers.observed import OutOfSightError
 from archcost.importers.record import Record, Written
 from archcost.importers.regions import Regions
-from archcost.importers.trace import Made, Recasting, Standing, Step, Trace, are_mixed, shape_of, tensors_in
+from archcost.importers.trace import SHAPED, Made, Recasting, Standing, Step, Trace, are_mixed, shape_of, tensors_in
 from archcost.importers.unheard import Scripted
 
 
@@ -93,6 +93,7 @@ class Capture(Following):
 
     def _asked(self, tensor: Tensor) -> None:
         self.dtypes[tensor.dtype] = tensor
+        self.trace.asks_for_dtypes = True
         variable = variable_assigned()
         if variable is not None:
             self.variables[variable] = tensor
@@ -104,7 +105,9 @@ class Capture(Following):
         self.record.region = self.regions.current
         result = self._taken(step, func, args, kwargs)
         step.end = len(entries)
-        step.results = tuple([Made(self.record.refs.get(id(made)), shape_of(made)) for made in tensors_in(result)])
+        step.results = tuple(
+            [Made(self.record.refs.get(id(made)), shape_of(made), made.dtype) for made in tensors_in(result)]
+        )
         if len(self.record.constants) > constants:
             step.constants = tuple(self._constants(self.record.constants[constants:], args, kwargs))
         return result
@@ -115,6 +118,7 @@ class Capture(Following):
         for place, tensor in enumerate(tensors_in((args, kwargs))):
             entry = made.get(storage_of(self.twins.get(id(tensor), tensor)))
             if entry is not None:
+                self.trace.makes_floats |= tensor.is_floating_point()
                 yield Standing(place, entry, self.likes.get(id(tensor)))
 
     def _taken(self, step: Step, func: Any, args: Any, kwargs: Any) -> Any:
@@ -155,6 +159,8 @@ class Capture(Following):
                 self._remember(result, likes[0])
             return result
         result = self._call(step, func, args, kwargs)
+        if name in SHAPED and step.kind == "called":
+            step.is_shaped = isinstance(result, Tensor) and all(result is not each for each in given)
         if name.endswith("_") and named[0] is not args[0]:
             self._replace(named[0], args[0])
         return result

@@ -76,7 +76,12 @@ BOTH = (torch.bfloat16, torch.float32)
 
 
 def watched(run: Run, trace: Trace, asks_for_autocast: bool, dtypes: Sequence[torch.dtype] = BOTH) -> Told:
-    """In bfloat16 where the module takes it, else in float32, which tells lifetimes and no dtypes."""
+    """In bfloat16 where the module takes it, else in float32, which tells lifetimes and no dtypes.
+
+    Where the first run had to do with no dtype, there is none to tell.
+    """
+    if not trace.has_to_do_with_dtypes and not asks_for_autocast:
+        dtypes = (torch.float32,)
     problems: dict[tuple[torch.dtype, bool], BaseException] = {}
     for dtype in dtypes:
         for answer in (True, False) if asks_for_autocast else (False,):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, cast
 
+import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
@@ -19,10 +20,11 @@ function of Python whose own calls came by.
 
 
 class Made(NamedTuple):
-    """A tensor that a call returned: which of the record's it is, if it is one, and its shape."""
+    """A tensor that a call returned: which of the record's it is, if it is one, and what it is like."""
 
     ref: Ref | None
     shape: tuple[int, ...]
+    dtype: torch.dtype
 
 
 @dataclass(slots=True)
@@ -55,13 +57,32 @@ class Step:
     results: tuple[Made, ...] = ()
     sketched: bool = False
     """Whether tensors that had values were replaced by some without, single values too."""
+    is_shaped: bool = False
+    """Whether it made one new tensor whose shape follows from those of what it was given."""
     cast: Recasting | None = None
     constants: tuple[Standing, ...] = ()
+
+
+_SHAPED = """
+conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d linear matmul bmm scaled_dot_product_attention
+batch_norm layer_norm group_norm relu gelu silu sigmoid tanh softmax dropout add sub mul div
+max_pool2d avg_pool2d adaptive_avg_pool2d embedding
+"""
+SHAPED = frozenset(_SHAPED.split())
+"""Calls that make a tensor whose shape follows from those of what they are given: most of the time of a second run."""
 
 
 @dataclass(slots=True)
 class Trace:
     steps: list[Step] = field(default_factory=list[Step])
+    asks_for_dtypes: bool = False
+    makes_floats: bool = False
+    """Whether floating constants came to be read."""
+
+    @property
+    def has_to_do_with_dtypes(self) -> bool:
+        """Whether the module casts, makes constants or asks for a dtype, so that it may do otherwise in another."""
+        return self.asks_for_dtypes or self.makes_floats or any(step.cast is not None for step in self.steps)
 
     def start(self, name: str, first: int) -> Step:
         self.steps.append(Step(name, first))
