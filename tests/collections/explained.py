@@ -26,6 +26,7 @@ EXPLAINED: Mapping[tuple[str, str], str] = {
     ("far", "kornia: HardNet8"): LAST,
     ("far", "kornia: HyNet"): BRANCH,
     ("far", "peft: LoRA all, dropout"): ALONE,
+    ("far", "peft: LoRA on ViT"): ALONE,
     ("far", "peft: rsLoRA"): ALONE,
     ("far", "torchaudio: Emformer"): EMPTY,
     ("far", "torchaudio: Tacotron2"): CAST,
@@ -34,6 +35,7 @@ EXPLAINED: Mapping[tuple[str, str], str] = {
     ("transformers", "DebertaV2"): CONSTANTS,
     ("transformers", "Falcon"): MASK,
     ("transformers", "Funnel"): CONSTANTS,
+    ("transformers", "LongT5"): CONSTANTS,
     ("transformers", "Wav2Vec2Conformer"): TABLE,
     ("transformers", "XLNet"): CONSTANTS,
 }
