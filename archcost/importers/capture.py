@@ -160,7 +160,8 @@ class Capture(Following):
             return result
         result = self._call(step, func, args, kwargs)
         if name in SHAPED and step.kind == "called":
-            step.is_shaped = isinstance(result, Tensor) and all(result is not each for each in given)
+            is_new = isinstance(result, Tensor) and all(result is not each for each in given)
+            step.is_shaped = is_new and result.is_meta  # one that has values may be looked at
         if name.endswith("_") and named[0] is not args[0]:
             self._replace(named[0], args[0])
         return result

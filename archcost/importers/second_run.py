@@ -116,7 +116,7 @@ def _seen(run: Run, trace: Trace, dtype: torch.dtype, answer: bool) -> Seen:
     regions = Regions(answer)
     with run(dtype) as running, seeded(LOW), printing_nothing():
         watch = Watch(trace, running.originals, regions)
-        with regions.heard(), unheard.heard(), watch, without_collections():
+        with _watching(watch, regions):
             result = running.call()
         if not watch.finished():
             raise DivergedError
@@ -133,9 +133,16 @@ def _replaced(running: Running, trace: Trace, left: Mapping[Ref, Any]) -> dict[R
     regions = Regions()
     watch = Watch(trace, running.originals, regions)
     watch.wait_for(left)
-    with regions.heard(), watch, without_collections():
+    with _watching(watch, regions):
         running.call()
     return {ref: watch.replaced.get(ref) for ref in left}
+
+
+@contextmanager
+def _watching(watch: Watch, regions: Regions) -> Generator[None]:
+    """Every call of the module comes by, as in the first run."""
+    with regions.heard(), unheard.heard(), watch, without_collections():
+        yield
 
 
 @contextmanager

@@ -154,9 +154,10 @@ def _captured(module: nn.Module, example: Example, dtype: torch.dtype = torch.fl
             require_settled(module, before)
             raise
         require_settled(module, before)
-    for tensor in tensors_of(result):
+    returned = tensors_of(result)
+    for tensor in returned:
         record.require_heard(tensor)
-    outputs = [ref for ref in (record.find(tensor) for tensor in tensors_of(result)) if ref is not None]
+    outputs = [ref for ref in (record.find(tensor) for tensor in returned) if ref is not None]
     if not any(ref.kind == "entry" for ref in outputs):
         raise ArchcostError(
             "the module returns nothing that it computes from its inputs",

@@ -58,7 +58,7 @@ class Step:
     sketched: bool = False
     """Whether tensors that had values were replaced by some without, single values too."""
     is_shaped: bool = False
-    """Whether it made one new tensor whose shape follows from those of what it was given."""
+    """Whether it made one new tensor, without values, whose shape follows from those of what it was given."""
     cast: Recasting | None = None
     constants: tuple[Standing, ...] = ()
 

@@ -323,3 +323,23 @@ def test_what_is_printed_is_printed_once(casts: bool, capsys: pytest.CaptureFixt
 
     archcost.from_torch(net(speaks)(), IMAGE)
     assert capsys.readouterr().out == "forward\n"
+
+
+class LooksAtNumbers(nn.Module):
+    """A way that integers of the example decide, worked out of sums of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(9, 8)
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        later = ids + 1
+        if int(later.max()) > 5:
+            later = later - 1
+        return self.head(self.table(later))
+
+
+def test_numbers_that_decide_are_there_in_the_second_run_too() -> None:
+    spec = archcost.from_torch(LooksAtNumbers(), torch.zeros(1, 5, dtype=torch.int64))
+    assert spec.assumptions == ()
