@@ -27,8 +27,17 @@ class Estimate(Presentable):
     line: Timeline
     hardware: HardwareProfile
     demand: Demand
-    grown: Growth | None
-    """None under `recompute: auto`, whose checkpoints change with the batch."""
+    shared: Growth | None = None
+    """What `grown` is, where somebody has worked it out already."""
+
+    @cached_property
+    def grown(self) -> Growth | None:
+        """Three steps more, which only the largest batch needs. None under `recompute: auto`, whose checkpoints change
+        with the batch. Raises ArchcostError where another batch makes other tensors.
+        """
+        if is_automatic(self.run):
+            return None
+        return self.shared or growth(self.line.graph.spec, self.run, torch_device(self.hardware))
 
     @property
     def network(self) -> str:
@@ -91,7 +100,7 @@ class Estimate(Presentable):
         memory = {
             "reserved_bytes": self.demand.reserved,
             "context_bytes": self.context,
-            "max_batch": None if self.grown is None else 0,
+            "max_batch": None if is_automatic(self.run) else 0,
             "band": self.band,
         }
         missing = [f"memory.{name}" for name, value in memory.items() if value is None]
@@ -142,5 +151,4 @@ def estimate(
     profile.rate(chosen.matmul_dtype)
 
     line, needs = step(build(spec, batch), chosen, profile)
-    grown = None if is_automatic(chosen) else growth(spec, chosen, torch_device(profile))
-    return Estimate(line, profile, needs, grown)
+    return Estimate(line, profile, needs)
