@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import archcost
+from archcost.costs.precision import with_precision
 from archcost.layers import LAYERS
 from archcost.spec import zoo
 from tests.specs.variants import costed
@@ -175,3 +176,11 @@ def test_the_networks_together_use_only_known_layers_and_many_of_them():
     used = {layer.type for name in NETWORKS for layer in costed(name).layers}
     assert used <= set(LAYERS)
     assert {"conv_transpose2d", "max_unpool2d", "upsample", "local_response_norm", "concat", "add", "mse"} <= used
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_sixteen_bits_stay_sixteen(network: str) -> None:
+    """A constant of 32 bits among tensors of 16 would have all that comes behind it computed in 32."""
+    graph = with_precision(archcost.build(archcost.load(network)), archcost.Run(precision="bf16"), "cuda")
+    wide = [node.name for node in graph.nodes for tensor in node.output_types if tensor.dtype == "float32"]
+    assert wide == []
