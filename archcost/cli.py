@@ -38,6 +38,7 @@ from archcost.options import (
     CommandParser,
     Parser,
     add_command,
+    add_engine,
     add_format,
     add_parser,
     add_run,
@@ -139,6 +140,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add_run(estimating)
     add_settings(estimating)
+    add_engine(estimating)
     add_format(estimating)
 
     lining = command("timeline", timeline, "the memory of a step through time, and what is alive at the peak")

@@ -97,8 +97,16 @@ def estimate(options: argparse.Namespace) -> tuple[str, int]:
             "no device to estimate for", expected="--hardware with a name or a file", hint="archcost hardware list"
         )
     from archcost.estimates import estimate
+    from archcost.hardware import calibration
 
-    result = estimate(_spec(options.network, options), options.batch, hardware=options.hardware, run=run_of(options))
+    result = estimate(
+        _spec(options.network, options),
+        options.batch,
+        hardware=options.hardware,
+        run=run_of(options),
+        engine=options.engine,
+        calibration=calibration.read(Path(options.calibration)) if options.calibration else None,
+    )
     if options.strict and result.unknown:
         raise CheckError(
             f"{result.network} on {result.hardware.name}: not all is known", found=", ".join(result.unknown)

@@ -146,6 +146,15 @@ def add_settings(added: argparse.ArgumentParser) -> None:
     group.add_argument("--master-weights", action="store_true", help="float32 copies of bf16 or fp16 weights")
 
 
+def add_engine(added: argparse.ArgumentParser) -> None:
+    """What the time of a step rests on."""
+    group = added.add_argument_group("how long it takes")
+    group.add_argument(
+        "--engine", metavar="E", help="what runs it: eager (default), or another that the device has calibrations of"
+    )
+    group.add_argument("--calibration", metavar="FILE", help="one of archcost hardware calibrate")
+
+
 def run_of(options: argparse.Namespace) -> Run:
     """The settings that `add_settings` has read; `--loss` is the spec's."""
     from archcost.costs.run import Run

@@ -41,6 +41,12 @@ def parse_printed(text: str) -> tuple[Fraction, Fraction] | None:
     return int(whole + decimals) * unit, unit
 
 
+def duration(seconds: float) -> str:
+    """`12.3 ms`: three digits in the largest of ns, us, ms and s of which there is one at least."""
+    unit = next((name for name in ("s", "ms", "us") if abs(seconds) >= UNITS["s"][name]), "ns")
+    return f"{float(format(float(seconds / UNITS['s'][unit]), '.3g')):,g} {unit}"
+
+
 UNITS: dict[str, dict[str, Fraction]] = {
     "B": {
         **{f"{prefix}B": Fraction(1000**power) for power, prefix in enumerate(("", "k", "M", "G", "T"))},
@@ -51,6 +57,7 @@ UNITS: dict[str, dict[str, Fraction]] = {
     "OP/s": {f"{prefix}OP/s": Fraction(1000**power) for power, prefix in enumerate(("M", "G", "T", "P"), 2)},
     "bit": {"bit": Fraction(1)},
     "bit/s": {"Mbit/s": Fraction(10**6), "Gbit/s": Fraction(10**9)},
+    "s": {"ns": Fraction(1, 10**9), "us": Fraction(1, 10**6), "ms": Fraction(1, 1000), "s": Fraction(1)},
     "W": {"mW": Fraction(1, 1000), "W": Fraction(1), "kW": Fraction(1000)},
     "USD": {"USD": Fraction(1)},
     "processors": dict.fromkeys(("SM", "SMX", "CU", "core", "cores", "TensorCore", "TensorCores"), Fraction(1)),

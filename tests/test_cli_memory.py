@@ -154,8 +154,8 @@ WRONG = [
     ("timeline lenet5 --recompute fc5,fc5", "a layer can be recomputed once only\n  found: fc5"),
     ("timeline lenet5 --master-weights", "master weights are float32 copies of 16-bit weights\n"),
     (
-        "estimate lenet5 --hardware nvidia-gtx-580-3gb --precision fp16",
-        "nvidia-gtx-580-3gb has no rate for float16\n  expected: one of float64, float32\n  found: float16\n",
+        "estimate lenet5 --hardware nvidia-t4 --engine eagr",
+        "no calibration of engine eagr\n  expected: ",
     ),
     ("timeline lenet5 --device gpu", "argument --device: invalid choice: 'gpu' (choose from 'cuda', 'cpu')"),
     ("timeline lenet5 --device cpu --hardware nvidia-t4", "argument --hardware: not allowed with argument --device"),

@@ -12,6 +12,7 @@ from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Arity
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32, Autocast, Outcome
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Elementwise, Reduction, Work
 
 LABELS = "(labels)"
@@ -24,6 +25,7 @@ class Sum(Layer):
 
     type: Literal["(sum)"] = "(sum)"
     autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
+    time_class: ClassVar[TimeClass] = "reduction"
     comes_out: ClassVar[Outcome] = "first"
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -44,6 +46,7 @@ class L1(Layer):
 
     type: Literal["(l1)"] = "(l1)"
     autocast: ClassVar[Autocast] = IN_FLOAT32
+    time_class: ClassVar[TimeClass] = "reduction"
     comes_out: ClassVar[Outcome] = "promoted"
     arity = Arity(2, 2)
 
@@ -68,6 +71,7 @@ class Total(Layer):
 
     type: Literal["(total)"] = "(total)"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     comes_out: ClassVar[Outcome] = "promoted"
     arity = Arity(2, 2)
 

@@ -285,8 +285,8 @@ def _play(
 ) -> Tape:
     on_cpu = device == "cpu"
     player = Player(written, segments, out_of_place, RNG_STATE if on_cpu else None, threads if on_cpu else None)
-    learned = _learned(written)
-    player.keep(_state(learned, run, device))
+    trained = learned(written)
+    player.keep(_state(trained, run, device))
     player.forward()
     if run.trains:
         player.backward()
@@ -294,12 +294,12 @@ def _play(
             player.next_micro_batch()
             player.forward()
             player.backward()
-        player.optimize(_bursts(learned, run, device))
+        player.optimize(_bursts(trained, run, device))
     player.finish()
     return player.tape
 
 
-def _learned(written: Program) -> list[Held]:
+def learned(written: Program) -> list[Held]:
     """The parameters that get a gradient, in the order in which the optimizer has them."""
     if written.root is None:
         return []

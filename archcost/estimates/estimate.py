@@ -8,6 +8,7 @@ from typing import Any
 
 from archcost import hardware as profiles
 from archcost.costs.bands import band
+from archcost.costs.kernels import kernels
 from archcost.costs.program import Role
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline
@@ -15,9 +16,12 @@ from archcost.estimates.automatic import is_automatic, step
 from archcost.estimates.batches import Growth, growth, largest_batch
 from archcost.estimates.demand import Demand, Played, torch_device, workspace
 from archcost.graph import build
+from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
 from archcost.presentable import Presentable
 from archcost.spec import ModelSpec
+from archcost.times.choose import Chosen, choose
+from archcost.times.step import StepTime, step_time
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Estimate(Presentable):
     line: Timeline
     hardware: HardwareProfile
     demand: Demand
+    chosen: Chosen
+    """Which calibration the time rests on."""
     shared: Growth | None = None
     """What `grown` is, where somebody has worked it out already."""
 
@@ -94,6 +100,13 @@ class Estimate(Presentable):
         lowest, highest = errors
         return round(self.demand.allocated / (1 + highest)), round(self.demand.allocated / (1 + lowest))
 
+    @cached_property
+    def time(self) -> StepTime | None:
+        """None where the device has no rate for the precision."""
+        return step_time(
+            kernels(self.line), self.run, self.hardware, self.batch, self.chosen.calibration, self.chosen.notes
+        )
+
     @property
     def unknown(self) -> tuple[str, ...]:
         """What is not known, by the JSON's names, and layers of which nobody knows what they do."""
@@ -104,7 +117,8 @@ class Estimate(Presentable):
             "band": self.band,
         }
         missing = [f"memory.{name}" for name, value in memory.items() if value is None]
-        return (*missing, "time", *self.line.graph.unknown)
+        time = ("time",) if self.time is None else ("time.step_seconds",) if self.time.step is None else ()
+        return (*missing, *time, *self.line.graph.unknown)
 
     @property
     def _kernels(self) -> int:
@@ -134,21 +148,28 @@ class Estimate(Presentable):
                 "status": "exact under assumptions",
                 "band": None if self.band is None else list(self.band),
             },
-            "time": None,
+            "time": None if self.time is None else self.time.to_dict(),
         }
 
 
 def estimate(
-    spec: ModelSpec, batch: int = 1, *, hardware: str | HardwareProfile, run: Run | None = None, **settings: Any
+    spec: ModelSpec,
+    batch: int = 1,
+    *,
+    hardware: str | HardwareProfile,
+    run: Run | None = None,
+    engine: str | None = None,
+    calibration: Calibration | None = None,
+    **settings: Any,
 ) -> Estimate:
     """One step of a network on a device, by name, path or profile.
 
     What is chosen is either a `run` or its fields: `mode="train"`, `precision="bf16"`, `optimizer="adam"` and so on.
-    Raises ArchcostError for what is wrong in any of them, and for a precision that the device has no rate for.
+    `engine` is what runs it (`eager`, `compiled`, … as the device has calibrations), `calibration` one of one's own.
+    Time is unknown where the device has no rate for the precision. Raises ArchcostError for what is wrong in these.
     """
     profile = profiles.load(hardware) if isinstance(hardware, str) else hardware
     chosen = run or Run(**settings)
-    profile.rate(chosen.matmul_dtype)
-
+    found = choose(profile, chosen, engine, calibration)
     line, needs = step(build(spec, batch), chosen, profile)
-    return Estimate(line, profile, needs)
+    return Estimate(line, profile, needs, found)

@@ -17,6 +17,7 @@ from archcost.layers.dtypes import AS_GIVEN, IN_16_BITS, IN_FLOAT32_ON_CUDA, Aut
 from archcost.layers.order import ValueByValue
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Elementwise, Work
 
@@ -91,6 +92,7 @@ class ReLU(InplaceActivation):
     type: Literal["relu"] = "relu"
     prefix: ClassVar[str] = "relu"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1
     backward_from: ClassVar[Saved] = OUTPUT
@@ -102,6 +104,7 @@ class ReLU6(InplaceActivation):
     type: Literal["relu6"] = "relu6"
     prefix: ClassVar[str] = "relu"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 2
     backward_from: ClassVar[Saved] = INPUT
@@ -113,6 +116,7 @@ class LeakyReLU(InplaceActivation):
     type: Literal["leaky_relu"] = "leaky_relu"
     prefix: ClassVar[str] = "relu"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     negative_slope: Number = 0.01
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 2
@@ -126,6 +130,7 @@ class ELU(InplaceActivation):
     type: Literal["elu"] = "elu"
     prefix: ClassVar[str] = "elu"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     alpha: Number = 1.0
     operations: ClassVar[int] = 4
     operations_backward: ClassVar[int] = 3
@@ -139,6 +144,7 @@ class GELU(Activation):
     type: Literal["gelu"] = "gelu"
     prefix: ClassVar[str] = "gelu"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     approximate: Literal["none", "tanh"] = "none"
     backward_from: ClassVar[Saved] = INPUT
 
@@ -158,6 +164,7 @@ class SiLU(InplaceActivation):
     type: Literal["silu"] = "silu"
     prefix: ClassVar[str] = "silu"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 9
     backward_from: ClassVar[Saved] = INPUT
@@ -169,6 +176,7 @@ class Hardsigmoid(InplaceActivation):
     type: Literal["hardsigmoid"] = "hardsigmoid"
     prefix: ClassVar[str] = "hardsigmoid"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     operations: ClassVar[int] = 4
     operations_backward: ClassVar[int] = 3
     backward_from: ClassVar[Saved] = INPUT
@@ -180,6 +188,7 @@ class Hardswish(InplaceActivation):
     type: Literal["hardswish"] = "hardswish"
     prefix: ClassVar[str] = "hardswish"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 5
     backward_from: ClassVar[Saved] = INPUT
@@ -191,6 +200,7 @@ class Sigmoid(Activation):
     type: Literal["sigmoid"] = "sigmoid"
     prefix: ClassVar[str] = "sigmoid"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     operations: ClassVar[int] = 4
     operations_backward: ClassVar[int] = 3
     backward_from: ClassVar[Saved] = OUTPUT
@@ -202,6 +212,7 @@ class Tanh(Activation):
     type: Literal["tanh"] = "tanh"
     prefix: ClassVar[str] = "tanh"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
     backward_from: ClassVar[Saved] = OUTPUT
@@ -213,6 +224,7 @@ class Softplus(Activation):
     type: Literal["softplus"] = "softplus"
     prefix: ClassVar[str] = "softplus"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "transcendental"
     beta: Number = 1.0
     threshold: Number = 20.0
     operations: ClassVar[int] = 5
@@ -226,6 +238,7 @@ class SELU(InplaceActivation):
     type: Literal["selu"] = "selu"
     prefix: ClassVar[str] = "selu"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 3
     backward_from: ClassVar[Saved] = INPUT
@@ -238,6 +251,7 @@ class Hardtanh(InplaceActivation):
     type: Literal["hardtanh"] = "hardtanh"
     prefix: ClassVar[str] = "hardtanh"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     min_val: Number = -1.0
     max_val: Number = 1.0
     operations: ClassVar[int] = 2
@@ -254,6 +268,7 @@ class Mish(InplaceActivation):
     type: Literal["mish"] = "mish"
     prefix: ClassVar[str] = "mish"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 14
     backward_from: ClassVar[Saved] = INPUT
@@ -265,6 +280,7 @@ class LogSigmoid(Activation):
     type: Literal["logsigmoid"] = "logsigmoid"
     prefix: ClassVar[str] = "logsigmoid"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 3
     backward_from: ClassVar[Saved] = INPUT
@@ -287,6 +303,7 @@ class PReLU(WeightedLayer, ValueByValue):
     type: Literal["prelu"] = "prelu"
     prefix: ClassVar[str] = "relu"
     autocast: ClassVar[Autocast] = IN_16_BITS
+    time_class: ClassVar[TimeClass] = "elementwise"
     comes_out: ClassVar[Outcome] = "first"
     weight_gradient_is_view: ClassVar[bool] = True
     num_parameters: Size = 1
@@ -328,6 +345,7 @@ class GLU(ValueByValue):
     type: Literal["glu"] = "glu"
     prefix: ClassVar[str] = "glu"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     comes_out: ClassVar[Outcome] = "first"
     dim: Axis = -1
 

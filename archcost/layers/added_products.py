@@ -13,6 +13,7 @@ from archcost.layers.combining import broadcast_shape
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layers.products import require_products
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Contraction, Elementwise, Work
 
 
@@ -22,6 +23,7 @@ class AddedProduct(Layer):
     prefix: ClassVar[str] = "addmm"
     arity: ClassVar[Arity] = Arity(3, 3)
     autocast: ClassVar[Autocast] = IN_16_BITS
+    time_class: ClassVar[TimeClass] = "product"
     comes_out: ClassVar[Outcome] = "first"
     meaning: ClassVar[tuple[str, ...]]
     beta: Number = 1.0

@@ -17,6 +17,7 @@ from archcost.layers.combining import together
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layouts import Layout, like, strides_of, view
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Contraction, Elementwise, Shared, Work
 
 QUERY, KEY, VALUE, MASK = range(4)
@@ -54,6 +55,7 @@ class ScaledDotProductAttention(Layer):
     prefix: ClassVar[str] = "attention"
     arity: ClassVar[Arity] = Arity(3, 4)
     autocast: ClassVar[Autocast] = IN_16_BITS
+    time_class: ClassVar[TimeClass] = "attention"
     comes_out: ClassVar[Outcome] = "first"
     is_composed: ClassVar[bool] = True
     dropout_p: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0

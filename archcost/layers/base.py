@@ -15,6 +15,7 @@ from archcost.keeping import FORWARD, NO_SCRATCH, PASSED_ON, Device, Gradient, O
 from archcost.layers.dtypes import Autocast, Outcome, Treatment
 from archcost.layouts import Layout, Shape
 from archcost.tensors import ALL_BYTES, DTYPE_BYTES, FLOATING, Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import SAME, Rules
 from archcost.work import Work
 
@@ -125,6 +126,9 @@ class Layer(Declared):
     comes_out: ClassVar[Outcome]
     """Which dtype floating results have where those of the inputs differ. No default either."""
 
+    time_class: ClassVar[TimeClass]
+    """What it is in time. No default: a layer of no class would take none."""
+
     def output_types(self, inputs: Tensors) -> Tensors:
         """Shapes and dtypes that come out. Raises ShapeError when the inputs do not suit."""
         raise NotImplementedError
@@ -172,6 +176,10 @@ class Layer(Declared):
     def outcome(self) -> Outcome:
         """Which dtype results have: as the class declares, but for what stands for many operators."""
         return self.comes_out
+
+    def timed(self, inputs: Tensors, outputs: Tensors) -> TimeClass:
+        """What it is in time for these tensors: as its class declares, but where sizes make it another."""
+        return self.time_class
 
     def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
         """Whether the first output is a view to autograd, which takes pains when somebody overwrites one.

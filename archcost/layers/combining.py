@@ -13,6 +13,7 @@ from archcost.layers.dtypes import WIDEST_ON_CPU, Autocast, Outcome
 from archcost.layers.promoting import Promoting
 from archcost.layouts import Layout, channels_last, is_channels_last
 from archcost.tensors import Tensors, TensorType, can_hold, result_dtype
+from archcost.time_classes import TimeClass
 from archcost.windows import Rules
 from archcost.work import Copy, Elementwise, Operand, Work
 
@@ -160,6 +161,7 @@ class Concat(Layer):
     prefix: ClassVar[str] = "concat"
     arity: ClassVar[Arity] = Arity(1, None)
     autocast: ClassVar[Autocast] = WIDEST_ON_CPU
+    time_class: ClassVar[TimeClass] = "copy"
     comes_out: ClassVar[Outcome] = "promoted"
     dim: Axis = 1
 

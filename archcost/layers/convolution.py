@@ -26,10 +26,14 @@ from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, left_over, product
 from archcost.layouts import Layout, is_channels_last, is_row_major
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import Rules, Window
 from archcost.work import Contraction, Elementwise, Work
 
 Padding = Counts | Literal["same", "valid"]
+
+STEM_CHANNELS = 4
+"""Up to so many channels go in where images do: too few to fill a matrix unit."""
 
 
 class Kernel(WeightedLayer, OfImages):
@@ -117,11 +121,28 @@ class Convolution(Kernel):
     """Output size ⌊(H + 2p − d(k−1) − 1)/s⌋ + 1; weight (C_out, C_in/g, k…); MACs output·C_in/g·k (torch.nn.Conv2d)."""
 
     prefix: ClassVar[str] = "conv"
+    time_class: ClassVar[TimeClass] = "convolution"
     is_composed: ClassVar[bool] = True
     stops_early: ClassVar[bool] = True
 
     padding: Padding = 0
     padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
+
+    def timed(self, inputs: Tensors, outputs: Tensors) -> TimeClass:
+        """By what its kernels do: channel by channel, few channels in, one position, or three by three."""
+        channels = inputs[0].shape[1]
+        strides = self.strides()
+        if self.groups > 1:
+            if self.groups < channels:
+                return "grouped convolution"
+            return "depthwise" if set(strides) == {1} else "depthwise strided"
+        if channels <= STEM_CHANNELS:
+            return "stem"
+        if set(self.kernels()) == {1}:
+            return "convolution 1x1"
+        if self.kernels() == (3, 3) and set(strides) == {1}:
+            return "convolution 3x3"
+        return "convolution"
 
     def paddings(self) -> tuple[tuple[int, int], ...]:
         """Before and after, an axis. `same` puts the odd one after, as torch does."""
@@ -267,6 +288,7 @@ class TransposedConvolution(Kernel):
     """
 
     prefix: ClassVar[str] = "conv_transpose"
+    time_class: ClassVar[TimeClass] = "transposed convolution"
 
     padding: Counts = 0
     output_padding: Counts = 0

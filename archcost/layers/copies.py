@@ -13,6 +13,7 @@ from archcost.layers.order import ValueByValue
 from archcost.layers.reshaping import Reshaping
 from archcost.layouts import Layout, is_row_major
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Copy, Work
 
 
@@ -59,6 +60,7 @@ class Recast(ValueByValue):
     """The input itself where it has that dtype already, else a copy in it, its values in the same order."""
 
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "copy"
     comes_out: ClassVar[Outcome] = "named"
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:

@@ -18,6 +18,7 @@ from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome, Treatment
 from archcost.layers.pairwise import pairs
 from archcost.layouts import Layout, Shape, Strides, laid, like, strides_of, view
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Contraction, Work
 
 _EQUATION = re.compile(r"([a-zA-Z]+),([a-zA-Z]+)->([a-zA-Z]*)")
@@ -59,6 +60,7 @@ class Einsum(Layer):
     prefix: ClassVar[str] = "einsum"
     arity: ClassVar[Arity] = Arity(2, 2)
     autocast: ClassVar[Autocast] = IN_16_BITS
+    time_class: ClassVar[TimeClass] = "batched product"
     comes_out: ClassVar[Outcome] = "promoted"
     is_composed: ClassVar[bool] = True
     stops_early: ClassVar[bool] = True

@@ -18,6 +18,7 @@ from archcost.layers.activation import Activation, Overwriting, require_numbers
 from archcost.layers.base import Scalar
 from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CUDA, Autocast
 from archcost.tensors import FLOATING, Tensors, TensorType, with_number
+from archcost.time_classes import TimeClass
 from archcost.work import Elementwise, Work
 
 
@@ -51,6 +52,7 @@ class Exp(Function):
     type: Literal["exp"] = "exp"
     prefix: ClassVar[str] = "exp"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1
@@ -63,6 +65,7 @@ class Log(Function):
     type: Literal["log"] = "log"
     prefix: ClassVar[str] = "log"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1
@@ -75,6 +78,7 @@ class Sqrt(Function):
     type: Literal["sqrt"] = "sqrt"
     prefix: ClassVar[str] = "sqrt"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
@@ -88,6 +92,7 @@ class Rsqrt(Function):
     type: Literal["rsqrt"] = "rsqrt"
     prefix: ClassVar[str] = "rsqrt"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "elementwise"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 3
@@ -101,6 +106,7 @@ class Reciprocal(Function):
     type: Literal["reciprocal"] = "reciprocal"
     prefix: ClassVar[str] = "reciprocal"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "elementwise"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
@@ -114,6 +120,7 @@ class Erf(Function):
     type: Literal["erf"] = "erf"
     prefix: ClassVar[str] = "erf"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 5
@@ -127,6 +134,7 @@ class Abs(Function):
     type: Literal["abs"] = "abs"
     prefix: ClassVar[str] = "abs"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "kept"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
@@ -140,6 +148,7 @@ class Sin(Function):
     type: Literal["sin"] = "sin"
     prefix: ClassVar[str] = "sin"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
@@ -153,6 +162,7 @@ class Cos(Function):
     type: Literal["cos"] = "cos"
     prefix: ClassVar[str] = "cos"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
@@ -169,6 +179,7 @@ class Pow(Function, Numbered):
     type: Literal["pow"] = "pow"
     prefix: ClassVar[str] = "pow"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "transcendental"
     exponent: Scalar
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
@@ -203,6 +214,7 @@ class Clamp(Numbered):
     type: Literal["clamp"] = "clamp"
     prefix: ClassVar[str] = "clamp"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     min: Scalar | None = None
     max: Scalar | None = None
     backward_from: ClassVar[Saved] = INPUT
@@ -244,6 +256,7 @@ class Neg(Linearly):
     type: Literal["neg"] = "neg"
     prefix: ClassVar[str] = "neg"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "kept"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1
@@ -259,6 +272,7 @@ class Scale(Linearly, Numbered):
     type: Literal["scale"] = "scale"
     prefix: ClassVar[str] = "scale"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     factor: Scalar = 1
     shift: Scalar = 0
 
@@ -289,6 +303,7 @@ class Rsub(Activation):
     type: Literal["rsub"] = "rsub"
     prefix: ClassVar[str] = "sub"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     other: Scalar = 1
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 1

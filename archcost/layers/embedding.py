@@ -12,6 +12,7 @@ from archcost.keeping import INPUT, Saved, Setting
 from archcost.layers.base import MAX_SIZE, Size, Weight, WeightedLayer, WeightReference
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Gather, Work
 
 INDEX_DTYPES = ("int64", "int32")
@@ -27,6 +28,7 @@ class Embedding(WeightedLayer):
     type: Literal["embedding"] = "embedding"
     prefix: ClassVar[str] = "emb"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "gather"
     comes_out: ClassVar[Outcome] = "weight"
     num_embeddings: Size
     embedding_dim: Size

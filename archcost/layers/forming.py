@@ -18,6 +18,7 @@ from archcost.layers.reshaping import Reshaping
 from archcost.layers.views import SeenOtherwise, SizeOrSame
 from archcost.layouts import Layout, Shape, Strides, is_row_major, like, strides_of
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import Rules
 from archcost.work import Copy, Elementwise, Operand, Work
 
@@ -216,6 +217,7 @@ class OneHot(Layer):
     type: Literal["one_hot"] = "one_hot"
     prefix: ClassVar[str] = "one_hot"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "copy"
     comes_out: ClassVar[Outcome] = "named"
     num_classes: Size
 
@@ -249,6 +251,7 @@ class Bucketize(ValueByValue):
     prefix: ClassVar[str] = "bucketize"
     arity: ClassVar[Arity] = Arity(2, 2)
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "copy"
     comes_out: ClassVar[Outcome] = "named"
     right: Flag = False
 

@@ -13,6 +13,7 @@ from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CUDA, Autocast
 from archcost.layers.elementwise import Composed, Function
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType, with_number
+from archcost.time_classes import TimeClass
 from archcost.work import Elementwise, Work
 
 
@@ -22,6 +23,7 @@ class Log1p(Function):
     type: Literal["log1p"] = "log1p"
     prefix: ClassVar[str] = "log1p"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 2
@@ -35,6 +37,7 @@ class Expm1(Function):
     type: Literal["expm1"] = "expm1"
     prefix: ClassVar[str] = "expm1"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 2
@@ -48,6 +51,7 @@ class Log2(Function):
     type: Literal["log2"] = "log2"
     prefix: ClassVar[str] = "log2"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
@@ -61,6 +65,7 @@ class Log10(Function):
     type: Literal["log10"] = "log10"
     prefix: ClassVar[str] = "log10"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
@@ -74,6 +79,7 @@ class Tan(Function):
     type: Literal["tan"] = "tan"
     prefix: ClassVar[str] = "tan"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
@@ -87,6 +93,7 @@ class Sinh(Function):
     type: Literal["sinh"] = "sinh"
     prefix: ClassVar[str] = "sinh"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
@@ -100,6 +107,7 @@ class Cosh(Function):
     type: Literal["cosh"] = "cosh"
     prefix: ClassVar[str] = "cosh"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2
@@ -113,6 +121,7 @@ class Asin(Function):
     type: Literal["asin"] = "asin"
     prefix: ClassVar[str] = "asin"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 5
@@ -126,6 +135,7 @@ class Acos(Function):
     type: Literal["acos"] = "acos"
     prefix: ClassVar[str] = "acos"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 6
@@ -139,6 +149,7 @@ class Atan(Function):
     type: Literal["atan"] = "atan"
     prefix: ClassVar[str] = "atan"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
@@ -152,6 +163,7 @@ class Asinh(Composed):
     type: Literal["asinh"] = "asinh"
     prefix: ClassVar[str] = "asinh"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 4
@@ -165,6 +177,7 @@ class Atanh(Composed):
     type: Literal["atanh"] = "atanh"
     prefix: ClassVar[str] = "atanh"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 3
@@ -178,6 +191,7 @@ class Erfc(Function):
     type: Literal["erfc"] = "erfc"
     prefix: ClassVar[str] = "erfc"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "float32"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 5
@@ -189,6 +203,7 @@ class Stepped(Function):
     """Constant but for steps: one operation, and zeros for a gradient."""
 
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     integers: ClassVar[Literal["refused", "kept", "float32"]] = "kept"
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 0
@@ -238,6 +253,7 @@ class Threshold(InplaceActivation):
     type: Literal["threshold"] = "threshold"
     prefix: ClassVar[str] = "threshold"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     threshold: Number
     value: Number
     operations: ClassVar[int] = 1
@@ -251,6 +267,7 @@ class CELU(InplaceActivation):
     type: Literal["celu"] = "celu"
     prefix: ClassVar[str] = "celu"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     alpha: Number = 1.0
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 4
@@ -264,6 +281,7 @@ class Hardshrink(Activation):
     type: Literal["hardshrink"] = "hardshrink"
     prefix: ClassVar[str] = "hardshrink"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     lambd: Number = 0.5
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 2
@@ -276,6 +294,7 @@ class Softshrink(Activation):
     type: Literal["softshrink"] = "softshrink"
     prefix: ClassVar[str] = "softshrink"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     lambd: Number = 0.5
     operations: ClassVar[int] = 3
     operations_backward: ClassVar[int] = 2
@@ -291,6 +310,7 @@ class Logit(Activation):
     type: Literal["logit"] = "logit"
     prefix: ClassVar[str] = "logit"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     eps: Number | None = None
     backward_from: ClassVar[Saved] = INPUT
 
@@ -308,6 +328,7 @@ class Softsign(Composed):
     type: Literal["softsign"] = "softsign"
     prefix: ClassVar[str] = "softsign"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     operations: ClassVar[int] = 3
     operations_backward: ClassVar[int] = 7
     made_backward: ClassVar[int] = 3
@@ -326,6 +347,7 @@ class Tanhshrink(Composed):
     type: Literal["tanhshrink"] = "tanhshrink"
     prefix: ClassVar[str] = "tanhshrink"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "transcendental"
     operations: ClassVar[int] = 2
     operations_backward: ClassVar[int] = 5
     made_backward: ClassVar[int] = 1
@@ -344,6 +366,7 @@ class NanToNum(Activation):
     type: Literal["nan_to_num"] = "nan_to_num"
     prefix: ClassVar[str] = "nan_to_num"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     nan: Number = 0.0
     posinf: Number | None = None
     neginf: Number | None = None
@@ -362,6 +385,7 @@ class RPow(Composed):
     type: Literal["rpow"] = "rpow"
     prefix: ClassVar[str] = "pow"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "transcendental"
     base: Scalar
     operations: ClassVar[int] = 1
     operations_backward: ClassVar[int] = 2

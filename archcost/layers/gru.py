@@ -10,6 +10,7 @@ from archcost.layers.dtypes import Autocast, Outcome
 from archcost.layers.recurrent import Cell, Recurrent
 from archcost.layers.recurrent_inference import Made
 from archcost.tensors import TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Operand
 
 
@@ -22,6 +23,7 @@ class GRU(Recurrent):
     prefix: ClassVar[str] = "gru"
     type: Literal["gru"] = "gru"
     autocast: ClassVar[Autocast] = Autocast("as given", "16 bits")
+    time_class: ClassVar[TimeClass] = "recurrent"
     comes_out: ClassVar[Outcome] = "last"
     gates: ClassVar[int] = 3
     cell: ClassVar[tuple[int, int]] = (13, 15)

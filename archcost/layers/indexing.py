@@ -15,6 +15,7 @@ from archcost.layers.combining import broadcast_shape
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layouts import Layout, like, strides_of
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Gather as Gathering
 from archcost.work import Reduction, Work
@@ -32,6 +33,7 @@ class TopK(Layer):
     type: Literal["topk"] = "topk"
     prefix: ClassVar[str] = "topk"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "sort"
     comes_out: ClassVar[Outcome] = "first"
     gradient_is_put_back: ClassVar[bool] = True
     k: Size
@@ -76,6 +78,7 @@ class Gather(Layer):
     gradient_is_put_back: ClassVar[bool] = True
     arity: ClassVar[Arity] = Arity(2, 2)
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "gather"
     comes_out: ClassVar[Outcome] = "first"
     dim: Axis
 
@@ -115,6 +118,7 @@ class IndexSelect(Layer):
     gradient_is_put_back: ClassVar[bool] = True
     arity: ClassVar[Arity] = Arity(2, 2)
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "gather"
     comes_out: ClassVar[Outcome] = "first"
     dim: Axis
 
@@ -181,6 +185,7 @@ class Index(Layer):
     gradient_is_put_back: ClassVar[bool] = True
     arity: ClassVar[Arity] = Arity(2, None)
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "gather"
     comes_out: ClassVar[Outcome] = "first"
     dims: Annotated[tuple[Axis, ...], Field(min_length=1)]
 
@@ -226,6 +231,7 @@ class GridSample(Layer):
     prefix: ClassVar[str] = "grid_sample"
     arity: ClassVar[Arity] = Arity(2, 2)
     autocast: ClassVar[Autocast] = Autocast("float32", "widest")
+    time_class: ClassVar[TimeClass] = "interpolation"
     comes_out: ClassVar[Outcome] = "first"
     mode: Literal["bilinear", "nearest"] = "bilinear"
     padding_mode: Literal["zeros", "border", "reflection"] = "zeros"

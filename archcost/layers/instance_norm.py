@@ -13,6 +13,7 @@ from archcost.layers.dtypes import AS_GIVEN, Autocast
 from archcost.layers.normalization import ChannelNorm, allocates_statistics, mean_and_scale, running_statistics
 from archcost.layouts import is_row_major
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 
 
 class InstanceNorm(ChannelNorm):
@@ -20,6 +21,7 @@ class InstanceNorm(ChannelNorm):
 
     prefix: ClassVar[str] = "instance_norm"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "layer norm"
     ends_in_view: ClassVar[bool] = True
     ndim: ClassVar[int]
     momentum: Number | None = 0.1

@@ -17,6 +17,7 @@ from archcost.layers.pairwise import is_first_seen_smaller, require_one_more
 from archcost.layers.promoting import Promoting
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType, result_dtype, with_number
+from archcost.time_classes import TimeClass
 from archcost.work import Copy, Elementwise, Reduction, Work
 
 Whole = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
@@ -26,6 +27,7 @@ class Judging(ValueByValue):
     """One operation a value; bool comes out."""
 
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     comes_out: ClassVar[Outcome] = "named"
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -270,6 +272,7 @@ class MaskedFill(Layer):
     prefix: ClassVar[str] = "masked_fill"
     arity: ClassVar[Arity] = Arity(2, 3)
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     comes_out: ClassVar[Outcome] = "first"
     value: Number | None = None
     inplace: Flag = False

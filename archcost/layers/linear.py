@@ -12,6 +12,7 @@ from archcost.layers.base import Flag, Size, Weight, WeightedLayer, WeightRefere
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layouts import is_row_major, view
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Contraction, Elementwise, Work
 
@@ -21,6 +22,7 @@ class Linear(WeightedLayer):
 
     prefix: ClassVar[str] = "fc"
     autocast: ClassVar[Autocast] = IN_16_BITS
+    time_class: ClassVar[TimeClass] = "product"
     comes_out: ClassVar[Outcome] = "first"
     weight_gradient_is_view: ClassVar[bool] = True
     """Torch multiplies by `weight.t()`, whose backward turns the product around again."""

@@ -13,6 +13,7 @@ from archcost.layers.base import Number, Size, require_floating
 from archcost.layers.dtypes import Autocast, Outcome, Treatment
 from archcost.layers.order import ValueByValue
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Elementwise, Reduction, Work
 
 
@@ -27,6 +28,7 @@ class LocalResponseNorm(ValueByValue):
     stops_early: ClassVar[bool] = True
     type: Literal["local_response_norm"] = "local_response_norm"
     autocast: ClassVar[Autocast] = Autocast("float32 out", "float32 out")
+    time_class: ClassVar[TimeClass] = "layer norm"
     comes_out: ClassVar[Outcome] = "first"
     size: Size = Field(description="channels in a window; the paper's n")
     alpha: Number = 1e-4

@@ -9,6 +9,7 @@ from archcost.keeping import INPUT, Input, Own, Saved, Scratch, Setting, before_
 from archcost.layers.base import Arity, Layer, Number, require_floating
 from archcost.layers.dtypes import FLOAT32_OUT_ON_CUDA, IN_FLOAT32, Autocast, Outcome
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Elementwise, Reduction, Work
 
 Averaging = Literal["mean", "sum"]
@@ -32,6 +33,7 @@ class CrossEntropy(Loss):
     type: Literal["cross_entropy"] = "cross_entropy"
     arity: ClassVar[Arity] = Arity(2, 2)
     autocast: ClassVar[Autocast] = Autocast("float32", "float32 out")
+    time_class: ClassVar[TimeClass] = "softmax"
     comes_out: ClassVar[Outcome] = "first"
     reduction: Averaging = "mean"
 
@@ -81,6 +83,7 @@ class MSE(Loss):
     type: Literal["mse"] = "mse"
     arity: ClassVar[Arity] = Arity(2, 2)
     autocast: ClassVar[Autocast] = IN_FLOAT32
+    time_class: ClassVar[TimeClass] = "reduction"
     comes_out: ClassVar[Outcome] = "promoted"
     reduction: Averaging = "mean"
 
@@ -110,6 +113,7 @@ class L1Penalty(Loss):
     type: Literal["l1_penalty"] = "l1_penalty"
     prefix: ClassVar[str] = "penalty"
     autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
+    time_class: ClassVar[TimeClass] = "reduction"
     comes_out: ClassVar[Outcome] = "first"
     weight: Number = 1.0
 

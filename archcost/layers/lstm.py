@@ -13,6 +13,7 @@ from archcost.layers.recurrent import Cell, Recurrent
 from archcost.layers.recurrent_inference import Fused, Made, fused
 from archcost.layouts import is_row_major
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Contraction, Operand, Shared, Work
 
 
@@ -27,6 +28,7 @@ class LSTM(Recurrent):
     type: Literal["lstm"] = "lstm"
     arity: ClassVar[Arity] = Arity(1, 3)
     autocast: ClassVar[Autocast] = IN_16_BITS
+    time_class: ClassVar[TimeClass] = "recurrent"
     gates: ClassVar[int] = 4
     cell: ClassVar[tuple[int, int]] = (18, 22)
     states: ClassVar[int] = 2

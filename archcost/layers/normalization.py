@@ -30,6 +30,7 @@ from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CUDA, Autocast, Outco
 from archcost.layers.order import OfImages
 from archcost.layouts import Layout, channels_last, is_channels_last, is_row_major, is_same, like
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Elementwise, Operand, Reduction, Work
 
 STANDARDISE, STANDARDISE_BACKWARD = 5, 7
@@ -110,6 +111,7 @@ class BatchNorm(ChannelNorm, OfImages):
 
     prefix: ClassVar[str] = "bn"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "batch norm"
     ndims: ClassVar[tuple[int, ...]]
 
     momentum: Number | None = 0.1
@@ -204,6 +206,7 @@ class GroupNorm(ChannelNorm, OfImages):
     copies_pieces: ClassVar[bool] = True
     type: Literal["group_norm"] = "group_norm"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "layer norm"
     num_groups: Size
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -265,6 +268,7 @@ class LayerNorm(FeatureNorm):
     prefix: ClassVar[str] = "ln"
     type: Literal["layer_norm"] = "layer_norm"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "layer norm"
     eps: Number = 1e-5
     elementwise_affine: Flag = True
     bias: Flag = True
@@ -305,6 +309,7 @@ class RMSNorm(FeatureNorm, OfImages):
     stops_early: ClassVar[bool] = True
     type: Literal["rms_norm"] = "rms_norm"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "layer norm"
     eps: Number | None = None
     elementwise_affine: Flag = True
 

@@ -16,6 +16,7 @@ from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome, Treatment
 from archcost.layers.listed import autocast_of, outcome_of
 from archcost.layers.parameter import WholeShape, batch_steps, require_batch, sizes_as_said, times_batch
 from archcost.tensors import DTYPE_BYTES, FLOATING, Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Elementwise, Work
 
 MOST_OUTPUTS = 1_000
@@ -86,6 +87,7 @@ class Opaque(Observed):
     type: Literal["opaque"] = "opaque"
     prefix: ClassVar[str] = "opaque"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "unknown"
     comes_out: ClassVar[Outcome] = "first"
     is_unknown: ClassVar[bool] = True
     holding: tuple[Kept, ...] | None = None
@@ -137,6 +139,7 @@ class Integers(Observed):
     type: Literal["integers"] = "integers"
     prefix: ClassVar[str] = "integers"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "unknown"
     comes_out: ClassVar[Outcome] = "named"
     dtypes: tuple[IntegerDtype, ...]
 

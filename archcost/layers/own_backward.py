@@ -20,6 +20,7 @@ from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layouts import Layout
 from archcost.plain import as_mapping
 from archcost.tensors import ALL_BYTES, Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Copy, Shared, Work
 
 MOST_LAYERS = 10_000
@@ -105,6 +106,7 @@ class OwnBackward(Layer):
     prefix: ClassVar[str] = "function"
     arity: ClassVar[Arity] = Arity(1, None)
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "free"
     comes_out: ClassVar[Outcome] = "named"
     op: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200)]
     arguments: Annotated[int, Field(strict=True, ge=1, lt=MOST_INPUTS)] = 1

@@ -16,6 +16,7 @@ from archcost.layers.order import OfImages
 from archcost.layers.reshaping import Reshaping
 from archcost.layouts import Layout, like
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import Rules, Window
 
 Border = Annotated[int, Field(strict=True, ge=-MAX_SIZE, le=MAX_SIZE)]
@@ -31,6 +32,7 @@ class Pad(Reshaping, OfImages):
     type: Literal["pad"] = "pad"
     prefix: ClassVar[str] = "pad"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
+    time_class: ClassVar[TimeClass] = "copy"
     pad: tuple[Border, ...]
     mode: Literal["constant", "reflect", "replicate", "circular"] = "constant"
     value: Number | None = None

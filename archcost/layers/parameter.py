@@ -16,6 +16,7 @@ from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.views import SizeOrSame, expanded, repeated_windows
 from archcost.layouts import Layout, laid, strides_of
 from archcost.tensors import DTYPE_BYTES, FLOAT8_BYTES, FLOATING, Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import Rules
 from archcost.work import Copy, Elementwise, Work
 
@@ -34,6 +35,7 @@ class Standing(Layer):
 
     arity: ClassVar[Arity] = Arity(0, 0)
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "free"
     comes_out: ClassVar[Outcome] = "weight"
     shape: WholeShape
 
@@ -112,6 +114,7 @@ class Constant(Layer):
     prefix: ClassVar[str] = "constant"
     arity: ClassVar[Arity] = Arity(0, 2)
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "copy"
     comes_out: ClassVar[Outcome] = "named"
     untouched: ClassVar[frozenset[int]] = frozenset({0, 1})
     asked: ClassVar[frozenset[int]] = frozenset({0, 1})
@@ -188,6 +191,7 @@ class ExpandBatch(Layer):
     prefix: ClassVar[str] = "expand"
     arity: ClassVar[Arity] = Arity(2, 2)
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "copy"
     comes_out: ClassVar[Outcome] = "first"
     untouched: ClassVar[frozenset[int]] = frozenset({1})
     ends_in_view: ClassVar[bool] = True

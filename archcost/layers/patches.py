@@ -21,6 +21,7 @@ from archcost.layers.base import (
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.symbols import asked_for
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Gather, Reduction, Work
 
 
@@ -35,6 +36,7 @@ class Patches(Layer):
     """
 
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "gather"
     comes_out: ClassVar[Outcome] = "first"
     kernel_size: Sizes
     dilation: Sizes = 1

@@ -23,6 +23,7 @@ from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, asked_for, left_over
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import WHOLE, Rule, Rules, Window
 from archcost.work import Gather, Reduction, Work
 
@@ -146,6 +147,7 @@ class MaxPool(Pool):
 class MaxPool1d(MaxPool):
     type: Literal["max_pool1d"] = "max_pool1d"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "max pooling"
     ndim: ClassVar[int] = 1
     fewest_axes: ClassVar[int] = 3
     ends_in_view: ClassVar[bool] = True
@@ -167,12 +169,14 @@ class MaxPool1d(MaxPool):
 class MaxPool2d(MaxPool):
     type: Literal["max_pool2d"] = "max_pool2d"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "max pooling"
     ndim: ClassVar[int] = 2
 
 
 class MaxPool3d(MaxPool):
     type: Literal["max_pool3d"] = "max_pool3d"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
+    time_class: ClassVar[TimeClass] = "max pooling"
     ndim: ClassVar[int] = 3
 
     def treatment(self, inputs: Tensors, device: Device) -> Treatment:
@@ -200,6 +204,7 @@ class AvgPool(Pool):
 class AvgPool1d(AvgPool):
     type: Literal["avg_pool1d"] = "avg_pool1d"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "average pooling"
     ndim: ClassVar[int] = 1
     fewest_axes: ClassVar[int] = 3
     ends_in_view: ClassVar[bool] = True
@@ -212,6 +217,7 @@ class AvgPool1d(AvgPool):
 class AvgPool2d(AvgPool):
     type: Literal["avg_pool2d"] = "avg_pool2d"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "average pooling"
     ndim: ClassVar[int] = 2
     divisor_override: Size | None = None
 
@@ -219,6 +225,7 @@ class AvgPool2d(AvgPool):
 class AvgPool3d(AvgPool):
     type: Literal["avg_pool3d"] = "avg_pool3d"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
+    time_class: ClassVar[TimeClass] = "average pooling"
     ndim: ClassVar[int] = 3
     divisor_override: Size | None = None
 
@@ -300,6 +307,7 @@ class AdaptiveAvgPool(AdaptivePool):
 class AdaptiveAvgPool1d(AdaptiveAvgPool):
     type: Literal["adaptive_avg_pool1d"] = "adaptive_avg_pool1d"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "adaptive pooling"
     ndim: ClassVar[int] = 1
     fewest_axes: ClassVar[int] = 3
     ends_in_view: ClassVar[bool] = True
@@ -312,12 +320,14 @@ class AdaptiveAvgPool1d(AdaptiveAvgPool):
 class AdaptiveAvgPool2d(AdaptiveAvgPool):
     type: Literal["adaptive_avg_pool2d"] = "adaptive_avg_pool2d"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "adaptive pooling"
     ndim: ClassVar[int] = 2
 
 
 class AdaptiveAvgPool3d(AdaptiveAvgPool):
     type: Literal["adaptive_avg_pool3d"] = "adaptive_avg_pool3d"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
+    time_class: ClassVar[TimeClass] = "adaptive pooling"
     ndim: ClassVar[int] = 3
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
@@ -349,6 +359,7 @@ class AdaptiveMaxPool(AdaptivePool):
 class AdaptiveMaxPool1d(AdaptiveMaxPool):
     type: Literal["adaptive_max_pool1d"] = "adaptive_max_pool1d"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "max pooling"
     ndim: ClassVar[int] = 1
     fewest_axes: ClassVar[int] = 3
     ends_in_view: ClassVar[bool] = True
@@ -361,12 +372,14 @@ class AdaptiveMaxPool1d(AdaptiveMaxPool):
 class AdaptiveMaxPool2d(AdaptiveMaxPool):
     type: Literal["adaptive_max_pool2d"] = "adaptive_max_pool2d"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "max pooling"
     ndim: ClassVar[int] = 2
 
 
 class AdaptiveMaxPool3d(AdaptiveMaxPool):
     type: Literal["adaptive_max_pool3d"] = "adaptive_max_pool3d"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
+    time_class: ClassVar[TimeClass] = "max pooling"
     ndim: ClassVar[int] = 3
 
     def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:

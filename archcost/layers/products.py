@@ -12,6 +12,7 @@ from archcost.layers.base import Arity, Layer, require_floating, require_rank
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layouts import Layout, Shape, strides_of, view
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Contraction, Work
 
 
@@ -21,6 +22,7 @@ class Product(Layer):
     prefix: ClassVar[str] = "matmul"
     arity: ClassVar[Arity] = Arity(2, 2)
     autocast: ClassVar[Autocast] = IN_16_BITS
+    time_class: ClassVar[TimeClass] = "batched product"
     comes_out: ClassVar[Outcome] = "first"
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:

@@ -9,6 +9,7 @@ from archcost.keeping import Gradient, Handed, Scratch, Setting, excess
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.order import ValueByValue
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType, promoted
+from archcost.time_classes import TimeClass
 
 
 class Promoting(ValueByValue):
@@ -19,6 +20,7 @@ class Promoting(ValueByValue):
     """
 
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "elementwise"
     comes_out: ClassVar[Outcome] = "promoted"
 
     def scratch_of_one_dtype(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:

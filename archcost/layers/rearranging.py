@@ -20,6 +20,7 @@ from archcost.layers.reshaping import Reshaping
 from archcost.layers.views import Repeating
 from archcost.layouts import Layout, channels_last, is_channels_last, laid, strides_of, unsqueezed, view
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import SAME, WHOLE, Rules, Window
 from archcost.work import Copy, Work
 
@@ -33,6 +34,7 @@ class Stack(Layer):
     prefix: ClassVar[str] = "stack"
     arity: ClassVar[Arity] = Arity(1, None)
     autocast: ClassVar[Autocast] = WIDEST_ON_CPU
+    time_class: ClassVar[TimeClass] = "copy"
     comes_out: ClassVar[Outcome] = "promoted"
     dim: Axis = 1
 

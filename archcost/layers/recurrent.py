@@ -15,6 +15,7 @@ from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layers.recurrent_inference import Made, Unrecorded, composed
 from archcost.layouts import Layout, laid, strides_of, view
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Contraction, Elementwise, Operand, Shared, Work
 
 
@@ -364,6 +365,7 @@ class RNN(Recurrent):
     prefix: ClassVar[str] = "rnn"
     type: Literal["rnn"] = "rnn"
     autocast: ClassVar[Autocast] = IN_16_BITS
+    time_class: ClassVar[TimeClass] = "recurrent"
     nonlinearity: Literal["tanh", "relu"] = "tanh"
     gates: ClassVar[int] = 1
     cell: ClassVar[tuple[int, int]] = (1, 3)

@@ -21,6 +21,7 @@ from archcost.keeping import (
 from archcost.layers.base import Axis, Flag, FloatingDtype, Layer, normalize_axis, require_floating
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32_ON_CUDA, Autocast, Outcome
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Reduction, Work
 
@@ -93,6 +94,7 @@ class Mean(FoldingAxes):
     type: Literal["mean"] = "mean"
     prefix: ClassVar[str] = "mean"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "reduction"
     dtype: FloatingDtype | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -118,6 +120,7 @@ class Sum(FoldingAxes):
     type: Literal["sum"] = "sum"
     prefix: ClassVar[str] = "sum"
     autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
+    time_class: ClassVar[TimeClass] = "reduction"
     dtype: FloatingDtype | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -139,6 +142,7 @@ class Extreme(FoldingAxes):
     """A comparison a value read. Backward [x = y]/n·dy with n the number of equals: comparison, addition, product."""
 
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "reduction"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), inputs[0].dtype),)
@@ -175,6 +179,7 @@ class Picked(FoldingOne):
     """One value of an axis, and its index: a comparison a value read. Backward puts the gradient at the index."""
 
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "reduction"
     gradient_is_put_back: ClassVar[bool] = True
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -226,6 +231,7 @@ class Index(FoldingOneOrAll):
     """Where along an axis a value is, or without `dim` in all: a comparison a value read. There is no gradient."""
 
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "reduction"
     comes_out: ClassVar[Outcome] = "named"
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -255,6 +261,7 @@ class Norm(FoldingAxes):
     type: Literal["norm"] = "norm"
     prefix: ClassVar[str] = "norm"
     autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
+    time_class: ClassVar[TimeClass] = "reduction"
     ord: Literal[1, 2] = 2
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
@@ -277,6 +284,7 @@ class Truth(FoldingSome):
     """Bool comes out of one comparison a value read. There is no gradient."""
 
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "reduction"
     comes_out: ClassVar[Outcome] = "named"
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -309,6 +317,7 @@ class Prod(FoldingOneOrAll):
     type: Literal["prod"] = "prod"
     prefix: ClassVar[str] = "prod"
     autocast: ClassVar[Autocast] = Autocast("float32", "float32 out")
+    time_class: ClassVar[TimeClass] = "reduction"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), summed(inputs[0])),)
@@ -337,6 +346,7 @@ class LogSumExp(FoldingAxes):
     type: Literal["logsumexp"] = "logsumexp"
     prefix: ClassVar[str] = "logsumexp"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "reduction"
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         return (INPUT, OUTPUT)

@@ -11,6 +11,7 @@ from archcost.layers.base import Flag, require_floating, require_images
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.order import ValueByValue
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Elementwise, Work
 
 
@@ -19,6 +20,7 @@ class Dropping(ValueByValue):
 
     prefix: ClassVar[str] = "dropout"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "dropout"
     comes_out: ClassVar[Outcome] = "first"
     p: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.5
     inplace: Flag = False

@@ -14,6 +14,7 @@ from archcost.layers.base import MAX_SIZE, Axis, Layer, normalize_axis
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layouts import Layout, laid, strides_of, view
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import WHOLE, Rules
 from archcost.work import Copy, Work
 
@@ -22,6 +23,7 @@ class Reshaping(Layer):
     """Nothing is computed: a view, or a copy."""
 
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "copy"
     comes_out: ClassVar[Outcome] = "first"
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:

@@ -10,6 +10,7 @@ from archcost.keeping import Own, Saved, Scratch, Setting
 from archcost.layers.base import Layer, Size
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Gather, Work
 
 
@@ -24,6 +25,7 @@ class ExpertRoute(Layer):
     type: Literal["expert_route"] = "expert_route"
     prefix: ClassVar[str] = "route"
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "gather"
     comes_out: ClassVar[Outcome] = "first"
     assumption: ClassVar[str] = "every expert is chosen equally often, whatever the values"
     num_experts: Size

@@ -12,6 +12,7 @@ from archcost.layers.order import ValueByValue
 from archcost.layers.reductions import summed
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import Rules
 from archcost.work import Reduction, Work
 
@@ -25,6 +26,7 @@ class Cumsum(Layer):
     type: Literal["cumsum"] = "cumsum"
     prefix: ClassVar[str] = "cumsum"
     autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
+    time_class: ClassVar[TimeClass] = "reduction"
     comes_out: ClassVar[Outcome] = "first"
     dim: Axis
     dtype: FloatingDtype | None = None
@@ -65,6 +67,7 @@ class Sorting(ValueByValue):
     """Along `dim`, counted as one comparison a value. What comes out lies as the input does."""
 
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "sort"
     comes_out: ClassVar[Outcome] = "first"
     dim: Axis = -1
     descending: Flag = False

@@ -13,6 +13,7 @@ from archcost.layers.indexing import require_indices, whole_along
 from archcost.layers.judging import require_mask
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import Rules
 from archcost.work import Copy, Gather, Work
 
@@ -84,6 +85,7 @@ class Scatter(ByIndex):
     prefix: ClassVar[str] = "scatter"
     arity: ClassVar[Arity] = Arity(2, 3)
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "gather"
     value: Number | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -107,6 +109,7 @@ class ScatterAdd(ByIndex):
     prefix: ClassVar[str] = "scatter_add"
     arity: ClassVar[Arity] = Arity(3, 3)
     autocast: ClassVar[Autocast] = Autocast("as given", "widest")
+    time_class: ClassVar[TimeClass] = "gather"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         self.check(inputs)
@@ -132,6 +135,7 @@ class IndexAdd(Writing):
     prefix: ClassVar[str] = "index_add"
     arity: ClassVar[Arity] = Arity(3, 3)
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "gather"
     dim: Axis
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -171,6 +175,7 @@ class MaskedScatter(Writing):
     prefix: ClassVar[str] = "masked_scatter"
     arity: ClassVar[Arity] = Arity(3, 3)
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "gather"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         source, mask, values = inputs

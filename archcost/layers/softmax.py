@@ -8,6 +8,7 @@ from archcost.keeping import OUTPUT, Saved, Setting
 from archcost.layers.base import Axis, Layer, normalize_axis, require_floating
 from archcost.layers.dtypes import FLOAT32_OF_BFLOAT16_ON_CUDA, Autocast, Outcome
 from archcost.tensors import Tensors
+from archcost.time_classes import TimeClass
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Reduction, Work
 
@@ -16,6 +17,7 @@ class AxisActivation(Layer):
     """An activation over one axis; `dim` as torch counts it, the batch being 0."""
 
     autocast: ClassVar[Autocast] = FLOAT32_OF_BFLOAT16_ON_CUDA
+    time_class: ClassVar[TimeClass] = "softmax"
     comes_out: ClassVar[Outcome] = "first"
     dim: Axis
     operations: ClassVar[int]

@@ -13,6 +13,7 @@ from archcost.layers.pooling import Slid
 from archcost.layers.symbols import AXES, asked_for
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import Rules, Window
 from archcost.work import Gather, Work
 
@@ -26,6 +27,7 @@ class MaxUnpool(Slid):
     prefix: ClassVar[str] = "unpool"
     arity: ClassVar[Arity] = Arity(2, 2)
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
+    time_class: ClassVar[TimeClass] = "gather"
 
     output_size: Sizes | None = None
 

@@ -17,6 +17,7 @@ from archcost.layers.dtypes import IN_FLOAT32_ON_CUDA, Autocast, Outcome
 from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, asked_for
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import WHOLE, Rule, Rules, Window
 from archcost.work import Gather, Reduction, Work
 
@@ -42,6 +43,7 @@ class Upsample(OfImages):
 
     type: Literal["upsample"] = "upsample"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
+    time_class: ClassVar[TimeClass] = "interpolation"
     comes_out: ClassVar[Outcome] = "first"
     size: Sizes | None = None
     scale_factor: Scale | None = None

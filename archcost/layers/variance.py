@@ -11,6 +11,7 @@ from archcost.layers.base import Count
 from archcost.layers.dtypes import AS_GIVEN, Autocast
 from archcost.layers.reductions import FoldingAxes
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Reduction, Work
 
 
@@ -21,6 +22,7 @@ class Spread(FoldingAxes):
     """
 
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "reduction"
     correction: Count = 1
     made_backward: ClassVar[int]
     """How many tensors like the output backward makes beside the differences."""

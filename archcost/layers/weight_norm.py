@@ -10,6 +10,7 @@ from archcost.layers.base import Arity, Axis, Layer, normalize_axis, require_flo
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layouts import is_row_major
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.work import Elementwise, Reduction, Shared, Work
 
 
@@ -22,6 +23,7 @@ class WeightNorm(Layer):
     prefix: ClassVar[str] = "weight_norm"
     arity: ClassVar[Arity] = Arity(2, 2)
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "reduction"
     comes_out: ClassVar[Outcome] = "promoted"
     copies_pieces: ClassVar[bool] = True
     dim: Axis = 0

@@ -16,6 +16,7 @@ from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.indexing import picked
 from archcost.layouts import Layout
 from archcost.tensors import Tensors, TensorType
+from archcost.time_classes import TimeClass
 from archcost.windows import Rules
 from archcost.work import Copy, Reduction, Work
 
@@ -32,6 +33,7 @@ class Write(Layer):
     prefix: ClassVar[str] = "write"
     arity: ClassVar[Arity] = Arity(1, None)
     autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "copy"
     comes_out: ClassVar[Outcome] = "first"
     numel: Size | None = None
     dims: tuple[Axis, ...] = ()

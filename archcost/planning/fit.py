@@ -26,6 +26,7 @@ from archcost.planning.trials import trial
 from archcost.planning.vary import Largest, Varied, Word, batches, word
 from archcost.presentable import Presentable
 from archcost.spec import ModelSpec
+from archcost.times.choose import choose
 from archcost.units import size
 
 MOST_SHOWN = 8
@@ -237,7 +238,7 @@ class _Answers:
             needs,
             grown and batches(grown, profile, True),
             self.varied and self.varied.on(profile),
-            Estimate(line, profile, needs, grown),
+            Estimate(line, profile, needs, choose(profile, self.run, None), grown),
             None if needs.fits else remedies(self.spec, self.batch, self.run, profile),
         )
 

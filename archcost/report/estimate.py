@@ -7,6 +7,7 @@ from typing import Any
 
 from archcost.estimates import Estimate
 from archcost.estimates.demand import torch_device
+from archcost.report import times
 from archcost.report.document import Cell, Column, Document, Facts, Table
 from archcost.report.settings import settings
 from archcost.report.summary import one_line
@@ -22,7 +23,7 @@ UNKNOWN = {
     "memory.reserved_bytes": "reserved (torch caches blocks on NVIDIA's and AMD's GPUs only)",
     "memory.max_batch": "the largest batch (with recompute auto each batch is a search of its own)",
     "memory.context_bytes": "context (not in the profile)",
-    "time": "time",
+    "time": "time (the device has no rate for the precision)",
 }
 ASSUMED = "outputs and loss held until the end of the step"
 ASSUMED_IN_TRAINING = "the second step or a later one (optimizer state exists), gradients None before forward"
@@ -136,6 +137,8 @@ def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, st
     unknown = [UNKNOWN[name] for name in estimate.unknown if name in UNKNOWN]  # the band has a line of its own
     if unknown:
         yield "not known", ", ".join(unknown)
+    if estimate.time is not None:
+        yield from times.facts(estimate.time)
     if opaque := estimate.line.graph.unknown:
         yield "lower bound", f"what is made and dropped in {', '.join(opaque)} meanwhile is not known"
     mode = ASSUMED_IN_TRAINING if estimate.run.trains else "evaluation mode"

@@ -10,6 +10,7 @@ from archcost.costs.loss import L1, Sum, Total
 from archcost.costs.precision import AutocastCopy
 from archcost.layers import LAYERS, Layer
 from archcost.layers.dtypes import Outcome, Treatment
+from archcost.time_classes import TimeClass
 
 EVERY = (*LAYERS.values(), Sum, L1, Total, AutocastCopy)
 each_layer = pytest.mark.parametrize("layer", EVERY, ids=lambda layer: layer.__name__)
@@ -18,6 +19,7 @@ each_layer = pytest.mark.parametrize("layer", EVERY, ids=lambda layer: layer.__n
 def test_no_layer_has_it_from_the_base_of_all() -> None:
     assert not hasattr(Layer, "autocast")
     assert not hasattr(Layer, "comes_out")
+    assert not hasattr(Layer, "time_class")
 
 
 @each_layer
@@ -33,3 +35,9 @@ def test_every_layer_says_in_which_dtype_results_come_out(layer: type[Layer]) ->
     assert declared in get_args(Outcome), (
         f"{layer.__name__} says no dtype of its results: see archcost/layers/dtypes.py"
     )
+
+
+@each_layer
+def test_every_layer_says_what_it_is_in_time(layer: type[Layer]) -> None:
+    declared = getattr(layer, "time_class", None)
+    assert declared in get_args(TimeClass), f"{layer.__name__} says no class in time: see archcost/time_classes.py"

@@ -1,0 +1,142 @@
+"""`Calibration`: how fast a device really is with one engine and precision, class by class, fitted to runs.
+
+One YAML file each in `calibrations/`, or one that a user has measured. Rates are absolute and in the units of their
+text, so a file says what it means without the profile of the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from archcost.errors import Place, SpecError
+from archcost.hardware.mistakes import place
+from archcost.hardware.profile import Name, Text
+from archcost.plain import as_mapping, spell
+from archcost.reading import parse, read_text
+from archcost.time_classes import TimeClass
+from archcost.units import UNITS, parse_quantity
+
+FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+_FOLDER = Path(__file__).parent / "calibrations"
+
+Modes = Literal["infer", "train"]
+
+
+def _amount(dimension: str) -> BeforeValidator:
+    def read(value: Any) -> float:
+        if isinstance(value, float):
+            return value
+        found = parse_quantity(value) if isinstance(value, str) else None
+        known = UNITS[dimension]
+        if found is None or found.unit not in known or found.number < 0:
+            expected = f"a number and a unit: {', '.join(known)}"
+            raise PydanticCustomError(
+                "told", "{problem}", {"problem": "wrong quantity", "expected": expected, "found": spell(value)}
+            )
+        return float(found.amount(dimension))
+
+    return BeforeValidator(read)
+
+
+Rate = Annotated[float, _amount("FLOP/s"), Field(gt=0)]
+BytesPerSecond = Annotated[float, _amount("B/s"), Field(gt=0)]
+Seconds = Annotated[float, _amount("s"), Field(ge=0)]
+
+
+class Pace(BaseModel):
+    """Of one class: its share of the matrix or vector units, what it moves a second, and what a launch takes at the
+    least on the device.
+    """
+
+    model_config = FROZEN
+
+    rate: Rate | None = None
+    bandwidth: BytesPerSecond | None = None
+    floor: Seconds = 0.0
+
+
+class Errors(BaseModel):
+    """Of what the runs were predicted to take without their own family: |predicted / measured − 1|."""
+
+    model_config = FROZEN
+
+    median: float
+    p90: float
+    beyond_factor_two: Annotated[float, Field(ge=0, le=1)]
+    inside_band: Annotated[float, Field(ge=0, le=1)]
+
+
+class Calibration(BaseModel):
+    """Constants of a device × engine × precision. `band` are factors of the predicted time, which hold nine in ten."""
+
+    model_config = FROZEN
+    EAGER: ClassVar[str] = "eager"
+
+    device: Name
+    engine: Text
+    """`eager`, `eager-nhwc`, `compiled`, `ncnn` and so on: what `--engine` asks for."""
+    version: Text
+    """Of the engine, in words: `torch 2.9`. The label of an answer is this and the engine."""
+    precision: Text
+    modes: tuple[Modes, ...] = Field(min_length=1)
+    status: Literal["public", "calibrated"]
+    source: Text
+    runs: Annotated[int, Field(ge=1)]
+    families: Annotated[int, Field(ge=1)]
+    threads: int | None = None
+    dispatch: Seconds
+    """Of one launch, on the host. A GPU's host runs ahead of it; a CPU has done its work when the call returns."""
+    classes: Mapping[TimeClass, Pace]
+    backward: Mapping[TimeClass, Pace] = {}
+    """Where backward of a class has its own; else forward's."""
+    band: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(ge=1)]]
+    errors: Errors | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.version} {self.engine}"
+
+
+def read(path: Path) -> Calibration:
+    """A calibration in a file. Raises SpecError with the place of the mistake."""
+    tree, marks = parse(read_text(path), str(path))
+    if as_mapping(tree) is None:
+        raise SpecError(
+            "not a calibration",
+            expected="a mapping with device, engine, precision, classes and so on",
+            found=spell(tree),
+            place=Place(str(path), 1, 1),
+        )
+    try:
+        return Calibration.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        told = first.get("ctx", {}) if first["type"] == "told" else {}
+        where = tuple(step for step in first["loc"] if step != "[key]")
+        raise SpecError(
+            told.get("problem", f"wrong value for {where[-1] if where else 'the file'!r}"),
+            expected=told.get("expected", first["msg"].removeprefix("Input should be ")),
+            found=told.get("found", spell(first["input"])),
+            layer=".".join(map(str, where)) or None,
+            place=place(marks, where, str(path)),
+        ) from None
+
+
+@cache
+def shipped() -> tuple[Calibration, ...]:
+    """Those that come with the package, in the order of their files."""
+    return tuple([read(path) for path in sorted(_FOLDER.glob("*.yaml"))])
+
+
+@cache
+def of(device: str) -> tuple[Calibration, ...]:
+    """Of one device: its files start with its name."""
+    found = [read(path) for path in sorted(_FOLDER.glob(f"{device}--*.yaml"))]
+    return tuple([each for each in found if each.device == device])

@@ -1,0 +1,49 @@
+"""Bounds from a data sheet alone: what a step takes at the least, typically, and at the most.
+
+Shares of the nominal rates and times of a launch are those that public measurements of matrix products and streams
+spread over (docs/architecture.md names them); a 3 x 3 convolution in float32 may need 2.25 times fewer products than
+it has (Winograd's F(2x2, 3x3), Lavin and Gray 2016).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from archcost.costs.kernels import Kernel
+from archcost.hardware.calibration import Pace
+from archcost.hardware.profile import HardwareProfile
+from archcost.times.roof import peak_rate
+
+WINOGRAD = 2.25
+
+
+class Share(NamedTuple):
+    """Of the nominal rate and bandwidth, and seconds of a launch."""
+
+    rate: float
+    bandwidth: float
+    launch: float
+
+
+LEAST = Share(1.0, 1.0, 0.0)
+TYPICAL = Share(0.75, 0.78, 3e-6)
+MOST = Share(0.45, 0.60, 1e-5)
+MOST_OF_FEW_WATTS = Share(0.25, 0.60, 1e-5)
+"""Of 75 W and less: clocks sag where the device is busy for long."""
+
+FEW_WATTS = 75
+
+
+def paces(kernel: Kernel, profile: HardwareProfile, allows_tf32: bool) -> tuple[Pace, Pace, Pace] | None:
+    """Least, typical and most; None where the device has no rate for the dtype."""
+    peak = peak_rate(kernel, profile, allows_tf32)
+    if peak is None:
+        return None
+    bandwidth = float(profile.memory.bandwidth.amount)
+    winograd = WINOGRAD if kernel.kind == "convolution 3x3" and kernel.dtype == "float32" else 1.0
+    few = profile.tdp is not None and profile.tdp.amount <= FEW_WATTS
+    least, typical, most = (
+        Pace(rate=peak * share.rate * credit, bandwidth=bandwidth * share.bandwidth, floor=share.launch)
+        for share, credit in ((LEAST, winograd), (TYPICAL, 1.0), (MOST_OF_FEW_WATTS if few else MOST, 1.0))
+    )
+    return least, typical, most

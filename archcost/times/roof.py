@@ -1,0 +1,49 @@
+"""One kernel under its roof: which resource it waits for, and for how long."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from archcost.costs.kernels import Kernel
+from archcost.hardware.calibration import Pace
+from archcost.hardware.profile import HardwareProfile
+from archcost.time_classes import CONTRACTIONS
+
+Roof = Literal["matrix", "vector", "bandwidth", "dispatch"]
+
+
+class Spent(NamedTuple):
+    """Seconds of a kernel, and what it waits for."""
+
+    seconds: float
+    roof: Roof
+
+
+NOTHING = Spent(0.0, "dispatch")
+
+
+def spend(kernel: Kernel, pace: Pace) -> Spent:
+    """max(FLOPs / rate, bytes / bandwidth) and the floor of each launch (the roofline of Williams et al. 2009)."""
+    computing = kernel.flops / pace.rate if pace.rate else 0.0
+    moving = kernel.nbytes / pace.bandwidth if pace.bandwidth else 0.0
+    floor = kernel.launches * pace.floor
+    if floor > max(computing, moving):
+        return Spent(floor + max(computing, moving), "dispatch")
+    if computing > moving:
+        return Spent(floor + computing, "matrix" if kernel.kind in CONTRACTIONS else "vector")
+    return Spent(floor + moving, "bandwidth")
+
+
+def peak_rate(kernel: Kernel, profile: HardwareProfile, allows_tf32: bool) -> float | None:
+    """FLOP/s of the data sheet for the units that a kernel uses; None where the device has none for its dtype.
+
+    A float32 convolution of cuDNN is computed in TF32 where the device has it, a product only if it is allowed
+    (torch.backends: cudnn.allow_tf32 is on, cuda.matmul.allow_tf32 off).
+    """
+    known = profile.rates.known()
+    dtype = kernel.dtype if kernel.kind in CONTRACTIONS else "float32"
+    if dtype == "float32" and kernel.kind in CONTRACTIONS and "tf32" in known:
+        convolves = kernel.kind not in ("product", "batched product", "attention", "recurrent")
+        dtype = "tf32" if allows_tf32 or convolves else dtype
+    found = known.get(dtype)
+    return None if found is None else float(found.amount)

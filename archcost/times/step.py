@@ -1,0 +1,277 @@
+"""A step on a device: seconds of every layer and of the whole, with what they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from archcost.costs.kernels import Kernel, Kernels, StepKernels
+from archcost.costs.run import Run
+from archcost.hardware.calibration import Calibration, Pace
+from archcost.hardware.profile import HardwareProfile
+from archcost.time_classes import CONTRACTIONS
+from archcost.times.bound import paces
+from archcost.times.roof import NOTHING, Roof, Spent, spend
+
+Status = Literal["bound", "public", "calibrated"]
+
+DATA_SHEET = "data sheet"
+
+
+class LayerTime(NamedTuple):
+    """Seconds of one layer, and what most of them wait for."""
+
+    name: str
+    kind: str
+    roof: Roof
+    forward: float
+    backward_input: float
+    backward_weight: float
+
+    @property
+    def seconds(self) -> float:
+        return self.forward + self.backward_input + self.backward_weight
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**self._asdict(), "seconds": self.seconds}
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """Seconds. `typical` is one number for those who compare layers; with the status `bound` it is no forecast, and
+    `step`, `forward`, `backward` and `optimizer` are None.
+    """
+
+    status: Status
+    engine: str
+    batch: int
+    typical: float
+    forward: float | None
+    backward: float | None
+    optimizer: float | None
+    band: tuple[float, float]
+    layers: tuple[LayerTime, ...]
+    flops: int
+    """Contractions of one step, those of recomputation left out: what `mfu` is of."""
+    peak: float | None
+    """FLOP/s of the data sheet in the run's precision."""
+    launches: int
+    dispatch: float
+    """Seconds of the host for all launches."""
+    unknown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def step(self) -> float | None:
+        if self.forward is None or self.backward is None or self.optimizer is None:
+            return None
+        return self.forward + self.backward + self.optimizer
+
+    @property
+    def samples_per_second(self) -> float | None:
+        return self.batch / self.step if self.step else None
+
+    @property
+    def mfu(self) -> float | None:
+        """Model FLOPs utilisation: contractions a second over the data sheet's dense rate (Chowdhery et al. 2022)."""
+        return self.flops / self.step / self.peak if self.step and self.peak else None
+
+    def slowest(self, count: int = 3) -> tuple[LayerTime, ...]:
+        return tuple(sorted(self.layers, key=lambda layer: -layer.seconds)[:count])
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "step_seconds": self.step,
+            "forward_seconds": self.forward,
+            "backward_seconds": self.backward,
+            "optimizer_seconds": self.optimizer,
+            "typical_seconds": self.typical,
+            "samples_per_second": self.samples_per_second,
+            "mfu": self.mfu,
+            "status": self.status,
+            "engine": self.engine,
+            "band": list(self.band),
+            "launches": self.launches,
+            "slowest": [layer.to_dict() for layer in self.slowest()],
+            "notes": list(self.notes),
+        }
+
+
+Spend = Callable[[Kernel, bool], Spent]
+"""A kernel, and whether it is one of backward."""
+
+
+def step_time(
+    step: StepKernels,
+    run: Run,
+    profile: HardwareProfile,
+    batch: int,
+    calibration: Calibration | None = None,
+    notes: tuple[str, ...] = (),
+) -> StepTime | None:
+    """None where the device has no rate for the dtype and no calibration: memory is answered all the same."""
+    queued = profile.kind in ("gpu", "tpu")
+    if calibration is None:
+        return _bound(step, run, profile, batch, notes)
+    timed = _Timed(step, _by_calibration(calibration))
+    forward = _whole(timed.forward, timed.launched_forward * calibration.dispatch, queued)
+    backward = _whole(timed.backward, timed.launched_backward * calibration.dispatch, queued)
+    optimizer = _whole(timed.optimizer, timed.launched_optimizer * calibration.dispatch, queued)
+    whole = forward + backward + optimizer
+    low, high = calibration.band
+    return StepTime(
+        calibration.status,
+        calibration.label,
+        batch,
+        whole,
+        forward,
+        backward,
+        optimizer,
+        (whole * low, whole * high),
+        timed.layers,
+        timed.flops,
+        _peak(run, profile),
+        timed.launches,
+        timed.launches * calibration.dispatch,
+        step.unknown,
+        notes,
+    )
+
+
+def _whole(kernels: float, dispatch: float, queued: bool) -> float:
+    """A GPU works while the host runs ahead, and waits for it where its kernels are short; a CPU does one, then the
+    other.
+    """
+    return max(kernels, dispatch) if queued else kernels + dispatch
+
+
+def _by_calibration(calibration: Calibration) -> Spend:
+    forward, backward = calibration.classes, {**calibration.classes, **calibration.backward}
+
+    def spent(kernel: Kernel, back: bool) -> Spent:
+        pace = (backward if back else forward).get(kernel.kind)
+        return spend(kernel, pace) if pace is not None else NOTHING
+
+    return spent
+
+
+def _bound(
+    step: StepKernels, run: Run, profile: HardwareProfile, batch: int, notes: tuple[str, ...]
+) -> StepTime | None:
+    """Three paces give three times; the layers are those of the typical one."""
+    allows = run.precision == "tf32"
+    found: dict[Kernel, tuple[Pace, Pace, Pace]] = {}
+    for kernel in _kernels(step):
+        if kernel not in found:
+            three = paces(kernel, profile, allows)
+            if three is None:
+                return None
+            found[kernel] = three
+    least, typical, most = (_Timed(step, _at(found, place)) for place in range(3))
+    return StepTime(
+        "bound",
+        DATA_SHEET,
+        batch,
+        typical.seconds,
+        None,
+        None,
+        None,
+        (least.seconds, most.seconds),
+        typical.layers,
+        typical.flops,
+        _peak(run, profile),
+        typical.launches,
+        0.0,
+        step.unknown,
+        notes,
+    )
+
+
+def _at(found: Mapping[Kernel, tuple[Pace, Pace, Pace]], place: int) -> Spend:
+    def spent(kernel: Kernel, back: bool) -> Spent:
+        return spend(kernel, found[kernel][place])
+
+    return spent
+
+
+def _peak(run: Run, profile: HardwareProfile) -> float | None:
+    rate = profile.rates.known().get(run.matmul_dtype)
+    return None if rate is None else float(rate.amount)
+
+
+def _kernels(step: StepKernels) -> Iterable[Kernel]:
+    for layer in step.layers:
+        yield from layer.forward
+        yield from layer.backward_input
+        yield from layer.backward_weight
+    yield from step.optimizer
+
+
+class _Timed:
+    """A step summed up, each distinct kernel timed once."""
+
+    def __init__(self, step: StepKernels, spend: Spend) -> None:
+        self.spend = spend
+        self.known: dict[tuple[Kernel, bool], Spent] = {}
+        again = frozenset(step.again)
+        layers: list[LayerTime] = []
+        self.forward = self.backward = 0.0
+        self.launched_forward = self.launched_backward = self.flops = 0
+        for index, layer in enumerate(step.layers):
+            times = step.accumulation
+            forward = self._spent(layer.forward, False)
+            by_input, by_weight = self._spent(layer.backward_input, True), self._spent(layer.backward_weight, True)
+            rerun = forward.seconds if index in again else 0.0
+            self.forward += times * forward.seconds
+            self.backward += times * (by_input.seconds + by_weight.seconds + rerun)
+            self.launched_forward += times * _launches(layer.forward)
+            back = _launches(layer.backward_input) + _launches(layer.backward_weight)
+            self.launched_backward += times * (back + (_launches(layer.forward) if index in again else 0))
+            halves = (layer.forward, layer.backward_input, layer.backward_weight)
+            self.flops += times * sum([each.flops for half in halves for each in half if _contracts(each)])
+            if layer.forward or layer.backward_input or layer.backward_weight:
+                longest = max(forward, by_input, by_weight)
+                kind = (layer.forward or layer.backward_input or layer.backward_weight)[0].kind
+                layers.append(
+                    LayerTime(
+                        layer.name,
+                        kind,
+                        longest.roof,
+                        times * forward.seconds,
+                        times * (by_input.seconds + rerun),
+                        times * by_weight.seconds,
+                    )
+                )
+        self.layers = tuple(layers)
+        self.optimizer = self._spent(step.optimizer, False).seconds
+        self.launched_optimizer = _launches(step.optimizer)
+
+    @property
+    def seconds(self) -> float:
+        return self.forward + self.backward + self.optimizer
+
+    @property
+    def launches(self) -> int:
+        return self.launched_forward + self.launched_backward + self.launched_optimizer
+
+    def _spent(self, kernels: Kernels, back: bool) -> Spent:
+        if not kernels:
+            return NOTHING
+        spent = [self._one(kernel, back) for kernel in kernels]
+        return spent[0] if len(spent) == 1 else Spent(sum([each.seconds for each in spent]), max(spent).roof)
+
+    def _one(self, kernel: Kernel, back: bool) -> Spent:
+        key = (kernel, back)
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = self.spend(kernel, back)
+        return found
+
+
+def _launches(kernels: Kernels) -> int:
+    return sum([each.launches for each in kernels])
+
+
+def _contracts(kernel: Kernel) -> bool:
+    return kernel.kind in CONTRACTIONS
