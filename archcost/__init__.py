@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from archcost.graph import ModelGraph, build
     from archcost.importers import from_onnx, from_torch
     from archcost.networks import load
-    from archcost.planning import Fit, fit
+    from archcost.planning import Fit, Plan, fit, plan
     from archcost.spec import ModelSpec, loads
 
 __version__ = "0.1.0"
@@ -37,6 +37,7 @@ __all__ = [
     "ModelCost",
     "ModelGraph",
     "ModelSpec",
+    "Plan",
     "Run",
     "Timeline",
     "__version__",
@@ -50,6 +51,7 @@ __all__ = [
     "layers",
     "load",
     "loads",
+    "plan",
     "pytorch",
     "timeline",
     "to_onnx",
@@ -63,6 +65,7 @@ _HOMES = {
     "ModelCost": "archcost.costs",
     "ModelGraph": "archcost.graph",
     "ModelSpec": "archcost.spec",
+    "Plan": "archcost.planning",
     "Run": "archcost.costs.run",
     "Timeline": "archcost.costs.timeline",
     "build": "archcost.graph",
@@ -73,6 +76,7 @@ _HOMES = {
     "from_torch": "archcost.importers",
     "load": "archcost.networks",
     "loads": "archcost.spec",
+    "plan": "archcost.planning",
     "timeline": "archcost.costs.timeline",
     "to_onnx": "archcost.exporters",
 }

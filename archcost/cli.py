@@ -25,6 +25,7 @@ from archcost.commands import (
     list_hardware,
     list_networks,
     lock,
+    plan,
     schema,
     show_hardware,
     summarize,
@@ -43,7 +44,9 @@ from archcost.options import (
     add_parser,
     add_run,
     add_settings,
+    checkpoints,
     depth,
+    devices,
 )
 
 if TYPE_CHECKING:
@@ -171,6 +174,8 @@ def parser() -> argparse.ArgumentParser:
     add_settings(fitting)
     add_format(fitting)
 
+    _add_plan(command("plan", plan, "a whole run on each device: steps, hours, energy, money, CO2, checkpoints"))
+
     verifying = command("verify", verify, "cross-check every number with torch and fvcore, or with the module itself")
     verifying.add_argument("network", metavar="NETWORK")
     verifying.add_argument("--device", default="cpu", metavar="cpu|cuda", help="where torch runs (default cpu)")
@@ -200,6 +205,45 @@ def parser() -> argparse.ArgumentParser:
 
     command("schema", schema, "the JSON Schema of the spec format, for editors")
     return top
+
+
+def _add_plan(planning: argparse.ArgumentParser) -> None:
+    planning.add_argument("network", metavar="NETWORK")
+    planning.add_argument(
+        "--hardware",
+        action="append",
+        default=[],
+        metavar="H",
+        help="a device by name or file, once per device; default: all that ship",
+    )
+    planning.add_argument("--dataset-size", metavar="N", help="samples of the data set: 1281167, or 1.2M")
+    planning.add_argument("--epochs", metavar="E", help="how often the data set is gone through")
+    planning.add_argument("--tokens", metavar="T", help="tokens in all, instead of the two: 300B, 2T")
+    planning.add_argument(
+        "--count",
+        type=devices,
+        default=1,
+        metavar="K",
+        help="devices that share each batch, all with the whole network (default 1)",
+    )
+    for option, unit in (("--price", "USD/h"), ("--power", "W")):
+        planning.add_argument(
+            option,
+            action="append",
+            default=[],
+            metavar="[H=]V",
+            help=f"of a device, in {unit}: a number for all, or H=V for one; unknown without"
+            + (", and at most the TDP" if option == "--power" else ""),
+        )
+    planning.add_argument("--carbon", metavar="G", help="g of CO2 a kWh of the grid; unknown without")
+    planning.add_argument(
+        "--keep", type=checkpoints, default=1, metavar="N", help="checkpoints that are there at a time (default 1)"
+    )
+    planning.add_argument("--order", default="time", metavar="O", help="of the table: time (default), cost")
+    add_run(planning)
+    add_settings(planning)
+    add_engine(planning)
+    add_format(planning)
 
 
 def _add_hardware(commands: Commands) -> None:

@@ -144,6 +144,36 @@ def fit(options: argparse.Namespace) -> tuple[str, int]:
     return _render(result, options), 0 if result.fits else 1
 
 
+def plan(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.hardware import calibration
+    from archcost.planning import plan
+    from archcost.planning.money import spelled
+
+    spec = _spec(options.network, options)
+    if options.strict:
+        _cost(options.network, options)
+    result = plan(
+        spec,
+        options.batch,
+        hardware=options.hardware,
+        dataset_size=options.dataset_size,
+        epochs=options.epochs,
+        tokens=options.tokens,
+        count=options.count,
+        price=spelled(options.price),
+        power=spelled(options.power),
+        carbon=options.carbon,
+        keep=options.keep,
+        order=options.order,
+        run=run_of(options),
+        engine=options.engine,
+        calibration=calibration.read(Path(options.calibration)) if options.calibration else None,
+    )
+    if options.strict and result.unknown:
+        raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
+    return _render(result, options), 0 if result.runs else 1
+
+
 def verify(options: argparse.Namespace) -> tuple[str, int]:
     given = run_of(options)
     if not options.measure and (changed := changed_settings(given)):

@@ -189,6 +189,14 @@ def accumulation(text: str) -> int:
     return _positive(text, "the number of batches before a step")
 
 
+def devices(text: str) -> int:
+    return _positive(text, "the number of devices")
+
+
+def checkpoints(text: str) -> int:
+    return _positive(text, "the number of checkpoints")
+
+
 def depth(text: str) -> int:
     return _positive(text, "the number of names to fold at")
 

@@ -60,6 +60,8 @@ UNITS: dict[str, dict[str, Fraction]] = {
     "s": {"ns": Fraction(1, 10**9), "us": Fraction(1, 10**6), "ms": Fraction(1, 1000), "s": Fraction(1)},
     "W": {"mW": Fraction(1, 1000), "W": Fraction(1), "kW": Fraction(1000)},
     "USD": {"USD": Fraction(1)},
+    "USD/h": {"USD/h": Fraction(1)},
+    "g/kWh": {"g/kWh": Fraction(1), "kg/kWh": Fraction(1000)},
     "processors": dict.fromkeys(("SM", "SMX", "CU", "core", "cores", "TensorCore", "TensorCores"), Fraction(1)),
 }
 """What a quantity may be written in, and what that is worth in the unit that names the row."""

@@ -8,12 +8,14 @@ from tests import conventions, keeping, releases
 from tests.collections import page as coverage
 from tests.documents import PAGES, ROOT, refresh
 from tests.measurements import page as measurements
+from tests.measurements import runs
 
 RENEWED = {
     conventions.PAGE: conventions.renew,
     coverage.PAGE: coverage.renew,
     keeping.PAGE: releases.renew,
     measurements.PAGE: measurements.renew,
+    runs.PAGE: runs.renew,
 }
 """Pages with tables from the code; in the others, commands are run again."""
 

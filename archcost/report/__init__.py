@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 class Result(Protocol):
-    """What can be rendered: a cost, a comparison, an explanation, a timeline, an estimate, a fit, a device, a check."""
+    """What can be rendered: a cost, a comparison, an explanation, a timeline, an estimate, a fit, a plan, a device, or
+    a check.
+    """
 
     def to_dict(self) -> dict[str, Any]: ...
 
@@ -73,11 +75,11 @@ def _writers(result: Result) -> Writers:
     if isinstance(result, Estimate):
         return _document_writers(estimate.document(result))
 
-    from archcost.planning import Fit
-    from archcost.report import fit
+    from archcost.planning import Fit, Plan
+    from archcost.report import fit, plan
 
-    if isinstance(result, Fit):
-        return _document_writers(fit.document(result))
+    if isinstance(result, (Fit, Plan)):
+        return _document_writers(fit.document(result) if isinstance(result, Fit) else plan.document(result))
 
     from archcost.hardware import Checked, Devices, HardwareProfile
     from archcost.report import hardware, verification

@@ -168,14 +168,14 @@ def _remedies(found: Remedies) -> Iterator[Part]:
 def _remedy_row(remedy: Remedy) -> tuple[Cell, ...]:
     demand = remedy.trial.demand
     fits = "yes" if demand.fits else "no"
-    return _changes(remedy), _price(remedy), size(remedy.trial.line.peak), size(demand.allocated), fits
+    return changes(remedy), price(remedy), size(remedy.trial.line.peak), size(demand.allocated), fits
 
 
-def _changes(remedy: Remedy) -> str:
+def changes(remedy: Remedy) -> str:
     return ", ".join(change.what for change in remedy.changes)
 
 
-def _price(remedy: Remedy) -> str:
+def price(remedy: Remedy) -> str:
     """The dearest part of the cost in words, and FLOPs wherever there are more of them."""
     price, flops = remedy.cost.price, remedy.cost.flops
     share = f"{flops:.1%}" if flops >= 0.001 else "under 0.1%"
@@ -196,7 +196,7 @@ def _notes(remedies: Sequence[Remedy]) -> Iterator[str]:
 def _cheapest(remedy: Remedy) -> str:
     how = "change" if len(remedy.changes) == 1 else "combination"
     taken = f"{size(remedy.trial.demand.allocated)} allocated"
-    return f"The cheapest {how} that fits: {_changes(remedy)} ({_price(remedy)}; {taken})."
+    return f"The cheapest {how} that fits: {changes(remedy)} ({price(remedy)}; {taken})."
 
 
 def _checkpoints(remedy: Remedy) -> Iterator[str]:

@@ -1,0 +1,74 @@
+"""What a run is charged by: prices, powers and the carbon of a grid, each given or unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from math import isfinite
+
+from archcost.errors import ArchcostError, listing, nearest, shorten
+from archcost.units import UNITS, parse_quantity
+
+Amount = float | int | str
+"""A number in the unit that is meant, or text with its unit: 2.5, "2.5 USD/h"."""
+
+Given = Amount | Mapping[str, Amount] | None
+"""One amount for all devices, or by the name of the device; None and a device without are unknown."""
+
+
+def amount(value: object, dimension: str, meaning: str) -> float:
+    """In the unit that names the dimension. Raises ArchcostError for another unit, and for less than nothing."""
+    number = _number(value, dimension, meaning) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number):
+        raise _refused(meaning, dimension, value)
+    if number < 0:
+        raise ArchcostError(f"a negative {meaning}", expected=f"0 {dimension} or more", found=shorten(value))
+    return float(number)
+
+
+def _number(text: str, dimension: str, meaning: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    read = parse_quantity(text.strip())
+    if read is None:
+        return None
+    if read.unit not in UNITS[dimension]:
+        known = tuple(UNITS[dimension])
+        raise ArchcostError(
+            f"{meaning} in a wrong unit",
+            expected=f"a number, or one with a unit: {', '.join(known)}",
+            found=shorten(text),
+            hint=nearest(read.unit, known, count=1),
+        )
+    return float(read.amount(dimension))
+
+
+def _refused(meaning: str, dimension: str, value: object) -> ArchcostError:
+    return ArchcostError(
+        f"{meaning} is no number",
+        expected=f"a number of {dimension}, or one with a unit: {', '.join(UNITS[dimension])}",
+        found=shorten(value),
+    )
+
+
+def by_device(given: Given, names: Collection[str], dimension: str, meaning: str) -> dict[str, float]:
+    """Of the devices whose amount is given. The name "" stands for all that are not named."""
+    amounts = given if isinstance(given, Mapping) else {} if given is None else {"": given}
+    strange = [name for name in amounts if name and name not in names]
+    if strange:
+        raise ArchcostError(
+            f"{meaning} of a device that is not asked for",
+            expected=f"one of {listing(names)}",
+            found=strange[0],
+            hint=nearest(strange[0], names),
+        )
+    read = {name: amount(value, dimension, meaning) for name, value in amounts.items()}
+    every = {name: read.get(name, read.get("")) for name in names}
+    return {name: value for name, value in every.items() if value is not None}
+
+
+def spelled(texts: Sequence[str]) -> dict[str, str]:
+    """`2.5` is for all devices, `NAME=2.5` for one; the last of each counts."""
+    pairs = [text.rpartition("=") for text in texts]
+    return {name: value for name, _, value in pairs}

@@ -1,0 +1,63 @@
+"""The time of one step on several devices, each of which has its part of the batch and all of the weights."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from archcost.estimates.estimate import Estimate
+from archcost.hardware.profile import HardwareProfile
+from archcost.planning.spans import Span
+from archcost.times import StepTime
+
+
+class Step(NamedTuple):
+    """Seconds of one step on one device by itself, and of its backward. `status` and `engine` are the estimate's."""
+
+    seconds: Span
+    backward: float | None
+    status: str
+    engine: str
+
+    @classmethod
+    def of(cls, time: StepTime) -> Step:
+        return cls(Span(time.step, *time.band), time.backward, time.status, time.engine)
+
+
+def all_reduce(nbytes: int, count: int, profile: HardwareProfile) -> float | None:
+    """Seconds in which `count` devices in a ring add up gradients of so many bytes each; None where no link is known.
+
+    Each sends 2·(count − 1)/count times the bytes (Patarasu and Yuan 2009): over its link to peers, else to the host.
+    """
+    if count == 1:
+        return 0.0
+    link = profile.links.peer or profile.links.host
+    return None if link is None else 2 * (count - 1) / count * nbytes / link.amount
+
+
+def together(step: Step, reducing: float | None) -> Span:
+    """Of a step whose gradients are added up meanwhile.
+
+    At best nothing of that shows, at worst all of it; most likely what is left of it behind backward.
+    """
+    likely, low, high = step.seconds
+    if reducing is None:
+        return Span(None, low, None)
+    shown = None if step.backward is None else max(0.0, reducing - step.backward)
+    return Span(
+        None if likely is None or shown is None else likely + shown,
+        low,
+        None if high is None else high + reducing,
+    )
+
+
+def gradient_bytes(estimate: Estimate) -> int:
+    return _bytes(estimate, "gradients")
+
+
+def checkpoint_bytes(estimate: Estimate) -> int:
+    """Weights, buffers and the optimizer's state, as torch saves them."""
+    return sum(_bytes(estimate, role) for role in ("weights", "buffers", "optimizer_state"))
+
+
+def _bytes(estimate: Estimate, role: str) -> int:
+    return sum([held.nbytes for held in estimate.line.storages if held.role == role])

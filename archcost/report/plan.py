@@ -1,0 +1,202 @@
+"""A whole run on each of several devices: hours, money, energy, carbon, and what they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from archcost.errors import listing
+from archcost.planning.plan import NESTED, DeviceRun, Plan
+from archcost.planning.spans import Span
+from archcost.report.document import Cell, Column, Document, Facts, Part, Table
+from archcost.report.fit import changes, price
+from archcost.report.settings import words
+from archcost.report.summary import bounded, one_line
+from archcost.report.timeline import bounds
+from archcost.units import count, size
+
+PERIODS = (("days", 24.0), ("h", 1.0), ("min", 1 / 60), ("s", 1 / 3600))
+"""The largest of which there are two at least is taken."""
+
+COLUMNS = (
+    Column("device"),
+    Column("fits"),
+    Column("time", "right"),
+    Column("cost, USD", "right"),
+    Column("energy, kWh", "right"),
+    Column("CO2, kg", "right"),
+    Column("a checkpoint", "right"),
+    Column("time is"),
+)
+STATUS = {
+    "bound": "bound: only the data sheet of the device is known; time lies between two ends and has no likely value",
+    "public": "public: from published runs on that device; the band holds nine runs in ten",
+    "calibrated": "calibrated: from measurements of that machine; the band holds nine runs in ten",
+}
+UNREAD = "no time goes to reading data, to evaluation, to checkpoints and to restarts"
+
+
+def document(plan: Plan) -> Document:
+    parts = (_length(plan), Table(COLUMNS, tuple(map(_row, plan.devices))), *_changed(plan), Facts(tuple(_facts(plan))))
+    return Document(one_line(_title(plan)), (*parts, *bounds(plan.graph)), _data(plan))
+
+
+def _title(plan: Plan) -> str:
+    names = [device.hardware.name for device in plan.devices]
+    many = "" if plan.count == 1 else f"{plan.count:,} × " if len(names) == 1 else f"{plan.count:,} of each of "
+    where = names[0] if len(names) == 1 else f"{len(names)} devices"
+    run = f"{plan.network}, batch {count(plan.batch)}, a whole run on {many}{where}"
+    return f"{run}, torch {plan.run.torch}: {words(plan.run, None)}"
+
+
+def _length(plan: Plan) -> str:
+    work = plan.workload
+    if work.dataset_size is not None:
+        what = f"{_many(work.dataset_size, 'sample')}, {_many(work.epochs or 1, 'time')}"
+    else:
+        what = f"{_many(work.tokens or 1, 'token')} in sequences of {count(work.sequence)}"
+    step = _many(plan.batch * plan.run.accumulation, "sample")
+    flops = bounded(plan.flops, plan.graph.unknown)
+    told = f"{count(flops) if isinstance(flops, int) else flops} FLOPs of contractions"
+    return f"{what}: {_many(work.steps, 'step')} of {step}, {told}."
+
+
+def _many(number: int, what: str) -> str:
+    return f"{count(number)} {what}{'s' * (number != 1)}"
+
+
+def _row(device: DeviceRun) -> tuple[Cell, ...]:
+    name = device.hardware.name
+    if device.problem is not None:
+        return name, "?", None, None, None, None, None, device.problem
+    fits = "yes" if device.fits else "no"
+    if not device.runs:
+        return name, fits, None, None, None, None, None, None
+    step = device.step
+    return (
+        name,
+        fits if device.remedy is None else "changed",
+        duration(device.hours),
+        told(device.cost),
+        told(device.energy),
+        told(device.carbon),
+        size(device.checkpoint) if device.checkpoint else None,
+        "?" if step is None else f"{step.status}, {step.engine}",
+    )
+
+
+def duration(hours: Span) -> str:
+    """`5.20 days (4.60 to 5.90)`, in days, hours, minutes or seconds."""
+    known = [value for value in (hours.likely, hours.low, hours.high) if value is not None]
+    most = max(known, default=0.0)
+    unit, worth = next((each for each in PERIODS if most >= 2 * each[1]), PERIODS[-1])
+    return told(hours.times(1 / worth), f" {unit}")
+
+
+def told(span: Span, unit: str = "") -> str:
+    """The most likely value with its band behind it, or what is known of its ends."""
+    likely, low, high = (None if value is None else digits(value) for value in span)
+    between = f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}" if high else ""
+    if likely is None:
+        return f"{between}{unit}" if between else "?"
+    return f"{likely}{unit} ({between})" if between else f"{likely}{unit}"
+
+
+def digits(value: float) -> str:
+    """To three digits, or to the unit."""
+    if value >= 99.95 or value == 0:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def _changed(plan: Plan) -> Iterator[Part]:
+    """What was changed where the run as asked does not fit."""
+    remedied = [device for device in plan.devices if device.remedy is not None]
+    if remedied:
+        yield "Where it does not fit, the cheapest change with which it does:"
+        rows = [
+            (device.hardware.name, changes(device.remedy), price(device.remedy))
+            for device in remedied
+            if device.remedy is not None
+        ]
+        yield Table((Column("device"), Column("change"), Column("price")), tuple(rows))
+    lost = [device.hardware.name for device in plan.devices if device.problem is None and not device.runs]
+    if not lost:
+        return
+    if plan.searched:
+        yield f"No change makes it fit on {listing(lost, 6)}."
+    else:
+        yield f"It does not fit on {listing(lost, 6)}. A change is only looked for on devices named by --hardware."
+
+
+def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
+    running = [device for device in plan.devices if device.runs]
+    found = {device.step.status for device in running if device.step is not None}
+    for status, meaning in STATUS.items():
+        if status in found:
+            yield "time", meaning
+    if any(device.checkpoint for device in running):
+        kept = sorted({device.checkpoint * device.keep for device in running if device.checkpoint})
+        taken = " to ".join(dict.fromkeys([size(kept[0]), size(kept[-1])]))
+        yield "checkpoints", f"weights, buffers and the optimizer's state; {count(running[0].keep)} kept: {taken}"
+    yield "assumed", UNREAD
+    if plan.count > 1:
+        yield "", "each device has all weights and its part of the batch, and gradients lie where they are added up"
+        yield "", _reduced(running)
+    if any(device.charges.watts is not None for device in running):
+        bound = any(device.charges.is_bound for device in running)
+        least = "; where no power is given it is at most the TDP" if bound else ""
+        yield "", f"energy is that of the devices alone, without host and cooling{least}"
+    missing = list(_missing(running))
+    if missing:
+        yield "not known", ", ".join(missing)
+
+
+def _reduced(running: list[DeviceRun]) -> str:
+    unlinked = [device.hardware.name for device in running if device.reducing is None]
+    how = "adding up gradients (a ring over links to peers, else to the host) takes nothing at best, all of it at worst"
+    return f"{how}; no link is known of {listing(unlinked, 3)}" if unlinked else how
+
+
+def _missing(running: list[DeviceRun]) -> Iterator[str]:
+    """Numbers that were not given and stand nowhere, with the option that gives them."""
+    silent: dict[str, list[str]] = {}
+    for device in running:
+        charges = device.charges
+        known = {
+            "price (--price)": charges.usd_per_hour,
+            "power (--power)": charges.watts,
+            "carbon intensity (--carbon)": charges.grams_per_kilowatt_hour,
+            "time": device.step,
+        }
+        for name, value in known.items():
+            if value is None:
+                silent.setdefault(name, []).append(device.hardware.name)
+    for name, devices in silent.items():
+        yield name if len(devices) == len(running) else f"{name} of {listing(devices, 3)}"
+
+
+def _data(plan: Plan) -> Table:
+    """A row a device, raw; what is not known is empty."""
+    rows = [_flat(plan, device) for device in plan.devices]
+    columns = max(rows, key=len)
+    return Table(tuple(map(Column, columns)), tuple([tuple([row.get(name) for name in columns]) for row in rows]))
+
+
+def _flat(plan: Plan, device: DeviceRun) -> dict[str, Cell]:
+    given = device.to_dict()
+    remedy = device.remedy
+    head = {"hardware": given["hardware"], "problem": given["problem"], "fits": given["fits"]}
+    flat: dict[str, Cell] = {**head, "changes": remedy and changes(remedy), "steps": plan.workload.steps}
+    for section in NESTED:
+        flat |= dict(_numbers(section, given[section] or {}))
+    return flat
+
+
+def _numbers(section: str, values: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
+    for key, value in values.items():
+        if key == "band":
+            yield f"{section}.low", value and value[0]
+            yield f"{section}.high", value and value[1]
+        else:
+            yield f"{section}.{key}", value

@@ -1,0 +1,358 @@
+"""`plan`: steps, hours, money and energy by hand, of steps whose time is made up; and the order of devices."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import archcost
+from archcost import ArchcostError, Plan, hardware
+from archcost.planning.plan import Charges, DeviceRun
+from archcost.planning.spans import UNKNOWN, Span
+from archcost.planning.stepping import Step, all_reduce, together
+from archcost.planning.workload import workload
+from archcost.spec import ModelSpec
+from tests.planning.devices import CPU, GPU, device
+
+T4, A100 = "nvidia-t4", "nvidia-a100-sxm4-80gb"
+
+
+def small(**fields: Any) -> ModelSpec:
+    """5 features → 3, without a bias: 15 weights."""
+    layers = [{"type": "linear", "out_features": 3, "bias": False}]
+    return ModelSpec.model_validate({"name": "small", "input": [5], "layers": layers, **fields})
+
+
+def reading(**inputs: int) -> ModelSpec:
+    """Rows of tokens, each embedded by itself."""
+    named = {name: {"shape": [length], "dtype": "int64"} for name, length in inputs.items()}
+    layers = [
+        {"name": f"e_{name}", "type": "embedding", "num_embeddings": 11, "embedding_dim": 3, "inputs": [name]}
+        for name in inputs
+    ]
+    return ModelSpec.model_validate({"name": "reading", "inputs": named, "layers": layers})
+
+
+# Steps
+
+
+def test_each_epoch_ends_with_a_smaller_step() -> None:
+    """1,281,167 = 5,004 * 256 + 143: 5,005 steps an epoch."""
+    work = workload(small(), 256, 1_281_167, 90)
+    assert (work.steps, work.samples, work.tokens, work.sequence) == (90 * 5_005, 90 * 1_281_167, None, None)
+
+
+def test_tokens_are_one_stream() -> None:
+    """10,000 tokens are 10 sequences of 1,024, of which six make a step: 10,000 / 6,144 = 1.6 steps."""
+    work = workload(reading(tokens=1024), 6, tokens=10_000)
+    assert (work.steps, work.samples, work.tokens, work.sequence, work.epochs) == (2, 10, 10_000, 1024, None)
+
+
+def test_tokens_of_a_data_set_of_sequences() -> None:
+    work = workload(reading(tokens=16, segments=16), 4, "1k", "2")
+    assert (work.steps, work.samples, work.tokens) == (2 * 250, 2_000, 32_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("1.2M", 1_200_000), ("300 B", 300 * 10**9), ("2T", 2 * 10**12), ("7", 7)]
+)
+def test_numbers_have_prefixes(text: str, number: int) -> None:
+    assert workload(reading(tokens=1), 1, tokens=text).steps == number
+
+
+# Time, energy, money
+
+
+def made_up(**fields: Any) -> DeviceRun:
+    """7,200 steps of 0.5 s (0.4 to 0.6) on two devices that draw 300 W."""
+    [found] = archcost.plan(small(), 4, hardware=[T4], dataset_size=14_400, epochs=2, count=2).devices
+    charges = Charges(usd_per_hour=2.5, watts=300.0, is_bound=False, grams_per_kilowatt_hour=400.0)
+    step = Step(Span(0.5, 0.4, 0.6), 0.3, "calibrated", "made up")
+    changed = replace(found, **{"charges": charges, "step": step, **fields})
+    vars(changed)["reducing"] = fields.get("reducing", 0.0)
+    return changed
+
+
+def near(span: Span) -> list[Any]:
+    return [None if value is None else pytest.approx(value) for value in span]
+
+
+def test_by_hand() -> None:
+    """7,200 * 0.5 s = 1 h on two devices: 2 h * 0.3 kW = 0.6 kWh, 2 h * 2.5 USD, 0.6 kWh * 0.4 kg."""
+    run = made_up()
+    assert run.workload.steps == 7_200
+    assert list(run.hours) == near(Span(1.0, 0.8, 1.2))
+    assert list(run.device_hours) == near(Span(2.0, 1.6, 2.4))
+    assert list(run.energy) == near(Span(0.6, 0.48, 0.72))
+    assert list(run.cost) == near(Span(5.0, 4.0, 6.0))
+    assert list(run.carbon) == near(Span(0.24, 0.192, 0.288))
+
+
+def test_a_bound_has_no_likely_value() -> None:
+    run = made_up(step=Step(Span(None, 0.25, 1.0), None, "bound", "data sheet"))
+    assert list(run.hours) == near(Span(None, 0.5, 2.0))
+    assert list(run.cost) == near(Span(None, 2.5, 10.0))
+    told = run.to_dict()
+    assert told["time"]["hours"] is None
+    assert told["time"]["band"] == [0.5, 2.0]
+
+
+def test_a_power_that_is_a_bound_bounds_energy_and_carbon_from_above() -> None:
+    run = made_up()
+    bound = replace(run, charges=replace(run.charges, is_bound=True))
+    vars(bound)["reducing"] = 0.0
+    assert list(bound.energy) == near(Span(None, None, 0.72))
+    assert list(bound.carbon) == near(Span(None, None, 0.288))
+    assert bound.to_dict()["energy"]["watts_are"] == "an upper bound"
+
+
+def test_what_is_not_known_is_not_zero() -> None:
+    run = made_up(charges=Charges(None, None, False, None))
+    assert run.energy == run.cost == run.carbon == UNKNOWN
+    told = run.to_dict()
+    assert told["cost"] == {"usd": None, "band": None, "usd_per_device_hour": None}
+    assert told["energy"] == {"kilowatt_hours": None, "band": None, "watts": None, "watts_are": None}
+    free = made_up(charges=Charges(0.0, None, False, None))
+    assert list(free.cost) == [0.0, 0.0, 0.0]
+
+
+def test_without_a_time_hours_are_unknown_and_memory_is_not() -> None:
+    """A TPU has no rate for float32."""
+    plan = archcost.plan(small(), hardware=["google-tpu-v4"], dataset_size=1, epochs=1, price=1.0, power=1, carbon=1)
+    [run] = plan.devices
+    assert (run.fits, run.hours, run.checkpoint > 0) == (True, UNKNOWN, True)
+    assert "google-tpu-v4.time.hours" in plan.unknown
+    assert "google-tpu-v4.cost.usd" in plan.unknown
+
+
+def test_unknown_names_every_null() -> None:
+    plan = archcost.plan(small(), hardware=[T4], dataset_size=1, epochs=1)
+    told = json.loads(plan.to_json())
+    [row] = told["devices"]
+    sections = ("time", "energy", "cost", "carbon", "checkpoints")
+    null = {f"{T4}.{name}.{key}" for name in sections for key, value in row[name].items() if value is None}
+    assert null <= set(told["unknown"])
+    assert {f"{T4}.cost.usd", f"{T4}.cost.usd_per_device_hour", f"{T4}.carbon.kilograms"} <= null
+    assert row["energy"]["watts"] == 70  # the TDP of a T4
+    assert row["energy"]["watts_are"] == "an upper bound"
+
+
+# Several devices
+
+
+def test_gradients_in_a_ring() -> None:
+    """2 * 3/4 of 300 GB over 300 GB/s; a T4 has its link to the host alone."""
+    assert all_reduce(300 * 10**9, 4, hardware.load(A100)) == pytest.approx(1.5)
+    assert all_reduce(300 * 10**9, 1, hardware.load(A100)) == 0.0
+    host = hardware.load(T4).links.host
+    assert host is not None
+    assert all_reduce(60, 2, hardware.load(T4)) == pytest.approx(60 / host.amount)
+    assert all_reduce(60, 2, hardware.load("raspberry-pi-5")) is None
+
+
+def test_adding_up_is_hidden_at_best() -> None:
+    step = Step(Span(1.0, 0.8, 1.2), 0.6, "public", "torch")
+    assert list(together(step, 0.5)) == near(Span(1.0, 0.8, 1.7))  # all of it behind backward's 0.6 s
+    assert list(together(step, 0.9)) == near(Span(1.3, 0.8, 2.1))
+    assert together(step, None) == Span(None, 0.8, None)
+
+
+def test_each_device_has_its_part() -> None:
+    """15 weights of 4 B and two moments; the optimizer's count of steps stays with the host."""
+    plan = archcost.plan(small(), 12, hardware=[A100], dataset_size=24, epochs=5, count=3, keep=2)
+    [run] = plan.devices
+    assert run.estimate is not None
+    assert (run.estimate.batch, plan.workload.steps) == (4, 10)
+    assert run.checkpoint == 3 * 60
+    assert run.to_dict()["checkpoints"] == {"bytes": 180, "kept": 2, "kept_bytes": 360}
+    assert run.reducing == pytest.approx(2 * 2 / 3 * 60 / 300e9)
+    # 15 MACs a sample forward, and as many for the gradient of the weight; the input needs none
+    assert plan.flops == 24 * 5 * 2 * 2 * 15
+
+
+def test_accumulation_makes_fewer_steps_of_more_samples() -> None:
+    plan = archcost.plan(small(), 4, hardware=[T4], dataset_size=100, epochs=1, accumulation=5)
+    assert plan.workload.steps == 5
+    assert plan.devices[0].to_dict()["micro_batch"] == 4
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 7])
+def test_hours_grow_with_epochs(epochs: int) -> None:
+    def hours(times: int) -> Span:
+        return archcost.plan(small(), 4, hardware=[T4], dataset_size=100, epochs=times).devices[0].hours
+
+    assert list(hours(epochs)) == near(hours(1).times(epochs))
+
+
+# Order
+
+
+def test_by_time_and_by_cost() -> None:
+    """An A100 is faster; at a hundredth of its price a T4 is cheaper; a device without a price comes last."""
+    settings: dict[str, Any] = {"dataset_size": 1000, "epochs": 1, "price": {A100: 100, T4: 1}}
+    names = [T4, "nvidia-l4", A100]
+    spec = archcost.load("vgg_a")
+    by_time = archcost.plan(spec, 64, hardware=names, **settings)
+    assert [run.hardware.name for run in by_time.devices] == [A100, "nvidia-l4", T4]
+    by_cost = archcost.plan(spec, 64, hardware=names, order="cost", **settings)
+    assert [run.hardware.name for run in by_cost.devices] == [T4, A100, "nvidia-l4"]
+
+
+def test_all_that_ship_have_a_row_each_and_what_does_not_fit_is_last() -> None:
+    plan = archcost.plan(archcost.load("lenet5"), 64, dataset_size="60k", epochs=1)
+    assert {run.hardware.name for run in plan.devices} == set(hardware.names())
+    assert plan.devices[-1].hardware.name == "st-stm32f746"
+    assert not plan.devices[-1].runs
+    assert "A change is only looked for on devices named by --hardware." in str(plan)
+
+
+# What does not fit
+
+
+def test_the_cheapest_remedy_is_what_runs() -> None:
+    """Half of the samples at a time: as many steps, each of two passes."""
+    profile = device(GPU, 6 * 2**30)
+    plan = archcost.plan(archcost.load("vgg_a"), 128, hardware=[profile], dataset_size=1280, epochs=3, price=1)
+    [run] = plan.devices
+    assert run.remedy is not None
+    assert run.estimate is not None
+    assert (run.fits, run.runs, plan.workload.steps) == (False, True, 30)
+    assert run.estimate.demand.fits
+    assert run.estimate.batch * run.estimate.run.accumulation == 128
+    assert run.to_dict()["remedy"]["changes"] == [change.what for change in run.remedy.changes]
+    assert [run.hours.low, run.cost.low] == [run.cost.low, run.hours.low] != [None, None]
+    assert "Where it does not fit, the cheapest change with which it does:" in str(plan)
+
+
+def test_nothing_makes_it_fit() -> None:
+    plan = archcost.plan(small(), hardware=[device(CPU, 40)], dataset_size=1, epochs=1)
+    [run] = plan.devices
+    assert (run.fits, run.runs, run.remedy, run.hours, plan.runs) == (False, False, None, UNKNOWN, False)
+    assert run.to_dict()["time"] is None
+    assert f"No change makes it fit on {CPU}." in str(plan)
+
+
+def test_no_checkpoints_suffice() -> None:
+    """15 weights and as many gradients are more than 100 bytes, whatever is computed again."""
+    plan = archcost.plan(small(), hardware=[device(CPU, 100)], dataset_size=1, epochs=1, recompute="auto")
+    assert plan.devices[0].problem is not None
+    assert plan.unknown == (CPU,)
+
+
+def test_inference_saves_nothing() -> None:
+    plan = archcost.plan(small(), 2, hardware=[T4], dataset_size=10, epochs=1, mode="infer")
+    [run] = plan.devices
+    assert run.to_dict()["checkpoints"] == {"bytes": 0, "kept": 1, "kept_bytes": 0}
+    assert plan.flops == 10 * 2 * 15
+
+
+# Wrong input
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (
+            {"dataset_size": 0},
+            "dataset size of a run\n"
+            "  expected: an integer from 1 to 1,000,000,000,000,000,000, or with a prefix: 1.2M, 300B, 2T\n"
+            "  found: 0",
+        ),
+        (
+            {"epochs": "0"},
+            "epochs of a run\n"
+            "  expected: an integer from 1 to 1,000,000,000,000,000,000, or with a prefix: 1.2M, 300B, 2T\n"
+            "  found: '0'",
+        ),
+        (
+            {"epochs": 1.5},
+            "epochs of a run\n"
+            "  expected: an integer from 1 to 1,000,000,000,000,000,000, or with a prefix: 1.2M, 300B, 2T\n"
+            "  found: 1.5",
+        ),
+        (
+            {"epochs": None},
+            "how long the run is, is not clear\n"
+            "  expected: a dataset size and epochs, or tokens\n"
+            "  found: dataset size\n"
+            "  try: --dataset-size N --epochs E, or --tokens T",
+        ),
+        (
+            {"dataset_size": None, "epochs": None, "tokens": 5},
+            "small: tokens of a network that reads none\n"
+            "  expected: an input of integers, one row a sample\n"
+            "  found: input [5] float32\n"
+            "  try: --dataset-size N --epochs E",
+        ),
+        ({"price": -1}, "a negative price\n  expected: 0 USD/h or more\n  found: -1"),
+        ({"price": {T4: "-0.5 USD/h"}}, "a negative price\n  expected: 0 USD/h or more\n  found: '-0.5 USD/h'"),
+        (
+            {"price": {"nvidia-t5": 1}},
+            "price of a device that is not asked for\n"
+            "  expected: one of nvidia-t4\n"
+            "  found: nvidia-t5\n"
+            "  try: 'nvidia-t4'",
+        ),
+        (
+            {"price": "2 W"},
+            "price in a wrong unit\n  expected: a number, or one with a unit: USD/h\n  found: '2 W'",
+        ),
+        (
+            {"power": "300 GW"},
+            "power in a wrong unit\n  expected: a number, or one with a unit: mW, W, kW\n  found: '300 GW'\n  try: 'W'",
+        ),
+        (
+            {"carbon": "nan"},
+            "carbon intensity is no number\n"
+            "  expected: a number of g/kWh, or one with a unit: g/kWh, kg/kWh\n"
+            "  found: 'nan'",
+        ),
+        (
+            {"count": 3},
+            "small: a batch that is not shared out evenly\n"
+            "  expected: a multiple of the 3 devices\n"
+            "  found: 128\n"
+            "  try: --batch 129",
+        ),
+        (
+            {"order": "tim"},
+            "what to order by is not known\n  expected: time, cost\n  found: 'tim'\n  try: 'time'",
+        ),
+        ({"hardware": [T4, T4]}, "a device is named twice\n  expected: each device once\n  found: nvidia-t4"),
+    ],
+)
+def test_wrong_input(changed: dict[str, Any], told: str) -> None:
+    asked = {"batch": 128, "hardware": [T4], "dataset_size": 10, "epochs": 1, **changed}
+    with pytest.raises(ArchcostError) as refused:
+        archcost.plan(small(), **asked)
+    assert str(refused.value) == told
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("batch", [0, -2, 2.0, 10**18])
+def test_wrong_batch(batch: Any) -> None:
+    with pytest.raises(ArchcostError, match="wrong batch"):
+        archcost.plan(small(), batch, hardware=[T4], dataset_size=10, epochs=1, count=2)
+
+
+def test_two_lengths_are_no_length() -> None:
+    with pytest.raises(ArchcostError, match="reading: tokens of which input") as refused:
+        archcost.plan(reading(a=3, b=5), hardware=[T4], tokens=100)
+    assert refused.value.found == "a of 3, b of 5"
+
+
+def test_units() -> None:
+    plan = archcost.plan(
+        small(), hardware=[T4], dataset_size=1, epochs=1, price="3 USD/h", power="0.05 kW", carbon="0.4 kg/kWh"
+    )
+    assert plan.devices[0].charges == Charges(3.0, 50.0, False, 400.0)
+
+
+def test_it_shows_itself() -> None:
+    plan = archcost.plan(small(), hardware=[T4], dataset_size=1, epochs=1)
+    assert isinstance(plan, Plan)
+    assert plan._repr_html_().count("<table") == 1
+    assert "1 sample, 1 time: 1 step of 1 sample, 60 FLOPs of contractions." in plan.to_markdown()
