@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from archcost.networks import load
     from archcost.planning import Fit, Plan, fit, plan
     from archcost.spec import ModelSpec, loads
+    from archcost.sweeps import Sweep, sweep
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,7 @@ __all__ = [
     "ModelSpec",
     "Plan",
     "Run",
+    "Sweep",
     "Timeline",
     "__version__",
     "build",
@@ -53,6 +55,7 @@ __all__ = [
     "loads",
     "plan",
     "pytorch",
+    "sweep",
     "timeline",
     "to_onnx",
 ]
@@ -67,6 +70,7 @@ _HOMES = {
     "ModelSpec": "archcost.spec",
     "Plan": "archcost.planning",
     "Run": "archcost.costs.run",
+    "Sweep": "archcost.sweeps",
     "Timeline": "archcost.costs.timeline",
     "build": "archcost.graph",
     "cost": "archcost.costs",
@@ -77,6 +81,7 @@ _HOMES = {
     "load": "archcost.networks",
     "loads": "archcost.spec",
     "plan": "archcost.planning",
+    "sweep": "archcost.sweeps",
     "timeline": "archcost.costs.timeline",
     "to_onnx": "archcost.exporters",
 }

@@ -29,6 +29,7 @@ from archcost.commands import (
     schema,
     show_hardware,
     summarize,
+    sweep,
     timeline,
     verify,
 )
@@ -41,9 +42,11 @@ from archcost.options import (
     add_command,
     add_engine,
     add_format,
+    add_network,
     add_parser,
     add_run,
     add_settings,
+    batches,
     checkpoints,
     depth,
     devices,
@@ -175,6 +178,7 @@ def parser() -> argparse.ArgumentParser:
     add_format(fitting)
 
     _add_plan(command("plan", plan, "a whole run on each device: steps, hours, energy, money, CO2, checkpoints"))
+    _add_sweep(command("sweep", sweep, "many configurations at once, as a table: memory and time of each"))
 
     verifying = command("verify", verify, "cross-check every number with torch and fvcore, or with the module itself")
     verifying.add_argument("network", metavar="NETWORK")
@@ -244,6 +248,33 @@ def _add_plan(planning: argparse.ArgumentParser) -> None:
     add_settings(planning)
     add_engine(planning)
     add_format(planning)
+
+
+def _add_sweep(sweeping: argparse.ArgumentParser) -> None:
+    sweeping.add_argument("network", metavar="NETWORK")
+    sweeping.add_argument(
+        "--batch",
+        action="append",
+        type=batches,
+        metavar="N",
+        help="samples at once (default 1): 8, 1-512, or 8-512:8, once per value or range",
+    )
+    sweeping.add_argument(
+        "--hardware",
+        action="append",
+        metavar="H",
+        help="required: a device by name (archcost hardware list) or file, once per device",
+    )
+    sweeping.add_argument(
+        "--pareto", metavar="COLUMNS", help="only rows that none beats in these columns, with commas between"
+    )
+    sweeping.add_argument(
+        "--allocator", action="store_true", help="also play the GPU's allocator, row by row: what it hands out"
+    )
+    add_network(sweeping)
+    add_settings(sweeping, several=True)
+    add_engine(sweeping, several=True)
+    add_format(sweeping)
 
 
 def _add_hardware(commands: Commands) -> None:

@@ -174,6 +174,30 @@ def plan(options: argparse.Namespace) -> tuple[str, int]:
     return _render(result, options), 0 if result.runs else 1
 
 
+def sweep(options: argparse.Namespace) -> tuple[str, int]:
+    from itertools import chain
+
+    from archcost.costs.run import Run
+    from archcost.hardware import calibration
+    from archcost.sweeps import sweep
+
+    if not options.hardware:
+        raise ArchcostError("no device to sweep over", expected="--hardware, a name or a file, once per device")
+    asked = {name: getattr(options, name) for name in Run.__dataclass_fields__}
+    result = sweep(
+        _spec(options.network, options),
+        list(chain.from_iterable(options.batch or [(1,)])),
+        hardware=options.hardware,
+        engine=options.engine,
+        calibration=calibration.read(Path(options.calibration)) if options.calibration else None,
+        allocator=options.allocator,
+        **{name: value for name, value in asked.items() if value is not None},
+    )
+    if options.strict and result.unknown:
+        raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
+    return _render(result.pareto(*options.pareto.split(",")) if options.pareto else result, options), 0
+
+
 def verify(options: argparse.Namespace) -> tuple[str, int]:
     given = run_of(options)
     if not options.measure and (changed := changed_settings(given)):

@@ -80,6 +80,11 @@ def add_run(added: argparse.ArgumentParser, any_batch: bool = False) -> None:
         metavar="N",
         help=f"samples at once (default {'any number' if any_batch else 1})",
     )
+    add_network(added)
+
+
+def add_network(added: argparse.ArgumentParser) -> None:
+    """What of the network is another than its spec says."""
     added.add_argument(
         "--set",
         action="append",
@@ -106,31 +111,35 @@ def add_run(added: argparse.ArgumentParser, any_batch: bool = False) -> None:
     added.add_argument("--strict", action="store_true", help="fail when any number is unknown")
 
 
-def add_settings(added: argparse.ArgumentParser) -> None:
-    """How the network is run. Words are checked by `Run`, which knows the nearest ones."""
-    group = added.add_argument_group("how it is run")
-    group.add_argument("--mode", default="train", metavar="MODE", help="train (default), infer, infer-autograd")
-    group.add_argument(
+def add_settings(added: argparse.ArgumentParser, several: bool = False) -> None:
+    """How the network is run. Words are checked by `Run`, which knows the nearest ones. With `several`, an option may
+    come once per value, and without any it is None.
+    """
+    group = added.add_argument_group("how it is run, an option once per value" if several else "how it is run")
+
+    def setting(name: str, default: str | int | None = None, **fields: Any) -> None:
+        group.add_argument(name, **({"action": "append"} if several else {"default": default}), **fields)
+
+    setting("--mode", "train", metavar="MODE", help="train (default), infer, infer-autograd")
+    setting(
         "--precision",
-        default="fp32",
+        "fp32",
         metavar="P",
         help="fp32 (default), tf32, bf16, fp16, or autocast's amp-bf16, amp-fp16",
     )
-    group.add_argument(
+    setting(
         "--optimizer",
-        default="adam",
+        "adam",
         metavar="O",
         help="none, sgd, sgd-momentum, adam (default), adamw, adamw-8bit, adafactor, lion",
     )
-    group.add_argument(
+    setting(
         "--optimizer-impl", metavar="I", help="loop, foreach, fused; default torch's: foreach on a GPU, loop on a CPU"
     )
-    group.add_argument(
-        "--accumulation", type=accumulation, default=1, metavar="N", help="batches whose gradients add up to one step"
-    )
-    group.add_argument(
+    setting("--accumulation", 1, type=accumulation, metavar="N", help="batches whose gradients add up to one step")
+    setting(
         "--recompute",
-        default="none",
+        "none",
         metavar="R",
         help="none (default), blocks, every:K, names of layers or blocks with commas between, or auto, with --hardware",
     )
@@ -146,11 +155,15 @@ def add_settings(added: argparse.ArgumentParser) -> None:
     group.add_argument("--master-weights", action="store_true", help="float32 copies of bf16 or fp16 weights")
 
 
-def add_engine(added: argparse.ArgumentParser) -> None:
+def add_engine(added: argparse.ArgumentParser, several: bool = False) -> None:
     """What the time of a step rests on."""
     group = added.add_argument_group("how long it takes")
+    action = "append" if several else "store"
     group.add_argument(
-        "--engine", metavar="E", help="what runs it: eager (default), or another that the device has calibrations of"
+        "--engine",
+        action=action,
+        metavar="E",
+        help="what runs it: eager (default), or another that the device has calibrations of",
     )
     group.add_argument("--calibration", metavar="FILE", help="one of archcost hardware calibrate")
 
@@ -183,6 +196,17 @@ def json_value(text: str) -> Any:
 
 def batch(text: str) -> int:
     return _positive(text, "the number of samples")
+
+
+def batches(text: str) -> range:
+    """`8`, `1-512` or `8-512:8`."""
+    ends, _, step = text.partition(":")
+    first, dash, last = ends.partition("-")
+    start = batch(first)
+    stop = batch(last) if dash else start
+    if stop < start:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} ends before it begins")
+    return range(start, stop + 1, _positive(step, "the step") if ":" in text else 1)
 
 
 def accumulation(text: str) -> int:

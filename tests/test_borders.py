@@ -43,10 +43,12 @@ ALLOWED: dict[str, set[str]] = {
     "estimates": BASE | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "times", "presentable"},
     "planning": BASE
     | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "times", "estimates", "presentable"},
+    "sweeps": BASE
+    | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "times", "estimates", "presentable"},
     "locks": BASE | {"work", "layers", "spec", "networks", "graph", "costs", "alignment", "comparison", "presentable"},
     "report": BASE
     | {"work", "layers", "spec", "graph", "costs", "alignment", "comparison", "hardware", "locks", "presentable"}
-    | {"times", "estimates", "planning"},
+    | {"times", "estimates", "planning", "sweeps"},
     "exporters": BASE | {"layers", "spec", "graph", "__version__"},
     "importers": BASE | {"releases", "work", "layers", "spec", "graph"},
     "networks": BASE | {"spec", "importers"},
@@ -59,7 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "outputs": BASE | {"spec", "locks", "exporters"},
     "commands": BASE
     | {"options", "outputs", "spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch"}
-    | {"networks", "importers", "exporters", "estimates", "planning"},
+    | {"networks", "importers", "exporters", "estimates", "planning", "sweeps"},
     "cli": BASE | {"commands", "options", "outputs", "__version__"},
     "__main__": {"cli"},
     "__init__": BASE
@@ -74,12 +76,14 @@ ALLOWED: dict[str, set[str]] = {
         "hardware",
         "estimates",
         "planning",
+        "sweeps",
         "pytorch",
     },
 }
 
 OWNERS = {
     "networkx": {"graph"},
+    "numpy": {"sweeps", "importers"},
     "tabulate": {"report"},
     "torch": {"pytorch", "importers"},
     "fvcore": {"pytorch"},

@@ -30,6 +30,7 @@ CITED = {
     "memory.md": set[str](),
     "README.md": {"3.11"},
     "fit.md": {"2014", "250"},
+    "sweep.md": set[str](),
     "spec.md": {"138"},
 }
 

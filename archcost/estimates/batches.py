@@ -75,6 +75,8 @@ class Growth:
     base: tuple[int, ...]
     slope: tuple[int, ...]
     kernels: Mapping[int, GrowingRun]
+    others: tuple[Timeline, ...] = ()
+    """At three samples and at FAR."""
     uneven: tuple[int, ...] = ()
     """Storages in whole pages, as oneDNN's workspace of an LSTM: `base` and `slope` are nothing, which they never are
     below, and at each batch they are worked out again.
@@ -158,7 +160,7 @@ def growth(spec: ModelSpec, run: Run, device: Device) -> Growth:
         for storage, run in second.kernels.items()
     }
     uneven = tuple([storage for storage, stray in enumerate(strays) if stray])
-    return Growth(spec, second, Played.of(second), base, slope, kernels, uneven)
+    return Growth(spec, second, Played.of(second), base, slope, kernels, (third, far), uneven)
 
 
 def _tensors(line: Timeline) -> tuple[int, ...]:

@@ -86,6 +86,13 @@ def _writers(result: Result) -> Writers:
 
     if isinstance(result, (Checked, Devices, HardwareProfile)):
         return _document_writers(hardware.document(result))
+
+    from archcost.sweeps.table import Sweep
+
+    if isinstance(result, Sweep):
+        from archcost.report import sweep
+
+        return {**_document_writers(sweep.document(result)), "csv": lambda: sweep.csv_rows(result)}
     return _document_writers(verification.document(result.to_dict()))
 
 

@@ -101,6 +101,9 @@ class StepTime:
 Spend = Callable[[Kernel, bool], Spent]
 """A kernel, and whether it is one of backward."""
 
+PaceOf = Callable[[Kernel, bool], Pace | None]
+"""The same. None is no time at all."""
+
 
 def step_time(
     step: StepKernels,
@@ -111,7 +114,7 @@ def step_time(
     notes: tuple[str, ...] = (),
 ) -> StepTime | None:
     """None where the device has no rate for the dtype and no calibration: memory is answered all the same."""
-    queued = profile.kind in ("gpu", "tpu")
+    queued = is_queued(profile)
     if calibration is None:
         return _bound(step, run, profile, batch, notes)
     timed = _Timed(step, _by_calibration(calibration))
@@ -131,12 +134,16 @@ def step_time(
         (whole * low, whole * high),
         timed.layers,
         timed.flops,
-        _peak(run, profile),
+        peak(run, profile),
         timed.launches,
         timed.launches * calibration.dispatch,
         step.unknown,
         notes,
     )
+
+
+def is_queued(profile: HardwareProfile) -> bool:
+    return profile.kind in ("gpu", "tpu")
 
 
 def _whole(kernels: float, dispatch: float, queued: bool) -> float:
@@ -146,11 +153,21 @@ def _whole(kernels: float, dispatch: float, queued: bool) -> float:
     return max(kernels, dispatch) if queued else kernels + dispatch
 
 
-def _by_calibration(calibration: Calibration) -> Spend:
+def pace_by(calibration: Calibration) -> PaceOf:
+    """Where backward of a class has no pace of its own, it has forward's."""
     forward, backward = calibration.classes, {**calibration.classes, **calibration.backward}
 
+    def pace(kernel: Kernel, back: bool) -> Pace | None:
+        return (backward if back else forward).get(kernel.kind)
+
+    return pace
+
+
+def _by_calibration(calibration: Calibration) -> Spend:
+    pace_of = pace_by(calibration)
+
     def spent(kernel: Kernel, back: bool) -> Spent:
-        pace = (backward if back else forward).get(kernel.kind)
+        pace = pace_of(kernel, back)
         return spend(kernel, pace) if pace is not None else NOTHING
 
     return spent
@@ -180,7 +197,7 @@ def _bound(
         (least.seconds, most.seconds),
         typical.layers,
         typical.flops,
-        _peak(run, profile),
+        peak(run, profile),
         typical.launches,
         0.0,
         step.unknown,
@@ -195,7 +212,8 @@ def _at(found: Mapping[Kernel, tuple[Pace, Pace, Pace]], place: int) -> Spend:
     return spent
 
 
-def _peak(run: Run, profile: HardwareProfile) -> float | None:
+def peak(run: Run, profile: HardwareProfile) -> float | None:
+    """FLOP/s of the data sheet in the run's precision."""
     rate = profile.rates.known().get(run.matmul_dtype)
     return None if rate is None else float(rate.amount)
 

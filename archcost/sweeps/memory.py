@@ -1,0 +1,84 @@
+"""Memory of a step at many batches: what `estimate` says of each, worked out for all at once."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from archcost.estimates.batches import Growth, threads_of
+from archcost.hardware.allocator import MIN_BLOCK
+from archcost.hardware.profile import HardwareProfile
+from archcost.sweeps.envelope import Integers, Sizes, most_alive
+from archcost.sweeps.kernels import Piece, alike, each, pieces
+
+
+def peaks(grown: Growth, batches: Integers) -> Integers:
+    """Bytes of live tensors at the worst moment; the batches, in rising order, are of two samples and more."""
+    counted = np.array([held.role != "workspace" for held in grown.line.storages])
+    return most_alive(grown.line.events, Sizes(_base(grown) * counted, _slope(grown) * counted, {}), batches)
+
+
+def rounded(grown: Growth, batches: Integers) -> Integers:
+    """The same with every tensor rounded to the blocks of torch's caching allocator, workspaces included."""
+    return most_alive(grown.line.events, Sizes(_base(grown), _slope(grown), {}), batches, MIN_BLOCK)
+
+
+def allocated(grown: Growth, profile: HardwareProfile, batches: Integers) -> Integers:
+    """Where no allocator caches: what is requested, but the weights that a microcontroller has in flash."""
+    found = requested(grown, profile, batches)
+    if profile.flash is None or grown.trains:
+        return found
+    return found - sum([grown.base[each] for each in grown.played.weights])
+
+
+def requested(grown: Growth, profile: HardwareProfile, batches: Integers) -> Integers:
+    """The same as they are asked for, with what a CPU's kernels allocate for themselves."""
+    base, slope, threads = _base(grown), _slope(grown), threads_of(profile)
+    if threads is None or not len(batches):
+        return most_alive(grown.line.events, Sizes(base, slope, {}), batches)
+    own = _kernels(grown, threads, batches)
+    most = np.zeros(len(batches), np.int64)
+    for first, beyond in pairwise([*own.turns, int(batches[-1]) + 1]):
+        here = slice(*np.searchsorted(batches, [first, beyond]).tolist())
+        for storage, piece in own.at(first):
+            base[storage], slope[storage] = piece.base, piece.slope
+        odd = {storage: values[here] for storage, values in own.odd.items()}
+        most[here] = most_alive(grown.line.events, Sizes(base, slope, odd), batches[here])
+    return most
+
+
+class _Kernels(NamedTuple):
+    """By storage: its lines, or where they are too many, what it takes at each batch. At `turns` some line changes."""
+
+    lines: dict[int, list[Piece]]
+    odd: dict[int, Integers]
+    turns: list[int]
+
+    def at(self, batch: int) -> list[tuple[int, Piece]]:
+        return [
+            (storage, next(piece for piece in reversed(lines) if piece.start <= batch))
+            for storage, lines in self.lines.items()
+        ]
+
+
+def _kernels(grown: Growth, threads: int, batches: Integers) -> _Kernels:
+    first, last = int(batches[0]), int(batches[-1])
+    found = _Kernels({}, {}, [])
+    for run, storages in alike(list(grown.kernels.items())):
+        lines = pieces(run, threads, first, last)
+        if lines is None:
+            found.odd.update(dict.fromkeys(storages, each(run, threads, batches)))
+        else:
+            found.lines.update(dict.fromkeys(storages, lines))
+    found.turns.extend(sorted({first, *(piece.start for lines in found.lines.values() for piece in lines)}))
+    return found
+
+
+def _base(grown: Growth) -> Integers:
+    return np.array(grown.base, np.int64)
+
+
+def _slope(grown: Growth) -> Integers:
+    return np.array(grown.slope, np.int64)

@@ -1,0 +1,123 @@
+"""The rows of one run on one device: what `estimate` says of each batch, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from archcost.costs.kernels import kernels
+from archcost.costs.run import Run
+from archcost.costs.timeline import Timeline, timeline
+from archcost.estimates.batches import Growth, growth, threads_of
+from archcost.estimates.demand import Played, caches, demand, torch_device
+from archcost.estimates.estimate import Estimate
+from archcost.graph import build
+from archcost.hardware.profile import HardwareProfile
+from archcost.keeping import Device
+from archcost.spec import ModelSpec
+from archcost.sweeps import memory
+from archcost.sweeps.envelope import Integers
+from archcost.sweeps.seconds import Floats, GrowingStep, Times, growing, model_flops, times
+from archcost.times.choose import Chosen
+from archcost.times.step import peak
+
+
+class Rows(NamedTuple):
+    """By batch; NaN is what is not known."""
+
+    peak_bytes: Integers
+    allocated_bytes: Integers | None
+    """None where it was not asked for: an allocator that caches is played for each batch."""
+    step_seconds: Floats
+    band_low_seconds: Floats
+    band_high_seconds: Floats
+    samples_per_second: Floats
+    mfu: Floats
+
+
+class Answers:
+    """Of a network at some batches, which rise. What several devices share is worked out once."""
+
+    def __init__(self, spec: ModelSpec, batches: Integers, allocator: bool) -> None:
+        self.spec, self.batches, self.allocator = spec, batches, allocator
+        self.grown: dict[tuple[Run, Device], tuple[Growth, GrowingStep] | None] = {}
+        self.peaks: dict[tuple[Run, Device], Integers] = {}
+        self.lines: dict[tuple[Run, Device, int | None, int], Timeline] = {}
+
+    def on(self, run: Run, profile: HardwareProfile, chosen: Chosen) -> Rows:
+        """One sample is played by itself: layers may keep or copy other tensors than of several."""
+        several = self.batches[self.batches > 1]
+        grown = self._grown(run, torch_device(profile)) if len(several) else None
+        if grown is None:
+            return self._one_by_one(self.batches, run, profile, chosen)
+        together = self._together(several, run, profile, chosen, *grown)
+        if len(several) == len(self.batches):
+            return together
+        return _joined(self._one_by_one(self.batches[:1], run, profile, chosen), together)
+
+    def _grown(self, run: Run, device: Device) -> tuple[Growth, GrowingStep] | None:
+        """None where something is no line in the batch."""
+        if (run, device) not in self.grown:
+            self.grown[run, device] = _grown(self.spec, run, device)
+        return self.grown[run, device]
+
+    def _together(
+        self, batches: Integers, run: Run, profile: HardwareProfile, chosen: Chosen, grown: Growth, step: GrowingStep
+    ) -> Rows:
+        key = (run, torch_device(profile))
+        if key not in self.peaks:
+            self.peaks[key] = memory.peaks(grown, batches)
+        unknown = np.full(len(batches), np.nan)
+        found = times(step, run, profile, chosen.calibration, batches) or Times(unknown, unknown, unknown)
+        rate = peak(run, profile)
+        mfu = model_flops(step, batches) / found.step / rate if rate else unknown
+        return Rows(self.peaks[key], self._allocated(batches, profile, grown), *found, batches / found.step, mfu)
+
+    def _allocated(self, batches: Integers, profile: HardwareProfile, grown: Growth) -> Integers | None:
+        if not caches(profile):
+            return memory.allocated(grown, profile, batches)
+        if not self.allocator:
+            return None
+        return np.array([grown.demand(batch, profile).allocated for batch in batches.tolist()], np.int64)
+
+    def _one_by_one(self, batches: Integers, run: Run, profile: HardwareProfile, chosen: Chosen) -> Rows:
+        asked = self.allocator or not caches(profile)
+        found = [self._estimate(batch, run, profile, chosen) for batch in batches.tolist()]
+        known = [each.time for each in found]
+        return Rows(
+            np.array([each.peak for each in found], np.int64),
+            np.array([each.demand.allocated for each in found], np.int64) if asked else None,
+            _floats([each and each.step for each in known]),
+            _floats([each and each.band[0] for each in known]),
+            _floats([each and each.band[1] for each in known]),
+            _floats([each and each.samples_per_second for each in known]),
+            _floats([each and each.mfu for each in known]),
+        )
+
+    def _estimate(self, batch: int, run: Run, profile: HardwareProfile, chosen: Chosen) -> Estimate:
+        key = (run, torch_device(profile), threads_of(profile), batch)
+        if key not in self.lines:
+            self.lines[key] = timeline(build(self.spec, batch), *key[:3])
+        line = self.lines[key]
+        return Estimate(line, profile, demand(Played.of(line), line.requested, profile, run.trains), chosen)
+
+
+def _grown(spec: ModelSpec, run: Run, device: Device) -> tuple[Growth, GrowingStep] | None:
+    found = growth(spec, run, device)
+    if found.uneven:
+        return None
+    steps = [kernels(line) for line in (found.line, *found.others)]
+    step = growing(*steps) if len(steps) == 3 else None
+    return None if step is None else (found, step)
+
+
+def _joined(first: Rows, then: Rows) -> Rows:
+    both = zip(first, then, strict=True)
+    columns = [None if one is None or other is None else np.concatenate([one, other]) for one, other in both]
+    return Rows(*cast("list[Any]", columns))
+
+
+def _floats(values: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], np.float64)

@@ -1,0 +1,97 @@
+"""`sweep`: what `estimate` says of many configurations, worked out together.
+
+Sizes and amounts of work are a constant plus so much a sample. So each combination of settings is played at a few
+batches, and all others are arithmetic on arrays. What is no line is played batch by batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from archcost.costs.run import Run
+from archcost.graph import build
+from archcost.hardware.calibration import Calibration
+from archcost.hardware.profile import HardwareProfile
+from archcost.spec import ModelSpec
+from archcost.sweeps import axes
+from archcost.sweeps.envelope import Integers
+from archcost.sweeps.rows import Answers, Rows
+from archcost.sweeps.table import Array, Column, Sweep
+from archcost.times.choose import Chosen, choose
+from archcost.times.step import DATA_SHEET
+
+
+class _Block(NamedTuple):
+    """All batches of one run on one device."""
+
+    run: Run
+    profile: HardwareProfile
+    engine: str | None
+    chosen: Chosen
+    rows: Rows
+
+
+def sweep(
+    spec: ModelSpec,
+    batch: object = 1,
+    *,
+    hardware: object,
+    engine: object = None,
+    calibration: Calibration | None = None,
+    allocator: bool = False,
+    **settings: object,
+) -> Sweep:
+    """Every combination of batches, devices, engines and settings of a run as a row; each is one value or several.
+
+    The numbers are those of `estimate`. What an allocator that caches hands out, `allocated_bytes` on NVIDIA's and
+    AMD's GPUs, has to be played for each row, and is there with `allocator` only; elsewhere it always is. Raises
+    ArchcostError for what is wrong in any of them.
+    """
+    batches = axes.batches(batch)
+    profiles = axes.devices(hardware)
+    runs, shown = axes.runs(settings)
+    engines = axes.engines(engine)
+    axes.require_rows(len(batches) * len(profiles) * len(runs) * len(engines))
+    graph = build(spec, int(batches.max()))  # refuses a batch for which the network has no shapes
+    distinct, places = np.unique(batches, return_inverse=True)
+    answers = Answers(spec, distinct, allocator)
+    blocks: list[_Block] = []
+    for profile in profiles:
+        for run in runs:
+            for each in engines:
+                chosen = choose(profile, run, each, calibration)
+                blocks.append(_Block(run, profile, each, chosen, answers.on(run, profile, chosen)))
+    return Sweep.of(spec.name, _columns(blocks, batches, places.ravel(), shown), graph.unknown)
+
+
+def _columns(blocks: Sequence[_Block], batches: Integers, places: Integers, shown: Sequence[str]) -> dict[str, Column]:
+    """Settings first, then the answers that every block has."""
+    count = len(batches)
+    found = {name: _words([_spelled(getattr(block.run, name)) for block in blocks], count) for name in shown}
+    found["hardware"] = _words([block.profile.name for block in blocks], count)
+    found["batch"] = Column(np.tile(batches, len(blocks)))
+    is_sorted = len(places) == 0 or bool((np.diff(places) == 1).all())
+    for name in Rows._fields:
+        parts: list[Array | None] = [getattr(block.rows, name) for block in blocks]
+        known = [part if is_sorted else part[places] for part in parts if part is not None]
+        if len(known) == len(parts):
+            found[name] = Column(np.concatenate(known))
+    calibrations = [block.chosen.calibration for block in blocks]
+    found["engine"] = _words([DATA_SHEET if each is None else each.label for each in calibrations], count)
+    found["status"] = _words(["bound" if each is None else each.status for each in calibrations], count)
+    return found
+
+
+def _words(values: Sequence[str], times: int) -> Column:
+    """One a block, repeated for each of its batches."""
+    words = tuple(dict.fromkeys(values))
+    codes: Mapping[str, int] = {word: code for code, word in enumerate(words)}
+    return Column(np.repeat(np.array([codes[value] for value in values], np.int16), times), words)
+
+
+def _spelled(value: Any) -> str:
+    """Of a setting: None is torch's own choice, or the spec's."""
+    return "default" if value is None else str(value)
