@@ -15,20 +15,21 @@ def test_the_page_is_up_to_date() -> None:
 def test_no_run_was_faster_than_can_be() -> None:
     """Published hours lie above the lower end, and no device does more than its data sheet says."""
     for each in runs.compared():
-        assert each.beyond >= 1, each.row["name"]
+        assert each.beyond >= 1 or each.status != "bound", each.row["name"]
         assert each.mfu[1] < 1, each.row["name"]
 
 
 def test_those_of_todays_kernels_are_inside() -> None:
     """One library on one kind of card: GPT-3's sizes in a node of A100, and Llama 2."""
     for each in runs.compared():
-        if each.row["name"].startswith(("GPT-3", "TinyLlama", "Llama 2")):
+        todays = each.row["name"].startswith(("GPT-3", "TinyLlama", "Llama 2"))
+        if todays and each.status == "bound":
             assert each.beyond == 1, each.row["name"]
 
 
 def test_none_is_off_by_more_than_its_own_kind_explains() -> None:
     """Hours of reading data and of waiting for each other are in the published ones."""
-    assert max(each.beyond for each in runs.compared()) < 2.5
+    assert max(max(each.beyond, 1 / each.beyond) for each in runs.compared()) < 2.5
 
 
 def test_what_the_page_says_of_the_first_two() -> None:

@@ -11,6 +11,9 @@ from archcost.units import UNITS, parse_quantity
 Amount = float | int | str
 """A number in the unit that is meant, or text with its unit: 2.5, "2.5 USD/h"."""
 
+MOST = 10**9
+"""Of each: about a thousand times what a whole hall of devices is charged, draws, or a kWh sets free."""
+
 Given = Amount | Mapping[str, Amount] | None
 """One amount for all devices, or by the name of the device; None and a device without are unknown."""
 
@@ -22,6 +25,10 @@ def amount(value: object, dimension: str, meaning: str) -> float:
         raise _refused(meaning, dimension, value)
     if number < 0:
         raise ArchcostError(f"a negative {meaning}", expected=f"0 {dimension} or more", found=shorten(value))
+    if number > MOST:
+        raise ArchcostError(
+            f"{meaning} is too large to be true", expected=f"at most {MOST:,} {dimension}", found=shorten(value)
+        )
     return float(number)
 
 

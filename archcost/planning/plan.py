@@ -135,6 +135,7 @@ class DeviceRun:
                 "communication_seconds": self.reducing,
                 "status": step and step.status,
                 "engine": step and step.engine,
+                "notes": list(step.notes) if step else [],
             },
             "energy": {
                 **self.energy.to_dict("kilowatt_hours"),

@@ -11,16 +11,20 @@ from archcost.times import StepTime
 
 
 class Step(NamedTuple):
-    """Seconds of one step on one device by itself, and of its backward. `status` and `engine` are the estimate's."""
+    """Seconds of one step on one device by itself, and of its backward; the rest is the estimate's."""
 
     seconds: Span
     backward: float | None
     status: str
     engine: str
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, time: StepTime) -> Step:
-        return cls(Span(time.step, *time.band), time.backward, time.status, time.engine)
+        """Layers of which nobody knows what they do take time, too: then only the lower end holds."""
+        low, high = time.band
+        seconds = Span(None, low, None) if time.unknown else Span(time.step, low, high)
+        return cls(seconds, time.backward, time.status, time.engine, time.notes)
 
 
 def all_reduce(nbytes: int, count: int, profile: HardwareProfile) -> float | None:

@@ -104,6 +104,8 @@ def told(span: Span, unit: str = "") -> str:
 
 def digits(value: float) -> str:
     """To three digits, or to the unit."""
+    if value >= 1e12:
+        return f"{value:.3g}"
     if value >= 99.95 or value == 0:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
@@ -139,6 +141,8 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
         kept = sorted({device.checkpoint * device.keep for device in running if device.checkpoint})
         taken = " to ".join(dict.fromkeys([size(kept[0]), size(kept[-1])]))
         yield "checkpoints", f"weights, buffers and the optimizer's state; {count(running[0].keep)} kept: {taken}"
+    for note, names in _notes(running).items():
+        yield "note", f"{listing(names, 3)}: {note}"
     yield "assumed", UNREAD
     if plan.count > 1:
         yield "", "each device has all weights and its part of the batch, and gradients lie where they are added up"
@@ -150,6 +154,15 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     missing = list(_missing(running))
     if missing:
         yield "not known", ", ".join(missing)
+
+
+def _notes(running: list[DeviceRun]) -> dict[str, list[str]]:
+    """What a time of runs or measurements rests on; that of a data sheet is told by its status."""
+    found: dict[str, list[str]] = {}
+    for device in running:
+        for note in device.step.notes if device.step is not None and device.step.status != "bound" else ():
+            found.setdefault(note, []).append(device.hardware.name)
+    return found
 
 
 def _reduced(running: list[DeviceRun]) -> str:
@@ -199,4 +212,4 @@ def _numbers(section: str, values: dict[str, Any]) -> Iterator[tuple[str, Cell]]
             yield f"{section}.low", value and value[0]
             yield f"{section}.high", value and value[1]
         else:
-            yield f"{section}.{key}", value
+            yield f"{section}.{key}", "; ".join(value) if key == "notes" else value

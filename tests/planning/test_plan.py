@@ -14,6 +14,7 @@ from archcost.planning.plan import Charges, DeviceRun
 from archcost.planning.spans import UNKNOWN, Span
 from archcost.planning.stepping import Step, all_reduce, together
 from archcost.planning.workload import workload
+from archcost.report.plan import duration
 from archcost.spec import ModelSpec
 from tests.planning.devices import CPU, GPU, device
 
@@ -128,6 +129,27 @@ def test_without_a_time_hours_are_unknown_and_memory_is_not() -> None:
     assert "google-tpu-v4.cost.usd" in plan.unknown
 
 
+def test_a_layer_that_nobody_knows_leaves_a_lower_end() -> None:
+    layers = [
+        {"type": "linear", "out_features": 3},
+        {
+            "type": "opaque",
+            "op": "mystery",
+            "shapes": [[1, 3]],
+            "dtypes": ["float32"],
+            "batch_dims": [0],
+            "inputs": ["fc1"],
+        },
+    ]
+    plan = archcost.plan(small(layers=layers), hardware=[T4], dataset_size=1, epochs=1, price=1)
+    [run] = plan.devices
+    assert (run.hours.likely, run.hours.high, run.cost.high) == (None, None, None)
+    assert run.hours.low is not None
+    assert plan.unknown[-1] == "opaque1"
+    assert f"{T4}.time.band" in plan.unknown
+    assert "at least " in str(plan)
+
+
 def test_unknown_names_every_null() -> None:
     plan = archcost.plan(small(), hardware=[T4], dataset_size=1, epochs=1)
     told = json.loads(plan.to_json())
@@ -138,6 +160,22 @@ def test_unknown_names_every_null() -> None:
     assert {f"{T4}.cost.usd", f"{T4}.cost.usd_per_device_hour", f"{T4}.carbon.kilograms"} <= null
     assert row["energy"]["watts"] == 70  # the TDP of a T4
     assert row["energy"]["watts_are"] == "an upper bound"
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [
+        (Span(130.0, 120.0, 144.0), "5.42 days (5.00 to 6.00)"),
+        (Span(None, 7.0, 47.9), "7.00 to 47.9 h"),
+        (Span(None, None, 0.5), "at most 30.0 min"),
+        (Span(None, 0.01, None), "at least 36.0 s"),
+        (Span(None, None, None), "?"),
+        (Span(0.0, 0.0, 0.0), "0 s (0 to 0)"),
+        (Span(None, 2.4e6, 2.4e20), "100,000 to 1e+19 days"),
+    ],
+)
+def test_hours_in_words(hours: Span, text: str) -> None:
+    assert duration(hours) == text
 
 
 # Several devices
@@ -303,6 +341,10 @@ def test_inference_saves_nothing() -> None:
         (
             {"power": "300 GW"},
             "power in a wrong unit\n  expected: a number, or one with a unit: mW, W, kW\n  found: '300 GW'\n  try: 'W'",
+        ),
+        (
+            {"price": 1e300},
+            "price is too large to be true\n  expected: at most 1,000,000,000 USD/h\n  found: 1e+300",
         ),
         (
             {"carbon": "nan"},
