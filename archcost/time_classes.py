@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 TimeClass = Literal[
@@ -15,6 +16,11 @@ TimeClass = Literal[
     "depthwise",
     "depthwise strided",
     "grouped convolution",
+    "wide grouped convolution",
+    "many-grouped convolution",
+    "unaligned product",
+    "unaligned batched product",
+    "unaligned convolution",
     "transposed convolution",
     "recurrent",
     "elementwise",
@@ -36,8 +42,23 @@ TimeClass = Literal[
     "unknown",
 ]
 """`convolution` is that of no narrower class, `stem` one of few input channels, `free` runs nothing on the device,
-`unknown` is timed as nothing and makes every sum a lower bound.
+`unknown` is timed as nothing and makes every sum a lower bound. `unaligned` are products in 16 bits whose rows are no
+multiple of 16 bytes, as matrix units want them. Of groups, `wide` are those of 64 channels and more, `many-grouped`
+is 32 groups and more.
 """
+
+BROADER: Mapping[TimeClass, TimeClass] = {
+    "wide grouped convolution": "grouped convolution",
+    "many-grouped convolution": "grouped convolution",
+    "unaligned product": "product",
+    "unaligned batched product": "batched product",
+    "unaligned convolution": "convolution",
+    "convolution 1x1": "convolution",
+    "convolution 3x3": "convolution",
+    "depthwise strided": "depthwise",
+    "transcendental": "elementwise",
+}
+"""Which class answers for one that was not timed."""
 
 CONTRACTIONS: frozenset[TimeClass] = frozenset(
     [
@@ -51,8 +72,22 @@ CONTRACTIONS: frozenset[TimeClass] = frozenset(
         "depthwise",
         "depthwise strided",
         "grouped convolution",
+        "wide grouped convolution",
+        "many-grouped convolution",
+        "unaligned product",
+        "unaligned batched product",
+        "unaligned convolution",
         "transposed convolution",
         "recurrent",
     ]
 )
 """Classes whose work are products and sums of them; that of all others is bound by bytes and by values."""
+
+
+ALIGNED = 8
+"""Values of 16 bits that a matrix unit reads at once: 16 bytes (NVIDIA, Matrix Multiplication Background)."""
+
+
+def is_unaligned(dtype: str, *extents: int) -> bool:
+    """Whether rows of so many values in 16 bits do not start where matrix units read."""
+    return dtype in ("float16", "bfloat16") and any(extent % ALIGNED for extent in extents)

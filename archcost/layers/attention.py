@@ -143,6 +143,10 @@ class ScaledDotProductAttention(Layer):
             Shared(backward, before, "softmax backward"),
         )
 
+    def extents(self, inputs: Tensors, outputs: Tensors) -> tuple[int, ...]:
+        query, key = inputs[QUERY].shape, inputs[KEY].shape
+        return query[-2], key[-2], query[-1]
+
     def runs_fused(self, inputs: Tensors, setting: Setting) -> bool:
         """Whether torch's choice is a fused kernel (aten/src/ATen/native/transformers/sdp_utils_cpp.cpp).
 

@@ -181,6 +181,12 @@ class Layer(Declared):
         """What it is in time for these tensors: as its class declares, but where sizes make it another."""
         return self.time_class
 
+    def extents(self, inputs: Tensors, outputs: Tensors) -> tuple[int, ...]:
+        """The axes over which a device spreads the work, where a short one leaves units of it idle: rows, columns and
+        depth of a product, the channels of a batch norm.
+        """
+        return ()
+
     def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
         """Whether the first output is a view to autograd, which takes pains when somebody overwrites one.
 

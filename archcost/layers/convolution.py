@@ -26,7 +26,7 @@ from archcost.layers.order import OfImages
 from archcost.layers.symbols import AXES, left_over, product
 from archcost.layouts import Layout, is_channels_last, is_row_major
 from archcost.tensors import Tensors, TensorType
-from archcost.time_classes import TimeClass
+from archcost.time_classes import TimeClass, is_unaligned
 from archcost.windows import Rules, Window
 from archcost.work import Contraction, Elementwise, Work
 
@@ -34,6 +34,9 @@ Padding = Counts | Literal["same", "valid"]
 
 STEM_CHANNELS = 4
 """Up to so many channels go in where images do: too few to fill a matrix unit."""
+
+WIDE, MANY = 64, 32
+"""Channels of a group, and groups, from which on libraries have other kernels."""
 
 
 class Kernel(WeightedLayer, OfImages):
@@ -79,6 +82,13 @@ class Kernel(WeightedLayer, OfImages):
 
     def bias_work(self, outputs: Tensors) -> tuple[Work, ...]:
         return (Elementwise(outputs[0].numel, 1, {"bias": 1}, "bias added"),) if self.bias else ()
+
+    def extents(self, inputs: Tensors, outputs: Tensors) -> tuple[int, ...]:
+        """Kernels, and the values under one: positions are always many. Groups have kernels of their own."""
+        if self.groups > 1:
+            return ()
+        first, second, *taps = self.weights(inputs)[0].shape
+        return first, second * prod(taps)
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """Both operands of the product, whichever gradient is needed."""
@@ -133,11 +143,15 @@ class Convolution(Kernel):
         channels = inputs[0].shape[1]
         strides = self.strides()
         if self.groups > 1:
-            if self.groups < channels:
-                return "grouped convolution"
-            return "depthwise" if set(strides) == {1} else "depthwise strided"
+            if self.groups == channels:
+                return "depthwise" if set(strides) == {1} else "depthwise strided"
+            if channels // self.groups >= WIDE:
+                return "wide grouped convolution"
+            return "many-grouped convolution" if self.groups >= MANY else "grouped convolution"
         if channels <= STEM_CHANNELS:
             return "stem"
+        if is_unaligned(inputs[0].dtype, channels, self.out_channels):
+            return "unaligned convolution"
         if set(self.kernels()) == {1}:
             return "convolution 1x1"
         if self.kernels() == (3, 3) and set(strides) == {1}:

@@ -12,7 +12,7 @@ from archcost.layers.base import Flag, Size, Weight, WeightedLayer, WeightRefere
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layouts import is_row_major, view
 from archcost.tensors import Tensors, TensorType
-from archcost.time_classes import TimeClass
+from archcost.time_classes import TimeClass, is_unaligned
 from archcost.windows import SAME, WHOLE, Rules
 from archcost.work import Contraction, Elementwise, Work
 
@@ -51,6 +51,14 @@ class Linear(WeightedLayer):
         matrix = Contraction(outputs[0].numel * inputs[0].shape[-1])
         added = Elementwise(outputs[0].numel, 1, {"bias": 1}, "bias added")
         return (matrix, added) if self.bias else (matrix,)
+
+    def timed(self, inputs: Tensors, outputs: Tensors) -> TimeClass:
+        unaligned = is_unaligned(inputs[0].dtype, inputs[0].shape[-1], self.out_features)
+        return "unaligned product" if unaligned else self.time_class
+
+    def extents(self, inputs: Tensors, outputs: Tensors) -> tuple[int, ...]:
+        """Columns and depth. Rows grow with the batch, and what few of them leave idle is the launch's."""
+        return self.out_features, inputs[0].shape[-1]
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """Each operand for the other's gradient. The input is seen as a matrix: a copy, where no view is one."""

@@ -137,6 +137,10 @@ class BatchNorm(ChannelNorm, OfImages):
         standing = Elementwise(numel, SHIFT_AND_SCALE, {0: SHIFT_AND_SCALE_BACKWARD}, "shifted and scaled")
         return (standing, *scale_and_shift(numel, self.affine, self.has_shift()))
 
+    def extents(self, inputs: Tensors, outputs: Tensors) -> tuple[int, ...]:
+        """Statistics are worked out channel by channel."""
+        return inputs[0].shape[1:2] if self.training else ()
+
     def output_types(self, inputs: Tensors) -> Tensors:
         if inputs[0].rank - 2 not in self.ndims:
             require_images(inputs[0], self.ndims[-1])

@@ -12,7 +12,7 @@ from archcost.layers.base import Arity, Layer, require_floating, require_rank
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layouts import Layout, Shape, strides_of, view
 from archcost.tensors import Tensors, TensorType
-from archcost.time_classes import TimeClass
+from archcost.time_classes import TimeClass, is_unaligned
 from archcost.work import Contraction, Work
 
 
@@ -27,6 +27,14 @@ class Product(Layer):
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Contraction(outputs[0].numel * inputs[0].shape[-1], (0, 1)),)
+
+    def timed(self, inputs: Tensors, outputs: Tensors) -> TimeClass:
+        unaligned = is_unaligned(inputs[0].dtype, outputs[0].shape[-1], inputs[0].shape[-1])
+        return "unaligned batched product" if unaligned else self.time_class
+
+    def extents(self, inputs: Tensors, outputs: Tensors) -> tuple[int, ...]:
+        rows = outputs[0].shape[-2:-1] if outputs[0].rank > 2 else ()
+        return (*rows, outputs[0].shape[-1], inputs[0].shape[-1])
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """Axes of two tensors meet, so no receptive field is followed."""

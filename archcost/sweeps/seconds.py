@@ -22,6 +22,7 @@ from archcost.hardware.profile import HardwareProfile
 from archcost.sweeps.envelope import Integers
 from archcost.time_classes import CONTRACTIONS
 from archcost.times import bound
+from archcost.times.roof import stretches
 from archcost.times.step import PaceOf, is_queued, pace_by
 
 Floats = NDArray[np.float64]
@@ -161,5 +162,9 @@ def seconds(phase: Phase, pace_of: PaceOf, batches: Integers) -> Floats:
 def _lines(grown: GrowingKernel, pace: Pace) -> Iterator[tuple[float, float]]:
     """Seconds of computing and of moving: constant, and of a sample."""
     second = grown.second
-    for amount, grows, rate in ((second.flops, grown.flops, pace.rate), (second.nbytes, grown.nbytes, pace.bandwidth)):
-        yield ((amount - 2 * grows) / rate, grows / rate) if rate else (0.0, 0.0)
+    by_flops, by_bytes = stretches(second)
+    for amount, grows, stretch, rate in (
+        (second.flops, grown.flops, by_flops, pace.rate),
+        (second.nbytes, grown.nbytes, by_bytes, pace.bandwidth),
+    ):
+        yield ((amount - 2 * grows) * stretch / rate, grows * stretch / rate) if rate else (0.0, 0.0)

@@ -24,14 +24,21 @@ NOTHING = Spent(0.0, "dispatch")
 
 def spend(kernel: Kernel, pace: Pace) -> Spent:
     """max(FLOPs / rate, bytes / bandwidth) and the floor of each launch (the roofline of Williams et al. 2009)."""
-    computing = kernel.flops / pace.rate if pace.rate else 0.0
-    moving = kernel.nbytes / pace.bandwidth if pace.bandwidth else 0.0
+    contracts = kernel.kind in CONTRACTIONS
+    by_flops, by_bytes = stretches(kernel)
+    computing = kernel.flops * by_flops / pace.rate if pace.rate else 0.0
+    moving = kernel.nbytes * by_bytes / pace.bandwidth if pace.bandwidth else 0.0
     floor = kernel.launches * pace.floor
     if floor > max(computing, moving):
         return Spent(floor + max(computing, moving), "dispatch")
     if computing > moving:
-        return Spent(floor + computing, "matrix" if kernel.kind in CONTRACTIONS else "vector")
+        return Spent(floor + computing, "matrix" if contracts else "vector")
     return Spent(floor + moving, "bandwidth")
+
+
+def stretches(kernel: Kernel) -> tuple[float, float]:
+    """Of its FLOPs and of its bytes, where short axes leave units idle."""
+    return (kernel.stretch, 1.0) if kernel.kind in CONTRACTIONS else (1.0, kernel.stretch)
 
 
 def peak_rate(kernel: Kernel, profile: HardwareProfile, allows_tf32: bool) -> float | None:

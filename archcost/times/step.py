@@ -10,7 +10,7 @@ from archcost.costs.kernels import Kernel, Kernels, StepKernels
 from archcost.costs.run import Run
 from archcost.hardware.calibration import Calibration, Pace
 from archcost.hardware.profile import HardwareProfile
-from archcost.time_classes import CONTRACTIONS
+from archcost.time_classes import BROADER, CONTRACTIONS
 from archcost.times.bound import paces
 from archcost.times.roof import NOTHING, Roof, Spent, spend
 
@@ -158,7 +158,8 @@ def pace_by(calibration: Calibration) -> PaceOf:
     forward, backward = calibration.classes, {**calibration.classes, **calibration.backward}
 
     def pace(kernel: Kernel, back: bool) -> Pace | None:
-        return (backward if back else forward).get(kernel.kind)
+        known = backward if back else forward
+        return known.get(kernel.kind) or known.get(BROADER.get(kernel.kind, kernel.kind))
 
     return pace
 

@@ -1,0 +1,43 @@
+"""`Kernel`: equal launches on a device, by their amounts."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NamedTuple
+
+from archcost.costs.program import Op
+from archcost.time_classes import TimeClass
+
+TILE = 32
+"""An axis of n values keeps the units of a GPU as long as one of n + 32: work is cut into tiles, of which the last
+is not full. Blocks of a GPU's matrix products have 32 to 256 rows (CUTLASS), its batch norms one block a channel.
+"""
+
+
+class Kernel(NamedTuple):
+    """Equal launches of one class. `flops` are those of contractions where it is one, else operations on values.
+
+    `nbytes` are read and written, each tensor once. `dtype` is that in which it computes. `stretch` is how many times
+    longer than by its amounts it takes, since axes are short: of a contraction its FLOPs, of all else its bytes.
+    """
+
+    kind: TimeClass
+    flops: int
+    nbytes: int
+    dtype: str
+    launches: int = 1
+    stretch: float = 1.0
+
+
+Kernels = tuple[Kernel, ...]
+
+
+def stretch(extents: tuple[int, ...]) -> float:
+    """Of work that is spread over these axes."""
+    return prod(1 + TILE / max(1, extent) for extent in extents)
+
+
+def dtype_of(op: Op) -> str:
+    """That of the first input as it is read, or where there is none that of the output."""
+    tensors = (*op.node.input_types, *op.node.output_types)
+    return next((tensor.dtype for tensor in tensors if tensor.is_floating), tensors[0].dtype)

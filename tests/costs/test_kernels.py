@@ -1,0 +1,129 @@
+"""Kernels of networks so small that FLOPs and bytes of each are worked out by hand. All is float32."""
+
+from __future__ import annotations
+
+import pytest
+
+from archcost.costs.kernel import Kernel
+from archcost.costs.kernels import LayerKernels, kernels
+from archcost.costs.run import Run
+from archcost.keeping import Device
+from tests.costs.timelines import Entry, fc, layer, played
+
+LOOP = Run(optimizer="sgd-momentum", optimizer_impl="loop", torch="2.13")
+
+
+def conv(name: str, out_channels: int, **fields: object) -> Entry:
+    return {"type": "conv2d", "name": name, "out_channels": out_channels, "kernel_size": 3, "padding": 1, **fields}
+
+
+def by_layer(*layers: Entry, shape: list[int], run: Run = LOOP, device: Device = "cuda") -> dict[str, LayerKernels]:
+    return {each.name: each for each in kernels(played(shape, *layers, run=run, device=device)).layers}
+
+
+def test_a_convolution_first_in_the_network() -> None:
+    """Two images 3×8×8: 384 values, 1,536 B; output 2·8·64 = 1,024 values, 4,096 B; weight 8·27 = 216, 864 B;
+    bias 32 B.
+
+    1,024 outputs of 27 products: 55,296 FLOPs. No gradient of the images is wanted. A tile of 32 beside 8
+    kernels and 27 values under each: 5 · 59/27.
+    """
+    found = by_layer(conv("conv", 8), shape=[3, 8, 8])["conv"]
+    stretch = pytest.approx(5 * 59 / 27)
+    product = Kernel("stem", 55296, 1536 + 864 + 32 + 4096, "float32", 1, stretch)
+    assert found.forward == (product,)
+    assert found.backward_input == ()
+    assert found.backward_weight == (product, Kernel("reduction", 0, 4096, "float32"))
+    (on_a_cpu,) = by_layer(conv("conv", 8), shape=[3, 8, 8], device="cpu")["conv"].forward
+    assert on_a_cpu.stretch == 1.0
+
+
+def test_a_convolution_behind_another() -> None:
+    """8 channels in: 4,096 B in, weight 8·72·4 = 2,304 B, output 4,096 B; 1,024·72·2 FLOPs for each product."""
+    found = by_layer(conv("first", 8), conv("conv", 8, bias=False), shape=[3, 8, 8])["conv"]
+    for half in (found.forward, found.backward_input, found.backward_weight):
+        assert [(each.kind, each.flops, each.nbytes) for each in half] == [
+            ("convolution 3x3", 147456, 4096 + 2304 + 4096)
+        ]
+
+
+def test_a_linear() -> None:
+    """Of two rows 7 → 5: input 56 B, weight 140 B, bias 20 B, output 40 B; 2·2·7·5 FLOPs."""
+    found = by_layer(fc("first", 7), fc("fc", 5), shape=[3])["fc"]
+    assert [(each.kind, each.flops, each.nbytes) for each in found.backward_input] == [("product", 140, 256)]
+    assert [(each.kind, each.flops, each.nbytes) for each in found.backward_weight] == [
+        ("product", 140, 256),
+        ("reduction", 0, 40),
+    ]
+
+
+def test_batch_norm_reads_its_input_again_and_has_few_channels() -> None:
+    """4,096 B arrive, lie there, and are given. One block a channel: 8 channels take as long as 40."""
+    found = by_layer(conv("conv", 8), layer("batch_norm2d", "norm"), shape=[3, 8, 8])["norm"]
+    (back,) = found.backward_input
+    assert (back.kind, back.nbytes, back.stretch) == ("batch norm", 3 * 4096, 5.0)
+    assert found.backward_weight == ()
+    (forward,) = by_layer(conv("conv", 8), layer("batch_norm2d", "norm"), shape=[3, 8, 8], run=INFER)["norm"].forward
+    assert forward.stretch == 1.0  # with statistics that stand it is a product and a sum a value
+
+
+INFER = Run(mode="infer", torch="2.13")
+
+
+def test_an_activation_reads_what_it_kept_and_in_place_no_more() -> None:
+    for inplace in (False, True):
+        layers = (conv("conv", 8), layer("relu", "relu", inplace=inplace))
+        (back,) = by_layer(*layers, shape=[3, 8, 8])["relu"].backward_input
+        assert (back.kind, back.nbytes) == ("elementwise", 3 * 4096)
+
+
+def test_gradients_that_meet_are_added() -> None:
+    """The output of `fc` is read three times: two additions, each of two tensors of 40 B read and one written. A sum
+    hands on what arrives.
+    """
+    layers = (fc("fc", 5), layer("relu", "a", "fc"), layer("relu", "b", "fc"), layer("add", "sum", "a", "b"))
+    found = by_layer(*layers, layer("add", "all", "sum", "fc"), shape=[3])
+    assert found["fc"].backward_input == (Kernel("elementwise", 20, 2 * 3 * 40, "float32", 2),)
+    assert found["sum"].backward_input == ()
+
+
+def test_a_stretched_operand_gets_a_product_that_is_added_up() -> None:
+    """A gate of one value a channel times 4,096 B: both operands were kept and read, what arrives too (4,096 B + 64 B +
+    4,096 B), gradients of 4,096 B and 64 B are written, and the product for the gate comes and goes: 8,192 B.
+    """
+    layers = (
+        conv("conv", 8),
+        layer("adaptive_avg_pool2d", "pool", "conv", output_size=1),
+        layer("mul", "gated", "conv", "pool"),
+    )
+    (back,) = by_layer(*layers, shape=[3, 8, 8])["gated"].backward_input
+    assert back.nbytes == (4096 + 64 + 4096) + (4096 + 64) + 8192
+
+
+def test_views_cost_nothing_but_parts_do() -> None:
+    """A flattened map is the map. Half of it: zeros like the whole are written, then the half is put in."""
+    found = by_layer(conv("conv", 8), layer("flatten", "flat"), shape=[3, 8, 8])["flat"]
+    assert (found.forward, found.backward_input) == ((), ())
+    layers = (conv("conv", 8), layer("slice", "half", dim=1, stop=4))
+    found = by_layer(*layers, shape=[3, 8, 8])["half"]
+    assert found.forward == ()
+    (back,) = found.backward_input
+    assert (back.kind, back.nbytes) == ("copy", 2048 + 2 * 4096)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "impl", "nbytes", "launches"),
+    [
+        # Two parameters of 15 and 5 values. Momentum: m·v (2 tensors), + g (3), w − v (3).
+        ("sgd-momentum", "loop", 8 * 80, 2 * 3),
+        ("sgd-momentum", "foreach", 8 * 80, 3),
+        ("sgd", "loop", 3 * 80, 2),
+        # Fused: weight, gradient and two moments read, weight and moments written.
+        ("adamw", "fused", (4 + 3) * 80 + 2 * 2 * 4, 1),  # and a step counter each
+        ("adamw", "foreach", 20 * 80, 8),
+    ],
+)
+def test_optimizers(optimizer: str, impl: str, nbytes: int, launches: int) -> None:
+    run = Run(optimizer=optimizer, optimizer_impl=impl, torch="2.13")  # pyright: ignore[reportArgumentType]
+    (found,) = kernels(played([3], fc("fc", 5), run=run)).optimizer
+    assert (found.kind, found.nbytes, found.launches) == ("optimizer", nbytes, launches)
