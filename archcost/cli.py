@@ -266,6 +266,13 @@ def _add_sweep(sweeping: argparse.ArgumentParser) -> None:
         help="required: a device by name (archcost hardware list) or file, once per device",
     )
     sweeping.add_argument(
+        "--price",
+        action="append",
+        default=[],
+        metavar="[H=]V",
+        help="of a device, in USD/h: a number for all, or H=V for one; adds what a million samples cost",
+    )
+    sweeping.add_argument(
         "--pareto", metavar="COLUMNS", help="only rows that none beats in these columns, with commas between"
     )
     sweeping.add_argument(

@@ -179,6 +179,7 @@ def sweep(options: argparse.Namespace) -> tuple[str, int]:
 
     from archcost.costs.run import Run
     from archcost.hardware import calibration
+    from archcost.planning.money import spelled
     from archcost.sweeps import sweep
 
     if not options.hardware:
@@ -191,6 +192,7 @@ def sweep(options: argparse.Namespace) -> tuple[str, int]:
         engine=options.engine,
         calibration=calibration.read(Path(options.calibration)) if options.calibration else None,
         allocator=options.allocator,
+        price=spelled(options.price) or None,
         **{name: value for name, value in asked.items() if value is not None},
     )
     if options.strict and result.unknown:

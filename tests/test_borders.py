@@ -44,7 +44,8 @@ ALLOWED: dict[str, set[str]] = {
     "planning": BASE
     | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "times", "estimates", "presentable"},
     "sweeps": BASE
-    | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "times", "estimates", "presentable"},
+    | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "times", "estimates", "planning"}
+    | {"presentable"},
     "locks": BASE | {"work", "layers", "spec", "networks", "graph", "costs", "alignment", "comparison", "presentable"},
     "report": BASE
     | {"work", "layers", "spec", "graph", "costs", "alignment", "comparison", "hardware", "locks", "presentable"}

@@ -69,11 +69,14 @@ class Answers:
         key = (run, torch_device(profile))
         if key not in self.peaks:
             self.peaks[key] = memory.peaks(grown, batches)
+        samples = run.accumulation if run.trains else 1
         unknown = np.full(len(batches), np.nan)
         found = times(step, run, profile, chosen.calibration, batches) or Times(unknown, unknown, unknown)
         rate = peak(run, profile)
         mfu = model_flops(step, batches) / found.step / rate if rate else unknown
-        return Rows(self.peaks[key], self._allocated(batches, profile, grown), *found, batches / found.step, mfu)
+        return Rows(
+            self.peaks[key], self._allocated(batches, profile, grown), *found, batches * samples / found.step, mfu
+        )
 
     def _allocated(self, batches: Integers, profile: HardwareProfile, grown: Growth) -> Integers | None:
         if not caches(profile):

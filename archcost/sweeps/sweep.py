@@ -15,6 +15,7 @@ from archcost.costs.run import Run
 from archcost.graph import build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
+from archcost.planning.money import Given, by_device
 from archcost.spec import ModelSpec
 from archcost.sweeps import axes
 from archcost.sweeps.envelope import Integers
@@ -22,6 +23,11 @@ from archcost.sweeps.rows import Answers, Rows
 from archcost.sweeps.table import Array, Column, Sweep
 from archcost.times.choose import Chosen, choose
 from archcost.times.step import DATA_SHEET
+
+HOUR = 3600
+"""Seconds."""
+
+MILLION = 10**6
 
 
 class _Block(NamedTuple):
@@ -42,18 +48,21 @@ def sweep(
     engine: object = None,
     calibration: Calibration | None = None,
     allocator: bool = False,
+    price: Given = None,
     **settings: object,
 ) -> Sweep:
     """Every combination of batches, devices, engines and settings of a run as a row; each is one value or several.
 
     The numbers are those of `estimate`. What an allocator that caches hands out, `allocated_bytes` on NVIDIA's and
-    AMD's GPUs, has to be played for each row, and is there with `allocator` only; elsewhere it always is. Raises
-    ArchcostError for what is wrong in any of them.
+    AMD's GPUs, has to be played for each row, and is there with `allocator` only; elsewhere it always is. `price` in
+    USD/h, for all devices or by name, adds `cost`, in USD for a million samples. Raises ArchcostError for what is wrong
+    in any of them.
     """
     batches = axes.batches(batch)
     profiles = axes.devices(hardware)
     runs, shown = axes.runs(settings)
     engines = axes.engines(engine)
+    prices = by_device(price, [profile.name for profile in profiles], "USD/h", "price")
     axes.require_rows(len(batches) * len(profiles) * len(runs) * len(engines))
     graph = build(spec, int(batches.max()))  # refuses a batch for which the network has no shapes
     distinct, places = np.unique(batches, return_inverse=True)
@@ -64,7 +73,11 @@ def sweep(
             for each in engines:
                 chosen = choose(profile, run, each, calibration)
                 blocks.append(_Block(run, profile, each, chosen, answers.on(run, profile, chosen)))
-    return Sweep.of(spec.name, _columns(blocks, batches, places.ravel(), shown), graph.unknown)
+    columns = _columns(blocks, batches, places.ravel(), shown)
+    if price is not None:
+        rates = np.array([prices.get(block.profile.name, np.nan) for block in blocks])
+        columns["cost"] = Column(np.repeat(rates, len(batches)) / HOUR / columns["samples_per_second"].values * MILLION)
+    return Sweep.of(spec.name, columns, graph.unknown)
 
 
 def _columns(blocks: Sequence[_Block], batches: Integers, places: Integers, shown: Sequence[str]) -> dict[str, Column]:

@@ -45,7 +45,8 @@ class StepTime:
 
     status: Status
     engine: str
-    batch: int
+    samples: int
+    """Of one step: of all batches whose gradients it adds up."""
     typical: float
     forward: float | None
     backward: float | None
@@ -70,7 +71,7 @@ class StepTime:
 
     @property
     def samples_per_second(self) -> float | None:
-        return self.batch / self.step if self.step else None
+        return self.samples / self.step if self.step else None
 
     @property
     def mfu(self) -> float | None:
@@ -126,7 +127,7 @@ def step_time(
     return StepTime(
         calibration.status,
         calibration.label,
-        batch,
+        batch * step.accumulation,
         whole,
         forward,
         backward,
@@ -190,7 +191,7 @@ def _bound(
     return StepTime(
         "bound",
         DATA_SHEET,
-        batch,
+        batch * step.accumulation,
         typical.seconds,
         None,
         None,

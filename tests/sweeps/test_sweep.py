@@ -205,3 +205,25 @@ print(archcost.estimate(archcost.load("lenet5"), 2, hardware="nvidia-t4").fits)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "True"), done.stderr
+
+
+def test_what_a_million_samples_cost() -> None:
+    """One sample takes 3 us and (60 + 32)/7 ns: a million of them 3.0131 s, at 3600 USD/h 3.0131 USD."""
+    found = archcost.sweep(
+        small(LINEAR), 1, hardware=[CPU, GPU], mode="infer", calibration=MADE_UP, price={CPU: "3600 USD/h"}
+    )
+    assert found["cost"][0] == pytest.approx(3.0131, rel=1e-4)
+    assert math.isnan(found["cost"][1])
+    with pytest.raises(ArchcostError, match="a negative price"):
+        archcost.sweep(small(LINEAR), 1, hardware=CPU, price=-1)
+    with pytest.raises(ArchcostError, match="not asked for"):
+        archcost.sweep(small(LINEAR), 1, hardware=CPU, price={GPU: 1})
+
+
+def test_samples_of_all_batches_of_a_step() -> None:
+    """Four batches of five whose gradients add up to one step are twenty samples."""
+    found = archcost.sweep(small(LINEAR), 5, hardware=CPU, accumulation=4, calibration=MADE_UP).row(0)
+    assert found["samples_per_second"] == pytest.approx(20 / found["step_seconds"])
+    alone = archcost.estimate(small(LINEAR), 5, hardware=CPU, accumulation=4, calibration=MADE_UP).time
+    assert alone is not None
+    assert alone.samples_per_second == pytest.approx(found["samples_per_second"])
