@@ -69,10 +69,10 @@ def test_what_is_known_of_no_device_is_strict(capsys: Capture) -> None:
 
 
 def test_one_of_several_is_enough(capsys: Capture) -> None:
-    """vgg_d at 128: 16 GiB are enough, 8 are not."""
+    """vgg_d at 128: 14.56 GiB are enough, 8 are not."""
     code, out, _ = run(capsys, "fit", "vgg_d", *T4, *PI, "--batch", "128")
     assert code == 0
-    assert "Batch 128 fits on 1 of 2 devices. The smallest of them is nvidia-t4, with 16.00 GiB." in out
+    assert "Batch 128 fits on 1 of 2 devices. The smallest of them is nvidia-t4, with 14.56 GiB." in out
     assert run(capsys, "fit", "vgg_d", *PI, "--hardware", "raspberry-pi-4", "--batch", "128")[0] == 1
 
 

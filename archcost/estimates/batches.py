@@ -1,8 +1,7 @@
 """The largest batch that a device holds.
 
 Tensors of a step are a + b·N bytes at batch N, so every moment is, and how many samples fit into it is a division. What
-an allocator or a CPU's kernels add is not affine, nor are whole pages; all that is played, and where it is too much the
-answer is searched below.
+a CPU's kernels add is not affine, nor are whole pages; that is played, and where it is too much the answer is searched.
 """
 
 from __future__ import annotations
@@ -15,9 +14,10 @@ from archcost.costs.cpu_kernels import Call, Direction, own_memory
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, highest, timeline
 from archcost.errors import ArchcostError
-from archcost.estimates.demand import Demand, Played, caches, demand, fits_at, workspace
+from archcost.estimates.demand import Demand, Played, demand, workspace
+from archcost.estimates.devices import caches
+from archcost.estimates.verdict import VERDICTS, Limits, Verdict, limits
 from archcost.graph import build
-from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
 from archcost.keeping import Device
 from archcost.spec import ModelSpec
@@ -106,10 +106,11 @@ class Growth:
             return demand(Played.of(line), line.requested, profile, self.trains)
         return demand(self.played, self.sizes(batch, threads), profile, self.trains)
 
-    def fits(self, batch: int, profile: HardwareProfile) -> bool:
-        if batch > 1 and caches(profile):
-            return fits_at(self.played, self.sizes(batch), profile)
-        return self.demand(batch, profile).fits
+    def verdict(self, batch: int, profile: HardwareProfile) -> Verdict:
+        if batch > 1 and caches(profile) and not self.uneven:
+            needed = max([live + grows * batch for live, grows in self.moments()])
+            return limits(profile).verdict(needed + workspace(self.played, profile))
+        return self.demand(batch, profile).verdict
 
     def binding(self, batch: int) -> Binding:
         """Where the peak of the tensors falls at that batch, and what lives there."""
@@ -168,30 +169,32 @@ def _tensors(line: Timeline) -> tuple[int, ...]:
     return tuple([0 if storage in line.kernels else nbytes for storage, nbytes in enumerate(line.requested)])
 
 
-def largest_batch(grown: Growth, profile: HardwareProfile) -> int:
-    """That fits, while one sample more does not; 0 when not even one sample fits.
+def largest_batch(grown: Growth, profile: HardwareProfile, worst: Verdict = "fits") -> int:
+    """With that verdict or a better one, while one sample more has a worse one; 0 where not even one sample has it.
 
-    By the bytes of tensors it is the largest. Where an allocator's gaps are in the way, what fits is not quite
-    monotone, and a batch between this and the tensors' bound may fit as well. Where no input has a batch it is 1.
+    Where no input has a batch it is 1.
     """
+
+    def suits(batch: int) -> bool:
+        return VERDICTS.index(grown.verdict(batch, profile)) <= VERDICTS.index(worst)
+
     if not grown.spec.has_batch:
-        return int(grown.fits(1, profile))
-    most = _most(grown, profile)
-    if most < 1:
-        return 0
-    below = _excess(grown, most, profile)
-    if below == 0:
+        return int(suits(1))
+    bound = limits(profile)
+    most = max(1, _most(grown, profile, bound.safe if worst == "fits" else bound.most))
+    if suits(most):
         return most
+    below = _excess(grown, most, profile, bound)
     fits, fails = 0, most
     while fits == 0 and below < most:  # it is seldom far below
-        if grown.fits(most - below, profile):
+        if suits(most - below):
             fits = most - below
         else:
             fails = most - below
             below *= 4
     middle = fits + 1
     while fails - fits > 1:
-        if grown.fits(middle, profile):
+        if suits(middle):
             fits = middle
         else:
             fails = middle
@@ -199,12 +202,10 @@ def largest_batch(grown: Growth, profile: HardwareProfile) -> int:
     return fits
 
 
-def _excess(grown: Growth, batch: int, profile: HardwareProfile) -> int:
-    """About how many samples too many that batch has; 0 when it fits."""
-    if caches(profile):
-        return 0 if grown.fits(batch, profile) else 1
-    needed, _, fits, _ = grown.demand(batch, profile)
-    return 0 if fits else max(1, (needed - room(profile)) * batch // needed)
+def _excess(grown: Growth, batch: int, profile: HardwareProfile, bound: Limits) -> int:
+    """About how many samples too many that batch has."""
+    needed = grown.demand(batch, profile).needed
+    return max(1, (needed - bound.safe) * batch // needed)
 
 
 def threads_of(profile: HardwareProfile) -> int | None:
@@ -214,11 +215,11 @@ def threads_of(profile: HardwareProfile) -> int | None:
     return 1 if profile.processors is None else int(profile.processors.amount)
 
 
-def _most(grown: Growth, profile: HardwareProfile) -> int:
-    """No more than this can fit, whatever an allocator does."""
+def _most(grown: Growth, profile: HardwareProfile, limit: int) -> int:
+    """No more than this stays within the limit, whatever kernels and pages add."""
     flash = profile.flash is not None and not grown.trains
     stored = sum([grown.base[each] for each in grown.played.weights]) if flash else 0
-    free = room(profile) - workspace(grown.played, profile) + stored
+    free = limit - workspace(grown.played, profile) + stored
     most = MOST
     for live, grows in grown.moments():
         if live > free:

@@ -13,13 +13,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from archcost.costs.timeline import Timeline, highest
+from archcost.estimates.devices import caches as caches
+from archcost.estimates.devices import torch_device as torch_device
+from archcost.estimates.verdict import Verdict, limits
 from archcost.hardware.allocator import FREE, Simulated, simulate
 from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
-from archcost.keeping import Device
-
-CACHING = frozenset(["NVIDIA", "AMD"])
-"""Vendors whose GPUs torch allocates on by its caching allocator."""
 
 USES_BLAS = frozenset(["linear", "matmul", "bmm", "addmm", "baddbmm", "einsum"])
 """Layers that torch computes by cuBLAS; convolutions are cuDNN's."""
@@ -29,12 +28,20 @@ STEPS = 1
 
 
 class Demand(NamedTuple):
-    """Bytes at the worst moment. `reserved` is None where no allocator caches; `flash` is that of a microcontroller."""
+    """Bytes at the worst moment. `reserved` is None where no allocator caches; `flash` is that of a microcontroller.
+
+    `needed` is what the verdict is of: tensors and libraries' workspaces, before the allocator rounds them.
+    """
 
     allocated: int
     reserved: int | None
-    fits: bool
+    needed: int
+    verdict: Verdict
     flash: int = 0
+
+    @property
+    def is_safe(self) -> bool:
+        return self.verdict == "fits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +75,6 @@ class Played:
         )
 
 
-def torch_device(profile: HardwareProfile) -> Device:
-    """Whose kernels run: those of CUDA stand for every accelerator."""
-    return "cpu" if profile.kind in ("cpu", "microcontroller") else "cuda"
-
-
-def caches(profile: HardwareProfile) -> bool:
-    return torch_device(profile) == "cuda" and profile.kind != "tpu" and profile.vendor in CACHING
-
-
 def workspace(played: Played, profile: HardwareProfile) -> int:
     """Bytes of the library of matrix products, for every thread that uses it."""
     return played.products * _library(profile)
@@ -88,34 +86,31 @@ def _library(profile: HardwareProfile) -> int:
 
 def demand(played: Played, sizes: Sequence[int], profile: HardwareProfile, trains: bool) -> Demand:
     """Of storages of these sizes, by number, workspaces included."""
-    if caches(profile):
-        free = _unbounded(played, tuple(sizes), _library(profile))
-        if free.reserved <= room(profile):
-            return Demand(free.allocated, free.reserved, True)
-        bound = simulate(changes(played, sizes, _library(profile)), room(profile))
-        return (
-            Demand(bound.allocated, bound.reserved, True)
-            if bound.fits
-            else Demand(free.allocated, free.reserved, False)
-        )
     before = (*played.resident, *played.state)
     peak, _ = highest((*before, *played.step), sizes)
+    if caches(profile):
+        needed = peak + workspace(played, profile)
+        return Demand(*_cached(played, sizes, profile), needed, limits(profile).verdict(needed))
     if profile.flash is not None and not trains:
         stored = sum([sizes[each] for each in played.weights])
         fits = peak - stored <= profile.memory.capacity and stored <= int(profile.flash.amount)
-        return Demand(peak - stored, None, fits, stored)
-    return Demand(peak, None, peak <= room(profile))
+        return Demand(peak - stored, None, peak - stored, "fits" if fits else "does not fit", stored)
+    return Demand(peak, None, peak, limits(profile).verdict(peak))
+
+
+def _cached(played: Played, sizes: Sequence[int], profile: HardwareProfile) -> tuple[int, int]:
+    """Allocated and reserved by torch's allocator; where the device is too small for that, by one without end."""
+    free = _unbounded(played, tuple(sizes), _library(profile))
+    if free.reserved <= room(profile):
+        return free.allocated, free.reserved
+    bound = simulate(changes(played, sizes, _library(profile)), room(profile))
+    return (bound.allocated, bound.reserved) if bound.fits else (free.allocated, free.reserved)
 
 
 @lru_cache(maxsize=4)
 def _unbounded(played: Played, sizes: tuple[int, ...], library: int) -> Simulated:
     """On a device of any size; the same for many of those that `fit` asks about."""
     return simulate(changes(played, sizes, library))
-
-
-def fits_at(played: Played, sizes: Sequence[int], profile: HardwareProfile) -> bool:
-    """`demand(...).fits` on a device whose allocator caches."""
-    return simulate(changes(played, sizes, _library(profile)), room(profile)).fits
 
 
 def changes(played: Played, sizes: Sequence[int], library: int) -> list[tuple[int, int]]:

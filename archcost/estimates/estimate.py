@@ -14,7 +14,9 @@ from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline
 from archcost.estimates.automatic import is_automatic, step
 from archcost.estimates.batches import Growth, growth, largest_batch
-from archcost.estimates.demand import Demand, Played, torch_device, workspace
+from archcost.estimates.demand import Demand, Played, workspace
+from archcost.estimates.devices import torch_device
+from archcost.estimates.verdict import Limits, Verdict, limits
 from archcost.graph import build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
@@ -67,8 +69,18 @@ class Estimate(Presentable):
         return self.line.by_role
 
     @property
+    def verdict(self) -> Verdict:
+        return self.demand.verdict
+
+    @property
     def fits(self) -> bool:
-        return self.demand.fits
+        """It is not certain to fail: that it is safe, only the verdict says."""
+        return self.verdict != "does not fit"
+
+    @property
+    def limits(self) -> Limits:
+        """Of what a step may need on that device."""
+        return limits(self.hardware)
 
     @property
     def workspace(self) -> int:
@@ -88,8 +100,13 @@ class Estimate(Presentable):
 
     @cached_property
     def max_batch(self) -> int | None:
-        """The largest batch that fits, 0 when none does. None under `recompute: auto`: each batch is a search."""
+        """The largest batch that is safe, 0 when none is. None under `recompute: auto`: each batch is a search."""
         return None if self.grown is None else largest_batch(self.grown, self.hardware)
+
+    @cached_property
+    def max_batch_tight(self) -> int | None:
+        """The largest batch that is not certain to fail."""
+        return None if self.grown is None else largest_batch(self.grown, self.hardware, "tight")
 
     @property
     def band(self) -> tuple[int, int] | None:
@@ -114,6 +131,7 @@ class Estimate(Presentable):
             "reserved_bytes": self.demand.reserved,
             "context_bytes": self.context,
             "max_batch": None if is_automatic(self.run) else 0,
+            "max_batch_tight": None if is_automatic(self.run) else 0,
             "band": self.band,
         }
         missing = [f"memory.{name}" for name, value in memory.items() if value is None]
@@ -136,14 +154,18 @@ class Estimate(Presentable):
             "memory": {
                 "peak_bytes": self.peak,
                 "peak_at": str(self.line.highest),
-                "by_role": self.by_role,
-                "workspace_bytes": self.workspace,
+                "by_role": {**self.by_role, "workspace": self.workspace},
                 "allocated_bytes": self.demand.allocated,
                 "reserved_bytes": self.demand.reserved,
                 "context_bytes": self.context,
                 "capacity_bytes": self.capacity,
+                "needed_bytes": self.demand.needed,
+                "safe_bytes": self.limits.safe,
+                "most_bytes": self.limits.most,
                 "fits": self.fits,
+                "verdict": self.verdict,
                 "max_batch": self.max_batch,
+                "max_batch_tight": self.max_batch_tight,
                 "recomputed_flops": self.line.recomputed_flops,
                 "status": "exact under assumptions",
                 "band": None if self.band is None else list(self.band),

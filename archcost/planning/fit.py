@@ -14,9 +14,11 @@ from archcost.costs.checkpoints import OverBudgetError
 from archcost.costs.run import Run
 from archcost.errors import ArchcostError, listing
 from archcost.estimates.automatic import is_automatic
-from archcost.estimates.batches import Binding, Bound, Growth, growth, threads_of
-from archcost.estimates.demand import Demand, caches, torch_device, workspace
+from archcost.estimates.batches import Binding, Bound, Growth, growth, largest_batch, threads_of
+from archcost.estimates.demand import Demand, workspace
+from archcost.estimates.devices import caches, torch_device
 from archcost.estimates.estimate import Estimate
+from archcost.estimates.verdict import Verdict, limits
 from archcost.graph import ModelGraph, build
 from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
@@ -38,7 +40,8 @@ class DeviceFit:
     """One device: what the asked batch takes there, and the largest that fits.
 
     `problem` says why there is no answer; the rest is None then. `varied` is the largest side or width at the asked
-    batch, where that was the question. `remedies` are worked out where one device was asked for and it does not fit.
+    batch, where that was the question. `remedies` are worked out where one device was asked for and it does not fit
+    safely.
     """
 
     hardware: HardwareProfile
@@ -47,18 +50,25 @@ class DeviceFit:
     demand: Demand | None = None
     batches: Largest | None = None
     """None under `recompute: auto`: each batch would be a search of its own."""
+    max_batch_tight: int | None = None
+    """That is not certain to fail; None as above."""
     varied: Largest | None = None
     estimate: Estimate | None = None
     remedies: Remedies | None = None
     problem: str | None = None
 
     @property
+    def verdict(self) -> Verdict | None:
+        return self.demand and self.demand.verdict
+
+    @property
     def fits(self) -> bool:
-        return self.demand is not None and self.demand.fits
+        """It is not certain to fail."""
+        return self.verdict in ("fits", "tight")
 
     @property
     def max_batch(self) -> int | None:
-        """0 when not even one sample fits."""
+        """That is safe. 0 when not even one sample is."""
         return self.batches and self.batches.value
 
     @property
@@ -68,24 +78,21 @@ class DeviceFit:
 
     @property
     def headroom(self) -> int | None:
-        """Bytes that are left beside what is reserved (allocated, where nothing is) and the context.
+        """Bytes that a step may need beyond what it does and is still safe; below zero, those that are too many.
 
-        Where it does not fit, what is allocated counts, since an allocator short of memory gives gaps back: below zero
-        it is what is missing at the least, and otherwise the gaps are too large. Of a microcontroller whose flash is
-        too small it is that which is told.
+        Of a microcontroller whose flash is too small it is that which is told.
         """
         if self.demand is None:
             return None
-        allocated, reserved, fits, stored = self.demand
-        flash = self.hardware.flash
+        flash, stored = self.hardware.flash, self.demand.flash
         if flash is not None and stored > int(flash.amount):
             return int(flash.amount) - stored
-        return room(self.hardware) - (reserved if fits and reserved is not None else allocated)
+        return limits(self.hardware).safe - self.demand.needed
 
     @property
     def bound_batch(self) -> int:
-        """The batch of `binding`: the largest, where it is known and the asked one fits, else that one."""
-        return (self.max_batch or self.batch) if self.fits else self.batch
+        """The batch of `binding`: the largest, where it is known and the asked one is safe, else that one."""
+        return (self.max_batch or self.batch) if self.verdict == "fits" else self.batch
 
     @cached_property
     def binding(self) -> Binding | None:
@@ -100,7 +107,9 @@ class DeviceFit:
             "hardware": self.hardware.name,
             "problem": self.problem,
             "fits": self.fits,
+            "verdict": self.verdict,
             "max_batch": self.max_batch,
+            "max_batch_tight": self.max_batch_tight,
             "vary": largest and largest.to_dict(),
             "allocated_bytes": demand and demand.allocated,
             "reserved_bytes": demand and demand.reserved,
@@ -204,7 +213,7 @@ class _Answers:
         self.spec, self.batch, self.run = spec, batch, run
         self.varied = None if vary == "batch" else Varied(spec, batch, run, vary)
         self.grown: dict[Device, Growth] = {}
-        self.known: dict[tuple[object, ...], tuple[Demand, Largest, Largest | None]] = {}
+        self.known: dict[tuple[object, ...], tuple[Demand, Largest, int, Largest | None]] = {}
         build(spec, batch)  # refuses a batch that is none
 
     def on(self, profile: HardwareProfile) -> DeviceFit:
@@ -224,7 +233,8 @@ class _Answers:
         )
         if alike not in self.known:
             varied = self.varied and self.varied.on(profile)
-            self.known[alike] = grown.demand(self.batch, profile), batches(grown, profile, False), varied
+            tight = largest_batch(grown, profile, "tight")
+            self.known[alike] = grown.demand(self.batch, profile), batches(grown, profile, False), tight, varied
         return DeviceFit(profile, self.batch, grown, *self.known[alike])
 
     def in_full(self, profile: HardwareProfile) -> DeviceFit:
@@ -237,9 +247,10 @@ class _Answers:
             grown,
             needs,
             grown and batches(grown, profile, True),
+            grown and largest_batch(grown, profile, "tight"),
             self.varied and self.varied.on(profile),
             Estimate(line, profile, needs, choose(profile, self.run, None), grown),
-            None if needs.fits else remedies(self.spec, self.batch, self.run, profile),
+            None if needs.is_safe else remedies(self.spec, self.batch, self.run, profile),
         )
 
     def _searched(self, profile: HardwareProfile) -> DeviceFit:

@@ -1,4 +1,4 @@
-"""What to change so that a step fits a device: single remedies, and the cheapest combination.
+"""What to change so that a step safely fits a device: single remedies, and the cheapest combination.
 
 Every remedy is re-estimated in full. They are ranked by cost (planning/changes.py has the order): a change of the task
 costs more than any of training, that more than any of arithmetic, that more than any FLOPs, and those more than what
@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 from archcost.costs import cost
 from archcost.costs.run import Run
 from archcost.errors import ArchcostError, SpecError
-from archcost.estimates.demand import torch_device
+from archcost.estimates.devices import torch_device
+from archcost.estimates.verdict import limits
 from archcost.graph import ModelGraph
 from archcost.graph.build import assemble
 from archcost.graph.wire import wire
-from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
 from archcost.keeping import Device
 from archcost.planning.changes import (
@@ -98,7 +98,8 @@ class Remedy:
             "peak_bytes": self.trial.line.peak,
             "allocated_bytes": demand.allocated,
             "reserved_bytes": demand.reserved,
-            "fits": demand.fits,
+            "fits": demand.verdict != "does not fit",
+            "verdict": demand.verdict,
             "batch": self.case.batch,
             "side": self.case.side,
             "mode": run.mode,
@@ -133,7 +134,7 @@ class Remedies:
 
 
 def remedies(spec: ModelSpec, batch: int, run: Run, profile: HardwareProfile) -> Remedies:
-    """For a step that does not fit. Raises ArchcostError for what cannot be run at all."""
+    """For a step that does not fit safely. Raises ArchcostError for what cannot be run at all."""
     finder = _Finder(spec, batch, run, profile)
     cheapest = finder.cheapest()
     return Remedies(tuple(finder.singles), cheapest, None if cheapest else finder.least)
@@ -152,7 +153,7 @@ class _Finder:
     def __init__(self, spec: ModelSpec, batch: int, run: Run, profile: HardwareProfile) -> None:
         self.spec, self.profile = spec, profile
         self.device: Device = torch_device(profile)
-        self.room = room(profile)
+        self.room = limits(profile).safe
         self.start = Case(None, batch, run)
         self.graphs: dict[tuple[int | None, int], ModelGraph] = {}
         self.shares: dict[tuple[int | None, int], int] = {}

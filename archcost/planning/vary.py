@@ -13,7 +13,7 @@ from archcost.costs.run import Run
 from archcost.errors import ArchcostError, nearest, shorten
 from archcost.estimates.batches import MOST as MOST_BATCH
 from archcost.estimates.batches import Growth, largest_batch
-from archcost.hardware.overheads import room
+from archcost.estimates.verdict import limits
 from archcost.hardware.profile import HardwareProfile
 from archcost.planning.images import side, sided
 from archcost.planning.search import largest
@@ -72,7 +72,7 @@ class Varied:
         self.lines = Lines(sided(spec, batch) if what == "input" else widened(spec, batch), run)
 
     def on(self, profile: HardwareProfile) -> Largest:
-        found = largest(self.start, MOST, room(profile), lambda value: self.lines.on(value, profile))
+        found = largest(self.start, MOST, limits(profile).safe, lambda value: self.lines.on(value, profile))
         return Largest(
             self.what,
             found.value,

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from archcost.estimates import Estimate
-from archcost.estimates.demand import torch_device
+from archcost.estimates.devices import caches, torch_device
+from archcost.hardware.overheads import room
 from archcost.report import times
 from archcost.report.document import Cell, Column, Document, Facts, Table
 from archcost.report.settings import settings
@@ -44,12 +45,15 @@ def document(estimate: Estimate) -> Document:
 
 
 def verdict(estimate: Estimate) -> str:
-    """Whether it fits, what is left or missing, and the largest batch."""
-    free, most = _free(estimate), estimate.max_batch
-    has_batch = estimate.line.graph.spec.has_batch
-    largest = "" if most is None or not has_batch else f" The largest batch that fits is {count(most)}."
-    if estimate.fits:
-        return f"Fits, with {size(free)} to spare.{largest}"
+    """Whether it fits, by how much, and the largest batch."""
+    needed, (safe, most) = estimate.demand.needed, estimate.limits
+    largest = _largest_batch(estimate)
+    if estimate.verdict == "fits":
+        return f"Fits, with {size(safe - needed)} to spare.{largest}"
+    if estimate.verdict == "tight":
+        beyond, below = size(needed - safe), size(most - needed)
+        why = "gaps between tensors and cuDNN's workspaces may make it fail"
+        return f"Tight: {beyond} above what is safe, {below} below what does not fit; {why}.{largest}"
     weights = sum(estimate.by_role[role] for role in ("weights", "buffers"))
     stored = estimate.demand.flash
     if stored > (flash := _flash(estimate)):
@@ -57,12 +61,18 @@ def verdict(estimate: Estimate) -> str:
     if weights - stored > estimate.capacity:
         alone = f"the weights alone, {size(weights)}, are more than its {size(estimate.capacity)}"
         return f"Does not fit: {alone}, so no batch fits."
-    if most == 0 and has_batch:
-        largest = " Not even one sample fits."
-    if free >= 0:
-        return f"Does not fit: what is allocated would, but not the gaps that the allocator leaves.{largest}"
-    least = "" if estimate.demand.reserved is None else " at the least"
-    return f"Does not fit: {size(-free)} too much{least}.{largest}"
+    least = " at the least" if caches(estimate.hardware) else ""
+    return f"Does not fit: {size(needed - most)} too much{least}.{largest}"
+
+
+def _largest_batch(estimate: Estimate) -> str:
+    safe, tight = estimate.max_batch, estimate.max_batch_tight
+    if safe is None or tight is None or not estimate.line.graph.spec.has_batch:
+        return ""
+    if not tight:
+        return " Not even one sample fits."
+    most = f" Up to {count(tight)} it is tight." if tight > safe else ""
+    return f" The largest batch that fits is {count(safe)}.{most}" if safe else f" No batch is safe.{most}"
 
 
 def _flash(estimate: Estimate) -> int:
@@ -70,10 +80,16 @@ def _flash(estimate: Estimate) -> int:
     return 0 if flash is None else int(flash.amount)
 
 
+def _has_gaps(estimate: Estimate) -> bool:
+    """The allocator's gaps are known: what it would reserve fits into the memory."""
+    reserved = estimate.demand.reserved
+    return reserved is not None and reserved <= room(estimate.hardware)
+
+
 def _total(estimate: Estimate) -> int:
     """What the device shows, or what it would have to hold at the least."""
     demand, reserved = estimate.demand, estimate.demand.reserved
-    held = reserved if reserved is not None and estimate.fits else demand.allocated
+    held = reserved if reserved is not None and _has_gaps(estimate) else demand.allocated
     return held + (estimate.context or 0)
 
 
@@ -102,13 +118,18 @@ def _rungs(estimate: Estimate) -> Iterator[Rung]:
         yield "+ rounding", rounding, "to 512 B, and large blocks kept whole"
     caches = demand.reserved is not None
     yield "= allocated", demand.allocated, "torch.cuda.max_memory_allocated()" if caches else "asked of the allocator"
-    if demand.reserved is not None and estimate.fits:
+    if demand.reserved is not None and _has_gaps(estimate):
         yield "+ gaps", demand.reserved - demand.allocated, "free parts of the allocator's segments"
         yield "= reserved", demand.reserved, "torch.cuda.max_memory_reserved()"
     if context is not None:
         yield "+ context", context, "the driver's own, by the profile"
-        yield "= in all", _total(estimate), "what the driver shows" if estimate.fits else "without gaps in segments"
-    yield ("+ free" if free >= 0 else "− too much"), abs(free), "headroom" if free >= 0 else "what is missing"
+        yield (
+            "= in all",
+            _total(estimate),
+            "what the driver shows" if _has_gaps(estimate) else "without gaps in segments",
+        )
+    unused = "headroom" if estimate.verdict == "fits" else "what gaps and cuDNN's workspaces have to do with"
+    yield ("+ free" if free >= 0 else "− too much"), abs(free), unused if free >= 0 else "what is missing"
     usable = estimate.hardware.memory.usable
     stated = "usable memory" if usable else "nominal memory; usable is not stated"
     yield "= capacity", estimate.capacity, stated
@@ -130,7 +151,10 @@ def _largest(estimate: Estimate) -> Table:
 
 
 def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, str]]:
-    if estimate.demand.reserved is not None and not estimate.fits:
+    if caches(estimate.hardware):
+        safe, most = map(size, estimate.limits)
+        yield "limits", f"{safe} of tensors and workspaces are safe, {most} may do, by what real cards ran and refused"
+    if estimate.demand.reserved is not None and not _has_gaps(estimate):
         yield "reserved", f"{size(estimate.demand.reserved)}, if memory had no end"
     if estimate.line.segments:
         yield "recomputed", f"{recomputed_flops(estimate.line)} FLOPs of forward, done again in backward"
@@ -144,9 +168,9 @@ def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, st
     mode = ASSUMED_IN_TRAINING if estimate.run.trains else "evaluation mode"
     assumed = f"{mode}, eager PyTorch {estimate.run.torch}, {ASSUMED}"
     yield "exact under assumptions", ", ".join((assumed, *estimate.line.graph.assumptions))
-    where = "microcontrollers" if torch_device(estimate.hardware) == "cpu" else "CUDA"
-    told = f"{size(band[0])} to {size(band[1])} allocated, by the steps that were measured on a CPU" if band else None
-    yield "band", told or f"not yet measured on {where}"
+    where = "a CPU" if torch_device(estimate.hardware) == "cpu" else "real cards"
+    told = f"{size(band[0])} to {size(band[1])} allocated, by the steps that were measured on {where}" if band else None
+    yield "band", told or "not yet measured on such a device"
 
 
 def _data(told: dict[str, Any]) -> Table:

@@ -8,7 +8,8 @@ from archcost.costs.optimizers import implementation
 from archcost.costs.program import Role
 from archcost.errors import listing
 from archcost.estimates.batches import Binding
-from archcost.estimates.demand import torch_device
+from archcost.estimates.devices import torch_device
+from archcost.estimates.verdict import Verdict
 from archcost.planning.fit import MOST_SHOWN, DeviceFit, Fit
 from archcost.planning.remedies import Remedies, Remedy
 from archcost.planning.trials import Trial
@@ -28,6 +29,8 @@ PRICES = {
     "task": "changed task",
 }
 MOST_CHECKPOINTS = 6
+
+YES: dict[Verdict, str] = {"fits": "yes", "tight": "tight", "does not fit": "no"}
 
 FIXED: tuple[Role, ...] = ("weights", "gradients", "optimizer_state")
 """What no smaller batch makes smaller."""
@@ -53,8 +56,10 @@ def _title(fit: Fit, alone: DeviceFit | None) -> str:
 
 
 def _all(fit: Fit) -> Iterator[Part]:
-    good = [device for device in fit.devices if device.fits]
-    told = f"Batch {count(fit.batch)} fits on {len(good)} of {len(fit.devices)} devices."
+    good = [device for device in fit.devices if device.verdict == "fits"]
+    tight = sum(device.verdict == "tight" for device in fit.devices)
+    also = f", and is tight on {tight}" if tight else ""
+    told = f"Batch {count(fit.batch)} fits on {len(good)} of {len(fit.devices)} devices{also}."
     if good:
         least = min(good, key=lambda device: device.hardware.memory.capacity)
         told += f" The smallest of them is {least.hardware.name}, with {size(least.hardware.memory.capacity)}."
@@ -72,11 +77,10 @@ def _all(fit: Fit) -> Iterator[Part]:
 
 
 def _legend(devices: Sequence[DeviceFit]) -> Iterator[str]:
-    failed = [device.headroom for device in devices if not device.fits and device.headroom is not None]
-    if any(headroom < 0 for headroom in failed):
-        yield "Spare is what is left of the memory at the asked batch; below zero, what is missing at the least."
-    if any(headroom >= 0 for headroom in failed):
-        yield "Gaps: what is allocated would fit, but not what the allocator leaves between."
+    if any(device.headroom is not None and device.headroom < 0 for device in devices):
+        yield "Spare is what is left of the memory at the asked batch; below zero, what is too much to be safe."
+    if any(device.verdict == "tight" for device in devices):
+        yield "Tight: gaps between tensors and cuDNN's workspaces may make it fail."
 
 
 def _row(device: DeviceFit) -> tuple[Cell, ...]:
@@ -86,9 +90,8 @@ def _row(device: DeviceFit) -> tuple[Cell, ...]:
     largest, headroom, binding = device.largest, device.headroom, device.binding
     assert headroom is not None
     assert binding is not None
-    fits = "yes" if device.fits else "no"
-    spare = "gaps" if headroom >= 0 and not device.fits else size(headroom)
-    return device.hardware.name, memory, fits, largest and _value(largest), spare, binding.at
+    assert device.verdict is not None
+    return device.hardware.name, memory, YES[device.verdict], largest and _value(largest), size(headroom), binding.at
 
 
 def _value(largest: Largest) -> Cell:
@@ -167,8 +170,13 @@ def _remedies(found: Remedies) -> Iterator[Part]:
 
 def _remedy_row(remedy: Remedy) -> tuple[Cell, ...]:
     demand = remedy.trial.demand
-    fits = "yes" if demand.fits else "no"
-    return changes(remedy), price(remedy), size(remedy.trial.line.peak), size(demand.allocated), fits
+    return (
+        changes(remedy),
+        price(remedy),
+        size(remedy.trial.line.peak),
+        size(demand.allocated),
+        YES[demand.verdict],
+    )
 
 
 def changes(remedy: Remedy) -> str:
@@ -220,7 +228,17 @@ def _hopeless(least: Trial) -> str:
 
 def _data(fit: Fit) -> Table:
     """A row a device, raw."""
-    names = ("hardware", "capacity_bytes", "fits", "max_batch", fit.vary, "allocated_bytes", "reserved_bytes")
+    names = (
+        "hardware",
+        "capacity_bytes",
+        "fits",
+        "verdict",
+        "max_batch",
+        "max_batch_tight",
+        fit.vary,
+        "allocated_bytes",
+        "reserved_bytes",
+    )
     columns = dict.fromkeys((*names, "headroom_bytes", "binds_at", "problem"))
     rows: list[tuple[Cell, ...]] = []
     for device in fit.devices:

@@ -8,7 +8,7 @@ from archcost.hardware.overheads import convolution_workspace, room
 
 def test_the_context_is_not_left_for_tensors():
     # 24 GiB, nothing known to be unusable, less 300 MB
-    assert room(hardware.load("nvidia-rtx-4090")) == 24 * 2**30 - 300_000_000
+    assert room(hardware.load("nvidia-a10")) == 24 * 2**30 - 300_000_000
 
 
 def test_a_profile_that_states_no_context():

@@ -36,12 +36,19 @@ def fit(spec: ModelSpec, batch: int, hardware: Sequence[HardwareProfile], run: R
 @settings(max_examples=60, deadline=None)
 def test_the_largest_batch_fits_and_one_more_does_not(spec: ModelSpec, profile: HardwareProfile, run: Run) -> None:
     found = fit(spec, 1, [profile, hardware.load("nvidia-b200-sxm")], run).devices[0]
-    most = found.max_batch
-    assert most is not None
-    assert found.fits == (most >= 1)
-    if most >= 1:
-        assert archcost.estimate(spec, most, hardware=profile, run=run).fits
-    assert not archcost.estimate(spec, most + 1, hardware=profile, run=run).fits
+    safe, tight = found.max_batch, found.max_batch_tight
+    assert safe is not None
+    assert tight is not None
+    if profile.kind != "cpu":  # whose kernels may need more for a single sample
+        assert (found.verdict, found.fits) == ("fits" if safe else "tight" if tight else "does not fit", tight >= 1)
+
+    def verdict(batch: int) -> str:
+        return archcost.estimate(spec, batch, hardware=profile, run=run).verdict
+
+    assert safe < 1 or verdict(safe) == "fits"
+    assert verdict(safe + 1) == ("tight" if safe < tight else "does not fit")
+    assert tight < 1 or verdict(tight) != "does not fit"
+    assert verdict(tight + 1) == "does not fit"
 
 
 @given(specs(), devices(), runs())
@@ -50,8 +57,8 @@ def test_the_asked_batch_is_that_of_an_estimate(spec: ModelSpec, profile: Hardwa
     [found] = fit(spec, 3, [profile], run).devices
     estimate = archcost.estimate(spec, 3, hardware=profile, run=run)
     assert found.demand == estimate.demand
-    assert found.fits == estimate.fits
-    assert (found.remedies is None) == found.fits
+    assert (found.verdict, found.fits) == (estimate.verdict, estimate.fits)
+    assert (found.remedies is None) == (found.verdict == "fits")
     binding = found.binding
     assert binding is not None
     assert sum(tensor.nbytes for tensor in binding.tensors) == binding.peak
@@ -71,8 +78,8 @@ def test_what_comes_in_whole_pages(name: str, recompute: str) -> None:
         most = archcost.fit(spec, 9, hardware=[profile], run=run).devices[0].max_batch
         assert most is not None
         assert most > 9
-        assert archcost.estimate(spec, most, hardware=profile, run=run).fits
-        assert not archcost.estimate(spec, most + 1, hardware=profile, run=run).fits
+        assert archcost.estimate(spec, most, hardware=profile, run=run).verdict == "fits"
+        assert archcost.estimate(spec, most + 1, hardware=profile, run=run).verdict != "fits"
 
 
 def test_by_hand() -> None:
@@ -136,9 +143,9 @@ def test_wrong_input(arguments: dict[str, Any], told: str) -> None:
 def test_recompute_auto_takes_its_budget_from_the_device() -> None:
     """resnet18 at 256 samples needs more than 5 GiB as it is; a device of 1 GiB is too small for any checkpoints."""
     spec, profile = archcost.load("resnet18"), device(GPU, 5 * 2**30)
-    assert not archcost.estimate(spec, 256, hardware=profile).fits
+    assert archcost.estimate(spec, 256, hardware=profile).verdict == "does not fit"
     estimate = archcost.estimate(spec, 256, hardware=profile, recompute="auto")
-    assert estimate.fits
+    assert estimate.verdict == "fits"
     assert estimate.line.recomputed_flops > 0
     assert "memory.max_batch" in estimate.unknown
     [found] = archcost.fit(spec, 256, hardware=[profile], recompute="auto").devices

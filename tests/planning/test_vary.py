@@ -59,9 +59,11 @@ def test_the_largest_image_fits_and_the_next_does_not(
         return archcost.estimate(given, batch, hardware=profile, run=run)
 
     if found.value:
-        assert (estimate(found.value).fits, estimate(found.value).demand.allocated) == (True, found.allocated)
+        assert (estimate(found.value).verdict, estimate(found.value).demand.allocated) == ("fits", found.allocated)
     assert found.beyond is not None
-    assert (estimate(found.beyond).fits, estimate(found.beyond).demand.allocated) == (False, found.allocated_beyond)
+    beyond = estimate(found.beyond)
+    assert beyond.verdict != "fits"
+    assert beyond.demand.allocated == found.allocated_beyond
     for side in range(found.value + 1, found.beyond):
         with pytest.raises(ArchcostError):
             estimate(side)
