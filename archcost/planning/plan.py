@@ -333,7 +333,7 @@ class _Runner:
             trial = self.lines.on(self.part, profile)
         except OverBudgetError as error:
             return DeviceRun(*head, problem=f"{error.problem}; {size(error.least)} at the least")
-        if trial.fits:
+        if trial.demand.verdict != "does not fit":
             return DeviceRun(*head, True, None, *self._estimated(trial, profile))
         found = remedies(self.spec, self.part, self.run, profile).cheapest if self.remedied else None
         if found is None:

@@ -116,8 +116,8 @@ def _rungs(estimate: Estimate) -> Iterator[Rung]:
     rounding = demand.allocated + demand.flash - estimate.peak - workspace
     if rounding:
         yield "+ rounding", rounding, "to 512 B, and large blocks kept whole"
-    caches = demand.reserved is not None
-    yield "= allocated", demand.allocated, "torch.cuda.max_memory_allocated()" if caches else "asked of the allocator"
+    said_by = "torch.cuda.max_memory_allocated()" if caches(estimate.hardware) else "asked of the allocator"
+    yield "= allocated", demand.allocated, said_by
     if demand.reserved is not None and _has_gaps(estimate):
         yield "+ gaps", demand.reserved - demand.allocated, "free parts of the allocator's segments"
         yield "= reserved", demand.reserved, "torch.cuda.max_memory_reserved()"
@@ -128,7 +128,8 @@ def _rungs(estimate: Estimate) -> Iterator[Rung]:
             _total(estimate),
             "what the driver shows" if _has_gaps(estimate) else "without gaps in segments",
         )
-    unused = "headroom" if estimate.verdict == "fits" else "what gaps and cuDNN's workspaces have to do with"
+    has_limits = estimate.verdict != "fits" and caches(estimate.hardware)
+    unused = "what gaps and cuDNN's workspaces have to do with" if has_limits else "headroom"
     yield ("+ free" if free >= 0 else "− too much"), abs(free), unused if free >= 0 else "what is missing"
     usable = estimate.hardware.memory.usable
     stated = "usable memory" if usable else "nominal memory; usable is not stated"

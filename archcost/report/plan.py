@@ -69,7 +69,8 @@ def _row(device: DeviceRun) -> tuple[Cell, ...]:
     name = device.hardware.name
     if device.problem is not None:
         return name, "?", None, None, None, None, None, device.problem
-    fits = "yes" if device.fits else "no"
+    tight = device.estimate is not None and device.estimate.verdict == "tight"
+    fits = "tight" if tight else "yes" if device.fits else "no"
     if not device.runs:
         return name, fits, None, None, None, None, None, None
     step = device.step
