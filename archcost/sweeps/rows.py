@@ -11,7 +11,8 @@ from archcost.costs.kernels import kernels
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.estimates.batches import Growth, growth, threads_of
-from archcost.estimates.demand import Played, caches, demand, torch_device
+from archcost.estimates.demand import Played, demand
+from archcost.estimates.devices import caches, torch_device
 from archcost.estimates.estimate import Estimate
 from archcost.graph import build
 from archcost.hardware.profile import HardwareProfile

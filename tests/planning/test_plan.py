@@ -258,7 +258,7 @@ def test_the_cheapest_remedy_is_what_runs() -> None:
     assert run.remedy is not None
     assert run.estimate is not None
     assert (run.fits, run.runs, plan.workload.steps) == (False, True, 30)
-    assert run.estimate.demand.fits
+    assert run.estimate.demand.is_safe
     assert run.estimate.batch * run.estimate.run.accumulation == 128
     assert run.to_dict()["remedy"]["changes"] == [change.what for change in run.remedy.changes]
     assert [run.hours.low, run.cost.low] == [run.cost.low, run.hours.low] != [None, None]
