@@ -72,14 +72,18 @@ def _settings(row: Row) -> tuple[archcost.ModelSpec, Run, int, Workload]:
 @cache
 def compared() -> tuple[Compared, ...]:
     found: list[Compared] = []
+    known: dict[object, tuple[Step, int]] = {}
     for row in rows("whole_runs"):
         spec, run, batch, work = _settings(row)
-        time = archcost.estimate(spec, batch, hardware=row["device"], run=run).time
-        assert time is not None
-        hours = Step.of(time).seconds.times(work.steps / 3600)
-        flops = cost(archcost.build(spec, batch)).flops.total.contraction * work.samples // batch
+        key = *(row[name] for name in ("network", "settings", "input", "device")), run, batch
+        if key not in known:
+            time = archcost.estimate(spec, batch, hardware=row["device"], run=run).time
+            assert time is not None
+            known[key] = Step.of(time), cost(archcost.build(spec, batch)).flops.total.contraction
+        step, contractions = known[key]
+        hours, flops = step.seconds.times(work.steps / 3600), contractions * work.samples // batch
         published = float(row["hours_from"]), float(row["hours_to"])
-        found.append(Compared(row, hours, time.status, published, flops))
+        found.append(Compared(row, hours, step.status, published, flops))
     return tuple(found)
 
 
