@@ -15,6 +15,7 @@ TimeClass = Literal[
     "stem",
     "depthwise",
     "depthwise strided",
+    "depthwise wide",
     "grouped convolution",
     "wide grouped convolution",
     "many-grouped convolution",
@@ -27,6 +28,7 @@ TimeClass = Literal[
     "transcendental",
     "batch norm",
     "layer norm",
+    "response norm",
     "softmax",
     "max pooling",
     "average pooling",
@@ -43,7 +45,7 @@ TimeClass = Literal[
 ]
 """`convolution` is that of no narrower class, `stem` one of few input channels, `free` runs nothing on the device,
 `unknown` is timed as nothing and makes every sum a lower bound. `unaligned` are products in 16 bits whose rows are no
-multiple of 16 bytes, as matrix units want them. Of groups, `wide` are those of 64 channels and more, `many-grouped`
+multiple of 16 bytes, as matrix units want them. `depthwise wide` has kernels beyond 3 x 3. Of groups, `wide` are those of 64 channels and more, `many-grouped`
 is 32 groups and more.
 """
 
@@ -56,6 +58,8 @@ BROADER: Mapping[TimeClass, TimeClass] = {
     "convolution 1x1": "convolution",
     "convolution 3x3": "convolution",
     "depthwise strided": "depthwise",
+    "depthwise wide": "depthwise",
+    "response norm": "layer norm",
     "transcendental": "elementwise",
 }
 """Which class answers for one that was not timed."""
@@ -71,6 +75,7 @@ CONTRACTIONS: frozenset[TimeClass] = frozenset(
         "stem",
         "depthwise",
         "depthwise strided",
+        "depthwise wide",
         "grouped convolution",
         "wide grouped convolution",
         "many-grouped convolution",

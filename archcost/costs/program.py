@@ -20,6 +20,7 @@ from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.parameter_order import Owned
 from archcost.keeping import NO_SCRATCH, Device, Handed, Own, Scratch, Stage
 from archcost.layers.base import Weight
+from archcost.layouts import Layout
 from archcost.tensors import TensorType
 from archcost.work import Operand
 
@@ -95,6 +96,8 @@ class Op(NamedTuple):
     node: Node
     outlives: tuple[int, ...] = ()
     """Of what it keeps, what backward does not let go of: it goes with the loss."""
+    layouts: tuple[Layout, ...] = ()
+    """In which order the values of each input lie."""
 
     @property
     def is_copy(self) -> bool:
@@ -343,6 +346,7 @@ class _Writer:
             self.needs.get(node.name, NOTHING).operands,
             node,
             tuple([self._at(node.inputs[index]) for index in node.layer.outlives()] if saved else ()),
+            tuple([self.kept.layouts[port] for port in node.inputs]),
         )
 
     def _give(self, port: Port, gradient: Handed | TensorType, like: TensorType) -> Give:

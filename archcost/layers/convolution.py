@@ -144,6 +144,8 @@ class Convolution(Kernel):
         strides = self.strides()
         if self.groups > 1:
             if self.groups == channels:
+                if max(self.kernels()) > 3:
+                    return "depthwise wide"
                 return "depthwise" if set(strides) == {1} else "depthwise strided"
             if channels // self.groups >= WIDE:
                 return "wide grouped convolution"

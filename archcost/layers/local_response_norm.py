@@ -28,7 +28,7 @@ class LocalResponseNorm(ValueByValue):
     stops_early: ClassVar[bool] = True
     type: Literal["local_response_norm"] = "local_response_norm"
     autocast: ClassVar[Autocast] = Autocast("float32 out", "float32 out")
-    time_class: ClassVar[TimeClass] = "layer norm"
+    time_class: ClassVar[TimeClass] = "response norm"
     comes_out: ClassVar[Outcome] = "first"
     size: Size = Field(description="channels in a window; the paper's n")
     alpha: Number = 1e-4

@@ -225,7 +225,7 @@ def _kernels(step: StepKernels) -> Iterable[Kernel]:
         yield from layer.forward
         yield from layer.backward_input
         yield from layer.backward_weight
-    yield from step.optimizer
+    yield from (*step.sums, *step.accumulated, *step.optimizer)
 
 
 class _Timed:
@@ -263,6 +263,10 @@ class _Timed:
                         times * by_weight.seconds,
                     )
                 )
+        rounds = ((step.sums, step.accumulation), (step.accumulated, step.accumulation - 1))
+        for kernels, times in rounds:
+            self.backward += times * self._spent(kernels, True).seconds
+            self.launched_backward += times * _launches(kernels)
         self.layers = tuple(layers)
         self.optimizer = self._spent(step.optimizer, False).seconds
         self.launched_optimizer = _launches(step.optimizer)

@@ -1,0 +1,174 @@
+"""How long one layer takes: alone, and yet as in the midst of a network.
+
+Before each timed call the caches are emptied; then a twin of the layer runs, which brings the code back, and what the
+layer before would just have written is written again. So weights, and what was kept for backward, come from memory,
+and what has just been made is as warm as its size allows. Values are random: some kernels are faster on zeros.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from archcost.layers import Flatten, Layer
+from archcost.layouts import Layout
+from archcost.pytorch.layers import FACTORIES
+from archcost.pytorch.network import as_tuple
+from archcost.tensors import TensorType
+from archcost.times.operators import Operator
+
+EVICTED = 24 * 2**20
+"""Bytes that are read between two calls: more than the caches near the core hold, and most of those that cores share."""
+
+PRIMED = 31 * 2**20
+"""The C library keeps given back blocks up to the size of the largest that it has seen given back, below 32 MiB. By
+its second step a network has given back large ones; memory from the system is touched for the first time each time."""
+
+SHORT = 1e-3
+"""Seconds. A layer that takes longer does not notice that its code was evicted, and needs no twin."""
+
+
+class Sample(NamedTuple):
+    """Seconds of one call; `backward` is None where there is none."""
+
+    forward: float
+    backward: float | None
+
+
+class Bench:
+    """Where layers are timed one after the other."""
+
+    def __init__(self, evicted: int = EVICTED) -> None:
+        alone = torch.get_num_threads() == 1
+        # One thread's own time stands still while others have the core; that of several is on the wall.
+        self.now: Callable[[], float] = time.thread_time if alone else time.perf_counter
+        primed = torch.empty(PRIMED, dtype=torch.uint8)
+        del primed
+        self._room = torch.ones(evicted // 4)
+        self._calling = 0.0
+        self._calling = self._cost_of_asking()
+
+    def time(self, operator: Operator, repeats: int) -> list[Sample]:
+        """The first call is not counted. Raises what torch raises where it cannot run the layer."""
+        subject, twin = Subject.of(operator), None
+        samples: list[Sample] = []
+        for _ in range(repeats + 1):
+            samples.append(self._sample(subject, twin))
+            if twin is None and samples[-1].forward < SHORT:
+                twin = subject.twin()
+        return samples[1:]
+
+    def _sample(self, subject: Subject, twin: Subject | None) -> Sample:
+        self._evict()
+        spare = twin.forward(twin.arriving()) if twin else None
+        inputs = subject.arriving()
+        began = self.now()
+        passed = subject.forward(inputs)
+        forward = self.now() - began
+        if not passed.differentiable:
+            return Sample(forward, None)
+        self._evict()
+        if twin and spare:
+            twin.backward(spare, twin.gradients(spare))
+        gradients = subject.gradients(passed)
+        began = self._begins(passed)
+        subject.backward(passed, gradients)
+        return Sample(forward, max(self.now() - began[0] - self._calling, 0.0))
+
+    def _begins(self, passed: Passed) -> list[float]:
+        """When autograd comes to the layer: what it does before, a network has done once for all of its layers."""
+        began: list[float] = []
+        for output in passed.outputs:
+            assert output.grad_fn is not None
+            output.grad_fn.register_prehook(lambda _: began.append(self.now()))
+        return began
+
+    def _evict(self) -> None:
+        self._room.sum()
+
+    def _cost_of_asking(self) -> float:
+        """Of a call of autograd that finds next to nothing to do: a network makes one for all of its layers."""
+        nothing = Operator(Flatten(type="flatten"), (TensorType((2, 8, 8)),), needs=frozenset({0}))
+        return median(sample.backward or 0.0 for sample in self.time(nothing, 25))
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A forward pass: which of the outputs lead back to what."""
+
+    outputs: Sequence[Tensor]
+    wanted: Sequence[Tensor]
+
+    @property
+    def differentiable(self) -> bool:
+        return bool(self.outputs and self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A layer's module and what it is given."""
+
+    module: nn.Module
+    sources: Sequence[Tensor]
+    needs: frozenset[int | str]
+    learns: bool
+    upstream: list[Tensor]
+    """Gradients of the outputs, made with the first pass."""
+
+    @classmethod
+    def of(cls, operator: Operator) -> Subject:
+        layouts = operator.layouts or (None,) * len(operator.inputs)
+        columns = zip(operator.inputs, layouts, strict=True)
+        sources = [_filled(tensor, layout, operator.layer) for tensor, layout in columns]
+        module = FACTORIES[operator.layer.type](operator.layer, tuple(source.to("meta") for source in sources))
+        if sources and sources[0].is_floating_point():
+            module.to(sources[0].dtype)
+        module.requires_grad_(any(isinstance(each, str) for each in operator.needs)).train(operator.trains)
+        for index, source in enumerate(sources):
+            source.requires_grad_(index in operator.needs)
+        return cls(module, sources, operator.needs, operator.trains and bool(operator.needs), [])
+
+    def twin(self) -> Subject:
+        sources = [source.detach().clone().requires_grad_(source.requires_grad) for source in self.sources]
+        return Subject(copy.deepcopy(self.module), sources, self.needs, self.learns, [])
+
+    def arriving(self) -> list[Tensor]:
+        """Just written, and no leaves of autograd's, which could not be overwritten."""
+        with torch.set_grad_enabled(self.learns):
+            return [source.clone() for source in self.sources]
+
+    def forward(self, inputs: Sequence[Tensor]) -> Passed:
+        with torch.set_grad_enabled(self.learns):
+            outputs = as_tuple(self.module(*inputs))
+        # Not of `inputs`: what the layer overwrites is its result afterwards.
+        wanted = [each for each in (*self.sources, *self.module.parameters()) if each.requires_grad]
+        return Passed([each for each in outputs if each.requires_grad], wanted)
+
+    def gradients(self, passed: Passed) -> list[Tensor]:
+        if not self.upstream:
+            self.upstream.extend(torch.randn_like(each) for each in passed.outputs)
+        return [each.clone() for each in self.upstream]
+
+    def backward(self, passed: Passed, gradients: Sequence[Tensor]) -> None:
+        torch.autograd.grad(passed.outputs, passed.wanted, gradients, allow_unused=True)
+
+
+def _filled(tensor: TensorType, layout: Layout, layer: Layer) -> Tensor:
+    """Random floats, and integers that are valid as indices; in the order in which they lie in the network."""
+    dtype: torch.dtype = getattr(torch, tensor.dtype)
+    made = torch.empty(tensor.shape, dtype=dtype)
+    if layout is not None:  # what lies in several places at once, or with gaps, gets a place for each value
+        made = torch.empty_like(torch.empty_strided(tensor.shape, layout, dtype=dtype))
+    if dtype.is_floating_point:
+        made.normal_()
+        # How long a maximum takes depends on the values, and it is mostly taken of what a ReLU gave.
+        return made.relu_() if layer.type.startswith("max_pool") else made
+    most = getattr(layer, "num_embeddings", 1)
+    return made.copy_(torch.randint(most, tensor.shape))
