@@ -19,6 +19,7 @@ class Kernel(NamedTuple):
 
     `nbytes` are read and written, each tensor once. `dtype` is that in which it computes. `stretch` is how many times
     longer than by its amounts it takes, since axes are short: of a contraction its FLOPs, of all else its bytes.
+    `reread` are the bytes of its weights, once for each sample: what a map of few positions cannot spread over many.
     """
 
     kind: TimeClass
@@ -27,6 +28,7 @@ class Kernel(NamedTuple):
     dtype: str
     launches: int = 1
     stretch: float = 1.0
+    reread: int = 0
 
 
 Kernels = tuple[Kernel, ...]

@@ -17,8 +17,16 @@ from archcost.costs.program import Op
 from archcost.costs.timeline import Timeline
 from archcost.keeping import FORWARD
 from archcost.tensors import TensorType
-from archcost.time_classes import CONTRACTIONS
+from archcost.time_classes import CONTRACTIONS, TimeClass
 from archcost.work import Flops, Shared, Work
+
+
+FRESH = 32 * 2**20
+"""Bytes from which on glibc maps a block of memory anew each time (DEFAULT_MMAP_THRESHOLD_MAX in malloc.c)."""
+
+BY_SAMPLE: frozenset[TimeClass] = frozenset([kind for kind in CONTRACTIONS if "conv" in kind])
+BY_SAMPLE |= {"stem", "depthwise", "depthwise strided", "depthwise wide", "batch norm"}
+"""Classes that go through their weights once for each sample."""
 
 
 class LayerKernels(NamedTuple):
@@ -28,6 +36,10 @@ class LayerKernels(NamedTuple):
     forward: Kernels
     backward_input: Kernels = ()
     backward_weight: Kernels = ()
+    sums: int = 0
+    """How many of `backward_input`, the first ones, add up what arrives, and are no work of the layer itself."""
+    fresh: tuple[int, int] = (0, 0)
+    """Of what forward and backward make, the bytes in blocks that a C library fetches anew (see FRESH)."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,7 @@ class StepKernels:
 
 def kernels(line: Timeline) -> StepKernels:
     """Of the step that was played."""
-    known: dict[object, tuple[Kernels, Kernels, Kernels]] = {}
+    known: dict[object, LayerKernels] = {}
     layers: list[LayerKernels] = []
     sums = additions(line.program)
     for op in line.program.ops:
@@ -60,11 +72,12 @@ def kernels(line: Timeline) -> StepKernels:
             op.is_copy and op.name,
         )
         if key not in known:
-            known[key] = _of(op, line)
-        forward, by_input, by_weight = known[key]
+            known[key] = LayerKernels(op.name, *_of(op, line), fresh=_fresh(op, line))
+        found = known[key]._replace(name=op.name)
         if sums and op.gives:
-            by_input = (*added(op, sums), *by_input)
-        layers.append(LayerKernels(op.name, forward, by_input, by_weight))
+            before = added(op, sums)
+            found = found._replace(backward_input=(*before, *found.backward_input), sums=len(before))
+        layers.append(found)
     accumulation = line.run.accumulation if line.run.trains else 1
     return StepKernels(tuple(layers), line.recomputed, tuple(optimizer_kernels(line)), accumulation)
 
@@ -87,11 +100,14 @@ def _of(op: Op, line: Timeline) -> tuple[Kernels, Kernels, Kernels]:
     read = sum([tensor.nbytes for index, tensor in enumerate(node.input_types) if index not in layer.asked])
     weights = sum([_weight(weight.shape, weight.cast or weight.dtype or dtype_of(op)) for weight in node.weights])
     written = sum([tensor.nbytes for tensor in node.output_types])
+    if kind == "gather":
+        weights = min(weights, 1) * written  # of a table the rows that are picked
     kept = sum([line.storages[each].nbytes for each in op.makes if each not in op.stays])
     spread = line.device == "cuda" and (contracts or (line.run.trains and kind == "batch norm"))
     extents = layer.extents(node.input_types, node.output_types) if spread else ()
     flops = _amount(_forward(node.facts.work), contracts)
-    kernel = Kernel(kind, flops, read + weights + written + kept, dtype_of(op), 1, stretch(extents))
+    reread = node.input_types[0].shape[0] * weights if kind in BY_SAMPLE else 0
+    kernel = Kernel(kind, flops, read + weights + written + kept, dtype_of(op), 1, stretch(extents), reread)
     forward = (kernel,) if makes or kind == "unknown" else ()
     return forward, *backward_kernels(op, kernel, line.storages)
 
@@ -102,6 +118,12 @@ def _copy_of_weight(op: Op, line: Timeline) -> tuple[Kernels, Kernels, Kernels]:
     read = sum([line.storages[each].nbytes for each in op.reads])
     kernel = Kernel("copy", 0, made + read, dtype_of(op))
     return (kernel,), (), ((kernel,) if op.gives else ())
+
+
+def _fresh(op: Op, line: Timeline) -> tuple[int, int]:
+    forward = [line.storages[each].nbytes for each in op.makes]
+    backward = [give.gradient.nbytes for give in op.gives if isinstance(give.gradient, TensorType)]
+    return sum([nbytes for nbytes in forward if nbytes >= FRESH]), sum([each for each in backward if each >= FRESH])
 
 
 def _weight(shape: tuple[int, ...], dtype: str) -> int:

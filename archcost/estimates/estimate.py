@@ -23,6 +23,7 @@ from archcost.hardware.profile import HardwareProfile
 from archcost.presentable import Presentable
 from archcost.spec import ModelSpec
 from archcost.times.choose import Chosen, choose
+from archcost.times.operators import measured
 from archcost.times.step import StepTime, step_time
 
 
@@ -121,7 +122,13 @@ class Estimate(Presentable):
     def time(self) -> StepTime | None:
         """None where the device has no rate for the precision."""
         return step_time(
-            kernels(self.line), self.run, self.hardware, self.batch, self.chosen.calibration, self.chosen.notes
+            kernels(self.line),
+            self.run,
+            self.hardware,
+            self.batch,
+            self.chosen.calibration,
+            self.chosen.notes,
+            measured(self.line, self.chosen.calibration),
         )
 
     @property

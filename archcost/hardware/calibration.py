@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -51,8 +51,8 @@ Seconds = Annotated[float, _amount("s"), Field(ge=0)]
 
 
 class Pace(BaseModel):
-    """Of one class: its share of the matrix or vector units, what it moves a second, and what a launch takes at the
-    least on the device.
+    """Of one class: its share of the matrix or vector units, what it moves a second, what a launch takes at the least
+    on the device, and how fast it goes through its weights for each sample.
     """
 
     model_config = FROZEN
@@ -60,6 +60,15 @@ class Pace(BaseModel):
     rate: Rate | None = None
     bandwidth: BytesPerSecond | None = None
     floor: Seconds = 0.0
+    reread: BytesPerSecond | None = None
+
+
+class Measured(NamedTuple):
+    """Of one layer: the medians of its calls, and by how much these differ, as a share of the median."""
+
+    forward: Seconds
+    backward: Seconds
+    spread: Annotated[float, Field(ge=0)]
 
 
 class Errors(BaseModel):
@@ -90,12 +99,26 @@ class Calibration(BaseModel):
     source: Text
     runs: Annotated[int, Field(ge=1)]
     families: Annotated[int, Field(ge=1)]
-    threads: int | None = None
+    processor: Text | None = None
+    """What the system calls the device that was measured."""
+    threads: Annotated[int, Field(ge=1)] | None = None
     dispatch: Seconds
     """Of one launch, on the host. A GPU's host runs ahead of it; a CPU has done its work when the call returns."""
     classes: Mapping[TimeClass, Pace]
     backward: Mapping[TimeClass, Pace] = {}
     """Where backward of a class has its own; else forward's."""
+    optimizers: Mapping[Text, Pace] = {}
+    """By what a run calls it (`adam`), and else by the class."""
+    overlaps: bool = True
+    """Whether a kernel computes while it moves; else it takes the sum of both."""
+    first_touch: BytesPerSecond | None = None
+    """Of memory that a C library fetches anew from the system, which a CPU pays for as it is written."""
+    points: Mapping[Text, Measured] = {}
+    """The layers that the constants were fitted to."""
+    operators: Mapping[Text, Measured] = {}
+    """Layers of networks that were timed for themselves, and take the time that they took."""
+    operators_band: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(ge=1)]] = (0.8, 1.25)
+    """In place of `band` where all of a step was timed."""
     band: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(ge=1)]]
     errors: Errors | None = None
 

@@ -50,7 +50,9 @@ class Answers:
     def on(self, run: Run, profile: HardwareProfile, chosen: Chosen) -> Rows:
         """One sample is played by itself: layers may keep or copy other tensors than of several."""
         several = self.batches[self.batches > 1]
-        grown = self._grown(run, torch_device(profile)) if len(several) else None
+        measured = chosen.calibration is not None and chosen.calibration.status == "calibrated"
+        # What was measured has times of single layers at a batch, and no lines.
+        grown = self._grown(run, torch_device(profile)) if len(several) and not measured else None
         if grown is None:
             return self._one_by_one(self.batches, run, profile, chosen)
         together = self._together(several, run, profile, chosen, *grown)

@@ -34,12 +34,15 @@ class GrowingKernel(NamedTuple):
     second: Kernel
     flops: int
     nbytes: int
+    reread: int
     back: bool
 
     def at(self, batch: int) -> Kernel:
-        more = batch - 2
-        return self.second._replace(
-            flops=self.second.flops + self.flops * more, nbytes=self.second.nbytes + self.nbytes * more
+        more, second = batch - 2, self.second
+        return second._replace(
+            flops=second.flops + self.flops * more,
+            nbytes=second.nbytes + self.nbytes * more,
+            reread=second.reread + self.reread * more,
         )
 
 
@@ -66,7 +69,8 @@ def growing(second: StepKernels, third: StepKernels, far: StepKernels) -> Growin
         if not len(twos) == len(threes) == len(fars):
             return None
         for (two, times, back), (three, _, _), (last, _, _) in zip(twos, threes, fars, strict=True):
-            grown = GrowingKernel(two, three.flops - two.flops, three.nbytes - two.nbytes, back)
+            more = (three.flops - two.flops, three.nbytes - two.nbytes, three.reread - two.reread)
+            grown = GrowingKernel(two, *more, back)
             if grown.at(3) != three or grown.at(FAR) != last:
                 return None
             found[grown] += times
@@ -145,8 +149,9 @@ def seconds(phase: Phase, pace_of: PaceOf, batches: Integers) -> Floats:
         if pace is None:
             continue
         flat, steep = sorted(_lines(grown, pace), key=lambda line: line[::-1])
-        base += times * (flat[0] + grown.second.launches * pace.floor)
-        slope += times * flat[1]
+        weights = _line(grown.second.reread, grown.reread, 1.0, pace.reread)
+        base += times * (flat[0] + weights[0] + grown.second.launches * pace.floor)
+        slope += times * (flat[1] + weights[1])
         more, faster = steep[0] - flat[0], steep[1] - flat[1]
         turns.append((-more / faster if faster else -np.inf, times * more, times * faster))
     turns.sort()
@@ -163,8 +168,10 @@ def _lines(grown: GrowingKernel, pace: Pace) -> Iterator[tuple[float, float]]:
     """Seconds of computing and of moving: constant, and of a sample."""
     second = grown.second
     by_flops, by_bytes = stretches(second)
-    for amount, grows, stretch, rate in (
-        (second.flops, grown.flops, by_flops, pace.rate),
-        (second.nbytes, grown.nbytes, by_bytes, pace.bandwidth),
-    ):
-        yield ((amount - 2 * grows) * stretch / rate, grows * stretch / rate) if rate else (0.0, 0.0)
+    yield _line(second.flops, grown.flops, by_flops, pace.rate)
+    yield _line(second.nbytes, grown.nbytes, by_bytes, pace.bandwidth)
+
+
+def _line(second: int, grows: int, stretch: float, rate: float | None) -> tuple[float, float]:
+    """What is constant, and of a sample."""
+    return ((second - 2 * grows) * stretch / rate, grows * stretch / rate) if rate else (0.0, 0.0)

@@ -13,21 +13,34 @@ from archcost.hardware.profile import HardwareProfile
 
 DEFAULT = "eager"
 
+OTHER_DEVICE = 2.0
+"""By how much a band is widened where a calibration is of another device."""
+
+OTHER_RELEASE = 1.25
+"""The same for another release of torch."""
+
 
 class Chosen(NamedTuple):
-    """None where there is only the data sheet, and why."""
+    """None where there is only the data sheet, and why. `differs` is what a given one was made on, and is not here."""
 
     calibration: Calibration | None
     notes: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
 
 
-def choose(profile: HardwareProfile, run: Run, engine: str | None, given: Calibration | None = None) -> Chosen:
-    """One that was given, else the newest of the device that suits.
+def choose(
+    profile: HardwareProfile,
+    run: Run,
+    engine: str | None,
+    given: Calibration | None = None,
+    threads: int | None = None,
+) -> Chosen:
+    """One that was given, else the newest of the device that suits. `threads` are those of a CPU that will run.
 
-    Raises ArchcostError for an engine that no calibration has.
+    Raises ArchcostError for an engine that no calibration has, and for a given one of another precision or mode.
     """
     if given is not None:
-        return Chosen(given)
+        return _given(given, profile, run, threads)
     mode = "train" if run.trains else "infer"
     known = calibration.of(profile.name)
     suiting = [each for each in known if _is_asked(each, engine)]
@@ -44,6 +57,38 @@ def choose(profile: HardwareProfile, run: Run, engine: str | None, given: Calibr
     if found:
         return Chosen(max(found, key=_release))
     return Chosen(None, (_why(profile, engine, suiting),))
+
+
+def _given(given: Calibration, profile: HardwareProfile, run: Run, threads: int | None) -> Chosen:
+    """With a wider band where it was made on something else."""
+    mode = "train" if run.trains else "infer"
+    if given.precision != run.precision or mode not in given.modes:
+        raise ArchcostError(
+            "the calibration is of another kind of run",
+            expected=f"one for {mode} in {run.precision}",
+            found=f"{listing(given.modes)} in {given.precision}",
+            hint=f"archcost hardware calibrate --precision {run.precision} -o FILE",
+        )
+    differs: list[str] = []
+    wider = 1.0
+    if given.device != profile.name:
+        differs.append(f"of {given.device}, and not of {profile.name}")
+        wider *= OTHER_DEVICE
+    release = ".".join(map(str, _release(given)[:2]))
+    if given.version.startswith("torch") and release != run.torch:
+        differs.append(f"made with torch {release}, and not with {run.torch}")
+        wider *= OTHER_RELEASE
+    if threads is not None and given.threads is not None and threads != given.threads:
+        differs.append(f"made with {given.threads} threads, and not with {threads}")
+        wider *= max(threads, given.threads) / min(threads, given.threads)
+    if not differs:
+        return Chosen(given)
+    bands = {
+        name: (low / wider, high * wider)
+        for name, (low, high) in (("band", given.band), ("operators_band", given.operators_band))
+    }
+    note = f"the calibration is {', '.join(differs)}: the band is {wider:g} times as wide to both sides"
+    return Chosen(given.model_copy(update=bands), (note,), tuple(differs))
 
 
 def _is_asked(found: Calibration, engine: str | None) -> bool:

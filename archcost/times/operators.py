@@ -9,6 +9,7 @@ from functools import cached_property
 
 from archcost.costs.program import Op
 from archcost.costs.timeline import Timeline
+from archcost.hardware.calibration import Calibration, Measured
 from archcost.layers import Layer
 from archcost.layers.base import WeightedLayer
 from archcost.layouts import Layout
@@ -45,6 +46,14 @@ class Operator:
 def operators(line: Timeline) -> Mapping[str, Operator]:
     """By layer. Not among them are layers on weights that others make, which have no module of their own."""
     return {op.name: _operator(op, line) for op in line.program.ops if not op.is_copy and not op.node.given}
+
+
+def measured(line: Timeline, calibration: Calibration | None) -> Mapping[str, Measured]:
+    """By layer, what the calibration has timed of it."""
+    if calibration is None or not calibration.operators:
+        return {}
+    known = calibration.operators
+    return {name: known[each.key] for name, each in operators(line).items() if each.key in known}
 
 
 def _operator(op: Op, line: Timeline) -> Operator:

@@ -18,22 +18,29 @@ class Spent(NamedTuple):
     seconds: float
     roof: Roof
 
+    def and_(self, seconds: float) -> Spent:
+        return self._replace(seconds=self.seconds + seconds) if seconds else self
+
 
 NOTHING = Spent(0.0, "dispatch")
 
 
-def spend(kernel: Kernel, pace: Pace) -> Spent:
-    """max(FLOPs / rate, bytes / bandwidth) and the floor of each launch (the roofline of Williams et al. 2009)."""
-    contracts = kernel.kind in CONTRACTIONS
+def spend(kernel: Kernel, pace: Pace, overlaps: bool = True) -> Spent:
+    """max(FLOPs / rate, bytes / bandwidth) and the floor of each launch (the roofline of Williams et al. 2009); the
+    sum of both where nothing overlaps. Weights that are gone through for each sample come on top.
+    """
     by_flops, by_bytes = stretches(kernel)
     computing = kernel.flops * by_flops / pace.rate if pace.rate else 0.0
     moving = kernel.nbytes * by_bytes / pace.bandwidth if pace.bandwidth else 0.0
+    rereading = kernel.reread / pace.reread if pace.reread else 0.0
     floor = kernel.launches * pace.floor
-    if floor > max(computing, moving):
-        return Spent(floor + max(computing, moving), "dispatch")
-    if computing > moving:
-        return Spent(floor + computing, "matrix" if contracts else "vector")
-    return Spent(floor + moving, "bandwidth")
+    whole = floor + rereading + (max(computing, moving) if overlaps else computing + moving)
+    longest = max(computing, moving, rereading)
+    if floor > longest:
+        return Spent(whole, "dispatch")
+    if computing == longest and computing > moving:
+        return Spent(whole, "matrix" if kernel.kind in CONTRACTIONS else "vector")
+    return Spent(whole, "bandwidth")
 
 
 def stretches(kernel: Kernel) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from archcost.costs.kernels import Kernel, Kernels, StepKernels
 from archcost.costs.run import Run
-from archcost.hardware.calibration import Calibration, Pace
+from archcost.hardware.calibration import Calibration, Measured, Pace
 from archcost.hardware.profile import HardwareProfile
 from archcost.time_classes import BROADER, CONTRACTIONS
 from archcost.times.bound import paces
@@ -17,6 +17,8 @@ from archcost.times.roof import NOTHING, Roof, Spent, spend
 Status = Literal["bound", "public", "calibrated"]
 
 DATA_SHEET = "data sheet"
+
+NOTHING_MEASURED: Mapping[str, Measured] = {}
 
 
 class LayerTime(NamedTuple):
@@ -113,17 +115,21 @@ def step_time(
     batch: int,
     calibration: Calibration | None = None,
     notes: tuple[str, ...] = (),
+    measured: Mapping[str, Measured] = NOTHING_MEASURED,
 ) -> StepTime | None:
-    """None where the device has no rate for the dtype and no calibration: memory is answered all the same."""
+    """`measured` are layers, by name, that the calibration has times of their own for.
+
+    None where the device has no rate for the dtype and no calibration: memory is answered all the same.
+    """
     queued = is_queued(profile)
     if calibration is None:
         return _bound(step, run, profile, batch, notes)
-    timed = _Timed(step, _by_calibration(calibration))
+    timed = _Timed(step, _by_calibration(calibration, run), measured, calibration.first_touch)
     forward = _whole(timed.forward, timed.launched_forward * calibration.dispatch, queued)
     backward = _whole(timed.backward, timed.launched_backward * calibration.dispatch, queued)
     optimizer = _whole(timed.optimizer, timed.launched_optimizer * calibration.dispatch, queued)
     whole = forward + backward + optimizer
-    low, high = calibration.band
+    low, high = _band(calibration, timed)
     return StepTime(
         calibration.status,
         calibration.label,
@@ -165,14 +171,26 @@ def pace_by(calibration: Calibration) -> PaceOf:
     return pace
 
 
-def _by_calibration(calibration: Calibration) -> Spend:
-    pace_of = pace_by(calibration)
+def _by_calibration(calibration: Calibration, run: Run) -> Spend:
+    pace_of, optimizer = pace_by(calibration), calibration.optimizers.get(run.optimizer)
 
     def spent(kernel: Kernel, back: bool) -> Spent:
         pace = pace_of(kernel, back)
-        return spend(kernel, pace) if pace is not None else NOTHING
+        if kernel.kind == "optimizer":
+            pace = optimizer or pace
+        return spend(kernel, pace, calibration.overlaps) if pace is not None else NOTHING
 
     return spent
+
+
+def _band(calibration: Calibration, timed: _Timed) -> tuple[float, float]:
+    """Between that of the classes and that of layers that were timed themselves, by what these take of the step."""
+    share = timed.measured / timed.seconds if timed.seconds else 0.0
+    of_classes, of_layers = calibration.band, calibration.operators_band
+    return (
+        (1 - share) * of_classes[0] + share * of_layers[0],
+        (1 - share) * of_classes[1] + share * of_layers[1],
+    )
 
 
 def _bound(
@@ -225,14 +243,21 @@ def _kernels(step: StepKernels) -> Iterable[Kernel]:
         yield from layer.forward
         yield from layer.backward_input
         yield from layer.backward_weight
-    yield from (*step.sums, *step.accumulated, *step.optimizer)
+    yield from step.optimizer
 
 
 class _Timed:
     """A step summed up, each distinct kernel timed once."""
 
-    def __init__(self, step: StepKernels, spend: Spend) -> None:
+    def __init__(
+        self,
+        step: StepKernels,
+        spend: Spend,
+        measured: Mapping[str, Measured] = NOTHING_MEASURED,
+        first_touch: float | None = None,
+    ) -> None:
         self.spend = spend
+        self.measured = 0.0
         self.known: dict[tuple[Kernel, bool], Spent] = {}
         again = frozenset(step.again)
         layers: list[LayerTime] = []
@@ -242,6 +267,17 @@ class _Timed:
             times = step.accumulation
             forward = self._spent(layer.forward, False)
             by_input, by_weight = self._spent(layer.backward_input, True), self._spent(layer.backward_weight, True)
+            if layer.name in measured:
+                found = measured[layer.name]
+                sums = self._spent(layer.backward_input[: layer.sums], True)
+                own = self._spent(layer.backward_input[layer.sums :], True)
+                forward, own, by_weight = _as_measured(found, forward, own, by_weight)
+                by_input = own.and_(sums.seconds)
+                self.measured += times * (found.forward + found.backward)
+            elif first_touch:
+                made, returned = layer.fresh
+                forward = forward.and_(made / first_touch)
+                by_input, by_weight = _last_and(by_input, by_weight, returned / first_touch)
             rerun = forward.seconds if index in again else 0.0
             self.forward += times * forward.seconds
             self.backward += times * (by_input.seconds + by_weight.seconds + rerun)
@@ -263,10 +299,6 @@ class _Timed:
                         times * by_weight.seconds,
                     )
                 )
-        rounds = ((step.sums, step.accumulation), (step.accumulated, step.accumulation - 1))
-        for kernels, times in rounds:
-            self.backward += times * self._spent(kernels, True).seconds
-            self.launched_backward += times * _launches(kernels)
         self.layers = tuple(layers)
         self.optimizer = self._spent(step.optimizer, False).seconds
         self.launched_optimizer = _launches(step.optimizer)
@@ -291,6 +323,21 @@ class _Timed:
         if found is None:
             found = self.known[key] = self.spend(kernel, back)
         return found
+
+
+def _as_measured(found: Measured, forward: Spent, by_input: Spent, by_weight: Spent) -> tuple[Spent, Spent, Spent]:
+    """Both halves of backward were timed together: they share it as their classes would."""
+    both = by_input.seconds + by_weight.seconds
+    share = by_input.seconds / both if both else 1.0
+    return (
+        Spent(found.forward, forward.roof),
+        Spent(found.backward * share, by_input.roof),
+        Spent(found.backward * (1 - share), by_weight.roof),
+    )
+
+
+def _last_and(by_input: Spent, by_weight: Spent, seconds: float) -> tuple[Spent, Spent]:
+    return (by_input, by_weight.and_(seconds)) if by_weight.seconds else (by_input.and_(seconds), by_weight)
 
 
 def _launches(kernels: Kernels) -> int:
