@@ -45,8 +45,8 @@ TimeClass = Literal[
 ]
 """`convolution` is that of no narrower class, `stem` one of few input channels, `free` runs nothing on the device,
 `unknown` is timed as nothing and makes every sum a lower bound. `unaligned` are products in 16 bits whose rows are no
-multiple of 16 bytes, as matrix units want them. `depthwise wide` has kernels beyond 3 x 3. Of groups, `wide` are those of 64 channels and more, `many-grouped`
-is 32 groups and more.
+multiple of 16 bytes, as matrix units want them. `depthwise wide` has kernels beyond 3 x 3; of groups, `wide` are those
+of 64 channels and more, `many-grouped` is 32 groups and more.
 """
 
 BROADER: Mapping[TimeClass, TimeClass] = {

@@ -20,12 +20,26 @@ from archcost.tensors import TensorType
 from archcost.time_classes import CONTRACTIONS, TimeClass
 from archcost.work import Flops, Shared, Work
 
-
 FRESH = 32 * 2**20
 """Bytes from which on glibc maps a block of memory anew each time (DEFAULT_MMAP_THRESHOLD_MAX in malloc.c)."""
 
-BY_SAMPLE: frozenset[TimeClass] = frozenset([kind for kind in CONTRACTIONS if "conv" in kind])
-BY_SAMPLE |= {"stem", "depthwise", "depthwise strided", "depthwise wide", "batch norm"}
+BY_SAMPLE: frozenset[TimeClass] = frozenset(
+    [
+        "convolution 1x1",
+        "convolution 3x3",
+        "convolution",
+        "unaligned convolution",
+        "stem",
+        "depthwise",
+        "depthwise strided",
+        "depthwise wide",
+        "grouped convolution",
+        "wide grouped convolution",
+        "many-grouped convolution",
+        "transposed convolution",
+        "batch norm",
+    ]
+)
 """Classes that go through their weights once for each sample."""
 
 

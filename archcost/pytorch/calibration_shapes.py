@@ -5,7 +5,7 @@ They are multiples of 32 where those of networks are: others run at other rates.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from archcost.spec import ModelSpec
@@ -56,7 +56,7 @@ def _classes() -> Iterator[Iterator[Probe]]:
         _conv(b, c, n, c, groups=c, kernel_size=k, stride=2, padding=k // 2) for b, c, n, k in DEPTHWISE_WIDE_STRIDED
     )
     yield (_conv(b, c, n, o, groups=g, kernel_size=k, padding=k // 2) for b, c, n, o, k, g in GROUPED)
-    yield (_conv(*each[:4], kind="conv_transpose2d", **each[4]) for each in TRANSPOSED)
+    yield (_conv(*each[:4], type="conv_transpose2d", **each[4]) for each in TRANSPOSED)
     yield (Probe({"type": "linear", "out_features": out}, ((*rows, into),)) for rows, into, out in PRODUCTS)
     yield (Probe({"type": "matmul"}, (left, right)) for left, right in BATCHED_PRODUCTS)
     yield (Probe({"type": "scaled_dot_product_attention"}, (shape,) * 3) for shape in ATTENTION)
@@ -80,8 +80,8 @@ def _classes() -> Iterator[Iterator[Probe]]:
     yield (Probe({"type": "dropout", "p": 0.5}, (shape,)) for shape in DROPOUTS)
 
 
-def _conv(batch: int, channels: int, size: int, out: int, kind: str = "conv2d", **fields: Any) -> Probe:
-    layer = {"type": kind, "out_channels": out, "kernel_size": 1, "bias": False, **fields}
+def _conv(batch: int, channels: int, size: int, out: int, **fields: Any) -> Probe:
+    layer = {"type": "conv2d", "out_channels": out, "kernel_size": 1, "bias": False, **fields}
     return Probe(layer, ((batch, channels, size, size),))
 
 
@@ -113,7 +113,9 @@ THREE_BY_THREE = (
     (6, 32, 16, 16),
     (3, 320, 2, 320),
 )
-OTHER_CONVOLUTIONS = (
+Sized = tuple[int, int, int, int, dict[str, Any]]
+
+OTHER_CONVOLUTIONS: tuple[Sized, ...] = (
     (3, 64, 56, 128, {"kernel_size": 3, "stride": 2, "padding": 1}),
     (3, 32, 28, 96, {"kernel_size": 5, "padding": 2}),
     (3, 256, 14, 512, {"kernel_size": 3, "stride": 2, "padding": 1}),
@@ -126,7 +128,7 @@ OTHER_CONVOLUTIONS = (
     (3, 32, 40, 64, {"kernel_size": 7, "padding": 3}),
     (6, 128, 8, 256, {"kernel_size": 3, "stride": 2, "padding": 1}),
 )
-STEMS = (
+STEMS: tuple[Sized, ...] = (
     (3, 3, 160, 32, {"kernel_size": 3, "stride": 2, "padding": 1}),
     (3, 3, 128, 64, {"kernel_size": 7, "stride": 2, "padding": 3}),
     (6, 3, 40, 64, {"kernel_size": 3, "padding": 1}),
@@ -163,7 +165,7 @@ GROUPED = (
     (3, 512, 7, 512, 3, 32),
     (6, 64, 8, 64, 3, 4),
 )
-TRANSPOSED = (
+TRANSPOSED: tuple[Sized, ...] = (
     (3, 64, 28, 32, {"kernel_size": 2, "stride": 2}),
     (6, 128, 10, 64, {"kernel_size": 4, "stride": 2, "padding": 1}),
     (3, 256, 14, 128, {"kernel_size": 3, "stride": 2}),

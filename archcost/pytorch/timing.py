@@ -25,7 +25,7 @@ from archcost.tensors import TensorType
 from archcost.times.operators import Operator
 
 EVICTED = 24 * 2**20
-"""Bytes that are read between two calls: more than the caches near the core hold, and most of those that cores share."""
+"""Bytes that are read between two calls: more than the caches near a core hold, and most of what cores share."""
 
 PRIMED = 31 * 2**20
 """The C library keeps given back blocks up to the size of the largest that it has seen given back, below 32 MiB. By
@@ -85,9 +85,13 @@ class Bench:
     def _begins(self, passed: Passed) -> list[float]:
         """When autograd comes to the layer: what it does before, a network has done once for all of its layers."""
         began: list[float] = []
+
+        def note(arrived: object) -> None:
+            began.append(self.now())
+
         for output in passed.outputs:
             assert output.grad_fn is not None
-            output.grad_fn.register_prehook(lambda _: began.append(self.now()))
+            output.grad_fn.register_prehook(note)
         return began
 
     def _evict(self) -> None:

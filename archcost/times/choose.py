@@ -75,7 +75,7 @@ def _given(given: Calibration, profile: HardwareProfile, run: Run, threads: int 
         differs.append(f"of {given.device}, and not of {profile.name}")
         wider *= OTHER_DEVICE
     release = ".".join(map(str, _release(given)[:2]))
-    if given.version.startswith("torch") and release != run.torch:
+    if given.status == "calibrated" and release != run.torch:
         differs.append(f"made with torch {release}, and not with {run.torch}")
         wider *= OTHER_RELEASE
     if threads is not None and given.threads is not None and threads != given.threads:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+import archcost
 from archcost.costs.kernel import Kernel
 from archcost.costs.kernels import LayerKernels, kernels
 from archcost.costs.run import Run
+from archcost.costs.timeline import timeline
 from archcost.keeping import Device
 from tests.costs.timelines import Entry, fc, layer, played
 
@@ -26,11 +28,11 @@ def test_a_convolution_first_in_the_network() -> None:
     bias 32 B.
 
     1,024 outputs of 27 products: 55,296 FLOPs. No gradient of the images is wanted. A tile of 32 beside 8
-    kernels and 27 values under each: 5 · 59/27.
+    kernels and 27 values under each: 5 · 59/27. Weight and bias are gone through for both images: 2·896 B.
     """
     found = by_layer(conv("conv", 8), shape=[3, 8, 8])["conv"]
     stretch = pytest.approx(5 * 59 / 27)
-    product = Kernel("stem", 55296, 1536 + 864 + 32 + 4096, "float32", 1, stretch)
+    product = Kernel("stem", 55296, 1536 + 864 + 32 + 4096, "float32", 1, stretch, 2 * 896)
     assert found.forward == (product,)
     assert found.backward_input == ()
     assert found.backward_weight == (product, Kernel("reduction", 0, 4096, "float32"))
@@ -68,6 +70,28 @@ def test_batch_norm_reads_its_input_again_and_has_few_channels() -> None:
 
 
 INFER = Run(mode="infer", torch="2.13")
+
+
+def test_weights_are_gone_through_once_for_all_rows_of_a_product() -> None:
+    (forward,) = by_layer(fc("fc", 5), shape=[3])["fc"].forward
+    assert forward.reread == 0
+
+
+def test_an_embedding_reads_the_rows_that_it_picks() -> None:
+    """Two samples of 3 indices, 48 B; 6 rows of 4 values are read and written, 96 B each; the table has 400 B."""
+    table = layer("embedding", "table", num_embeddings=25, embedding_dim=4)
+    inputs = {"tokens": {"shape": [3], "dtype": "int64"}}
+    spec = archcost.ModelSpec.model_validate({"name": "n", "inputs": inputs, "layers": [table]})
+    (forward,) = kernels(timeline(archcost.build(spec, 2), LOOP, "cpu")).layers[0].forward
+    assert forward.nbytes == 48 + 96 + 96
+
+
+def test_blocks_of_32_mib_are_fresh() -> None:
+    """1,024 rows of 8,192 values: 32 MiB come out, and arrive for the input; the weight's gradient is 8,192·1 B·4."""
+    found = by_layer(fc("first", 8192), layer("relu", "relu"), shape=[512, 1])
+    assert found["first"].fresh == (32 * 2**20, 0)
+    assert found["relu"].fresh == (32 * 2**20, 32 * 2**20)
+    assert by_layer(fc("first", 8191), shape=[512, 1])["first"].fresh == (0, 0)
 
 
 def test_an_activation_reads_what_it_kept_and_in_place_no_more() -> None:

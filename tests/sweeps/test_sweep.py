@@ -22,7 +22,7 @@ from tests.graph.networks import specs
 from tests.planning.devices import CPU, GPU, devices, runs
 
 MADE_UP = Calibration(
-    device="made-up",
+    device=CPU,
     engine="eager",
     version="torch 0",
     precision="fp32",
@@ -79,7 +79,7 @@ def every(sweep: Sweep) -> Iterator[dict[str, Any]]:
 def test_random_networks(
     spec: ModelSpec, profile: HardwareProfile, run: Run, calibrated: bool, batches: set[int]
 ) -> None:
-    calibration = MADE_UP if calibrated else None
+    calibration = MADE_UP.model_copy(update={"precision": run.precision}) if calibrated else None
     asked = {name: getattr(run, name) for name in Run.__dataclass_fields__}
     try:
         found = archcost.sweep(spec, batches, hardware=profile, calibration=calibration, allocator=True, **asked)
