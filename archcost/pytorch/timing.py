@@ -76,8 +76,8 @@ class Bench:
             return Sample(forward, None)
         self._evict()
         if twin and spare:
-            twin.backward(spare, twin.gradients(spare))
-        gradients = subject.gradients(passed)
+            twin.backward(spare, twin.returning(spare))
+        gradients = subject.returning(passed)
         began = self._begins(passed)
         subject.backward(passed, gradients)
         return Sample(forward, max(self.now() - began[0] - self._calling, 0.0))
@@ -155,7 +155,7 @@ class Subject:
         wanted = [each for each in (*self.sources, *self.module.parameters()) if each.requires_grad]
         return Passed([each for each in outputs if each.requires_grad], wanted)
 
-    def gradients(self, passed: Passed) -> list[Tensor]:
+    def returning(self, passed: Passed) -> list[Tensor]:
         if not self.upstream:
             self.upstream.extend(torch.randn_like(each) for each in passed.outputs)
         return [each.clone() for each in self.upstream]
