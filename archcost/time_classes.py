@@ -89,6 +89,10 @@ CONTRACTIONS: frozenset[TimeClass] = frozenset(
 """Classes whose work are products and sums of them; that of all others is bound by bytes and by values."""
 
 
+Fuses = Literal["attention", "elementwise"]
+"""What an engine makes one kernel of: the two products and the softmax of attention; all between two products."""
+
+
 ALIGNED = 8
 """Values of 16 bits that a matrix unit reads at once: 16 bytes (NVIDIA, Matrix Multiplication Background)."""
 

@@ -6,18 +6,22 @@ with views free and what is in place read and written once. No rate and no devic
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from archcost.costs.backward_kernels import added, additions, backward_kernels
+from archcost.costs.composed_attention import composed_attention
+from archcost.costs.fusion import fused
 from archcost.costs.kernel import Kernel, Kernels, dtype_of, stretch
 from archcost.costs.optimizer_kernels import optimizer_kernels
 from archcost.costs.program import Op
 from archcost.costs.timeline import Timeline
 from archcost.keeping import FORWARD
+from archcost.layers.attention import ScaledDotProductAttention
 from archcost.tensors import TensorType
-from archcost.time_classes import CONTRACTIONS, TimeClass
+from archcost.time_classes import CONTRACTIONS, Fuses, TimeClass
 from archcost.work import Flops, Shared, Work
 
 FRESH = 32 * 2**20
@@ -71,8 +75,8 @@ class StepKernels:
         return tuple([layer.name for layer in self.layers if any(each.kind == "unknown" for each in layer.forward)])
 
 
-def kernels(line: Timeline) -> StepKernels:
-    """Of the step that was played."""
+def kernels(line: Timeline, fuses: Collection[Fuses] = ("attention",)) -> StepKernels:
+    """Of the step that was played, by an engine that makes one kernel of these."""
     known: dict[object, LayerKernels] = {}
     layers: list[LayerKernels] = []
     sums = additions(line.program)
@@ -86,12 +90,15 @@ def kernels(line: Timeline) -> StepKernels:
             op.is_copy and op.name,
         )
         if key not in known:
-            known[key] = LayerKernels(op.name, *_of(op, line), fresh=_fresh(op, line))
+            known[key] = LayerKernels(op.name, *_of(op, line, "attention" in fuses), fresh=_fresh(op, line))
         found = known[key]._replace(name=op.name)
         if sums and op.gives:
             before = added(op, sums)
             found = found._replace(backward_input=(*before, *found.backward_input), sums=len(before))
         layers.append(found)
+    if "elementwise" in fuses:
+        forwards = fused(line.program, [layer.forward for layer in layers])
+        layers = [layer._replace(forward=forward) for layer, forward in zip(layers, forwards, strict=True)]
     accumulation = line.run.accumulation if line.run.trains else 1
     return StepKernels(tuple(layers), line.recomputed, tuple(optimizer_kernels(line)), accumulation)
 
@@ -101,10 +108,12 @@ def _given(op: Op) -> tuple[object, ...]:
     return tuple([give.gradient for give in op.gives])
 
 
-def _of(op: Op, line: Timeline) -> tuple[Kernels, Kernels, Kernels]:
+def _of(op: Op, line: Timeline, fuses_attention: bool) -> tuple[Kernels, Kernels, Kernels]:
     if op.is_copy:
         return _copy_of_weight(op, line)
     node = op.node
+    if not fuses_attention and isinstance(node.layer, ScaledDotProductAttention):
+        return *composed_attention(op, line.run.autocast is not None, line.device == "cuda"), ()
     layer = node.layer
     kind = layer.timed(node.input_types, node.output_types)
     if kind == "free":

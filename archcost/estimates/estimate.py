@@ -122,7 +122,7 @@ class Estimate(Presentable):
     def time(self) -> StepTime | None:
         """None where the device has no rate for the precision."""
         return step_time(
-            kernels(self.line),
+            kernels(self.line, self.chosen.fuses),
             self.run,
             self.hardware,
             self.batch,

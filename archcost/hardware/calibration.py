@@ -19,7 +19,7 @@ from archcost.hardware.mistakes import place
 from archcost.hardware.profile import Name, Text
 from archcost.plain import as_mapping, spell
 from archcost.reading import parse, read_text
-from archcost.time_classes import TimeClass
+from archcost.time_classes import Fuses, TimeClass
 from archcost.units import UNITS, parse_quantity
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -102,6 +102,8 @@ class Calibration(BaseModel):
     processor: Text | None = None
     """What the system calls the device that was measured."""
     threads: Annotated[int, Field(ge=1)] | None = None
+    fuses: tuple[Fuses, ...] = ("attention",)
+    """What the engine makes one kernel of."""
     dispatch: Seconds
     """Of one launch, on the host. A GPU's host runs ahead of it; a CPU has done its work when the call returns."""
     classes: Mapping[TimeClass, Pace]

@@ -21,6 +21,7 @@ from archcost.spec import ModelSpec
 from archcost.sweeps import memory
 from archcost.sweeps.envelope import Integers
 from archcost.sweeps.seconds import Floats, GrowingStep, Times, growing, model_flops, times
+from archcost.time_classes import Fuses
 from archcost.times.choose import Chosen
 from archcost.times.step import peak
 
@@ -43,7 +44,7 @@ class Answers:
 
     def __init__(self, spec: ModelSpec, batches: Integers, allocator: bool) -> None:
         self.spec, self.batches, self.allocator = spec, batches, allocator
-        self.grown: dict[tuple[Run, Device], tuple[Growth, GrowingStep] | None] = {}
+        self.grown: dict[tuple[Run, Device, tuple[Fuses, ...]], tuple[Growth, GrowingStep] | None] = {}
         self.peaks: dict[tuple[Run, Device], Integers] = {}
         self.lines: dict[tuple[Run, Device, int | None, int], Timeline] = {}
 
@@ -52,7 +53,7 @@ class Answers:
         several = self.batches[self.batches > 1]
         measured = chosen.calibration is not None and chosen.calibration.status == "calibrated"
         # What was measured has times of single layers at a batch, and no lines.
-        grown = self._grown(run, torch_device(profile)) if len(several) and not measured else None
+        grown = self._grown(run, torch_device(profile), chosen.fuses) if len(several) and not measured else None
         if grown is None:
             return self._one_by_one(self.batches, run, profile, chosen)
         together = self._together(several, run, profile, chosen, *grown)
@@ -60,11 +61,12 @@ class Answers:
             return together
         return _joined(self._one_by_one(self.batches[:1], run, profile, chosen), together)
 
-    def _grown(self, run: Run, device: Device) -> tuple[Growth, GrowingStep] | None:
+    def _grown(self, run: Run, device: Device, fuses: tuple[Fuses, ...]) -> tuple[Growth, GrowingStep] | None:
         """None where something is no line in the batch."""
-        if (run, device) not in self.grown:
-            self.grown[run, device] = _grown(self.spec, run, device)
-        return self.grown[run, device]
+        key = (run, device, fuses)
+        if key not in self.grown:
+            self.grown[key] = _grown(self.spec, *key)
+        return self.grown[key]
 
     def _together(
         self, batches: Integers, run: Run, profile: HardwareProfile, chosen: Chosen, grown: Growth, step: GrowingStep
@@ -110,11 +112,11 @@ class Answers:
         return Estimate(line, profile, demand(Played.of(line), line.requested, profile, run.trains), chosen)
 
 
-def _grown(spec: ModelSpec, run: Run, device: Device) -> tuple[Growth, GrowingStep] | None:
+def _grown(spec: ModelSpec, run: Run, device: Device, fuses: tuple[Fuses, ...]) -> tuple[Growth, GrowingStep] | None:
     found = growth(spec, run, device)
     if found.uneven:
         return None
-    steps = [kernels(line) for line in (found.line, *found.others)]
+    steps = [kernels(line, fuses) for line in (found.line, *found.others)]
     step = growing(*steps) if len(steps) == 3 else None
     return None if step is None else (found, step)
 

@@ -10,6 +10,7 @@ from archcost.errors import ArchcostError, listing, nearest
 from archcost.hardware import calibration
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
+from archcost.time_classes import Fuses
 
 DEFAULT = "eager"
 
@@ -26,6 +27,11 @@ class Chosen(NamedTuple):
     calibration: Calibration | None
     notes: tuple[str, ...] = ()
     differs: tuple[str, ...] = ()
+
+    @property
+    def fuses(self) -> tuple[Fuses, ...]:
+        """What the engine makes one kernel of."""
+        return ("attention",) if self.calibration is None else self.calibration.fuses
 
 
 def choose(

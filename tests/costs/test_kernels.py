@@ -28,10 +28,11 @@ def test_a_convolution_first_in_the_network() -> None:
     bias 32 B.
 
     1,024 outputs of 27 products: 55,296 FLOPs. No gradient of the images is wanted. A tile of 32 beside 8
-    kernels and 27 values under each: 5 · 59/27. Weight and bias are gone through for both images: 2·896 B.
+    kernels and 27 values under each: 5 and 59/27 times as long. Weight and bias are gone
+    through for both images: 2·896 B.
     """
     found = by_layer(conv("conv", 8), shape=[3, 8, 8])["conv"]
-    stretch = pytest.approx(5 * 59 / 27)
+    stretch = (1 + 32 / 8) * (1 + 32 / 27)
     product = Kernel("stem", 55296, 1536 + 864 + 32 + 4096, "float32", 1, stretch, 2 * 896)
     assert found.forward == (product,)
     assert found.backward_input == ()
