@@ -15,6 +15,7 @@ from archcost.costs.checkpoints import OverBudgetError
 from archcost.costs.run import Run
 from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.estimates.estimate import Estimate
+from archcost.estimates.verdict import Verdict
 from archcost.graph import ModelGraph, build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
@@ -69,6 +70,13 @@ class DeviceRun:
     def runs(self) -> bool:
         return self.estimate is not None
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """Of the step that was asked for."""
+        if self.problem is not None:
+            return None
+        return self.estimate.verdict if self.fits and self.estimate is not None else "does not fit"
+
     @cached_property
     def reducing(self) -> float | None:
         """Seconds in which the gradients of a step are added up, by themselves."""
@@ -117,7 +125,7 @@ class DeviceRun:
         return checkpoint_bytes(self.estimate)
 
     def to_dict(self) -> dict[str, Any]:
-        head = {"hardware": self.hardware.name, "problem": self.problem, "fits": self.fits}
+        head = {"hardware": self.hardware.name, "problem": self.problem, "fits": self.fits, "verdict": self.verdict}
         remedy = {"remedy": self.remedy and self.remedy.to_dict()}
         if self.estimate is None:
             return {**head, **remedy, **dict.fromkeys(SECTIONS)}

@@ -9,7 +9,7 @@ from archcost.errors import listing
 from archcost.planning.plan import NESTED, DeviceRun, Plan
 from archcost.planning.spans import Span
 from archcost.report.document import Cell, Column, Document, Facts, Part, Table
-from archcost.report.fit import changes, price
+from archcost.report.fit import YES, changes, price
 from archcost.report.settings import words
 from archcost.report.summary import bounded, one_line
 from archcost.report.timeline import bounds
@@ -69,8 +69,7 @@ def _row(device: DeviceRun) -> tuple[Cell, ...]:
     name = device.hardware.name
     if device.problem is not None:
         return name, "?", None, None, None, None, None, device.problem
-    tight = device.estimate is not None and device.estimate.verdict == "tight"
-    fits = "tight" if tight else "yes" if device.fits else "no"
+    fits = "?" if device.verdict is None else YES[device.verdict]
     if not device.runs:
         return name, fits, None, None, None, None, None, None
     step = device.step
@@ -200,7 +199,7 @@ def _data(plan: Plan) -> Table:
 def _flat(plan: Plan, device: DeviceRun) -> dict[str, Cell]:
     given = device.to_dict()
     remedy = device.remedy
-    head = {"hardware": given["hardware"], "problem": given["problem"], "fits": given["fits"]}
+    head = {"hardware": given["hardware"], "problem": given["problem"], "verdict": given["verdict"]}
     flat: dict[str, Cell] = {**head, "changes": remedy and changes(remedy), "steps": plan.workload.steps}
     for section in NESTED:
         flat |= dict(_numbers(section, given[section] or {}))

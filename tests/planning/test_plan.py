@@ -124,7 +124,7 @@ def test_without_a_time_hours_are_unknown_and_memory_is_not() -> None:
     """A TPU has no rate for float32."""
     plan = archcost.plan(small(), hardware=["google-tpu-v4"], dataset_size=1, epochs=1, price=1.0, power=1, carbon=1)
     [run] = plan.devices
-    assert (run.fits, run.hours, run.checkpoint > 0) == (True, UNKNOWN, True)
+    assert (run.fits, run.verdict, run.hours, run.checkpoint > 0) == (True, "fits", UNKNOWN, True)
     assert "google-tpu-v4.time.hours" in plan.unknown
     assert "google-tpu-v4.cost.usd" in plan.unknown
 
@@ -257,7 +257,7 @@ def test_the_cheapest_remedy_is_what_runs() -> None:
     [run] = plan.devices
     assert run.remedy is not None
     assert run.estimate is not None
-    assert (run.fits, run.runs, plan.workload.steps) == (False, True, 30)
+    assert (run.fits, run.runs, run.verdict, plan.workload.steps) == (False, True, "does not fit", 30)
     assert run.estimate.demand.is_safe
     assert run.estimate.batch * run.estimate.run.accumulation == 128
     assert run.to_dict()["remedy"]["changes"] == [change.what for change in run.remedy.changes]
@@ -269,6 +269,7 @@ def test_nothing_makes_it_fit() -> None:
     plan = archcost.plan(small(), hardware=[device(CPU, 40)], dataset_size=1, epochs=1)
     [run] = plan.devices
     assert (run.fits, run.runs, run.remedy, run.hours, plan.runs) == (False, False, None, UNKNOWN, False)
+    assert run.verdict == "does not fit"
     assert run.to_dict()["time"] is None
     assert f"No change makes it fit on {CPU}." in str(plan)
 
@@ -277,6 +278,7 @@ def test_no_checkpoints_suffice() -> None:
     """15 weights and as many gradients are more than 100 bytes, whatever is computed again."""
     plan = archcost.plan(small(), hardware=[device(CPU, 100)], dataset_size=1, epochs=1, recompute="auto")
     assert plan.devices[0].problem is not None
+    assert plan.devices[0].verdict is None
     assert plan.unknown == (CPU,)
 
 

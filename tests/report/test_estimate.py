@@ -60,8 +60,8 @@ The 3 largest tensors there:
 
 limits                   {safe} GiB of tensors and workspaces are safe, {may} GiB may do, by what real cards ran and
                          refused
-time of a step           3.31 ns to 110 us, typically 33 us: uncalibrated, data sheet
-slowest                  fc1 9 us (dispatch), features_1.conv1 6 us (dispatch), features_1.relu1 6 us (dispatch)
+time of a step           4.45 ns to 150 us, typically 45 us: uncalibrated, data sheet
+slowest                  fc1 12 us (dispatch), features_1.conv1 9 us (dispatch), features_1.relu1 6 us (dispatch)
 note                     no runs of nvidia-rtx-4090 with engine eager are known: bounds of its data sheet
 exact under assumptions  the second step or a later one (optimizer state exists), gradients None before forward, eager
                          PyTorch 2.13, outputs and loss held until the end of the step
