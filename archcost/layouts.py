@@ -10,6 +10,8 @@ whether a later reshape is a copy.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
 
 Strides = tuple[int, ...]
 Layout = Strides | None
@@ -101,6 +103,19 @@ def _compare(left: int, right: int, columns: Sequence[Strides], shape: Shape) ->
         if shape[left] > shape[right]:
             return 1
     return 0
+
+
+def is_permuted(shape: Shape, layout: Layout) -> bool:
+    """Whether axes lie in another order than they are named, those of one value and repeated ones left out."""
+    if layout is None:
+        return False
+    steps = [stride for size, stride in zip(shape, layout, strict=True) if size != 1 and stride != 0]
+    return any(outer < inner for outer, inner in pairwise(steps))
+
+
+def numel_stored(shape: Shape, strides: Strides) -> int:
+    """How many values there are in storage, repeated ones counted once."""
+    return prod(size for size, stride in zip(shape, strides, strict=True) if stride != 0)
 
 
 def channels_last(shape: Shape) -> Layout:

@@ -152,6 +152,7 @@ def add_settings(added: argparse.ArgumentParser, several: bool = False) -> None:
     group.add_argument(
         "--torch", metavar="T", help="by the rules of 2.13 or 2.14; default: the installed, else the newest"
     )
+    group.add_argument("--channels-last", action="store_true", help="images in torch.channels_last")
     group.add_argument("--master-weights", action="store_true", help="float32 copies of bf16 or fp16 weights")
 
 

@@ -16,16 +16,21 @@ TimeClass = Literal[
     "depthwise",
     "depthwise strided",
     "depthwise wide",
+    "depthwise channels-last",
     "grouped convolution",
     "wide grouped convolution",
     "many-grouped convolution",
     "unaligned product",
     "unaligned batched product",
     "unaligned convolution",
+    "float32 product",
     "transposed convolution",
     "recurrent",
     "elementwise",
     "transcendental",
+    "broadcast",
+    "strided",
+    "transposition",
     "batch norm",
     "layer norm",
     "response norm",
@@ -45,8 +50,11 @@ TimeClass = Literal[
 ]
 """`convolution` is that of no narrower class, `stem` one of few input channels, `free` runs nothing on the device,
 `unknown` is timed as nothing and makes every sum a lower bound. `unaligned` are products in 16 bits whose rows are no
-multiple of 16 bytes, as matrix units want them. `depthwise wide` has kernels beyond 3 x 3; of groups, `wide` are those
-of 64 channels and more, `many-grouped` is 32 groups and more.
+multiple of 16 bytes, as matrix units want them. `depthwise wide` has kernels beyond 3 x 3, on a GPU beyond 5 x 5; of
+groups, `wide` are those of 64 channels and more, `many-grouped` is 32 groups and more. `float32 product` is any
+contraction in float32 in a run of 16 bits. Values are `strided` where they are read or written across rows, and
+`broadcast` where one operand is repeated; a `transposition` moves the channels of images last for a convolution, and
+back.
 """
 
 BROADER: Mapping[TimeClass, TimeClass] = {
@@ -60,7 +68,11 @@ BROADER: Mapping[TimeClass, TimeClass] = {
     "depthwise strided": "depthwise",
     "depthwise wide": "depthwise",
     "response norm": "layer norm",
+    "depthwise channels-last": "depthwise",
     "transcendental": "elementwise",
+    "broadcast": "elementwise",
+    "strided": "copy",
+    "transposition": "copy",
 }
 """Which class answers for one that was not timed."""
 
@@ -76,17 +88,33 @@ CONTRACTIONS: frozenset[TimeClass] = frozenset(
         "depthwise",
         "depthwise strided",
         "depthwise wide",
+        "depthwise channels-last",
         "grouped convolution",
         "wide grouped convolution",
         "many-grouped convolution",
         "unaligned product",
         "unaligned batched product",
         "unaligned convolution",
+        "float32 product",
         "transposed convolution",
         "recurrent",
     ]
 )
 """Classes whose work are products and sums of them; that of all others is bound by bytes and by values."""
+
+CONVOLUTIONS: frozenset[TimeClass] = frozenset(
+    [
+        "convolution 1x1",
+        "convolution 3x3",
+        "convolution",
+        "stem",
+        "grouped convolution",
+        "wide grouped convolution",
+        "many-grouped convolution",
+        "unaligned convolution",
+    ]
+)
+"""Those that matrix units compute."""
 
 
 Fuses = Literal["attention", "elementwise"]

@@ -13,7 +13,7 @@ from archcost.time_classes import CONTRACTIONS, TimeClass
 from archcost.work import backward
 
 NORMS: frozenset[TimeClass] = frozenset(["batch norm", "layer norm"])
-STRETCHING: frozenset[TimeClass] = frozenset(["elementwise", "transcendental"])
+STRETCHING: frozenset[TimeClass] = frozenset(["elementwise", "transcendental", "broadcast", "strided"])
 
 
 def backward_kernels(op: Op, forward: Kernel, storages: Sequence[Held]) -> tuple[Kernels, Kernels]:

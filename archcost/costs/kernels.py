@@ -13,38 +13,18 @@ from typing import NamedTuple
 
 from archcost.costs.backward_kernels import added, additions, backward_kernels
 from archcost.costs.composed_attention import composed_attention
+from archcost.costs.forward_kernels import forward_kernels, own_kernel
 from archcost.costs.fusion import fused
-from archcost.costs.kernel import Kernel, Kernels, dtype_of, stretch
+from archcost.costs.kernel import Kernel, Kernels, dtype_of
 from archcost.costs.optimizer_kernels import optimizer_kernels
 from archcost.costs.program import Op
 from archcost.costs.timeline import Timeline
-from archcost.keeping import FORWARD
 from archcost.layers.attention import ScaledDotProductAttention
 from archcost.tensors import TensorType
-from archcost.time_classes import CONTRACTIONS, Fuses, TimeClass
-from archcost.work import Flops, Shared, Work
+from archcost.time_classes import Fuses
 
 FRESH = 32 * 2**20
 """Bytes from which on glibc maps a block of memory anew each time (DEFAULT_MMAP_THRESHOLD_MAX in malloc.c)."""
-
-BY_SAMPLE: frozenset[TimeClass] = frozenset(
-    [
-        "convolution 1x1",
-        "convolution 3x3",
-        "convolution",
-        "unaligned convolution",
-        "stem",
-        "depthwise",
-        "depthwise strided",
-        "depthwise wide",
-        "grouped convolution",
-        "wide grouped convolution",
-        "many-grouped convolution",
-        "transposed convolution",
-        "batch norm",
-    ]
-)
-"""Classes that go through their weights once for each sample."""
 
 
 class LayerKernels(NamedTuple):
@@ -87,6 +67,7 @@ def kernels(line: Timeline, fuses: Collection[Fuses] = ("attention",)) -> StepKe
             op.operands,
             bool(op.makes),
             op.gives and _given(op),
+            op.layouts,
             op.is_copy and op.name,
         )
         if key not in known:
@@ -111,28 +92,12 @@ def _given(op: Op) -> tuple[object, ...]:
 def _of(op: Op, line: Timeline, fuses_attention: bool) -> tuple[Kernels, Kernels, Kernels]:
     if op.is_copy:
         return _copy_of_weight(op, line)
-    node = op.node
-    if not fuses_attention and isinstance(node.layer, ScaledDotProductAttention):
+    if not fuses_attention and isinstance(op.node.layer, ScaledDotProductAttention):
         return *composed_attention(op, line.run.autocast is not None, line.device == "cuda"), ()
-    layer = node.layer
-    kind = layer.timed(node.input_types, node.output_types)
-    if kind == "free":
+    own = own_kernel(op, line)
+    if own.kind == "free":
         return (), (), ()
-    contracts = kind in CONTRACTIONS
-    makes = bool(op.makes) or layer.overwrites(FORWARD)
-    read = sum([tensor.nbytes for index, tensor in enumerate(node.input_types) if index not in layer.asked])
-    weights = sum([_weight(weight.shape, weight.cast or weight.dtype or dtype_of(op)) for weight in node.weights])
-    written = sum([tensor.nbytes for tensor in node.output_types])
-    if kind == "gather":
-        weights = min(weights, 1) * written  # of a table the rows that are picked
-    kept = sum([line.storages[each].nbytes for each in op.makes if each not in op.stays])
-    spread = line.device == "cuda" and (contracts or (line.run.trains and kind == "batch norm"))
-    extents = layer.extents(node.input_types, node.output_types) if spread else ()
-    flops = _amount(_forward(node.facts.work), contracts)
-    reread = node.input_types[0].shape[0] * weights if kind in BY_SAMPLE else 0
-    kernel = Kernel(kind, flops, read + weights + written + kept, dtype_of(op), 1, stretch(extents), reread)
-    forward = (kernel,) if makes or kind == "unknown" else ()
-    return forward, *backward_kernels(op, kernel, line.storages)
+    return forward_kernels(op, own, line), *backward_kernels(op, own, line.storages)
 
 
 def _copy_of_weight(op: Op, line: Timeline) -> tuple[Kernels, Kernels, Kernels]:
@@ -147,15 +112,3 @@ def _fresh(op: Op, line: Timeline) -> tuple[int, int]:
     forward = [line.storages[each].nbytes for each in op.makes]
     backward = [give.gradient.nbytes for give in op.gives if isinstance(give.gradient, TensorType)]
     return sum([nbytes for nbytes in forward if nbytes >= FRESH]), sum([each for each in backward if each >= FRESH])
-
-
-def _weight(shape: tuple[int, ...], dtype: str) -> int:
-    return TensorType(shape, dtype).nbytes
-
-
-def _forward(work: tuple[Work, ...]) -> Flops:
-    return sum([part.forward for part in work if not isinstance(part, Shared)], Flops())
-
-
-def _amount(flops: Flops, contracts: bool) -> int:
-    return flops.contraction if contracts else flops.contraction + flops.elementwise

@@ -155,7 +155,7 @@ class _Writer:
         autograd = run.mode != "infer"
         self.graph = graph
         self.returned = returned
-        self.kept: Kept = kept(graph, run.trains, device, autograd, run.torch)
+        self.kept: Kept = kept(graph, run.trains, device, autograd, run.torch, run.channels_last)
         self.needs: Mapping[str, Needs] = gradients_needed(graph) if run.trains else {}
         self.storages: list[Held] = []
         self.numbers: dict[Storage, int] = {}

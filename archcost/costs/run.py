@@ -26,6 +26,7 @@ class Run:
 
     `optimizer_impl` None is torch's own choice: foreach on a GPU, loop on a CPU. `in_place` None leaves activations as
     the spec has them. `master_weights` keeps a float32 copy of 16-bit weights for the optimizer to work on.
+    `channels_last` has images lie with their channels innermost, as after `to(memory_format=torch.channels_last)`.
     `recompute` is `none`, `blocks`, `every:K`, names of layers or blocks with commas between, or `auto`. `torch` is the
     release whose rules hold: the installed one, or where there is none the newest that is known.
     """
@@ -38,6 +39,7 @@ class Run:
     recompute: str = "none"
     in_place: bool | None = None
     master_weights: bool = False
+    channels_last: bool = False
     torch: Torch = field(default_factory=installed)
 
     def __post_init__(self) -> None:

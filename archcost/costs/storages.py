@@ -28,7 +28,7 @@ from archcost.keeping import (
 )
 from archcost.layers import Write
 from archcost.layers.base import Weight
-from archcost.layouts import Layout
+from archcost.layouts import Layout, channels_last
 from archcost.releases import Torch, installed
 from archcost.tensors import Tensors, TensorType
 
@@ -112,14 +112,20 @@ def kept(
     device: Device = "cpu",
     autograd: bool = True,
     torch: Torch | None = None,
+    images_last: bool = False,
 ) -> Kept:
     """What one forward pass keeps under autograd, or without, by the rules of that torch or of the installed one.
+
+    `images_last` has inputs of four axes arrive with their channels last.
 
     Raises nothing: every layer has its rule.
     """
     release = torch or installed()
     places = {Port(name): Storage(name, "input", "input", tensor) for name, tensor in graph.inputs.items()}
-    layouts: dict[Port, Layout] = dict.fromkeys(places)
+    layouts: dict[Port, Layout] = {
+        Port(name): channels_last(tensor.shape) if images_last and tensor.rank == 4 else None
+        for name, tensor in graph.inputs.items()
+    }
     required = gradients_required(graph) if autograd else dict.fromkeys((node.name for node in graph.nodes), NOTHING)
     saved: dict[str, tuple[Storage, ...]] = {}
     counters: dict[Port, Counter] = dict(places.items())

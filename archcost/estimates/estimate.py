@@ -22,7 +22,7 @@ from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
 from archcost.presentable import Presentable
 from archcost.spec import ModelSpec
-from archcost.times.choose import Chosen, choose
+from archcost.times.choose import Chosen, choose, run_by
 from archcost.times.operators import measured
 from archcost.times.step import StepTime, step_time
 
@@ -198,7 +198,7 @@ def estimate(
     Time is unknown where the device has no rate for the precision. Raises ArchcostError for what is wrong in these.
     """
     profile = profiles.load(hardware) if isinstance(hardware, str) else hardware
-    chosen = run or Run(**settings)
+    chosen = run_by(run or Run(**settings), engine)
     found = choose(profile, chosen, engine, calibration)
     line, needs = step(build(spec, batch), chosen, profile)
     return Estimate(line, profile, needs, found)

@@ -27,7 +27,7 @@ from archcost.planning.trials import Lines, Trial
 from archcost.planning.workload import Workload, positive, workload
 from archcost.presentable import Presentable
 from archcost.spec import ModelSpec
-from archcost.times.choose import choose
+from archcost.times.choose import choose, run_by
 from archcost.units import size
 
 Order = Literal["time", "cost"]
@@ -245,7 +245,7 @@ def plan(
     those of `estimate`, other settings those of Run. A remedy is looked for on the devices that are named. Raises
     ArchcostError for a wrong input.
     """
-    chosen = run or Run(**settings)
+    chosen = run_by(run or Run(**settings), engine)
     named = [profiles.load(each) if isinstance(each, str) else each for each in hardware]
     twice = [name for name, number in Counter(profile.name for profile in named).items() if number > 1]
     if twice:

@@ -21,7 +21,7 @@ from archcost.sweeps import axes
 from archcost.sweeps.envelope import Integers
 from archcost.sweeps.rows import Answers, Rows
 from archcost.sweeps.table import Array, Column, Sweep
-from archcost.times.choose import Chosen, choose
+from archcost.times.choose import Chosen, choose, run_by
 from archcost.times.step import DATA_SHEET
 
 HOUR = 3600
@@ -71,8 +71,9 @@ def sweep(
     for profile in profiles:
         for run in runs:
             for each in engines:
-                chosen = choose(profile, run, each, calibration)
-                blocks.append(_Block(run, profile, each, chosen, answers.on(run, profile, chosen)))
+                settled = run_by(run, each)
+                chosen = choose(profile, settled, each, calibration)
+                blocks.append(_Block(run, profile, each, chosen, answers.on(settled, profile, chosen)))
     columns = _columns(blocks, batches, places.ravel(), shown)
     if price is not None:
         rates = np.array([prices.get(block.profile.name, np.nan) for block in blocks])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from archcost.costs.run import Run
@@ -13,6 +14,8 @@ from archcost.hardware.profile import HardwareProfile
 from archcost.time_classes import Fuses
 
 DEFAULT = "eager"
+CHANNELS_LAST = "eager-nhwc"
+"""Eager torch with images in channels-last."""
 
 OTHER_DEVICE = 2.0
 """By how much a band is widened where a calibration is of another device."""
@@ -34,6 +37,11 @@ class Chosen(NamedTuple):
         return ("attention",) if self.calibration is None else self.calibration.fuses
 
 
+def run_by(run: Run, engine: str | None) -> Run:
+    """The run as that engine has it: its images with their channels last, where its name says so."""
+    return replace(run, channels_last=True) if engine is not None and engine.endswith(CHANNELS_LAST) else run
+
+
 def choose(
     profile: HardwareProfile,
     run: Run,
@@ -49,10 +57,11 @@ def choose(
         return _given(given, profile, run, threads)
     mode = "train" if run.trains else "infer"
     known = calibration.of(profile.name)
-    suiting = [each for each in known if _is_asked(each, engine)]
+    asked = engine or (CHANNELS_LAST if run.channels_last else DEFAULT)
+    suiting = [each for each in known if _is_asked(each, asked)]
     if engine is not None and not suiting:
         engines = sorted({word for each in calibration.shipped() for word in (each.engine, each.label)})
-        if engine not in (*engines, DEFAULT):
+        if engine not in (*engines, DEFAULT, CHANNELS_LAST):
             raise ArchcostError(
                 f"no calibration of engine {engine}",
                 expected=listing(engines) if engines else DEFAULT,
@@ -62,7 +71,7 @@ def choose(
     found = [each for each in suiting if each.precision == run.precision and mode in each.modes]
     if found:
         return Chosen(max(found, key=_release))
-    return Chosen(None, (_why(profile, engine, suiting),))
+    return Chosen(None, (_why(profile, asked, suiting),))
 
 
 def _given(given: Calibration, profile: HardwareProfile, run: Run, threads: int | None) -> Chosen:
@@ -97,8 +106,8 @@ def _given(given: Calibration, profile: HardwareProfile, run: Run, threads: int 
     return Chosen(given.model_copy(update=bands), (note,), tuple(differs))
 
 
-def _is_asked(found: Calibration, engine: str | None) -> bool:
-    return found.engine == (engine or DEFAULT) or found.label == engine
+def _is_asked(found: Calibration, engine: str) -> bool:
+    return engine in (found.engine, found.label)
 
 
 def _release(found: Calibration) -> tuple[int, ...]:
@@ -107,8 +116,8 @@ def _release(found: Calibration) -> tuple[int, ...]:
     return tuple(map(int, words))
 
 
-def _why(profile: HardwareProfile, engine: str | None, suiting: Sequence[Calibration]) -> str:
+def _why(profile: HardwareProfile, engine: str, suiting: Sequence[Calibration]) -> str:
     if not suiting:
-        return f"no runs of {profile.name} with engine {engine or DEFAULT} are known: bounds of its data sheet"
+        return f"no runs of {profile.name} with engine {engine} are known: bounds of its data sheet"
     had = listing(sorted({f"{mode} in {each.precision}" for each in suiting for mode in each.modes}))
     return f"runs of {profile.name} are known for {had} only: bounds of its data sheet"

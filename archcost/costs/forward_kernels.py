@@ -1,0 +1,220 @@
+"""What forward runs on a device: the layer's own kernel, and the copies that torch makes so that it can run.
+
+On a GPU the order of values decides as much as their number. cuDNN's 16-bit convolutions want channels last and turn
+images that arrive otherwise, there and back; a product copies matrices of which there is no view; kernels over values
+that lie in different orders read across rows.
+"""
+
+from __future__ import annotations
+
+from archcost.costs.kernel import Kernel, Kernels, dtype_of, stretch
+from archcost.costs.program import Op
+from archcost.costs.timeline import Timeline
+from archcost.keeping import FORWARD, Own, Setting
+from archcost.layers.attention import KEY, MASK, QUERY, ScaledDotProductAttention
+from archcost.layers.convolution import Convolution
+from archcost.layers.products import Product
+from archcost.layouts import Layout, is_channels_last, is_permuted, numel_stored, strides_of
+from archcost.tensors import DTYPE_BYTES, TensorType
+from archcost.time_classes import ALIGNED, CONTRACTIONS, CONVOLUTIONS, TimeClass
+from archcost.work import Flops, Shared, Work
+
+IN_16_BITS = ("float16", "bfloat16")
+DEPTHWISE: frozenset[TimeClass] = frozenset(["depthwise", "depthwise strided", "depthwise wide"])
+VALUE_BY_VALUE: frozenset[TimeClass] = frozenset(["elementwise", "transcendental"])
+WIDE = 7
+"""From which on torch has no depthwise kernel made for the size (DepthwiseConv2d.cu knows 1, 3 and 5)."""
+
+BY_SAMPLE: frozenset[TimeClass] = frozenset(
+    [
+        "convolution 1x1",
+        "convolution 3x3",
+        "convolution",
+        "unaligned convolution",
+        "stem",
+        "depthwise",
+        "depthwise strided",
+        "depthwise wide",
+        "grouped convolution",
+        "wide grouped convolution",
+        "many-grouped convolution",
+        "transposed convolution",
+        "batch norm",
+    ]
+)
+"""Classes that go through their weights once for each sample."""
+
+
+def own_kernel(op: Op, line: Timeline) -> Kernel:
+    """The layer's kernel of forward, of class `free` where it runs none."""
+    node, layer = op.node, op.node.layer
+    kind = _kind(op, line)
+    contracts = kind in CONTRACTIONS
+    read = sum(
+        [_stored(tensor, op, index) for index, tensor in enumerate(node.input_types) if index not in layer.asked]
+    )
+    weights = sum([_weight(weight.shape, weight.cast or weight.dtype or dtype_of(op)) for weight in node.weights])
+    written = sum([tensor.nbytes for tensor in node.output_types])
+    if kind == "gather":
+        weights = min(weights, 1) * written  # of a table the rows that are picked
+    kept = sum([line.storages[each].nbytes for each in op.makes if each not in op.stays])
+    dropped = sum([own.tensor.nbytes for own in op.scratch.forward if not own.tensor.is_floating])
+    spread = line.device == "cuda" and (contracts or (line.run.trains and kind == "batch norm"))
+    extents = layer.extents(node.input_types, node.output_types) if spread else ()
+    flops = _amount(_forward(node.facts.work), contracts)
+    nbytes = read + weights + written + kept + dropped
+    reread = node.input_types[0].shape[0] * weights if kind in BY_SAMPLE else 0
+    return Kernel(kind, flops, nbytes, dtype_of(op), 1, stretch(extents), reread)
+
+
+def forward_kernels(op: Op, own: Kernel, line: Timeline) -> Kernels:
+    """All that forward runs, the layer's own kernel first; nothing where the result is a view."""
+    layer = op.node.layer
+    if own.kind == "free" or not (op.makes or layer.overwrites(FORWARD) or own.kind == "unknown"):
+        return ()
+    if line.device == "cpu":
+        return (own,)
+    if isinstance(layer, ScaledDotProductAttention) and not layer.runs_fused(op.node.input_types, _setting(op, line)):
+        return _composed_attention(op)
+    return (own, *_copies(op, own), *_turned(op, own))
+
+
+def _kind(op: Op, line: Timeline) -> TimeClass:
+    """The class that the layer says, or a narrower one where dtypes and the order of values make it that."""
+    node = op.node
+    kind = node.layer.timed(node.input_types, node.output_types)
+    if line.device == "cpu":
+        return kind
+    if kind in CONTRACTIONS and dtype_of(op) == "float32" and line.run.matmul_dtype in IN_16_BITS:
+        return "float32 product"
+    if kind in DEPTHWISE and isinstance(node.layer, Convolution):
+        return _depthwise(op, node.layer)
+    if isinstance(node.layer, Product) and kind in ("batched product", "unaligned batched product"):
+        return "unaligned batched product" if _is_unaligned(op) else "batched product"
+    if kind == "copy" and node.layer.type in RESHAPING and is_permuted(node.input_types[0].shape, _layout(op)):
+        return "strided"
+    return _value_by_value(op, kind) if kind in VALUE_BY_VALUE else kind
+
+
+RESHAPING = frozenset(["reshape", "view", "flatten", "contiguous", "unflatten", "identity"])
+"""Layers that write in rows what may have lain otherwise."""
+
+
+def _depthwise(op: Op, layer: Convolution) -> TimeClass:
+    source = op.node.input_types[0]
+    if source.rank == 4 and is_channels_last(source.shape, _layout(op)):
+        return "depthwise channels-last"
+    if max(layer.kernels()) >= WIDE:
+        return "depthwise wide"
+    return "depthwise" if set(layer.strides()) == {1} else "depthwise strided"
+
+
+def _value_by_value(op: Op, kind: TimeClass) -> TimeClass:
+    """Where operands lie in different orders, some are read across rows; where one is repeated, it is looked up."""
+    output = op.node.output_types[0]
+    columns = [(tensor, _layout(op, index)) for index, tensor in enumerate(op.node.input_types)]
+    whole = [(tensor, layout) for tensor, layout in columns if tensor.numel == output.numel]
+    if len({layout if is_permuted(tensor.shape, layout) else None for tensor, layout in whole}) > 1:
+        return "strided"
+    return "broadcast" if len(whole) < len(op.node.input_types) else kind
+
+
+def _is_unaligned(op: Op) -> bool:
+    """Whether rows of a matrix, as they lie when they are multiplied, do not start where matrix units read."""
+    if dtype_of(op) not in IN_16_BITS:
+        return False
+    leading = [op.node.output_types[0].shape[-1]]
+    copied = {own.what for own in op.scratch.forward}
+    for index, tensor in enumerate(op.node.input_types):
+        made_anew = f"matrices of input {index + 1}" in copied
+        leading.append(_leading(tensor, None if made_anew else _layout(op, index)))
+    return any(each % ALIGNED for each in leading)
+
+
+def _leading(tensor: TensorType, layout: Layout) -> int:
+    """From one row, or column, to the next."""
+    *_, outer, inner = strides_of(tensor.shape, layout)
+    if inner == 1 or tensor.shape[-1] == 1:
+        return outer
+    return inner if outer == 1 or tensor.shape[-2] == 1 else tensor.shape[-1]
+
+
+def _copies(op: Op, own: Kernel) -> Kernels:
+    """Temporaries as large as an operand are copies of one; a layer norm copies what does not lie in rows."""
+    sources = [tensor.numel for tensor in op.node.input_types if tensor.is_floating]
+    made = [each.tensor for each in op.scratch.forward if _is_copy(each, sources)]
+    if own.kind == "layer norm" and not made and is_permuted(op.node.input_types[0].shape, _layout(op)):
+        made.append(op.node.input_types[0])
+    return tuple([Kernel("strided", 0, 2 * tensor.nbytes, tensor.dtype) for tensor in made])
+
+
+def _is_copy(own: Own, sources: list[int]) -> bool:
+    return own.tensor.is_floating and own.tensor.numel >= min(sources, default=0)
+
+
+def _turned(op: Op, own: Kernel) -> Kernels:
+    """Channels moved last before a convolution and back after it: both images are read and written once more."""
+    if own.kind not in CONVOLUTIONS or own.dtype not in IN_16_BITS:
+        return ()
+    source, output = op.node.input_types[0], op.node.output_types[0]
+    is_single = source.numel == source.shape[0] * source.shape[1]
+    if source.rank != 4 or is_single or is_channels_last(source.shape, _layout(op)):
+        return ()
+    return (Kernel("transposition", 0, 2 * (source.nbytes + output.nbytes), own.dtype, 2),)
+
+
+def _composed_attention(op: Op) -> Kernels:
+    """Query and key scaled, their product, a mask added, the softmax, the product with the values: in float32, with
+    16-bit inputs copied (`_scaled_dot_product_attention_math` in native/transformers/attention.cpp, since torch 2.5).
+    """
+    query, key, value = (TensorType(tensor.shape, "float32") for tensor in op.node.input_types[:3])
+    output = op.node.output_types[0]
+    scores = TensorType((*query.shape[:-1], key.shape[-2]), "float32")
+    first, second = 2 * scores.numel * query.shape[-1], 2 * scores.numel * value.shape[-1]
+    narrow = DTYPE_BYTES[output.dtype]
+    cast = (query.numel + key.numel + value.numel + output.numel) * (4 + narrow) if narrow < 4 else 0
+    mask = 2 * scores.nbytes + op.node.input_types[MASK].nbytes if len(op.node.input_types) > MASK else 0
+    extents = op.node.layer.extents(op.node.input_types, op.node.output_types)
+    longer = stretch(extents)
+    moved = query.nbytes + key.nbytes + scores.nbytes
+    made = [
+        Kernel("float32 product", first, moved, "float32", 1, longer),
+        Kernel("float32 product", second, scores.nbytes + value.nbytes + 4 * output.numel, "float32", 1, longer),
+        Kernel("softmax", 0, 2 * scores.nbytes, "float32"),
+        Kernel("elementwise", query.numel + key.numel, 2 * (query.nbytes + key.nbytes), "float32", 2),
+    ]
+    made += [Kernel("copy", 0, cast, output.dtype, 4)] if cast else []
+    made += [Kernel("elementwise", scores.numel, mask, "float32")] if mask else []
+    for index, tensor in ((QUERY, query), (KEY, key), (2, value)):
+        if is_permuted(tensor.shape, _layout(op, index)):
+            made.append(Kernel("strided", 0, 2 * tensor.nbytes, "float32"))
+    return tuple(made)
+
+
+def _setting(op: Op, line: Timeline) -> Setting:
+    return Setting(frozenset(op.operands), line.run.trains, line.device, op.layouts, torch=line.run.torch)
+
+
+def _layout(op: Op, index: int = 0) -> Layout:
+    """What is made before the pass, as a constant is, lies in rows."""
+    return op.layouts[index] if index < len(op.layouts) else None
+
+
+def _stored(tensor: TensorType, op: Op, index: int) -> int:
+    """Bytes read of an input, in which values may be repeated."""
+    layout = _layout(op, index)
+    if layout is None:
+        return tensor.nbytes
+    return numel_stored(tensor.shape, layout) * (tensor.nbytes // max(1, tensor.numel))
+
+
+def _weight(shape: tuple[int, ...], dtype: str) -> int:
+    return TensorType(shape, dtype).nbytes
+
+
+def _forward(work: tuple[Work, ...]) -> Flops:
+    return sum([part.forward for part in work if not isinstance(part, Shared)], Flops())
+
+
+def _amount(flops: Flops, contracts: bool) -> int:
+    return flops.contraction if contracts else flops.contraction + flops.elementwise
