@@ -171,6 +171,8 @@ def plan(options: argparse.Namespace) -> tuple[str, int]:
     )
     if options.strict and result.unknown:
         raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
+    if options.strict and result.differs:
+        raise CheckError(f"{result.network}: the calibration is of something else", found=", ".join(result.differs))
     return _render(result, options), 0 if result.runs else 1
 
 

@@ -190,6 +190,12 @@ class Plan(Presentable):
         """Every number that is null, by its device and key, devices without an answer, and layers nobody knows."""
         return (*(name for device in self.devices for name in _unknown(device)), *self.graph.unknown)
 
+    @property
+    def differs(self) -> tuple[str, ...]:
+        """What a calibration that was given is of, where it is not of what runs here."""
+        estimates = [device.estimate for device in self.devices if device.estimate is not None]
+        return tuple([text for estimate in estimates for text in estimate.chosen.differs])
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "schema": "archcost.plan/1",
@@ -349,7 +355,9 @@ class _Runner:
         return DeviceRun(*head, False, found, *self._estimated(found.trial, profile))
 
     def _estimated(self, trial: Trial, profile: HardwareProfile) -> tuple[Estimate, Step | None]:
-        own = self.calibration if self.alone or _is_of(self.calibration, profile) else None
-        chosen = choose(profile, trial.line.run, self.engine, own)
+        run, own = trial.line.run, self.calibration if self.alone or _is_of(self.calibration, profile) else None
+        if run.precision != self.run.precision:  # a remedy's, of which the calibration says nothing
+            own = None
+        chosen = choose(profile, run, self.engine, own)
         estimate = Estimate(trial.line, profile, trial.demand, chosen)
         return estimate, None if estimate.time is None else Step.of(estimate.time)

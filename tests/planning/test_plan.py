@@ -10,6 +10,7 @@ import pytest
 
 import archcost
 from archcost import ArchcostError, Plan, hardware
+from archcost.hardware.calibration import Calibration, Pace
 from archcost.planning.plan import Charges, DeviceRun
 from archcost.planning.spans import UNKNOWN, Span
 from archcost.planning.stepping import Step, all_reduce, together
@@ -245,6 +246,64 @@ def test_all_that_ship_have_a_row_each_and_what_does_not_fit_is_last() -> None:
     assert plan.devices[-1].hardware.name == "st-stm32f746"
     assert not plan.devices[-1].runs
     assert "A change is only looked for on devices named by --hardware." in str(plan)
+
+
+# Calibrations
+
+
+def calibrated(name: str, **fields: Any) -> Calibration:
+    """A product takes what its bytes do, at 1 kB/s, and half a second a launch."""
+    return Calibration(
+        device=name,
+        engine="eager",
+        version="torch 2.13",
+        precision="fp32",
+        modes=("infer", "train"),
+        status="public",
+        source="made up for this test: no device",
+        runs=1,
+        families=1,
+        dispatch=0.5,
+        classes={"product": Pace(bandwidth=1e3)},
+        band=(0.5, 2.0),
+        **fields,
+    )
+
+
+def test_a_calibration_is_for_the_device_that_it_names() -> None:
+    settings: dict[str, Any] = {"dataset_size": 36, "epochs": 100, "mode": "infer", "power": 100, "price": 2}
+    plan = archcost.plan(small(), hardware=[T4, "nvidia-l4"], calibration=calibrated(T4), **settings)
+    by_name = {run.hardware.name: run for run in plan.devices}
+    # one launch of 0.5 s a step, which is longer than moving 15 + 5 + 3 values: 3,600 of them
+    assert list(by_name[T4].hours) == near(Span(0.5, 0.25, 1.0))
+    assert list(by_name[T4].cost) == near(Span(1.0, 0.5, 2.0))
+    assert list(by_name[T4].energy) == near(Span(0.05, 0.025, 0.1))
+    assert by_name["nvidia-l4"].hours.likely is None
+    assert plan.differs == ()
+    told = str(plan)
+    assert "30.0 min (15.0 to 60.0)" in told
+    assert "public, torch 2.13 eager" in told
+
+
+def test_a_calibration_of_another_device_is_told_and_widens() -> None:
+    """On one device a calibration is taken as it is given; its band is twice as wide to both sides."""
+    settings: dict[str, Any] = {"dataset_size": 36, "epochs": 100, "mode": "infer"}
+    plan = archcost.plan(small(), hardware=[T4], calibration=calibrated(A100), **settings)
+    [run] = plan.devices
+    assert list(run.hours) == near(Span(0.5, 0.125, 2.0))
+    assert plan.differs == (f"of {A100}, and not of {T4}",)
+    assert f"note       {T4}: the calibration is of {A100}, and not of {T4}: " in str(plan)
+
+
+def test_a_remedy_of_another_precision_has_no_calibration() -> None:
+    """4,000 * 4,000 weights and gradients: 128 MB in 32 bits, 64 MB in 16, of which the calibration says nothing."""
+    spec = small(input=[4000], layers=[{"type": "linear", "out_features": 4000, "bias": False}])
+    settings: dict[str, Any] = {"dataset_size": 2, "epochs": 1, "optimizer": "sgd", "calibration": calibrated(GPU)}
+    [run] = archcost.plan(spec, hardware=[device(GPU, 110 * 2**20)], **settings).devices
+    assert run.remedy is not None
+    assert run.remedy.case.run.precision == "bf16"
+    assert run.step is not None
+    assert run.step.status == "bound"
 
 
 # What does not fit
