@@ -15,6 +15,7 @@ from archcost.options import changed_settings, run_of
 if TYPE_CHECKING:
     from archcost.costs import ModelCost
     from archcost.costs.run import Run
+    from archcost.hardware.calibration import Calibration
     from archcost.report import Result
     from archcost.spec import ModelSpec
 
@@ -97,7 +98,6 @@ def estimate(options: argparse.Namespace) -> tuple[str, int]:
             "no device to estimate for", expected="--hardware with a name or a file", hint="archcost hardware list"
         )
     from archcost.estimates import estimate
-    from archcost.hardware import calibration
 
     result = estimate(
         _spec(options.network, options),
@@ -105,13 +105,26 @@ def estimate(options: argparse.Namespace) -> tuple[str, int]:
         hardware=options.hardware,
         run=run_of(options),
         engine=options.engine,
-        calibration=calibration.read(Path(options.calibration)) if options.calibration else None,
+        calibration=_calibration(options),
     )
     if options.strict and result.unknown:
         raise CheckError(
             f"{result.network} on {result.hardware.name}: not all is known", found=", ".join(result.unknown)
         )
+    _refuse_stretched(result.chosen.differs, options)
     return _render(result, options), 0 if result.fits else 1
+
+
+def _calibration(options: argparse.Namespace) -> Calibration | None:
+    from archcost.hardware import calibration
+
+    return calibration.read(Path(options.calibration)) if options.calibration else None
+
+
+def _refuse_stretched(differs: tuple[str, ...], options: argparse.Namespace) -> None:
+    """Under --strict no time rests on a calibration of something else."""
+    if options.strict and differs:
+        raise CheckError("the calibration is of something else", found=", ".join(differs))
 
 
 def timeline(options: argparse.Namespace) -> tuple[str, int]:

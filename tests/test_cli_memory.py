@@ -155,7 +155,7 @@ WRONG = [
     ("timeline lenet5 --master-weights", "master weights are float32 copies of 16-bit weights\n"),
     (
         "estimate lenet5 --hardware nvidia-t4 --engine eagr",
-        "no calibration of engine eagr\n  expected: ",
+        "no calibration of engine 'eagr'\n  expected: ",
     ),
     ("timeline lenet5 --device gpu", "argument --device: invalid choice: 'gpu' (choose from 'cuda', 'cpu')"),
     ("timeline lenet5 --device cpu --hardware nvidia-t4", "argument --hardware: not allowed with argument --device"),

@@ -61,6 +61,7 @@ def kernels(line: Timeline, fuses: Collection[Fuses] = ("attention",)) -> StepKe
     layers: list[LayerKernels] = []
     sums = additions(line.program)
     for op in line.program.ops:
+        before = added(op, sums) if sums and op.gives else ()
         key = (
             id(op.node.facts),
             op.is_copy,
@@ -69,14 +70,13 @@ def kernels(line: Timeline, fuses: Collection[Fuses] = ("attention",)) -> StepKe
             op.gives and _given(op),
             op.layouts,
             op.is_copy and op.name,
+            before,
         )
         if key not in known:
-            known[key] = LayerKernels(op.name, *_of(op, line, "attention" in fuses), fresh=_fresh(op, line))
-        found = known[key]._replace(name=op.name)
-        if sums and op.gives:
-            before = added(op, sums)
-            found = found._replace(backward_input=(*before, *found.backward_input), sums=len(before))
-        layers.append(found)
+            forward, by_input, by_weight = _of(op, line, "attention" in fuses)
+            fresh = _fresh(op, line)
+            known[key] = LayerKernels(op.name, forward, (*before, *by_input), by_weight, len(before), fresh)
+        layers.append(known[key]._replace(name=op.name))
     if "elementwise" in fuses:
         forwards = fused(line.program, [layer.forward for layer in layers])
         layers = [layer._replace(forward=forward) for layer, forward in zip(layers, forwards, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -42,13 +43,15 @@ def optimizer_kernels(line: Timeline) -> Iterator[Kernel]:
     tensors = optimized([held.tensor for held in learned(line.program)], run)
     if not tensors:
         return
-    kept = sum([own.tensor.nbytes for tensor in tensors for own in state(run.optimizer, tensor, impl, line.device)])
-    weights = sum([tensor.nbytes for tensor in tensors])
-    numel, dtype = sum([tensor.numel for tensor in tensors]), tensors[0].dtype
+    alike = Counter(tensors).items()
+    weights = sum([each.nbytes * times for each, times in alike])
+    numel, dtype = sum([each.numel * times for each, times in alike]), tensors[0].dtype
     passes = COMPOSED.get(run.optimizer)
     if impl == "fused" or passes is None:
+        states = ((state(run.optimizer, each, impl, line.device), times) for each, times in alike)
+        kept = [own.tensor.nbytes * times for owns, times in states for own in owns]
         launches = len(tensors) if run.optimizer == "adamw-8bit" else -(-len(tensors) // AT_ONCE)
-        yield Kernel("optimizer", numel, 3 * weights + 2 * kept, dtype, launches)
+        yield Kernel("optimizer", numel, 3 * weights + 2 * sum(kept), dtype, launches)
         return
     lists = len(tensors) if impl == "loop" else -(-len(tensors) // AT_ONCE)
     yield Kernel("optimizer", numel, passes.tensors * weights, dtype, passes.operations * lists)

@@ -22,9 +22,9 @@ from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
 from archcost.presentable import Presentable
 from archcost.spec import ModelSpec
+from archcost.times import StepTime, result, step_time
 from archcost.times.choose import Chosen, choose, run_by
 from archcost.times.operators import measured
-from archcost.times.step import StepTime, step_time
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,13 @@ class Estimate(Presentable):
         )
 
     @property
+    def time_notes(self) -> tuple[str, ...]:
+        """What the time rests on, or why there is none."""
+        if self.time is not None:
+            return self.time.notes
+        return (f"{self.hardware.name} has no rate for {self.run.matmul_dtype}: no time is known",)
+
+    @property
     def unknown(self) -> tuple[str, ...]:
         """What is not known, by the JSON's names, and layers of which nobody knows what they do."""
         memory = {
@@ -142,8 +149,14 @@ class Estimate(Presentable):
             "band": self.band,
         }
         missing = [f"memory.{name}" for name, value in memory.items() if value is None]
-        time = ("time",) if self.time is None else ("time.step_seconds",) if self.time.step is None else ()
-        return (*missing, *time, *self.line.graph.unknown)
+        return (*missing, *self._unknown_times, *self.line.graph.unknown)
+
+    @property
+    def _unknown_times(self) -> tuple[str, ...]:
+        """Numbers that nobody knows, and layers whose time alone is not known."""
+        time, told = self.time, self.line.graph.unknown
+        layers = () if time is None else tuple([name for name in time.unknown if name not in told])
+        return tuple([f"time.{name}" for name in (*result.unknown_numbers(time), *layers)])
 
     @property
     def _kernels(self) -> int:
@@ -177,7 +190,7 @@ class Estimate(Presentable):
                 "status": "exact under assumptions",
                 "band": None if self.band is None else list(self.band),
             },
-            "time": None if self.time is None else self.time.to_dict(),
+            "time": result.to_dict(self.time, self.time_notes),
         }
 
 

@@ -81,6 +81,12 @@ def _writers(result: Result) -> Writers:
     if isinstance(result, (Fit, Plan)):
         return _document_writers(fit.document(result) if isinstance(result, Fit) else plan.document(result))
 
+    from archcost.report import times
+    from archcost.times import StepTime
+
+    if isinstance(result, StepTime):
+        return _document_writers(times.document(result))
+
     from archcost.hardware import Checked, Devices, HardwareProfile
     from archcost.report import hardware, verification
 

@@ -9,7 +9,7 @@ from archcost.estimates import Estimate
 from archcost.estimates.devices import caches, torch_device
 from archcost.hardware.overheads import room
 from archcost.report import times
-from archcost.report.document import Cell, Column, Document, Facts, Table
+from archcost.report.document import Cell, Column, Document, Facts, Part, Table
 from archcost.report.settings import settings
 from archcost.report.summary import one_line
 from archcost.report.timeline import alive_row, recomputed_flops
@@ -24,7 +24,6 @@ UNKNOWN = {
     "memory.reserved_bytes": "reserved (torch caches blocks on NVIDIA's and AMD's GPUs only)",
     "memory.max_batch": "the largest batch (with recompute auto each batch is a search of its own)",
     "memory.context_bytes": "context (not in the profile)",
-    "time": "time (the device has no rate for the precision)",
 }
 ASSUMED = "outputs and loss held until the end of the step"
 ASSUMED_IN_TRAINING = "the second step or a later one (optimizer state exists), gradients None before forward"
@@ -39,6 +38,7 @@ def document(estimate: Estimate) -> Document:
         f"The {LARGEST} largest tensors there:",
         _largest(estimate),
         Facts(tuple(_facts(estimate, told["memory"]["band"]))),
+        *_time(estimate),
     )
     title = f"{estimate.network}, batch {count(estimate.batch)}, on {estimate.hardware.name}: {settings(estimate.line)}"
     return Document(one_line(title), parts, _data(told))
@@ -151,6 +151,13 @@ def _largest(estimate: Estimate) -> Table:
     return Table((Column("size", "right"), Column("tensor"), Column("shape"), Column("why it is there")), tuple(rows))
 
 
+def _time(estimate: Estimate) -> Iterator[Part]:
+    if estimate.time is not None:
+        yield from times.parts(estimate.time)
+    else:
+        yield f"Time of a step: not known. {' '.join(estimate.time_notes)}."
+
+
 def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, str]]:
     if caches(estimate.hardware):
         safe, most = map(size, estimate.limits)
@@ -162,8 +169,6 @@ def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, st
     unknown = [UNKNOWN[name] for name in estimate.unknown if name in UNKNOWN]  # the band has a line of its own
     if unknown:
         yield "not known", ", ".join(unknown)
-    if estimate.time is not None:
-        yield from times.facts(estimate.time)
     if opaque := estimate.line.graph.unknown:
         yield "lower bound", f"what is made and dropped in {', '.join(opaque)} meanwhile is not known"
     mode = ASSUMED_IN_TRAINING if estimate.run.trains else "evaluation mode"
@@ -181,5 +186,13 @@ def _data(told: dict[str, Any]) -> Table:
     settled = {name: value for name, value in told.items() if isinstance(value, str | int) and name != "schema"}
     roles = {f"by_role.{role}": nbytes for role, nbytes in memory["by_role"].items()}
     low, high = memory["band"] or (None, None)
-    rows = {**settled, **plain, **roles, "band.low": low, "band.high": high}
+    rows = {**settled, **plain, **roles, "band.low": low, "band.high": high, **_times(told["time"])}
     return Table((Column("quantity"), Column("value")), tuple(rows.items()))
+
+
+def _times(told: dict[str, Any]) -> dict[str, Cell]:
+    """Of the step, its phases and its slowest layers."""
+    low, high = told["band"] or (None, None)
+    numbers = {name: value for name, value in told.items() if name != "band" and not isinstance(value, list | dict)}
+    slowest = {f"slowest.{layer['name']}": layer["seconds"] for layer in told["slowest"]}
+    return {f"time.{name}": value for name, value in {**numbers, "band.low": low, "band.high": high, **slowest}.items()}

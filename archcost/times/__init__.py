@@ -1,5 +1,6 @@
 """How long a step takes on a device."""
 
-from archcost.times.step import LayerTime, StepTime, step_time
+from archcost.times.result import LayerTime, StepTime
+from archcost.times.step import step_time
 
 __all__ = ["LayerTime", "StepTime", "step_time"]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from archcost.costs.kernels import Kernel
 from archcost.hardware.calibration import Pace
 from archcost.hardware.profile import HardwareProfile
+from archcost.time_classes import CONTRACTIONS
 from archcost.times.roof import peak_rate
 
 WINOGRAD = 2.25
@@ -35,15 +36,18 @@ FEW_WATTS = 75
 
 
 def paces(kernel: Kernel, profile: HardwareProfile, allows_tf32: bool) -> tuple[Pace, Pace, Pace] | None:
-    """Least, typical and most; None where the device has no rate for the dtype."""
+    """Least, typical and most; None where the device has no rate for the dtype in which it multiplies.
+
+    Where a data sheet has none for its vector units, as those of TPUs, bytes alone count.
+    """
     peak = peak_rate(kernel, profile, allows_tf32)
-    if peak is None:
+    if peak is None and kernel.kind in CONTRACTIONS:
         return None
     bandwidth = float(profile.memory.bandwidth.amount)
     winograd = WINOGRAD if kernel.kind == "convolution 3x3" and kernel.dtype == "float32" else 1.0
     few = profile.tdp is not None and profile.tdp.amount <= FEW_WATTS
     least, typical, most = (
-        Pace(rate=peak * share.rate * credit, bandwidth=bandwidth * share.bandwidth, floor=share.launch)
+        Pace(rate=peak and peak * share.rate * credit, bandwidth=bandwidth * share.bandwidth, floor=share.launch)
         for share, credit in ((LEAST, winograd), (TYPICAL, 1.0), (MOST_OF_FEW_WATTS if few else MOST, 1.0))
     )
     return least, typical, most

@@ -18,9 +18,6 @@ class Spent(NamedTuple):
     seconds: float
     roof: Roof
 
-    def and_(self, seconds: float) -> Spent:
-        return self._replace(seconds=self.seconds + seconds) if seconds else self
-
 
 NOTHING = Spent(0.0, "dispatch")
 

@@ -2,107 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from archcost.costs.kernels import Kernel, Kernels, StepKernels
+from archcost.costs.kernels import Kernel, Kernels, LayerKernels, StepKernels
 from archcost.costs.run import Run
 from archcost.hardware.calibration import Calibration, Measured, Pace
 from archcost.hardware.profile import HardwareProfile
-from archcost.time_classes import BROADER, CONTRACTIONS
+from archcost.time_classes import BROADER, CONTRACTIONS, TimeClass
 from archcost.times.bound import paces
+from archcost.times.result import DATA_SHEET, LayerTime, Part, PhaseName, PhaseTime, StepTime
 from archcost.times.roof import NOTHING, Roof, Spent, spend
-
-Status = Literal["bound", "public", "calibrated"]
-
-DATA_SHEET = "data sheet"
-
-NOTHING_MEASURED: Mapping[str, Measured] = {}
-
-
-class LayerTime(NamedTuple):
-    """Seconds of one layer, and what most of them wait for."""
-
-    name: str
-    kind: str
-    roof: Roof
-    forward: float
-    backward_input: float
-    backward_weight: float
-
-    @property
-    def seconds(self) -> float:
-        return self.forward + self.backward_input + self.backward_weight
-
-    def to_dict(self) -> dict[str, Any]:
-        return {**self._asdict(), "seconds": self.seconds}
-
-
-@dataclass(frozen=True)
-class StepTime:
-    """Seconds. `typical` is one number for those who compare layers; with the status `bound` it is no forecast, and
-    `step`, `forward`, `backward` and `optimizer` are None.
-    """
-
-    status: Status
-    engine: str
-    samples: int
-    """Of one step: of all batches whose gradients it adds up."""
-    typical: float
-    forward: float | None
-    backward: float | None
-    optimizer: float | None
-    band: tuple[float, float]
-    layers: tuple[LayerTime, ...]
-    flops: int
-    """Contractions of one step, those of recomputation left out: what `mfu` is of."""
-    peak: float | None
-    """FLOP/s of the data sheet in the run's precision."""
-    launches: int
-    dispatch: float
-    """Seconds of the host for all launches."""
-    unknown: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def step(self) -> float | None:
-        if self.forward is None or self.backward is None or self.optimizer is None:
-            return None
-        return self.forward + self.backward + self.optimizer
-
-    @property
-    def samples_per_second(self) -> float | None:
-        return self.samples / self.step if self.step else None
-
-    @property
-    def mfu(self) -> float | None:
-        """Model FLOPs utilisation: contractions a second over the data sheet's dense rate (Chowdhery et al. 2022)."""
-        return self.flops / self.step / self.peak if self.step and self.peak else None
-
-    def slowest(self, count: int = 3) -> tuple[LayerTime, ...]:
-        return tuple(sorted(self.layers, key=lambda layer: -layer.seconds)[:count])
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "step_seconds": self.step,
-            "forward_seconds": self.forward,
-            "backward_seconds": self.backward,
-            "optimizer_seconds": self.optimizer,
-            "typical_seconds": self.typical,
-            "samples_per_second": self.samples_per_second,
-            "mfu": self.mfu,
-            "status": self.status,
-            "engine": self.engine,
-            "band": list(self.band),
-            "launches": self.launches,
-            "slowest": [layer.to_dict() for layer in self.slowest()],
-            "notes": list(self.notes),
-        }
-
 
 Spend = Callable[[Kernel, bool], Spent]
 """A kernel, and whether it is one of backward."""
+
+NOTHING_MEASURED: Mapping[str, Measured] = {}
 
 PaceOf = Callable[[Kernel, bool], Pace | None]
 """The same. None is no time at all."""
@@ -121,43 +35,43 @@ def step_time(
 
     None where the device has no rate for the dtype and no calibration: memory is answered all the same.
     """
-    queued = is_queued(profile)
     if calibration is None:
         return _bound(step, run, profile, batch, notes)
-    timed = _Timed(step, _by_calibration(calibration, run), measured, calibration.first_touch)
-    forward = _whole(timed.forward, timed.launched_forward * calibration.dispatch, queued)
-    backward = _whole(timed.backward, timed.launched_backward * calibration.dispatch, queued)
-    optimizer = _whole(timed.optimizer, timed.launched_optimizer * calibration.dispatch, queued)
+    pace_of = _pace_in(calibration, run)
+    timed = _Timed(step, _at_pace(pace_of, calibration.overlaps), measured, calibration.first_touch)
+    queued, host = is_queued(profile), calibration.dispatch
+    phases = tuple([phase.told(host, queued) for phase in timed.phases])
+    forward, backward, optimizer = (phase.seconds for phase in phases)
     whole = forward + backward + optimizer
     low, high = _band(calibration, timed)
+    silent = {kernel.kind for kernel, back in timed.spent if kernel.kind != "unknown" and not pace_of(kernel, back)}
+    unknown = [layer.name for layer in step.layers if layer.name not in measured and silent & _kinds(layer)]
     return StepTime(
-        calibration.status,
-        calibration.label,
-        batch * step.accumulation,
-        whole,
-        forward,
-        backward,
-        optimizer,
-        (whole * low, whole * high),
-        timed.layers,
-        timed.flops,
-        peak(run, profile),
-        timed.launches,
-        timed.launches * calibration.dispatch,
-        step.unknown,
-        notes,
+        status=calibration.status,
+        engine=calibration.label,
+        samples=batch * step.accumulation,
+        typical=whole,
+        forward=forward,
+        backward=backward,
+        optimizer=optimizer,
+        band=(whole * low, whole * high),
+        phases=phases,
+        layers=tuple(timed.layers()),
+        flops=timed.flops,
+        peak=peak(run, profile),
+        launches=timed.launches,
+        dispatch=timed.launches * host,
+        unknown=(*step.unknown, *unknown),
+        notes=(*notes, *[f"the calibration has nothing of {kind}: counted as no time" for kind in sorted(silent)]),
+        calibration=calibration,
     )
 
 
 def is_queued(profile: HardwareProfile) -> bool:
-    return profile.kind in ("gpu", "tpu")
-
-
-def _whole(kernels: float, dispatch: float, queued: bool) -> float:
     """A GPU works while the host runs ahead, and waits for it where its kernels are short; a CPU does one, then the
     other.
     """
-    return max(kernels, dispatch) if queued else kernels + dispatch
+    return profile.kind in ("gpu", "tpu")
 
 
 def pace_by(calibration: Calibration) -> PaceOf:
@@ -171,14 +85,20 @@ def pace_by(calibration: Calibration) -> PaceOf:
     return pace
 
 
-def _by_calibration(calibration: Calibration, run: Run) -> Spend:
+def _pace_in(calibration: Calibration, run: Run) -> PaceOf:
+    """The same, and of the optimizer that runs, where it was timed."""
     pace_of, optimizer = pace_by(calibration), calibration.optimizers.get(run.optimizer)
 
+    def pace(kernel: Kernel, back: bool) -> Pace | None:
+        return (optimizer if kernel.kind == "optimizer" else None) or pace_of(kernel, back)
+
+    return pace
+
+
+def _at_pace(pace_of: PaceOf, overlaps: bool) -> Spend:
     def spent(kernel: Kernel, back: bool) -> Spent:
         pace = pace_of(kernel, back)
-        if kernel.kind == "optimizer":
-            pace = optimizer or pace
-        return spend(kernel, pace, calibration.overlaps) if pace is not None else NOTHING
+        return spend(kernel, pace, overlaps) if pace is not None else NOTHING
 
     return spent
 
@@ -198,36 +118,43 @@ def _bound(
 ) -> StepTime | None:
     """Three paces give three times; the layers are those of the typical one."""
     allows = run.precision == "tf32"
-    found: dict[Kernel, tuple[Pace, Pace, Pace]] = {}
+    found: dict[tuple[TimeClass, str], tuple[Pace, Pace, Pace]] = {}
     for kernel in _kernels(step):
-        if kernel not in found:
+        key = (kernel.kind, kernel.dtype)
+        if key not in found:
             three = paces(kernel, profile, allows)
             if three is None:
                 return None
-            found[kernel] = three
+            found[key] = three
     least, typical, most = (_Timed(step, _at(found, place)) for place in range(3))
     return StepTime(
-        "bound",
-        DATA_SHEET,
-        batch * step.accumulation,
-        typical.seconds,
-        None,
-        None,
-        None,
-        (least.seconds, most.seconds),
-        typical.layers,
-        typical.flops,
-        peak(run, profile),
-        typical.launches,
-        0.0,
-        step.unknown,
-        notes,
+        status="bound",
+        engine=DATA_SHEET,
+        samples=batch * step.accumulation,
+        typical=typical.seconds,
+        forward=None,
+        backward=None,
+        optimizer=None,
+        band=(least.seconds, most.seconds),
+        phases=tuple(
+            [
+                PhaseTime(middle.name, middle.seconds, low.seconds, high.seconds, middle.roof)
+                for low, middle, high in zip(least.phases, typical.phases, most.phases, strict=True)
+            ]
+        ),
+        layers=tuple(typical.layers()),
+        flops=typical.flops,
+        peak=peak(run, profile),
+        launches=typical.launches,
+        dispatch=0.0,
+        unknown=step.unknown,
+        notes=notes,
     )
 
 
-def _at(found: Mapping[Kernel, tuple[Pace, Pace, Pace]], place: int) -> Spend:
+def _at(found: Mapping[tuple[TimeClass, str], tuple[Pace, Pace, Pace]], place: int) -> Spend:
     def spent(kernel: Kernel, back: bool) -> Spent:
-        return spend(kernel, found[kernel][place])
+        return spend(kernel, found[kernel.kind, kernel.dtype][place])
 
     return spent
 
@@ -246,103 +173,202 @@ def _kernels(step: StepKernels) -> Iterable[Kernel]:
     yield from step.optimizer
 
 
+def _kinds(layer: LayerKernels) -> set[TimeClass]:
+    return {kernel.kind for part in _parts_of(layer) for kernel in part}
+
+
+def _parts_of(layer: LayerKernels) -> tuple[Kernels, Kernels, Kernels]:
+    return layer.forward, layer.backward_input, layer.backward_weight
+
+
+def _runs(layer: LayerKernels) -> bool:
+    return bool(layer.forward or layer.backward_input or layer.backward_weight)
+
+
+def _kind(layer: LayerKernels) -> TimeClass:
+    return (layer.forward or layer.backward_input or layer.backward_weight)[0].kind
+
+
+class _Phase:
+    """Seconds of kernels, their launches, and what they wait for, as they add up."""
+
+    def __init__(self, name: PhaseName) -> None:
+        self.name: PhaseName = name
+        self.seconds = 0.0
+        self.launches = 0
+        self.waits: dict[Roof, float] = {}
+
+    def add(self, part: Part, times: int) -> None:
+        seconds = times * part.seconds
+        self.seconds += seconds
+        self.launches += times * part.launches
+        self.waits[part.roof] = self.waits.get(part.roof, 0.0) + seconds
+
+    @property
+    def roof(self) -> Roof:
+        return max(self.waits, key=self.waits.__getitem__) if self.waits else NOTHING.roof
+
+    def told(self, dispatch: float, queued: bool) -> PhaseTime:
+        host = self.launches * dispatch
+        seconds = max(self.seconds, host) if queued else self.seconds + host
+        longest = max(self.waits.values(), default=0.0)
+        roof = "dispatch" if host > (self.seconds if queued else longest) else self.roof
+        return PhaseTime(self.name, seconds, None, None, roof)
+
+
 class _Timed:
-    """A step summed up, each distinct kernel timed once."""
+    """A step summed up, equal layers and each distinct kernel timed once."""
 
     def __init__(
         self,
         step: StepKernels,
         spend: Spend,
-        measured: Mapping[str, Measured] = NOTHING_MEASURED,
+        found: Mapping[str, Measured] = NOTHING_MEASURED,
         first_touch: float | None = None,
     ) -> None:
-        self.spend = spend
+        self.step, self.spend = step, spend
+        self.found, self.first_touch = found, first_touch
+        self.spent: dict[tuple[Kernel, bool], Spent] = {}
+        self.known: dict[object, tuple[Part, Part, Part]] = {}
+        self.phases = (_Phase("forward"), _Phase("backward"), _Phase("optimizer"))
+        self.flops = 0
         self.measured = 0.0
-        self.known: dict[tuple[Kernel, bool], Spent] = {}
-        again = frozenset(step.again)
-        layers: list[LayerTime] = []
-        self.forward = self.backward = 0.0
-        self.launched_forward = self.launched_backward = self.flops = 0
-        for index, layer in enumerate(step.layers):
-            times = step.accumulation
-            forward = self._spent(layer.forward, False)
-            by_input, by_weight = self._spent(layer.backward_input, True), self._spent(layer.backward_weight, True)
-            if layer.name in measured:
-                found = measured[layer.name]
-                sums = self._spent(layer.backward_input[: layer.sums], True)
-                own = self._spent(layer.backward_input[layer.sums :], True)
-                forward, own, by_weight = _as_measured(found, forward, own, by_weight)
-                by_input = own.and_(sums.seconds)
-                self.measured += times * (found.forward + found.backward)
-            elif first_touch:
-                made, returned = layer.fresh
-                forward = forward.and_(made / first_touch)
-                by_input, by_weight = _last_and(by_input, by_weight, returned / first_touch)
-            rerun = forward.seconds if index in again else 0.0
-            self.forward += times * forward.seconds
-            self.backward += times * (by_input.seconds + by_weight.seconds + rerun)
-            self.launched_forward += times * _launches(layer.forward)
-            back = _launches(layer.backward_input) + _launches(layer.backward_weight)
-            self.launched_backward += times * (back + (_launches(layer.forward) if index in again else 0))
-            halves = (layer.forward, layer.backward_input, layer.backward_weight)
-            self.flops += times * sum([each.flops for half in halves for each in half if _contracts(each)])
-            if layer.forward or layer.backward_input or layer.backward_weight:
-                longest = max(forward, by_input, by_weight)
-                kind = (layer.forward or layer.backward_input or layer.backward_weight)[0].kind
-                layers.append(
-                    LayerTime(
-                        layer.name,
-                        kind,
-                        longest.roof,
-                        times * forward.seconds,
-                        times * (by_input.seconds + rerun),
-                        times * by_weight.seconds,
-                    )
-                )
-        self.layers = tuple(layers)
-        self.optimizer = self._spent(step.optimizer, False).seconds
-        self.launched_optimizer = _launches(step.optimizer)
+        """Seconds of layers that were timed themselves."""
+        forward, backward, optimizer = self.phases
+        for layer, times, again in self._distinct():
+            ahead, by_input, by_weight = self._parts(layer)
+            forward.add(ahead, times)
+            if by_input is not NO_PART:
+                backward.add(by_input, times)
+            if by_weight is not NO_PART:
+                backward.add(by_weight, times)
+            if again:
+                backward.add(ahead, again)
+            if layer.name in found:
+                self.measured += times * (found[layer.name].forward + found[layer.name].backward)
+            kernels = [each for part in _parts_of(layer) for each in part]
+            self.flops += times * sum([each.flops for each in kernels if each.kind in CONTRACTIONS])
+        optimizer.add(self._part(step.optimizer, False), 1)
 
     @property
     def seconds(self) -> float:
-        return self.forward + self.backward + self.optimizer
+        return sum([phase.seconds for phase in self.phases])
 
     @property
     def launches(self) -> int:
-        return self.launched_forward + self.launched_backward + self.launched_optimizer
+        return sum([phase.launches for phase in self.phases])
 
-    def _spent(self, kernels: Kernels, back: bool) -> Spent:
+    def layers(self) -> Iterator[LayerTime]:
+        again, times = frozenset(self.step.again), self.step.accumulation
+        for index, layer in enumerate(self.step.layers):
+            if not _runs(layer):
+                continue
+            parts = ahead, by_input, by_weight = self._parts(layer)
+            rerun = ahead.seconds if index in again else 0.0
+            yield LayerTime(
+                layer.name,
+                _kind(layer),
+                max(parts, key=_seconds).roof,
+                times * ahead.seconds,
+                times * (by_input.seconds + rerun),
+                times * by_weight.seconds,
+                parts,
+            )
+
+    def _distinct(self) -> Iterable[tuple[LayerKernels, int, int]]:
+        """One of equal layers: how often it runs in a step, and how often its forward once more."""
+        again, times = frozenset(self.step.again), self.step.accumulation
+        first: dict[object, LayerKernels] = {}
+        counts: dict[object, list[int]] = {}
+        for index, layer in enumerate(self.step.layers):
+            if _runs(layer) or layer.name in self.found:
+                key = self._alike(layer)
+                if key not in first:
+                    first[key], counts[key] = layer, [0, 0]
+                counts[key][0] += times
+                counts[key][1] += times * (index in again)
+        return [(layer, *_pair(counts[key])) for key, layer in first.items()]
+
+    def _alike(self, layer: LayerKernels) -> object:
+        """Equal layers share their kernels, so these are told apart by where they lie."""
+        forward, by_input, by_weight = map(id, _parts_of(layer))
+        return forward, by_input, by_weight, layer.fresh, self.found.get(layer.name)
+
+    def _parts(self, layer: LayerKernels) -> tuple[Part, Part, Part]:
+        key = self._alike(layer)
+        parts = self.known.get(key)
+        if parts is None:
+            parts = self.known[key] = self._worked_out(layer)
+        return parts
+
+    def _worked_out(self, layer: LayerKernels) -> tuple[Part, Part, Part]:
+        ahead, by_weight = self._part(layer.forward, False), self._part(layer.backward_weight, True)
+        if layer.name in self.found:
+            sums = self._part(layer.backward_input[: layer.sums], True)
+            own = self._part(layer.backward_input[layer.sums :], True)
+            ahead, own, by_weight = _as_measured(self.found[layer.name], ahead, own, by_weight)
+            return ahead, _together(sums, own), by_weight
+        by_input = self._part(layer.backward_input, True)
+        if self.first_touch:
+            made, returned = (nbytes / self.first_touch for nbytes in layer.fresh)
+            ahead = _longer(ahead, made)
+            if by_weight.seconds:
+                by_weight = _longer(by_weight, returned)
+            else:
+                by_input = _longer(by_input, returned)
+        return ahead, by_input, by_weight
+
+    def _part(self, kernels: Kernels, back: bool) -> Part:
         if not kernels:
-            return NOTHING
+            return NO_PART
         spent = [self._one(kernel, back) for kernel in kernels]
-        return spent[0] if len(spent) == 1 else Spent(sum([each.seconds for each in spent]), max(spent).roof)
+        if len(kernels) == 1:
+            only = kernels[0]
+            return Part(only.flops, only.nbytes, only.launches, *spent[0])
+        return Part(
+            sum([kernel.flops for kernel in kernels]),
+            sum([kernel.nbytes for kernel in kernels]),
+            sum([kernel.launches for kernel in kernels]),
+            sum([each.seconds for each in spent]),
+            max(spent).roof,
+        )
 
     def _one(self, kernel: Kernel, back: bool) -> Spent:
         key = (kernel, back)
-        found = self.known.get(key)
+        found = self.spent.get(key)
         if found is None:
-            found = self.known[key] = self.spend(kernel, back)
+            found = self.spent[key] = self.spend(kernel, back)
         return found
 
 
-def _as_measured(found: Measured, forward: Spent, by_input: Spent, by_weight: Spent) -> tuple[Spent, Spent, Spent]:
+NO_PART = Part(0, 0, 0, *NOTHING)
+
+
+def _seconds(part: Part) -> float:
+    return part.seconds
+
+
+def _pair(counts: list[int]) -> tuple[int, int]:
+    return counts[0], counts[1]
+
+
+def _longer(part: Part, seconds: float) -> Part:
+    return part._replace(seconds=part.seconds + seconds) if seconds else part
+
+
+def _together(first: Part, last: Part) -> Part:
+    if first is NO_PART:
+        return last
+    amounts = (first.flops + last.flops, first.nbytes + last.nbytes, first.launches + last.launches)
+    return Part(*amounts, first.seconds + last.seconds, max(first, last, key=_seconds).roof)
+
+
+def _as_measured(found: Measured, ahead: Part, by_input: Part, by_weight: Part) -> tuple[Part, Part, Part]:
     """Both halves of backward were timed together: they share it as their classes would."""
     both = by_input.seconds + by_weight.seconds
     share = by_input.seconds / both if both else 1.0
     return (
-        Spent(found.forward, forward.roof),
-        Spent(found.backward * share, by_input.roof),
-        Spent(found.backward * (1 - share), by_weight.roof),
+        ahead._replace(seconds=found.forward),
+        by_input._replace(seconds=found.backward * share),
+        by_weight._replace(seconds=found.backward * (1 - share)),
     )
-
-
-def _last_and(by_input: Spent, by_weight: Spent, seconds: float) -> tuple[Spent, Spent]:
-    return (by_input, by_weight.and_(seconds)) if by_weight.seconds else (by_input.and_(seconds), by_weight)
-
-
-def _launches(kernels: Kernels) -> int:
-    return sum([each.launches for each in kernels])
-
-
-def _contracts(kernel: Kernel) -> bool:
-    return kernel.kind in CONTRACTIONS
