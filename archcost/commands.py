@@ -158,7 +158,6 @@ def fit(options: argparse.Namespace) -> tuple[str, int]:
 
 
 def plan(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.hardware import calibration
     from archcost.planning import plan
     from archcost.planning.money import spelled
 
@@ -180,12 +179,11 @@ def plan(options: argparse.Namespace) -> tuple[str, int]:
         order=options.order,
         run=run_of(options),
         engine=options.engine,
-        calibration=calibration.read(Path(options.calibration)) if options.calibration else None,
+        calibration=_calibration(options),
     )
     if options.strict and result.unknown:
         raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
-    if options.strict and result.differs:
-        raise CheckError(f"{result.network}: the calibration is of something else", found=", ".join(result.differs))
+    _refuse_stretched(result.differs, options)
     return _render(result, options), 0 if result.runs else 1
 
 
