@@ -19,8 +19,8 @@ class MemoryLimit(NamedTuple):
 
 
 MemoryType = Literal[
-    "DDR3", "DDR4", "DDR5", "LPDDR4", "LPDDR4X", "LPDDR5", "LPDDR5X", "GDDR5", "GDDR5X", "GDDR6", "GDDR6X", "GDDR7",
-    "HBM", "HBM2", "HBM2e", "HBM3", "HBM3e", "HBM4", "SRAM",
+    "DDR3", "DDR4", "DDR5", "LPDDR2", "LPDDR4", "LPDDR4X", "LPDDR5", "LPDDR5X", "GDDR5", "GDDR5X", "GDDR6", "GDDR6X",
+    "GDDR7", "HBM", "HBM2", "HBM2e", "HBM3", "HBM3e", "HBM4", "SRAM",
 ]  # fmt: skip
 
 _DIMMS = "sockets have at most 12 channels of 64 bit"
@@ -33,6 +33,7 @@ LIMITS: dict[MemoryType, MemoryLimit] = {
     "DDR3": MemoryLimit(2.133e9, 512, "JESD79-3: 2133 MT/s; sockets have at most 8 channels of 64 bit (recalled)"),
     "DDR4": MemoryLimit(3.2e9, 512, "JESD79-4: 3200 MT/s; sockets have at most 8 channels of 64 bit (recalled)"),
     "DDR5": MemoryLimit(8.8e9, 768, f"JESD79-5C: 8800 MT/s; {_DIMMS} (recalled)"),
+    "LPDDR2": MemoryLimit(1.066e9, 128, "JESD209-2: 1066 MT/s; 128 bit is a choice (recalled)"),
     "LPDDR4": MemoryLimit(4.267e9, 512, "Wikipedia, LPDDR: 4267 MT/s for 4 and 4X; 512 bit is a choice"),
     "LPDDR4X": MemoryLimit(4.267e9, 512, "blocksandfiles.com, LPDDR: 4267 MT/s; 512 bit is a choice"),
     "LPDDR5": MemoryLimit(6.4e9, 1024, f"blocksandfiles.com, LPDDR: 6400 MT/s; {_MOBILE} (recalled)"),
