@@ -17,7 +17,7 @@ from archcost.hardware.profile import Figure
 
 ROOT = Path(__file__).parents[2]
 ROWS: dict[str, dict[str, str]] = {}
-for table in ("devices.csv", "boards.csv"):  # the second: boards, phones and microcontrollers that published runs are of
+for table in ("devices.csv", "boards.csv"):  # of the second are published runs
     with (ROOT / "tests" / "reference" / table).open(newline="", encoding="utf-8") as stream:
         ROWS |= {row["name"]: row for row in csv.DictReader(stream)}
 
