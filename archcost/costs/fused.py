@@ -4,6 +4,10 @@ Such an engine (ncnn, OpenCV's, those of microcontrollers) folds a batch norm in
 product before it, and clips values while they are still in registers: neither is a launch of its own (ncnn's
 tools/ncnnoptimize.cpp, OpenCV's modules/dnn/src/net_impl_fuse.cpp). A convolution in groups runs group by group, as
 one of its kernel size does.
+
+Its cores are in order or nearly so, and wait for what they load: computing and moving are two kernels, the second
+without a launch, so that their times add up. Amounts are in elements of the run's dtype whatever the engine makes of
+it; the constants of a calibration take that in.
 """
 
 from __future__ import annotations
@@ -16,9 +20,15 @@ from archcost.costs.timeline import Timeline
 from archcost.layers.activation import Hardtanh, LeakyReLU, ReLU, ReLU6
 from archcost.layers.convolution import Convolution
 from archcost.layers.normalization import BatchNorm
-from archcost.time_classes import CONTRACTIONS
+from archcost.tensors import TensorType
+from archcost.time_classes import CONTRACTIONS, TimeClass
+from archcost.work import Contraction
 
 CLIPS = (ReLU, ReLU6, LeakyReLU, Hardtanh)
+
+WINOGRAD = 5
+"""Beside the values themselves, F(6x6, 3x3) writes and reads tiles of 8 x 8 for 6 x 6 of them (Lavin and Gray 2016):
+1 + 2 * 64 / 36 times as much, and what is padded at the edges."""
 
 
 def fused(step: StepKernels, line: Timeline) -> StepKernels:
@@ -28,20 +38,40 @@ def fused(step: StepKernels, line: Timeline) -> StepKernels:
     for layer, op in zip(step.layers, line.program.ops, strict=True):
         follows = len(op.node.inputs) == 1 and op.node.inputs[0].producer in weighted
         is_folded = follows and isinstance(op.node.layer, BatchNorm)
-        if is_folded or _is_contraction(layer.forward, op) or (follows and not layer.forward):
+        if is_folded or _multiplies_weights(layer.forward, op) or (follows and not layer.forward):
             weighted.add(op.name)
         is_gone = is_folded or (follows and isinstance(op.node.layer, CLIPS))
-        layers.append(LayerKernels(layer.name, () if is_gone else tuple([_alone(each, op) for each in layer.forward])))
+        layers.append(LayerKernels(layer.name, () if is_gone else _apart(layer.forward, op)))
     return replace(step, layers=tuple(layers))
 
 
-def _is_contraction(forward: Kernels, op: Op) -> bool:
-    """Of weights of its own: into a product of two activations nothing can be folded."""
+def _multiplies_weights(forward: Kernels, op: Op) -> bool:
+    """Into a product of two activations nothing can be folded."""
     return bool(op.node.facts.weights) and any(kernel.kind in CONTRACTIONS for kernel in forward)
 
 
-def _alone(kernel: Kernel, op: Op) -> Kernel:
+def _apart(forward: Kernels, op: Op) -> Kernels:
+    """Of a contraction, computing and moving; of other layers, moving alone. Copies of autocast are none of them."""
+    if not forward or op.is_copy:
+        return ()
+    kind, dtype = _alone(forward[0].kind, op), forward[0].dtype
+    if kind == "unknown":
+        return forward
+    moved = Kernel(kind, 0, _moved(kind, op), dtype, 0)
+    macs = sum([part.macs for part in op.node.facts.work if isinstance(part, Contraction)])
+    return (Kernel(kind, 2 * macs, 0, dtype), moved) if kind in CONTRACTIONS else (moved._replace(launches=1),)
+
+
+def _moved(kind: TimeClass, op: Op) -> int:
+    """Bytes. Weights lie in 16 bits (ncnn's use_fp16_storage)."""
+    weights = sum([TensorType(weight.shape, "float16").nbytes for weight in op.node.weights])
+    values = sum([tensor.nbytes for tensor in (*op.node.input_types, *op.node.output_types)])
+    return values * (WINOGRAD if kind == "convolution 3x3" else 1) + weights
+
+
+def _alone(kind: TimeClass, op: Op) -> TimeClass:
+    """Of a convolution in groups, what one group is."""
     layer = op.node.layer
-    if kernel.kind != "grouped convolution" or not isinstance(layer, Convolution):
-        return kernel
-    return kernel._replace(kind="convolution 1x1" if set(layer.kernels()) == {1} else "convolution")
+    if kind != "grouped convolution" or not isinstance(layer, Convolution):
+        return kind
+    return "convolution 1x1" if set(layer.kernels()) == {1} else "convolution"
