@@ -117,8 +117,10 @@ CONVOLUTIONS: frozenset[TimeClass] = frozenset(
 """Those that matrix units compute."""
 
 
-Fuses = Literal["attention", "elementwise"]
-"""What an engine makes one kernel of: the two products and the softmax of attention; all between two products."""
+Fuses = Literal["attention", "elementwise", "weights"]
+"""What an engine makes one kernel of: the two products and the softmax of attention; all between two products; what can
+be folded into the weights of a product, or clipped before it is written.
+"""
 
 
 ALIGNED = 8

@@ -43,8 +43,18 @@ def parse_printed(text: str) -> tuple[Fraction, Fraction] | None:
 
 def duration(seconds: float) -> str:
     """`12.3 ms`: three digits in the largest of ns, us, ms and s of which there is one at least."""
-    unit = next((name for name in ("s", "ms", "us") if abs(seconds) >= UNITS["s"][name]), "ns")
-    return f"{float(format(float(seconds / UNITS['s'][unit]), '.3g')):,g} {unit}"
+    return _three_digits(seconds, "s")
+
+
+def joules(energy: float) -> str:
+    """`12.3 mJ`, likewise."""
+    return _three_digits(energy, "J")
+
+
+def _three_digits(amount: float, dimension: str) -> str:
+    units = UNITS[dimension]
+    unit = next((name for name in reversed(units) if abs(amount) >= units[name]), next(iter(units)))
+    return f"{float(format(float(amount / units[unit]), '.3g')):,g} {unit}"
 
 
 UNITS: dict[str, dict[str, Fraction]] = {
@@ -58,6 +68,7 @@ UNITS: dict[str, dict[str, Fraction]] = {
     "bit": {"bit": Fraction(1)},
     "bit/s": {"Mbit/s": Fraction(10**6), "Gbit/s": Fraction(10**9)},
     "s": {"ns": Fraction(1, 10**9), "us": Fraction(1, 10**6), "ms": Fraction(1, 1000), "s": Fraction(1)},
+    "J": {"uJ": Fraction(1, 10**6), "mJ": Fraction(1, 1000), "J": Fraction(1)},
     "W": {"mW": Fraction(1, 1000), "W": Fraction(1), "kW": Fraction(1000)},
     "USD": {"USD": Fraction(1)},
     "USD/h": {"USD/h": Fraction(1)},

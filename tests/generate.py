@@ -9,12 +9,14 @@ from tests.collections import page as coverage
 from tests.documents import PAGES, ROOT, refresh
 from tests.measurements import page as measurements
 from tests.measurements import runs
+from tests.measurements.boards import page as calibrations
 
 RENEWED = {
     conventions.PAGE: conventions.renew,
     coverage.PAGE: coverage.renew,
     keeping.PAGE: releases.renew,
     measurements.PAGE: measurements.renew,
+    calibrations.PAGE: lambda text: refresh(calibrations.renew(text)),
     runs.PAGE: runs.renew,
 }
 """Pages with tables from the code; in the others, commands are run again."""

@@ -6,13 +6,14 @@ with views free and what is in place read and written once. No rate and no devic
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from archcost.costs.backward_kernels import added, additions, backward_kernels
 from archcost.costs.composed_attention import composed_attention
+from archcost.costs.folding import folded
 from archcost.costs.forward_kernels import forward_kernels, own_kernel
 from archcost.costs.fusion import fused
 from archcost.costs.kernel import Kernel, Kernels, dtype_of
@@ -78,10 +79,15 @@ def kernels(line: Timeline, fuses: Collection[Fuses] = ("attention",)) -> StepKe
             known[key] = LayerKernels(op.name, forward, (*before, *by_input), by_weight, len(before), fresh)
         layers.append(known[key]._replace(name=op.name))
     if "elementwise" in fuses:
-        forwards = fused(line.program, [layer.forward for layer in layers])
-        layers = [layer._replace(forward=forward) for layer, forward in zip(layers, forwards, strict=True)]
+        layers = _with_forward(layers, fused(line.program, [layer.forward for layer in layers]))
+    if "weights" in fuses:
+        layers = _with_forward(layers, folded(line.program, [layer.forward for layer in layers]))
     accumulation = line.run.accumulation if line.run.trains else 1
     return StepKernels(tuple(layers), line.recomputed, tuple(optimizer_kernels(line)), accumulation)
+
+
+def _with_forward(layers: Iterable[LayerKernels], forwards: Iterable[Kernels]) -> list[LayerKernels]:
+    return [layer._replace(forward=forward) for layer, forward in zip(layers, forwards, strict=True)]
 
 
 def _given(op: Op) -> tuple[object, ...]:

@@ -24,7 +24,7 @@ from archcost.units import UNITS, parse_quantity
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-_FOLDER = Path(__file__).parent / "calibrations"
+FOLDER = Path(__file__).parent / "calibrations"
 
 Modes = Literal["infer", "train"]
 
@@ -48,6 +48,7 @@ def _amount(dimension: str) -> BeforeValidator:
 Rate = Annotated[float, _amount("FLOP/s"), Field(gt=0)]
 BytesPerSecond = Annotated[float, _amount("B/s"), Field(gt=0)]
 Seconds = Annotated[float, _amount("s"), Field(ge=0)]
+Watts = Annotated[float, _amount("W"), Field(gt=0)]
 
 
 class Pace(BaseModel):
@@ -123,6 +124,15 @@ class Calibration(BaseModel):
     """In place of `band` where all of a step was timed."""
     band: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(ge=1)]]
     errors: Errors | None = None
+    power: Watts | None = None
+    """Drawn while it runs, where that was measured: the energy of an inference is so much a second."""
+    relatives: Errors | None = None
+    """Of the same runs, as the device's nearest relatives predict them, without any run of its own."""
+
+    @property
+    def chooses_dtypes(self) -> bool:
+        """Whether the engine computes in whatever it likes: what folds into weights has them rounded anyway."""
+        return "weights" in self.fuses
 
     @property
     def label(self) -> str:
@@ -157,11 +167,18 @@ def read(path: Path) -> Calibration:
 @cache
 def shipped() -> tuple[Calibration, ...]:
     """Those that come with the package, in the order of their files."""
-    return tuple([read(path) for path in sorted(_FOLDER.glob("*.yaml"))])
+    return tuple([read(path) for path in sorted(FOLDER.glob("*.yaml"))])
 
 
 @cache
 def of(device: str) -> tuple[Calibration, ...]:
     """Of one device: its files start with its name."""
-    found = [read(path) for path in sorted(_FOLDER.glob(f"{device}--*.yaml"))]
+    found = [read(path) for path in sorted(FOLDER.glob(f"{device}--*.yaml"))]
     return tuple([each for each in found if each.device == device])
+
+
+@cache
+def of_engine(engine: str, precision: str) -> tuple[Calibration, ...]:
+    """Of every device: names of files are device--engine--precision, so that only those are read."""
+    found = [read(path) for path in sorted(FOLDER.glob(f"*--{engine}--{precision}*.yaml"))]
+    return tuple([each for each in found if (each.engine, each.precision) == (engine, precision)])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from archcost.errors import listing
 from archcost.report.document import Cell, Column, Document, Facts, Part, Table
 from archcost.times import LayerTime, StepTime
-from archcost.units import count, duration
+from archcost.units import count, duration, joules
 
 SLOWEST = 3
 MOST_NAMED = 3
@@ -110,6 +110,8 @@ def _facts(time: StepTime) -> Iterator[tuple[str, str]]:
     elif all(time.band):
         low, high = (time.samples / seconds for seconds in reversed(time.band))
         yield "samples a second", f"{_figure(low)} to {_figure(high)}"
+    if time.energy is not None:
+        yield "energy", f"{joules(time.energy)}, by the power that was measured with the runs"
     if time.mfu is not None:
         yield "MFU", f"{time.mfu:.1%} of the data sheet's {time.peak:.4g} FLOP/s"
     host = f", which take the host {duration(time.dispatch)}" if time.dispatch else ""

@@ -77,7 +77,8 @@ class Answers:
         samples = run.accumulation if run.trains else 1
         unknown = np.full(len(batches), np.nan)
         found = times(step, run, profile, chosen.calibration, batches) or Times(unknown, unknown, unknown)
-        rate = peak(run, profile)
+        chooses = chosen.calibration is not None and chosen.calibration.chooses_dtypes
+        rate = None if chooses else peak(run, profile)
         mfu = model_flops(step, batches) / found.step / rate if rate else unknown
         return Rows(
             self.peaks[key], self._allocated(batches, profile, grown), *found, batches * samples / found.step, mfu

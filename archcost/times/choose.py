@@ -12,6 +12,7 @@ from archcost.hardware import calibration, library
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
 from archcost.time_classes import Fuses
+from archcost.times.relatives import from_relatives
 
 DEFAULT = "eager"
 CHANNELS_LAST = "eager-nhwc"
@@ -51,7 +52,8 @@ def choose(
     given: Calibration | None = None,
     threads: int | None = None,
 ) -> Chosen:
-    """One that was given, else the newest of the device that suits. `threads` are those of a CPU that will run.
+    """One that was given, else the newest of the device that suits, else that of its nearest relatives. `threads` are
+    those of a CPU that will run.
 
     Raises ArchcostError for an engine that no calibration has, and for a given one of another precision or mode.
     """
@@ -74,6 +76,10 @@ def choose(
     found = [each for each in suiting if each.precision == run.precision and mode in each.modes]
     if found:
         return Chosen(max(found, key=_release))
+    others = calibration.of_engine(asked, run.precision)
+    related = from_relatives(profile, run, [each for each in others if mode in each.modes])
+    if related is not None:
+        return Chosen(related[0], (related[1],))
     return Chosen(None, (_why(profile, asked, suiting),))
 
 

@@ -126,6 +126,8 @@ class StepTime(Presentable):
     """Layers of which nobody knows how long they take: every sum is a lower bound."""
     notes: tuple[str, ...] = ()
     calibration: Calibration | None = None
+    energy: float | None = None
+    """Joules, where power was measured with the runs."""
     """What it rests on, where it is not a data sheet."""
 
     @property
@@ -163,6 +165,7 @@ class StepTime(Presentable):
             "slowest": [layer.to_dict() for layer in self.slowest()],
             "unknown_layers": list(self.unknown),
             "notes": list(self.notes),
+            **({} if self.energy is None else {"energy_joules": self.energy}),
             **({} if self.calibration is None else {"basis": _basis(self.calibration)}),
         }
 

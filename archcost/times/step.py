@@ -58,12 +58,13 @@ def step_time(
         phases=phases,
         layers=tuple(timed.layers()),
         flops=timed.flops,
-        peak=peak(run, profile),
+        peak=None if calibration.chooses_dtypes else peak(run, profile),
         launches=timed.launches,
         dispatch=timed.launches * host,
         unknown=(*step.unknown, *unknown),
         notes=(*notes, *[f"the calibration has nothing of {kind}: counted as no time" for kind in sorted(silent)]),
         calibration=calibration,
+        energy=calibration.power and calibration.power * whole,
     )
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archcost.time_classes import CONTRACTIONS, TimeClass
+from archcost.time_classes import BROADER, CONTRACTIONS, TimeClass
 from tests.measurements.boards.networks import amounts
 
 Floats = NDArray[np.float64]
@@ -45,6 +45,8 @@ BANDWIDTHS: dict[str, tuple[TimeClass, ...]] = {
     "softmax": ("softmax",),
 }
 """Classes that move at one rate."""
+
+TIMED = {kind for kinds in BANDWIDTHS.values() for kind in kinds}
 
 NAMES = (*(("rate", name) for name in RATES), *(("bandwidth", name) for name in BANDWIDTHS), ("dispatch", ""))
 SCALE = np.array([("rate", "bandwidth", "dispatch").index(kind) for kind, _ in NAMES])
@@ -84,9 +86,16 @@ class Shape:
 def vector(network: str) -> Floats:
     """Its amounts, in the order of NAMES."""
     found = amounts(network)
-    rates = [sum(found.flops.get(kind, 0.0) for kind in kinds) for kinds in RATES.values()]
-    bandwidths = [sum(found.nbytes.get(kind, 0.0) for kind in kinds) for kinds in BANDWIDTHS.values()]
+    rates = [sum([flops for kind, flops in found.flops.items() if _is(kind, kinds)]) for kinds in RATES.values()]
+    bandwidths = [
+        sum([nbytes for kind, nbytes in found.nbytes.items() if _is(kind, kinds)]) for kinds in BANDWIDTHS.values()
+    ]
     return np.array([*rates, *bandwidths, found.launches])
+
+
+def _is(kind: TimeClass, kinds: Sequence[TimeClass]) -> bool:
+    """As in an answer: a class that is not timed is its broader one."""
+    return (kind if kind in TIMED else BROADER[kind]) in kinds
 
 
 def seconds(constants: Floats, network: str) -> float:

@@ -9,12 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 import archcost
-from archcost.costs.fused import fused
-from archcost.costs.kernels import kernels
+from archcost import hardware
+from archcost.costs.kernels import StepKernels, kernels
 from archcost.costs.run import Run
+from archcost.costs.timeline import timeline
+from archcost.hardware.calibration import Calibration
+from archcost.time_classes import Fuses, TimeClass
+from archcost.times import step_time
 from tests.measurements.boards.tables import FOLDER
 
 Floats = NDArray[np.float64]
+
+FUSES: tuple[Fuses, ...] = ("attention", "weights")
+"""What engines for small devices make one kernel of."""
 
 SHIPPED = {
     "mobilenet": "mobilenet_v1",
@@ -44,20 +51,33 @@ def family(network: str) -> str:
 class Amounts(NamedTuple):
     """Of one inference of one sample: FLOPs and bytes by class, and launches."""
 
-    flops: dict[str, float]
-    nbytes: dict[str, float]
+    flops: dict[TimeClass, float]
+    nbytes: dict[TimeClass, float]
     launches: int
 
 
 @cache
-def amounts(network: str) -> Amounts:
+def step(network: str) -> StepKernels:
+    """What an engine that fuses runs of one sample."""
     file = FOLDER / "networks" / f"{network}.yaml"
     spec = archcost.load(str(file) if file.exists() else SHIPPED.get(network, network))
-    line = archcost.estimate(spec, hardware="generic-desktop-cpu", run=Run(mode="infer")).line
-    flops: dict[str, float] = {}
-    nbytes: dict[str, float] = {}
+    return kernels(timeline(archcost.build(spec), Run(mode="infer"), "cpu", 1), FUSES)
+
+
+def predicted(network: str, found: Calibration) -> float:
+    """Seconds, as `estimate` says."""
+    time = step_time(step(network), Run(mode="infer"), hardware.load(found.device), 1, found)
+    assert time is not None
+    assert time.step is not None
+    return time.step
+
+
+@cache
+def amounts(network: str) -> Amounts:
+    flops: dict[TimeClass, float] = {}
+    nbytes: dict[TimeClass, float] = {}
     launches = 0
-    for layer in fused(kernels(line), line).layers:
+    for layer in step(network).layers:
         for kernel in layer.forward:
             flops[kernel.kind] = flops.get(kernel.kind, 0.0) + kernel.flops
             nbytes[kernel.kind] = nbytes.get(kernel.kind, 0.0) + kernel.nbytes

@@ -12,16 +12,15 @@ it; the constants of a calibration take that in.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
-from archcost.costs.kernels import Kernel, Kernels, LayerKernels, StepKernels
-from archcost.costs.program import Op
-from archcost.costs.timeline import Timeline
+from archcost.costs.kernel import Kernel, Kernels
+from archcost.costs.program import Op, Program
 from archcost.layers.activation import Hardtanh, LeakyReLU, ReLU, ReLU6
 from archcost.layers.convolution import Convolution
 from archcost.layers.normalization import BatchNorm
 from archcost.tensors import TensorType
-from archcost.time_classes import CONTRACTIONS, TimeClass
+from archcost.time_classes import BROADER, CONTRACTIONS, TimeClass
 from archcost.work import Contraction
 
 CLIPS = (ReLU, ReLU6, LeakyReLU, Hardtanh)
@@ -31,18 +30,18 @@ WINOGRAD = 5
 1 + 2 * 64 / 36 times as much, and what is padded at the edges."""
 
 
-def fused(step: StepKernels, line: Timeline) -> StepKernels:
-    """Of the step that was played, with what is folded into another layer's kernel gone from it."""
+def folded(program: Program, forward: Sequence[Kernels]) -> tuple[Kernels, ...]:
+    """By operation its kernels of forward, with those gone that are folded into another's."""
     weighted: set[str] = set()
-    layers: list[LayerKernels] = []
-    for layer, op in zip(step.layers, line.program.ops, strict=True):
+    found: list[Kernels] = []
+    for op, kernels in zip(program.ops, forward, strict=True):
         follows = len(op.node.inputs) == 1 and op.node.inputs[0].producer in weighted
-        is_folded = follows and isinstance(op.node.layer, BatchNorm)
-        if is_folded or _multiplies_weights(layer.forward, op) or (follows and not layer.forward):
+        is_norm = follows and isinstance(op.node.layer, BatchNorm)
+        if is_norm or _multiplies_weights(kernels, op) or (follows and not kernels):
             weighted.add(op.name)
-        is_gone = is_folded or (follows and isinstance(op.node.layer, CLIPS))
-        layers.append(LayerKernels(layer.name, () if is_gone else _apart(layer.forward, op)))
-    return replace(step, layers=tuple(layers))
+        is_gone = is_norm or (follows and isinstance(op.node.layer, CLIPS))
+        found.append(() if is_gone else _apart(kernels, op))
+    return tuple(found)
 
 
 def _multiplies_weights(forward: Kernels, op: Op) -> bool:
@@ -70,8 +69,8 @@ def _moved(kind: TimeClass, op: Op) -> int:
 
 
 def _alone(kind: TimeClass, op: Op) -> TimeClass:
-    """Of a convolution in groups, what one group is."""
+    """Of a convolution in groups, what one group is. Rows of any length are packed, so that none is unaligned."""
     layer = op.node.layer
-    if kind != "grouped convolution" or not isinstance(layer, Convolution):
-        return kind
-    return "convolution 1x1" if set(layer.kernels()) == {1} else "convolution"
+    if kind.endswith("grouped convolution") and isinstance(layer, Convolution):
+        return "convolution 1x1" if set(layer.kernels()) == {1} else "convolution"
+    return BROADER[kind] if kind.startswith("unaligned") else kind
