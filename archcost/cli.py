@@ -175,6 +175,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add_run(fitting)
     add_settings(fitting)
+    add_engine(fitting)
     add_format(fitting)
 
     _add_plan(command("plan", plan, "a whole run on each device: steps, hours, energy, money, CO2, checkpoints"))

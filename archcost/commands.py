@@ -151,7 +151,15 @@ def fit(options: argparse.Namespace) -> tuple[str, int]:
     spec = _spec(options.network, options)
     if options.strict:
         _cost(options.network, options)
-    result = fit(spec, options.batch, hardware=options.hardware, vary=options.vary, run=run_of(options))
+    result = fit(
+        spec,
+        options.batch,
+        hardware=options.hardware,
+        vary=options.vary,
+        run=run_of(options),
+        engine=options.engine,
+        calibration=_calibration(options),
+    )
     if options.strict and result.unknown:
         raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
     return _render(result, options), 0 if result.fits else 1

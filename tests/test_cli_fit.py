@@ -55,8 +55,10 @@ def test_the_table_of_all_devices(capsys: Capture) -> None:
     assert code == 0
     assert [row["hardware"] for row in rows] == list(hardware.names())
     by_name = {row["hardware"]: row for row in rows}
-    assert by_name["google-tpu-v4"]["problem"] == "no rate for float32"
-    assert by_name["google-tpu-v4"]["max_batch"] == ""
+    tpu = by_name["google-tpu-v4"]  # without a rate for float32, memory is answered all the same
+    assert (tpu["fits"], tpu["band_low_seconds"], tpu["problem"]) == ("True", "", "")
+    assert int(tpu["max_batch"]) > int(by_name["nvidia-t4"]["max_batch"])
+    assert float(by_name["nvidia-t4"]["band_low_seconds"]) < float(by_name["nvidia-t4"]["band_high_seconds"])
     assert int(by_name["nvidia-t4"]["max_batch"]) > int(by_name["raspberry-pi-5"]["batch"]) > 10_000
     assert by_name["st-stm32f746"]["fits"] == "False"  # 61,706 weights, gradients and moments of 4 B: 987,296 B
 
@@ -64,8 +66,35 @@ def test_the_table_of_all_devices(capsys: Capture) -> None:
 def test_what_is_known_of_no_device_is_strict(capsys: Capture) -> None:
     code, _, err = run(capsys, "fit", "lenet5", "--strict")
     assert code == 1
-    assert "google-tpu-v4" in err
+    assert "google-tpu-v4.time" in err
     assert run(capsys, "fit", "lenet5", "--strict", *T4)[0] == 0
+
+
+def test_a_device_without_a_rate(capsys: Capture) -> None:
+    """A Raspberry Pi 5 has none for bfloat16: memory is answered, time is not."""
+    code, out, _ = run(capsys, "fit", "lenet5", *PI, "--precision", "bf16")
+    assert code == 0
+    assert "Fits, with " in out
+    assert "Time of a step: not known. raspberry-pi-5 has no rate for bfloat16." in out
+    code, out, _ = run(capsys, "fit", "lenet5", *PI, "--precision", "bf16", "--format", "json")
+    data = json.loads(out)
+    assert (data["unknown"], data["devices"][0]["time"]) == (["raspberry-pi-5.time"], None)
+    code, _, err = run(capsys, "fit", "lenet5", *PI, "--precision", "bf16", "--strict")
+    assert code == 1
+    assert "raspberry-pi-5.time" in err
+
+
+def test_the_time_on_each_device(capsys: Capture) -> None:
+    """Bounds of data sheets: an RTX 4090 has more than twice the rate and the bandwidth of a T4."""
+    code, out, _ = run(capsys, "fit", "vgg_a", *T4, "--hardware", "nvidia-rtx-4090", "--batch", "8", "--format", "json")
+    t4, rtx = (device["time"] for device in json.loads(out)["devices"])
+    assert code == 0
+    assert (t4["status"], t4["engine"], "step_seconds" in t4) == ("bound", "data sheet", False)
+    assert rtx["band"][0] < t4["band"][0]
+    assert rtx["band"][1] < t4["band"][1]
+    _, out, _ = run(capsys, "fit", "vgg_a", *T4, "--hardware", "nvidia-rtx-4090", "--batch", "8")
+    assert "time of a step" in out
+    assert "uncalibrated; a single one" in out
 
 
 def test_one_of_several_is_enough(capsys: Capture) -> None:
@@ -127,7 +156,8 @@ def test_formats(capsys: Capture, tmp_path: Path, format: str) -> None:
         ("--optimizer", "adamm"),
         (*T4, "--recompute", "stage9"),
         ("--recompute", "auto"),
-        (*PI, "--precision", "bf16"),
+        ("--engine", "eagr"),
+        ("--calibration", "no-such-file.yaml"),
     ],
 )
 def test_wrong_input(capsys: Capture, argv: tuple[str, ...]) -> None:

@@ -136,7 +136,7 @@ class Estimate(Presentable):
         """What the time rests on, or why there is none."""
         if self.time is not None:
             return self.time.notes
-        return (f"{self.hardware.name} has no rate for {self.run.matmul_dtype}: no time is known",)
+        return (f"{self.hardware.name} has no rate for {self.run.matmul_dtype}",)
 
     @property
     def unknown(self) -> tuple[str, ...]:

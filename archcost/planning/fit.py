@@ -20,15 +20,18 @@ from archcost.estimates.devices import caches, torch_device
 from archcost.estimates.estimate import Estimate
 from archcost.estimates.verdict import Verdict, limits
 from archcost.graph import ModelGraph, build
+from archcost.hardware.calibration import Calibration
 from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
 from archcost.keeping import Device
 from archcost.planning.remedies import Remedies, remedies
+from archcost.planning.timing import Timing
 from archcost.planning.trials import trial
 from archcost.planning.vary import Largest, Varied, Word, batches, word
 from archcost.presentable import Presentable
 from archcost.spec import ModelSpec
-from archcost.times.choose import choose
+from archcost.times import StepTime
+from archcost.times.choose import run_by
 from archcost.units import size
 
 MOST_SHOWN = 8
@@ -56,6 +59,13 @@ class DeviceFit:
     estimate: Estimate | None = None
     remedies: Remedies | None = None
     problem: str | None = None
+    timed: StepTime | None = None
+    """Of the asked batch, where there is no estimate."""
+
+    @property
+    def time(self) -> StepTime | None:
+        """Of a step at the asked batch; None where there is no answer, or no rate for the precision."""
+        return self.timed if self.estimate is None else self.estimate.time
 
     @property
     def verdict(self) -> Verdict | None:
@@ -121,8 +131,16 @@ class DeviceFit:
                 {"owner": bound.owner, "what": bound.what, "bytes": bound.nbytes, "why": bound.why}
                 for bound in (binding.tensors[:MOST_SHOWN] if binding else ())
             ],
+            "time": self.time and _time(self.time),
             "remedies": self.remedies and self.remedies.to_dict(),
         }
+
+
+def _time(time: StepTime) -> dict[str, Any]:
+    """What a data sheet alone does not tell is left out."""
+    told = time.to_dict()
+    names = ("status", "engine", "step_seconds", "band", "samples_per_second", "mfu")
+    return {name: told[name] for name in names if told[name] is not None}
 
 
 def _binding(estimate: Estimate) -> Binding:
@@ -147,10 +165,12 @@ class Fit(Presentable):
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Devices of which there is no answer, and layers that make every answer a lower bound."""
+        """Devices of which there is no answer, or no time, and layers that make every answer a lower bound."""
         graph = self.graph
         silent = [device.hardware.name for device in self.devices if device.problem is not None]
-        return (*silent, *(graph.unknown if graph else ()))
+        timeless = [device for device in self.devices if device.problem is None and device.time is None]
+        times = [f"{device.hardware.name}.time" for device in timeless]
+        return (*silent, *times, *(graph.unknown if graph else ()))
 
     @property
     def graph(self) -> ModelGraph | None:
@@ -177,21 +197,22 @@ def fit(
     hardware: Sequence[str | HardwareProfile] = (),
     vary: str = "batch",
     run: Run | None = None,
+    engine: str | None = None,
+    calibration: Calibration | None = None,
     **settings: Any,
 ) -> Fit:
-    """A network on the devices named, or on all that ship. `settings` are those of Run.
+    """A network on the devices named, or on all that ship. `settings` are those of Run, `engine` and `calibration`
+    those of estimate: a calibration answers for its own device, and for whatever is asked for alone.
 
     `vary` is what the largest is sought of: `batch`, `input` (the image's side) or `width` (percent of the hidden
-    channels and features), the last two at the asked batch. Raises ArchcostError for a wrong input. A device that has
-    no rate for the precision is an error where it was named, and a row with its problem among all.
+    channels and features), the last two at the asked batch. Raises ArchcostError for a wrong input. Of a device
+    that has no rate for the precision, no time is known.
     """
-    chosen, what = run or Run(**settings), word(vary)
+    chosen, what = run_by(run or Run(**settings), engine), word(vary)
     named = [profiles.load(each) if isinstance(each, str) else each for each in hardware]
     twice = [name for name, number in Counter(profile.name for profile in named).items() if number > 1]
     if twice:
         raise ArchcostError("a device is named twice", expected="each device once", found=listing(twice, 3))
-    for profile in named:
-        profile.rate(chosen.matmul_dtype)
     if is_automatic(chosen) and not named:
         raise ArchcostError(
             "recompute: auto searches for the checkpoints of one device after another",
@@ -199,27 +220,24 @@ def fit(
             found="all that ship",
             hint="--hardware",
         )
-    answers = _Answers(spec, batch, chosen, what)
+    devices = named or [profiles.load(name) for name in profiles.names()]
+    answers = _Answers(spec, batch, chosen, what, Timing(spec, batch, chosen, devices, engine, calibration))
     if len(named) == 1:
         return Fit(spec.name, batch, chosen, what, (answers.in_full(named[0]),))
-    devices = named or [profiles.load(name) for name in profiles.names()]
     return Fit(spec.name, batch, chosen, what, tuple(map(answers.on, devices)))
 
 
 class _Answers:
     """Devices with the same room and the same libraries have the same answer, which is worked out once."""
 
-    def __init__(self, spec: ModelSpec, batch: int, run: Run, vary: Word) -> None:
-        self.spec, self.batch, self.run = spec, batch, run
+    def __init__(self, spec: ModelSpec, batch: int, run: Run, vary: Word, timing: Timing) -> None:
+        self.spec, self.batch, self.run, self.timing = spec, batch, run, timing
         self.varied = None if vary == "batch" else Varied(spec, batch, run, vary)
         self.grown: dict[Device, Growth] = {}
         self.known: dict[tuple[object, ...], tuple[Demand, Largest, int, Largest | None]] = {}
         build(spec, batch)  # refuses a batch that is none
 
     def on(self, profile: HardwareProfile) -> DeviceFit:
-        dtype = self.run.matmul_dtype
-        if dtype not in profile.rates.known():
-            return DeviceFit(profile, self.batch, problem=f"no rate for {dtype}")
         if is_automatic(self.run):
             return self._searched(profile)
         grown = self._growth(torch_device(profile))
@@ -235,7 +253,7 @@ class _Answers:
             varied = self.varied and self.varied.on(profile)
             tight = largest_batch(grown, profile, "tight")
             self.known[alike] = grown.demand(self.batch, profile), batches(grown, profile, False), tight, varied
-        return DeviceFit(profile, self.batch, grown, *self.known[alike])
+        return DeviceFit(profile, self.batch, grown, *self.known[alike], timed=self.timing.on(profile))
 
     def in_full(self, profile: HardwareProfile) -> DeviceFit:
         """With the step itself, and remedies where it does not fit. Raises OverBudgetError."""
@@ -249,7 +267,7 @@ class _Answers:
             grown and batches(grown, profile, True),
             grown and largest_batch(grown, profile, "tight"),
             self.varied and self.varied.on(profile),
-            Estimate(line, profile, needs, choose(profile, self.run, None), grown),
+            Estimate(line, profile, needs, self.timing.chosen(profile), grown),
             None if needs.is_safe else remedies(self.spec, self.batch, self.run, profile),
         )
 

@@ -155,7 +155,7 @@ def _time(estimate: Estimate) -> Iterator[Part]:
     if estimate.time is not None:
         yield from times.parts(estimate.time)
     else:
-        yield f"Time of a step: not known. {' '.join(estimate.time_notes)}."
+        yield times.silence(estimate.time_notes)
 
 
 def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, str]]:

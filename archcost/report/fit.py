@@ -14,11 +14,13 @@ from archcost.planning.fit import MOST_SHOWN, DeviceFit, Fit
 from archcost.planning.remedies import Remedies, Remedy
 from archcost.planning.trials import Trial
 from archcost.planning.vary import Largest, Word
+from archcost.report import times
 from archcost.report.document import Cell, Column, Document, Part, Table
 from archcost.report.estimate import ladder, verdict
 from archcost.report.settings import words
 from archcost.report.summary import one_line
 from archcost.report.timeline import bounds
+from archcost.times import StepTime
 from archcost.units import count, size
 
 PRICES = {
@@ -70,6 +72,7 @@ def _all(fit: Fit) -> Iterator[Part]:
         Column("fits"),
         Column(MOST_COLUMN[fit.vary], "right"),
         Column("spare", "right"),
+        Column("time of a step", "right"),
         Column("binds at"),
     )
     yield Table(columns, tuple(map(_row, fit.devices)))
@@ -81,17 +84,24 @@ def _legend(devices: Sequence[DeviceFit]) -> Iterator[str]:
         yield "Spare is what is left of the memory at the asked batch; below zero, what is too much to be safe."
     if any(device.verdict == "tight" for device in devices):
         yield "Tight: gaps between tensors and cuDNN's workspaces may make it fail."
+    known = [device.time for device in devices if device.time is not None]
+    if any(time.step is None for time in known):
+        yield "A range of times is what the data sheet bounds, uncalibrated; a single one rests on runs of that device."
+    if any(device.time is None for device in devices if device.problem is None):
+        yield "Without a rate for the precision no time is known."
 
 
 def _row(device: DeviceFit) -> tuple[Cell, ...]:
     memory = size(device.hardware.memory.capacity)
     if device.problem is not None:
-        return device.hardware.name, memory, "?", None, None, device.problem
+        return device.hardware.name, memory, "?", None, None, None, device.problem
     largest, headroom, binding = device.largest, device.headroom, device.binding
     assert headroom is not None
     assert binding is not None
     assert device.verdict is not None
-    return device.hardware.name, memory, YES[device.verdict], largest and _value(largest), size(headroom), binding.at
+    time = device.time and times.short(device.time)
+    most = largest and _value(largest)
+    return device.hardware.name, memory, YES[device.verdict], most, size(headroom), time, binding.at
 
 
 def _value(largest: Largest) -> Cell:
@@ -110,6 +120,8 @@ def _one(fit: Fit, device: DeviceFit) -> Iterator[Part]:
     if device.varied is not None:
         yield " ".join(_varied(device.varied, fit.batch))
     yield ladder(device.estimate)
+    time = device.estimate.time
+    yield times.silence(device.estimate.time_notes) if time is None else times.told(time)
     yield f"At batch {count(device.bound_batch)} most lives at {device.binding.at}, {size(device.binding.peak)}:"
     yield _bound(device.binding)
     if device.remedies is not None:
@@ -239,9 +251,16 @@ def _data(fit: Fit) -> Table:
         "allocated_bytes",
         "reserved_bytes",
     )
-    columns = dict.fromkeys((*names, "headroom_bytes", "binds_at", "problem"))
+    seconds = ("step_seconds", "band_low_seconds", "band_high_seconds", "time_status", "engine")
+    columns = dict.fromkeys((*names, "headroom_bytes", "binds_at", *seconds, "problem"))
     rows: list[tuple[Cell, ...]] = []
     for device in fit.devices:
-        told = {**device.to_dict(), fit.vary: device.largest and device.largest.value}
+        told = {**device.to_dict(), fit.vary: device.largest and device.largest.value, **_seconds(device.time)}
         rows.append(tuple([told[name] for name in columns]))
     return Table(tuple(map(Column, columns)), tuple(rows))
+
+
+def _seconds(time: StepTime | None) -> dict[str, Cell]:
+    low, high = (None, None) if time is None else time.band
+    told = {"time_status": time and time.status, "engine": time and time.engine}
+    return {"step_seconds": time and time.step, "band_low_seconds": low, "band_high_seconds": high, **told}

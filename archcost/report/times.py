@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from archcost.errors import listing
 from archcost.report.document import Cell, Column, Document, Facts, Part, Table
@@ -38,6 +38,11 @@ def told(time: StepTime) -> str:
             f"{high} at the most, by the data sheet alone."
         )
     return f"Time of a step: {duration(time.step)}, and nine times in ten from {low} to {high}. {_basis(time)}"
+
+
+def silence(notes: Iterable[str]) -> str:
+    """Where there is no time."""
+    return f"Time of a step: not known. {'; '.join(notes)}."
 
 
 def short(time: StepTime) -> str:

@@ -99,7 +99,9 @@ def test_by_hand() -> None:
 def test_all_devices_have_a_row_each() -> None:
     found = archcost.fit(archcost.load("lenet5"), 64)
     assert tuple(row.hardware.name for row in found.devices) == hardware.names()
-    assert found.unknown == ("google-tpu-v4", "google-tpu-v5e", "google-tpu-v5p")  # which multiply in bfloat16 alone
+    # TPUs multiply in bfloat16 alone: their memory is known.
+    assert found.unknown == ("google-tpu-v4.time", "google-tpu-v5e.time", "google-tpu-v5p.time")
+    assert all(row.demand is not None for row in found.devices)
     assert all(row.remedies is None and row.estimate is None for row in found.devices)
     assert found.fits
 
@@ -110,6 +112,9 @@ def test_alike_devices_agree_with_each_alone() -> None:
     for row in together.devices:
         [alone] = archcost.fit(archcost.load("lenet5"), 3, hardware=[row.hardware.name], mode="infer").devices
         assert (row.demand, row.max_batch, row.headroom) == (alone.demand, alone.max_batch, alone.headroom)
+        assert row.time is not None
+        assert alone.time is not None
+        assert row.time.to_dict() == alone.time.to_dict()
 
 
 def test_flash_that_is_too_small_is_what_is_missing() -> None:
@@ -124,7 +129,6 @@ def test_flash_that_is_too_small_is_what_is_missing() -> None:
         ({"vary": "depth"}, "what to vary is not known"),
         ({"hardware": [GPU, CPU, GPU]}, "a device is named twice"),
         ({"hardware": ["nvidia-rtx-4091"]}, "unknown hardware"),
-        ({"hardware": ["nvidia-gtx-580-3gb"], "precision": "bf16"}, "bfloat16"),
         ({"batch": 0}, "wrong batch"),
         ({"batch": 10**18}, "wrong batch"),
         ({"batch": 2.0}, "wrong batch"),
