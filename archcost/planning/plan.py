@@ -258,6 +258,13 @@ def plan(
         raise ArchcostError("a device is named twice", expected="each device once", found=listing(twice, 3))
     devices = named or [profiles.load(name) for name in profiles.names()]
     names = [profile.name for profile in devices]
+    alone = len(devices) == 1
+    if calibration is not None and not alone and calibration.device not in names:
+        raise ArchcostError(
+            "the calibration is of a device that is not asked for",
+            expected=f"one of {listing(names)}",
+            found=calibration.device,
+        )
     prices = by_device(price, names, "USD/h", "price")
     powers = by_device(power, names, "W", "power")
     grams = None if carbon is None else amount(carbon, "g/kWh", "carbon intensity")
@@ -269,7 +276,6 @@ def plan(
     counted = (flops.total if chosen.trains else flops.forward).contraction * work.samples // part
 
     kept = positive(keep, "checkpoints to keep")
-    alone = len(devices) == 1
     runner = _Runner(spec, part, chosen, count, work, kept, bool(named), alone, engine, calibration)
     found = [runner.on(profile, _charges(profile, prices, powers, grams)) for profile in devices]
     ordered = tuple(sorted(found, key=lambda device: _place(device, sorting)))
