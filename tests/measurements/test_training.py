@@ -1,0 +1,67 @@
+"""Published steps of training beside what the calibrations of that card say, for networks that ship."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+import archcost
+from archcost import ModelSpec
+from archcost.spec.overrides import override
+from tests.measurements.training import DEVICE, ENGINES, Row, rows
+
+NAMES = {
+    "resnet18": "resnet18",
+    "resnet34": "resnet34",
+    "resnet50": "resnet50",
+    "resnet101": "resnet101",
+    "resnet152": "resnet152",
+    "resnext50_32x4d": "resnext50_32x4d",
+    "wide_resnet50_2": "wide_resnet50_2",
+    "densenet121": "densenet121",
+    "densenet169": "densenet169",
+    "densenet201": "densenet201",
+    "vgg11": "vgg_a",
+    "vgg13_bn": "vgg_b_bn",
+    "vgg16": "vgg_d",
+    "vgg16_bn": "vgg_d_bn",
+    "vgg19_bn": "vgg_e_bn",
+    "mobilenetv2_100": "mobilenet_v2",
+    "efficientnet_b0": "efficientnet_b0",
+    "efficientnet_b2": "efficientnet_b2",
+    "efficientnet_b4": "efficientnet_b4",
+}
+"""By timm's name, as what it ships."""
+
+
+@cache
+def spec_at(name: str, size: int) -> ModelSpec:
+    spec = archcost.load(name)
+    return override(spec, inputs=[f"3x{size}x{size}"])
+
+
+def told(row: Row) -> tuple[float, tuple[float, float]]:
+    spec = spec_at(NAMES[row.network], row.size)
+    found = archcost.estimate(
+        spec,
+        row.batch,
+        hardware=DEVICE,
+        mode="train",
+        precision="amp-fp16",
+        optimizer="sgd-momentum",
+        engine=ENGINES[row.layout],
+    ).time
+    assert found is not None
+    assert found.step is not None
+    assert (found.status, found.engine) == ("public", f"torch 1.12 {ENGINES[row.layout]}")
+    return found.step, found.band
+
+
+def test_published_steps_of_shipped_networks_are_in_the_band() -> None:
+    found = [(row, *told(row)) for row in rows() if row.network in NAMES]
+    assert len(found) >= 20
+    inside = [low <= row.seconds <= high for row, _, (low, high) in found]
+    assert sum(inside) >= 0.85 * len(inside)
+    off = [abs(step / row.seconds - 1) for row, step, _ in found]
+    assert float(np.median(off)) < 0.07

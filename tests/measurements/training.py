@@ -1,0 +1,100 @@
+"""Steps of training on an RTX 3090, fitted to timm's published benchmark.
+
+    python -m tests.measurements.training --specs FOLDER [--write]
+
+timm_train.csv holds the rows whose parameters are the network's own of huggingface/pytorch-image-models, results/, at
+aa4b5850, benchmark-train-amp-{nchw,nhwc}-pt112-cu113-rtx3090.csv: milliseconds of a step with autocast in float16,
+SGD with momentum, cross entropy and no checkpoints, at the largest batch that fitted. FOLDER holds specs as
+`archcost import` writes them, NETWORK@SIZE.yaml, and NETWORK@SIZE.composed.yaml where attention written out differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import archcost
+from archcost import ModelSpec
+from archcost.costs.kernels import kernels
+from archcost.costs.run import Run
+from archcost.costs.timeline import timeline
+from tests.measurements.calibrations import Head, Result, fitted, write
+from tests.measurements.fitting import Seen, family, parts
+
+TABLE = Path(__file__).parent / "timm_train.csv"
+DEVICE = "nvidia-rtx-3090"
+SOURCE = """huggingface/pytorch-image-models, results/benchmark-train-amp-{layout}-pt112-cu113-rtx3090.csv at aa4b5850:
+steps of SGD with momentum, cross entropy, cudnn.benchmark; fitted by tests/measurements/training.py"""
+ENGINES = {"nchw": "eager", "nhwc": "eager-nhwc"}
+
+
+class Row(NamedTuple):
+    network: str
+    size: int
+    layout: str
+    batch: int
+    seconds: float
+
+
+def rows() -> Iterator[Row]:
+    with TABLE.open() as file:
+        for row in csv.DictReader(file):
+            for layout in ENGINES:
+                if row[f"{layout}_batch"]:
+                    yield Row(
+                        row["network"],
+                        int(row["size"]),
+                        layout,
+                        int(row[f"{layout}_batch"]),
+                        float(row[f"{layout}_ms"]) / 1000,
+                    )
+
+
+def run(layout: str) -> Run:
+    """Torch 1.12 went through the parameters one by one."""
+    return Run(
+        mode="train",
+        precision="amp-fp16",
+        optimizer="sgd-momentum",
+        optimizer_impl="loop",
+        channels_last=layout == "nhwc",
+    )
+
+
+@cache
+def spec_of(folder: Path, network: str, size: int) -> ModelSpec | None:
+    names = (f"{network}@{size}.composed.yaml", f"{network}@{size}.yaml")
+    return next((archcost.load(folder / name) for name in names if (folder / name).exists()), None)
+
+
+def seen(row: Row, spec: ModelSpec) -> Seen:
+    line = timeline(archcost.build(spec, batch=row.batch), run(row.layout), "cuda")
+    return Seen(family(row.network), parts(kernels(line, ())), row.seconds)
+
+
+def results(folder: Path) -> Iterator[Result]:
+    found = list(rows())
+    for layout, engine in ENGINES.items():
+        specs = [(row, spec_of(folder, row.network, row.size)) for row in found if row.layout == layout]
+        runs = [seen(row, spec) for row, spec in specs if spec is not None]
+        head = Head(DEVICE, engine, "torch 1.12", "amp-fp16", ("train",), (), SOURCE.format(layout=layout))
+        yield fitted(head, runs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--specs", type=Path, required=True)
+    parser.add_argument("--write", action="store_true", help="the calibrations that ship")
+    asked = parser.parse_args()
+    for result in results(asked.specs):
+        print(result, flush=True)
+        if asked.write:
+            write(result)
+
+
+if __name__ == "__main__":
+    main()
