@@ -42,7 +42,8 @@ def backward_kernels(op: Op, forward: Kernel, storages: Sequence[Held]) -> tuple
         nbytes += sum([storages[each].nbytes for each in op.saved])
     if kind in STRETCHING:
         # What was stretched gets a product as large as the output, which is then added up.
-        nbytes += sum([2 * written for tensor in made if 2 * tensor.nbytes < written])
+        numel = op.node.output_types[0].numel
+        nbytes += sum([2 * written for tensor in made if tensor.numel < numel])
     flops = sum(backward(op.node.facts.work, op.operands))
     kernel = forward._replace(kind=kind, flops=flops, nbytes=nbytes)
     return ((kernel,), ()) if made else ((), (kernel,))

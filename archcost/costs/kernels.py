@@ -114,7 +114,14 @@ def _copy_of_weight(op: Op, line: Timeline) -> tuple[Kernels, Kernels, Kernels]:
     return (kernel,), (), ((kernel,) if op.gives else ())
 
 
+def blocks(op: Op, line: Timeline) -> tuple[list[int], list[int]]:
+    """Bytes of each that forward and backward make."""
+    return (
+        [line.storages[each].nbytes for each in op.makes],
+        [give.gradient.nbytes for give in op.gives if isinstance(give.gradient, TensorType)],
+    )
+
+
 def _fresh(op: Op, line: Timeline) -> tuple[int, int]:
-    forward = [line.storages[each].nbytes for each in op.makes]
-    backward = [give.gradient.nbytes for give in op.gives if isinstance(give.gradient, TensorType)]
+    forward, backward = blocks(op, line)
     return sum([nbytes for nbytes in forward if nbytes >= FRESH]), sum([each for each in backward if each >= FRESH])

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from archcost.costs.kernels import kernels
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.estimates.batches import Growth, growth, threads_of
@@ -20,7 +19,8 @@ from archcost.keeping import Device
 from archcost.spec import ModelSpec
 from archcost.sweeps import memory
 from archcost.sweeps.envelope import Integers
-from archcost.sweeps.seconds import Floats, GrowingStep, Times, growing, model_flops, times
+from archcost.sweeps.growing import GrowingStep, growing
+from archcost.sweeps.seconds import Floats, Times, model_flops, times
 from archcost.time_classes import Fuses
 from archcost.times.choose import Chosen
 from archcost.times.step import peak
@@ -44,34 +44,38 @@ class Answers:
 
     def __init__(self, spec: ModelSpec, batches: Integers, allocator: bool) -> None:
         self.spec, self.batches, self.allocator = spec, batches, allocator
-        self.grown: dict[tuple[Run, Device, tuple[Fuses, ...]], tuple[Growth, GrowingStep] | None] = {}
+        self.growths: dict[tuple[Run, Device], Growth] = {}
+        self.steps: dict[tuple[Run, Device, tuple[Fuses, ...]], GrowingStep | None] = {}
         self.peaks: dict[tuple[Run, Device], Integers] = {}
         self.lines: dict[tuple[Run, Device, int | None, int], Timeline] = {}
 
     def on(self, run: Run, profile: HardwareProfile, chosen: Chosen) -> Rows:
         """One sample is played by itself: layers may keep or copy other tensors than of several."""
         several = self.batches[self.batches > 1]
-        measured = chosen.calibration is not None and chosen.calibration.status == "calibrated"
-        # What was measured has times of single layers at a batch, and no lines.
-        grown = self._grown(run, torch_device(profile), chosen.fuses) if len(several) and not measured else None
-        if grown is None:
+        measured = chosen.calibration is not None and chosen.calibration.operators  # of layers at certain batches
+        step = self._step(run, torch_device(profile), chosen.fuses) if len(several) and not measured else None
+        if step is None:
             return self._one_by_one(self.batches, run, profile, chosen)
-        together = self._together(several, run, profile, chosen, *grown)
+        together = self._together(several, run, profile, chosen, step)
         if len(several) == len(self.batches):
             return together
         return _joined(self._one_by_one(self.batches[:1], run, profile, chosen), together)
 
-    def _grown(self, run: Run, device: Device, fuses: tuple[Fuses, ...]) -> tuple[Growth, GrowingStep] | None:
+    def _step(self, run: Run, device: Device, fuses: tuple[Fuses, ...]) -> GrowingStep | None:
         """None where something is no line in the batch."""
-        key = (run, device, fuses)
-        if key not in self.grown:
-            self.grown[key] = _grown(self.spec, *key)
-        return self.grown[key]
+        if (run, device) not in self.growths:
+            self.growths[run, device] = growth(self.spec, run, device)
+        if (run, device, fuses) not in self.steps:
+            grown = self.growths[run, device]
+            even = bool(grown.others) and not grown.uneven
+            self.steps[run, device, fuses] = growing((grown.line, *grown.others), fuses) if even else None
+        return self.steps[run, device, fuses]
 
     def _together(
-        self, batches: Integers, run: Run, profile: HardwareProfile, chosen: Chosen, grown: Growth, step: GrowingStep
+        self, batches: Integers, run: Run, profile: HardwareProfile, chosen: Chosen, step: GrowingStep
     ) -> Rows:
         key = (run, torch_device(profile))
+        grown = self.growths[key]
         if key not in self.peaks:
             self.peaks[key] = memory.peaks(grown, batches)
         samples = run.accumulation if run.trains else 1
@@ -111,15 +115,6 @@ class Answers:
             self.lines[key] = timeline(build(self.spec, batch), *key[:3])
         line = self.lines[key]
         return Estimate(line, profile, demand(Played.of(line), line.requested, profile, run.trains), chosen)
-
-
-def _grown(spec: ModelSpec, run: Run, device: Device, fuses: tuple[Fuses, ...]) -> tuple[Growth, GrowingStep] | None:
-    found = growth(spec, run, device)
-    if found.uneven:
-        return None
-    steps = [kernels(line, fuses) for line in (found.line, *found.others)]
-    step = growing(*steps) if len(steps) == 3 else None
-    return None if step is None else (found, step)
 
 
 def _joined(first: Rows, then: Rows) -> Rows:

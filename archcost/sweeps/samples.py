@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import total_ordering
 from math import ceil, floor
 
 Number = int | float | Fraction
@@ -34,7 +33,6 @@ class Span:
         self.lowest = self.highest = self.at
 
 
-@total_ordering
 class Samples:
     """base + slope·N, at the batch of its span and those around it."""
 
@@ -97,19 +95,21 @@ class Samples:
         return self.base % other if self.slope % other == 0 else self._closed(self.value % other)
 
     def __lt__(self, other: Samples | Number) -> bool:
-        """Narrows the span to the side of the batch at which the two are equal."""
-        base, slope = self.base - _base(other), self.slope - _slope(other)
-        if slope == 0:
-            return base < 0
-        return self._side(base, slope) < 0
+        return self._side(other) < 0
+
+    def __le__(self, other: Samples | Number) -> bool:
+        return self._side(other) <= 0
+
+    def __gt__(self, other: Samples | Number) -> bool:
+        return self._side(other) > 0
+
+    def __ge__(self, other: Samples | Number) -> bool:
+        return self._side(other) >= 0
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Samples | int | float | Fraction):
             return NotImplemented
-        base, slope = self.base - _base(other), self.slope - _slope(other)
-        if slope == 0:
-            return base == 0
-        return self._side(base, slope) == 0
+        return self._side(other) == 0
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -123,19 +123,26 @@ class Samples:
         self.span.close()
         return value
 
-    def _side(self, base: Number, slope: Number) -> int:
-        """The sign of base + slope·N at the batch, which it has throughout the narrowed span."""
-        span = self.span
-        tie = -Fraction(base) / Fraction(slope)
+    def _side(self, other: Samples | Number) -> int:
+        """The sign of what this is more than the other, at the batch and throughout the span, which is narrowed to the
+        side of the batch at which the two are equal.
+        """
+        base, slope = self.base - _base(other), self.slope - _slope(other)
+        if slope == 0:
+            return (base > 0) - (base < 0)
         is_rounded = isinstance(base, float) or isinstance(slope, float)
+        tie = -base / slope if is_rounded else -Fraction(base) / Fraction(slope)
         near = NEAR * (1 + abs(tie)) if is_rounded else 0
+        span = self.span
         if abs(span.at - tie) <= near:
             span.close()
             return 0
         if span.at < tie:
-            span.highest = min(span.highest, ceil(tie - near) - 1)
+            if tie - near <= span.highest:
+                span.highest = ceil(tie - near) - 1
             return -1 if slope > 0 else 1
-        span.lowest = max(span.lowest, floor(tie + near) + 1)
+        if tie + near >= span.lowest:
+            span.lowest = floor(tie + near) + 1
         return 1 if slope > 0 else -1
 
 

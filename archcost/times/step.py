@@ -37,8 +37,8 @@ def step_time(
     """
     if calibration is None:
         return _bound(step, run, profile, batch, notes)
-    pace_of = _pace_in(calibration, run)
-    timed = _Timed(step, _at_pace(pace_of, calibration.overlaps), measured, calibration.first_touch)
+    pace_of = pace_in(calibration, run)
+    timed = _Timed(step, at_pace(pace_of, calibration.overlaps), measured, calibration.first_touch)
     queued, host = is_queued(profile), calibration.dispatch
     phases = tuple([phase.told(host, queued) for phase in timed.phases])
     forward, backward, optimizer = (phase.seconds for phase in phases)
@@ -86,7 +86,7 @@ def pace_by(calibration: Calibration) -> PaceOf:
     return pace
 
 
-def _pace_in(calibration: Calibration, run: Run) -> PaceOf:
+def pace_in(calibration: Calibration, run: Run) -> PaceOf:
     """The same, and of the optimizer that runs, where it was timed."""
     pace_of, optimizer = pace_by(calibration), calibration.optimizers.get(run.optimizer)
 
@@ -96,7 +96,8 @@ def _pace_in(calibration: Calibration, run: Run) -> PaceOf:
     return pace
 
 
-def _at_pace(pace_of: PaceOf, overlaps: bool) -> Spend:
+def at_pace(pace_of: PaceOf, overlaps: bool) -> Spend:
+    """What a kernel takes; where it computes before it moves, the sum of both."""
     def spent(kernel: Kernel, back: bool) -> Spent:
         pace = pace_of(kernel, back)
         return spend(kernel, pace, overlaps) if pace is not None else NOTHING

@@ -106,6 +106,26 @@ def test_shipped_networks(network: str) -> None:
         require_equal(row, told(spec, row, **settings))
 
 
+@pytest.mark.parametrize("overlaps", [True, False])
+@pytest.mark.parametrize("network", ["resnet18", "gpt2", "mobilenet_v2"])
+def test_calibrated(network: str, overlaps: bool) -> None:
+    """Of batch 1 the layers' blocks are too small to be fetched anew, of batch 300 they are not."""
+    spec = archcost.load(network)
+    calibration = MADE_UP.model_copy(update={"overlaps": overlaps, "first_touch": 3e9, "status": "calibrated"})
+    asked = {"calibration": calibration, "optimizer": "sgd", "recompute": "every:2"}
+    found = archcost.sweep(spec, [1, 2, 7, 300], hardware=[GPU, CPU], mode=["infer", "train"], **asked)
+    for row in list(every(found))[::3]:
+        require_equal(row, told(spec, row, mode=row["mode"], hardware=row["hardware"], **asked))
+
+
+def test_lines_through_routed_experts() -> None:
+    """Rows of an expert's product grow with the batch, and so does what short axes stretch it by."""
+    spec = archcost.load("mixtral_8x7b", settings=["depth=1"])
+    found = archcost.sweep(spec, [2, 5, 900], hardware=GPU, mode="infer", calibration=MADE_UP)
+    for row in every(found):
+        require_equal(row, told(spec, row, hardware=GPU, mode="infer", calibration=MADE_UP))
+
+
 def small(*layers: dict[str, Any], **fields: Any) -> ModelSpec:
     given = {} if "inputs" in fields else {"input": [5]}
     return ModelSpec.model_validate({"name": "small", **given, "layers": layers, **fields})
