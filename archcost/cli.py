@@ -273,6 +273,7 @@ def _add_sweep(sweeping: argparse.ArgumentParser) -> None:
         metavar="[H=]V",
         help="of a device, in USD/h: a number for all, or H=V for one; adds what a million samples cost",
     )
+    sweeping.add_argument("--fitting", action="store_true", help="only rows whose verdict is fits: those that are safe")
     sweeping.add_argument(
         "--pareto", metavar="COLUMNS", help="only rows that none beats in these columns, with commas between"
     )

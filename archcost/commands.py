@@ -218,7 +218,10 @@ def sweep(options: argparse.Namespace) -> tuple[str, int]:
     )
     if options.strict and result.unknown:
         raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
-    return _render(result.pareto(*options.pareto.split(",")) if options.pareto else result, options), 0
+    shown = result.where(result["verdict"] == "fits") if options.fitting else result
+    if options.pareto:
+        shown = shown.pareto(*options.pareto.split(","))
+    return _render(shown, options), 0 if result.fits else 1
 
 
 def verify(options: argparse.Namespace) -> tuple[str, int]:

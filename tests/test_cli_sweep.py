@@ -61,6 +61,16 @@ def test_pareto(capsys: Capture) -> None:
     assert [row["batch"] for row in csv.DictReader(io.StringIO(out))] == ["1"]
 
 
+def test_what_does_not_fit(capsys: Capture) -> None:
+    """mlp has 266,610 weights of 4 bytes, and a microcontroller of 1 MiB of flash none for them."""
+    mlp = ("sweep", "mlp", "--hardware", "st-stm32f746", "--mode", "infer", "--batch", "1-3", "--format", "csv")
+    code, out, _ = run(capsys, *mlp)
+    assert code == 1
+    assert [row["verdict"] for row in csv.DictReader(io.StringIO(out))] == ["does not fit"] * 3
+    code, out, _ = run(capsys, *mlp, "--fitting")
+    assert (code, len(out.splitlines())) == (1, 1)
+
+
 @pytest.mark.parametrize("format", TABLE_FORMATS)
 def test_every_format(capsys: Capture, format: str) -> None:
     code, out, err = run(capsys, *LENET, "--batch", "1-100", "--precision", "fp32", "--format", format)

@@ -97,7 +97,8 @@ def _runs(line: Timeline, fuses: Sequence[Fuses]) -> Iterator[_Run]:
     step = kernels(line, fuses)
     times, again = step.accumulation, frozenset(step.again)
     for index, (layer, op) in enumerate(zip(step.layers, line.program.ops, strict=True)):
-        forward, backward = blocks(op, line)
+        runs = layer.forward or layer.backward_input or layer.backward_weight
+        forward, backward = blocks(op, line) if runs else ([], [])
         for each in (*layer.forward, *forward):
             yield _Run("forward", each, times)
             if index in again:

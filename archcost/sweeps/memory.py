@@ -6,9 +6,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from archcost.estimates.batches import Growth, threads_of
-from archcost.hardware.allocator import MIN_BLOCK
+from archcost.estimates.batches import Growth
+from archcost.estimates.verdict import Limits, limits
 from archcost.hardware.profile import HardwareProfile
 from archcost.sweeps.envelope import Integers, Sizes, most_alive
 from archcost.sweeps.kernels import Piece, alike, each, pieces
@@ -20,22 +21,27 @@ def peaks(grown: Growth, batches: Integers) -> Integers:
     return most_alive(grown.line.events, Sizes(_base(grown) * counted, _slope(grown) * counted, {}), batches)
 
 
-def rounded(grown: Growth, batches: Integers) -> Integers:
-    """The same with every tensor rounded to the blocks of torch's caching allocator, workspaces included."""
-    return most_alive(grown.line.events, Sizes(_base(grown), _slope(grown), {}), batches, MIN_BLOCK)
-
-
-def allocated(grown: Growth, profile: HardwareProfile, batches: Integers) -> Integers:
-    """Where no allocator caches: what is requested, but the weights that a microcontroller has in flash."""
-    found = requested(grown, profile, batches)
+def stored(grown: Growth, profile: HardwareProfile) -> int:
+    """Bytes of weights in flash."""
     if profile.flash is None or grown.trains:
-        return found
-    return found - sum([grown.base[each] for each in grown.played.weights])
+        return 0
+    return sum([grown.base[each] for each in grown.played.weights])
 
 
-def requested(grown: Growth, profile: HardwareProfile, batches: Integers) -> Integers:
-    """The same as they are asked for, with what a CPU's kernels allocate for themselves."""
-    base, slope, threads = _base(grown), _slope(grown), threads_of(profile)
+def verdicts(needed: Integers, grown: Growth, profile: HardwareProfile) -> NDArray[np.int8]:
+    """Places in VERDICTS."""
+    flash = stored(grown, profile)
+    if flash:
+        free = profile.memory.capacity if profile.flash and flash <= profile.flash.amount else -1
+        bound = Limits(free, free)
+    else:
+        bound = limits(profile)
+    return (needed > bound.safe).astype(np.int8) + (needed > bound.most).astype(np.int8)
+
+
+def requested(grown: Growth, threads: int | None, batches: Integers) -> Integers:
+    """The same with workspaces among them, and with what a CPU's kernels allocate for themselves."""
+    base, slope = _base(grown), _slope(grown)
     if threads is None or not len(batches):
         return most_alive(grown.line.events, Sizes(base, slope, {}), batches)
     own = _kernels(grown, threads, batches)

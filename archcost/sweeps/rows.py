@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.estimates.batches import Growth, growth, threads_of
-from archcost.estimates.demand import Played, demand
+from archcost.estimates.demand import Played, demand, workspace
 from archcost.estimates.devices import caches, torch_device
 from archcost.estimates.estimate import Estimate
+from archcost.estimates.verdict import VERDICTS
 from archcost.graph import build
 from archcost.hardware.profile import HardwareProfile
 from archcost.keeping import Device
@@ -30,6 +32,9 @@ class Rows(NamedTuple):
     """By batch; NaN is what is not known."""
 
     peak_bytes: Integers
+    needed_bytes: Integers
+    verdict: NDArray[np.int8]
+    """Places in VERDICTS."""
     allocated_bytes: Integers | None
     """None where it was not asked for: an allocator that caches is played for each batch."""
     step_seconds: Floats
@@ -47,6 +52,7 @@ class Answers:
         self.growths: dict[tuple[Run, Device], Growth] = {}
         self.steps: dict[tuple[Run, Device, tuple[Fuses, ...]], GrowingStep | None] = {}
         self.peaks: dict[tuple[Run, Device], Integers] = {}
+        self.requested: dict[tuple[Run, Device, int | None], Integers] = {}
         self.lines: dict[tuple[Run, Device, int | None, int], Timeline] = {}
 
     def on(self, run: Run, profile: HardwareProfile, chosen: Chosen) -> Rows:
@@ -78,6 +84,7 @@ class Answers:
         grown = self.growths[key]
         if key not in self.peaks:
             self.peaks[key] = memory.peaks(grown, batches)
+        needed = self._needed(batches, run, profile, grown)
         samples = run.accumulation if run.trains else 1
         unknown = np.full(len(batches), np.nan)
         found = times(step, run, profile, chosen.calibration, batches) or Times(unknown, unknown, unknown)
@@ -85,12 +92,27 @@ class Answers:
         rate = None if chooses else peak(run, profile)
         mfu = model_flops(step, batches) / found.step / rate if rate else unknown
         return Rows(
-            self.peaks[key], self._allocated(batches, profile, grown), *found, batches * samples / found.step, mfu
+            self.peaks[key],
+            needed,
+            memory.verdicts(needed, grown, profile),
+            self._allocated(needed, batches, profile, grown),
+            *found,
+            batches * samples / found.step,
+            mfu,
         )
 
-    def _allocated(self, batches: Integers, profile: HardwareProfile, grown: Growth) -> Integers | None:
+    def _needed(self, batches: Integers, run: Run, profile: HardwareProfile, grown: Growth) -> Integers:
+        key = (run, torch_device(profile), threads_of(profile))
+        if key not in self.requested:
+            self.requested[key] = memory.requested(grown, key[2], batches)
+        library = workspace(grown.played, profile) if caches(profile) else 0
+        return self.requested[key] + library - memory.stored(grown, profile)
+
+    def _allocated(
+        self, needed: Integers, batches: Integers, profile: HardwareProfile, grown: Growth
+    ) -> Integers | None:
         if not caches(profile):
-            return memory.allocated(grown, profile, batches)
+            return needed
         if not self.allocator:
             return None
         return np.array([grown.demand(batch, profile).allocated for batch in batches.tolist()], np.int64)
@@ -101,6 +123,8 @@ class Answers:
         known = [each.time for each in found]
         return Rows(
             np.array([each.peak for each in found], np.int64),
+            np.array([each.demand.needed for each in found], np.int64),
+            np.array([VERDICTS.index(each.verdict) for each in found], np.int8),
             np.array([each.demand.allocated for each in found], np.int64) if asked else None,
             _floats([each and each.step for each in known]),
             _floats([each and each.band[0] for each in known]),

@@ -22,7 +22,7 @@ from archcost.sweeps.growing import Amount, GrowingKernel, GrowingStep, Phase
 from archcost.sweeps.samples import Samples, Span
 from archcost.times import bound
 from archcost.times.roof import Spent, spend
-from archcost.times.step import Spend, is_queued, spend_by
+from archcost.times.step import Spend, at_pace, is_queued, pace_in
 
 Floats = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ def times(
     """None where the device has no rate for the dtype, and no calibration."""
     if calibration is None:
         return _bounds(step, run, profile, batches)
-    spent, queued = spend_by(calibration, run), is_queued(profile)
+    spent, queued = at_pace(pace_in(calibration, run), calibration.overlaps), is_queued(profile)
     whole = np.zeros(len(batches))
     for phase in step.phases:
         kernels = seconds(phase, spent, calibration.first_touch, batches)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from archcost.costs.run import Run
+from archcost.estimates.verdict import VERDICTS
 from archcost.graph import build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
@@ -92,7 +93,7 @@ def _columns(blocks: Sequence[_Block], batches: Integers, places: Integers, show
         parts: list[Array | None] = [getattr(block.rows, name) for block in blocks]
         known = [part if is_sorted else part[places] for part in parts if part is not None]
         if len(known) == len(parts):
-            found[name] = Column(np.concatenate(known))
+            found[name] = Column(np.concatenate(known), VERDICTS if name == "verdict" else ())
     calibrations = [block.chosen.calibration for block in blocks]
     found["engine"] = _words([DATA_SHEET if each is None else each.label for each in calibrations], count)
     found["status"] = _words(["bound" if each is None else each.status for each in calibrations], count)

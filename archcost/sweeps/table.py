@@ -69,6 +69,11 @@ class Sweep(Presentable):
         """A column: integers, floats (NaN: not known), or words. Raises ArchcostError for one that is none."""
         return self._column(name).decoded()
 
+    @property
+    def fits(self) -> bool:
+        """Some configuration is not certain to fail."""
+        return bool((self["verdict"] != "does not fit").any())
+
     def is_unknown(self, name: str) -> bool:
         """In every row."""
         column = self._column(name)

@@ -98,6 +98,7 @@ def pace_in(calibration: Calibration, run: Run) -> PaceOf:
 
 def at_pace(pace_of: PaceOf, overlaps: bool) -> Spend:
     """What a kernel takes; where it computes before it moves, the sum of both."""
+
     def spent(kernel: Kernel, back: bool) -> Spent:
         pace = pace_of(kernel, back)
         return spend(kernel, pace, overlaps) if pace is not None else NOTHING
