@@ -7,8 +7,8 @@ from archcost.spec import zoo
 from tests import conventions, keeping, releases
 from tests.collections import page as coverage
 from tests.documents import PAGES, ROOT, refresh
+from tests.measurements import brackets, runs
 from tests.measurements import page as measurements
-from tests.measurements import runs
 from tests.measurements.boards import page as calibrations
 
 RENEWED = {
@@ -28,6 +28,7 @@ def main() -> None:
     locked.unlink()  # else tables of networks that are gone would stay
     archcost(["lock", *zoo.names(), "-o", str(locked)])
     measurements.BANDS.write_text(measurements.bands(), encoding="utf-8")
+    brackets.LIMITS.write_text(brackets.limits_file(brackets.read()), encoding="utf-8")
     for page in PAGES:
         text = page.read_text()
         renewed = RENEWED.get(page, refresh)(text)

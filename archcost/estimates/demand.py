@@ -23,9 +23,6 @@ from archcost.hardware.profile import HardwareProfile
 USES_BLAS = frozenset(["linear", "matmul", "bmm", "addmm", "baddbmm", "einsum"])
 """Layers that torch computes by cuBLAS; convolutions are cuDNN's."""
 
-STEPS = 1
-"""Played after the first, which leaves its segments to it."""
-
 
 class Demand(NamedTuple):
     """Bytes at the worst moment. `reserved` is None where no allocator caches; `flash` is that of a microcontroller.
@@ -57,10 +54,13 @@ class Played:
     weights: tuple[int, ...]
     products: int
     """Threads that multiply matrices: forward, and in training autograd's."""
+    replaced: tuple[tuple[int, int], ...]
+    """What the module has kept since the step before, and what this step keeps instead of it."""
 
     @classmethod
     def of(cls, line: Timeline) -> Played:
         begin = line.marks[1].event
+        goes = {~each for each in line.events[begin:] if each < 0}.difference(line.events[begin:])
         before = line.events[:begin]
         state = tuple([each for each in before if line.storages[each].role == "optimizer_state"])
         updates = [mark.event for mark in line.marks if mark.phase in ("optimizer", "after")]
@@ -72,6 +72,7 @@ class Played:
             updates[0] - begin,
             tuple([each for each in before if line.storages[each].role in ("weights", "buffers")]),
             (2 if line.run.trains else 1) if blas else 0,
+            tuple([(old, line.copies[old]) for old in sorted(goes) if old in line.copies]),
         )
 
 
@@ -126,8 +127,16 @@ def changes(played: Played, sizes: Sequence[int], library: int) -> list[tuple[in
         *step[: played.update],
         *_play(played.state, sizes),
         *step[played.update :],
-        *step * STEPS,
+        *_once_more(played, step, len(sizes) + len(libraries)),
     ]
+
+
+def _once_more(played: Played, step: list[tuple[int, int]], free: int) -> list[tuple[int, int]]:
+    """The second step lets go of what the first has kept, and keeps its own under numbers that are free."""
+    if not played.replaced:
+        return step
+    names = {new: free + index for index, (_, new) in enumerate(played.replaced)} | dict(played.replaced)
+    return [(names.get(key, key), nbytes) for key, nbytes in step]
 
 
 def _play(events: Sequence[int], sizes: Sequence[int]) -> list[tuple[int, int]]:

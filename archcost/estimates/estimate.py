@@ -15,7 +15,7 @@ from archcost.costs.timeline import Timeline
 from archcost.estimates.automatic import is_automatic, step
 from archcost.estimates.batches import Growth, growth, largest_batch
 from archcost.estimates.demand import Demand, Played, workspace
-from archcost.estimates.devices import torch_device
+from archcost.estimates.devices import caches, torch_device
 from archcost.estimates.verdict import Limits, Verdict, limits
 from archcost.graph import build
 from archcost.hardware.calibration import Calibration
@@ -112,7 +112,8 @@ class Estimate(Presentable):
     @property
     def band(self) -> tuple[int, int] | None:
         """Bytes between which `allocated` lay where steps were measured; None where none was on such a device."""
-        errors = None if self.hardware.kind == "microcontroller" else band(torch_device(self.hardware))
+        measured = self.hardware.kind == "cpu" or caches(self.hardware)
+        errors = band(torch_device(self.hardware)) if measured else None
         if errors is None:
             return None
         lowest, highest = errors

@@ -174,8 +174,9 @@ def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, st
     mode = ASSUMED_IN_TRAINING if estimate.run.trains else "evaluation mode"
     assumed = f"{mode}, eager PyTorch {estimate.run.torch}, {ASSUMED}"
     yield "exact under assumptions", ", ".join((assumed, *estimate.line.graph.assumptions))
-    where = "a CPU" if torch_device(estimate.hardware) == "cpu" else "real cards"
-    told = f"{size(band[0])} to {size(band[1])} allocated, by the steps that were measured on {where}" if band else None
+    on_cpu = torch_device(estimate.hardware) == "cpu"
+    seen = "the steps that were measured on a CPU" if on_cpu else "nine in ten runs of others on real cards"
+    told = f"{size(band[0])} to {size(band[1])} allocated, by {seen}" if band else None
     yield "band", told or "not yet measured on such a device"
 
 
