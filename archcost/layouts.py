@@ -113,6 +113,14 @@ def is_permuted(shape: Shape, layout: Layout) -> bool:
     return any(outer < inner for outer, inner in pairwise(steps))
 
 
+def is_dense(shape: Shape, layout: Layout) -> bool:
+    """Whether values lie without gaps, in whatever order; repeated ones leave none."""
+    if layout is None:
+        return True
+    steps = sorted((stride, size) for size, stride in zip(shape, layout, strict=True) if size != 1 and stride != 0)
+    return all(outer == inner * size for (inner, size), (outer, _) in pairwise([(1, 1), *steps]))
+
+
 def numel_stored(shape: Shape, strides: Strides) -> int:
     """How many values there are in storage, repeated ones counted once."""
     return prod(size for size, stride in zip(shape, strides, strict=True) if stride != 0)

@@ -13,8 +13,9 @@ from archcost.costs.timeline import Timeline
 from archcost.keeping import FORWARD, Own, Setting
 from archcost.layers.attention import KEY, MASK, QUERY, ScaledDotProductAttention
 from archcost.layers.convolution import Convolution
+from archcost.layers.copies import Recast
 from archcost.layers.products import Product
-from archcost.layouts import Layout, is_channels_last, is_permuted, numel_stored, strides_of
+from archcost.layouts import Layout, is_channels_last, is_dense, is_permuted, numel_stored, strides_of
 from archcost.tensors import DTYPE_BYTES, TensorType
 from archcost.time_classes import ALIGNED, CONTRACTIONS, CONVOLUTIONS, TimeClass
 from archcost.work import Flops, Shared, Work
@@ -59,12 +60,12 @@ def own_kernel(op: Op, line: Timeline) -> Kernel:
         weights = min(weights, 1) * written  # of a table the rows that are picked
     kept = sum([line.storages[each].nbytes for each in op.makes if each not in op.stays])
     dropped = sum([own.tensor.nbytes for own in op.scratch.forward if not own.tensor.is_floating])
-    spread = line.device == "cuda" and (contracts or (line.run.trains and kind == "batch norm"))
-    extents = layer.extents(node.input_types, node.output_types) if spread else ()
+    spread = contracts or kind == "layer norm" or (line.run.trains and kind == "batch norm")
+    extents = layer.extents(node.input_types, node.output_types) if spread and line.device == "cuda" else ()
     flops = _amount(_forward(node.facts.work), contracts)
     nbytes = read + weights + written + kept + dropped
     reread = node.input_types[0].shape[0] * weights if kind in BY_SAMPLE else 0
-    return Kernel(kind, flops, nbytes, dtype_of(op), 1, stretch(extents), reread)
+    return Kernel(kind, flops, nbytes, dtype_of(op), 1, stretch(kind, extents), reread)
 
 
 def forward_kernels(op: Op, own: Kernel, line: Timeline) -> Kernels:
@@ -91,6 +92,8 @@ def _kind(op: Op, line: Timeline) -> TimeClass:
         return _depthwise(op, node.layer)
     if isinstance(node.layer, Product) and kind in ("batched product", "unaligned batched product"):
         return "unaligned batched product" if _is_unaligned(op) else "batched product"
+    if isinstance(node.layer, Recast):
+        return "elementwise"
     if kind == "copy" and node.layer.type in RESHAPING and is_permuted(node.input_types[0].shape, _layout(op)):
         return "strided"
     return _value_by_value(op, kind) if kind in VALUE_BY_VALUE else kind
@@ -140,12 +143,23 @@ def _leading(tensor: TensorType, layout: Layout) -> int:
 
 
 def _copies(op: Op, own: Kernel) -> Kernels:
-    """Temporaries as large as an operand are copies of one; a layer norm copies what does not lie in rows."""
+    """Temporaries as large as an operand are copies of one; a layer norm copies what does not lie in rows, and a
+    convolution what has gaps, as a slice of channels has.
+    """
     sources = [tensor.numel for tensor in op.node.input_types if tensor.is_floating]
     made = [each.tensor for each in op.scratch.forward if _is_copy(each, sources)]
-    if own.kind == "layer norm" and not made and is_permuted(op.node.input_types[0].shape, _layout(op)):
+    if not made and _is_copied(op, own):
         made.append(op.node.input_types[0])
     return tuple([Kernel("strided", 0, 2 * tensor.nbytes, tensor.dtype) for tensor in made])
+
+
+def _is_copied(op: Op, own: Kernel) -> bool:
+    if own.kind == "layer norm":
+        return is_permuted(op.node.input_types[0].shape, _layout(op))
+    if own.kind not in CONVOLUTIONS and not own.kind.startswith("depthwise"):
+        return False
+    shape, layout = op.node.input_types[0].shape, _layout(op)
+    return not is_dense(shape, layout) or (is_permuted(shape, layout) and not is_channels_last(shape, layout))
 
 
 def _is_copy(own: Own, sources: list[int]) -> bool:
@@ -174,8 +188,7 @@ def _composed_attention(op: Op) -> Kernels:
     narrow = DTYPE_BYTES[output.dtype]
     cast = (query.numel + key.numel + value.numel + output.numel) * (4 + narrow) if narrow < 4 else 0
     mask = 2 * scores.nbytes + op.node.input_types[MASK].nbytes if len(op.node.input_types) > MASK else 0
-    extents = op.node.layer.extents(op.node.input_types, op.node.output_types)
-    longer = stretch(extents)
+    longer = stretch("float32 product", op.node.layer.extents(op.node.input_types, op.node.output_types))
     moved = query.nbytes + key.nbytes + scores.nbytes
     made = [
         Kernel("float32 product", first, moved, "float32", 1, longer),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import NamedTuple
 
 from archcost.costs.program import Op
 from archcost.time_classes import TimeClass
 
-TILE = 32
-"""An axis of n values keeps the units of a GPU as long as one of n + 32: work is cut into tiles, of which the last
-is not full. Blocks of a GPU's matrix products have 32 to 256 rows (CUTLASS), its batch norms one block a channel.
+TILES: Mapping[TimeClass, int] = {"batch norm": 32, "layer norm": 64}
+TILE = 16
+"""An axis of n values keeps the units of a GPU as long as one of n + so many: work is cut into tiles, of which the last
+is not full. Blocks of a GPU's matrix products have 32 to 256 rows (CUTLASS), its batch norms one block a channel, its
+layer norms one a row. How many it is was found on networks that run (docs/measurements/cards.md).
 """
 
 
@@ -34,9 +37,10 @@ class Kernel(NamedTuple):
 Kernels = tuple[Kernel, ...]
 
 
-def stretch(extents: tuple[int, ...]) -> float:
-    """Of work that is spread over these axes."""
-    return prod(1 + TILE / max(1, extent) for extent in extents)
+def stretch(kind: TimeClass, extents: tuple[int, ...]) -> float:
+    """Of work of a class that is spread over these axes."""
+    tile = TILES.get(kind, TILE)
+    return prod(1 + tile / max(1, extent) for extent in extents)
 
 
 def dtype_of(op: Op) -> str:

@@ -110,7 +110,7 @@ def _copy_of_weight(op: Op, line: Timeline) -> tuple[Kernels, Kernels, Kernels]:
     """Read in its own dtype, written in autocast's; backward casts the gradient the other way."""
     made = sum([line.storages[each].nbytes for each in op.makes])
     read = sum([line.storages[each].nbytes for each in op.reads])
-    kernel = Kernel("copy", 0, made + read, dtype_of(op))
+    kernel = Kernel("copy" if line.device == "cpu" else "elementwise", 0, made + read, dtype_of(op))
     return (kernel,), (), ((kernel,) if op.gives else ())
 
 

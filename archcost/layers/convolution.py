@@ -84,11 +84,13 @@ class Kernel(WeightedLayer, OfImages):
         return (Elementwise(outputs[0].numel, 1, {"bias": 1}, "bias added"),) if self.bias else ()
 
     def extents(self, inputs: Tensors, outputs: Tensors) -> tuple[int, ...]:
-        """Kernels, and the values under one: positions are always many. Groups have kernels of their own."""
-        if self.groups > 1:
-            return ()
+        """Kernels, and the values under one: positions are always many. Of groups the channels of each, out and in,
+        unless they are single.
+        """
         first, second, *taps = self.weights(inputs)[0].shape
-        return first, second * prod(taps)
+        if self.groups == 1:
+            return first, second * prod(taps)
+        return (first // self.groups, second) if second > 1 else ()
 
     def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """Both operands of the product, whichever gradient is needed."""

@@ -288,6 +288,10 @@ class LayerNorm(FeatureNorm):
         names = [weight.name for weight in self.weights(inputs)]
         return (INPUT, *(Stored(name) for name in names), *mean_and_scale(rows, inputs[0], setting))
 
+    def extents(self, inputs: Tensors, outputs: Tensors) -> tuple[int, ...]:
+        """A row: each is worked out by itself."""
+        return (prod(self.normalized(inputs)),)
+
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         return Scratch(self.unkept(inputs, outputs, setting))
 
