@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import archcost
@@ -27,12 +29,12 @@ def test_a_convolution_first_in_the_network() -> None:
     """Two images 3×8×8: 384 values, 1,536 B; output 2·8·64 = 1,024 values, 4,096 B; weight 8·27 = 216, 864 B;
     bias 32 B.
 
-    1,024 outputs of 27 products: 55,296 FLOPs. No gradient of the images is wanted. A tile of 32 beside 8
-    kernels and 27 values under each: 5 and 59/27 times as long. Weight and bias are gone
+    1,024 outputs of 27 products: 55,296 FLOPs. No gradient of the images is wanted. A tile of 16 beside 8
+    kernels and 27 values under each: 3 and 43/27 times as long. Weight and bias are gone
     through for both images: 2·896 B.
     """
     found = by_layer(conv("conv", 8), shape=[3, 8, 8])["conv"]
-    stretch = (1 + 32 / 8) * (1 + 32 / 27)
+    stretch = (1 + 16 / 8) * (1 + 16 / 27)
     product = Kernel("stem", 55296, 1536 + 864 + 32 + 4096, "float32", 1, stretch, 2 * 896)
     assert found.forward == (product,)
     assert found.backward_input == ()
@@ -152,3 +154,80 @@ def test_optimizers(optimizer: str, impl: str, nbytes: int, launches: int) -> No
     run = Run(optimizer=optimizer, optimizer_impl=impl, torch="2.13")  # pyright: ignore[reportArgumentType]
     (found,) = kernels(played([3], fc("fc", 5), run=run)).optimizer
     assert (found.kind, found.nbytes, found.launches) == ("optimizer", nbytes, launches)
+
+
+AMP = Run(mode="infer", precision="amp-fp16", torch="2.13")
+
+
+def on_gpu(*layers: Entry, shape: list[int], run: Run = AMP) -> dict[str, tuple[tuple[str, int], ...]]:
+    """Class and bytes of each kernel of forward."""
+    found = kernels(played(shape, *layers, run=run, device="cuda")).layers
+    return {each.name: tuple((kernel.kind, kernel.nbytes) for kernel in each.forward) for each in found}
+
+
+def test_images_are_turned_for_a_convolution_in_16_bits() -> None:
+    """Two images 8×4×4 are 256 values, as much comes out; a weight 8·8·9 = 576. In 16 bits 512 + 512 + 1,152 B are
+    moved, and to turn both there and back 2·(512 + 512). With their channels last there is nothing to turn.
+    """
+    layers = (conv("first", 8, bias=False), conv("conv", 8, bias=False))
+    own = ("convolution 3x3", 512 + 512 + 1152)
+    assert on_gpu(*layers, shape=[3, 4, 4])["conv"] == (own, ("transposition", 2 * (512 + 512)))
+    assert on_gpu(*layers, shape=[3, 4, 4], run=replace(AMP, channels_last=True))["conv"] == (own,)
+
+
+def test_a_slice_of_channels_is_copied_for_a_convolution() -> None:
+    """The first 4 of 8 channels of two images 4×4, 128 values in 16 bits: 256 B read, and 256 written."""
+    layers = (
+        conv("first", 8, bias=False),
+        layer("slice", "half", dim=1, start=0, stop=4),
+        conv("depthwise", 4, groups=4, bias=False),
+    )
+    assert on_gpu(*layers, shape=[3, 4, 4])["depthwise"] == (
+        ("depthwise", 256 + 256 + 4 * 9 * 2),
+        ("strided", 2 * 256),
+    )
+
+
+def test_operands_in_other_orders_and_sizes() -> None:
+    """Two samples of 3×5 values in float32, 120 B: added to themselves turned, and to one value a row (24 B)."""
+    layers = (
+        layer("permute", "turned", dims=[0, 2, 1]),
+        layer("contiguous", "rows"),
+        layer("mul", "crossed", "rows", "turned"),
+        layer("mean", "means", "rows", dim=-1, keepdim=True),
+        layer("mul", "scaled", "rows", "means"),
+    )
+    found = on_gpu(*layers, shape=[3, 5], run=replace(AMP, precision="fp32"))
+    assert found["rows"] == (("strided", 240),)
+    assert found["crossed"] == (("strided", 3 * 120),)
+    assert found["scaled"] == (("broadcast", 120 + 40 + 120),)
+
+
+def test_matrices_that_cannot_be_stacked_are_copied() -> None:
+    """Heads of q (2, 5, 3·8) seen as (2, 3, 5, 8): their two leading axes are no run. q·qᵀ has rows of 5 values,
+    which is not a multiple of 8. 240 values in float16 are copied, for each operand: 480 B read, and 480 written.
+    """
+    layers = (
+        fc("fc", 24, bias=False),
+        layer("reshape", "parts", shape=[5, 3, 8]),
+        layer("permute", "heads", dims=[0, 2, 1, 3]),
+        layer("transpose", "turned", dim0=2, dim1=3),
+        layer("matmul", "scores", "heads", "turned"),
+    )
+    found = on_gpu(*layers, shape=[5, 8])["scores"]
+    assert found == (("unaligned batched product", 480 + 480 + 2 * 3 * 25 * 2), ("strided", 960), ("strided", 960))
+
+
+def test_attention_over_five_axes_is_composed() -> None:
+    """(2, 2, 2, 4, 8) each, 256 values; scores 2·2·2·4·4 = 128. In float32, of copies."""
+    layers = (
+        layer("reshape", "q", shape=[2, 2, 4, 8]),
+        layer("scaled_dot_product_attention", "attention", "q", "q", "q", backend="math"),
+    )
+    assert on_gpu(*layers, shape=[128])["attention"] == (
+        ("float32 product", 1024 + 1024 + 512),
+        ("float32 product", 512 + 1024 + 1024),
+        ("softmax", 1024),
+        ("elementwise", 2 * (1024 + 1024)),
+        ("copy", 4 * 256 * (4 + 2)),
+    )
