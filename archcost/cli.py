@@ -25,6 +25,7 @@ from archcost.commands import (
     list_hardware,
     list_networks,
     lock,
+    one_device_each,
     plan,
     schema,
     show_hardware,
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. 0: fine, 1: a check failed, 2: the input is wrong."""
     options = argparse.Namespace(debug=False)
     try:
-        options = parser().parse_args(argv, options)
+        options = parser().parse_args(one_device_each(sys.argv[1:] if argv is None else argv), options)
         with noting() as inputs:
             written, code = options.run(options)
         _put(written, options, inputs)

@@ -6,6 +6,7 @@ What a command does not need, it does not import.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
     from archcost.hardware.calibration import Calibration
     from archcost.report import Result
     from archcost.spec import ModelSpec
+
+
+def one_device_each(argv: Sequence[str]) -> list[str]:
+    """`--hardware A B` as `--hardware A --hardware B`: a name of a device that follows a device is one more."""
+    apart: list[str] = []
+    for word in argv:
+        if len(apart) > 1 and apart[-2] == "--hardware" and not word.startswith("-"):
+            from archcost.hardware import names
+
+            apart += ["--hardware"] * (word in names())
+        apart.append(word)
+    return apart
 
 
 def _spec(network: str, options: argparse.Namespace) -> ModelSpec:

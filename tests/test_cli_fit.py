@@ -177,3 +177,11 @@ def test_the_device_of_auto(capsys: Capture) -> None:
     code, out, _ = run(capsys, "estimate", *argv, *PI)
     assert code == 0
     assert "each batch is a search of its own" in out
+
+
+def test_devices_in_a_row(capsys: Capture) -> None:
+    """The network may stand before them or behind: no network has the name of a device."""
+    once_each = run(capsys, "fit", "lenet5", *T4, *PI, "--format", "csv")
+    assert once_each[0] == 0
+    assert run(capsys, "fit", "lenet5", *T4, "raspberry-pi-5", "--format", "csv") == once_each
+    assert run(capsys, "fit", *T4, "raspberry-pi-5", "lenet5", "--format", "csv") == once_each
