@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from archcost import __version__
 from archcost.commands import (
+    calibrate_hardware,
     check,
     check_hardware,
     compare,
@@ -47,10 +48,12 @@ from archcost.options import (
     add_parser,
     add_run,
     add_settings,
+    add_threads,
     batches,
     checkpoints,
     depth,
     devices,
+    threads,
 )
 
 if TYPE_CHECKING:
@@ -148,6 +151,7 @@ def parser() -> argparse.ArgumentParser:
     add_run(estimating)
     add_settings(estimating)
     add_engine(estimating)
+    add_threads(estimating)
     add_format(estimating)
 
     lining = command("timeline", timeline, "the memory of a step through time, and what is alive at the peak")
@@ -287,6 +291,27 @@ def _add_sweep(sweeping: argparse.ArgumentParser) -> None:
     add_format(sweeping)
 
 
+def _add_calibrate(inner: Commands) -> None:
+    help = "time this machine, class by class of layers, for estimate --calibration"
+    calibrating = add_command(inner, "calibrate", calibrate_hardware, help, saves="calibration")
+    calibrating.add_argument("--device", default="cpu", metavar="cpu|cuda", help="what is timed (default cpu)")
+    calibrating.add_argument(
+        "--threads", type=threads, metavar="N", help="threads of the CPU that the step will run on; default: torch's"
+    )
+    calibrating.add_argument("--quick", action="store_true", help="in a few seconds, with a wider band")
+    calibrating.add_argument("--precision", default="fp32", metavar="P", help="of the runs (default fp32)")
+    calibrating.add_argument(
+        "--hardware", metavar="H", help="the profile that this machine is; default: a name made of its processor's"
+    )
+    calibrating.add_argument(
+        "--for",
+        dest="network",
+        metavar="NETWORK",
+        help="also time each distinct layer of this network, and keep these times for it",
+    )
+    add_run(calibrating)
+
+
 def _add_hardware(commands: Commands) -> None:
     help = "the devices that ship, one of them in full, or a check of one's own"
     hardware = add_parser(commands, "hardware", help)
@@ -296,6 +321,8 @@ def _add_hardware(commands: Commands) -> None:
     showing = add_command(inner, "show", show_hardware, "every figure of a device, with its source and date")
     showing.add_argument("name", metavar="NAME", help="a shipped name, or the path of a file")
     add_format(showing)
+
+    _add_calibrate(inner)
 
     checking = add_command(inner, "check", check_hardware, "refuse a profile that is ill formed, or impossible")
     checking.add_argument("file", metavar="FILE")

@@ -119,12 +119,13 @@ def estimate(options: argparse.Namespace) -> tuple[str, int]:
         run=run_of(options),
         engine=options.engine,
         calibration=_calibration(options),
+        threads=options.threads,
     )
+    _refuse_stretched(result.chosen.differs, options)
     if options.strict and result.unknown:
         raise CheckError(
             f"{result.network} on {result.hardware.name}: not all is known", found=", ".join(result.unknown)
         )
-    _refuse_stretched(result.chosen.differs, options)
     return _render(result, options), 0 if result.fits else 1
 
 
@@ -137,7 +138,12 @@ def _calibration(options: argparse.Namespace) -> Calibration | None:
 def _refuse_stretched(differs: tuple[str, ...], options: argparse.Namespace) -> None:
     """Under --strict no time rests on a calibration of something else."""
     if options.strict and differs:
-        raise CheckError("the calibration is of something else", found=", ".join(differs))
+        raise ArchcostError(
+            "the calibration is of something else",
+            expected="one of the device, release and threads that the step will have",
+            found=f"one {', '.join(differs)}",
+            hint="archcost hardware calibrate, or without --strict with a wider band",
+        )
 
 
 def timeline(options: argparse.Namespace) -> tuple[str, int]:
@@ -327,6 +333,34 @@ def show_hardware(options: argparse.Namespace) -> tuple[str, int]:
     from archcost import hardware
 
     return _render(hardware.load(options.name), options), 0
+
+
+def calibrate_hardware(options: argparse.Namespace) -> tuple[str, int]:
+    if options.output is None:
+        hint = "archcost hardware calibrate -o FILE"
+        raise ArchcostError("no file to write to", expected="-o FILE", hint=hint)
+    from archcost import hardware
+    from archcost.costs.run import Run
+    from archcost.graph import build
+    from archcost.hardware.calibration_file import as_text
+    from archcost.outputs import require_calibration
+    from archcost.pytorch.calibrate import Asked, calibrate
+    from archcost.report.progress import Progress
+
+    require_calibration(options.output)
+    networks = [] if options.network is None else [build(_spec(options.network, options), options.batch)]
+    asked = Asked(
+        Path(options.output),
+        options.device,
+        options.threads,
+        options.quick,
+        Run(precision=options.precision).precision,
+        hardware.load(options.hardware).name if options.hardware else None,
+        networks,
+    )
+    with Progress("calibrating", "layers") as progress:
+        made = calibrate(asked, progress)
+    return as_text(made), 0
 
 
 def check_hardware(options: argparse.Namespace) -> tuple[str, int]:

@@ -53,6 +53,7 @@ SAVED = {
     "spec": "to a new file, or over what archcost import wrote there and nobody changed, instead of to the terminal",
     "lock": "to a new file, or into a lock, whose other tables stay, instead of to the terminal",
     "onnx": "the new file, or the last export, to write to",
+    "calibration": "the new file, or the last calibration, to write to",
 }
 """What a command may write over, by the kind of its file. `archcost.outputs` says how each is known."""
 
@@ -169,6 +170,12 @@ def add_engine(added: argparse.ArgumentParser, several: bool = False) -> None:
     group.add_argument("--calibration", metavar="FILE", help="one of archcost hardware calibrate")
 
 
+def add_threads(added: argparse.ArgumentParser) -> None:
+    added.add_argument(
+        "--threads", type=threads, metavar="N", help="threads of a CPU that will run it; default: as calibrated"
+    )
+
+
 def run_of(options: argparse.Namespace) -> Run:
     """The settings that `add_settings` has read; `--loss` is the spec's."""
     from archcost.costs.run import Run
@@ -220,6 +227,10 @@ def devices(text: str) -> int:
 
 def checkpoints(text: str) -> int:
     return _positive(text, "the number of checkpoints")
+
+
+def threads(text: str) -> int:
+    return _positive(text, "the number of threads")
 
 
 def depth(text: str) -> int:

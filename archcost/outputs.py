@@ -18,7 +18,8 @@ from archcost.files import BEGINNING, beginning, file_status, lines_of, not_ours
 
 
 def save(kind: str, output: str, written: str | bytes, inputs: Iterable[Path]) -> None:
-    """Write what a command has made; `kind` is report, spec, lock or onnx, `inputs` are the files that it read.
+    """Write what a command has made; `kind` is report, spec, lock, onnx or calibration, `inputs` are the files that
+    it read.
 
     Raises ArchcostError where FILE is an input, cannot be written, or holds what is not of that kind.
     """
@@ -27,6 +28,8 @@ def save(kind: str, output: str, written: str | bytes, inputs: Iterable[Path]) -
         _save_onnx(output, written)
     elif kind == "lock":
         _save_lock(output, written)
+    elif kind == "calibration":
+        _save_calibration(output, written)
     elif kind == "spec":
         _save_spec(output, written)
     else:
@@ -55,6 +58,24 @@ def _save_onnx(output: str, written: bytes) -> None:
     if before and not has_written(output):
         raise not_ours(output, "an ONNX file that archcost export wrote", before)
     write_whole(output, written)
+
+
+def require_calibration(output: str) -> None:
+    """Before anything is timed. Raises ArchcostError where FILE holds something else than a calibration."""
+    from archcost.hardware.calibration_file import WRITTEN
+
+    before = beginning(output)
+    if before and lines_of(before)[0] != WRITTEN:
+        raise not_ours(output, "a calibration that archcost wrote", before)
+
+
+def _save_calibration(output: str, written: str) -> None:
+    """Whole or not at all, so that an interruption leaves the last one."""
+    from archcost.hardware.calibration_file import partial
+
+    require_calibration(output)
+    write_whole(output, written.encode())
+    partial(Path(output)).unlink(missing_ok=True)
 
 
 def _save_lock(output: str, written: str) -> None:

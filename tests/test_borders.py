@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "alignment": BASE | {"work", "layers", "spec", "graph", "costs"},
     "comparison": BASE | {"work", "layers", "spec", "graph", "costs", "alignment", "presentable"},
     "hardware": BASE | {"work", "presentable"},
-    "times": BASE | {"work", "keeping", "layers", "graph", "costs", "hardware", "presentable"},
+    "times": BASE | {"work", "releases", "keeping", "layers", "graph", "costs", "hardware", "presentable"},
     "estimates": BASE | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "times", "presentable"},
     "planning": BASE
     | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "times", "estimates", "presentable"},
@@ -71,7 +71,7 @@ ALLOWED: dict[str, set[str]] = {
         "presentable",
     },
     "options": BASE | {"costs"},
-    "outputs": BASE | {"spec", "locks", "exporters"},
+    "outputs": BASE | {"spec", "locks", "exporters", "hardware"},
     "commands": BASE
     | {"options", "outputs", "spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch"}
     | {"networks", "importers", "exporters", "estimates", "planning", "sweeps"},

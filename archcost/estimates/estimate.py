@@ -203,16 +203,18 @@ def estimate(
     run: Run | None = None,
     engine: str | None = None,
     calibration: Calibration | None = None,
+    threads: int | None = None,
     **settings: Any,
 ) -> Estimate:
     """One step of a network on a device, by name, path or profile.
 
     What is chosen is either a `run` or its fields: `mode="train"`, `precision="bf16"`, `optimizer="adam"` and so on.
-    `engine` is what runs it (`eager`, `compiled`, … as the device has calibrations), `calibration` one of one's own.
+    `engine` is what runs it (`eager`, `compiled`, … as the device has calibrations), `calibration` one of one's own,
+    and `threads` are those of a CPU that will run it, where they may be others than were calibrated.
     Time is unknown where the device has no rate for the precision. Raises ArchcostError for what is wrong in these.
     """
     profile = profiles.load(hardware) if isinstance(hardware, str) else hardware
     chosen = run_by(run or Run(**settings), engine)
-    found = choose(profile, chosen, engine, calibration)
+    found = choose(profile, chosen, engine, calibration, threads)
     line, needs = step(build(spec, batch), chosen, profile)
     return Estimate(line, profile, needs, found)

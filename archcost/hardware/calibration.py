@@ -141,13 +141,18 @@ class Calibration(BaseModel):
 
 def read(path: Path) -> Calibration:
     """A calibration in a file. Raises SpecError with the place of the mistake."""
-    tree, marks = parse(read_text(path), str(path))
+    return loads(read_text(path), str(path))
+
+
+def loads(text: str, file: str) -> Calibration:
+    """The same of its text."""
+    tree, marks = parse(text, file)
     if as_mapping(tree) is None:
         raise SpecError(
             "not a calibration",
             expected="a mapping with device, engine, precision, classes and so on",
             found=spell(tree),
-            place=Place(str(path), 1, 1),
+            place=Place(file, 1, 1),
         )
     try:
         return Calibration.model_validate(tree)
@@ -160,7 +165,7 @@ def read(path: Path) -> Calibration:
             expected=told.get("expected", first["msg"].removeprefix("Input should be ")),
             found=told.get("found", spell(first["input"])),
             layer=".".join(map(str, where)) or None,
-            place=place(marks, where, str(path)),
+            place=place(marks, where, file),
         ) from None
 
 

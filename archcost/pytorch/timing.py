@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,8 @@ from archcost.times.operators import Operator
 
 EVICTED = 24 * 2**20
 """Bytes that are read between two calls: more than the caches near a core hold, and most of what cores share."""
+
+EVICTED_ON_CUDA = 512 * 2**20
 
 PRIMED = 31 * 2**20
 """The C library keeps given back blocks up to the size of the largest that it has seen given back, below 32 MiB. By
@@ -42,22 +44,28 @@ class Sample(NamedTuple):
     backward: float | None
 
 
+Mark = Any
+"""A moment: seconds of a clock, or an event in a GPU's queue."""
+
+
 class Bench:
     """Where layers are timed one after the other."""
 
-    def __init__(self, evicted: int = EVICTED) -> None:
-        alone = torch.get_num_threads() == 1
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+        self.on_cuda = torch.device(device).type == "cuda"
+        alone = torch.get_num_threads() == 1 and not self.on_cuda
         # One thread's own time stands still while others have the core; that of several is on the wall.
-        self.now: Callable[[], float] = time.thread_time if alone else time.perf_counter
+        self._now: Callable[[], float] = time.thread_time if alone else time.perf_counter
         primed = torch.empty(PRIMED, dtype=torch.uint8)
         del primed
-        self._room = torch.ones(evicted // 4)
+        self._room = torch.ones((EVICTED_ON_CUDA if self.on_cuda else EVICTED) // 4, device=device)
         self._calling = 0.0
         self._calling = self._cost_of_asking()
 
     def time(self, operator: Operator, repeats: int) -> list[Sample]:
         """The first call is not counted. Raises what torch raises where it cannot run the layer."""
-        subject, twin = Subject.of(operator), None
+        subject, twin = Subject.of(operator, self.device), None
         samples: list[Sample] = []
         for _ in range(repeats + 1):
             samples.append(self._sample(subject, twin))
@@ -65,40 +73,74 @@ class Bench:
                 twin = subject.twin()
         return samples[1:]
 
+    def wall(self, work: Callable[[], object]) -> float:
+        """Seconds until it is done."""
+        began = self._mark()
+        work()
+        return self._since(began)
+
+    def cold(self, work: Callable[[], object]) -> float:
+        """The same with empty caches."""
+        self._evict()
+        return self.wall(work)
+
+    def host(self, work: Callable[[], object]) -> float:
+        """Seconds of the host alone, until it has asked for all."""
+        if self.on_cuda:
+            torch.cuda.synchronize(self.device)
+        began = self._now()
+        work()
+        return self._now() - began
+
     def _sample(self, subject: Subject, twin: Subject | None) -> Sample:
         self._evict()
         spare = twin.forward(twin.arriving()) if twin else None
         inputs = subject.arriving()
-        began = self.now()
+        began = self._mark()
         passed = subject.forward(inputs)
-        forward = self.now() - began
+        forward = self._since(began)
         if not passed.differentiable:
             return Sample(forward, None)
         self._evict()
         if twin and spare:
             twin.backward(spare, twin.returning(spare))
         gradients = subject.returning(passed)
-        began = self._begins(passed)
+        marks = self._marks_of_backward(passed)
         subject.backward(passed, gradients)
-        return Sample(forward, max(self.now() - began[0] - self._calling, 0.0))
+        return Sample(forward, max(self._since(marks[0]) - self._calling, 0.0))
 
-    def _begins(self, passed: Passed) -> list[float]:
+    def _marks_of_backward(self, passed: Passed) -> list[Mark]:
         """When autograd comes to the layer: what it does before, a network has done once for all of its layers."""
-        began: list[float] = []
+        marks: list[Mark] = []
 
         def note(arrived: object) -> None:
-            began.append(self.now())
+            marks.append(self._mark())
 
         for output in passed.outputs:
             assert output.grad_fn is not None
             output.grad_fn.register_prehook(note)
-        return began
+        return marks
+
+    def _mark(self) -> Mark:
+        """On a GPU an event in its queue: emptying the caches keeps it busy until the host has asked for all."""
+        if not self.on_cuda:
+            return self._now()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def _since(self, began: Mark) -> float:
+        now = self._mark()
+        if not self.on_cuda:
+            return now - began
+        now.synchronize()
+        return began.elapsed_time(now) / 1e3
 
     def _evict(self) -> None:
         self._room.sum()
 
     def _cost_of_asking(self) -> float:
-        """Of a call of autograd that finds next to nothing to do: a network makes one for all of its layers."""
+        """Of a call of autograd that finds next to nothing to do, from the layer on: a network returns once for all."""
         nothing = Operator(Flatten(type="flatten"), (TensorType((2, 8, 8)),), needs=frozenset({0}))
         return median(sample.backward or 0.0 for sample in self.time(nothing, 25))
 
@@ -127,11 +169,12 @@ class Subject:
     """Gradients of the outputs, made with the first pass."""
 
     @classmethod
-    def of(cls, operator: Operator) -> Subject:
+    def of(cls, operator: Operator, device: str = "cpu") -> Subject:
         layouts = operator.layouts or (None,) * len(operator.inputs)
         columns = zip(operator.inputs, layouts, strict=True)
-        sources = [_filled(tensor, layout, operator.layer) for tensor, layout in columns]
-        module = FACTORIES[operator.layer.type](operator.layer, tuple(source.to("meta") for source in sources))
+        sources = [_filled(tensor, layout, operator.layer).to(device) for tensor, layout in columns]
+        with torch.device(device):
+            module = FACTORIES[operator.layer.type](operator.layer, tuple(source.to("meta") for source in sources))
         if sources and sources[0].is_floating_point():
             module.to(sources[0].dtype)
         module.requires_grad_(any(isinstance(each, str) for each in operator.needs)).train(operator.trains)

@@ -11,6 +11,7 @@ from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.hardware import calibration, library
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
+from archcost.releases import rules_of
 from archcost.time_classes import Fuses
 from archcost.times.relatives import from_relatives
 
@@ -109,7 +110,7 @@ def _given(given: Calibration, profile: HardwareProfile, run: Run, engine: str |
     if given.device != profile.name:
         differs.append(f"of {given.device}, and not of {profile.name}")
         wider *= OTHER_DEVICE
-    release = ".".join(map(str, _release(given)[:2]))
+    release = rules_of(given.version.removeprefix("torch "))
     if given.status == "calibrated" and release != run.torch:
         differs.append(f"made with torch {release}, and not with {run.torch}")
         wider *= OTHER_RELEASE

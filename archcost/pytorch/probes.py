@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from archcost.spec import ModelSpec
 
+QUICK = 3
+"""Of each class where few seconds are wanted."""
+
 
 class Probe(NamedTuple):
     """One layer with its inputs, batch first. `first` is one behind which nothing is trained: no gradient of inputs."""
@@ -37,9 +40,8 @@ class Probe(NamedTuple):
 
 
 def probes(quick: bool = False) -> Iterator[Probe]:
-    """All of them in turns, the first of each class first; `quick` has every other one."""
-    classes = [list(each) for each in _classes()]
-    classes = [each[::2] if quick else each for each in classes]
+    """All of them in turns, the first of each class first; `quick` has a few of each."""
+    classes = [list(each)[: QUICK if quick else None] for each in _classes()]
     for turn in range(max(map(len, classes))):
         yield from (each[turn] for each in classes if turn < len(each))
 
@@ -77,7 +79,7 @@ def _classes() -> Iterator[Iterator[Probe]]:
         Probe({"type": "embedding", "num_embeddings": count, "embedding_dim": dim}, (shape,), dtype="int64")
         for count, dim, shape in GATHERS
     )
-    yield (Probe({"type": "dropout", "p": 0.5}, (shape,)) for shape in DROPOUTS)
+    yield (Probe({"type": "dropout", "p": p}, (shape,)) for p, shape in DROPOUTS)
 
 
 def _conv(batch: int, channels: int, size: int, out: int, **fields: Any) -> Probe:
@@ -99,6 +101,8 @@ ONE_BY_ONE = (
     (3, 768, 7, 128),
     (6, 256, 4, 1024),
     (3, 1536, 2, 512),
+    (32, 384, 4, 192),
+    (20, 64, 28, 96),
 )
 THREE_BY_THREE = (
     (3, 64, 56, 64),
@@ -112,6 +116,9 @@ THREE_BY_THREE = (
     (3, 96, 56, 192),
     (6, 32, 16, 16),
     (3, 320, 2, 320),
+    (32, 384, 4, 384),
+    (32, 320, 2, 512),
+    (20, 64, 14, 64),
 )
 Sized = tuple[int, int, int, int, dict[str, Any]]
 
@@ -127,6 +134,7 @@ OTHER_CONVOLUTIONS: tuple[Sized, ...] = (
     (6, 16, 28, 32, {"kernel_size": 5}),
     (3, 32, 40, 64, {"kernel_size": 7, "padding": 3}),
     (6, 128, 8, 256, {"kernel_size": 3, "stride": 2, "padding": 1}),
+    (32, 160, 8, 320, {"kernel_size": 3, "stride": 2, "padding": 1}),
 )
 STEMS: tuple[Sized, ...] = (
     (3, 3, 160, 32, {"kernel_size": 3, "stride": 2, "padding": 1}),
@@ -231,6 +239,8 @@ BATCH_NORMS = (
     (6, 896, 3, 3),
     (6, 256, 4, 4),
     (3, 1536, 2, 2),
+    (3, 256, 28, 28),
+    (32, 64, 14, 14),
 )
 LAYER_NORMS = ((3, 160, 384), (3, 64, 768), (1, 100, 1024), (3, 784, 96), (3, 320, 320), (6, 20, 128))
 RESPONSE_NORMS = ((3, 64, 28, 28), (3, 96, 40, 40), (1, 192, 20, 20))
@@ -246,4 +256,4 @@ COPIES: tuple[tuple[dict[str, Any], tuple[tuple[int, ...], ...]], ...] = (
     ({"type": "concat", "dim": 1}, (LARGE, LARGE)),
 )
 GATHERS = ((8192, 512, (3, 160)), (2048, 320, (3, 64)), (512, 768, (6, 32)))
-DROPOUTS = (MIDDLE, SMALL, (3, 160, 384), LARGE)
+DROPOUTS = ((0.2, MIDDLE), (0.5, SMALL), (0.1, (3, 160, 384)), (0.5, (64, 4096)), (0.1, SMALL))

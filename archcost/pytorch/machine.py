@@ -1,0 +1,58 @@
+"""What torch runs on here: what a measurement holds for, and for nothing else."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+
+class Machine(NamedTuple):
+    """`threads` are those of torch's CPU kernels; None on a GPU."""
+
+    device: str
+    processor: str
+    torch: str
+    threads: int | None
+    precision: str
+
+    @property
+    def name(self) -> str:
+        """As a profile of hardware would be called."""
+        return re.sub(r"[^a-z0-9]+", "-", self.processor.lower()).strip("-") or "this-machine"
+
+
+def here(device: str, precision: str) -> Machine:
+    """With as many threads as torch has at the moment."""
+    on_cuda = torch.device(device).type == "cuda"
+    return Machine(
+        "cuda" if on_cuda else "cpu",
+        torch.cuda.get_device_name(device) if on_cuda else cpu_name(),
+        torch.__version__.partition("+")[0],
+        None if on_cuda else torch.get_num_threads(),
+        precision,
+    )
+
+
+def cpu_name() -> str:
+    """As the system tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return (names[0] if names else platform.processor()) or platform.machine()
+
+
+@contextmanager
+def threads(count: int | None) -> Generator[None]:
+    """Inside, torch's CPU kernels have so many threads; None leaves them as they are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
