@@ -14,10 +14,13 @@ from archcost.hardware.profile import HardwareProfile
 from archcost.releases import rules_of
 from archcost.time_classes import Fuses
 from archcost.times.relatives import from_relatives
+from archcost.times.training import from_inference
 
 DEFAULT = "eager"
 CHANNELS_LAST = "eager-nhwc"
 """Eager torch with images in channels-last."""
+COMPILED = "compiled"
+"""torch.compile."""
 
 OTHER_DEVICE = 10.0
 """By how much a band is widened where a calibration is of another device: so far apart lie rates of one kind."""
@@ -34,11 +37,15 @@ class Chosen(NamedTuple):
     calibration: Calibration | None
     notes: tuple[str, ...] = ()
     differs: tuple[str, ...] = ()
+    engine: str = DEFAULT
+    """What was asked for."""
 
     @property
     def fuses(self) -> tuple[Fuses, ...]:
         """What the engine makes one kernel of."""
-        return ("attention",) if self.calibration is None else self.calibration.fuses
+        if self.calibration is not None:
+            return self.calibration.fuses
+        return ("attention", "elementwise") if self.engine == COMPILED else ("attention",)
 
 
 def run_by(run: Run, engine: str | None) -> Run:
@@ -66,7 +73,7 @@ def choose(
     suiting = [each for each in known if _is_asked(each, asked)]
     if engine is not None and not suiting:
         labels = [word for each in calibration.shipped() for word in (each.engine, each.label)]
-        engines = {DEFAULT, CHANNELS_LAST, *labels}
+        engines = {DEFAULT, CHANNELS_LAST, COMPILED, *labels}
         if engine not in engines:
             raise ArchcostError(
                 f"no calibration of engine {shorten(engine)}",
@@ -78,10 +85,17 @@ def choose(
     if found:
         return Chosen(max(found, key=_release))
     others = calibration.of_engine(asked, run.precision)
+    inferred = [each for each in suiting if each.precision == run.precision and "infer" in each.modes]
+    if run.trains and inferred:
+        trained = from_inference(
+            profile, max(inferred, key=_release), [each for each in others if "train" in each.modes]
+        )
+        if trained is not None:
+            return Chosen(trained[0], (trained[1],))
     related = from_relatives(profile, run, [each for each in others if mode in each.modes])
     if related is not None:
         return Chosen(related[0], (related[1],))
-    return Chosen(None, (_why(profile, asked, suiting),))
+    return Chosen(None, (_why(profile, asked, suiting),), engine=asked)
 
 
 def _given(given: Calibration, profile: HardwareProfile, run: Run, engine: str | None, threads: int | None) -> Chosen:

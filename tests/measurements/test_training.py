@@ -8,8 +8,12 @@ import numpy as np
 
 import archcost
 from archcost import ModelSpec
+from archcost.costs.kernels import kernels
+from archcost.costs.timeline import timeline
+from archcost.hardware import library
 from archcost.spec.overrides import override
-from tests.measurements.training import DEVICE, ENGINES, Row, rows
+from archcost.times import step_time
+from tests.measurements.training import DEVICE, ENGINES, Row, rows, run
 
 NAMES = {
     "resnet18": "resnet18",
@@ -65,3 +69,19 @@ def test_published_steps_of_shipped_networks_are_in_the_band() -> None:
     assert sum(inside) >= 0.85 * len(inside)
     off = [abs(step / row.seconds - 1) for row, step, _ in found]
     assert float(np.median(off)) < 0.07
+
+
+def test_without_a_calibration_bounds_of_the_data_sheet_hold_them() -> None:
+    """Nine in ten at least, between ends that are less than four times apart."""
+    profile = library.load(DEVICE)
+    found = [row for row in rows() if row.network in NAMES]
+    inside: list[bool] = []
+    for row in found:
+        line = timeline(archcost.build(spec_at(NAMES[row.network], row.size), batch=row.batch), run(row.layout), "cuda")
+        time = step_time(kernels(line), line.run, profile, row.batch)
+        assert time is not None
+        assert (time.status, time.step) == ("bound", None)
+        low, high = time.band
+        assert high < 4 * low
+        inside.append(low <= row.seconds <= high)
+    assert sum(inside) >= 0.9 * len(inside)
