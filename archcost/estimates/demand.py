@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from archcost.costs.timeline import Timeline, highest
@@ -22,23 +22,6 @@ from archcost.hardware.profile import HardwareProfile
 
 USES_BLAS = frozenset(["linear", "matmul", "bmm", "addmm", "baddbmm", "einsum"])
 """Layers that torch computes by cuBLAS; convolutions are cuDNN's."""
-
-
-class Demand(NamedTuple):
-    """Bytes at the worst moment. `reserved` is None where no allocator caches; `flash` is that of a microcontroller.
-
-    `needed` is what the verdict is of: tensors and libraries' workspaces, before the allocator rounds them.
-    """
-
-    allocated: int
-    reserved: int | None
-    needed: int
-    verdict: Verdict
-    flash: int = 0
-
-    @property
-    def is_safe(self) -> bool:
-        return self.verdict == "fits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +59,49 @@ class Played:
         )
 
 
+class Caching(NamedTuple):
+    """What an allocator is asked for: bytes by storage, those of the library of matrix products for every thread, and
+    how many there are.
+    """
+
+    played: Played
+    sizes: tuple[int, ...]
+    library: int
+    room: int
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Bytes at the worst moment. `needed` is what the verdict is of: tensors and libraries' workspaces, before an
+    allocator rounds them; `flash` is that of a microcontroller.
+    """
+
+    needed: int
+    verdict: Verdict
+    flash: int = 0
+    caching: Caching | None = None
+    """None where no allocator caches."""
+
+    @property
+    def is_safe(self) -> bool:
+        return self.verdict == "fits"
+
+    @property
+    def allocated(self) -> int:
+        return self.needed if self.caching is None else self._blocks[0]
+
+    @property
+    def reserved(self) -> int | None:
+        """None where no allocator caches."""
+        return None if self.caching is None else self._blocks[1]
+
+    @cached_property
+    def _blocks(self) -> tuple[int, int]:
+        """Allocated and reserved: the allocator is played when somebody asks, as no verdict rests on it."""
+        assert self.caching is not None
+        return _cached(*self.caching)
+
+
 def workspace(played: Played, profile: HardwareProfile) -> int:
     """Bytes of the library of matrix products, for every thread that uses it."""
     return played.products * _library(profile)
@@ -91,20 +117,21 @@ def demand(played: Played, sizes: Sequence[int], profile: HardwareProfile, train
     peak, _ = highest((*before, *played.step), sizes)
     if caches(profile):
         needed = peak + workspace(played, profile)
-        return Demand(*_cached(played, sizes, profile), needed, limits(profile).verdict(needed))
+        caching = Caching(played, tuple(sizes), _library(profile), room(profile))
+        return Demand(needed, limits(profile).verdict(needed), 0, caching)
     if profile.flash is not None and not trains:
         stored = sum([sizes[each] for each in played.weights])
         fits = peak - stored <= profile.memory.capacity and stored <= int(profile.flash.amount)
-        return Demand(peak - stored, None, peak - stored, "fits" if fits else "does not fit", stored)
-    return Demand(peak, None, peak, limits(profile).verdict(peak))
+        return Demand(peak - stored, "fits" if fits else "does not fit", stored)
+    return Demand(peak, limits(profile).verdict(peak))
 
 
-def _cached(played: Played, sizes: Sequence[int], profile: HardwareProfile) -> tuple[int, int]:
+def _cached(played: Played, sizes: tuple[int, ...], library: int, room: int) -> tuple[int, int]:
     """Allocated and reserved by torch's allocator; where the device is too small for that, by one without end."""
-    free = _unbounded(played, tuple(sizes), _library(profile))
-    if free.reserved <= room(profile):
+    free = _unbounded(played, sizes, library)
+    if free.reserved <= room:
         return free.allocated, free.reserved
-    bound = simulate(changes(played, sizes, _library(profile)), room(profile))
+    bound = simulate(changes(played, sizes, library), room)
     return (bound.allocated, bound.reserved) if bound.fits else (free.allocated, free.reserved)
 
 
