@@ -13,8 +13,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from archcost.costs.timeline import Timeline, highest
-from archcost.estimates.devices import caches as caches
-from archcost.estimates.devices import torch_device as torch_device
+from archcost.estimates.devices import caches
 from archcost.estimates.verdict import Verdict, limits
 from archcost.hardware.allocator import FREE, Simulated, simulate
 from archcost.hardware.overheads import room

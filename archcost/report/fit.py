@@ -239,9 +239,10 @@ def _hopeless(least: Trial) -> str:
 
 
 def _data(fit: Fit) -> Table:
-    """A row a device, raw."""
+    """A row a device, raw. `batch` is the one that was asked for; a side or a width is the largest."""
     names = (
         "hardware",
+        "batch",
         "capacity_bytes",
         "fits",
         "verdict",
@@ -255,7 +256,8 @@ def _data(fit: Fit) -> Table:
     columns = dict.fromkeys((*names, "headroom_bytes", "binds_at", *seconds, "problem"))
     rows: list[tuple[Cell, ...]] = []
     for device in fit.devices:
-        told = {**device.to_dict(), fit.vary: device.largest and device.largest.value, **_seconds(device.time)}
+        varied = device.largest and device.largest.value
+        told = {**device.to_dict(), fit.vary: varied, "batch": fit.batch, **_seconds(device.time)}
         rows.append(tuple([told[name] for name in columns]))
     return Table(tuple(map(Column, columns)), tuple(rows))
 

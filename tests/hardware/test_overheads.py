@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from archcost import hardware
 from archcost.hardware.overheads import convolution_workspace, room
 
@@ -55,3 +57,25 @@ def test_winograd_is_for_stride_one_without_dilation():
     # 2 x 2 positions x 1 channel x 9 taps
     assert convolution_workspace((1, 1, 5, 5), (1, 64, 2, 2), (3, 3), (2, 2), (1, 1), 1, 4) == 36 * 4
     assert convolution_workspace((1, 1, 6, 6), (1, 64, 2, 2), (3, 3), (1, 1), (2, 2), 1, 4) == 36 * 4
+
+
+@pytest.mark.parametrize(
+    ("device", "in_use", "allocated", "reserved"),
+    [
+        ("nvidia-rtx-4090", 22.69, 21.72, 520.54),
+        ("nvidia-rtx-5090", 31.34, 30.74, 19.41),
+        ("nvidia-a100-sxm4-40gb", 14.25, 12.87, 912.01),
+        ("nvidia-a100-pcie-40gb", 14.25, 12.87, 912.01),
+        ("nvidia-a100-sxm4-80gb", 9.25, 8.27, 500.38),
+        ("nvidia-a100-pcie-80gb", 9.25, 8.27, 500.38),
+        ("nvidia-l40s", 11.13, 10.25, 394.5),
+        ("nvidia-t4", 4.11, 3.72, 264.21),
+    ],
+)
+def test_the_context_is_what_torch_s_message_leaves(
+    device: str, in_use: float, allocated: float, reserved: float
+) -> None:
+    """Of a message that memory ran out: GiB in use, GiB allocated, MiB reserved beside; the rest is none."""
+    context = hardware.load(device).context
+    assert context is not None
+    assert abs(context.amount - (in_use * 2**30 - allocated * 2**30 - reserved * 2**20)) < 2**20

@@ -34,9 +34,9 @@ tensors                1,032    1.01 KiB  at backward features_1.relu1
 = allocated       17,048,576   16.26 MiB  torch.cuda.max_memory_allocated()
 + gaps             6,020,096    5.74 MiB  free parts of the allocator's segments
 = reserved        23,068,672   22.00 MiB  torch.cuda.max_memory_reserved()
-+ context        300,000,000  286.10 MiB  the driver's own, by the profile
-= in all         323,068,672  308.10 MiB  what the driver shows
-+ free        25,060,188,047   23.34 GiB  headroom
++ context        495,976,448  473.00 MiB  the driver's own, by the profile
+= in all         519,045,120  495.00 MiB  what the driver shows
++ free        24,864,211,599   23.16 GiB  headroom
 = capacity    25,383,256,719   23.64 GiB  usable memory
 
 tensors at the peak  bytes
