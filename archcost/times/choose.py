@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from archcost.costs.run import Run
+from archcost.costs.run import Precision, Run
 from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.hardware import calibration, library
-from archcost.hardware.calibration import Calibration
+from archcost.hardware.calibration import Calibration, Modes
 from archcost.hardware.profile import HardwareProfile
 from archcost.releases import rules_of
 from archcost.time_classes import Fuses
@@ -28,6 +28,18 @@ OTHER_DEVICE = 10.0
 OTHER_RELEASE = 1.35
 """The same for another release of torch. Of 287 networks on an RTX 3090, nine in ten kept within that between torch
 1.13 and 2.4 (timm's tables); between releases with the same first number it is 1.1.
+"""
+
+
+OTHER_16_BITS: Mapping[Precision, Precision] = {
+    "amp-fp16": "amp-bf16",
+    "amp-bf16": "amp-fp16",
+    "fp16": "bf16",
+    "bf16": "fp16",
+}
+OTHER_DTYPE = 1.05
+"""By how much a band is widened for the other dtype of 16 bits: of 623 networks on an RTX PRO 6000, 98 in 100 kept
+within that between autocast's two (timm's tables).
 """
 
 
@@ -67,7 +79,6 @@ def choose(
     """
     if given is not None:
         return _given(given, profile, run, engine, threads)
-    mode = "train" if run.trains else "infer"
     known = calibration.of(profile.name)
     asked = engine or (CHANNELS_LAST if run.channels_last else DEFAULT)
     suiting = [each for each in known if _is_asked(each, asked)]
@@ -81,21 +92,53 @@ def choose(
                 found=shorten(engine),
                 hint=nearest(engine, engines),
             )
-    found = [each for each in suiting if each.precision == run.precision and mode in each.modes]
-    if found:
-        return Chosen(max(found, key=_release))
-    others = calibration.of_engine(asked, run.precision)
-    inferred = [each for each in suiting if each.precision == run.precision and "infer" in each.modes]
-    if run.trains and inferred:
-        trained = from_inference(
-            profile, max(inferred, key=_release), [each for each in others if "train" in each.modes]
-        )
-        if trained is not None:
-            return Chosen(trained[0], (trained[1],))
-    related = from_relatives(profile, run, [each for each in others if mode in each.modes])
-    if related is not None:
-        return Chosen(related[0], (related[1],))
+    for by in (_by_runs, _by_others):
+        for precision in _alike(profile, run.precision):
+            found = by(profile, run, asked, [each for each in suiting if each.precision == precision], precision)
+            if found is not None:
+                return found if precision == run.precision else _in_the_other(found, run.precision, precision)
     return Chosen(None, (_why(profile, asked, suiting),), engine=asked)
+
+
+def _by_runs(
+    profile: HardwareProfile, run: Run, asked: str, own: Sequence[Calibration], precision: str
+) -> Chosen | None:
+    """By runs of the device itself."""
+    suiting = [each for each in own if _mode(run) in each.modes]
+    return Chosen(max(suiting, key=_release)) if suiting else None
+
+
+def _by_others(
+    profile: HardwareProfile, run: Run, asked: str, own: Sequence[Calibration], precision: str
+) -> Chosen | None:
+    """By its inference and another device's training, or by its relatives."""
+    others = [each for each in calibration.of_engine(asked, precision) if _mode(run) in each.modes]
+    inferred = [each for each in own if "infer" in each.modes] if run.trains else []
+    found = from_inference(profile, max(inferred, key=_release), others) if inferred else None
+    found = found or from_relatives(profile, run, others)
+    return None if found is None else Chosen(found[0], (found[1],))
+
+
+def _mode(run: Run) -> Modes:
+    return "train" if run.trains else "infer"
+
+
+def _alike(profile: HardwareProfile, precision: Precision) -> tuple[Precision, ...]:
+    """The precision, and the other one of 16 bits where the device multiplies as fast in both."""
+    rates = profile.rates.known()
+    narrow = [rates.get(dtype) for dtype in ("float16", "bfloat16")]
+    other = OTHER_16_BITS.get(precision)
+    if other is None or narrow[0] is None or narrow[1] is None or narrow[0].amount != narrow[1].amount:
+        return (precision,)
+    return precision, other
+
+
+def _in_the_other(found: Chosen, precision: str, other: str) -> Chosen:
+    assert found.calibration is not None
+    low, high = found.calibration.band
+    band = (low / OTHER_DTYPE, high * OTHER_DTYPE)
+    note = f"no runs in {precision} are known: those in {other}, which moves as many bytes and multiplies as fast"
+    return Chosen(found.calibration.model_copy(update={"band": band}), (*found.notes, note))
 
 
 def _given(given: Calibration, profile: HardwareProfile, run: Run, engine: str | None, threads: int | None) -> Chosen:

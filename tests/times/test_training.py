@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from archcost.costs.run import Run
 from archcost.hardware import library
 from archcost.hardware.calibration import Calibration
+from archcost.times.choose import choose
 from archcost.times.training import from_inference
 
 COMMON: dict[str, Any] = {
@@ -72,3 +74,16 @@ def test_backward_is_as_much_slower_as_elsewhere() -> None:
 def test_nobody_of_the_kind_has_trained() -> None:
     assert from_inference(library.load("raspberry-pi-4"), INFERENCE, [TRAINED]) is None
     assert from_inference(library.load("nvidia-rtx-4090"), INFERENCE, []) is None
+
+
+def test_the_other_16_bits_where_a_card_multiplies_as_fast_in_both() -> None:
+    """The 3090's steps were run in float16. In bfloat16 it has the same rate, a T4 has none."""
+    in_float16 = choose(library.load("nvidia-rtx-3090"), Run(precision="amp-fp16"), None)
+    in_bfloat16 = choose(library.load("nvidia-rtx-3090"), Run(precision="amp-bf16"), None)
+    assert in_float16.notes == ()
+    assert in_float16.calibration is not None
+    assert in_bfloat16.calibration is not None
+    assert in_bfloat16.calibration.classes == in_float16.calibration.classes
+    assert in_bfloat16.calibration.band[0] == in_float16.calibration.band[0] / 1.05
+    assert "no runs in amp-bf16 are known: those in amp-fp16" in in_bfloat16.notes[0]
+    assert choose(library.load("nvidia-t4"), Run(precision="amp-bf16"), None).calibration is None
