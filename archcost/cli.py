@@ -127,7 +127,11 @@ def parser() -> argparse.ArgumentParser:
     summary = command("summary", summarize, "the table of layers: output shape, parameters, MACs, FLOPs")
     summary.add_argument("network", metavar="NETWORK")
     summary.add_argument("--depth", type=depth, metavar="N", help="fold the table at N dotted names")
+    summary.add_argument("--time", action="store_true", help="seconds of each layer in a step on --hardware")
+    summary.add_argument("--hardware", metavar="H", help="a device by name (archcost hardware list) or file")
     add_run(summary)
+    add_settings(summary)
+    add_engine(summary)
     add_format(summary)
 
     explaining = command("explain", explain, "the working of each number: formula, numbers put in, result")

@@ -16,6 +16,7 @@ from archcost.options import changed_settings, run_of
 if TYPE_CHECKING:
     from archcost.costs import ModelCost
     from archcost.costs.run import Run
+    from archcost.estimates import Estimate
     from archcost.hardware.calibration import Calibration
     from archcost.report import Result
     from archcost.spec import ModelSpec
@@ -84,7 +85,24 @@ def list_networks(options: argparse.Namespace) -> tuple[str, int]:
 def summarize(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.report.folding import Folded
 
-    return _render(Folded(_cost(options.network, options), options.depth), options), 0
+    timed = _timed(options) if options.time else None
+    if timed is None and (given := [*_changed_engine(options), *changed_settings(run_of(options))]):
+        raise ArchcostError("no step is timed", expected="--time with settings of one", found=", ".join(given))
+    return _render(Folded(_cost(options.network, options), options.depth, timed), options), 0
+
+
+def _timed(options: argparse.Namespace) -> Estimate:
+    """A step on the device of the options; under --strict no time may be unknown."""
+    found = _estimated(options)
+    _refuse_stretched(found.chosen.differs, options)
+    unknown = [name for name in found.unknown if name.startswith("time.")]
+    if options.strict and unknown:
+        raise CheckError(f"{found.network} on {found.hardware.name}: not all is known", found=", ".join(unknown))
+    return found
+
+
+def _changed_engine(options: argparse.Namespace) -> list[str]:
+    return [f"--{name}" for name in ("hardware", "engine", "calibration", "loss") if getattr(options, name) is not None]
 
 
 def explain(options: argparse.Namespace) -> tuple[str, int]:
@@ -106,13 +124,23 @@ def compare(options: argparse.Namespace) -> tuple[str, int]:
 
 
 def estimate(options: argparse.Namespace) -> tuple[str, int]:
+    result = _estimated(options)
+    _refuse_stretched(result.chosen.differs, options)
+    if options.strict and result.unknown:
+        raise CheckError(
+            f"{result.network} on {result.hardware.name}: not all is known", found=", ".join(result.unknown)
+        )
+    return _render(result, options), 0 if result.fits else 1
+
+
+def _estimated(options: argparse.Namespace) -> Estimate:
     if options.hardware is None:
         raise ArchcostError(
             "no device to estimate for", expected="--hardware with a name or a file", hint="archcost hardware list"
         )
     from archcost.estimates import estimate
 
-    result = estimate(
+    return estimate(
         _spec(options.network, options),
         options.batch,
         hardware=options.hardware,
@@ -121,12 +149,6 @@ def estimate(options: argparse.Namespace) -> tuple[str, int]:
         calibration=_calibration(options),
         threads=options.threads,
     )
-    _refuse_stretched(result.chosen.differs, options)
-    if options.strict and result.unknown:
-        raise CheckError(
-            f"{result.network} on {result.hardware.name}: not all is known", found=", ".join(result.unknown)
-        )
-    return _render(result, options), 0 if result.fits else 1
 
 
 def _calibration(options: argparse.Namespace) -> Calibration | None:

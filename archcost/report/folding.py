@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcost.costs import ModelCost
 from archcost.costs.model import Costed, LayerCost, amounts_dict, sum_amounts
+
+if TYPE_CHECKING:
+    from archcost.estimates import Estimate
+    from archcost.times import LayerTime, StepTime
 
 
 @dataclass(frozen=True)
@@ -50,23 +56,92 @@ class Group(Costed):
         }
 
 
+class Seconds(NamedTuple):
+    """Of layers in a step: typical ones where there are only bounds."""
+
+    forward: float
+    backward: float
+    layers: tuple[LayerTime, ...]
+
+    @property
+    def whole(self) -> float:
+        return self.forward + self.backward
+
+    @property
+    def roof(self) -> str:
+        """What most of it waits for."""
+        waits: dict[str, float] = defaultdict(float)
+        for layer in self.layers:
+            waits[layer.roof] += layer.seconds
+        return max(waits, key=waits.__getitem__, default="")
+
+    @classmethod
+    def of(cls, layers: Sequence[LayerTime]) -> Seconds:
+        return cls(sum([each.forward for each in layers]), sum([each.backward for each in layers]), tuple(layers))
+
+    def to_dict(self, in_full: bool) -> dict[str, Any]:
+        told = {"forward_seconds": self.forward, "backward_seconds": self.backward, "seconds": self.whole}
+        return told | ({"kernels": [layer.working() for layer in self.layers]} if in_full else {})
+
+
+BESIDE = ""
+"""Whose seconds are those of no layer of the network: the loss, for one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A cost whose table goes no deeper than `depth` names; None shows every layer."""
+    """A cost whose table goes no deeper than `depth` names; None shows every layer. With an `estimate` it has times."""
 
     cost: ModelCost
     depth: int | None
+    estimate: Estimate | None = None
 
     @property
     def groups(self) -> tuple[Group, ...]:
         """Every layer in exactly one, so that the parts add up."""
         parts: dict[str, list[LayerCost]] = {}
         for layer in self.cost.layers:
-            name = layer.name if self.depth is None else ".".join(layer.name.split(".")[: self.depth])
-            parts.setdefault(name, []).append(layer)
+            parts.setdefault(self._group(layer.name), []).append(layer)
         return tuple(
             Group(sum_amounts(layer.amounts for layer in layers), name, tuple(layers)) for name, layers in parts.items()
         )
 
+    def _group(self, name: str) -> str:
+        return name if self.depth is None else ".".join(name.split(".")[: self.depth])
+
+    @property
+    def time(self) -> StepTime | None:
+        return self.estimate and self.estimate.time
+
+    @property
+    def seconds(self) -> dict[str, Seconds]:
+        """By the name of a group. What autocast copies for a layer is that layer's."""
+        if self.time is None:
+            return {}
+        known = {layer.name for layer in self.cost.layers}
+        parts: dict[str, list[LayerTime]] = {group.name: [] for group in self.groups}
+        for each in self.time.layers:
+            owner = each.name if each.name in known else each.name.partition(" (")[0]
+            parts.setdefault(self._group(owner) if owner in known else BESIDE, []).append(each)
+        return {name: Seconds.of(layers) for name, layers in parts.items()}
+
     def to_dict(self) -> dict[str, Any]:
-        return {**self.cost.to_dict(), "layers": [group.to_dict() for group in self.groups]}
+        told = {**self.cost.to_dict(), "layers": [group.to_dict() for group in self.groups]}
+        return told if self.estimate is None else self._timed(told, self.estimate)
+
+    def _timed(self, told: dict[str, Any], estimate: Estimate) -> dict[str, Any]:
+        step, seconds = estimate.to_dict(), self.seconds
+        nothing = Seconds.of(())
+        layers = [
+            {**layer, "time": seconds.get(layer["name"], nothing).to_dict(in_full=self.depth is None)}
+            for layer in told["layers"]
+        ]
+        times = [name for name in step["unknown"] if name.startswith("time.")]
+        return {
+            **told,
+            **estimate.run.to_dict(),
+            "hardware": estimate.hardware.name,
+            "unknown": [*told["unknown"], *times],
+            "time": {**step["time"], "beside_layers": seconds.get(BESIDE, nothing).to_dict(in_full=True)},
+            "layers": layers,
+        }

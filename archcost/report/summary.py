@@ -45,16 +45,25 @@ def document(folded: Folded) -> Document:
     cost, groups = folded.cost, folded.groups
     sums = [bounded(number, cost.unknown) for number in (cost.macs, *_contraction(cost.flops))]
     total = ("total", None, None, cost.parameters, *sums)
+    table = Table(COLUMNS, tuple(map(_row, groups)), total)
+    data = Table(tuple(map(Column, DATA_COLUMNS)), tuple(map(_data_row, groups)))
+    if folded.estimate is not None:
+        from archcost.report import summary_times
+
+        table, data = summary_times.table(folded, table), summary_times.data(folded, data)
+        told = tuple(summary_times.told(folded, folded.estimate))
+    else:
+        told = (MEANING,)
     parts = (
         *heading(cost),
-        Table(COLUMNS, tuple(map(_row, groups)), total),
+        table,
         *_unknown(cost),
         *assumed(cost.graph),
-        MEANING,
+        *told,
         Facts(_facts(cost)),
         _flops_table(cost),
     )
-    return Document(title(cost), parts, Table(tuple(map(Column, DATA_COLUMNS)), tuple(map(_data_row, groups))))
+    return Document(title(cost), parts, data)
 
 
 def title(cost: ModelCost) -> str:

@@ -18,14 +18,14 @@ def document(time: StepTime) -> Document:
     return Document(f"A step of {count(time.samples)} samples", tuple(parts(time)), _data(time))
 
 
-def parts(time: StepTime) -> Iterator[Part]:
+def parts(time: StepTime, slowest: int = SLOWEST) -> Iterator[Part]:
     """What it takes, its phases, its slowest layers, and what all that rests on."""
     yield told(time)
     yield _phases(time)
-    slowest = time.slowest(SLOWEST)
-    if slowest:
-        yield f"The {len(slowest)} slowest layers:" if len(slowest) > 1 else "The slowest layer:"
-        yield _layers(time, slowest)
+    found = time.slowest(slowest)
+    if found:
+        yield f"The {len(found)} slowest layers:" if len(found) > 1 else "The slowest layer:"
+        yield _layers(time, found)
     yield Facts(tuple(_facts(time)))
 
 
@@ -93,13 +93,12 @@ def _share(seconds: float, time: StepTime) -> str:
 
 
 def _layers(time: StepTime, layers: tuple[LayerTime, ...]) -> Table:
-    trains = any(layer.backward for layer in layers)
-    halves = ("forward", "backward") if trains else ()
+    halves = ("forward", "backward") if time.trains else ()
     names = (*halves, "typically" if time.step is None else "seconds", "share")
     columns = (Column("layer"), Column("class"), *(Column(name, "right") for name in names), Column("waits for"))
     rows: list[tuple[Cell, ...]] = []
     for layer in layers:
-        seconds = (layer.forward, layer.backward, layer.seconds) if trains else (layer.seconds,)
+        seconds = (layer.forward, layer.backward, layer.seconds) if time.trains else (layer.seconds,)
         rows.append((layer.name, layer.kind, *map(duration, seconds), _share(layer.seconds, time), layer.roof))
     return Table(columns, tuple(rows))
 

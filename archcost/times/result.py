@@ -77,8 +77,9 @@ class LayerTime(NamedTuple):
         }
 
     def working(self) -> dict[str, Any]:
-        """The same with what is done, and what it waits for, once through each part."""
-        return {**self.to_dict(), **{name: part.to_dict() for name, part in zip(PARTS, self.parts, strict=True)}}
+        """The same with what is done, and what it waits for, once through each part that there is."""
+        parts = zip(PARTS, self.parts, strict=True)
+        return {**self.to_dict(), **{name: part.to_dict() for name, part in parts if part.launches}}
 
 
 PhaseName = Literal["forward", "backward", "optimizer"]
@@ -144,6 +145,11 @@ class StepTime(Presentable):
     def mfu(self) -> float | None:
         """Model FLOPs utilisation: contractions a second over the data sheet's dense rate (Chowdhery et al. 2022)."""
         return self.flops / self.step / self.peak if self.step and self.peak else None
+
+    @property
+    def trains(self) -> bool:
+        """Whether anything of it is backward."""
+        return any(layer.backward for layer in self.layers)
 
     def slowest(self, count: int = 3) -> tuple[LayerTime, ...]:
         return tuple(sorted(self.layers, key=lambda layer: -layer.seconds)[:count])
