@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from archcost.costs.kernels import Kernel, Kernels, LayerKernels, StepKernels
 from archcost.costs.run import Run
+from archcost.errors import listing
 from archcost.hardware.calibration import Calibration, Measured, Pace
 from archcost.hardware.profile import HardwareProfile
 from archcost.time_classes import BROADER, CONTRACTIONS, TimeClass
@@ -62,10 +63,14 @@ def step_time(
         launches=timed.launches,
         dispatch=timed.launches * host,
         unknown=(*step.unknown, *unknown),
-        notes=(*notes, *[f"the calibration has nothing of {kind}: counted as no time" for kind in sorted(silent)]),
+        notes=(*notes, *_of_silence(silent)),
         calibration=calibration,
         energy=calibration.power and calibration.power * whole,
     )
+
+
+def _of_silence(kinds: Collection[str]) -> tuple[str, ...]:
+    return (f"the calibration has nothing of {listing(sorted(kinds))}: counted as no time",) if kinds else ()
 
 
 def is_queued(profile: HardwareProfile) -> bool:
