@@ -132,6 +132,7 @@ def parser() -> argparse.ArgumentParser:
     add_run(summary)
     add_settings(summary)
     add_engine(summary)
+    add_threads(summary)
     add_format(summary)
 
     explaining = command("explain", explain, "the working of each number: formula, numbers put in, result")

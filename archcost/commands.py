@@ -102,7 +102,11 @@ def _timed(options: argparse.Namespace) -> Estimate:
 
 
 def _changed_engine(options: argparse.Namespace) -> list[str]:
-    return [f"--{name}" for name in ("hardware", "engine", "calibration", "loss") if getattr(options, name) is not None]
+    return [
+        f"--{name}"
+        for name in ("hardware", "engine", "calibration", "threads", "loss")
+        if getattr(options, name) is not None
+    ]
 
 
 def explain(options: argparse.Namespace) -> tuple[str, int]:
