@@ -13,14 +13,20 @@ RELEASES: tuple[Torch, ...] = get_args(Torch)
 
 
 @cache
-def installed() -> Torch:
-    """The rules of the torch that is installed, or where none is those of the newest."""
+def version_here() -> str | None:
+    """Of the torch that is installed: `2.13.0+cpu`."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return rules_of(version("torch"))
+        return version("torch")
     except PackageNotFoundError:
-        return RELEASES[-1]
+        return None
+
+
+def installed() -> Torch:
+    """The rules of the torch that is installed, or where none is those of the newest."""
+    here = version_here()
+    return RELEASES[-1] if here is None else rules_of(here)
 
 
 def rules_of(version: str) -> Torch:

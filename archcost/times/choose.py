@@ -11,7 +11,7 @@ from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.hardware import calibration, library
 from archcost.hardware.calibration import Calibration, Modes
 from archcost.hardware.profile import HardwareProfile
-from archcost.releases import rules_of
+from archcost.releases import rules_of, version_here
 from archcost.time_classes import Fuses
 from archcost.times.relatives import from_relatives
 from archcost.times.training import from_inference
@@ -167,9 +167,8 @@ def _given(given: Calibration, profile: HardwareProfile, run: Run, engine: str |
     if given.device != profile.name:
         differs.append(f"of {given.device}, and not of {profile.name}")
         wider *= OTHER_DEVICE
-    release = rules_of(given.version.removeprefix("torch "))
-    if given.status == "calibrated" and release != run.torch:
-        differs.append(f"made with torch {release}, and not with {run.torch}")
+    if given.status == "calibrated" and not _is_of_release(given, run):
+        differs.append(f"made with {given.version}, and not with {run.torch}")
         wider *= OTHER_RELEASE
     if threads is not None and given.threads is not None and threads != given.threads:
         differs.append(f"made with {given.threads} threads, and not with {threads}")
@@ -184,6 +183,13 @@ def _given(given: Calibration, profile: HardwareProfile, run: Run, engine: str |
     return Chosen(given.model_copy(update=bands), (note,), tuple(differs))
 
 
+def _is_of_release(given: Calibration, run: Run) -> bool:
+    """Whether it was made with the release whose rules hold, or with the very one that is installed."""
+    here = version_here()
+    same = {run.torch, here} if here is not None and rules_of(here) == run.torch else {run.torch}
+    return _release(given)[:2] in [_numbers(each)[:2] for each in same]
+
+
 def _kind(given: Calibration) -> str | None:
     """Of a device that does not ship it is known of a CPU alone, whose threads are counted."""
     if given.device in library.names():
@@ -196,8 +202,12 @@ def _is_asked(found: Calibration, engine: str) -> bool:
 
 
 def _release(found: Calibration) -> tuple[int, ...]:
-    """Numbers of its version: torch 2.10 is newer than torch 2.9."""
-    words = "".join([letter if letter.isdigit() else " " for letter in found.version]).split()
+    """torch 2.10 is newer than torch 2.9."""
+    return _numbers(found.version)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    words = "".join([letter if letter.isdigit() else " " for letter in version]).split()
     return tuple(map(int, words))
 
 
