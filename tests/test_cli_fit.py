@@ -86,14 +86,17 @@ def test_a_device_without_a_rate(capsys: Capture) -> None:
 
 
 def test_the_time_on_each_device(capsys: Capture) -> None:
-    """Bounds of data sheets: an RTX 4090 has more than twice the rate and the bandwidth of a T4."""
-    code, out, _ = run(capsys, "fit", "vgg_a", *T4, "--hardware", "nvidia-rtx-4090", "--batch", "8", "--format", "json")
+    """Bounds of data sheets: an RTX 4090 has more than twice the rate and the bandwidth of a T4. In 16 bits without
+    autocast no runs are known of either, nor of relatives.
+    """
+    both = (*T4, "--hardware", "nvidia-rtx-4090", "--batch", "8", "--precision", "fp16")
+    code, out, _ = run(capsys, "fit", "vgg_a", *both, "--format", "json")
     t4, rtx = (device["time"] for device in json.loads(out)["devices"])
     assert code == 0
     assert (t4["status"], t4["engine"], "step_seconds" in t4) == ("bound", "data sheet", False)
     assert rtx["band"][0] < t4["band"][0]
     assert rtx["band"][1] < t4["band"][1]
-    _, out, _ = run(capsys, "fit", "vgg_a", *T4, "--hardware", "nvidia-rtx-4090", "--batch", "8")
+    _, out, _ = run(capsys, "fit", "vgg_a", *both)
     assert "time of a step" in out
     assert "uncalibrated; a single one" in out
 

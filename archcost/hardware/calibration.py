@@ -126,6 +126,8 @@ class Calibration(BaseModel):
     errors: Errors | None = None
     power: Watts | None = None
     """Drawn while it runs, where that was measured: the energy of an inference is so much a second."""
+    borrowed: tuple[Name, ...] = ()
+    """The devices whose constants these are, where the device has no runs of its own."""
     relatives: Errors | None = None
     """Of the same runs, as the device's nearest relatives predict them, without any run of its own."""
 

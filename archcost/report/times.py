@@ -63,7 +63,8 @@ def _basis(time: StepTime) -> str:
         return ""
     runs = f"{count(basis.runs)} run{'s' * (basis.runs > 1)}"
     families = f"{count(basis.families)} famil{'ies' if basis.families > 1 else 'y'} of networks"
-    fitted = "measured on this device" if time.status == "calibrated" else "public runs of such a device"
+    such = "public runs of its nearest relatives" if basis.borrowed else "public runs of such a device"
+    fitted = "measured on this device" if time.status == "calibrated" else such
     text = f"{time.status.capitalize()}: {time.engine}, {fitted}, {runs} of {families}"
     if basis.errors is None:
         return f"{text}."

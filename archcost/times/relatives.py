@@ -1,10 +1,10 @@
 """A device without runs: the constants of its nearest relatives, scaled by what the data sheets say of each.
 
 A relative runs the same engine in the same precision. Nearest are devices of the same architecture and line, then of
-the same architecture, then of the same vendor, then, of CPUs and microcontrollers, any. Of those that are equally near,
-the few that are most alike in rate by the data sheet are taken; each class gets the geometric mean of the shares of
-their data sheets that they reach. The band is that of the relatives, wider by what devices that were left out and
-predicted like this were further off (docs/calibrations.md has how far).
+the same architecture, then of the same vendor, then, of CPUs and microcontrollers, any; cards of few watts have none
+but such. Of those that are equally near, the few that are most alike in rate by the data sheet are taken; each class
+gets the geometric mean of the shares of their data sheets that they reach. The band is that of the relatives, wider by
+what devices that were left out and predicted like this were further off (docs/calibrations.md has how far).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from archcost.hardware import library
 from archcost.hardware.calibration import Calibration, Pace
 from archcost.hardware.profile import HardwareProfile
 from archcost.time_classes import CONTRACTIONS, TimeClass
+from archcost.times.bound import FEW_WATTS
 from archcost.times.roof import peak_rate
 
 WIDER = (1.35, 1.4, 2.0, 2.0)
@@ -53,7 +54,10 @@ def from_relatives(
     found = relatives[0].model_copy(
         update={
             "device": profile.name,
+            "borrowed": tuple(sorted(alike)),
             "source": f"constants of {devices}, scaled by data sheets",
+            "runs": sum([each.runs for each in relatives]),
+            "families": max([each.families for each in relatives]),
             "dispatch": sum([each.dispatch for each in scaled]) / len(scaled),
             "classes": _mean([each.classes for each in scaled]),
             "backward": _mean([each.backward for each in scaled]),
@@ -70,13 +74,18 @@ def from_relatives(
 
 
 def _distance(profile: HardwareProfile, other: HardwareProfile) -> int | None:
-    if _family(profile) != _family(other):
+    if _family(profile) != _family(other) or _sags(profile) != _sags(other):
         return None
     if profile.architecture and profile.architecture == other.architecture:
         return 0 if profile.line == other.line else 1
     if profile.vendor == other.vendor:
         return 2
     return None if _family(profile) in ("gpu", "tpu") else 3
+
+
+def _sags(profile: HardwareProfile) -> bool:
+    """Whether it is a card of few watts, whose clocks sag where it is busy for long."""
+    return _family(profile) == "gpu" and profile.tdp is not None and profile.tdp.amount <= FEW_WATTS
 
 
 def _unlike(profile: HardwareProfile, other: HardwareProfile) -> float:

@@ -79,7 +79,7 @@ def test_text() -> None:
     estimate = estimated()
     (safe, may), (low, high) = estimate.limits, estimate.band or (0, 0)
     memory, _, time = render(estimate).partition("\n\nTime of a step")
-    assert time.startswith(", uncalibrated: ")
+    assert "public runs of its nearest relatives" in " ".join(time.split())  # none of an RTX 4090 in float32 are known
     assert f"{memory}\n" == TEXT.format(
         most=f"{estimate.max_batch:,}",
         tight=f"{estimate.max_batch_tight:,}",

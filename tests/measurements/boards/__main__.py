@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import exp, log
 from statistics import median
 from textwrap import fill, indent
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from archcost.hardware import calibration, library
 from archcost.hardware.calibration import Calibration, Errors, Pace
 from archcost.times.relatives import from_relatives
 from archcost.units import duration
-from tests.measurements.boards import tables
+from tests.measurements.boards import gpus, tables
 from tests.measurements.boards.fitting import paces
 from tests.measurements.boards.groups import Device, Fits, Group, groups
 from tests.measurements.boards.networks import FUSES, family, predicted
@@ -34,29 +34,72 @@ OUTSIDE = 0.05
 FEW = 10
 """Fewer runs of a device make no band of its own; of fewer families, none can be left outside."""
 
-Off = tuple[Measured, float]
+
+class Row(Protocol):
+    """One run."""
+
+    @property
+    def network(self) -> str: ...
+
+
+Off = tuple[Row, float]
 """A run, and log(measured / predicted) without its family."""
 
 
 def main() -> None:
+    _boards()
+    _gpus()
+
+
+def _boards() -> None:
     every = groups(tables.every())
     fits = Fits(every)
-    found: dict[str, list[tuple[Calibration, Sequence[Measured]]]] = {}
+    found: list[tuple[Calibration, Sequence[Measured]]] = []
     for name, group in every.items():
         off: dict[Device, list[Off]] = {}
         for device, row, residual in fits.residuals(name):
             off.setdefault(device, []).append((row, residual))
-        found[name] = [
+        found += [
             (_calibration(device, rows, fits, name, off, group), rows)
             for device, rows in group.items()
             if device in off
         ]
         print(f"{name}: {len(group)} devices, {summary([each for own in off.values() for each in own])}")
-    together = [each for own in found.values() for each in own]
-    for fitted, rows in together:
-        others = [other for other, _ in together if other.engine == fitted.engine and other.device != fitted.device]
-        path = FOLDER / f"{fitted.device}--{fitted.engine}--{fitted.precision}.yaml"
-        path.write_text(written(fitted.model_copy(update={"relatives": without_runs(fitted, rows, others)})))
+    for fitted, rows in found:
+        others = [each for each, _ in found if each.engine == fitted.engine and each.device != fitted.device]
+        infer = RunOf(mode="infer")
+        _write(fitted, without_runs(fitted, infer, others, lambda found, rows=rows: _logs(rows, found)))
+
+
+def _logs(rows: Sequence[Measured], found: Calibration) -> list[float]:
+    return [log(row.seconds / predicted(row.network, found)) for row in rows]
+
+
+def _spans(rows: Sequence[gpus.Step], found: Calibration) -> list[float]:
+    return [log(row.seconds / gpus.predicted(row, found)) for row in rows]
+
+
+def _gpus() -> None:
+    off: dict[str, list[Off]] = {}
+    for row, residual in gpus.residuals():
+        off.setdefault(row.hardware, []).append((row, residual))
+    found: dict[str, Calibration] = {}
+    for device, fitted in gpus.devices().items():
+        own, ran = off[device], {row.network for row, _ in off[device]}
+        alike = [each for other in off if other != device for each in off[other] if each[0].network in ran]
+        told = errors([residual for _, residual in own], inside(own, alike))
+        found[device] = fitted.model_copy(update={"band": band_of(own, alike), "errors": told})
+    for device, fitted in found.items():
+        rows = [row for row in gpus.steps() if row.hardware == device and not row.trains]
+        others = [each for other, each in found.items() if other != device]
+        relatives = without_runs(fitted, RunOf(mode="infer"), others, lambda found, rows=rows: _spans(rows, found))
+        _write(fitted, relatives)
+    print(f"GPUs: {len(found)} devices, {summary([each for own in off.values() for each in own])}")
+
+
+def _write(fitted: Calibration, relatives: Errors | None) -> None:
+    path = FOLDER / f"{fitted.device}--{fitted.engine}--{fitted.precision}.yaml"
+    path.write_text(written(fitted.model_copy(update={"relatives": relatives})))
 
 
 def _calibration(
@@ -132,12 +175,16 @@ def errors(residuals: Sequence[float], inside_band: float) -> Errors:
     )
 
 
-def without_runs(fitted: Calibration, rows: Sequence[Measured], others: Sequence[Calibration]) -> Errors | None:
+def without_runs(
+    fitted: Calibration, run: RunOf, others: Sequence[Calibration], logs: Callable[[Calibration], list[float]]
+) -> Errors | None:
     """Errors on the runs of a device, as its relatives predict them."""
-    found = from_relatives(library.load(fitted.device), RunOf(mode="infer"), others)
+    found = from_relatives(library.load(fitted.device), run, others)
     if found is None:
         return None
-    residuals = [log(row.seconds / predicted(row.network, found[0])) for row in rows]
+    residuals = logs(found[0])
+    if not residuals:
+        return None
     low, high = map(log, found[0].band)
     return errors(residuals, sum([low <= residual <= high for residual in residuals]) / len(residuals))
 
@@ -153,12 +200,15 @@ def written(found: Calibration) -> str:
     lines = [f"{key}: {_word(getattr(found, key))}" for key in head]
     lines += [f"modes: [{', '.join(found.modes)}]", f"status: {found.status}"]
     lines += ["source: >-", indent(fill(found.source, 116), "  ")]
-    lines += [f"{key}: {getattr(found, key)}" for key in ("runs", "families", "threads")]
+    lines += [f"{key}: {value}" for key in ("runs", "families", "threads") if (value := getattr(found, key))]
     lines += [f"fuses: [{', '.join(found.fuses)}]", f"dispatch: {duration(found.dispatch)}"]
     if found.power:
         lines.append(f"power: {_quantity(found.power, (('W', 1.0), ('mW', 1e-3)))}")
     lines.append("classes:")
     lines += [f"  {kind}: {_pace(pace)}" for kind, pace in found.classes.items()]
+    if found.backward:
+        lines.append("backward:")
+        lines += [f"  {kind}: {_pace(pace)}" for kind, pace in found.backward.items()]
     lines.append(f"band: [{found.band[0]:.3f}, {found.band[1]:.3f}]")
     lines += [f"{key}: {_errors(value)}" for key in ("errors", "relatives") if (value := getattr(found, key))]
     return "\n".join(lines) + "\n"

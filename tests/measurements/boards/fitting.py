@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archcost.time_classes import BROADER, CONTRACTIONS, TimeClass
-from tests.measurements.boards.networks import amounts
+from tests.measurements.boards.networks import Amounts
 
 Floats = NDArray[np.float64]
 
@@ -69,9 +69,10 @@ NOISE = 0.12
 
 
 class Run(NamedTuple):
-    """Of one device: what ran, and seconds."""
+    """Of one device: what ran, its amounts in the order of NAMES, and seconds."""
 
     network: str
+    amounts: Floats
     seconds: float
 
 
@@ -83,9 +84,8 @@ class Shape:
     scales: Floats
 
 
-def vector(network: str) -> Floats:
-    """Its amounts, in the order of NAMES."""
-    found = amounts(network)
+def vector(found: Amounts) -> Floats:
+    """In the order of NAMES."""
     rates = [sum([flops for kind, flops in found.flops.items() if _is(kind, kinds)]) for kinds in RATES.values()]
     bandwidths = [
         sum([nbytes for kind, nbytes in found.nbytes.items() if _is(kind, kinds)]) for kinds in BANDWIDTHS.values()
@@ -98,8 +98,8 @@ def _is(kind: TimeClass, kinds: Sequence[TimeClass]) -> bool:
     return (kind if kind in TIMED else BROADER[kind]) in kinds
 
 
-def seconds(constants: Floats, network: str) -> float:
-    return float(vector(network) @ np.exp(constants))
+def seconds(constants: Floats, amounts: Floats) -> float:
+    return float(amounts @ np.exp(constants))
 
 
 def shared(runs: Sequence[Sequence[Run]], begin: Shape | None = None, loose: float = 1.0) -> Shape:
@@ -108,7 +108,7 @@ def shared(runs: Sequence[Sequence[Run]], begin: Shape | None = None, loose: flo
     usual = begin.scales if begin else LIKELY
     count = len(runs)
     owner = np.array([device for device, own in enumerate(runs) for _ in own])
-    amount = np.array([vector(run.network) for own in runs for run in own])
+    amount = np.array([run.amounts for own in runs for run in own])
     measured = np.log([run.seconds for own in runs for run in own])
     scales, shape = np.tile(usual, (count, 1)), start.copy()
     weight = np.full(len(NAMES), NOISE**2 / loose**2)
@@ -137,7 +137,7 @@ def shared(runs: Sequence[Sequence[Run]], begin: Shape | None = None, loose: flo
 def own(runs: Sequence[Run], group: Shape, bend: float = 0.2, tilt: float = 0.5) -> Floats:
     """Constants of a device: those of its group, as fast as it is, tilted and bent as far as its runs insist."""
     base = group.shape + group.scales[SCALE]
-    amount = np.array([vector(run.network) for run in runs])
+    amount = np.array([run.amounts for run in runs])
     measured = np.log([run.seconds for run in runs])
     found = np.zeros(4 + len(NAMES))
     found[0] = np.median(measured - np.log(amount @ np.exp(base)))

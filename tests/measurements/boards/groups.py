@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from archcost import hardware
-from tests.measurements.boards.fitting import NAMES, Floats, Run, Shape, own, seconds, shared
-from tests.measurements.boards.networks import family
+from tests.measurements.boards.fitting import NAMES, Floats, Run, Shape, own, seconds, shared, vector
+from tests.measurements.boards.networks import amounts, family
 from tests.measurements.boards.tables import Measured
 
 WITHOUT_WINOGRAD = Shape(
@@ -63,7 +63,9 @@ def groups(rows: Sequence[Measured]) -> dict[str, dict[Device, list[Measured]]]:
 
 
 def runs(rows: Sequence[Measured], without: str | None = None) -> list[Run]:
-    return [Run(row.network, row.seconds) for row in rows if family(row.network) != without]
+    return [
+        Run(row.network, vector(amounts(row.network)), row.seconds) for row in rows if family(row.network) != without
+    ]
 
 
 class Fits:
@@ -93,4 +95,4 @@ class Fits:
                 constants = self.constants(group, device, left)
                 for row in rows:
                     if constants is not None and family(row.network) == left:
-                        yield device, row, float(np.log(row.seconds / seconds(constants, row.network)))
+                        yield device, row, float(np.log(row.seconds / seconds(constants, vector(amounts(row.network)))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
@@ -10,12 +11,14 @@ from numpy.typing import NDArray
 
 import archcost
 from archcost import hardware
+from archcost.costs.kernel import Kernel
 from archcost.costs.kernels import StepKernels, kernels
 from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
 from archcost.hardware.calibration import Calibration
 from archcost.time_classes import Fuses, TimeClass
 from archcost.times import step_time
+from archcost.times.roof import stretches
 from tests.measurements.boards.tables import FOLDER
 
 Floats = NDArray[np.float64]
@@ -38,6 +41,10 @@ FAMILIES = {
     "resnet18": "resnet",
     "resnet50": "resnet",
     "torchvision_resnet50": "resnet",
+    "resnext101_32x4d": "resnext",
+    "hf_gpt2_large": "gpt",
+    "hf_gpt3_27": "gpt",
+    "hf_gpt3_xl": "gpt",
     "yolo_fastest_1_1": "yolo_fastest",
     "yolo_fastestv2": "yolo_fastest",
 }
@@ -74,12 +81,16 @@ def predicted(network: str, found: Calibration) -> float:
 
 @cache
 def amounts(network: str) -> Amounts:
+    return summed([kernel for layer in step(network).layers for kernel in layer.forward])
+
+
+def summed(kernels: Iterable[Kernel]) -> Amounts:
     flops: dict[TimeClass, float] = {}
     nbytes: dict[TimeClass, float] = {}
     launches = 0
-    for layer in step(network).layers:
-        for kernel in layer.forward:
-            flops[kernel.kind] = flops.get(kernel.kind, 0.0) + kernel.flops
-            nbytes[kernel.kind] = nbytes.get(kernel.kind, 0.0) + kernel.nbytes
-            launches += kernel.launches
+    for kernel in kernels:
+        by_flops, by_bytes = stretches(kernel)
+        flops[kernel.kind] = flops.get(kernel.kind, 0.0) + kernel.flops * by_flops
+        nbytes[kernel.kind] = nbytes.get(kernel.kind, 0.0) + kernel.nbytes * by_bytes
+        launches += kernel.launches
     return Amounts(flops, nbytes, launches)
