@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import archcost
 from archcost.cli import main
 from archcost.options import TABLE_FORMATS
 
@@ -20,6 +21,7 @@ def run(capsys: Capture, *argv: str) -> tuple[int, str, str]:
 
 
 T4 = ("--hardware", "nvidia-t4")
+CPU = ("--hardware", "amd-epyc-9654")
 
 
 def test_what_fits_and_what_does_not(capsys: Capture) -> None:
@@ -30,6 +32,20 @@ def test_what_fits_and_what_does_not(capsys: Capture) -> None:
     code, out, err = run(capsys, "estimate", "vgg_d", *T4, "--batch", "256")
     assert (code, err) == (1, "")
     assert "\nDoes not fit: " in out
+
+
+def test_tight_is_no_failure(capsys: Capture) -> None:
+    found = archcost.estimate(archcost.load("alexnet"), hardware="nvidia-t4", optimizer="sgd")
+    assert found.max_batch is not None
+    assert found.max_batch_tight is not None
+    told = {found.max_batch: 0, found.max_batch + 1: 0, found.max_batch_tight + 1: 1}
+    words = ["Fits, with ", "Tight: ", "Does not fit: "]
+    for (batch, expected), word in zip(told.items(), words, strict=True):
+        code, out, _ = run(capsys, "estimate", "alexnet", *T4, "--optimizer", "sgd", "--batch", str(batch))
+        assert (code, f"\n{word}" in out) == (expected, True)
+        code, out, _ = run(capsys, "fit", "alexnet", *T4, *CPU, "--optimizer", "sgd", "--batch", str(batch))
+        assert code == 0  # on a server's CPU it fits
+        assert ("is tight on 1" in out) == (word == "Tight: ")
 
 
 def test_json_of_an_estimate_is_the_contract_s(capsys: Capture) -> None:
