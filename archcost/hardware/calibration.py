@@ -110,6 +110,8 @@ class Calibration(BaseModel):
     classes: Mapping[TimeClass, Pace]
     backward: Mapping[TimeClass, Pace] = {}
     """Where backward of a class has its own; else forward's."""
+    inference: Mapping[TimeClass, Pace] = {}
+    """Where forward of a class has its own in inference, as a batch norm whose statistics stand."""
     optimizers: Mapping[Text, Pace] = {}
     """By what a run calls it (`adam`), and else by the class."""
     overlaps: bool = True

@@ -47,6 +47,7 @@ def _lines(made: Calibration) -> Iterator[str]:
         yield f"errors: {{{errors}}}"
     yield from _paces("classes", made.classes)
     yield from _paces("backward", made.backward)
+    yield from _paces("inference", made.inference)
     yield from _paces("optimizers", made.optimizers)
     yield from _measured("points", made.points)
     yield from _measured("operators", made.operators)

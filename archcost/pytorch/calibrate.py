@@ -7,7 +7,7 @@ Each probe is a layer in a network of its own, so its kernels come about as thos
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -100,7 +100,8 @@ def points(quick: bool = False, run: Run = TRAINING, device: Device = "cpu") -> 
     """The probes, by the keys of their layers."""
     found: dict[str, Point] = {}
     for probe in probes(quick):
-        line = timeline(build_graph(probe.spec(), probe.batch), run, device)
+        as_run = replace(run, mode="infer") if probe.infers else run
+        line = timeline(build_graph(probe.spec(), probe.batch), as_run, device)
         operator = operators(line)["probe"]
         of_layer = next(layer for layer in kernels(line).layers if layer.name == "probe")
         found[operator.key] = Point(operator, of_layer)
@@ -166,6 +167,7 @@ def _calibration(
         first_touch=touch,
         classes=fitted.classes,
         backward=fitted.backward,
+        inference=fitted.inference,
         optimizers=optimizers(bench, asked.quick),
         points={point.operator.key: measured for point, measured in timed},
         band=fitted.band,
@@ -182,16 +184,20 @@ def _class(point: Point) -> str:
     return next(kernel.kind for half in point.kernels[1:4] for kernel in half)
 
 
-def _cases(timed: Iterable[tuple[Point, Measured]], touch: float | None) -> tuple[list[Case], list[Case]]:
+def _cases(timed: Iterable[tuple[Point, Measured]], touch: float | None) -> tuple[list[Case], list[Case], list[Case]]:
+    """Of forward, of backward, and of inference."""
     forward: list[Case] = []
     backward: list[Case] = []
+    inference: list[Case] = []
     for point, measured in timed:
         of_layer = point.kernels
         kind = (of_layer.forward or of_layer.backward_input or of_layer.backward_weight)[0].kind
         made, returned = (nbytes / touch if touch else 0.0 for nbytes in of_layer.fresh)
         if of_layer.forward:
-            forward.append(Case(kind, of_layer.forward, max(measured.forward - made, measured.forward / 4)))
+            (forward if point.operator.trains else inference).append(
+                Case(kind, of_layer.forward, max(measured.forward - made, measured.forward / 4))
+            )
         both = (*of_layer.backward_input, *of_layer.backward_weight)
         if both and measured.backward:
             backward.append(Case(kind, both, max(measured.backward - returned, measured.backward / 4)))
-    return forward, backward
+    return forward, backward, inference

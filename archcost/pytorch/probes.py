@@ -15,12 +15,15 @@ QUICK = 3
 
 
 class Probe(NamedTuple):
-    """One layer with its inputs, batch first. `first` is one behind which nothing is trained: no gradient of inputs."""
+    """One layer with its inputs, batch first. `first` is one behind which nothing is trained: no gradient of inputs.
+    `infers` has it run as in inference.
+    """
 
     layer: dict[str, Any]
     inputs: tuple[tuple[int, ...], ...]
     first: bool = False
     dtype: str = "float32"
+    infers: bool = False
 
     def spec(self) -> ModelSpec:
         """A network of it alone, behind a layer each that has its input's gradient computed."""
@@ -66,6 +69,7 @@ def _classes() -> Iterator[Iterator[Probe]]:
     yield (Probe(layer, (shape,) * count) for layer, shape, count in ELEMENTWISE)
     yield (Probe({"type": kind}, (shape,)) for kind, shape in TRANSCENDENTAL)
     yield (Probe({"type": "batch_norm2d"}, (shape,)) for shape in BATCH_NORMS)
+    yield (Probe({"type": "batch_norm2d"}, (shape,), infers=True) for shape in BATCH_NORMS)
     yield (Probe({"type": "layer_norm", "normalized_shape": [shape[-1]]}, (shape,)) for shape in LAYER_NORMS)
     yield (Probe({"type": "local_response_norm", "size": 5}, (shape,)) for shape in RESPONSE_NORMS)
     yield (Probe({"type": "softmax", "dim": -1}, (shape,)) for shape in SOFTMAX)
@@ -192,6 +196,7 @@ PRODUCTS = (
     ((512,), 1024, 128),
     ((3,), 3072, 3072),
     ((32,), 64, 32),
+    ((1,), 2048, 2048),
     ((48,), 1024, 320),
     ((3,), 1280, 1000),
 )

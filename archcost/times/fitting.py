@@ -54,12 +54,15 @@ class Fitted(NamedTuple):
 
     classes: Paces
     backward: Paces
+    inference: Paces
     errors: Errors | None
     band: tuple[float, float]
 
 
-def fit(forward: Sequence[Case], backward: Sequence[Case]) -> Fitted:
+def fit(forward: Sequence[Case], backward: Sequence[Case], inference: Sequence[Case] = ()) -> Fitted:
+    """`inference` are layers that run other kernels there than in training."""
     classes, back = _both(forward, backward)
+    inferring = _classes(inference, classes, lambda kind: classes.get(kind) or _start(kind))
     pairs: list[tuple[float, float]] = []
     for fold in range(FOLDS):
         kept = [_without(cases, fold) for cases in (forward, backward)]
@@ -70,7 +73,7 @@ def fit(forward: Sequence[Case], backward: Sequence[Case]) -> Fitted:
             said = [(_predicted(case, paces), case.seconds) for case in left_out if case.seconds > LEAST]
             pairs += [(predicted, took) for predicted, took in said if predicted > 0]
     band = _band(pairs)
-    return Fitted(classes, back, _errors(pairs, band) if pairs else None, band)
+    return Fitted(classes, back, inferring, _errors(pairs, band) if pairs else None, band)
 
 
 def _by_kind(cases: Iterable[Case]) -> list[Case]:

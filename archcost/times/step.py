@@ -92,11 +92,13 @@ def pace_by(calibration: Calibration) -> PaceOf:
 
 
 def pace_in(calibration: Calibration, run: Run) -> PaceOf:
-    """The same, and of the optimizer that runs, where it was timed."""
+    """The same, and of inference and of the optimizer that runs, where these were timed."""
     pace_of, optimizer = pace_by(calibration), calibration.optimizers.get(run.optimizer)
+    inference: Mapping[TimeClass, Pace] = {} if run.trains else calibration.inference
 
     def pace(kernel: Kernel, back: bool) -> Pace | None:
-        return (optimizer if kernel.kind == "optimizer" else None) or pace_of(kernel, back)
+        own = optimizer if kernel.kind == "optimizer" else inference.get(kernel.kind)
+        return own or pace_of(kernel, back)
 
     return pace
 

@@ -26,6 +26,7 @@ FULL = Calibration(
     first_touch=2.5e9,
     classes={"convolution 1x1": PACE, "elementwise": Pace(bandwidth=2e9)},
     backward={"convolution 1x1": PACE},
+    inference={"batch norm": PACE},
     optimizers={"adam": Pace(bandwidth=3e9, floor=0.0)},
     points={"relu 2×3 train": Measured(1.25e-5, 0.0, 0.125)},
     operators={'upsample mode="nearest" 1×2×3 infer': Measured(2.5, 3e-9, 0.5)},
@@ -42,7 +43,17 @@ def test_all_of_it_comes_back() -> None:
 
 
 def test_the_least_of_it_comes_back() -> None:
-    given = {"processor", "threads", "first_touch", "backward", "optimizers", "points", "operators", "errors"}
+    given = {
+        "processor",
+        "threads",
+        "first_touch",
+        "backward",
+        "inference",
+        "optimizers",
+        "points",
+        "operators",
+        "errors",
+    }
     least = Calibration(**{name: value for name, value in FULL if name not in given})
     assert loads(as_text(least), "mine.yaml") == least
 

@@ -59,6 +59,17 @@ def test_computing_and_moving_add_up() -> None:
     assert seconds(overlapping) == pytest.approx((124 + 80) / 1e9 + 2e-6)
 
 
+def test_inference_has_its_own_pace_where_it_was_timed() -> None:
+    twice = CLASS.model_copy(update={"rate": 2e9, "bandwidth": 2e9, "floor": 5e-7})
+    faster = MADE.model_copy(update={"inference": {"product": twice, "elementwise": twice}})
+    assert seconds(faster) == pytest.approx(seconds(MADE) / 2)
+    run = Run(optimizer="none", torch="2.13")
+    trained, other = (estimate(each, run=run).time for each in (MADE, faster))
+    assert trained is not None
+    assert other is not None
+    assert trained.typical == other.typical
+
+
 def test_a_layer_that_was_timed_takes_what_it_took() -> None:
     (key,) = [each.key for name, each in operators(line()).items() if name == "fc"]
     timed = MADE.model_copy(update={"operators": {key: Measured(5e-3, 0.0, 0.0)}})

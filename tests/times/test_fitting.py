@@ -69,3 +69,10 @@ def test_what_the_points_do_not_tell_stays_where_it_began() -> None:
 def test_what_is_shorter_than_the_clock_sees_is_left_out() -> None:
     cases = [case(each) for each in convolutions()]
     assert fit([*cases, case(convolutions()[0], 1e-7)], []).classes == fit(cases, []).classes
+
+
+def test_inference_has_constants_of_its_own() -> None:
+    forward = [case(each) for each in convolutions()]
+    found = fit(forward, [], [each._replace(seconds=each.seconds / 2) for each in forward])
+    require_near(found.classes["convolution"], 0.05)
+    assert found.inference["convolution"].rate == pytest.approx(2 * RATE, rel=0.05)
