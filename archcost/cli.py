@@ -195,6 +195,9 @@ def parser() -> argparse.ArgumentParser:
     verifying.add_argument("network", metavar="NETWORK")
     verifying.add_argument("--device", default="cpu", metavar="cpu|cuda", help="where torch runs (default cpu)")
     verifying.add_argument("--measure", action="store_true", help="also run steps, and compare their memory")
+    verifying.add_argument(
+        "--calibration", metavar="FILE", help="with --measure, compare their time with what this file says as well"
+    )
     add_run(verifying)
     add_settings(verifying)
     add_format(verifying)

@@ -273,6 +273,8 @@ def verify(options: argparse.Namespace) -> tuple[str, int]:
     given = run_of(options)
     if not options.measure and (changed := changed_settings(given)):
         raise ArchcostError("no step is run", expected="--measure with settings of one", found=", ".join(changed))
+    if not options.measure and options.calibration:
+        raise ArchcostError("no step is timed", expected="--measure beside --calibration", found="no --measure")
     from archcost.networks import is_callable
 
     run = given if options.measure else None
@@ -283,7 +285,8 @@ def verify(options: argparse.Namespace) -> tuple[str, int]:
         _cost(options.network, options)
     from archcost import pytorch
 
-    result = pytorch.verify(spec, device=options.device, batch=options.batch, run=run)
+    known = _calibration(options)
+    result = pytorch.verify(spec, device=options.device, batch=options.batch, run=run, calibration=known)
     return _render(result, options), 0 if result.ok else 1
 
 
@@ -302,7 +305,7 @@ def _verify_callable(options: argparse.Namespace, run: Run | None) -> tuple[str,
 
     subject = Subject(called.module, called.given, called.named, called.make)
     with printing_to_stderr():
-        result = check_module(spec, subject, options.device, options.batch, run)
+        result = check_module(spec, subject, options.device, options.batch, run, _calibration(options))
     return _render(result, options), 0 if result.ok else 1
 
 

@@ -9,8 +9,8 @@ import torch
 
 from archcost.presentable import Presentable
 
-Value = int | tuple[tuple[int, ...], ...]
-"""A count, or the shapes of a layer's outputs."""
+Value = int | float | tuple[tuple[int, ...], ...]
+"""A count, seconds, or the shapes of a layer's outputs."""
 
 TOTAL = "total"
 

@@ -13,8 +13,10 @@ from torch import nn
 
 from archcost.costs import LayerCost, ModelCost, cost
 from archcost.costs.run import Run
+from archcost.costs.timeline import timeline
 from archcost.errors import ArchcostError, shorten
 from archcost.graph import build as build_graph
+from archcost.hardware.calibration import Calibration
 from archcost.pytorch.build import build, refused_at, require_device, zeros
 from archcost.pytorch.checks import TORCH, TOTAL, Check, Verification, compare
 from archcost.pytorch.conventions import FVCORE_COUNTS
@@ -33,8 +35,10 @@ from archcost.pytorch.counters import (
 )
 from archcost.pytorch.crosscheck_memory import check_memory
 from archcost.pytorch.crosscheck_module import verify_module
+from archcost.pytorch.crosscheck_time import check_time
 from archcost.pytorch.differences import KNOWN_DIFFERENCES, KnownDifference, corrected
 from archcost.pytorch.network import Network
+from archcost.pytorch.training import prepare
 from archcost.spec import ModelSpec
 
 ROOM = 4 * 2**30
@@ -50,6 +54,7 @@ def verify(
     run: Run | None = None,
     unbatched: Collection[str] = (),
     batch_dims: Mapping[str, int] | None = None,
+    calibration: Calibration | None = None,
     **named: Any,
 ) -> Verification:
     """A spec beside the network that is built of it, or a module beside its imported spec.
@@ -57,27 +62,34 @@ def verify(
     A module is imported with `inputs`, a tensor or a list of what its forward is called with in order, and with
     `named`, `unbatched` and `batch_dims` (see `archcost.from_torch`). It is the module itself that is run, on copies of
     its weights: it is left as it was. Its spec's numbers are held against its parameters, buffers and shapes, and
-    against FlopCounterMode's counts of it; with a `run`, also against two steps of it in that precision. `batch` is
-    that of its inputs, unless it is given.
+    against FlopCounterMode's counts of it; with a `run`, also against two steps of it in that precision, and with a
+    `calibration` of this machine against their time. `batch` is that of its inputs, unless it is given.
 
     A spec is built in torch: see `verify_spec`, with a batch of 1 unless it is given. Raises ArchcostError.
     """
     if isinstance(network, nn.Module):
-        return verify_module(network, inputs, named, device, batch, run, unbatched, batch_dims)
+        return verify_module(network, inputs, named, device, batch, run, unbatched, batch_dims, calibration)
     if not isinstance(network, ModelSpec):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArchcostError("nothing to verify", expected="a ModelSpec or a torch.nn.Module", found=shorten(network))
     if inputs is not None or named:
         raise ArchcostError(
             "a spec says itself what its inputs are", expected="verify(spec), or verify(module, inputs)", found="inputs"
         )
-    return verify_spec(network, device, 1 if batch is None else batch, run)
+    return verify_spec(network, device, 1 if batch is None else batch, run, calibration)
 
 
-def verify_spec(spec: ModelSpec, device: str = "cpu", batch: int = 1, run: Run | None = None) -> Verification:
+def verify_spec(
+    spec: ModelSpec,
+    device: str = "cpu",
+    batch: int = 1,
+    run: Run | None = None,
+    calibration: Calibration | None = None,
+) -> Verification:
     """Build the network in torch and compare shapes, weights, MACs and contraction FLOPs, each layer and in total.
 
     Counted on the meta device at the given batch; on a `device` such as cuda also there. fvcore really runs the
-    network, on the CPU, and therefore always at batch 1. With a `run`, steps are also run and their memory compared.
+    network, on the CPU, and therefore always at batch 1. With a `run`, steps are also run and their memory compared,
+    with a `calibration` of this machine their time as well.
     Raises ArchcostError for a wrong input, a device that is not there, or a network that torch refuses.
     """
     require_device(device)
@@ -96,7 +108,14 @@ def verify_spec(spec: ModelSpec, device: str = "cpu", batch: int = 1, run: Run |
     if run is not None:
         del network
         checks += check_memory(spec, run, device, batch)
+        if calibration is not None and all(check.agrees is not None for check in checks[-1:]):
+            checks += _time_checks(spec, run, device, batch, calibration)
     return Verification(spec.name, device, tuple(checks))
+
+
+def _time_checks(spec: ModelSpec, run: Run, device: str, batch: int, calibration: Calibration) -> tuple[Check, ...]:
+    line = timeline(build_graph(spec, batch), run, "cuda" if torch.device(device).type == "cuda" else "cpu")
+    return tuple(check_time(line, prepare(line.graph, run, line.segments, device), calibration, device))
 
 
 def _count(spec: ModelSpec, network: Network, batch: int, device: str) -> FlopCounts:

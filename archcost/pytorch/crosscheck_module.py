@@ -15,13 +15,14 @@ from archcost.costs.run import Run
 from archcost.errors import ArchcostError, listing
 from archcost.graph import ModelGraph
 from archcost.graph import build as build_graph
+from archcost.hardware.calibration import Calibration
 from archcost.importers import from_torch
 from archcost.importers.naming import clean
 from archcost.layers import ScaledDotProductAttention
 from archcost.pytorch.build import require_device
 from archcost.pytorch.checks import TORCH, TOTAL, Check, Verification, compare
 from archcost.pytorch.counters import Shape
-from archcost.pytorch.crosscheck_module_memory import check_module_memory
+from archcost.pytorch.crosscheck_module_memory import check_module_memory, check_module_time
 from archcost.pytorch.differences import KNOWN_DIFFERENCES, corrected
 from archcost.pytorch.module_counts import Excess, Fold, ModuleCounts, ModuleWeights, Weight, count_module, folded_by
 from archcost.pytorch.placing import by_module
@@ -41,15 +42,21 @@ def verify_module(
     run: Run | None = None,
     unbatched: Collection[str] = (),
     batch_dims: Mapping[str, int] | None = None,
+    calibration: Calibration | None = None,
 ) -> Verification:
     """A module beside the spec that `from_torch` makes of it for these inputs: see `archcost.pytorch.verify`."""
     given = () if inputs is None else tuple(cast("Sequence[Any]", inputs)) if _is_several(inputs) else (inputs,)
     spec = from_torch(module, *given, unbatched=unbatched, batch_dims=batch_dims, **named)
-    return check_module(spec, Subject(module, given, named), device, batch, run)
+    return check_module(spec, Subject(module, given, named), device, batch, run, calibration)
 
 
 def check_module(
-    spec: ModelSpec, subject: Subject, device: str = "cpu", batch: int | None = None, run: Run | None = None
+    spec: ModelSpec,
+    subject: Subject,
+    device: str = "cpu",
+    batch: int | None = None,
+    run: Run | None = None,
+    calibration: Calibration | None = None,
 ) -> Verification:
     """A spec beside the module that it is said to be. Raises ArchcostError for what cannot be run."""
     require_device(device)
@@ -69,6 +76,8 @@ def check_module(
     checks += _flop_checks(expected, counted, subject)
     if run is not None:
         checks += check_module_memory(graph, run, subject, device)
+        if calibration is not None:
+            checks += check_module_time(graph, run, subject, device, calibration)
     return Verification(spec.name, device, tuple(checks))
 
 

@@ -18,10 +18,12 @@ from archcost.costs.tape import by_mark
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError, listing
 from archcost.graph import ModelGraph
+from archcost.hardware.calibration import Calibration
 from archcost.importers.naming import clean
 from archcost.keeping import Device
 from archcost.pytorch.checks import TORCH, TOTAL, Check
 from archcost.pytorch.crosscheck_memory import HEADROOM, TENSORS, free_memory, near, role_checks
+from archcost.pytorch.crosscheck_time import check_time
 from archcost.pytorch.measure import Phase, follow
 from archcost.pytorch.module_counts import folded_by
 from archcost.pytorch.subject import Path, Subject, inputs_like, lent, modules_of, refusals_told, tensors_of
@@ -50,6 +52,20 @@ def check_module_memory(graph: ModelGraph, run: Run, subject: Subject, device: s
         return
     measured = measure_module(graph, run, subject.with_values(), device)
     yield from (_bounded(check, graph.unknown) for check in _checks(line, measured, by))
+
+
+def check_module_time(
+    graph: ModelGraph, run: Run, subject: Subject, device: str, calibration: Calibration
+) -> tuple[Check, ...]:
+    """Steps of the module itself beside the calibration's estimate of its spec."""
+    dtype = torch_dtype(run.weight_dtype) or torch.float32
+    line = timeline(graph, run, "cuda" if torch.device(device).type == "cuda" else "cpu")
+    subject = subject.with_values()
+    told = refusals_told(subject, f"in {run.precision} on {device}", lambda: None, _hints(run))
+    with lent(subject.module, device, dtype), told:
+        if not run.trains:
+            subject.module.eval()
+        return tuple(check_time(line, _training(graph, run, subject, device, dtype), calibration, device))
 
 
 def _require_possible(graph: ModelGraph, run: Run) -> None:

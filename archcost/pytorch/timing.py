@@ -11,6 +11,7 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -79,6 +80,20 @@ class Bench:
         work()
         return self._since(began)
 
+    def phases(self, work: Callable[[Callable[[str], None]], object]) -> dict[str, float]:
+        """Seconds by the name that is told when each begins; those of one name together."""
+        marks: list[tuple[str, Mark]] = []
+
+        def begins(name: str) -> None:
+            marks.append((name, self._mark()))
+
+        work(begins)
+        begins("")
+        found: dict[str, float] = {}
+        for (name, begun), (_, ended) in pairwise(marks):
+            found[name] = found.get(name, 0.0) + self._between(begun, ended)
+        return found
+
     def cold(self, work: Callable[[], object]) -> float:
         """The same with empty caches."""
         self._evict()
@@ -130,11 +145,13 @@ class Bench:
         return event
 
     def _since(self, began: Mark) -> float:
-        now = self._mark()
+        return self._between(began, self._mark())
+
+    def _between(self, began: Mark, ended: Mark) -> float:
         if not self.on_cuda:
-            return now - began
-        now.synchronize()
-        return began.elapsed_time(now) / 1e3
+            return ended - began
+        ended.synchronize()
+        return began.elapsed_time(ended) / 1e3
 
     def _evict(self) -> None:
         self._room.sum()

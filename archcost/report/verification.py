@@ -7,7 +7,7 @@ from typing import Any
 
 from archcost.report.document import Cell, Column, Document, Table
 from archcost.report.summary import shapes
-from archcost.units import count
+from archcost.units import count, duration
 
 TOTAL = "total"
 Check = dict[str, Any]
@@ -28,7 +28,13 @@ DIFFERENCE_COLUMNS = (
     Column("witness", "right"),
     Column("witness is"),
 )
-EACH = {"role_bytes": "role", "peak_tensors": "phase", "input_shapes": "input", "buffer_bytes": "dtype"}
+EACH = {
+    "step_seconds": "phase",
+    "role_bytes": "role",
+    "peak_tensors": "phase",
+    "input_shapes": "input",
+    "buffer_bytes": "dtype",
+}
 """What the numbers of a quantity without a total are of, where it is no layer."""
 
 DATA_COLUMNS = ("quantity", "scope", "archcost", "witness", "by", "agrees", "reason")
@@ -75,6 +81,8 @@ def _words(quantity: str) -> str:
 def _value(value: Any) -> str:
     if value is None:
         return "silent"
+    if isinstance(value, float):
+        return duration(value)
     return count(value) if isinstance(value, int) else shapes(tuple(tuple(shape) for shape in value))
 
 
