@@ -117,9 +117,10 @@ CONVOLUTIONS: frozenset[TimeClass] = frozenset(
 """Those that matrix units compute."""
 
 
-Fuses = Literal["attention", "elementwise", "weights"]
+Fuses = Literal["attention", "attention in 16 bits", "elementwise", "weights"]
 """What an engine makes one kernel of: the two products and the softmax of attention; all between two products; what can
-be folded into the weights of a product, or clipped before it is written.
+be folded into the weights of a product, or clipped before it is written. `attention in 16 bits` is no kernel: what
+attention there is none for is composed in the dtype that arrives, and not in float32.
 """
 
 

@@ -11,13 +11,13 @@ from archcost.costs.kernel import Kernel, Kernels, dtype_of, stretch
 from archcost.costs.program import Op
 from archcost.costs.timeline import Timeline
 from archcost.keeping import FORWARD, Own, Setting
-from archcost.layers.attention import KEY, MASK, QUERY, ScaledDotProductAttention
+from archcost.layers.attention import KEY, MASK, QUERY, VALUE, ScaledDotProductAttention
 from archcost.layers.convolution import Convolution
 from archcost.layers.copies import Recast
 from archcost.layers.products import Product
 from archcost.layouts import Layout, is_channels_last, is_dense, is_permuted, numel_stored, strides_of
-from archcost.tensors import DTYPE_BYTES, TensorType
-from archcost.time_classes import ALIGNED, CONTRACTIONS, CONVOLUTIONS, TimeClass
+from archcost.tensors import TensorType
+from archcost.time_classes import ALIGNED, CONTRACTIONS, CONVOLUTIONS, TimeClass, is_unaligned
 from archcost.work import Flops, Shared, Work
 
 IN_16_BITS = ("float16", "bfloat16")
@@ -68,15 +68,17 @@ def own_kernel(op: Op, line: Timeline) -> Kernel:
     return Kernel(kind, flops, nbytes, dtype_of(op), 1, stretch(kind, extents), reread)
 
 
-def forward_kernels(op: Op, own: Kernel, line: Timeline) -> Kernels:
-    """All that forward runs, the layer's own kernel first; nothing where the result is a view."""
+def forward_kernels(op: Op, own: Kernel, line: Timeline, narrow_attention: bool = False) -> Kernels:
+    """All that forward runs, the layer's own kernel first; nothing where the result is a view. Attention for which
+    there is no kernel is composed in float32, or as torch did before 2.5 in the dtype that arrives.
+    """
     layer = op.node.layer
     if own.kind == "free" or not (op.makes or layer.overwrites(FORWARD) or own.kind == "unknown"):
         return ()
     if line.device == "cpu":
         return (own,)
     if isinstance(layer, ScaledDotProductAttention) and not layer.runs_fused(op.node.input_types, _setting(op, line)):
-        return _composed_attention(op)
+        return _composed_attention(op, op.node.input_types[QUERY].dtype if narrow_attention else "float32")
     return (own, *_copies(op, own), *_turned(op, own))
 
 
@@ -177,30 +179,33 @@ def _turned(op: Op, own: Kernel) -> Kernels:
     return (Kernel("transposition", 0, 2 * (source.nbytes + output.nbytes), own.dtype, 2),)
 
 
-def _composed_attention(op: Op) -> Kernels:
-    """Query and key scaled, their product, a mask added, the softmax, the product with the values: in float32, with
-    16-bit inputs copied (`_scaled_dot_product_attention_math` in native/transformers/attention.cpp, since torch 2.5).
+def _composed_attention(op: Op, dtype: str) -> Kernels:
+    """Query and key scaled, their product, a mask added, the softmax, the product with the values
+    (`_scaled_dot_product_attention_math` in native/transformers/attention.cpp).
     """
-    query, key, value = (TensorType(tensor.shape, "float32") for tensor in op.node.input_types[:3])
-    output = op.node.output_types[0]
-    scores = TensorType((*query.shape[:-1], key.shape[-2]), "float32")
+    query, key, value = (TensorType(tensor.shape, dtype) for tensor in op.node.input_types[:3])
+    output = TensorType(op.node.output_types[0].shape, dtype)
+    scores = TensorType((*query.shape[:-1], key.shape[-2]), dtype)
+    unaligned = is_unaligned(dtype, scores.shape[-1], query.shape[-1])
+    kind: TimeClass = "unaligned batched product" if unaligned else "batched product"
+    kind = "float32 product" if dtype == "float32" else kind
+    longer = stretch(kind, op.node.layer.extents(op.node.input_types, op.node.output_types))
     first, second = 2 * scores.numel * query.shape[-1], 2 * scores.numel * value.shape[-1]
-    narrow = DTYPE_BYTES[output.dtype]
-    cast = (query.numel + key.numel + value.numel + output.numel) * (4 + narrow) if narrow < 4 else 0
-    mask = 2 * scores.nbytes + op.node.input_types[MASK].nbytes if len(op.node.input_types) > MASK else 0
-    longer = stretch("float32 product", op.node.layer.extents(op.node.input_types, op.node.output_types))
-    moved = query.nbytes + key.nbytes + scores.nbytes
     made = [
-        Kernel("float32 product", first, moved, "float32", 1, longer),
-        Kernel("float32 product", second, scores.nbytes + value.nbytes + 4 * output.numel, "float32", 1, longer),
-        Kernel("softmax", 0, 2 * scores.nbytes, "float32"),
-        Kernel("elementwise", query.numel + key.numel, 2 * (query.nbytes + key.nbytes), "float32", 2),
+        Kernel(kind, first, query.nbytes + key.nbytes + scores.nbytes, dtype, 1, longer),
+        Kernel(kind, second, scores.nbytes + value.nbytes + output.nbytes, dtype, 1, longer),
+        Kernel("softmax", 0, 2 * scores.nbytes, dtype),
+        Kernel("elementwise", query.numel + key.numel, 2 * (query.nbytes + key.nbytes), dtype, 2),
     ]
-    made += [Kernel("copy", 0, cast, output.dtype, 4)] if cast else []
-    made += [Kernel("elementwise", scores.numel, mask, "float32")] if mask else []
-    for index, tensor in ((QUERY, query), (KEY, key), (2, value)):
+    if op.node.output_types[0].dtype != dtype:
+        given = (*op.node.input_types[:3], *op.node.output_types)
+        cast = sum([tensor.nbytes + TensorType(tensor.shape, dtype).nbytes for tensor in given])
+        made.append(Kernel("elementwise", 0, cast, dtype, len(given)))
+    if len(op.node.input_types) > MASK:
+        made.append(Kernel("elementwise", scores.numel, 2 * scores.nbytes + op.node.input_types[MASK].nbytes, dtype))
+    for index, tensor in ((QUERY, query), (KEY, key), (VALUE, value)):
         if is_permuted(tensor.shape, _layout(op, index)):
-            made.append(Kernel("strided", 0, 2 * tensor.nbytes, "float32"))
+            made.append(Kernel("strided", 0, 2 * tensor.nbytes, dtype))
     return tuple(made)
 
 

@@ -74,7 +74,7 @@ def kernels(line: Timeline, fuses: Collection[Fuses] = ("attention",)) -> StepKe
             before,
         )
         if key not in known:
-            forward, by_input, by_weight = _of(op, line, "attention" in fuses)
+            forward, by_input, by_weight = _of(op, line, fuses)
             fresh = _fresh(op, line)
             known[key] = LayerKernels(op.name, forward, (*before, *by_input), by_weight, len(before), fresh)
         layers.append(known[key]._replace(name=op.name))
@@ -95,15 +95,15 @@ def _given(op: Op) -> tuple[object, ...]:
     return tuple([give.gradient for give in op.gives])
 
 
-def _of(op: Op, line: Timeline, fuses_attention: bool) -> tuple[Kernels, Kernels, Kernels]:
+def _of(op: Op, line: Timeline, fuses: Collection[Fuses]) -> tuple[Kernels, Kernels, Kernels]:
     if op.is_copy:
         return _copy_of_weight(op, line)
-    if not fuses_attention and isinstance(op.node.layer, ScaledDotProductAttention):
+    if "attention" not in fuses and isinstance(op.node.layer, ScaledDotProductAttention):
         return *composed_attention(op, line.run.autocast is not None, line.device == "cuda"), ()
     own = own_kernel(op, line)
     if own.kind == "free":
         return (), (), ()
-    return forward_kernels(op, own, line), *backward_kernels(op, own, line.storages)
+    return forward_kernels(op, own, line, "attention in 16 bits" in fuses), *backward_kernels(op, own, line.storages)
 
 
 def _copy_of_weight(op: Op, line: Timeline) -> tuple[Kernels, Kernels, Kernels]:

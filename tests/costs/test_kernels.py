@@ -229,5 +229,5 @@ def test_attention_over_five_axes_is_composed() -> None:
         ("float32 product", 512 + 1024 + 1024),
         ("softmax", 1024),
         ("elementwise", 2 * (1024 + 1024)),
-        ("copy", 4 * 256 * (4 + 2)),
+        ("elementwise", 4 * 256 * (4 + 2)),
     )

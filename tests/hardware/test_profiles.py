@@ -78,7 +78,7 @@ def expected(row: dict[str, str]) -> Iterator[tuple[str, int | float]]:
 
 
 def test_each_row_has_its_profile():
-    assert len(ROWS) == len(PROFILES) == 68
+    assert len(ROWS) == len(PROFILES) == 69
     assert {profile.title for profile in PROFILES} == set(ROWS)
     assert [profile.name for profile in PROFILES] == list(hardware.names())
 

@@ -76,7 +76,7 @@ def fitted(head: Head, runs: Sequence[Seen], power: float = 8.0) -> Result:
     band = band_of(left_out, runs, INSIDE)
     found = errors(left_out, runs, band)
     families = len({run.family for run in runs})
-    return Result(head, _text(head, fit, constants, runs, families, found, band), found, band, len(runs), families)
+    return Result(head, text(head, fit, constants, runs, families, found, band), found, band, len(runs), families)
 
 
 def write(result: Result) -> None:
@@ -85,7 +85,7 @@ def write(result: Result) -> None:
     calibration.read(result.head.path)
 
 
-def _text(
+def text(
     head: Head,
     fit: Fit,
     constants: Constants,
