@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from archcost.hardware.calibration import Calibration
@@ -115,7 +117,7 @@ class StepTime(Presentable):
     optimizer: float | None
     band: tuple[float, float]
     phases: tuple[PhaseTime, ...]
-    layers: tuple[LayerTime, ...]
+    by_layer: Callable[[], Iterable[LayerTime]] = field(repr=False, compare=False)
     flops: int
     """Contractions of one step, those of recomputation left out: what `mfu` is of."""
     peak: float | None
@@ -129,6 +131,12 @@ class StepTime(Presentable):
     calibration: Calibration | None = None
     energy: float | None = None
     """Joules, where power was measured with the runs."""
+
+    @cached_property
+    def layers(self) -> tuple[LayerTime, ...]:
+        """Those that run something. Worked out when somebody asks: the sums are those of equal layers together."""
+        return tuple(self.by_layer())
+
     """What it rests on, where it is not a data sheet."""
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from archcost.costs.kernels import Kernel, Kernels, LayerKernels, StepKernels
 from archcost.costs.run import Run
@@ -39,7 +40,9 @@ def step_time(
     if calibration is None:
         return _bound(step, run, profile, batch, notes)
     pace_of = pace_in(calibration, run)
-    timed = _Timed(step, at_pace(pace_of, calibration.overlaps), measured, calibration.first_touch)
+    timed = _Timed(
+        step, repeated(step, measured), at_pace(pace_of, calibration.overlaps), measured, calibration.first_touch
+    )
     queued, host = is_queued(profile), calibration.dispatch
     phases = tuple([phase.told(host, queued) for phase in timed.phases])
     forward, backward, optimizer = (phase.seconds for phase in phases)
@@ -57,7 +60,7 @@ def step_time(
         optimizer=optimizer,
         band=(whole * low, whole * high),
         phases=phases,
-        layers=tuple(timed.layers()),
+        by_layer=timed.layers,
         flops=timed.flops,
         peak=None if calibration.chooses_dtypes else peak(run, profile),
         launches=timed.launches,
@@ -129,14 +132,15 @@ def _bound(
     """Three paces give three times; the layers are those of the typical one."""
     allows = run.precision == "tf32"
     found: dict[tuple[TimeClass, str], tuple[Pace, Pace, Pace]] = {}
-    for kernel in _kernels(step):
+    distinct = repeated(step)
+    for kernel in _kernels(step, distinct):
         key = (kernel.kind, kernel.dtype)
         if key not in found:
             three = paces(kernel, profile, allows)
             if three is None:
                 return None
             found[key] = three
-    least, typical, most = (_Timed(step, _at(found, place)) for place in range(3))
+    least, typical, most = (_Timed(step, distinct, _at(found, place)) for place in range(3))
     return StepTime(
         status="bound",
         engine=DATA_SHEET,
@@ -152,7 +156,7 @@ def _bound(
                 for low, middle, high in zip(least.phases, typical.phases, most.phases, strict=True)
             ]
         ),
-        layers=tuple(typical.layers()),
+        by_layer=typical.layers,
         flops=typical.flops,
         peak=peak(run, profile),
         launches=typical.launches,
@@ -175,8 +179,8 @@ def peak(run: Run, profile: HardwareProfile) -> float | None:
     return None if rate is None else float(rate.amount)
 
 
-def _kernels(step: StepKernels) -> Iterable[Kernel]:
-    for layer in step.layers:
+def _kernels(step: StepKernels, distinct: Sequence[Repeated]) -> Iterable[Kernel]:
+    for layer, _, _ in distinct:
         yield from layer.forward
         yield from layer.backward_input
         yield from layer.backward_weight
@@ -226,12 +230,42 @@ class _Phase:
         return PhaseTime(self.name, seconds, None, None, roof)
 
 
+class Repeated(NamedTuple):
+    """One of equal layers: how often it runs in a step, and how often its forward once more."""
+
+    layer: LayerKernels
+    times: int
+    again: int
+
+
+def repeated(step: StepKernels, found: Mapping[str, Measured] = NOTHING_MEASURED) -> list[Repeated]:
+    """The layers that run something, equal ones together."""
+    again, times = frozenset(step.again), step.accumulation
+    first: dict[object, LayerKernels] = {}
+    counts: dict[object, list[int]] = {}
+    for index, layer in enumerate(step.layers):
+        if _runs(layer) or layer.name in found:
+            key = _alike(layer, found)
+            if key not in first:
+                first[key], counts[key] = layer, [0, 0]
+            counts[key][0] += times
+            counts[key][1] += times * (index in again)
+    return [Repeated(layer, *counts[key]) for key, layer in first.items()]
+
+
+def _alike(layer: LayerKernels, found: Mapping[str, Measured]) -> object:
+    """Equal layers share their kernels, so these are told apart by where they lie."""
+    forward, by_input, by_weight = map(id, _parts_of(layer))
+    return forward, by_input, by_weight, layer.fresh, found.get(layer.name)
+
+
 class _Timed:
     """A step summed up, equal layers and each distinct kernel timed once."""
 
     def __init__(
         self,
         step: StepKernels,
+        distinct: Sequence[Repeated],
         spend: Spend,
         found: Mapping[str, Measured] = NOTHING_MEASURED,
         first_touch: float | None = None,
@@ -245,7 +279,7 @@ class _Timed:
         self.measured = 0.0
         """Seconds of layers that were timed themselves."""
         forward, backward, optimizer = self.phases
-        for layer, times, again in self._distinct():
+        for layer, times, again in distinct:
             ahead, by_input, by_weight = self._parts(layer)
             forward.add(ahead, times)
             if by_input is not NO_PART:
@@ -285,27 +319,8 @@ class _Timed:
                 parts,
             )
 
-    def _distinct(self) -> Iterable[tuple[LayerKernels, int, int]]:
-        """One of equal layers: how often it runs in a step, and how often its forward once more."""
-        again, times = frozenset(self.step.again), self.step.accumulation
-        first: dict[object, LayerKernels] = {}
-        counts: dict[object, list[int]] = {}
-        for index, layer in enumerate(self.step.layers):
-            if _runs(layer) or layer.name in self.found:
-                key = self._alike(layer)
-                if key not in first:
-                    first[key], counts[key] = layer, [0, 0]
-                counts[key][0] += times
-                counts[key][1] += times * (index in again)
-        return [(layer, *_pair(counts[key])) for key, layer in first.items()]
-
-    def _alike(self, layer: LayerKernels) -> object:
-        """Equal layers share their kernels, so these are told apart by where they lie."""
-        forward, by_input, by_weight = map(id, _parts_of(layer))
-        return forward, by_input, by_weight, layer.fresh, self.found.get(layer.name)
-
     def _parts(self, layer: LayerKernels) -> tuple[Part, Part, Part]:
-        key = self._alike(layer)
+        key = _alike(layer, self.found)
         parts = self.known.get(key)
         if parts is None:
             parts = self.known[key] = self._worked_out(layer)
@@ -356,10 +371,6 @@ NO_PART = Part(0, 0, 0, *NOTHING)
 
 def _seconds(part: Part) -> float:
     return part.seconds
-
-
-def _pair(counts: list[int]) -> tuple[int, int]:
-    return counts[0], counts[1]
 
 
 def _longer(part: Part, seconds: float) -> Part:
