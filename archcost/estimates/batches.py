@@ -16,7 +16,7 @@ from archcost.costs.timeline import Timeline, highest, timeline
 from archcost.errors import ArchcostError
 from archcost.estimates.demand import Demand, Played, demand, workspace
 from archcost.estimates.devices import caches
-from archcost.estimates.verdict import VERDICTS, Limits, Verdict, limits
+from archcost.estimates.verdict import VERDICTS, Verdict, limits
 from archcost.graph import build
 from archcost.hardware.profile import HardwareProfile
 from archcost.keeping import Device
@@ -107,10 +107,16 @@ class Growth:
         return demand(self.played, self.sizes(batch, threads), profile, self.trains)
 
     def verdict(self, batch: int, profile: HardwareProfile) -> Verdict:
+        return self.judged(batch, profile)[1]
+
+    def judged(self, batch: int, profile: HardwareProfile) -> tuple[int, Verdict]:
+        """The bytes that a verdict is of, and the verdict."""
         if batch > 1 and caches(profile) and not self.uneven:
-            needed = max([live + grows * batch for live, grows in self.moments()])
-            return limits(profile).verdict(needed + workspace(self.played, profile))
-        return self.demand(batch, profile).verdict
+            tensors = max([live + grows * batch for live, grows in self.moments()])
+            needed = tensors + workspace(self.played, profile)
+            return needed, limits(profile).verdict(needed)
+        found = self.demand(batch, profile)
+        return found.needed, found.verdict
 
     def binding(self, batch: int) -> Binding:
         """Where the peak of the tensors falls at that batch, and what lives there."""
@@ -175,26 +181,28 @@ def largest_batch(grown: Growth, profile: HardwareProfile, worst: Verdict = "fit
     Where no input has a batch it is 1.
     """
 
-    def suits(batch: int) -> bool:
-        return VERDICTS.index(grown.verdict(batch, profile)) <= VERDICTS.index(worst)
+    def suits(verdict: Verdict) -> bool:
+        return VERDICTS.index(verdict) <= VERDICTS.index(worst)
 
     if not grown.spec.has_batch:
-        return int(suits(1))
+        return int(suits(grown.verdict(1, profile)))
     bound = limits(profile)
-    most = max(1, _most(grown, profile, bound.safe if worst == "fits" else bound.most))
-    if suits(most):
+    limit = bound.safe if worst == "fits" else bound.most
+    most = max(1, _most(grown, profile, limit))
+    needed, verdict = grown.judged(most, profile)
+    if suits(verdict):
         return most
-    below = _excess(grown, most, profile, bound)
+    below = max(1, (needed - limit) * most // needed)  # about how many samples are too many
     fits, fails = 0, most
     while fits == 0 and below < most:  # it is seldom far below
-        if suits(most - below):
+        if suits(grown.verdict(most - below, profile)):
             fits = most - below
         else:
             fails = most - below
             below *= 4
     middle = fits + 1
     while fails - fits > 1:
-        if suits(middle):
+        if suits(grown.verdict(middle, profile)):
             fits = middle
         else:
             fails = middle
@@ -202,10 +210,10 @@ def largest_batch(grown: Growth, profile: HardwareProfile, worst: Verdict = "fit
     return fits
 
 
-def _excess(grown: Growth, batch: int, profile: HardwareProfile, bound: Limits) -> int:
-    """About how many samples too many that batch has."""
-    needed = grown.demand(batch, profile).needed
-    return max(1, (needed - bound.safe) * batch // needed)
+def largest_tight(grown: Growth, profile: HardwareProfile, safe: int) -> int:
+    """That is not certain to fail, the largest safe batch known."""
+    bound = limits(profile)
+    return safe if bound.safe == bound.most else largest_batch(grown, profile, "tight")
 
 
 def threads_of(profile: HardwareProfile) -> int | None:

@@ -13,7 +13,7 @@ from archcost.costs.program import Role
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline
 from archcost.estimates.automatic import is_automatic, step
-from archcost.estimates.batches import Growth, growth, largest_batch
+from archcost.estimates.batches import Growth, growth, largest_batch, largest_tight
 from archcost.estimates.demand import Demand, Played, workspace
 from archcost.estimates.devices import caches, torch_device
 from archcost.estimates.verdict import Limits, Verdict, limits
@@ -107,7 +107,8 @@ class Estimate(Presentable):
     @cached_property
     def max_batch_tight(self) -> int | None:
         """The largest batch that is not certain to fail."""
-        return None if self.grown is None else largest_batch(self.grown, self.hardware, "tight")
+        safe, grown = self.max_batch, self.grown
+        return None if safe is None or grown is None else largest_tight(grown, self.hardware, safe)
 
     @property
     def band(self) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from archcost.costs.checkpoints import OverBudgetError
 from archcost.costs.run import Run
 from archcost.errors import ArchcostError, listing
 from archcost.estimates.automatic import is_automatic
-from archcost.estimates.batches import Binding, Bound, Growth, growth, largest_batch, threads_of
+from archcost.estimates.batches import Binding, Bound, Growth, growth, largest_tight, threads_of
 from archcost.estimates.demand import Demand, workspace
 from archcost.estimates.devices import caches, torch_device
 from archcost.estimates.estimate import Estimate
@@ -251,21 +251,23 @@ class _Answers:
         )
         if alike not in self.known:
             varied = self.varied and self.varied.on(profile)
-            tight = largest_batch(grown, profile, "tight")
-            self.known[alike] = grown.demand(self.batch, profile), batches(grown, profile, False), tight, varied
+            most = batches(grown, profile, False)
+            tight = largest_tight(grown, profile, most.value)
+            self.known[alike] = grown.demand(self.batch, profile), most, tight, varied
         return DeviceFit(profile, self.batch, grown, *self.known[alike], timed=self.timing.on(profile))
 
     def in_full(self, profile: HardwareProfile) -> DeviceFit:
         """With the step itself, and remedies where it does not fit. Raises OverBudgetError."""
         line, needs = trial(build(self.spec, self.batch), self.run, profile)
         grown = None if is_automatic(self.run) else self._growth(torch_device(profile))
+        most = grown and batches(grown, profile, True)
         return DeviceFit(
             profile,
             self.batch,
             grown,
             needs,
-            grown and batches(grown, profile, True),
-            grown and largest_batch(grown, profile, "tight"),
+            most,
+            largest_tight(grown, profile, most.value) if grown and most else None,
             self.varied and self.varied.on(profile),
             Estimate(line, profile, needs, self.timing.chosen(profile), grown),
             None if needs.is_safe else remedies(self.spec, self.batch, self.run, profile),
