@@ -10,7 +10,7 @@ from tests.measurements.compiled import RUNS, rows
 from tests.measurements.test_training import NAMES, spec_at
 
 
-@pytest.mark.parametrize("column", ["rtx-4090 amp-fp16", "rtx-5090 amp-fp16"])
+@pytest.mark.parametrize("column", ["rtx-4090 amp-fp16", "rtx-pro-6000 bf16"])
 def test_published_runs_of_shipped_networks(column: str) -> None:
     device, precision, _ = RUNS[column]
     off: list[float] = []
