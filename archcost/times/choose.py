@@ -168,7 +168,8 @@ def _given(given: Calibration, profile: HardwareProfile, run: Run, engine: str |
         differs.append(f"of {given.device}, and not of {profile.name}")
         wider *= OTHER_DEVICE
     if given.status == "calibrated" and not _is_of_release(given, run):
-        differs.append(f"made with {given.version}, and not with {run.torch}")
+        release = ".".join(map(str, _release(given)[:2]))
+        differs.append(f"made with torch {release}, and not with {run.torch}")
         wider *= OTHER_RELEASE
     if threads is not None and given.threads is not None and threads != given.threads:
         differs.append(f"made with {given.threads} threads, and not with {threads}")
