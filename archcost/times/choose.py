@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from archcost.costs.run import Precision, Run
@@ -112,6 +113,26 @@ def _by_others(
     profile: HardwareProfile, run: Run, asked: str, own: Sequence[Calibration], precision: str
 ) -> Chosen | None:
     """By its inference and another device's training, or by its relatives."""
+    return _borrowed(_Itself(profile), run, asked, precision)
+
+
+class _Itself:
+    """A profile as a key: no other one, however equal, has what is remembered for it."""
+
+    def __init__(self, profile: HardwareProfile) -> None:
+        self.profile = profile
+
+    def __hash__(self) -> int:
+        return id(self.profile)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.profile is self.profile
+
+
+@lru_cache(maxsize=256)
+def _borrowed(device: _Itself, run: Run, asked: str, precision: str) -> Chosen | None:
+    profile = device.profile
+    own = [each for each in calibration.of(profile.name) if _is_asked(each, asked) and each.precision == precision]
     others = [each for each in calibration.of_engine(asked, precision) if _mode(run) in each.modes]
     inferred = [each for each in own if "infer" in each.modes] if run.trains else []
     found = from_inference(profile, max(inferred, key=_release), others) if inferred else None
