@@ -188,6 +188,8 @@ def of(device: str) -> tuple[Calibration, ...]:
 
 @cache
 def of_engine(engine: str, precision: str) -> tuple[Calibration, ...]:
-    """Of every device: names of files are device--engine--precision, so that only those are read."""
-    found = [read(path) for path in sorted(FOLDER.glob(f"*--{engine}--{precision}*.yaml"))]
+    """Of every device: names of files are device--engine and so on with the precision in it, so that only those are
+    read.
+    """
+    found = [read(path) for path in sorted(FOLDER.glob(f"*--{engine}--*{precision}*.yaml"))]
     return tuple([each for each in found if (each.engine, each.precision) == (engine, precision)])

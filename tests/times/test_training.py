@@ -87,3 +87,13 @@ def test_the_other_16_bits_where_a_card_multiplies_as_fast_in_both() -> None:
     assert in_bfloat16.calibration.band[0] == in_float16.calibration.band[0] / 1.05
     assert "no runs in amp-bf16 are known: those in amp-fp16" in in_bfloat16.notes[0]
     assert choose(library.load("nvidia-t4"), Run(precision="amp-bf16"), None).calibration is None
+
+
+def test_cards_without_training_are_asked_for_it() -> None:
+    """One of which inference in that precision is known, and one of which nothing in 16 bits is."""
+    own = choose(library.load("nvidia-rtx-4090"), Run(precision="amp-fp16"), None)
+    assert own.calibration is not None
+    assert "forward by its own inference, backward as much longer as on nvidia-rtx-3090" in own.notes[0]
+    relatives = choose(library.load("nvidia-a100-sxm4-80gb"), Run(precision="amp-fp16"), None)
+    assert relatives.calibration is not None
+    assert "constants of nvidia-rtx-3090, scaled by data sheets" in relatives.notes[0]
