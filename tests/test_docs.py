@@ -39,6 +39,7 @@ CITED = {
     "README.md": {"3.11"},
     "fit.md": {"2014", "250"},
     "sweep.md": set[str](),
+    "time.md": {"4090"},
     "spec.md": {"138"},
 }
 
