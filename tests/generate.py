@@ -7,7 +7,7 @@ from archcost.spec import zoo
 from tests import conventions, keeping, releases
 from tests.collections import page as coverage
 from tests.documents import PAGES, ROOT, refresh
-from tests.measurements import brackets, runs
+from tests.measurements import brackets, cpu_times, runs
 from tests.measurements import page as measurements
 from tests.measurements.boards import page as calibrations
 
@@ -18,6 +18,7 @@ RENEWED = {
     measurements.PAGE: measurements.renew,
     calibrations.PAGE: lambda text: refresh(calibrations.renew(text)),
     runs.PAGE: runs.renew,
+    cpu_times.PAGE: cpu_times.renew,
 }
 """Pages with tables from the code; in the others, commands are run again."""
 

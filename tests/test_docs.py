@@ -26,6 +26,7 @@ GENERATED = {
     "coverage.md",
     "measurements.md",
     "runs.md",
+    "time_on_a_cpu.md",
     "what_is_kept.md",
 }
 

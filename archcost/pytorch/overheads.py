@@ -29,19 +29,19 @@ CHAIN = 64
 
 
 def first_touch(bench: Bench) -> float | None:
-    """Bytes a second that writing to new memory takes longer than to old. None where it takes no longer, or on a GPU,
-    whose allocator keeps what it has.
+    """Bytes a second of new memory: what it takes longer to be handed out, written and given back than memory that is
+    there to be written. None where it takes no longer, or on a GPU, whose allocator keeps what it has.
     """
     if bench.on_cuda:
         return None
-    longer = [_longer(bench) for _ in range(5)]
-    typical = median(longer)
-    return TOUCHED / typical if typical > 0 else None
+    there = torch.ones(TOUCHED // 4)
+    pairs = [(bench.wall(_written_anew), bench.wall(lambda: there.fill_(2.0))) for _ in range(7)]
+    longer = median(anew - again for anew, again in pairs)
+    return TOUCHED / longer if longer > 0 else None
 
 
-def _longer(bench: Bench) -> float:
-    block = torch.empty(TOUCHED // 4)
-    return bench.wall(lambda: block.fill_(1.0)) - bench.wall(lambda: block.fill_(2.0))
+def _written_anew() -> None:
+    torch.empty(TOUCHED // 4).fill_(1.0)
 
 
 def dispatch(bench: Bench) -> float:
@@ -64,7 +64,7 @@ def dispatch(bench: Bench) -> float:
 
 def optimizers(bench: Bench, quick: bool) -> Mapping[str, Pace]:
     """Floor and bandwidth of each that torch has, from a network of many small weights and one of few large ones."""
-    graphs = (_linears(24, 64), _linears(2, 512 if quick else 1024))
+    graphs = (_linears(24, 64), _linears(2, 1024 if quick else 2048))
     known: list[Optimizer] = [each for each in get_args(Optimizer) if each in OPTIMIZERS]
     found: dict[str, Pace] = {}
     for name in known[:2] if quick else known:

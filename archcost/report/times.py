@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from archcost.errors import listing
+from archcost.hardware.calibration import Calibration
 from archcost.report.document import Cell, Column, Document, Facts, Part, Table
 from archcost.times import LayerTime, StepTime
 from archcost.units import count, duration, joules
@@ -61,15 +62,29 @@ def _basis(time: StepTime) -> str:
     basis = time.calibration
     if basis is None:
         return ""
+    if time.status == "calibrated":
+        return _measured(time.engine, basis)
     runs = f"{count(basis.runs)} run{'s' * (basis.runs > 1)}"
     families = f"{count(basis.families)} famil{'ies' if basis.families > 1 else 'y'} of networks"
     such = "public runs of its nearest relatives" if basis.borrowed else "public runs of such a device"
-    fitted = "measured on this device" if time.status == "calibrated" else such
-    text = f"{time.status.capitalize()}: {time.engine}, {fitted}, {runs} of {families}"
+    text = f"{time.status.capitalize()}: {time.engine}, {such}, {runs} of {families}"
     if basis.errors is None:
         return f"{text}."
     median, ninth = f"{basis.errors.median:.1%}", f"{basis.errors.p90:.1%}"
     return f"{text}; of families left out, half were within {median}, nine in ten within {ninth}."
+
+
+def _measured(engine: str, basis: Calibration) -> str:
+    """Of layers that were timed: a step is a sum of them, in which errors even out, as its band says."""
+    layers = f"{count(basis.runs)} layer{'s' * (basis.runs > 1)}"
+    classes = f"{count(basis.families)} class{'es' * (basis.families > 1)}"
+    text = f"Calibrated: {engine}, {layers} of {classes} timed on {basis.processor or basis.device}"
+    if basis.threads is not None:
+        text += f" with {basis.threads} thread{'s' * (basis.threads > 1)}"
+    if basis.errors is None:
+        return f"{text}."
+    median, ninth = f"{basis.errors.median:.1%}", f"{basis.errors.p90:.1%}"
+    return f"{text}; of single layers left out, half were within {median}, nine in ten within {ninth}."
 
 
 def _phases(time: StepTime) -> Table:

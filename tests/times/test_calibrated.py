@@ -8,7 +8,7 @@ import archcost
 from archcost import ArchcostError, Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.estimates.estimate import Estimate
-from archcost.hardware.calibration import Calibration, Measured, Pace
+from archcost.hardware.calibration import Calibration, Errors, Measured, Pace
 from archcost.times.choose import OTHER_DEVICE, OTHER_RELEASE
 from archcost.times.operators import operators
 
@@ -148,3 +148,14 @@ def test_keys_tell_what_takes_another_time_and_nothing_else() -> None:
     assert operators(timeline(archcost.build(SPEC, 3), INFER, "cpu"))["fc"].key != first
     trained = operators(timeline(archcost.build(SPEC, 2), Run(torch="2.13"), "cpu"))["fc"].key
     assert trained == "linear bias=false out_features=5 2×3 gradients of weight train"
+
+
+def test_the_text_says_what_was_timed() -> None:
+    errors = Errors(median=0.125, p90=0.5, beyond_factor_two=0.0, inside_band=1.0)
+    told = MADE.model_copy(update={"processor": "Made Up", "runs": 7, "families": 3, "errors": errors})
+    text = " ".join(str(estimate(told)).split())
+    assert (
+        "7 layers of 3 classes timed on Made Up with 2 threads; of single layers left out, half were within 12.5%"
+        in text
+    )
+    assert "1 layer of 1 class timed on generic-desktop-cpu with 2 threads." in " ".join(str(estimate(MADE)).split())
