@@ -25,9 +25,13 @@ MOST_ROWS = 2**27
 """Of a sweep: a column of them takes a gibibyte."""
 
 
-def batches(given: object) -> Integers:
-    """Raises ArchcostError for what is no number of samples, and for none at all."""
-    for value in (listed := _several(given, "batch")):
+def batches(given: object, others: int) -> Integers:
+    """`others` are the combinations of all else. Raises ArchcostError for what is no number of samples, for none at
+    all, and for too many rows.
+    """
+    listed = _several(given, "batch")
+    _require_rows((len(given) if isinstance(given, range) else len(listed)) * others)
+    for value in listed:
         if isinstance(value, bool) or not isinstance(value, SupportsIndex) or not 1 <= index(value) <= MOST_BATCH:
             raise ArchcostError(
                 "batch is the number of samples at once",
@@ -82,7 +86,7 @@ def engines(given: object) -> list[str | None]:
     return found
 
 
-def require_rows(count: int) -> None:
+def _require_rows(count: int) -> None:
     if count > MOST_ROWS:
         raise ArchcostError("too many configurations", expected=f"at most {MOST_ROWS:,}", found=f"{count:,}")
 
@@ -90,7 +94,6 @@ def require_rows(count: int) -> None:
 def _several(given: object, name: str) -> list[Any]:
     """Text and profiles are one value; whatever else can be gone through is several."""
     if isinstance(given, range):
-        require_rows(len(given))
         several = [given[0], given[-1]] if given else []
     elif isinstance(given, str | HardwareProfile) or not isinstance(given, Iterable):
         return [given]

@@ -59,12 +59,11 @@ def sweep(
     USD/h, for all devices or by name, adds `cost`, in USD for a million samples. Raises ArchcostError for what is wrong
     in any of them.
     """
-    batches = axes.batches(batch)
     profiles = axes.devices(hardware)
     runs, shown = axes.runs(settings)
     engines = axes.engines(engine)
     prices = by_device(price, [profile.name for profile in profiles], "USD/h", "price")
-    axes.require_rows(len(batches) * len(profiles) * len(runs) * len(engines))
+    batches = axes.batches(batch, len(profiles) * len(runs) * len(engines))
     graph = build(spec, int(batches.max()))  # refuses a batch for which the network has no shapes
     distinct, places = np.unique(batches, return_inverse=True)
     answers = Answers(spec, distinct, allocator)

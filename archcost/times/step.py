@@ -140,7 +140,8 @@ def _bound(
             if three is None:
                 return None
             found[key] = three
-    least, typical, most = (_Timed(step, distinct, _at(found, place)) for place in range(3))
+    typical = _Timed(step, distinct, _at(found, 1))
+    least, most = (_sums(step, distinct, _at(found, place)) for place in (0, 2))
     return StepTime(
         status="bound",
         engine=DATA_SHEET,
@@ -149,11 +150,11 @@ def _bound(
         forward=None,
         backward=None,
         optimizer=None,
-        band=(least.seconds, most.seconds),
+        band=(sum(least), sum(most)),
         phases=tuple(
             [
-                PhaseTime(middle.name, middle.seconds, low.seconds, high.seconds, middle.roof)
-                for low, middle, high in zip(least.phases, typical.phases, most.phases, strict=True)
+                PhaseTime(middle.name, middle.seconds, low, high, middle.roof)
+                for low, middle, high in zip(least, typical.phases, most, strict=True)
             ]
         ),
         by_layer=typical.layers,
@@ -164,6 +165,17 @@ def _bound(
         unknown=step.unknown,
         notes=notes,
     )
+
+
+def _sums(step: StepKernels, distinct: Sequence[Repeated], spend: Spend) -> tuple[float, float, float]:
+    """Seconds of forward, backward and the optimizer."""
+    forward = backward = 0.0
+    for layer, times, again in distinct:
+        ahead = sum([spend(kernel, False).seconds for kernel in layer.forward])
+        behind = sum([spend(kernel, True).seconds for kernel in (*layer.backward_input, *layer.backward_weight)])
+        forward += times * ahead
+        backward += times * behind + again * ahead
+    return forward, backward, sum([spend(kernel, False).seconds for kernel in step.optimizer])
 
 
 def _at(found: Mapping[tuple[TimeClass, str], tuple[Pace, Pace, Pace]], place: int) -> Spend:

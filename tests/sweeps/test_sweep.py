@@ -13,7 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import archcost
-from archcost import ArchcostError, Run
+from archcost import ArchcostError, Run, hardware
+from archcost.hardware import calibration as calibration_files
 from archcost.hardware.calibration import Calibration, Pace
 from archcost.hardware.profile import HardwareProfile
 from archcost.spec import ModelSpec
@@ -119,6 +120,18 @@ def test_calibrated(network: str, name: str, overlaps: bool) -> None:
     found = archcost.sweep(spec, [1, 2, 7, 300], hardware=name, mode=["infer", "train"], **asked)
     for row in every(found):
         require_equal(row, told(spec, row, mode=row["mode"], hardware=name, **asked))
+
+
+ENGINES = {each.label: each for each in calibration_files.shipped() if each.device in hardware.names()}
+
+
+@pytest.mark.parametrize("label", sorted(ENGINES))
+def test_every_engine_that_ships(label: str) -> None:
+    own = ENGINES[label]
+    spec = archcost.load("mobilenet_v2")
+    asked = {"hardware": own.device, "engine": label, "precision": own.precision, "mode": own.modes[0]}
+    for row in every(archcost.sweep(spec, [1, 3, 70], **asked)):
+        require_equal(row, told(spec, row, **asked))
 
 
 def test_lines_through_routed_experts() -> None:
