@@ -118,7 +118,7 @@ def test_blocks_that_are_fetched_anew_cost_what_it_takes_to_touch_them() -> None
         (CPU, 2, INFER, 1.0, None),
         (CPU, 1, INFER, 2.0, "made with 2 threads, and not with 1"),
         ("amd-epyc-7763", None, INFER, OTHER_DEVICE, "of generic-desktop-cpu, and not of amd-epyc-7763"),
-        (CPU, None, Run(mode="infer", torch="2.14"), OTHER_RELEASE, "made with torch 2.13.0, and not with 2.14"),
+        (CPU, None, Run(mode="infer", torch="2.14"), OTHER_RELEASE, "made with torch 2.13, and not with 2.14"),
         ("amd-epyc-7763", 1, Run(mode="infer", torch="2.14"), 2 * OTHER_DEVICE * OTHER_RELEASE, "torch 2.13"),
     ],
 )
