@@ -139,6 +139,12 @@ class Calibration(BaseModel):
         return "weights" in self.fuses
 
     @property
+    def release(self) -> tuple[int, ...]:
+        """Numbers of its version: torch 2.10 is newer than torch 2.9."""
+        words = "".join([letter if letter.isdigit() else " " for letter in self.version]).split()
+        return tuple(map(int, words))
+
+    @property
     def label(self) -> str:
         return f"{self.version} {self.engine}"
 

@@ -38,8 +38,11 @@ def from_relatives(
 
     `known` are calibrations of one engine, precision and mode.
     """
+    newest: dict[str, Calibration] = {}
+    for each in sorted(known, key=lambda found: found.release):
+        newest[each.device] = each
     near: dict[int, list[Calibration]] = {}
-    for each in known:
+    for each in newest.values():
         distance = _distance(profile, load(each.device))
         if distance is not None and each.device != profile.name:
             near.setdefault(distance, []).append(each)
@@ -65,6 +68,7 @@ def from_relatives(
                 min([each.band[0] for each in relatives]) / wider,
                 max([each.band[1] for each in relatives]) * wider,
             ),
+            "optimizers": {},
             "errors": None,
             "relatives": None,
             "power": None,
@@ -111,6 +115,7 @@ def _scaled(found: Calibration, relative: HardwareProfile, profile: HardwareProf
             rate=its.rate and its.rate * computes,
             bandwidth=its.bandwidth and its.bandwidth * (computes if found.threads == 1 else moves),
             floor=its.floor,
+            reread=its.reread and its.reread * moves,
         )
 
     update = {
@@ -149,6 +154,7 @@ def _mean_pace(paces: Sequence[Pace]) -> Pace:
         rate=_geometric([pace.rate for pace in paces if pace.rate]),
         bandwidth=_geometric([pace.bandwidth for pace in paces if pace.bandwidth]),
         floor=sum([pace.floor for pace in paces]) / len(paces),
+        reread=_geometric([pace.reread for pace in paces if pace.reread]),
     )
 
 
