@@ -186,10 +186,10 @@ def shipped() -> tuple[Calibration, ...]:
 
 
 @cache
-def of(device: str) -> tuple[Calibration, ...]:
-    """Of one device: its files start with its name."""
-    found = [read(path) for path in sorted(FOLDER.glob(f"{device}--*.yaml"))]
-    return tuple([each for each in found if each.device == device])
+def of(device: str, engine: str) -> tuple[Calibration, ...]:
+    """Of one device and engine: names of files start with both, so that only those are read."""
+    found = [read(path) for path in sorted(FOLDER.glob(f"{device}--{engine}--*.yaml"))]
+    return tuple([each for each in found if (each.device, each.engine) == (device, engine)])
 
 
 @cache

@@ -80,8 +80,8 @@ def choose(
     """
     if given is not None:
         return _given(given, profile, run, engine, threads)
-    known = calibration.of(profile.name)
     asked = engine or (CHANNELS_LAST if run.channels_last else DEFAULT)
+    known = calibration.of(profile.name, _word(asked))
     suiting = [each for each in known if _is_asked(each, asked)]
     if engine is not None and not suiting:
         labels = [word for each in calibration.shipped() for word in (each.engine, each.label)]
@@ -132,7 +132,8 @@ class _Itself:
 @lru_cache(maxsize=256)
 def _borrowed(device: _Itself, run: Run, asked: str, precision: str) -> Chosen | None:
     profile = device.profile
-    own = [each for each in calibration.of(profile.name) if _is_asked(each, asked) and each.precision == precision]
+    known = calibration.of(profile.name, _word(asked))
+    own = [each for each in known if _is_asked(each, asked) and each.precision == precision]
     others = [each for each in calibration.of_engine(asked, precision) if _mode(run) in each.modes]
     inferred = [each for each in own if "infer" in each.modes] if run.trains else []
     found = from_inference(profile, max(inferred, key=_release), others) if inferred else None
@@ -217,6 +218,11 @@ def _kind(given: Calibration) -> str | None:
     if given.device in library.names():
         return library.load(given.device).kind
     return None if given.threads is None else "cpu"
+
+
+def _word(asked: str) -> str:
+    """The engine of a label: `eager` of torch 2.9 eager."""
+    return asked.rpartition(" ")[2]
 
 
 def _is_asked(found: Calibration, engine: str) -> bool:

@@ -59,7 +59,7 @@ def test_every_run_has_its_calibration_and_the_page_its_errors() -> None:
         place = cards.Place.of(run)
         (found,) = [
             each
-            for each in calibration.of(place.device)
+            for each in calibration.of(place.device, cards.ENGINES[place.layout])
             if each.label == f"{place.version} {cards.ENGINES[place.layout]}" and each.modes == ("infer",)
         ]
         assert run in found.source

@@ -12,7 +12,7 @@ from archcost import hardware
 from archcost.cli import main
 from archcost.costs.run import Run
 from archcost.errors import ArchcostError, SpecError
-from archcost.hardware.calibration import Calibration, read
+from archcost.hardware.calibration import FOLDER, Calibration, of, of_engine, read
 from archcost.times.choose import OTHER_DEVICE, OTHER_RELEASE, Chosen, choose
 from tests.times.made_up import CPU, GPU, calibration
 
@@ -132,3 +132,12 @@ def test_what_no_band_makes_good_is_refused(
 def test_another_engine_is_refused() -> None:
     with pytest.raises(ArchcostError, match="another engine"):
         choose(hardware.load(CPU), Run(), "compiled", calibration(CPU))
+
+
+def test_a_file_that_ships_is_found_by_what_is_in_it() -> None:
+    """Files are looked for by device, engine and precision, and no other is read."""
+    for path in sorted(FOLDER.glob("*.yaml")):
+        found = read(path)
+        assert path.name.startswith(f"{found.device}--{found.engine}--")
+        assert found in of(found.device, found.engine)
+        assert found in of_engine(found.engine, found.precision)
