@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import log
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple, cast, get_args
 
 import archcost.hardware as profiles
+from archcost.costs.kernel import Kernel
 from archcost.hardware import calibration
+from archcost.hardware.profile import HardwareProfile
 from archcost.time_classes import BROADER, CONTRACTIONS, TimeClass
+from archcost.times.bound import paces
+from archcost.times.roof import spend
 from tests.measurements.fitting import (
     BACK,
     ONE_FOR_BOTH,
@@ -23,10 +29,6 @@ from tests.measurements.fitting import (
 )
 
 FOLDER = Path(calibration.__file__).parent / "calibrations"
-
-INSIDE = 0.92
-"""Of the runs that were left out, how many a band holds: a little more than the nine in ten that it claims."""
-
 
 RUNNING = [name for name in get_args(TimeClass) if name not in ("free", "unknown")]
 """Classes that take time."""
@@ -57,6 +59,10 @@ class Result(NamedTuple):
     band: tuple[float, float]
     runs: int
     families: int
+    ratios: tuple[tuple[str, float], ...] = ()
+    """By network, predicted without its family over measured."""
+    bounds: tuple[float, float] = (0.0, 0.0)
+    """Of the data sheet alone: the share of runs between them, and the upper over the lower in the median."""
 
     def __str__(self) -> str:
         found = self.errors
@@ -73,10 +79,30 @@ def fitted(head: Head, runs: Sequence[Seen], power: float = 8.0) -> Result:
     dtype = {"amp-fp16": "float16", "amp-bf16": "bfloat16", "bf16": "bfloat16", "fp32": "float32"}[head.precision]
     fit = Fit(float(rates[dtype].amount), float(profile.memory.bandwidth.amount), power=power)
     constants, left_out = fit.fitted(runs), fit.left_out(runs)
-    band = band_of(left_out, runs, INSIDE)
+    band = band_of(left_out, runs)
     found = errors(left_out, runs, band)
     families = len({run.family for run in runs})
-    return Result(head, text(head, fit, constants, runs, families, found, band), found, band, len(runs), families)
+    ratios = tuple([(run.name, float(told / run.seconds)) for run, told in zip(runs, left_out, strict=True)])
+    told = text(head, fit, constants, runs, families, found, band)
+    return Result(head, told, found, band, len(runs), families, ratios, _bounds(runs, profile, dtype))
+
+
+def _bounds(runs: Sequence[Seen], profile: HardwareProfile, dtype: str) -> tuple[float, float]:
+    inside, widths = 0, []
+    for run in runs:
+        low, high = (sum(times) for times in zip(*_ends(run, profile, dtype), strict=True))
+        inside += low <= run.seconds <= high
+        widths.append(high / low)
+    return inside / len(runs), median(widths)
+
+
+def _ends(run: Seen, profile: HardwareProfile, dtype: str) -> Iterator[tuple[float, float]]:
+    for part, times in run.parts.items():
+        kind = cast("TimeClass", part.kind.removesuffix(BACK))
+        kernel = Kernel(kind, round(part.flops), round(part.nbytes), dtype, part.launches)
+        found = paces(kernel, profile, allows_tf32=False)
+        assert found is not None
+        yield times * spend(kernel, found[0]).seconds, times * spend(kernel, found[2]).seconds
 
 
 def write(result: Result) -> None:
@@ -141,3 +167,31 @@ def _classes(title: str, shares: Mapping[str, Usual], fit: Fit) -> list[str]:
         bandwidth = f"bandwidth: {share.bandwidth * fit.bandwidth / 1e9:.4g} GB/s"
         lines.append(f"  {name}: {{{rate}{bandwidth}, floor: {fit.floor * 1e6:g} us}}")
     return lines
+
+
+WORST = 8
+
+
+def page(introduction: str, results: Sequence[Result]) -> str:
+    """Markdown: errors of families left out, bounds of the data sheets, and the networks that are furthest off."""
+    lines = [introduction, ""]
+    lines.append("| run | networks | median | 90th percentile | beyond a factor of two | in the band |")
+    lines.append("|---|---|---|---|---|---|")
+    for each in results:
+        off = each.errors
+        shares = (off.median, off.p90, off.beyond_factor_two, off.inside_band)
+        lines.append(f"| {_name(each)} | {each.runs} | " + " | ".join(f"{round(share, 4):.1%}" for share in shares) + " |")
+    lines += ["", "Bounds of the data sheet alone, as for a card without runs:", ""]
+    lines += ["| run | between them | upper over lower, median |", "|---|---|---|"]
+    lines += [f"| {_name(each)} | {each.bounds[0]:.1%} | {each.bounds[1]:.2f} |" for each in results]
+    lines += ["", "The networks that are furthest off, predicted over measured:", "", "| run | network | ratio |"]
+    lines.append("|---|---|---|")
+    for each in results:
+        worst = sorted(each.ratios, key=lambda pair: -abs(log(pair[1])))[:WORST]
+        lines += [f"| {_name(each)} | {network} | {ratio:.2f} |" for network, ratio in worst]
+    return "\n".join(lines) + "\n"
+
+
+def _name(result: Result) -> str:
+    head = result.head
+    return f"{head.device}, {head.version} {head.engine}, {head.precision}"

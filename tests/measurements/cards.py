@@ -27,8 +27,8 @@ from archcost.costs.kernels import StepKernels, kernels
 from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
 from archcost.time_classes import CONTRACTIONS, Fuses
-from tests.measurements.calibrations import INSIDE, Head, Result, text, write
-from tests.measurements.fitting import Constants, Fit, Floats, Seen, errors, family, parts
+from tests.measurements.calibrations import Head, Result, text, write
+from tests.measurements.fitting import Constants, Fit, Floats, Seen, band_of, errors, family, parts
 from tests.measurements.relatives import SAME, Card, Relatives, Where
 
 TABLE = Path(__file__).parent / "timm_eager.csv"
@@ -203,23 +203,6 @@ def result(place: Where, card: Card, runs: Sequence[Seen], left_out: Floats) -> 
     families = len({run.family for run in runs})
     written = text(head, fit, Constants(shares, frozenset()), runs, families, found, band)
     return Result(head, written, found, band, len(runs), families)
-
-
-def band_of(predicted: Floats, runs: Sequence[Seen]) -> tuple[float, float]:
-    """Factors between which so many runs lie, whether every run counts the same or every family: the wider of both."""
-    ratio = np.array([run.seconds for run in runs]) / predicted
-    names = [run.family for run in runs]
-    equal = np.ones(len(runs))
-    by_family = np.array([1 / names.count(name) for name in names])
-    lows, highs = zip(*(_quantiles(ratio, weight) for weight in (equal, by_family)), strict=True)
-    return min(1.0, *lows), max(1.0, *highs)
-
-
-def _quantiles(ratio: Floats, weight: Floats) -> tuple[float, float]:
-    order = np.argsort(ratio)
-    reached = np.cumsum(weight[order]) / weight.sum()
-    low, high = np.interp([(1 - INSIDE) / 2, (1 + INSIDE) / 2], reached, ratio[order])
-    return float(low), float(high)
 
 
 REASONS: Mapping[str, str] = {

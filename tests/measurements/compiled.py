@@ -21,7 +21,7 @@ from archcost.costs.kernels import kernels
 from archcost.costs.run import Precision, Run
 from archcost.costs.timeline import timeline
 from archcost.time_classes import Fuses
-from tests.measurements.calibrations import Head, Result, fitted, write
+from tests.measurements.calibrations import Head, Result, fitted, page, write
 from tests.measurements.fitting import Parts, Seen, family, parts
 
 TABLE = Path(__file__).parent / "timm_compiled.csv"
@@ -37,6 +37,13 @@ RUNS: Mapping[str, tuple[str, str, str]] = {
     "rtx-pro-6000 bf16": ("nvidia-rtx-pro-6000-max-q", "bf16", "bf16-nchw-pt291-cu130-pro6000maxq"),
 }
 """By column of the table: device, precision, and the run that the source names."""
+
+PAGE = Path(__file__).parents[2] / "docs" / "measurements" / "compiled.md"
+INTRODUCTION = """# Published inference of compiled networks on three cards
+
+Made by `python -m tests.measurements.compiled --specs FOLDER --write`, with the calibrations that ship:
+runs of timm's inference benchmark with torch.compile, of which those count whose parameters are the network's own. Each
+network is predicted by constants that were fitted **without its family**."""
 
 
 class Row(NamedTuple):
@@ -78,7 +85,7 @@ def results(folder: Path) -> Iterator[Result]:
         precision = RUNS[row.column][1].replace("amp-bf16", "amp-fp16")
         known = parts_of(folder, row.network, row.size, row.batch, cast("Precision", precision))
         if known is not None:
-            every[row.column].append(Seen(family(row.network), known, row.seconds))
+            every[row.column].append(Seen(family(row.network), known, row.seconds, f"{row.network} at {row.size}"))
     for column, (device, precision, name) in RUNS.items():
         source = SOURCE.format(run=name)
         yield fitted(Head(device, "compiled", "torch 2.9", precision, ("infer",), FUSES, source), every[column])
@@ -89,10 +96,13 @@ def main() -> None:
     parser.add_argument("--specs", type=Path, required=True)
     parser.add_argument("--write", action="store_true", help="the calibrations that ship")
     asked = parser.parse_args()
-    for result in results(asked.specs):
-        print(result, flush=True)
+    found = list(results(asked.specs))
+    for result in found:
+        print(result)
         if asked.write:
             write(result)
+    if asked.write:
+        PAGE.write_text(page(INTRODUCTION, found), encoding="utf-8")
 
 
 if __name__ == "__main__":

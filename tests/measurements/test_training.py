@@ -10,9 +10,10 @@ import archcost
 from archcost import ModelSpec
 from archcost.costs.kernels import kernels
 from archcost.costs.timeline import timeline
-from archcost.hardware import library
+from archcost.hardware import calibration, library
 from archcost.spec.overrides import override
 from archcost.times import step_time
+from tests.measurements import compiled, training
 from tests.measurements.training import DEVICE, ENGINES, Row, rows, run
 
 NAMES = {
@@ -85,3 +86,21 @@ def test_without_a_calibration_bounds_of_the_data_sheet_hold_them() -> None:
         assert high < 4 * low
         inside.append(low <= row.seconds <= high)
     assert sum(inside) >= 0.9 * len(inside)
+
+
+def test_the_pages_have_the_errors_of_the_calibrations() -> None:
+    for module, devices in (
+        (training, {training.DEVICE}),
+        (compiled, {device for device, *_ in compiled.RUNS.values()}),
+    ):
+        page = module.PAGE.read_text(encoding="utf-8")
+        mode = "train" if module is training else "infer"
+        engines = training.ENGINES.values() if module is training else ["compiled"]
+        shipped = [each for device in devices for each in calibration.of(device)]
+        found = [each for each in shipped if each.engine in engines and mode in each.modes]
+        assert len(found) == page.count("|\n", 0, page.index("Bounds")) - 2
+        for each in found:
+            assert each.errors is not None
+            assert each.errors.inside_band >= 0.9
+            told = f"| {each.device}, {each.label}, {each.precision} | {each.runs} | {each.errors.median:.1%} |"
+            assert f"{told} {each.errors.p90:.1%} |" in page

@@ -22,7 +22,7 @@ from archcost import ModelSpec
 from archcost.costs.kernels import kernels
 from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
-from tests.measurements.calibrations import Head, Result, fitted, write
+from tests.measurements.calibrations import Head, Result, fitted, page, write
 from tests.measurements.fitting import Seen, family, parts
 
 TABLE = Path(__file__).parent / "timm_train.csv"
@@ -36,6 +36,13 @@ with one image, allows 31 us. NVIDIA's latencies of one image in eager torch are
 V100, efficientnet-b0 9.3 ms on an A100).
 """
 ENGINES = {"nchw": "eager", "nhwc": "eager-nhwc"}
+
+PAGE = Path(__file__).parents[2] / "docs" / "measurements" / "training.md"
+INTRODUCTION = """# Published steps of training on an RTX 3090
+
+Made by `python -m tests.measurements.training --specs FOLDER --write`, with the calibrations that ship:
+steps of timm's training benchmark, of which those count whose parameters are the network's own. Each
+network is predicted by constants that were fitted **without its family**."""
 
 
 class Row(NamedTuple):
@@ -79,7 +86,7 @@ def spec_of(folder: Path, network: str, size: int) -> ModelSpec | None:
 
 def seen(row: Row, spec: ModelSpec) -> Seen:
     line = timeline(archcost.build(spec, batch=row.batch), run(row.layout), "cuda")
-    return Seen(family(row.network), parts(kernels(line, ())), row.seconds)
+    return Seen(family(row.network), parts(kernels(line, ())), row.seconds, f"{row.network} at {row.size}")
 
 
 def results(folder: Path) -> Iterator[Result]:
@@ -97,10 +104,13 @@ def main() -> None:
     parser.add_argument("--specs", type=Path, required=True)
     parser.add_argument("--write", action="store_true", help="the calibrations that ship")
     asked = parser.parse_args()
-    for result in results(asked.specs):
-        print(result, flush=True)
+    found = list(results(asked.specs))
+    for result in found:
+        print(result)
         if asked.write:
             write(result)
+    if asked.write:
+        PAGE.write_text(page(INTRODUCTION, found), encoding="utf-8")
 
 
 if __name__ == "__main__":
