@@ -180,7 +180,8 @@ def page(introduction: str, results: Sequence[Result]) -> str:
     for each in results:
         off = each.errors
         shares = (off.median, off.p90, off.beyond_factor_two, off.inside_band)
-        lines.append(f"| {_name(each)} | {each.runs} | " + " | ".join(f"{round(share, 4):.1%}" for share in shares) + " |")
+        told = " | ".join(f"{round(share, 4):.1%}" for share in shares)
+        lines.append(f"| {_name(each)} | {each.runs} | {told} |")
     lines += ["", "Bounds of the data sheet alone, as for a card without runs:", ""]
     lines += ["| run | between them | upper over lower, median |", "|---|---|---|"]
     lines += [f"| {_name(each)} | {each.bounds[0]:.1%} | {each.bounds[1]:.2f} |" for each in results]
