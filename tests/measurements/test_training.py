@@ -21,12 +21,9 @@ NAMES = {
     "resnet34": "resnet34",
     "resnet50": "resnet50",
     "resnet101": "resnet101",
-    "resnet152": "resnet152",
     "resnext50_32x4d": "resnext50_32x4d",
     "wide_resnet50_2": "wide_resnet50_2",
     "densenet121": "densenet121",
-    "densenet169": "densenet169",
-    "densenet201": "densenet201",
     "vgg11": "vgg_a",
     "vgg13_bn": "vgg_b_bn",
     "vgg16": "vgg_d",
@@ -35,7 +32,6 @@ NAMES = {
     "mobilenetv2_100": "mobilenet_v2",
     "efficientnet_b0": "efficientnet_b0",
     "efficientnet_b2": "efficientnet_b2",
-    "efficientnet_b4": "efficientnet_b4",
 }
 """By timm's name, as what it ships."""
 
@@ -75,7 +71,7 @@ def test_published_steps_of_shipped_networks_are_in_the_band() -> None:
 def test_without_a_calibration_bounds_of_the_data_sheet_hold_them() -> None:
     """Nine in ten at least, between ends that are less than four times apart."""
     profile = library.load(DEVICE)
-    found = [row for row in rows() if row.network in NAMES]
+    found = [row for row in rows() if row.network in NAMES and row.layout == "nchw"]
     inside: list[bool] = []
     for row in found:
         line = timeline(archcost.build(spec_at(NAMES[row.network], row.size), batch=row.batch), run(row.layout), "cuda")
