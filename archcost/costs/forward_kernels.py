@@ -7,6 +7,8 @@ that lie in different orders read across rows.
 
 from __future__ import annotations
 
+from math import prod
+
 from archcost.costs.kernel import Kernel, Kernels, dtype_of, stretch
 from archcost.costs.program import Op
 from archcost.costs.timeline import Timeline
@@ -169,14 +171,23 @@ def _is_copy(own: Own, sources: list[int]) -> bool:
 
 
 def _turned(op: Op, own: Kernel) -> Kernels:
-    """Channels moved last before a convolution and back after it: both images are read and written once more."""
-    if own.kind not in CONVOLUTIONS or own.dtype not in IN_16_BITS:
+    """Channels moved last before a convolution and back after it: both images are read and written once more.
+
+    A single position in rows of whole vectors is a product as it lies. Rows of an odd number of 16-bit values begin
+    between words, and are moved value by value.
+    """
+    layer = op.node.layer
+    if own.kind not in CONVOLUTIONS or own.dtype not in IN_16_BITS or not isinstance(layer, Convolution):
         return ()
     source, output = op.node.input_types[0], op.node.output_types[0]
+    positions = prod(output.shape[2:])
     is_single = source.numel == source.shape[0] * source.shape[1]
     if source.rank != 4 or is_single or is_channels_last(source.shape, _layout(op)):
         return ()
-    return (Kernel("transposition", 0, 2 * (source.nbytes + output.nbytes), own.dtype, 2),)
+    if set(layer.kernels()) == set(layer.strides()) == {1} and positions % ALIGNED == 0:
+        return ()
+    longer = 2.0 if positions % 2 else 1.0
+    return (Kernel("transposition", 0, 2 * (source.nbytes + output.nbytes), own.dtype, 2, longer),)
 
 
 def _composed_attention(op: Op, dtype: str) -> Kernels:

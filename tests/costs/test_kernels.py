@@ -175,6 +175,16 @@ def test_images_are_turned_for_a_convolution_in_16_bits() -> None:
     assert on_gpu(*layers, shape=[3, 4, 4], run=replace(AMP, channels_last=True))["conv"] == (own,)
 
 
+def test_what_is_not_turned_and_what_takes_longer() -> None:
+    """A single position in rows of 16 values is a product as it lies; rows of 9 begin between words."""
+    one = {"kernel_size": 1, "padding": 0}
+    layers = (conv("first", 8, bias=False), conv("conv", 8, bias=False, **one))
+    assert [kind for kind, _ in on_gpu(*layers, shape=[3, 4, 4])["conv"]] == ["convolution 1x1"]
+    found = kernels(played([3, 3, 3], *layers, run=AMP, device="cuda")).layers
+    turned = next(each.forward[1] for each in found if each.name == "conv")
+    assert (turned.kind, turned.nbytes, turned.stretch) == ("transposition", 2 * (288 + 288), 2.0)
+
+
 def test_a_slice_of_channels_is_copied_for_a_convolution() -> None:
     """The first 4 of 8 channels of two images 4×4, 128 values in 16 bits: 256 B read, and 256 written."""
     layers = (

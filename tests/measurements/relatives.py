@@ -28,7 +28,7 @@ NOISE = 0.10
 OVERLAP = 8.0
 """Of the norm by which computing and moving overlap: nearly the larger of both."""
 
-LAYOUT, CARD, RUN = Usual(0.3, 0.15), Usual(0.2, 0.1), Usual(0.1, 0.05)
+LAYOUT, CARD, RUN = Usual(0.5, 0.3), Usual(0.2, 0.1), Usual(0.1, 0.05)
 """How far a share of rate and of bandwidth may be from that of its class, in its logarithm."""
 
 FREE = Usual(0.7, 0.35)
