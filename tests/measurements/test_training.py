@@ -92,7 +92,7 @@ def test_the_pages_have_the_errors_of_the_calibrations() -> None:
         page = module.PAGE.read_text(encoding="utf-8")
         mode = "train" if module is training else "infer"
         engines = training.ENGINES.values() if module is training else ["compiled"]
-        shipped = [each for device in devices for each in calibration.of(device)]
+        shipped = [each for device in devices for engine in engines for each in calibration.of(device, engine)]
         found = [each for each in shipped if each.engine in engines and mode in each.modes]
         assert len(found) == page.count("|\n", 0, page.index("Bounds")) - 2
         for each in found:
