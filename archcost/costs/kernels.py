@@ -77,7 +77,7 @@ def kernels(line: Timeline, fuses: Collection[Fuses] = ("attention",)) -> StepKe
             forward, by_input, by_weight = _of(op, line, fuses)
             fresh = _fresh(op, line)
             known[key] = LayerKernels(op.name, forward, (*before, *by_input), by_weight, len(before), fresh)
-        layers.append(known[key]._replace(name=op.name))
+        layers.append(LayerKernels(op.name, *known[key][1:]))
     if "elementwise" in fuses:
         layers = _with_forward(layers, fused(line.program, [layer.forward for layer in layers]))
     if "weights" in fuses:
