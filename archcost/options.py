@@ -23,8 +23,25 @@ Command = Callable[[argparse.Namespace], "tuple[str, int] | tuple[bytes, int]"]
 """Options → what is printed or written, and the exit code."""
 
 
+class Once(argparse._StoreAction):  # pyright: ignore[reportPrivateUsage]
+    """One value. A second one is refused: the first would be gone in silence."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if option_string is not None:
+            given: tuple[str, ...] = getattr(namespace, "given", ())
+            if self.dest in given:
+                parser.error(f"argument {option_string}: given twice, and it takes one value")
+            namespace.given = (*given, self.dest)
+        super().__call__(parser, namespace, values, option_string)
+
+
 class Parser(argparse.ArgumentParser):
     """Mistakes in the command line are told like any other wrong input."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.register("action", None, Once)
+        self.register("action", "store", Once)
 
     def error(self, message: str) -> NoReturn:
         raise ArchcostError(message, hint=f"{self.prog} --help")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import archcost
 from archcost.cli import main
+from archcost.errors import ArchcostError
 from archcost.options import TABLE_FORMATS
 
 Capture = pytest.CaptureFixture[str]
@@ -77,6 +79,7 @@ def test_every_setting_reaches_the_run(capsys: Capture) -> None:
     assert {key: data[key] for key in data if key not in ("moments", "alive", "by_role", "peak_bytes", "peak_at")} == {
         "schema": "archcost.timeline/1",
         "network": "vgg_a",
+        "title": "VGG-11, configuration A: 8 convolutions of 3x3 and 3 fully connected layers",
         "batch": 2,
         "device": "cpu",
         "mode": "train",
@@ -173,6 +176,11 @@ WRONG = [
         "estimate lenet5 --hardware nvidia-t4 --engine eagr",
         "no calibration of engine 'eagr'\n  expected: ",
     ),
+    (
+        "estimate lenet5 --hardware nvidia-t4 --hardware nvidia-l4",
+        "argument --hardware: given twice, and it takes one value",
+    ),
+    ("estimate lenet5 --hardware nvidia-t4 --batch 2 --batch 3", "argument --batch: given twice"),
     ("timeline lenet5 --device gpu", "argument --device: invalid choice: 'gpu' (choose from 'cuda', 'cpu')"),
     ("timeline lenet5 --device cpu --hardware nvidia-t4", "argument --hardware: not allowed with argument --device"),
     ("timeline lenet5 --depth 0", "argument --depth: the number of names to fold at is an integer from 1 to "),
@@ -197,3 +205,19 @@ def test_weights_that_are_more_than_the_device_are_an_honest_no(capsys: Capture)
     code, out, err = run(capsys, "estimate", "vgg_d", "--hardware", "st-stm32f746")
     assert (code, err) == (1, "")
     assert "Does not fit: the weights alone, 527.79 MiB, are more than its 320.00 KiB, so no batch fits.\n" in out
+
+
+def test_an_altered_network_is_told_as_such(capsys: Capture) -> None:
+    argv = ("estimate", "vgg_d", "--set", "depth3=4", "--hardware", "nvidia-t4", "--mode", "infer")
+    assert "altered by depth3=4" in " ".join(run(capsys, *argv)[1].split())
+    assert json.loads(run(capsys, *argv, "--format", "json")[1])["title"].endswith(", altered by depth3=4")
+    assert "altered" not in run(capsys, "estimate", "vgg_d", *argv[4:])[1]
+
+
+def test_what_python_is_given_wrongly() -> None:
+    spec: Any = archcost.load("lenet5")
+    with pytest.raises(ArchcostError, match=r"a cost is of a network with its sizes"):
+        archcost.cost(spec)
+    device: Any = "mps"
+    with pytest.raises(ArchcostError, match=r"kernels of that device are not known"):
+        archcost.timeline(archcost.build(spec), device=device)

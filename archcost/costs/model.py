@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from archcost.costs.gradients import Needs, gradients_needed
 from archcost.costs.published import check_published
 from archcost.costs.receptive_field import Field, receptive_fields
+from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph, Node
 from archcost.presentable import Presentable
 from archcost.work import NO_FLOPS, Flops, backward
@@ -149,6 +150,7 @@ class ModelCost(Costed, Presentable):
         return {
             "schema": "archcost.summary/1",
             "network": self.network,
+            "title": self.graph.spec.title or self.graph.name,
             "batch": self.batch,
             "unknown": list(self.unknown),
             "assumptions": [{"assumed": text, "layers": list(names)} for text, names in self.graph.assumptions.items()],
@@ -176,8 +178,18 @@ def _sum_flops(flops: Sequence[Flops]) -> Flops:
     return Flops(contractions, elementwise)
 
 
+def _require_graph(given: object) -> None:
+    if not isinstance(given, ModelGraph):
+        found = f"a {type(given).__name__}"
+        raise ArchcostError("a cost is of a network with its sizes", expected="archcost.build(spec)", found=found)
+
+
 def cost(graph: ModelGraph) -> ModelCost:
-    """Cost of every layer in training mode. Raises SpecError when a published figure of the spec disagrees."""
+    """Cost of every layer in training mode.
+
+    Raises SpecError when a published figure of the spec disagrees, ArchcostError for what is no graph.
+    """
+    _require_graph(graph)
     needs = gradients_needed(graph)
     fields = receptive_fields(graph)
     known: dict[tuple[int, Needs, bool, bool, tuple[str, ...]], Amounts] = {}

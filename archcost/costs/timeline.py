@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from archcost.costs.checkpoints import cheapest
 from archcost.costs.in_place import with_in_place
@@ -169,6 +169,7 @@ class Timeline(Presentable):
         return {
             "schema": "archcost.timeline/1",
             "network": self.graph.name,
+            "title": self.graph.spec.title or self.graph.name,
             "batch": self.graph.batch,
             "device": self.device,
             "mode": run.mode,
@@ -225,6 +226,13 @@ def timeline(
     `recompute: auto` keeps to. Raises ArchcostError for settings that do not suit each other or the network, and
     OverBudgetError.
     """
+    if device not in get_args(Device):
+        raise ArchcostError(
+            "kernels of that device are not known",
+            expected=" or ".join(get_args(Device)),
+            found=repr(device),
+            hint="cuda stands for every accelerator",
+        )
     graph = with_in_place(graph, run.in_place, run.torch)
     lossy = with_loss(graph) if run.trains else graph
     returned = list(graph.outputs)

@@ -169,6 +169,7 @@ class Estimate(Presentable):
         return {
             "schema": "archcost.estimate/1",
             "network": self.network,
+            "title": self.line.graph.spec.title or self.network,
             "batch": self.batch,
             **self.run.to_dict(),
             "hardware": self.hardware.name,

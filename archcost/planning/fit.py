@@ -157,6 +157,8 @@ class Fit(Presentable):
     run: Run
     vary: Word
     devices: tuple[DeviceFit, ...]
+    title: str
+    """Of the network, with what was altered in it."""
 
     @property
     def fits(self) -> bool:
@@ -181,6 +183,7 @@ class Fit(Presentable):
         return {
             "schema": "archcost.fit/1",
             "network": self.network,
+            "title": self.title,
             "batch": self.batch,
             **self.run.to_dict(),
             "vary": self.vary,
@@ -223,8 +226,8 @@ def fit(
     devices = named or [profiles.load(name) for name in profiles.names()]
     answers = _Answers(spec, batch, chosen, what, Timing(spec, batch, chosen, devices, engine, calibration))
     if len(named) == 1:
-        return Fit(spec.name, batch, chosen, what, (answers.in_full(named[0]),))
-    return Fit(spec.name, batch, chosen, what, tuple(map(answers.on, devices)))
+        return Fit(spec.name, batch, chosen, what, (answers.in_full(named[0]),), spec.title or spec.name)
+    return Fit(spec.name, batch, chosen, what, tuple(map(answers.on, devices)), spec.title or spec.name)
 
 
 class _Answers:

@@ -200,6 +200,7 @@ class Plan(Presentable):
         return {
             "schema": "archcost.plan/1",
             "network": self.network,
+            "title": self.graph.spec.title or self.graph.name,
             "batch": self.batch,
             **self.run.to_dict(),
             "count": self.count,

@@ -17,6 +17,10 @@ SCALAR = "scalar"
 """Words of `--input`."""
 
 
+ALTERED = ", altered by "
+"""Stands in the title of a network that is not as its name has it."""
+
+
 def set_loss(spec: ModelSpec, loss: str) -> ModelSpec:
     """The spec with another loss. Raises SpecError for one that is not known; `build` checks that it suits."""
     known = get_args(ModelSpec.model_fields["loss"].annotation)
@@ -33,7 +37,7 @@ def override(spec: ModelSpec, settings: Sequence[str] = (), inputs: Sequence[str
         spec = set_parameter(spec, *parse_setting(setting))
     if inputs:
         spec = set_inputs(spec, inputs)
-    return spec.model_copy(update={"title": f"{spec.title or spec.name}, altered by {', '.join((*settings, *inputs))}"})
+    return spec.model_copy(update={"title": f"{spec.title or spec.name}{ALTERED}{', '.join((*settings, *inputs))}"})
 
 
 def parse_setting(text: str) -> tuple[str, Value]:
