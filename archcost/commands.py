@@ -207,6 +207,7 @@ def fit(options: argparse.Namespace) -> tuple[str, int]:
     )
     if options.strict and result.unknown:
         raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
+    _refuse_stretched(result.differs, options)
     return _render(result, options), 0 if result.fits else 1
 
 
@@ -244,7 +245,6 @@ def sweep(options: argparse.Namespace) -> tuple[str, int]:
     from itertools import chain
 
     from archcost.costs.run import Run
-    from archcost.hardware import calibration
     from archcost.planning.money import spelled
     from archcost.sweeps import sweep
 
@@ -256,13 +256,14 @@ def sweep(options: argparse.Namespace) -> tuple[str, int]:
         list(chain.from_iterable(options.batch or [(1,)])),
         hardware=options.hardware,
         engine=options.engine,
-        calibration=calibration.read(Path(options.calibration)) if options.calibration else None,
+        calibration=_calibration(options),
         allocator=options.allocator,
         price=spelled(options.price) or None,
         **{name: value for name, value in asked.items() if value is not None},
     )
     if options.strict and result.unknown:
         raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
+    _refuse_stretched(result.differs, options)
     shown = result.where(result["verdict"] == "fits") if options.fitting else result
     if options.pareto:
         shown = shown.pareto(*options.pareto.split(","))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
-TimeClass = Literal[
+Contraction = Literal[
     "product",
     "batched product",
     "attention",
@@ -26,6 +26,11 @@ TimeClass = Literal[
     "float32 product",
     "transposed convolution",
     "recurrent",
+]
+"""Classes whose work are products and sums of them; that of all others is bound by bytes and by values."""
+
+TimeClass = Literal[
+    Contraction,
     "elementwise",
     "transcendental",
     "broadcast",
@@ -76,31 +81,7 @@ BROADER: Mapping[TimeClass, TimeClass] = {
 }
 """Which class answers for one that was not timed."""
 
-CONTRACTIONS: frozenset[TimeClass] = frozenset(
-    [
-        "product",
-        "batched product",
-        "attention",
-        "convolution 1x1",
-        "convolution 3x3",
-        "convolution",
-        "stem",
-        "depthwise",
-        "depthwise strided",
-        "depthwise wide",
-        "depthwise channels-last",
-        "grouped convolution",
-        "wide grouped convolution",
-        "many-grouped convolution",
-        "unaligned product",
-        "unaligned batched product",
-        "unaligned convolution",
-        "float32 product",
-        "transposed convolution",
-        "recurrent",
-    ]
-)
-"""Classes whose work are products and sums of them; that of all others is bound by bytes and by values."""
+CONTRACTIONS: frozenset[TimeClass] = frozenset(get_args(Contraction))
 
 CONVOLUTIONS: frozenset[TimeClass] = frozenset(
     [

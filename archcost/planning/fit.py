@@ -159,6 +159,8 @@ class Fit(Presentable):
     devices: tuple[DeviceFit, ...]
     title: str
     """Of the network, with what was altered in it."""
+    differs: tuple[str, ...]
+    """What a calibration that was given is of, where it is not of what runs here."""
 
     @property
     def fits(self) -> bool:
@@ -224,10 +226,10 @@ def fit(
             hint="--hardware",
         )
     devices = named or [profiles.load(name) for name in profiles.names()]
-    answers = _Answers(spec, batch, chosen, what, Timing(spec, batch, chosen, devices, engine, calibration))
-    if len(named) == 1:
-        return Fit(spec.name, batch, chosen, what, (answers.in_full(named[0]),), spec.title or spec.name)
-    return Fit(spec.name, batch, chosen, what, tuple(map(answers.on, devices)), spec.title or spec.name)
+    timing = Timing(spec, batch, chosen, devices, engine, calibration)
+    answers = _Answers(spec, batch, chosen, what, timing)
+    found = (answers.in_full(named[0]),) if len(named) == 1 else tuple(map(answers.on, devices))
+    return Fit(spec.name, batch, chosen, what, found, spec.title or spec.name, timing.differs)
 
 
 class _Answers:

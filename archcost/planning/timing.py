@@ -35,7 +35,7 @@ class Timing:
         engine: str | None = None,
         calibration: Calibration | None = None,
     ) -> None:
-        self.spec, self.batch, self.run = spec, batch, run
+        self.spec, self.batch, self.run, self.devices = spec, batch, run, devices
         self.engine, self.calibration, self.alone = engine, calibration, len(devices) == 1
         self.lines: dict[Device, Timeline] = {}
         self.known: dict[tuple[Device, tuple[Fuses, ...]], StepKernels] = {}
@@ -45,6 +45,13 @@ class Timing:
                 expected=f"{calibration.device} among the devices",
                 found=listing([each.name for each in devices], 3),
             )
+
+    @property
+    def differs(self) -> tuple[str, ...]:
+        """What the given calibration is of, where it is not of what runs on those that it answers for."""
+        if self.calibration is None:
+            return ()
+        return tuple([text for profile in self.devices for text in self.chosen(profile).differs])
 
     def chosen(self, profile: HardwareProfile) -> Chosen:
         given = self.calibration

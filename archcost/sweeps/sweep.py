@@ -78,7 +78,8 @@ def sweep(
     if price is not None:
         rates = np.array([prices.get(block.profile.name, np.nan) for block in blocks])
         columns["cost"] = Column(np.repeat(rates, len(batches)) / HOUR / columns["samples_per_second"].values * MILLION)
-    return Sweep.of(spec.name, columns, graph.unknown)
+    differs = tuple(dict.fromkeys([text for block in blocks for text in block.chosen.differs]))
+    return Sweep.of(spec.name, columns, graph.unknown, differs)
 
 
 def _columns(blocks: Sequence[_Block], batches: Integers, places: Integers, shown: Sequence[str]) -> dict[str, Column]:

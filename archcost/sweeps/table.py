@@ -56,11 +56,15 @@ class Sweep(Presentable):
     columns: Mapping[str, Column]
     unknown: tuple[str, ...] = ()
     """Layers of which nobody knows what they do: every number of theirs is a lower bound."""
+    differs: tuple[str, ...] = ()
+    """What a calibration that was given is of, where it is not of what runs here."""
 
     @classmethod
-    def of(cls, network: str, columns: Mapping[str, Column], unknown: tuple[str, ...]) -> Sweep:
+    def of(
+        cls, network: str, columns: Mapping[str, Column], unknown: tuple[str, ...], differs: tuple[str, ...] = ()
+    ) -> Sweep:
         frozen = {name: Column(_frozen(column.values), column.words) for name, column in columns.items()}
-        return cls(network, MappingProxyType(frozen), unknown)
+        return cls(network, MappingProxyType(frozen), unknown, differs)
 
     def __len__(self) -> int:
         return next((len(column.values) for column in self.columns.values()), 0)
@@ -149,7 +153,8 @@ class Sweep(Presentable):
         )
 
     def _of(self, rows: Array) -> Sweep:
-        return Sweep.of(self.network, {name: column.of(rows) for name, column in self.columns.items()}, self.unknown)
+        columns = {name: column.of(rows) for name, column in self.columns.items()}
+        return Sweep.of(self.network, columns, self.unknown, self.differs)
 
     def _numbers(self) -> list[str]:
         return [name for name, column in self.columns.items() if not column.words]

@@ -38,6 +38,11 @@ MOST_OF_FEW_WATTS = Share(0.25, 0.50, 1e-5)
 FEW_WATTS = 75
 
 
+def sags(profile: HardwareProfile) -> bool:
+    """Whether it is of so few watts."""
+    return profile.tdp is not None and profile.tdp.amount <= FEW_WATTS
+
+
 def paces(kernel: Kernel, profile: HardwareProfile, allows_tf32: bool) -> tuple[Pace, Pace, Pace] | None:
     """Least, typical and most; None where the device has no rate for the dtype in which it multiplies.
 
@@ -48,9 +53,8 @@ def paces(kernel: Kernel, profile: HardwareProfile, allows_tf32: bool) -> tuple[
         return None
     bandwidth = float(profile.memory.bandwidth.amount)
     winograd = WINOGRAD if kernel.kind == "convolution 3x3" and kernel.dtype == "float32" else 1.0
-    few = profile.tdp is not None and profile.tdp.amount <= FEW_WATTS
     least, typical, most = (
         Pace(rate=peak and peak * share.rate * credit, bandwidth=bandwidth * share.bandwidth, floor=share.launch)
-        for share, credit in ((LEAST, winograd), (TYPICAL, 1.0), (MOST_OF_FEW_WATTS if few else MOST, 1.0))
+        for share, credit in ((LEAST, winograd), (TYPICAL, 1.0), (MOST_OF_FEW_WATTS if sags(profile) else MOST, 1.0))
     )
     return least, typical, most

@@ -19,7 +19,7 @@ from archcost.hardware import library
 from archcost.hardware.calibration import Calibration, Pace
 from archcost.hardware.profile import HardwareProfile
 from archcost.time_classes import CONTRACTIONS, TimeClass
-from archcost.times.bound import FEW_WATTS
+from archcost.times.bound import sags
 from archcost.times.roof import peak_rate
 
 WIDER = (1.35, 1.4, 2.0, 2.0)
@@ -89,7 +89,7 @@ def _distance(profile: HardwareProfile, other: HardwareProfile) -> int | None:
 
 def _sags(profile: HardwareProfile) -> bool:
     """Whether it is a card of few watts, whose clocks sag where it is busy for long."""
-    return _family(profile) == "gpu" and profile.tdp is not None and profile.tdp.amount <= FEW_WATTS
+    return _family(profile) == "gpu" and sags(profile)
 
 
 def _unlike(profile: HardwareProfile, other: HardwareProfile) -> float:

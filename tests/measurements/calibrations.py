@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import argparse
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import log
 from pathlib import Path
 from statistics import median
@@ -196,3 +197,18 @@ def page(introduction: str, results: Sequence[Result]) -> str:
 def _name(result: Result) -> str:
     head = result.head
     return f"{head.device}, {head.version} {head.engine}, {head.precision}"
+
+
+def command(what: str | None, results: Callable[[Path], Iterable[Result]], to: Path, introduction: str) -> None:
+    """The program of a table: `results` of a folder of specs are printed, and with --write kept."""
+    parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--specs", type=Path, required=True)
+    parser.add_argument("--write", action="store_true", help="the calibrations that ship")
+    asked = parser.parse_args()
+    found = list(results(asked.specs))
+    for result in found:
+        print(result)
+        if asked.write:
+            write(result)
+    if asked.write:
+        to.write_text(page(introduction, found), encoding="utf-8")

@@ -9,7 +9,6 @@ for tests.measurements.training.
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -21,7 +20,7 @@ from archcost.costs.kernels import kernels
 from archcost.costs.run import Precision, Run
 from archcost.costs.timeline import timeline
 from archcost.time_classes import Fuses
-from tests.measurements.calibrations import Head, Result, fitted, page, write
+from tests.measurements.calibrations import Head, Result, command, fitted
 from tests.measurements.fitting import Parts, Seen, family, parts
 
 TABLE = Path(__file__).parent / "timm_compiled.csv"
@@ -91,19 +90,5 @@ def results(folder: Path) -> Iterator[Result]:
         yield fitted(Head(device, "compiled", "torch 2.9", precision, ("infer",), FUSES, source), every[column])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--specs", type=Path, required=True)
-    parser.add_argument("--write", action="store_true", help="the calibrations that ship")
-    asked = parser.parse_args()
-    found = list(results(asked.specs))
-    for result in found:
-        print(result)
-        if asked.write:
-            write(result)
-    if asked.write:
-        PAGE.write_text(page(INTRODUCTION, found), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, results, PAGE, INTRODUCTION)

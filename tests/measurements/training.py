@@ -10,7 +10,6 @@ SGD with momentum, cross entropy and no checkpoints, at the largest batch that f
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Iterator
 from functools import cache
@@ -22,7 +21,7 @@ from archcost import ModelSpec
 from archcost.costs.kernels import kernels
 from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
-from tests.measurements.calibrations import Head, Result, fitted, page, write
+from tests.measurements.calibrations import Head, Result, command, fitted
 from tests.measurements.fitting import Seen, family, parts
 
 TABLE = Path(__file__).parent / "timm_train.csv"
@@ -99,19 +98,5 @@ def results(folder: Path) -> Iterator[Result]:
         yield fitted(head, runs)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--specs", type=Path, required=True)
-    parser.add_argument("--write", action="store_true", help="the calibrations that ship")
-    asked = parser.parse_args()
-    found = list(results(asked.specs))
-    for result in found:
-        print(result)
-        if asked.write:
-            write(result)
-    if asked.write:
-        PAGE.write_text(page(INTRODUCTION, found), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    command(__doc__, results, PAGE, INTRODUCTION)

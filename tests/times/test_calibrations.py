@@ -87,6 +87,21 @@ def test_under_strict_it_has_to_be_of_the_device(tmp_path: Path, capsys: pytest.
     assert "archcost: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["fit", "sweep"])
+def test_tables_of_devices_ask_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    file = tmp_path / "own.yaml"
+    ask = (command, "lenet5", "--hardware", CPU, "--calibration", str(file), "--optimizer", "sgd")
+    file.write_text(FILE)
+    assert main([*ask, "--torch", "2.13", "--strict"]) == 0
+    file.write_text(FILE.replace("amd-epyc-9654", "amd-epyc-7763"))
+    assert main(ask) == 0
+    capsys.readouterr()
+    assert main([*ask, "--strict"]) == 2
+    told = capsys.readouterr().err
+    assert "the calibration is of something else" in told
+    assert "amd-epyc-7763, and not of amd-epyc-9654" in told
+
+
 def given(device: str, found: Calibration, **settings: Any) -> Chosen:
     return choose(hardware.load(device), Run(**settings), settings.pop("engine", None), found)
 
