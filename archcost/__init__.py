@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from archcost.exporters import to_onnx
     from archcost.graph import ModelGraph, build
     from archcost.importers import from_onnx, from_torch
-    from archcost.networks import load
+    from archcost.importers.networks import load
     from archcost.planning import Fit, Plan, fit, plan
     from archcost.spec import ModelSpec, loads
     from archcost.sweeps import Sweep, sweep
@@ -78,7 +78,7 @@ _HOMES = {
     "fit": "archcost.planning",
     "from_onnx": "archcost.importers",
     "from_torch": "archcost.importers",
-    "load": "archcost.networks",
+    "load": "archcost.importers.networks",
     "loads": "archcost.spec",
     "plan": "archcost.planning",
     "sweep": "archcost.sweeps",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from archcost.locks import Recipe
+    from archcost.comparison.locks import Recipe
     from archcost.spec import ModelSpec
 
 FOLDER = "archcost_locks"
@@ -64,8 +64,8 @@ def archcost_lock(request: pytest.FixtureRequest) -> ArchcostLock:
         inputs: Sequence[str] = (),
         args: Any = None,
     ) -> None:
+        from archcost.comparison.locks import Recipe, spelled
         from archcost.errors import ArchcostError
-        from archcost.locks import Recipe, spelled
 
         try:
             recipe = Recipe("", batch, tuple(settings), tuple(inputs), spelled(args))
@@ -82,9 +82,9 @@ def _hold(
     network: str | Path | ModelSpec, recipe: Recipe, folder: Path, lock: str | Path | None, update: bool
 ) -> str | None:
     """What is wrong, or None. Raises ArchcostError when the network or the table cannot be read."""
+    from archcost.comparison.locks import changes, find, put, read, section
     from archcost.costs import cost
     from archcost.graph import build
-    from archcost.locks import changes, find, put, read, section
 
     spec, recipe = _load(network, recipe, folder)
     path = folder / (lock or Path(FOLDER, f"{spec.name}.lock"))

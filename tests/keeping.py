@@ -9,11 +9,11 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from archcost.keeping import Device, Input, Output, Own, Saved, Setting, Stored
 from archcost.layers import LAYERS, Layer
-from archcost.layouts import Layout, row_major
-from archcost.releases import Torch
 from archcost.tensors import TensorType, format_shape
+from archcost.terms.autograd import Device, Input, Output, Own, Saved, Setting, Stored
+from archcost.terms.memory_format import Layout, row_major
+from archcost.terms.torch_releases import Torch
 from archcost.work import Operand
 from tests.layers import every_row
 from tests.layers.cuda_witness import reason_to_read

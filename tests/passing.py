@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archcost.keeping import Gradient, Handed, Own, Scratch, Setting
 from archcost.layers import LAYERS
+from archcost.terms.autograd import Gradient, Handed, Own, Scratch, Setting
 from archcost.work import Operand
 from tests import keeping
 from tests.keeping import SHOWN, example, has_gradient, replaced, sized

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from archcost.keeping import Setting
 from archcost.layers import LAYERS
-from archcost.layouts import Layout, channels_last
-from archcost.releases import RELEASES
+from archcost.terms.autograd import Setting
+from archcost.terms.memory_format import Layout, channels_last
+from archcost.terms.torch_releases import RELEASES
 from archcost.work import Operand
 from tests import passing
 from tests.keeping import example, has_gradient, replaced, told, turned

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archcost.alignment import flow_order, longest_run, paired
-from archcost.comparison import Comparison, compare
+from archcost.comparison.align import flow_order, longest_run, paired
+from archcost.comparison.compare import Comparison, compare
 from archcost.costs import ModelCost
 from tests.report.networks import cost_of
 

@@ -16,82 +16,42 @@ PACKAGE = Path(archcost.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Each part may import itself and what its row names.
-BASE = {"errors", "units", "tensors", "formulas", "windows", "layouts", "plain", "reading", "files", "time_classes"}
+BASE = {"errors", "units", "tensors", "work", "terms", "files"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
     "tensors": set(),
-    "time_classes": set(),
-    "formulas": set(),
-    "windows": set(),
-    "layouts": set(),
-    "releases": set(),
-    "plain": {"errors"},
+    "work": set(),
+    "terms": {"errors", "tensors", "work"},
     "files": {"errors"},
-    "reading": {"errors", "plain", "files"},
     "presentable": {"report"},  # the one door from a result to how it is shown
-    "work": BASE,
-    "keeping": BASE | {"work", "releases"},
-    "layers": BASE | {"work", "keeping"},
-    "spec": BASE | {"work", "layers"},
-    "graph": BASE | {"work", "layers", "spec"},
-    "costs": BASE | {"work", "releases", "keeping", "layers", "spec", "graph", "presentable"},
-    "alignment": BASE | {"work", "layers", "spec", "graph", "costs"},
-    "comparison": BASE | {"work", "layers", "spec", "graph", "costs", "alignment", "presentable"},
-    "hardware": BASE | {"work", "presentable"},
-    "times": BASE | {"work", "releases", "keeping", "layers", "graph", "costs", "hardware", "presentable"},
-    "estimates": BASE | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "times", "presentable"},
-    "planning": BASE
-    | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "times", "estimates", "presentable"},
-    "sweeps": BASE
-    | {"work", "keeping", "layers", "spec", "graph", "costs", "hardware", "times", "estimates", "planning"}
-    | {"presentable"},
-    "locks": BASE | {"work", "layers", "spec", "networks", "graph", "costs", "alignment", "comparison", "presentable"},
-    "report": BASE
-    | {"work", "layers", "spec", "graph", "costs", "alignment", "comparison", "hardware", "locks", "presentable"}
-    | {"times", "estimates", "planning", "sweeps"},
+    "layers": BASE,
+    "spec": BASE | {"layers"},
+    "graph": BASE | {"layers", "spec"},
+    "costs": BASE | {"layers", "spec", "graph", "presentable"},
+    "importers": BASE | {"layers", "spec", "graph"},
     "exporters": BASE | {"layers", "spec", "graph", "__version__"},
-    "importers": BASE | {"releases", "work", "layers", "spec", "graph"},
-    "networks": BASE | {"spec", "importers"},
-    "pytest_plugin": BASE | {"spec", "graph", "costs", "locks"},
+    "comparison": BASE | {"layers", "spec", "graph", "costs", "importers", "presentable"},
+    "hardware": BASE | {"presentable"},
+    "times": BASE | {"layers", "graph", "costs", "hardware", "presentable"},
+    "estimates": BASE | {"layers", "spec", "graph", "costs", "hardware", "times", "presentable"},
+    "planning": BASE | {"layers", "spec", "graph", "costs", "hardware", "times", "estimates", "presentable"},
+    "sweeps": BASE | {"layers", "spec", "graph", "costs", "hardware", "times", "estimates", "planning", "presentable"},
+    "report": BASE
+    | {"layers", "spec", "graph", "costs", "comparison", "hardware", "times", "estimates", "planning", "sweeps"}
+    | {"presentable"},
+    "pytest_plugin": BASE | {"spec", "graph", "costs", "comparison"},
     # The witness: no layer rule, only schemas, wiring and the finished numbers to compare; it has a module imported,
     # to hold what the import says against the module.
     "pytorch": BASE
-    | {
-        "releases",
-        "keeping",
-        "layers",
-        "spec",
-        "graph",
-        "costs",
-        "hardware",
-        "times",
-        "estimates",
-        "importers",
-        "presentable",
-    },
-    "options": BASE | {"costs"},
-    "outputs": BASE | {"spec", "locks", "exporters", "hardware"},
-    "commands": BASE
-    | {"options", "outputs", "spec", "graph", "costs", "comparison", "hardware", "locks", "report", "pytorch"}
-    | {"networks", "importers", "exporters", "estimates", "planning", "sweeps"},
-    "cli": BASE | {"commands", "options", "outputs", "__version__"},
+    | {"layers", "spec", "graph", "costs", "hardware", "times", "estimates", "importers", "presentable"},
+    "cli": BASE
+    | {"spec", "graph", "costs", "comparison", "hardware", "report", "pytorch", "importers", "exporters", "estimates"}
+    | {"planning", "sweeps", "__version__"},
     "__main__": {"cli"},
     "__init__": BASE
-    | {
-        "layers",
-        "spec",
-        "importers",
-        "exporters",
-        "networks",
-        "graph",
-        "costs",
-        "hardware",
-        "estimates",
-        "planning",
-        "sweeps",
-        "pytorch",
-    },
+    | {"layers", "spec", "importers", "exporters", "graph", "costs", "hardware", "estimates", "planning", "sweeps"}
+    | {"pytorch"},
 }
 
 OWNERS = {

@@ -8,7 +8,7 @@ import pytest
 
 import archcost
 from archcost import Run, hardware
-from archcost.costs.bands import band
+from archcost.costs.error_bands import band
 from archcost.estimates.batches import growth
 from archcost.estimates.verdict import Limits, shares
 from archcost.spec.overrides import set_loss

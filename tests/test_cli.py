@@ -15,7 +15,7 @@ import pytest
 
 import archcost
 from archcost.cli import main
-from archcost.options import TABLE_FORMATS, WORKING_FORMATS
+from archcost.cli.options import TABLE_FORMATS, WORKING_FORMATS
 from archcost.spec import zoo
 from tests.report.networks import ODD
 
@@ -227,7 +227,7 @@ def test_an_internal_error_is_told_without_a_traceback(capsys: Capture, monkeypa
     def broken(*_: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("archcost.commands._cost", broken)
+    monkeypatch.setattr("archcost.cli.commands._cost", broken)
     code, _, err = run(capsys, "summary", "mlp")
     assert code == 2
     assert err.startswith("archcost: internal error: ZeroDivisionError: oops\n")
@@ -239,7 +239,7 @@ def test_an_interrupt_is_quiet(capsys: Capture, monkeypatch: pytest.MonkeyPatch)
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("archcost.commands._cost", interrupted)
+    monkeypatch.setattr("archcost.cli.commands._cost", interrupted)
     assert run(capsys, "summary", "mlp") == (130, "", "")
 
 
@@ -281,7 +281,9 @@ import sys
 from archcost import cli
 from archcost.cli import main
 main(["summary", "vgg_d", "--output", "/dev/null"])
-heavy = {"networkx", "torch", "numpy", "difflib", "json.encoder", "archcost.comparison", "archcost.report.explain"}
+heavy = {"networkx", "torch", "numpy", "difflib", "json.encoder"} | {
+    "archcost.comparison.compare", "archcost.report.explain"
+}
 print(sorted(heavy & sys.modules.keys()))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

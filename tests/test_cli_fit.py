@@ -11,7 +11,7 @@ import pytest
 
 from archcost import hardware
 from archcost.cli import main
-from archcost.options import TABLE_FORMATS
+from archcost.cli.options import TABLE_FORMATS
 
 Capture = pytest.CaptureFixture[str]
 

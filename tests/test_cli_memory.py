@@ -10,8 +10,8 @@ import pytest
 
 import archcost
 from archcost.cli import main
+from archcost.cli.options import TABLE_FORMATS
 from archcost.errors import ArchcostError
-from archcost.options import TABLE_FORMATS
 
 Capture = pytest.CaptureFixture[str]
 

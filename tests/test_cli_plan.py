@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from archcost.cli import main
-from archcost.options import TABLE_FORMATS
+from archcost.cli.options import TABLE_FORMATS
 
 Capture = pytest.CaptureFixture[str]
 

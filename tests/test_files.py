@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from archcost.errors import ArchcostError
-from archcost.files import alone, note, noting, write_whole
+from archcost.files.write import alone, note, noting, write_whole
 
 
 def test_what_is_new_has_the_usual_permissions(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_reading_is_noted_only_inside() -> None:
 COUNTING = """
 import sys
 from pathlib import Path
-from archcost.files import alone, write_whole
+from archcost.files.write import alone, write_whole
 file = Path(sys.argv[1])
 for _ in range(50):
     with alone(file):
@@ -122,8 +122,8 @@ def test_one_process_after_the_other(tmp_path: Path) -> None:
 LOCKING = """
 import sys
 from pathlib import Path
-from archcost.alignment import LayerFacts
-from archcost.locks import Recipe, Section, put
+from archcost.comparison.align import LayerFacts
+from archcost.comparison.locks import Recipe, Section, put
 facts = LayerFacts("linear", ((1, 2),), 6, 4)
 for batch in map(int, sys.argv[2:]):
     put(Section(Recipe("net", batch), (("fc", facts),)), Path(sys.argv[1]))

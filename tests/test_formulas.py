@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from archcost.formulas import FormulaError, Step, evaluate, exact, names
+from archcost.terms.expressions import FormulaError, Step, evaluate, exact, names
 
 VALUES = {"a": 7, "b": 2, "half": Fraction(1, 2)}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from archcost.cli import main
+from archcost.comparison.locks import Recipe, Section, changes, check, find, parse, put, read, section, write
 from archcost.errors import SpecError
-from archcost.locks import Recipe, Section, changes, check, find, parse, put, read, section, write
 
 NET = """
 name: net

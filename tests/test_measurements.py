@@ -7,7 +7,7 @@ from statistics import fmean, median
 
 import pytest
 
-from archcost.costs.bands import band
+from archcost.costs.error_bands import band
 from archcost.costs.phases import by_phase, requested_by_phase
 from archcost.costs.run import Run
 from archcost.costs.timeline import timeline

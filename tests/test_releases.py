@@ -9,11 +9,11 @@ import pytest
 
 import archcost
 from archcost.errors import ArchcostError
-from archcost.keeping import Input, Own, Setting
 from archcost.layers import GroupNorm
 from archcost.pytorch.crosscheck_memory import check_memory
-from archcost.releases import RELEASES, installed, rules_of
 from archcost.tensors import TensorType
+from archcost.terms.autograd import Input, Own, Setting
+from archcost.terms.torch_releases import RELEASES, installed, rules_of
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 
 import archcost
 from archcost.cli import main
+from archcost.files.parse import parse
 from archcost.layers import TYPES
-from archcost.reading import parse
 from archcost.spec import zoo
 from archcost.spec.schema import schema, schema_text
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from archcost.costs.kernel import Kernel, Kernels
 from archcost.costs.program import Give, Held, Op, Program
-from archcost.keeping import FORWARD, Handed
 from archcost.tensors import TensorType
-from archcost.time_classes import CONTRACTIONS, TimeClass
+from archcost.terms.autograd import FORWARD, Handed
+from archcost.terms.time_classes import CONTRACTIONS, TimeClass
 from archcost.work import backward
 
 NORMS: frozenset[TimeClass] = frozenset(["batch norm", "layer norm"])

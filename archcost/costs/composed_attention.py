@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from archcost.costs.kernel import Kernel, Kernels, stretch
 from archcost.costs.program import Op
-from archcost.layers.attention import KEY, MASK, QUERY, VALUE
+from archcost.layers.attention.scaled_dot_product import KEY, MASK, QUERY, VALUE
 from archcost.tensors import TensorType
-from archcost.time_classes import TimeClass, is_unaligned
+from archcost.terms.time_classes import TimeClass, is_unaligned
 
 
 def composed_attention(op: Op, is_autocast: bool, stretches: bool) -> tuple[Kernels, Kernels]:

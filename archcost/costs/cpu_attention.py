@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from archcost.layers import Layer, ScaledDotProductAttention
-from archcost.layers.attention import KEY, QUERY, VALUE
+from archcost.layers.attention.scaled_dot_product import KEY, QUERY, VALUE
 from archcost.tensors import Tensors
 
 

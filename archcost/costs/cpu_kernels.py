@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple
 
 from archcost.costs import cpu_attention
 from archcost.layers import Layer
-from archcost.layers.convolution import Convolution, Kernel
+from archcost.layers.convolution.conv import Convolution, Kernel
 from archcost.layers.upsampling import Upsample
 from archcost.tensors import DTYPE_BYTES, Tensors
 from archcost.work import Operand

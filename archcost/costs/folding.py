@@ -16,11 +16,11 @@ from collections.abc import Sequence
 
 from archcost.costs.kernel import Kernel, Kernels
 from archcost.costs.program import Op, Program
-from archcost.layers.activation import Hardtanh, LeakyReLU, ReLU, ReLU6
-from archcost.layers.convolution import Convolution
-from archcost.layers.normalization import BatchNorm
+from archcost.layers.activation.activations import Hardtanh, LeakyReLU, ReLU, ReLU6
+from archcost.layers.convolution.conv import Convolution
+from archcost.layers.normalization.norms import BatchNorm
 from archcost.tensors import TensorType
-from archcost.time_classes import BROADER, CONTRACTIONS, TimeClass
+from archcost.terms.time_classes import BROADER, CONTRACTIONS, TimeClass
 from archcost.work import Contraction
 
 CLIPS = (ReLU, ReLU6, LeakyReLU, Hardtanh)

@@ -12,14 +12,14 @@ from math import prod
 from archcost.costs.kernel import Kernel, Kernels, dtype_of, stretch
 from archcost.costs.program import Op
 from archcost.costs.timeline import Timeline
-from archcost.keeping import FORWARD, Own, Setting
-from archcost.layers.attention import KEY, MASK, QUERY, VALUE, ScaledDotProductAttention
-from archcost.layers.convolution import Convolution
-from archcost.layers.copies import Recast
-from archcost.layers.products import Product
-from archcost.layouts import Layout, is_channels_last, is_dense, is_permuted, numel_stored, strides_of
+from archcost.layers.attention.scaled_dot_product import KEY, MASK, QUERY, VALUE, ScaledDotProductAttention
+from archcost.layers.convolution.conv import Convolution
+from archcost.layers.matmul.product import Product
+from archcost.layers.shape.copy import Recast
 from archcost.tensors import TensorType
-from archcost.time_classes import ALIGNED, CONTRACTIONS, CONVOLUTIONS, TimeClass, is_unaligned
+from archcost.terms.autograd import FORWARD, Own, Setting
+from archcost.terms.memory_format import Layout, is_channels_last, is_dense, is_permuted, numel_stored, strides_of
+from archcost.terms.time_classes import ALIGNED, CONTRACTIONS, CONVOLUTIONS, TimeClass, is_unaligned
 from archcost.work import Flops, Shared, Work
 
 IN_16_BITS = ("float16", "bfloat16")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from archcost.costs.kernel import Kernel, Kernels, dtype_of
 from archcost.costs.program import Op, Program
-from archcost.time_classes import CONTRACTIONS, TimeClass
+from archcost.terms.time_classes import CONTRACTIONS, TimeClass
 
 WINDOWS: frozenset[TimeClass] = frozenset(["max pooling", "average pooling"])
 """They look at values more than once, which are therefore written before."""

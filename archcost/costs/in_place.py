@@ -8,8 +8,8 @@ from dataclasses import replace
 from archcost.costs.storages import Storage, kept
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
-from archcost.layers.activation import InplaceActivation
-from archcost.releases import Torch
+from archcost.layers.activation.activations import InplaceActivation
+from archcost.terms.torch_releases import Torch
 
 
 def with_in_place(graph: ModelGraph, in_place: bool | None, torch: Torch | None = None) -> ModelGraph:

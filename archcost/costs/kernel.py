@@ -7,7 +7,7 @@ from math import prod
 from typing import NamedTuple
 
 from archcost.costs.program import Op
-from archcost.time_classes import TimeClass
+from archcost.terms.time_classes import TimeClass
 
 TILES: Mapping[TimeClass, int] = {"batch norm": 32, "layer norm": 64}
 TILE = 16

@@ -20,9 +20,9 @@ from archcost.costs.kernel import Kernel, Kernels, dtype_of
 from archcost.costs.optimizer_kernels import optimizer_kernels
 from archcost.costs.program import Op
 from archcost.costs.timeline import Timeline
-from archcost.layers.attention import ScaledDotProductAttention
+from archcost.layers.attention.scaled_dot_product import ScaledDotProductAttention
 from archcost.tensors import TensorType
-from archcost.time_classes import Fuses
+from archcost.terms.time_classes import Fuses
 
 FRESH = 32 * 2**20
 """Bytes from which on glibc maps a block of memory anew each time (DEFAULT_MMAP_THRESHOLD_MAX in malloc.c)."""

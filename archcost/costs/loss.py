@@ -7,12 +7,12 @@ from typing import ClassVar, Literal, NamedTuple
 
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
-from archcost.keeping import PASSED_ON, VIEWED, Gradient, Own, Saved, Scratch, Setting
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Arity
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32, Autocast, Outcome
 from archcost.tensors import Tensors, TensorType
-from archcost.time_classes import TimeClass
+from archcost.terms.autograd import PASSED_ON, VIEWED, Gradient, Own, Saved, Scratch, Setting
+from archcost.terms.time_classes import TimeClass
 from archcost.work import Elementwise, Reduction, Work
 
 LABELS = "(labels)"

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from archcost.costs.run import Optimizer, OptimizerImpl, Run
 from archcost.errors import ArchcostError
-from archcost.keeping import Device, Own
 from archcost.tensors import Tensors, TensorType
+from archcost.terms.autograd import Device, Own
 
 BLOCK = 256
 """Values that share a scale under 8-bit states (bitsandbytes/optim/optimizer.py, `Optimizer2State.init_state`)."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from archcost.costs.events import by_mark
 from archcost.costs.program import Role
-from archcost.costs.tape import by_mark
 from archcost.costs.timeline import Timeline
 
 PhaseName = Literal["forward", "backward", "optimizer"]

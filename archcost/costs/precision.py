@@ -14,16 +14,16 @@ from archcost.costs.run import Run
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
-from archcost.keeping import FORWARD, Device
 from archcost.layers.base import Weight
-from archcost.layers.copies import WEIGHTS, Cast, Casting, CastLike
 from archcost.layers.dtypes import Treatment
-from archcost.layers.observed import Observed
+from archcost.layers.opaque.operation import Observed
 from archcost.layers.parameter import Constant, Parameter
-from archcost.layers.reductions import Mean, Sum
-from archcost.layers.scans import Cumsum
+from archcost.layers.reduction.reduce import Mean, Sum
+from archcost.layers.scan import Cumsum
+from archcost.layers.shape.copy import WEIGHTS, Cast, Casting, CastLike
 from archcost.spec.model import Region
 from archcost.tensors import Tensors, TensorType, result_dtype
+from archcost.terms.autograd import FORWARD, Device
 
 NARROWED = ("float32", "bfloat16", "float16")
 RAISED: Mapping[str, str] = {"bfloat16": "float32", "float16": "float32"}

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple, get_args
 
-from archcost.costs.forgotten import forgotten
+from archcost.costs.early_release import forgotten
 from archcost.costs.gradients import NOTHING, Needs, gradients_needed
 from archcost.costs.precision import AutocastCopy
 from archcost.costs.run import Run
 from archcost.costs.storages import Kept, Passing, Storage, copied, copy_owner, kept
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.parameter_order import Owned
-from archcost.keeping import NO_SCRATCH, Device, Handed, Own, Scratch, Stage
 from archcost.layers.base import Weight
-from archcost.layouts import Layout
 from archcost.tensors import TensorType
+from archcost.terms.autograd import NO_SCRATCH, Device, Handed, Own, Scratch, Stage
+from archcost.terms.memory_format import Layout
 from archcost.work import Operand
 
 Role = Literal[

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from archcost.costs.checkpoint_segments import Segment
+from archcost.costs.events import Mark
 from archcost.costs.program import Held, Program
-from archcost.costs.segments import Segment
-from archcost.costs.tape import Mark
 
 MOST_NAMED = 2
 

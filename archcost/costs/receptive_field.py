@@ -15,7 +15,7 @@ from math import ceil, floor
 from typing import NamedTuple
 
 from archcost.graph import ModelGraph, Node
-from archcost.windows import SAME, Everything, Rational, Rule, Window
+from archcost.terms.windows import SAME, Everything, Rational, Rule, Window
 
 
 class Interval(NamedTuple):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from archcost.costs.checkpoint_segments import Segment
 from archcost.costs.program import Op, Program
-from archcost.costs.segments import Segment
 from archcost.errors import ArchcostError, nearest, shorten
 from archcost.graph import ModelGraph, Node
-from archcost.keeping import Setting
+from archcost.terms.autograd import Setting
 
 Names = tuple[str, ...]
 TRAINING = Setting(frozenset())

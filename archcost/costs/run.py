@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from archcost.errors import ArchcostError, nearest, shorten
-from archcost.releases import Torch, installed
+from archcost.terms.torch_releases import Torch, installed
 
 Mode = Literal["train", "infer", "infer-autograd"]
 """A training step; a forward pass in evaluation mode without autograd; the same with autograd left on."""

@@ -12,7 +12,10 @@ from typing import Literal, NamedTuple
 
 from archcost.costs.gradients import NOTHING, Needs, gradients_required
 from archcost.graph import ModelGraph, Node, Port
-from archcost.keeping import (
+from archcost.layers import Write
+from archcost.layers.base import Weight
+from archcost.tensors import Tensors, TensorType
+from archcost.terms.autograd import (
     Device,
     Gradient,
     Handed,
@@ -26,11 +29,8 @@ from archcost.keeping import (
     Stored,
     excess,
 )
-from archcost.layers import Write
-from archcost.layers.base import Weight
-from archcost.layouts import Layout, channels_last
-from archcost.releases import Torch, installed
-from archcost.tensors import Tensors, TensorType
+from archcost.terms.memory_format import Layout, channels_last
+from archcost.terms.torch_releases import Torch, installed
 
 Role = Literal["input", "output", "weight", "saved"]
 """Of the network's inputs, of what layers put out, of parameters and buffers, of what lives for backward alone."""

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple, get_args
 
-from archcost.costs.checkpoints import cheapest
+from archcost.costs.checkpoint_segments import Segment, recomputed
+from archcost.costs.choose_checkpoints import cheapest
+from archcost.costs.events import KernelRun, Mark, Phase, Tape, by_mark
 from archcost.costs.in_place import with_in_place
 from archcost.costs.loss import with_loss
 from archcost.costs.optimizers import (
@@ -24,20 +26,18 @@ from archcost.costs.optimizers import (
     state,
     step,
 )
-from archcost.costs.play import Player
 from archcost.costs.precision import with_precision
 from archcost.costs.program import ROLES, Held, Program, Role, program
 from archcost.costs.reasons import Uses, why
 from archcost.costs.recompute import Names, asked, instead, located, own_checkpoints, refuse_search
 from archcost.costs.run import Run
-from archcost.costs.segments import Segment, recomputed
-from archcost.costs.tape import KernelRun, Mark, Phase, Tape, by_mark
+from archcost.costs.simulate import Player
 from archcost.errors import ArchcostError, listing
 from archcost.graph import ModelGraph, Port
 from archcost.graph.parameter_order import Owned
-from archcost.keeping import Device
 from archcost.presentable import Presentable
 from archcost.tensors import TensorType
+from archcost.terms.autograd import Device
 
 RNG_STATE = Held("checkpoint", "workspace", "state of the random numbers", TensorType((5056,), "uint8"))
 """Of the CPU's generator (torch.get_rng_state), kept by every checkpoint. Dispatch modes do not see it."""

@@ -14,14 +14,14 @@ from archcost.costs.cpu_kernels import Call, Direction, own_memory
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, highest, timeline
 from archcost.errors import ArchcostError
-from archcost.estimates.demand import Demand, Played, demand, workspace
 from archcost.estimates.devices import caches
+from archcost.estimates.memory_demand import Demand, Played, demand, workspace
 from archcost.estimates.verdict import VERDICTS, Verdict, limits
 from archcost.graph import build
 from archcost.hardware.profile import HardwareProfile
-from archcost.keeping import Device
 from archcost.spec import ModelSpec
 from archcost.tensors import TensorType
+from archcost.terms.autograd import Device
 
 MOST = 2**31 - 1
 """Of a batch, as of every size in a spec."""

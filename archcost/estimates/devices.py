@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archcost.hardware.profile import HardwareProfile
-from archcost.keeping import Device
+from archcost.terms.autograd import Device
 
 CACHING = frozenset(["NVIDIA", "AMD"])
 """Vendors whose GPUs torch allocates on by its caching allocator."""

@@ -7,15 +7,15 @@ from functools import cached_property
 from typing import Any
 
 from archcost import hardware as profiles
-from archcost.costs.bands import band
+from archcost.costs.error_bands import band
 from archcost.costs.kernels import kernels
 from archcost.costs.program import Role
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline
-from archcost.estimates.automatic import is_automatic, step
+from archcost.estimates.auto_recompute import is_automatic, step
 from archcost.estimates.batches import Growth, growth, largest_batch, largest_tight
-from archcost.estimates.demand import Demand, Played, workspace
 from archcost.estimates.devices import caches, torch_device
+from archcost.estimates.memory_demand import Demand, Played, workspace
 from archcost.estimates.verdict import Limits, Verdict, limits
 from archcost.graph import build
 from archcost.hardware.calibration import Calibration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import log
 
-from archcost.exporters.sheet import Part, Rendering, operator
+from archcost.exporters.emit import Part, Rendering, operator
 
 
 def leaky_relu(part: Part) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.exporters.sheet import Part, Rendering
+from archcost.exporters.emit import Part, Rendering
 
 PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 """Torch's words for padding, and ONNX's."""

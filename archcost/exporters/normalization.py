@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.exporters.sheet import Part, Rendering, Shape
+from archcost.exporters.emit import Part, Rendering, Shape
 from archcost.layers.base import normalize_axis
 
 FLOAT32_EPSILON = 2.0**-23

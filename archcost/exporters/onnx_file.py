@@ -6,10 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archcost.errors import ArchcostError
-from archcost.exporters import activation, convolution, moving, normalization, pairwise, pooling, products, recurrent
-from archcost.exporters import reductions as folding
-from archcost.exporters.sheet import DTYPES, OWN_DOMAIN, Constant, Held, Operation, Part, Rendering
-from archcost.files import write_whole
+from archcost.exporters import (
+    activation,
+    binary,
+    convolution,
+    matmul,
+    normalization,
+    pooling,
+    recurrent,
+    shape,
+)
+from archcost.exporters import reduction as folding
+from archcost.exporters.emit import DTYPES, OWN_DOMAIN, Constant, Held, Operation, Part, Rendering
+from archcost.files.write import write_whole
 from archcost.graph import ModelGraph, Node, Port, build
 from archcost.spec.model import ModelSpec
 from archcost.tensors import TensorType
@@ -23,10 +32,10 @@ RENDERINGS: dict[str, Rendering] = {
     **pooling.RENDERINGS,
     **normalization.RENDERINGS,
     **activation.RENDERINGS,
-    **moving.RENDERINGS,
-    **pairwise.RENDERINGS,
+    **shape.RENDERINGS,
+    **binary.RENDERINGS,
     **folding.RENDERINGS,
-    **products.RENDERINGS,
+    **matmul.RENDERINGS,
 }
 """How each layer type is drawn."""
 

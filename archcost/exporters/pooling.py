@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from archcost.errors import ArchcostError
-from archcost.exporters.sheet import Attribute, Part, Rendering
+from archcost.exporters.emit import Attribute, Part, Rendering
 
 
 def window(part: Part) -> dict[str, Attribute]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archcost.errors import ArchcostError
-from archcost.exporters.sheet import Attribute, Part, Rendering
+from archcost.exporters.emit import Attribute, Part, Rendering
 
 KINDS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from math import prod
 
 from archcost.errors import ShapeError, SpecError, listing, nearest, shorten
+from archcost.files.values import Path
+from archcost.graph.autocast_regions import regions_of
 from archcost.graph.checkpoints import checkpoints_of
 from archcost.graph.loss import check_loss
 from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
-from archcost.graph.regions import regions_of
-from archcost.graph.wire import Wired, wire
+from archcost.graph.wiring import Wired, wire
 from archcost.layers.base import MAX_SIZE
-from archcost.plain import Path
 from archcost.spec.model import ModelSpec
 from archcost.tensors import Tensors, TensorType, format_shape
 

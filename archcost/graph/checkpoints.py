@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from archcost.errors import SpecError
-from archcost.graph.stretches import indices
+from archcost.graph.layer_ranges import indices
 from archcost.spec.model import ModelSpec
 
 

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple, Unpack
 from pydantic import ValidationError
 
 from archcost.errors import Details, SpecError, listing, nearest, shorten
-from archcost.formulas import FUNCTIONS, FormulaError, evaluate
+from archcost.files.values import Path, as_list, spell
 from archcost.graph.names import Names
 from archcost.graph.nesting import check_nesting
 from archcost.layers import TYPES, Composite, Declared, Layer
-from archcost.plain import Path, as_list, spell
 from archcost.spec.mistakes import explain_first
 from archcost.spec.model import BlockUse, Entry, LayerTemplate, ModelSpec, Repeat, Value
+from archcost.terms.expressions import FUNCTIONS, FormulaError, evaluate
 
 MOST_LAYERS = 200_000
 """Layers and the connections between them. More is a mistake (a repeat of 10^12) and is refused before any work."""

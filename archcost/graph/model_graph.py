@@ -12,7 +12,7 @@ from archcost.graph.parameter_order import Owned, ordered
 from archcost.layers import Layer, Weight
 from archcost.spec.model import ModelSpec, Region
 from archcost.tensors import Tensors, TensorType
-from archcost.windows import Rules
+from archcost.terms.windows import Rules
 from archcost.work import Work
 
 if TYPE_CHECKING:

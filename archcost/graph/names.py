@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Unpack
 
 from archcost.errors import Details, SpecError
-from archcost.plain import Path
+from archcost.files.values import Path
 from archcost.spec.model import ModelSpec
 
 LONGEST_NAME = 400

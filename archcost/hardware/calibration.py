@@ -15,11 +15,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import Place, SpecError
+from archcost.files.parse import parse, read_text
+from archcost.files.values import as_mapping, spell
 from archcost.hardware.mistakes import place
 from archcost.hardware.profile import Name, Text
-from archcost.plain import as_mapping, spell
-from archcost.reading import parse, read_text
-from archcost.time_classes import Fuses, TimeClass
+from archcost.terms.time_classes import Fuses, TimeClass
 from archcost.units import UNITS, parse_quantity
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

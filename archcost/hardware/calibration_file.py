@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from archcost.hardware.calibration import Calibration, Measured, Pace
-from archcost.time_classes import TimeClass
+from archcost.terms.time_classes import TimeClass
 from archcost.units import UNITS
 
 WRITTEN = "# archcost.calibration/1, written by archcost hardware calibrate"

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from archcost.errors import ArchcostError, Place, SpecError, nearest, shorten
+from archcost.files.parse import SUFFIXES, Marks, parse, read_text
+from archcost.files.values import as_mapping, spell
 from archcost.hardware.mistakes import dotted, explain_first, place
-from archcost.hardware.possible import Refusal, against_peers, alone
+from archcost.hardware.plausibility import Refusal, against_peers, alone
 from archcost.hardware.profile import HardwareProfile
-from archcost.plain import as_mapping, spell
 from archcost.presentable import Presentable
-from archcost.reading import SUFFIXES, Marks, parse, read_text
 
 _FOLDER = FilePath(__file__).parent / "profiles"
 

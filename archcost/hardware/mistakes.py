@@ -9,9 +9,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from archcost.errors import Place, SpecError, listing, nearest, shorten
+from archcost.files.parse import Marks
+from archcost.files.values import Path, as_mapping, spell, value_at
 from archcost.hardware.profile import HardwareProfile, Origin, Rates
-from archcost.plain import Path, as_mapping, spell, value_at
-from archcost.reading import Marks
 
 EXAMPLES = {
     "name": "name: nvidia-rtx-4090",

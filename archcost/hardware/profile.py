@@ -10,8 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ArchcostError, nearest
+from archcost.files.values import spell
 from archcost.hardware.memory_types import MemoryType
-from archcost.plain import spell
 from archcost.presentable import Presentable
 from archcost.units import UNITS, Quantity, parse_quantity, show_in
 

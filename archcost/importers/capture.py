@@ -14,14 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archcost.importers.calling import Below, Beneath, Call, Scripting, put, without_gradient
-from archcost.importers.calls import COMPOSITES, LEAVES
-from archcost.importers.calls.drawn import Drawn
-from archcost.importers.calls.shaping import seen_at
+from archcost.importers.autocast_regions import Regions
 from archcost.importers.casts import Spelled, Variable, Wanted, spelled, variable_assigned, wanted
 from archcost.importers.constants import PRODUCTS, Products
-from archcost.importers.entries import Ref
-from archcost.importers.following import (
+from archcost.importers.function_mode import (
     CASTS,
     FACTORIES,
     LARGEST_CONSTANT,
@@ -38,11 +34,15 @@ from archcost.importers.following import (
     with_places,
 )
 from archcost.importers.identity import storage_of
-from archcost.importers.observed import OutOfSightError
-from archcost.importers.record import Record, Written
-from archcost.importers.regions import Regions
+from archcost.importers.opaque import OutOfSightError
+from archcost.importers.record_call import Below, Beneath, Call, Scripting, put, without_gradient
+from archcost.importers.recorded import Ref
+from archcost.importers.recorder import Record, Written
+from archcost.importers.torch import COMPOSITES, LEAVES
+from archcost.importers.torch.proposal import Drawn
+from archcost.importers.torch.shaping import seen_at
 from archcost.importers.trace import SHAPED, Made, Recasting, Standing, Step, Trace, are_mixed, shape_of, tensors_in
-from archcost.importers.unheard import Scripted
+from archcost.importers.unintercepted_calls import Scripted
 
 
 class Capture(Following):

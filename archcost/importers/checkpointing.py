@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils import checkpoint as module
 
-from archcost.importers.entries import Checkpointed
-from archcost.importers.record import Record
+from archcost.importers.recorded import Checkpointed
+from archcost.importers.recorder import Record
 
 NESTED = "a checkpoint around others only runs forward once more, which is not counted"
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.weak import WeakIdKeyDictionary
 
-from archcost.importers.record import Record
+from archcost.importers.recorder import Record
 
 _PRODUCTS = """
 matmul rmatmul mm bmm addmm baddbmm einsum tensordot linear scaled_dot_product_attention

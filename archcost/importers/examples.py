@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from archcost.errors import ArchcostError, listing, nearest, shorten
-from archcost.importers.calls.drawn import SAMPLES
-from archcost.importers.entries import Entry
 from archcost.importers.naming import clean
-from archcost.importers.reached import leaves
-from archcost.layers.views import Select
+from archcost.importers.output_tensors import leaves
+from archcost.importers.recorded import Entry
+from archcost.importers.torch.proposal import SAMPLES
+from archcost.layers.shape.views import Select
 from archcost.spec.model import InputSpec
 from archcost.tensors import DTYPE_BYTES, TensorType
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from archcost.importers.calls.drawn import samples_in
+from archcost.importers.torch.proposal import samples_in
 from archcost.tensors import TensorType
 
 

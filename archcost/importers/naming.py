@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from archcost.graph.parameter_order import Owned, shortest
-from archcost.importers.entries import Entry, Observed, Ref, Written
+from archcost.importers.recorded import Entry, Observed, Ref, Written
 from archcost.layers import LAYERS, Layer
 from archcost.spec import ModelSpec
 from archcost.spec.model import Checkpoint, InputSpec, Region

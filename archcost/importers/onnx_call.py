@@ -9,8 +9,8 @@ from typing import Any, TypeGuard, cast
 
 from archcost.errors import ArchcostError, shorten
 from archcost.importers.onnx_inference import as_written
+from archcost.importers.onnx_layers import Net
 from archcost.importers.onnx_model import Node
-from archcost.importers.onnx_net import Net
 from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in, short
 from archcost.layers.base import normalize_axis
 from archcost.tensors import FLOATING

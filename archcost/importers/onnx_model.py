@@ -11,7 +11,7 @@ from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from archcost.errors import ArchcostError, shorten
-from archcost.files import note
+from archcost.files.write import note
 from archcost.tensors import TensorType
 
 if TYPE_CHECKING:

@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 
 from archcost.errors import ArchcostError, ShapeError, shorten
 from archcost.graph.expand import MOST_LAYERS
-from archcost.importers.entries import Ref
 from archcost.importers.naming import clean
+from archcost.importers.onnx import RULES
 from archcost.importers.onnx_call import Call
-from archcost.importers.onnx_folding import fold
+from archcost.importers.onnx_constant_folding import fold
 from archcost.importers.onnx_inference import as_written, infer, type_of
+from archcost.importers.onnx_layers import Net, Reached, reached
 from archcost.importers.onnx_model import FromCaller, Function, Graph, Held, Model, Node, attribute_of, function_of
-from archcost.importers.onnx_net import Net, Reached, reached
-from archcost.importers.onnx_operators import RULES
 from archcost.importers.onnx_sizes import SAMPLES, Sizes
 from archcost.importers.onnx_values import UnsupportedError, Value, from_batch, samples_in
+from archcost.importers.recorded import Ref
 from archcost.tensors import TensorType
 
 DEEPEST = 32

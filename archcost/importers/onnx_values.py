@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from archcost.importers.entries import Ref
 from archcost.importers.onnx_sizes import SAMPLES
+from archcost.importers.recorded import Ref
 from archcost.tensors import TensorType
 
 if TYPE_CHECKING:

@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 
 from archcost.errors import first_line, line_of
-from archcost.importers import unheard
-from archcost.importers.entries import Entered, Entry, Observed, Ref
-from archcost.importers.following import CASTS
-from archcost.importers.regions import Regions
+from archcost.importers import unintercepted_calls
+from archcost.importers.autocast_regions import Regions
+from archcost.importers.function_mode import CASTS
+from archcost.importers.lifetimes import DivergedError, Watch
+from archcost.importers.recorded import Entered, Entry, Observed, Ref
 from archcost.importers.trace import Step, Trace
-from archcost.importers.watch import DivergedError, Watch
 from archcost.layers import LAYERS
-from archcost.layers.copies import LIKE, WEIGHTS
+from archcost.layers.shape.copy import LIKE, WEIGHTS
 
 HIGH = {"torch": 155, "random": 153, "numpy": 319}
 """Seeds whose first number between 0 and 1 is above 0.99. A layer dropped at random is kept then, as a rule."""
@@ -141,7 +141,7 @@ def _replaced(running: Running, trace: Trace, left: Mapping[Ref, Any]) -> dict[R
 @contextmanager
 def _watching(watch: Watch, regions: Regions) -> Generator[None]:
     """Every call of the module comes by, as in the first run."""
-    with regions.heard(), unheard.heard(), watch, without_collections():
+    with regions.heard(), unintercepted_calls.heard(), watch, without_collections():
         yield
 
 

@@ -21,19 +21,19 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.nn.parameter import is_lazy
 
 from archcost.errors import ArchcostError, first_line, line_of, shorten
-from archcost.importers import unheard
-from archcost.importers.calls.drawn import SAMPLES, samples_in
+from archcost.importers import unintercepted_calls
+from archcost.importers.autocast_regions import Regions
+from archcost.importers.autograd_functions import followed
 from archcost.importers.capture import Capture
 from archcost.importers.checkpointing import Checkpoints, heard
-from archcost.importers.entries import Observed, Ref
 from archcost.importers.examples import Example, Places, example_of, picked_from, places_of
-from archcost.importers.following import LARGEST_REAL
-from archcost.importers.functions import followed
+from archcost.importers.function_mode import LARGEST_REAL
 from archcost.importers.identity import type_of
+from archcost.importers.lazy_weights import Blind, UnsettledError, names_of, require_settled, require_shapes, waiting
 from archcost.importers.naming import clean, spec_of
-from archcost.importers.reached import leaves, tensors_of
-from archcost.importers.record import ModuleWeight, Record
-from archcost.importers.regions import Regions
+from archcost.importers.output_tensors import leaves, tensors_of
+from archcost.importers.recorded import Observed, Ref
+from archcost.importers.recorder import ModuleWeight, Record
 from archcost.importers.second_run import (
     HIGH,
     Running,
@@ -43,8 +43,8 @@ from archcost.importers.second_run import (
     seeded,
     watched,
 )
-from archcost.importers.settling import Blind, UnsettledError, names_of, require_settled, require_shapes, waiting
-from archcost.importers.wrapped import is_wrapper, made_of, parts_of, weights_of
+from archcost.importers.tensor_subclasses import is_wrapper, made_of, parts_of, weights_of
+from archcost.importers.torch.proposal import SAMPLES, samples_in
 from archcost.spec import ModelSpec
 from archcost.spec.model import InputSpec
 from archcost.tensors import DTYPE_BYTES, FLOAT8_BYTES
@@ -343,7 +343,7 @@ def _run(module: nn.Module, capture: Capture, given: Any, named: Any) -> Any:
 
     hooks = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
     try:
-        with seeded(HIGH), capture.regions.heard(), unheard.heard(), capture, followed(capture):
+        with seeded(HIGH), capture.regions.heard(), unintercepted_calls.heard(), capture, followed(capture):
             return module(*given, **named)
     except (Exception, SystemExit) as error:
         several = len(leaves([given, named])) > 1

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from archcost.importers.entries import Ref
+from archcost.importers.recorded import Ref
 
 Kind = Literal["made", "passed", "set", "cast", "composite", "into", "over", "free", "called", "composed"]
 """How a call was taken: as a constant made, as what it was given handed back, as an assignment, a cast, other calls in

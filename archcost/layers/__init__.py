@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
-from archcost.layers.activation import (
+from archcost.layers.activation.activations import (
     ELU,
     GELU,
     GLU,
@@ -28,15 +28,96 @@ from archcost.layers.activation import (
     Softplus,
     Tanh,
 )
-from archcost.layers.added_products import AddMM, BAddBMM
-from archcost.layers.attention import ScaledDotProductAttention
+from archcost.layers.activation.softmax import LogSoftmax, Softmax
+from archcost.layers.attention.multi_head import MultiHeadAttention
+from archcost.layers.attention.scaled_dot_product import ScaledDotProductAttention
 from archcost.layers.base import Composite, Declared, Layer, Weight, WeightedLayer
-from archcost.layers.combining import Add, Concat, Mul
-from archcost.layers.composites import MultiHeadAttention
-from archcost.layers.convolution import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from archcost.layers.copies import Cast, CastLike, Clone, Contiguous
-from archcost.layers.einsum import Einsum
-from archcost.layers.elementwise import (
+from archcost.layers.binary.arithmetic import Add, Concat, Mul
+from archcost.layers.binary.pairs import ClampTensor, Div, FMod, Maximum, Minimum, Remainder, Sub
+from archcost.layers.comparison import (
+    BitwiseAnd,
+    BitwiseNot,
+    BitwiseOr,
+    BitwiseXor,
+    Eq,
+    Ge,
+    Gt,
+    IsFinite,
+    IsInf,
+    IsNan,
+    Le,
+    LogicalAnd,
+    LogicalNot,
+    LogicalOr,
+    LogicalXor,
+    Lt,
+    MaskedFill,
+    Ne,
+    Where,
+)
+from archcost.layers.convolution.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from archcost.layers.convolution.fold import Fold, Unfold
+from archcost.layers.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
+from archcost.layers.indexing.embedding import Embedding
+from archcost.layers.indexing.expert_route import ExpertRoute
+from archcost.layers.indexing.gather import Gather, GridSample, Index, IndexSelect, TopK
+from archcost.layers.indexing.scatter import IndexAdd, MaskedScatter, Scatter, ScatterAdd
+from archcost.layers.indexing.write import Write
+from archcost.layers.linear import Linear
+from archcost.layers.loss import MSE, CrossEntropy, L1Penalty
+from archcost.layers.matmul.added import AddMM, BAddBMM
+from archcost.layers.matmul.einsum import Einsum
+from archcost.layers.matmul.product import Bmm, MatMul
+from archcost.layers.normalization.instance_norm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
+from archcost.layers.normalization.local_response_norm import LocalResponseNorm
+from archcost.layers.normalization.norms import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, LayerNorm, RMSNorm
+from archcost.layers.normalization.weight_norm import WeightNorm
+from archcost.layers.opaque.function import OwnBackward
+from archcost.layers.opaque.operation import Integers, Opaque
+from archcost.layers.parameter import Buffer, Constant, ExpandBatch, Parameter
+from archcost.layers.pooling.pool import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+)
+from archcost.layers.pooling.unpool import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
+from archcost.layers.recurrent.gru import GRU
+from archcost.layers.recurrent.lstm import LSTM
+from archcost.layers.recurrent.rnn import RNN
+from archcost.layers.reduction.reduce import (
+    All,
+    AMax,
+    AMin,
+    AnyTrue,
+    ArgMax,
+    ArgMin,
+    LogSumExp,
+    Max,
+    Mean,
+    Min,
+    Norm,
+    Prod,
+    Sum,
+)
+from archcost.layers.reduction.variance import Std, Var
+from archcost.layers.scan import ArgSort, Cumsum, Sort
+from archcost.layers.shape.copy import Cast, CastLike, Clone, Contiguous
+from archcost.layers.shape.diagonal import AsStrided, Bucketize, Diagonal, OneHot, TensorUnfold, Tril, Triu
+from archcost.layers.shape.move import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
+from archcost.layers.shape.pad import Pad
+from archcost.layers.shape.reshape import Flatten, Identity, Permute, Reshape, Unflatten, View
+from archcost.layers.shape.split import Chunk, Split, Unbind
+from archcost.layers.shape.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
+from archcost.layers.unary.common import (
     Abs,
     Clamp,
     Cos,
@@ -52,9 +133,7 @@ from archcost.layers.elementwise import (
     Sin,
     Sqrt,
 )
-from archcost.layers.embedding import Embedding
-from archcost.layers.forming import AsStrided, Bucketize, Diagonal, OneHot, TensorUnfold, Tril, Triu
-from archcost.layers.functions import (
+from archcost.layers.unary.special import (
     CELU,
     Acos,
     Asin,
@@ -83,86 +162,7 @@ from archcost.layers.functions import (
     Threshold,
     Trunc,
 )
-from archcost.layers.gru import GRU
-from archcost.layers.indexing import Gather, GridSample, Index, IndexSelect, TopK
-from archcost.layers.instance_norm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
-from archcost.layers.judging import (
-    BitwiseAnd,
-    BitwiseNot,
-    BitwiseOr,
-    BitwiseXor,
-    Eq,
-    Ge,
-    Gt,
-    IsFinite,
-    IsInf,
-    IsNan,
-    Le,
-    LogicalAnd,
-    LogicalNot,
-    LogicalOr,
-    LogicalXor,
-    Lt,
-    MaskedFill,
-    Ne,
-    Where,
-)
-from archcost.layers.linear import Linear
-from archcost.layers.local_response_norm import LocalResponseNorm
-from archcost.layers.losses import MSE, CrossEntropy, L1Penalty
-from archcost.layers.lstm import LSTM
-from archcost.layers.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, LayerNorm, RMSNorm
-from archcost.layers.observed import Integers, Opaque
-from archcost.layers.own_backward import OwnBackward
-from archcost.layers.padding import Pad
-from archcost.layers.pairwise import ClampTensor, Div, FMod, Maximum, Minimum, Remainder, Sub
-from archcost.layers.parameter import Buffer, Constant, ExpandBatch, Parameter
-from archcost.layers.patches import Fold, Unfold
-from archcost.layers.pieces import Chunk, Split, Unbind
-from archcost.layers.pooling import (
-    AdaptiveAvgPool1d,
-    AdaptiveAvgPool2d,
-    AdaptiveAvgPool3d,
-    AdaptiveMaxPool1d,
-    AdaptiveMaxPool2d,
-    AdaptiveMaxPool3d,
-    AvgPool1d,
-    AvgPool2d,
-    AvgPool3d,
-    MaxPool1d,
-    MaxPool2d,
-    MaxPool3d,
-)
-from archcost.layers.products import Bmm, MatMul
-from archcost.layers.rearranging import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
-from archcost.layers.recurrent import RNN
-from archcost.layers.reductions import (
-    All,
-    AMax,
-    AMin,
-    AnyTrue,
-    ArgMax,
-    ArgMin,
-    LogSumExp,
-    Max,
-    Mean,
-    Min,
-    Norm,
-    Prod,
-    Sum,
-)
-from archcost.layers.regularization import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
-from archcost.layers.reshaping import Flatten, Identity, Permute, Reshape, Unflatten, View
-from archcost.layers.routing import ExpertRoute
-from archcost.layers.scans import ArgSort, Cumsum, Sort
-from archcost.layers.scattering import IndexAdd, MaskedScatter, Scatter, ScatterAdd
-from archcost.layers.softmax import LogSoftmax, Softmax
-from archcost.layers.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from archcost.layers.upsampling import Upsample
-from archcost.layers.variance import Std, Var
-from archcost.layers.views import Detach, Expand, Select, Slice, Squeeze, Transpose, Unsqueeze
-from archcost.layers.weight_norm import WeightNorm
-from archcost.layers.writing import Write
 
 Convolutional = Conv1d | Conv2d | Conv3d | ConvTranspose1d | ConvTranspose2d | ConvTranspose3d
 Pooling = MaxPool1d | MaxPool2d | MaxPool3d | AvgPool1d | AvgPool2d | AvgPool3d

@@ -10,13 +10,24 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
-from archcost.formulas import Step
-from archcost.keeping import FORWARD, NO_SCRATCH, PASSED_ON, Device, Gradient, Own, Saved, Scratch, Setting, Stage
 from archcost.layers.dtypes import Autocast, Outcome, Treatment
-from archcost.layouts import Layout, Shape
 from archcost.tensors import ALL_BYTES, DTYPE_BYTES, FLOATING, Tensors, TensorType
-from archcost.time_classes import TimeClass
-from archcost.windows import SAME, Rules
+from archcost.terms.autograd import (
+    FORWARD,
+    NO_SCRATCH,
+    PASSED_ON,
+    Device,
+    Gradient,
+    Own,
+    Saved,
+    Scratch,
+    Setting,
+    Stage,
+)
+from archcost.terms.expressions import Step
+from archcost.terms.memory_format import Layout, Shape
+from archcost.terms.time_classes import TimeClass
+from archcost.terms.windows import SAME, Rules
 from archcost.work import Work
 
 MAX_SIZE = 2**31 - 1

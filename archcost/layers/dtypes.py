@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from archcost.keeping import Device
+from archcost.terms.autograd import Device
 
 Treatment = Literal["as given", "16 bits", "float32", "float32 of bfloat16", "float32 out", "widest", "refused"]
 """What autocast does to floating inputs and weights, float64 excepted, which it leaves alone. In torch's words:

@@ -6,14 +6,14 @@ from math import prod
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.formulas import Step
-from archcost.keeping import INPUT, NO_SCRATCH, Own, Saved, Scratch, Setting, Stored
 from archcost.layers.base import Flag, Size, Weight, WeightedLayer, WeightReference, require_floating
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
-from archcost.layouts import is_row_major, view
 from archcost.tensors import Tensors, TensorType
-from archcost.time_classes import TimeClass, is_unaligned
-from archcost.windows import SAME, WHOLE, Rules
+from archcost.terms.autograd import INPUT, NO_SCRATCH, Own, Saved, Scratch, Setting, Stored
+from archcost.terms.expressions import Step
+from archcost.terms.memory_format import is_row_major, view
+from archcost.terms.time_classes import TimeClass, is_unaligned
+from archcost.terms.windows import SAME, WHOLE, Rules
 from archcost.work import Contraction, Elementwise, Work
 
 

@@ -8,16 +8,16 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
-from archcost.formulas import Step
-from archcost.keeping import PASSED_ON, Gradient, Saved, Setting
 from archcost.layers.base import Arity, Axis, Count, Layer, Weight, WeightedLayer, dtype_among, normalize_axis
-from archcost.layers.copies import LIKE, WEIGHTS, DtypeToFollow
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
-from archcost.layers.views import SizeOrSame, expanded, repeated_windows
-from archcost.layouts import Layout, laid, strides_of
+from archcost.layers.shape.copy import LIKE, WEIGHTS, DtypeToFollow
+from archcost.layers.shape.views import SizeOrSame, expanded, repeated_windows
 from archcost.tensors import DTYPE_BYTES, FLOAT8_BYTES, FLOATING, Tensors, TensorType
-from archcost.time_classes import TimeClass
-from archcost.windows import Rules
+from archcost.terms.autograd import PASSED_ON, Gradient, Saved, Setting
+from archcost.terms.expressions import Step
+from archcost.terms.memory_format import Layout, laid, strides_of
+from archcost.terms.time_classes import TimeClass
+from archcost.terms.windows import Rules
 from archcost.work import Copy, Elementwise, Work
 
 WholeShape = Annotated[tuple[Count, ...], Field(max_length=64)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from archcost.formulas import Step
+from archcost.terms.expressions import Step
 
 AXES = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 """Names of the spatial axes, outermost first."""

@@ -10,15 +10,15 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
-from archcost.formulas import Step
-from archcost.keeping import Saved, Setting
 from archcost.layers.base import Flag, Sizes, one_or_list, per_axis, require_floating, require_positive
 from archcost.layers.dtypes import IN_FLOAT32_ON_CUDA, Autocast, Outcome
-from archcost.layers.order import OfImages
+from archcost.layers.memory_order import OfImages
 from archcost.layers.symbols import AXES, asked_for
 from archcost.tensors import Tensors, TensorType
-from archcost.time_classes import TimeClass
-from archcost.windows import WHOLE, Rule, Rules, Window
+from archcost.terms.autograd import Saved, Setting
+from archcost.terms.expressions import Step
+from archcost.terms.time_classes import TimeClass
+from archcost.terms.windows import WHOLE, Rule, Rules, Window
 from archcost.work import Gather, Reduction, Work
 
 Scale = Annotated[

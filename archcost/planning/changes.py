@@ -17,9 +17,9 @@ from archcost.costs.recompute import segments
 from archcost.costs.run import Optimizer, OptimizerImpl, Precision, Run
 from archcost.graph import ModelGraph
 from archcost.hardware.profile import HardwareProfile
-from archcost.keeping import Device
-from archcost.layers.activation import InplaceActivation
-from archcost.layers.normalization import BatchNorm
+from archcost.layers.activation.activations import InplaceActivation
+from archcost.layers.normalization.norms import BatchNorm
+from archcost.terms.autograd import Device
 
 Price = Literal["free", "FLOPs", "arithmetic", "training", "task"]
 PRICES: tuple[Price, ...] = get_args(Price)

@@ -10,26 +10,26 @@ from functools import cached_property
 from typing import Any
 
 from archcost import hardware as profiles
-from archcost.costs.checkpoints import OverBudgetError
+from archcost.costs.choose_checkpoints import OverBudgetError
 from archcost.costs.run import Run
 from archcost.errors import ArchcostError, listing
-from archcost.estimates.automatic import is_automatic
+from archcost.estimates.auto_recompute import is_automatic
 from archcost.estimates.batches import Binding, Bound, Growth, growth, largest_tight, threads_of
-from archcost.estimates.demand import Demand, workspace
 from archcost.estimates.devices import caches, torch_device
 from archcost.estimates.estimate import Estimate
+from archcost.estimates.memory_demand import Demand, workspace
 from archcost.estimates.verdict import Verdict, limits
 from archcost.graph import ModelGraph, build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
-from archcost.keeping import Device
 from archcost.planning.remedies import Remedies, remedies
 from archcost.planning.timing import Timing
 from archcost.planning.trials import trial
 from archcost.planning.vary import Largest, Varied, Word, batches, word
 from archcost.presentable import Presentable
 from archcost.spec import ModelSpec
+from archcost.terms.autograd import Device
 from archcost.times import StepTime
 from archcost.times.choose import run_by
 from archcost.units import size

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
 from archcost.graph.build import assemble
-from archcost.graph.wire import wire
+from archcost.graph.wiring import wire
 from archcost.spec import ModelSpec
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from archcost import hardware as profiles
 from archcost.costs import cost
-from archcost.costs.checkpoints import OverBudgetError
+from archcost.costs.choose_checkpoints import OverBudgetError
 from archcost.costs.run import Run
 from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.estimates.estimate import Estimate
@@ -19,9 +19,9 @@ from archcost.estimates.verdict import Verdict
 from archcost.graph import ModelGraph, build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
+from archcost.planning.intervals import UNKNOWN, Span
 from archcost.planning.money import Given, amount, by_device
 from archcost.planning.remedies import Remedy, remedies
-from archcost.planning.spans import UNKNOWN, Span
 from archcost.planning.stepping import Step, all_reduce, checkpoint_bytes, gradient_bytes, together
 from archcost.planning.trials import Lines, Trial
 from archcost.planning.workload import Workload, positive, workload

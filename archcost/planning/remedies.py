@@ -25,9 +25,8 @@ from archcost.estimates.devices import torch_device
 from archcost.estimates.verdict import limits
 from archcost.graph import ModelGraph
 from archcost.graph.build import assemble
-from archcost.graph.wire import wire
+from archcost.graph.wiring import wire
 from archcost.hardware.profile import HardwareProfile
-from archcost.keeping import Device
 from archcost.planning.changes import (
     Case,
     Change,
@@ -49,6 +48,7 @@ from archcost.planning.images import has_image, side, with_side
 from archcost.planning.search import largest
 from archcost.planning.trials import Trial, trial
 from archcost.spec import ModelSpec
+from archcost.terms.autograd import Device
 
 
 class Cost(NamedTuple):

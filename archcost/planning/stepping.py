@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from archcost.estimates.estimate import Estimate
 from archcost.hardware.profile import HardwareProfile
-from archcost.planning.spans import Span
+from archcost.planning.intervals import Span
 from archcost.times import StepTime
 
 

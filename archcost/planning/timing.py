@@ -12,9 +12,9 @@ from archcost.estimates.devices import torch_device
 from archcost.graph import build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
-from archcost.keeping import Device
 from archcost.spec import ModelSpec
-from archcost.time_classes import Fuses
+from archcost.terms.autograd import Device
+from archcost.terms.time_classes import Fuses
 from archcost.times import StepTime, step_time
 from archcost.times.choose import Chosen, choose
 from archcost.times.operators import measured

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
-from archcost.estimates.automatic import is_automatic, step
+from archcost.estimates.auto_recompute import is_automatic, step
 from archcost.estimates.batches import threads_of
-from archcost.estimates.demand import Demand, Played, demand
 from archcost.estimates.devices import torch_device
+from archcost.estimates.memory_demand import Demand, Played, demand
 from archcost.graph import ModelGraph
 from archcost.hardware.profile import HardwareProfile
-from archcost.keeping import Device
+from archcost.terms.autograd import Device
 
 
 class Trial(NamedTuple):

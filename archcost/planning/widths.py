@@ -9,7 +9,7 @@ from typing import NamedTuple
 from archcost.errors import ArchcostError, ShapeError
 from archcost.graph import ModelGraph, Node
 from archcost.graph.build import assemble, build
-from archcost.graph.wire import Wired, wire
+from archcost.graph.wiring import Wired, wire
 from archcost.layers import Layer, Write
 from archcost.spec import ModelSpec
 

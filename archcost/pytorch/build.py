@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from archcost.errors import ArchcostError, shorten
 from archcost.graph import Port
 from archcost.graph.parameter_order import Owned, ordered
-from archcost.graph.wire import Wired, wire
-from archcost.pytorch.borrowing import lend, own_weight, share
+from archcost.graph.wiring import Wired, wire
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.network import Network, Step, as_tuple, place
+from archcost.pytorch.shared_weights import lend, own_weight, share
 from archcost.spec import ModelSpec
 
 BATCH = 2

@@ -18,7 +18,6 @@ from archcost.costs.timeline import timeline
 from archcost.graph import ModelGraph
 from archcost.graph import build as build_graph
 from archcost.hardware.calibration import Calibration, Measured, loads
-from archcost.keeping import Device
 from archcost.pytorch.build import REFUSALS, require_device
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.machine import Machine, here, threads
@@ -26,6 +25,7 @@ from archcost.pytorch.overheads import dispatch, first_touch, optimizers
 from archcost.pytorch.probes import probes
 from archcost.pytorch.samples import Samples
 from archcost.pytorch.timing import Bench
+from archcost.terms.autograd import Device
 from archcost.times.fitting import Case, fit
 from archcost.times.operators import Operator, operators
 

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from archcost.errors import ArchcostError
-from archcost.pytorch.borrowing import used_weight
 from archcost.pytorch.build import REFUSALS, said
 from archcost.pytorch.network import Network, as_tuple, module_at
+from archcost.pytorch.shared_weights import used_weight
 
 Shape = tuple[int, ...]
 

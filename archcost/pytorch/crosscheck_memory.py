@@ -21,17 +21,17 @@ from archcost.costs.run import Run
 from archcost.costs.storages import Storage, kept
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError
-from archcost.estimates.demand import Played, changes
+from archcost.estimates.memory_demand import Played, changes
 from archcost.graph import ModelGraph, Port
 from archcost.graph import build as build_graph
 from archcost.hardware.allocator import simulate
-from archcost.keeping import Device
 from archcost.pytorch.build import require_device
 from archcost.pytorch.checks import TORCH, TOTAL, Check, compare
 from archcost.pytorch.measure import Measured, Phase, measure
 from archcost.pytorch.saved import LayerSaved
-from archcost.releases import installed
 from archcost.spec import ModelSpec
+from archcost.terms.autograd import Device
+from archcost.terms.torch_releases import installed
 
 TENSORS = 0.005
 """Relative: by how much a peak of tensors may be off."""

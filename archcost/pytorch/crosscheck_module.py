@@ -24,9 +24,9 @@ from archcost.pytorch.checks import TORCH, TOTAL, Check, Verification, compare
 from archcost.pytorch.counters import Shape
 from archcost.pytorch.crosscheck_module_memory import check_module_memory, check_module_time
 from archcost.pytorch.differences import KNOWN_DIFFERENCES, corrected
+from archcost.pytorch.match_modules import by_module
 from archcost.pytorch.module_counts import Excess, Fold, ModuleCounts, ModuleWeights, Weight, count_module, folded_by
-from archcost.pytorch.placing import by_module
-from archcost.pytorch.subject import Path, Subject, modules_of
+from archcost.pytorch.user_module import Path, Subject, modules_of
 from archcost.spec import ModelSpec
 from archcost.tensors import TensorType
 

@@ -11,26 +11,26 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from archcost.costs.events import by_mark
 from archcost.costs.phases import PhasePeak, by_phase
 from archcost.costs.program import Role
 from archcost.costs.run import Run
-from archcost.costs.tape import by_mark
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError, listing
 from archcost.graph import ModelGraph
 from archcost.hardware.calibration import Calibration
 from archcost.importers.naming import clean
-from archcost.keeping import Device
 from archcost.pytorch.checks import TORCH, TOTAL, Check
 from archcost.pytorch.crosscheck_memory import HEADROOM, TENSORS, free_memory, near, role_checks
 from archcost.pytorch.crosscheck_time import check_time
 from archcost.pytorch.measure import Phase, follow
 from archcost.pytorch.module_counts import folded_by
-from archcost.pytorch.subject import Path, Subject, inputs_like, lent, modules_of, refusals_told, tensors_of
+from archcost.pytorch.running_module import Whereabouts
 from archcost.pytorch.tracker import Seen, Tracker
 from archcost.pytorch.training import Training, optimizer_of, step, torch_dtype, trained
-from archcost.pytorch.whereabouts import Whereabouts
+from archcost.pytorch.user_module import Path, Subject, inputs_like, lent, modules_of, refusals_told, tensors_of
 from archcost.tensors import TensorType
+from archcost.terms.autograd import Device
 
 AT_MOST = 5
 """Tensors that are named of those that only one side has."""

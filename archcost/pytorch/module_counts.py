@@ -27,8 +27,8 @@ from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
 from archcost.pytorch.counters import Shape
 from archcost.pytorch.differences import KNOWN_DIFFERENCES, KnownDifference
-from archcost.pytorch.subject import Path, Subject, inputs_like, lent, modules_of, refusals_told, tensors_of
-from archcost.pytorch.whereabouts import Whereabouts
+from archcost.pytorch.running_module import Whereabouts
+from archcost.pytorch.user_module import Path, Subject, inputs_like, lent, modules_of, refusals_told, tensors_of
 from archcost.tensors import TensorType
 
 GROUPED = next(known for known in KNOWN_DIFFERENCES if known.name == "grouped_weight_gradient")

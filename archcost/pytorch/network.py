@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 from torch import Tensor, nn
 
 from archcost.graph import Port
-from archcost.pytorch.borrowing import own_weight
+from archcost.pytorch.shared_weights import own_weight
 
 
 class Step(NamedTuple):

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from archcost.layers import Flatten, Layer
-from archcost.layouts import Layout
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.network import as_tuple
 from archcost.tensors import TensorType
+from archcost.terms.memory_format import Layout
 from archcost.times.operators import Operator
 
 EVICTED = 24 * 2**20

@@ -12,7 +12,7 @@ from archcost.costs import ModelCost
 from archcost.errors import ArchcostError
 from archcost.report import summary
 from archcost.report.document import Document
-from archcost.report.folding import Folded
+from archcost.report.grouping import Folded
 
 if TYPE_CHECKING:
     from archcost.report.explain import Explanation
@@ -53,7 +53,7 @@ def _writers(result: Result) -> Writers:
     if isinstance(result, Explanation):
         return _explanation_writers(result)
 
-    from archcost.comparison import Comparison, Listing
+    from archcost.comparison.compare import Comparison, Listing
 
     if isinstance(result, (Comparison, Listing)):
         from archcost.report import compare, listing

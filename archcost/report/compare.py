@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from archcost.alignment import LayerFacts
-from archcost.comparison import Comparison, LayerRow
+from archcost.comparison.align import LayerFacts
+from archcost.comparison.compare import Comparison, LayerRow
 from archcost.report.document import Cell, Column, Document, Part, Table
 from archcost.report.summary import bounded, shapes
 from archcost.units import count

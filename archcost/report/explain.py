@@ -10,11 +10,11 @@ from typing import Any
 from archcost.costs import ModelCost
 from archcost.costs.model import LayerCost
 from archcost.errors import SpecError, nearest, shorten
-from archcost.formulas import exact, names
 from archcost.layers import Weight
-from archcost.report.folding import Folded
-from archcost.report.sight import Fields, known_fields, sight_steps
+from archcost.report.grouping import Folded
+from archcost.report.receptive_field import Fields, known_fields, sight_steps
 from archcost.tensors import Tensors
+from archcost.terms.expressions import exact, names
 from archcost.work import Contraction, Elementwise, Operand, Shared
 
 PARAMETERS, BUFFERS, MACS = "parameters", "buffers", "MACs"

@@ -1,4 +1,4 @@
-"""Formulas as they are written: the tree of `archcost.formulas` → text and LaTeX, with letters or with numbers."""
+"""Formulas as they are written: the tree of `terms.expressions` → text and LaTeX, with letters or with numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
-from archcost.formulas import parse
+from archcost.terms.expressions import parse
 from archcost.units import count
 
 Values = Mapping[str, int | Fraction]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.comparison import Listing
+from archcost.comparison.compare import Listing
 from archcost.report.document import Column, Document, Table
 from archcost.report.summary import bounded, one_line
 

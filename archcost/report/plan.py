@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from archcost.errors import listing
+from archcost.planning.intervals import Span
 from archcost.planning.plan import NESTED, DeviceRun, Plan
-from archcost.planning.spans import Span
 from archcost.report.document import Cell, Column, Document, Facts, Part, Table
 from archcost.report.fit import YES, changes, price
 from archcost.report.settings import words

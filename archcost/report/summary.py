@@ -7,7 +7,7 @@ from archcost.costs.model import TrainingFlops
 from archcost.errors import listing
 from archcost.graph import ModelGraph
 from archcost.report.document import Cell, Column, Document, Facts, Table
-from archcost.report.folding import Folded, Group
+from archcost.report.grouping import Folded, Group
 from archcost.tensors import format_shape
 from archcost.units import count, lower_bound
 

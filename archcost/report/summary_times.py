@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from archcost.estimates import Estimate
 from archcost.report import times
 from archcost.report.document import Cell, Column, Part, Table
-from archcost.report.folding import BESIDE, Folded, Seconds
+from archcost.report.grouping import BESIDE, Folded, Seconds
 from archcost.report.settings import settings
 from archcost.units import duration
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from archcost.costs.events import Phase
 from archcost.costs.phases import by_phase
 from archcost.costs.program import ROLES, Role
-from archcost.costs.tape import Phase
 from archcost.costs.timeline import Alive, Moment, Timeline
 from archcost.errors import listing
 from archcost.graph import ModelGraph
-from archcost.report.area import area
+from archcost.report.area_chart import area
 from archcost.report.document import Cell, Column, Document, Drawing, Table
 from archcost.report.settings import settings
 from archcost.report.summary import assumed, one_line, shapes

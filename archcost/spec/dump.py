@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from archcost.reading import plain_scalar
+from archcost.files.parse import plain_scalar
 
 
 class SpecDumper(yaml.SafeDumper):

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from archcost.errors import Place, SpecError, nearest, shorten
-from archcost.plain import Path, as_mapping, spell
-from archcost.reading import LARGEST_FILE, MOST_VALUES, SUFFIXES, Marks, ReadError, parse, read_text
+from archcost.files.parse import LARGEST_FILE, MOST_VALUES, SUFFIXES, Marks, ReadError, parse, read_text
+from archcost.files.values import Path, as_mapping, spell
 from archcost.spec import zoo
 from archcost.spec.mistakes import explain_first, layer_at
 from archcost.spec.model import ModelSpec, Source

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from pydantic import ValidationError
 
 from archcost.errors import SpecError, nearest, shorten
-from archcost.reading import parse
+from archcost.files.parse import parse
 from archcost.spec.inputs import BATCH, InputSpec
 from archcost.spec.model import BlockUse, Entry, ModelSpec, Repeat, Value, as_tuples
 

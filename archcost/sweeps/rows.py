@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.estimates.batches import Growth, growth, threads_of
-from archcost.estimates.demand import Played, demand, workspace
 from archcost.estimates.devices import caches, torch_device
 from archcost.estimates.estimate import Estimate
+from archcost.estimates.memory_demand import Played, demand, workspace
 from archcost.estimates.verdict import VERDICTS
 from archcost.graph import build
 from archcost.hardware.profile import HardwareProfile
-from archcost.keeping import Device
 from archcost.spec import ModelSpec
 from archcost.sweeps import memory
 from archcost.sweeps.envelope import Integers
-from archcost.sweeps.growing import GrowingStep, growing
+from archcost.sweeps.kernel_lines import GrowingStep, growing
 from archcost.sweeps.seconds import Floats, Times, model_flops, times
-from archcost.time_classes import Fuses
+from archcost.terms.autograd import Device
+from archcost.terms.time_classes import Fuses
 from archcost.times.choose import Chosen
 from archcost.times.step import peak
 

@@ -18,7 +18,7 @@ from archcost.costs.run import Run
 from archcost.hardware.calibration import Calibration, Pace
 from archcost.hardware.profile import HardwareProfile
 from archcost.sweeps.envelope import Integers
-from archcost.sweeps.growing import Amount, GrowingKernel, GrowingStep, Phase
+from archcost.sweeps.kernel_lines import Amount, GrowingKernel, GrowingStep, Phase
 from archcost.sweeps.samples import Samples, Span
 from archcost.times import bound
 from archcost.times.roof import Spent, spend

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from archcost.costs.kernels import Kernel
 from archcost.hardware.calibration import Pace
 from archcost.hardware.profile import HardwareProfile
-from archcost.time_classes import CONTRACTIONS
+from archcost.terms.time_classes import CONTRACTIONS
 from archcost.times.roof import peak_rate
 
 WINOGRAD = 2.25

@@ -12,8 +12,8 @@ from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.hardware import calibration, library
 from archcost.hardware.calibration import Calibration, Modes
 from archcost.hardware.profile import HardwareProfile
-from archcost.releases import rules_of, version_here
-from archcost.time_classes import Fuses
+from archcost.terms.time_classes import Fuses
+from archcost.terms.torch_releases import rules_of, version_here
 from archcost.times.relatives import from_relatives
 from archcost.times.training import from_inference
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from archcost.costs.kernel import Kernel, Kernels
 from archcost.hardware.calibration import Errors, Pace
-from archcost.time_classes import CONTRACTIONS, TimeClass
+from archcost.terms.time_classes import CONTRACTIONS, TimeClass
 from archcost.times.roof import spend
 
 Paces = Mapping[TimeClass, Pace]

@@ -12,8 +12,8 @@ from archcost.costs.timeline import Timeline
 from archcost.hardware.calibration import Calibration, Measured
 from archcost.layers import Layer
 from archcost.layers.base import WeightedLayer
-from archcost.layouts import Layout
 from archcost.tensors import Tensors
+from archcost.terms.memory_format import Layout
 
 WIRING = frozenset(WeightedLayer.model_fields)
 """Fields that say where a layer stands, and not what it does."""

@@ -18,7 +18,7 @@ from archcost.errors import listing
 from archcost.hardware import library
 from archcost.hardware.calibration import Calibration, Pace
 from archcost.hardware.profile import HardwareProfile
-from archcost.time_classes import CONTRACTIONS, TimeClass
+from archcost.terms.time_classes import CONTRACTIONS, TimeClass
 from archcost.times.bound import sags
 from archcost.times.roof import peak_rate
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from archcost.hardware.calibration import Calibration
 from archcost.presentable import Presentable
-from archcost.time_classes import TimeClass
+from archcost.terms.time_classes import TimeClass
 from archcost.times.roof import Roof
 
 Status = Literal["bound", "public", "calibrated"]

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from archcost.costs.kernels import Kernel
 from archcost.hardware.calibration import Pace
 from archcost.hardware.profile import HardwareProfile
-from archcost.time_classes import CONTRACTIONS
+from archcost.terms.time_classes import CONTRACTIONS
 
 Roof = Literal["matrix", "vector", "bandwidth", "dispatch"]
 

@@ -10,7 +10,7 @@ from archcost.costs.run import Run
 from archcost.errors import listing
 from archcost.hardware.calibration import Calibration, Measured, Pace
 from archcost.hardware.profile import HardwareProfile
-from archcost.time_classes import BROADER, CONTRACTIONS, TimeClass
+from archcost.terms.time_classes import BROADER, CONTRACTIONS, TimeClass
 from archcost.times.bound import paces
 from archcost.times.result import DATA_SHEET, LayerTime, Part, PhaseName, PhaseTime, StepTime
 from archcost.times.roof import NOTHING, Roof, Spent, spend

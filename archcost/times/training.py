@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from archcost.hardware import library
 from archcost.hardware.calibration import Calibration, Pace
 from archcost.hardware.profile import HardwareProfile
-from archcost.time_classes import BROADER, TimeClass
+from archcost.terms.time_classes import BROADER, TimeClass
 
 OTHERWISE: frozenset[TimeClass] = frozenset(["batch norm", "dropout", "optimizer"])
 """Classes whose forward, where there is one, is another one in training."""

@@ -11,7 +11,7 @@ from archcost.costs.kernel import Kernel
 from archcost.costs.kernels import LayerKernels, kernels
 from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
-from archcost.keeping import Device
+from archcost.terms.autograd import Device
 from tests.costs.timelines import Entry, fc, layer, played
 
 LOOP = Run(optimizer="sgd-momentum", optimizer_impl="loop", torch="2.13")

@@ -11,7 +11,7 @@ import pytest
 import archcost
 from archcost import ModelGraph, ModelSpec, Run
 from archcost.graph.build import assemble
-from archcost.graph.wire import wire
+from archcost.graph.wiring import wire
 from tests.specs import reference_rows
 from tests.specs.reference_rows import Net, rows
 from tests.specs.variants import variant

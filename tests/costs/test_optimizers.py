@@ -20,8 +20,8 @@ from archcost.costs.optimizers import (
 )
 from archcost.costs.run import Optimizer, OptimizerImpl, Run
 from archcost.errors import ArchcostError
-from archcost.keeping import Device, Own
 from archcost.tensors import TensorType
+from archcost.terms.autograd import Device, Own
 
 BF16 = "bfloat16"
 

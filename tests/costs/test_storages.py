@@ -6,8 +6,8 @@ from typing import Any
 
 from archcost.costs.storages import Kept, kept
 from archcost.graph import Port, build
-from archcost.keeping import Device
 from archcost.spec import ModelSpec
+from archcost.terms.autograd import Device
 from tests.costs.networks import Entry, conv, linear
 
 RELU = {"type": "relu", "name": "relu"}

@@ -14,8 +14,8 @@ from archcost.costs.run import Mode, Optimizer, Precision, Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph, build
-from archcost.keeping import Device
 from archcost.spec import ModelSpec
+from archcost.terms.autograd import Device
 from tests.graph.networks import LIMITS, branches, chains, channels, joined, spec_of, specs, stem
 
 STAY = {"weights", "buffers", "inputs", "optimizer_state"}

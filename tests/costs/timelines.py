@@ -8,7 +8,7 @@ import archcost
 from archcost.costs.phases import by_phase
 from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
-from archcost.keeping import Device
+from archcost.terms.autograd import Device
 
 Entry = dict[str, Any]
 SGD = Run(optimizer="sgd")

@@ -12,7 +12,7 @@ import pytest
 
 from archcost import hardware
 from archcost.errors import ArchcostError
-from archcost.reading import parse
+from archcost.files.parse import parse
 
 EXAMPLE = Path(__file__).parent / "example.yaml"
 TREE, MARKS = parse(EXAMPLE.read_text(encoding="utf-8"), EXAMPLE.name)

@@ -12,7 +12,7 @@ import pytest
 from archcost import hardware
 from archcost.hardware import HardwareProfile
 from archcost.hardware.memory_types import LIMITS
-from archcost.hardware.possible import against_peers, alone
+from archcost.hardware.plausibility import against_peers, alone
 from archcost.hardware.profile import Figure
 
 ROOT = Path(__file__).parents[2]

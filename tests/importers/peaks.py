@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import archcost
-from archcost.importers.reached import tensors_of
+from archcost.importers.output_tensors import tensors_of
 from archcost.pytorch.tracker import Tracker
 from tests.collections.tensors import summed
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import archcost
 from archcost.errors import ArchcostError
-from archcost.importers.spelled import load_callable
+from archcost.importers.python_callable import load_callable
 from archcost.spec import InputSpec
 from tests.importers.held import held
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import archcost
 from archcost.errors import ArchcostError
-from archcost.importers.calls.drawn import SAMPLES
+from archcost.importers.torch.proposal import SAMPLES
 from archcost.tensors import TensorType
 from tests.importers.held import Holder, held
 

@@ -10,8 +10,8 @@ import pytest
 import archcost.importers.torch_module
 import archcost.pytorch  # noqa: F401
 from archcost.cli import main
+from archcost.comparison.locks import Recipe, check, spelled
 from archcost.errors import SpecError
-from archcost.locks import Recipe, check, spelled
 
 pytest_plugins = ["pytester"]
 

@@ -10,7 +10,7 @@ from archcost.costs.loss import L1, Sum, Total
 from archcost.costs.precision import AutocastCopy
 from archcost.layers import LAYERS, Layer
 from archcost.layers.dtypes import Outcome, Treatment
-from archcost.time_classes import TimeClass
+from archcost.terms.time_classes import TimeClass
 
 EVERY = (*LAYERS.values(), Sum, L1, Total, AutocastCopy)
 each_layer = pytest.mark.parametrize("layer", EVERY, ids=lambda layer: layer.__name__)
@@ -40,4 +40,6 @@ def test_every_layer_says_in_which_dtype_results_come_out(layer: type[Layer]) ->
 @each_layer
 def test_every_layer_says_what_it_is_in_time(layer: type[Layer]) -> None:
     declared = getattr(layer, "time_class", None)
-    assert declared in get_args(TimeClass), f"{layer.__name__} says no class in time: see archcost/time_classes.py"
+    assert declared in get_args(TimeClass), (
+        f"{layer.__name__} says no class in time: see archcost/terms/time_classes.py"
+    )

@@ -129,7 +129,7 @@ def test_a_new_size_has_its_working(row: Row) -> None:
 
 
 def test_working_uses_only_letters_it_gives() -> None:
-    from archcost.formulas import names
+    from archcost.terms.expressions import names
 
     for row in ROWS:
         for step in row.layer.working(row.input_types, outputs_of(row)):

@@ -6,7 +6,6 @@ from math import prod
 
 import pytest
 
-from archcost.keeping import INPUT, Own, Setting, Stored
 from archcost.layers import (
     LAYERS,
     BatchNorm2d,
@@ -17,8 +16,9 @@ from archcost.layers import (
     RMSNorm,
     ScaledDotProductAttention,
 )
-from archcost.layouts import Shape, Strides, channels_last
 from archcost.tensors import TensorType
+from archcost.terms.autograd import INPUT, Own, Setting, Stored
+from archcost.terms.memory_format import Shape, Strides, channels_last
 from tests.layers import every_row
 from tests.layers.keeping_variants import VARIANTS
 from tests.layers.rows import Row

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from archcost.keeping import NO_SCRATCH, Own, Scratch, Setting
 from archcost.layers import Dropout, MaxPool1d, RMSNorm
-from archcost.layouts import channels_last
 from archcost.tensors import TensorType
+from archcost.terms.autograd import NO_SCRATCH, Own, Scratch, Setting
+from archcost.terms.memory_format import channels_last
 
 NOBODY = Setting(frozenset(), device="cuda")
 IMAGES = (TensorType((2, 3, 5, 7)),)

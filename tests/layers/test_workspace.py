@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from archcost.layers.lstm import onednn_workspace
+from archcost.layers.recurrent.lstm import onednn_workspace
 
 
 class Workspace(TorchDispatchMode):

@@ -13,7 +13,7 @@ import archcost.hardware as profiles
 from archcost.costs.kernel import Kernel
 from archcost.hardware import calibration
 from archcost.hardware.profile import HardwareProfile
-from archcost.time_classes import BROADER, CONTRACTIONS, TimeClass
+from archcost.terms.time_classes import BROADER, CONTRACTIONS, TimeClass
 from archcost.times.bound import paces
 from archcost.times.roof import spend
 from tests.measurements.fitting import (

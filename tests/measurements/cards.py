@@ -26,7 +26,7 @@ from archcost import ModelSpec
 from archcost.costs.kernels import StepKernels, kernels
 from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
-from archcost.time_classes import CONTRACTIONS, Fuses
+from archcost.terms.time_classes import CONTRACTIONS, Fuses
 from tests.measurements.calibrations import Head, Result, text, write
 from tests.measurements.fitting import Constants, Fit, Floats, Seen, band_of, errors, family, parts
 from tests.measurements.relatives import SAME, Card, Relatives, Where

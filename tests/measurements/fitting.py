@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archcost.costs.kernels import StepKernels
-from archcost.time_classes import CONTRACTIONS
+from archcost.terms.time_classes import CONTRACTIONS
 from archcost.times.roof import stretches
 
 Floats = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""docs/measurements.md and archcost/costs/bands.json, made of the log and of the tables of real cards.
+"""docs/measurements.md and archcost/costs/error_bands.json, made of the log and of the tables of real cards.
 
 `python -m tests.generate` writes them.
 """
@@ -20,7 +20,7 @@ from tests.measurements.log import ROLES, Log, Pair, Record, Witness, read
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "measurements.md"
-BANDS = ROOT / "archcost" / "costs" / "bands.json"
+BANDS = ROOT / "archcost" / "costs" / "error_bands.json"
 BEGIN, END = "<!-- begin: made by python -m tests.generate -->\n", "<!-- end -->"
 
 Of = Callable[[Record], Pair]

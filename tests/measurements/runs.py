@@ -12,8 +12,8 @@ from typing import Any
 import archcost
 from archcost import Run, hardware
 from archcost.costs import cost
-from archcost.networks import load
-from archcost.planning.spans import Span
+from archcost.importers.networks import load
+from archcost.planning.intervals import Span
 from archcost.planning.stepping import Step
 from archcost.planning.workload import Workload, workload
 from archcost.report.plan import told

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 import archcost
 from archcost import ArchcostError, Fit, Run, hardware
 from archcost.hardware.profile import HardwareProfile
-from archcost.layers.lstm import onednn_workspace
+from archcost.layers.recurrent.lstm import onednn_workspace
 from archcost.spec import ModelSpec
 from tests.graph.networks import specs
 from tests.planning.devices import CPU, GPU, device, devices, runs

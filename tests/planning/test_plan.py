@@ -10,8 +10,8 @@ import pytest
 
 import archcost
 from archcost import Plan, hardware
+from archcost.planning.intervals import UNKNOWN, Span
 from archcost.planning.plan import Charges, DeviceRun
-from archcost.planning.spans import UNKNOWN, Span
 from archcost.planning.stepping import Step, all_reduce, together
 from archcost.planning.workload import workload
 from archcost.report.plan import duration

@@ -17,10 +17,10 @@ from archcost.costs.precision import AutocastCopy, with_precision
 from archcost.costs.run import Precision, Run
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
-from archcost.keeping import Device
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.network import as_tuple
 from archcost.tensors import Tensors, TensorType
+from archcost.terms.autograd import Device
 from tests.layers.rows import Row
 
 Copy = tuple[str, str, int]

@@ -21,13 +21,13 @@ from archcost.costs.precision import AutocastCopy, with_precision
 from archcost.costs.run import Run
 from archcost.costs.storages import weights_dtype
 from archcost.graph import Node, Port
-from archcost.keeping import Input, Output, Own, Setting, Stored
-from archcost.layers.copies import Cast, CastLike
-from archcost.layouts import Layout, laid
+from archcost.layers.shape.copy import Cast, CastLike
 from archcost.pytorch import saved
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.network import as_tuple
 from archcost.tensors import TensorType
+from archcost.terms.autograd import Input, Output, Own, Setting, Stored
+from archcost.terms.memory_format import Layout, laid
 from archcost.work import Operand
 from tests.layers import every_built_row
 from tests.layers.keeping_variants import VARIANTS

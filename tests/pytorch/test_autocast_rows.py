@@ -15,7 +15,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from archcost.costs.run import Precision, Run
-from archcost.keeping import Device
+from archcost.terms.autograd import Device
 from tests.layers.rows import Row
 from tests.pytorch.autocast import Answer, ask_rule, ask_torch, mixtures, module_of
 from tests.pytorch.test_saved import ROWS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import archcost
-from archcost.comparison import Comparison, compare
+from archcost.comparison.compare import Comparison, compare
 from tests.collections.torchvision_models import declare_operators
 
 torch = pytest.importorskip("torch")

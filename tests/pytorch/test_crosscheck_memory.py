@@ -14,7 +14,6 @@ import archcost
 from archcost.cli import main
 from archcost.costs.run import Run
 from archcost.errors import ArchcostError
-from archcost.keeping import INPUT, OUTPUT
 from archcost.layers import Sigmoid, Tanh
 from archcost.pytorch import crosscheck_memory, verify
 from archcost.pytorch.checks import TOTAL, Check
@@ -22,6 +21,7 @@ from archcost.pytorch.crosscheck_memory import Predicted, check_memory, checks, 
 from archcost.pytorch.measure import Measured, Phase
 from archcost.pytorch.saved import NetworkSaved
 from archcost.spec.overrides import override
+from archcost.terms.autograd import INPUT, OUTPUT
 
 Checks = tuple[Check, ...]
 

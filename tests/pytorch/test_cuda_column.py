@@ -14,9 +14,9 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 
-from archcost.keeping import Input, Output, Own, Setting
 from archcost.layers import LAYERS, ScaledDotProductAttention
 from archcost.tensors import TensorType
+from archcost.terms.autograd import Input, Output, Own, Setting
 from tests.layers.cuda_witness import reason_to_read
 from tests.pytorch.cuda_column import ORDERS, PRECISIONS, ROWS, Asked, Kept, identity, keeps, needed, ruled
 from tests.pytorch.test_saved import refused

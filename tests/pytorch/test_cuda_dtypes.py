@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 import torch
 
-from archcost.layers.copies import WEIGHTS, Cast
+from archcost.layers.shape.copy import WEIGHTS, Cast
 from tests.layers.cuda_witness import reason_to_read
 from tests.pytorch.cuda_column import ROWS, made, ruled_outputs
 from tests.pytorch.test_autocast_rows import ASK_FOR_A_DRIVER, HAS_CUDA

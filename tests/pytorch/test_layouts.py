@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from archcost.layouts import channels_last, is_channels_last, is_row_major, laid, like, strides_of, view
+from archcost.terms.memory_format import channels_last, is_channels_last, is_row_major, laid, like, strides_of, view
 from tests.pytorch.test_random_networks import stable
 
 quick = settings(stable, max_examples=500)

@@ -16,10 +16,10 @@ from torch.nn import functional
 import archcost
 from archcost.costs.run import Run
 from archcost.errors import ArchcostError
-from archcost.keeping import Device
 from archcost.layers import Opaque
-from archcost.layers.listed import LISTED
+from archcost.layers.autocast_lists import LISTED
 from archcost.tensors import TensorType
+from archcost.terms.autograd import Device
 from tests.layers.rows import Row
 from tests.pytorch.autocast import Answer, Copies, ask_rule, autocast, empty, name_of
 

@@ -22,9 +22,9 @@ from archcost.costs.optimizers import (
     step,
 )
 from archcost.costs.run import Optimizer, OptimizerImpl, Run
-from archcost.keeping import Device, Own
 from archcost.pytorch.tracker import Tracker
 from archcost.tensors import TensorType
+from archcost.terms.autograd import Device, Own
 
 OPTIMIZERS: dict[Optimizer, tuple[Any, dict[str, Any]]] = {
     "sgd": (torch.optim.SGD, {"lr": 0.1}),

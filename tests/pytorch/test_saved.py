@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from archcost.graph import Port
-from archcost.keeping import Input, Output, Own, Setting, Stored
-from archcost.layers.convolution import Kernel
-from archcost.layouts import Layout, Strides, laid, strides_of
+from archcost.layers.convolution.conv import Kernel
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.network import as_tuple
 from archcost.pytorch.saved import NetworkSaved, watch
 from archcost.tensors import TensorType
+from archcost.terms.autograd import Input, Output, Own, Setting, Stored
+from archcost.terms.memory_format import Layout, Strides, laid, strides_of
 from archcost.work import Operand
 from tests.layers import every_built_row
 from tests.layers.keeping_variants import VARIANTS

@@ -35,7 +35,7 @@ from archcost.costs.run import Precision, Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
-from archcost.layers.convolution import Convolution
+from archcost.layers.convolution.conv import Convolution
 from archcost.pytorch.allocations import Trace, peak_by_phase, trace_of
 from archcost.pytorch.build import REFUSALS
 from archcost.pytorch.measure import UNMEASURED, Phase, resident, track

@@ -24,8 +24,8 @@ from archcost.pytorch import Verification, verify
 from archcost.pytorch.checks import Check
 from archcost.pytorch.crosscheck_module import check_module
 from archcost.pytorch.crosscheck_module_memory import Body, unlike
-from archcost.pytorch.placing import by_module
-from archcost.pytorch.subject import Subject, tensors_of
+from archcost.pytorch.match_modules import by_module
+from archcost.pytorch.user_module import Subject, tensors_of
 from archcost.tensors import TensorType
 from archcost.work import Contraction
 

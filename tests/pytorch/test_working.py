@@ -9,7 +9,6 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from archcost.keeping import Gradient, Handed, Own, Setting
 from archcost.layers import (
     Add,
     Bmm,
@@ -28,10 +27,11 @@ from archcost.layers import (
     Reshape,
     ScaledDotProductAttention,
 )
-from archcost.layers.convolution import Convolution, Kernel
-from archcost.layers.copies import WEIGHTS
-from archcost.layouts import is_row_major, laid
+from archcost.layers.convolution.conv import Convolution, Kernel
+from archcost.layers.shape.copy import WEIGHTS
 from archcost.tensors import TensorType
+from archcost.terms.autograd import Gradient, Handed, Own, Setting
+from archcost.terms.memory_format import is_row_major, laid
 from archcost.work import Operand
 from tests.layers.keeping_variants import SHAPE, variant
 from tests.layers.rows import Row

@@ -5,7 +5,7 @@ from __future__ import annotations
 import archcost
 from archcost.report import render
 from archcost.report.explain import explain
-from archcost.report.folding import Folded
+from archcost.report.grouping import Folded
 from tests.report.networks import cost_of, tiny
 
 ROUTED = """

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archcost.comparison import compare, merge_orders, moved_keys
+from archcost.comparison.compare import compare, merge_orders, moved_keys
 from archcost.report import render
 from tests.report.networks import TINY, cost_of, tiny
 

@@ -222,7 +222,7 @@ def test_the_band_is_that_of_the_measured_steps(device: str, kind: str) -> None:
     assert estimate.band is not None
     assert "memory.band" not in estimate.unknown
     low, high = estimate.band
-    file = Path(archcost.__file__).parent / "costs" / "bands.json"
+    file = Path(archcost.__file__).parent / "costs" / "error_bands.json"
     worst_low, worst_high = json.loads(file.read_text())[kind]["allocated_bytes"]
     assert abs(estimate.demand.allocated - low * (1 + worst_high)) < 1
     assert abs(estimate.demand.allocated - high * (1 + worst_low)) < 1

@@ -12,7 +12,7 @@ import pytest
 
 import archcost
 from archcost.report import render
-from archcost.report.folding import Folded
+from archcost.report.grouping import Folded
 from archcost.spec import zoo
 from tests.report.networks import cost_of, tiny
 

@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 import pytest
 
 import archcost
-from archcost.costs.tape import Phase
+from archcost.costs.events import Phase
 from archcost.costs.timeline import Moment, Timeline
 from archcost.report import render
 from archcost.report.timeline import MOST_ROWS, Folded, folded

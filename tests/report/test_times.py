@@ -15,7 +15,7 @@ import archcost
 from archcost.cli import main
 from archcost.estimates import Estimate
 from archcost.report import render
-from archcost.report.folding import Folded
+from archcost.report.grouping import Folded
 from tests.times.made_up import CPU, GPU, NET, calibration, estimated
 
 TEXT = """\

@@ -10,12 +10,12 @@ from dataclasses import replace
 import pytest
 
 import archcost
-from archcost.comparison import Listing, NetworkTotals, compare
+from archcost.comparison.compare import Listing, NetworkTotals, compare
+from archcost.comparison.locks import Recipe, changes, parse, section, write
 from archcost.costs.timeline import timeline
-from archcost.locks import Recipe, changes, parse, section, write
 from archcost.report import render
 from archcost.report.explain import explain
-from archcost.report.folding import Folded
+from archcost.report.grouping import Folded
 from tests.report.networks import ODD, cost_of, tiny
 
 COST = cost_of(ODD)

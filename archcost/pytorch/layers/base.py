@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from archcost.layers import Layer, WeightedLayer
-from archcost.layers.copies import LIKE, WEIGHTS
+from archcost.layers.shape.copy import LIKE, WEIGHTS
 
 Inputs = tuple[Tensor, ...]
 """Meta tensors of a batch of 2: what a layer will be given, as torch worked it out."""

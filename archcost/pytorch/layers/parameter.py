@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from archcost.layers import Buffer, Constant, ExpandBatch, Parameter
-from archcost.layers.copies import LIKE
+from archcost.layers.shape.copy import LIKE
 from archcost.pytorch.layers.base import Factory, Inputs, OfDtype, dtype_of
 
 

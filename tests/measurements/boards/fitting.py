@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archcost.time_classes import BROADER, CONTRACTIONS, TimeClass
+from archcost.terms.time_classes import BROADER, CONTRACTIONS, TimeClass
 from tests.measurements.boards.networks import Amounts
 
 Floats = NDArray[np.float64]

@@ -25,7 +25,7 @@ from archcost.costs.run import Run as Settings
 from archcost.costs.timeline import timeline
 from archcost.hardware.calibration import Calibration, Pace
 from archcost.spec.overrides import override
-from archcost.time_classes import CONTRACTIONS, TimeClass
+from archcost.terms.time_classes import CONTRACTIONS, TimeClass
 from archcost.times import step_time
 from tests.measurements.boards.fitting import Floats, Run, Shape, own, paces, shared, vector
 from tests.measurements.boards.networks import Amounts, family, summed

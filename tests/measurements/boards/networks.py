@@ -16,7 +16,7 @@ from archcost.costs.kernels import StepKernels, kernels
 from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
 from archcost.hardware.calibration import Calibration
-from archcost.time_classes import Fuses, TimeClass
+from archcost.terms.time_classes import Fuses, TimeClass
 from archcost.times import step_time
 from archcost.times.roof import stretches
 from tests.measurements.boards.tables import FOLDER

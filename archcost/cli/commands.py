@@ -1,0 +1,405 @@
+"""What each command does: options → one library call → what is printed or written, and the exit code.
+
+What a command does not need, it does not import.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archcost.cli.options import changed_settings, run_of
+from archcost.errors import ArchcostError, CheckError
+
+if TYPE_CHECKING:
+    from archcost.costs import ModelCost
+    from archcost.costs.run import Run
+    from archcost.estimates import Estimate
+    from archcost.hardware.calibration import Calibration
+    from archcost.report import Result
+    from archcost.spec import ModelSpec
+
+
+def one_device_each(argv: Sequence[str]) -> list[str]:
+    """`--hardware A B` as `--hardware A --hardware B`: a name of a device that follows a device is one more."""
+    apart: list[str] = []
+    for word in argv:
+        if len(apart) > 1 and apart[-2] == "--hardware" and not word.startswith("-"):
+            from archcost.hardware import names
+
+            apart += ["--hardware"] * (word in names())
+        apart.append(word)
+    return apart
+
+
+def _spec(network: str, options: argparse.Namespace) -> ModelSpec:
+    from archcost.importers.networks import load
+
+    spec = load(network, options.settings, options.inputs, options.args)
+    loss = getattr(options, "loss", None)
+    if loss is None:
+        return spec
+    from archcost.spec.overrides import set_loss
+
+    return set_loss(spec, loss)
+
+
+def _cost(network: str, options: argparse.Namespace) -> ModelCost:
+    return _known(_cost_of(_spec(network, options), options), options)
+
+
+def _cost_of(spec: ModelSpec, options: argparse.Namespace) -> ModelCost:
+    from archcost.costs import cost
+    from archcost.graph import build
+
+    return cost(build(spec, options.batch or 1))
+
+
+def _known(found: ModelCost, options: argparse.Namespace) -> ModelCost:
+    """Under --strict nothing may be unknown."""
+    if options.strict and found.unknown:
+        layers = f"{len(found.unknown):,} layer" + "s" * (len(found.unknown) > 1)
+        problem = f"{found.network}: the operations of {layers} are not known"
+        raise CheckError(problem, found=", ".join(found.unknown))
+    return found
+
+
+def _render(result: Result, options: argparse.Namespace) -> str:
+    from archcost.report import render
+
+    return render(result, options.format)
+
+
+def list_networks(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.comparison.compare import Listing, NetworkTotals
+    from archcost.costs import cost
+    from archcost.graph import build
+    from archcost.spec import load, zoo
+
+    costs = (cost(build(load(name))) for name in zoo.names())
+    return _render(Listing(tuple(map(NetworkTotals.of, costs))), options), 0
+
+
+def summarize(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.report.grouping import Folded
+
+    timed = _timed(options) if options.time else None
+    if timed is None and (given := [*_changed_engine(options), *changed_settings(run_of(options))]):
+        raise ArchcostError("no step is timed", expected="--time with settings of one", found=", ".join(given))
+    return _render(Folded(_cost(options.network, options), options.depth, timed), options), 0
+
+
+def _timed(options: argparse.Namespace) -> Estimate:
+    """A step on the device of the options; under --strict no time may be unknown."""
+    found = _estimated(options)
+    _refuse_stretched(found.chosen.differs, options)
+    unknown = [name for name in found.unknown if name.startswith("time.")]
+    if options.strict and unknown:
+        raise CheckError(f"{found.network} on {found.hardware.name}: not all is known", found=", ".join(unknown))
+    return found
+
+
+def _changed_engine(options: argparse.Namespace) -> list[str]:
+    return [
+        f"--{name}"
+        for name in ("hardware", "engine", "calibration", "threads", "loss")
+        if getattr(options, name) is not None
+    ]
+
+
+def explain(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.report.explain import explain
+
+    return _render(explain(_cost(options.network, options), options.layer), options), 0
+
+
+def compare(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.comparison.compare import compare
+    from archcost.importers.networks import is_callable
+
+    networks = (options.network, *options.networks)
+    called = set(filter(is_callable, networks))
+    # --args are for the callables: beside one, another network has none
+    without_args = argparse.Namespace(**{**vars(options), "args": None}) if called else options
+    costs = [_cost(network, options if network in called else without_args) for network in networks]
+    return _render(compare(costs), options), 0
+
+
+def estimate(options: argparse.Namespace) -> tuple[str, int]:
+    result = _estimated(options)
+    _refuse_stretched(result.chosen.differs, options)
+    if options.strict and result.unknown:
+        raise CheckError(
+            f"{result.network} on {result.hardware.name}: not all is known", found=", ".join(result.unknown)
+        )
+    return _render(result, options), 0 if result.fits else 1
+
+
+def _estimated(options: argparse.Namespace) -> Estimate:
+    if options.hardware is None:
+        raise ArchcostError(
+            "no device to estimate for", expected="--hardware with a name or a file", hint="archcost hardware list"
+        )
+    from archcost.estimates import estimate
+
+    return estimate(
+        _spec(options.network, options),
+        options.batch,
+        hardware=options.hardware,
+        run=run_of(options),
+        engine=options.engine,
+        calibration=_calibration(options),
+        threads=options.threads,
+    )
+
+
+def _calibration(options: argparse.Namespace) -> Calibration | None:
+    from archcost.hardware import calibration
+
+    return calibration.read(Path(options.calibration)) if options.calibration else None
+
+
+def _refuse_stretched(differs: tuple[str, ...], options: argparse.Namespace) -> None:
+    """Under --strict no time rests on a calibration of something else."""
+    if options.strict and differs:
+        raise ArchcostError(
+            "the calibration is of something else",
+            expected="one of the device, release and threads that the step will have",
+            found=f"one {', '.join(differs)}",
+            hint="archcost hardware calibrate, or without --strict with a wider band",
+        )
+
+
+def timeline(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.costs.timeline import timeline
+    from archcost.graph import build
+    from archcost.report.timeline import Folded
+
+    if options.strict:
+        _cost(options.network, options)
+    graph = build(_spec(options.network, options), options.batch)
+    if options.hardware is None:
+        line = timeline(graph, run_of(options), options.device)
+    else:
+        from archcost import hardware
+        from archcost.estimates.auto_recompute import line_on
+
+        line = line_on(graph, run_of(options), hardware.load(options.hardware))
+    return _render(Folded(line, options.depth), options), 0
+
+
+def fit(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.planning import fit
+
+    spec = _spec(options.network, options)
+    if options.strict:
+        _cost(options.network, options)
+    result = fit(
+        spec,
+        options.batch,
+        hardware=options.hardware,
+        vary=options.vary,
+        run=run_of(options),
+        engine=options.engine,
+        calibration=_calibration(options),
+    )
+    if options.strict and result.unknown:
+        raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
+    _refuse_stretched(result.differs, options)
+    return _render(result, options), 0 if result.fits else 1
+
+
+def plan(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.planning import plan
+    from archcost.planning.money import spelled
+
+    spec = _spec(options.network, options)
+    if options.strict:
+        _cost(options.network, options)
+    result = plan(
+        spec,
+        options.batch,
+        hardware=options.hardware,
+        dataset_size=options.dataset_size,
+        epochs=options.epochs,
+        tokens=options.tokens,
+        count=options.count,
+        price=spelled(options.price),
+        power=spelled(options.power),
+        carbon=options.carbon,
+        keep=options.keep,
+        order=options.order,
+        run=run_of(options),
+        engine=options.engine,
+        calibration=_calibration(options),
+    )
+    if options.strict and result.unknown:
+        raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
+    _refuse_stretched(result.differs, options)
+    return _render(result, options), 0 if result.runs else 1
+
+
+def sweep(options: argparse.Namespace) -> tuple[str, int]:
+    from itertools import chain
+
+    from archcost.costs.run import Run
+    from archcost.planning.money import spelled
+    from archcost.sweeps import sweep
+
+    if not options.hardware:
+        raise ArchcostError("no device to sweep over", expected="--hardware, a name or a file, once per device")
+    asked = {name: getattr(options, name) for name in Run.__dataclass_fields__}
+    result = sweep(
+        _spec(options.network, options),
+        list(chain.from_iterable(options.batch or [(1,)])),
+        hardware=options.hardware,
+        engine=options.engine,
+        calibration=_calibration(options),
+        allocator=options.allocator,
+        price=spelled(options.price) or None,
+        **{name: value for name, value in asked.items() if value is not None},
+    )
+    if options.strict and result.unknown:
+        raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
+    _refuse_stretched(result.differs, options)
+    shown = result.where(result["verdict"] == "fits") if options.fitting else result
+    if options.pareto:
+        shown = shown.pareto(*options.pareto.split(","))
+    return _render(shown, options), 0 if result.fits else 1
+
+
+def verify(options: argparse.Namespace) -> tuple[str, int]:
+    given = run_of(options)
+    if not options.measure and (changed := changed_settings(given)):
+        raise ArchcostError("no step is run", expected="--measure with settings of one", found=", ".join(changed))
+    if not options.measure and options.calibration:
+        raise ArchcostError("no step is timed", expected="--measure beside --calibration", found="no --measure")
+    from archcost.importers.networks import is_callable
+
+    run = given if options.measure else None
+    if is_callable(options.network):
+        return _verify_callable(options, run)
+    spec = _spec(options.network, options)
+    if options.strict:
+        _cost(options.network, options)
+    from archcost import pytorch
+
+    known = _calibration(options)
+    result = pytorch.verify(spec, device=options.device, batch=options.batch, run=run, calibration=known)
+    return _render(result, options), 0 if result.ok else 1
+
+
+def _verify_callable(options: argparse.Namespace, run: Run | None) -> tuple[str, int]:
+    """The module itself beside its spec."""
+    from archcost.importers.python_callable import call, printing_to_stderr
+    from archcost.spec.overrides import override, set_loss
+
+    called = call(options.network, options.args, options.inputs)
+    spec = override(called.spec, options.settings)
+    spec = spec if options.loss is None else set_loss(spec, options.loss)
+    if options.strict:
+        _known(_cost_of(spec, options), options)
+    from archcost.pytorch.crosscheck_module import check_module
+    from archcost.pytorch.user_module import Subject
+
+    subject = Subject(called.module, called.given, called.named, called.make)
+    with printing_to_stderr():
+        result = check_module(spec, subject, options.device, options.batch, run, _calibration(options))
+    return _render(result, options), 0 if result.ok else 1
+
+
+def lock(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.comparison.locks import Recipe, ordered, section, spelled, write
+
+    folder = Path(options.output).parent if options.output else Path()
+    settings, inputs = tuple(options.settings), tuple(options.inputs)
+    args = spelled(options.args)
+    sections = [
+        section(Recipe(network, options.batch, settings, inputs, args).seen_from(folder), _cost(network, options))
+        for network in options.networks
+    ]
+    return write(ordered(sections)), 0
+
+
+def check(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.comparison import locks
+
+    outcomes = locks.check(Path(options.file))
+    return locks.report(outcomes), 1 if any(outcome.changes for outcome in outcomes) else 0
+
+
+def export(options: argparse.Namespace) -> tuple[bytes, int]:
+    if options.output is None:
+        raise ArchcostError("no file to write to", expected="-o FILE.onnx", hint="archcost export NETWORK -o FILE.onnx")
+    if options.strict:
+        _cost(options.network, options)
+    from archcost.exporters import onnx_bytes
+
+    return onnx_bytes(_spec(options.network, options), options.batch), 0
+
+
+def import_network(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.costs import cost
+    from archcost.graph import build
+
+    spec = _spec(options.network, options)
+    _known(cost(build(spec, options.batch)), options)  # what cannot be built is not written
+    if not (options.output or "").endswith(".json"):
+        return spec.to_yaml(), 0
+    from archcost.cli.outputs import spec_json
+
+    return spec_json(spec.to_dict()), 0
+
+
+def list_hardware(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost import hardware
+
+    return _render(hardware.shipped(), options), 0
+
+
+def show_hardware(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost import hardware
+
+    return _render(hardware.load(options.name), options), 0
+
+
+def calibrate_hardware(options: argparse.Namespace) -> tuple[str, int]:
+    if options.output is None:
+        hint = "archcost hardware calibrate -o FILE"
+        raise ArchcostError("no file to write to", expected="-o FILE", hint=hint)
+    from archcost import hardware
+    from archcost.cli.outputs import require_calibration
+    from archcost.costs.run import Run
+    from archcost.graph import build
+    from archcost.hardware.calibration_file import as_text
+    from archcost.pytorch.calibrate import Asked, calibrate
+    from archcost.report.progress import Progress
+
+    require_calibration(options.output)
+    networks = [] if options.network is None else [build(_spec(options.network, options), options.batch)]
+    asked = Asked(
+        Path(options.output),
+        options.device,
+        options.threads,
+        options.quick,
+        Run(precision=options.precision).precision,
+        hardware.load(options.hardware).name if options.hardware else None,
+        networks,
+    )
+    with Progress("calibrating", "layers") as progress:
+        made = calibrate(asked, progress)
+    return as_text(made), 0
+
+
+def check_hardware(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost import hardware
+
+    return _render(hardware.check(options.file), options), 0
+
+
+def schema(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.spec.schema import schema_text
+
+    return schema_text(), 0

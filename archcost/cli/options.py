@@ -1,0 +1,260 @@
+"""The options of the commands: how they are declared, checked, and turned into the library's words."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from archcost.errors import ArchcostError
+
+if TYPE_CHECKING:
+    from archcost.costs.run import Run
+
+    Commands = argparse._SubParsersAction["CommandParser"]  # pyright: ignore[reportPrivateUsage]
+
+MOST = 2**31 - 1
+"""Of a batch, as of every other size in a spec."""
+
+TABLE_FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
+WORKING_FORMATS = ("text", "markdown", "latex", "json")
+
+Command = Callable[[argparse.Namespace], "tuple[str, int] | tuple[bytes, int]"]
+"""Options → what is printed or written, and the exit code."""
+
+
+class Once(argparse._StoreAction):  # pyright: ignore[reportPrivateUsage]
+    """One value. A second one is refused: the first would be gone in silence."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if option_string is not None:
+            given: tuple[str, ...] = getattr(namespace, "given", ())
+            if self.dest in given:
+                parser.error(f"argument {option_string}: given twice, and it takes one value")
+            namespace.given = (*given, self.dest)
+        super().__call__(parser, namespace, values, option_string)
+
+
+class Parser(argparse.ArgumentParser):
+    """Mistakes in the command line are told like any other wrong input."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.register("action", None, Once)
+        self.register("action", "store", Once)
+
+    def error(self, message: str) -> NoReturn:
+        raise ArchcostError(message, hint=f"{self.prog} --help")
+
+
+class CommandParser(Parser):
+    """Names and options of one command in any order: `explain vgg_d --batch 2 fc6` has an option between two names."""
+
+    mixing = False
+
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Any = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        if self.mixing or self._subparsers:  # called back from below; commands of a command stand in their order
+            return super().parse_known_args(args, namespace)
+        self.mixing = True
+        return self.parse_known_intermixed_args(args, namespace)
+
+
+def add_parser(commands: Commands, name: str, help: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False)
+
+
+SAVED = {
+    "report": "to a new file, or over the last report of this kind, instead of to the terminal",
+    "spec": "to a new file, or over what archcost import wrote there and nobody changed, instead of to the terminal",
+    "lock": "to a new file, or into a lock, whose other tables stay, instead of to the terminal",
+    "onnx": "the new file, or the last export, to write to",
+    "calibration": "the new file, or the last calibration, to write to",
+}
+"""What a command may write over, by the kind of its file. `archcost.cli.outputs` says how each is known."""
+
+
+def add_command(
+    commands: Commands, name: str, run: Command, help: str, saves: str = "report"
+) -> argparse.ArgumentParser:
+    added = add_parser(commands, name, help)
+    added.set_defaults(run=run, saves=saves)
+    added.add_argument("-o", "--output", metavar="FILE", help=f"write {SAVED[saves]}")
+    added.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return added
+
+
+def add_format(added: argparse.ArgumentParser, formats: Sequence[str] = TABLE_FORMATS) -> None:
+    added.add_argument("--format", choices=formats, default="text", help="default: text")
+
+
+def add_run(added: argparse.ArgumentParser, any_batch: bool = False) -> None:
+    """Which network. With `any_batch`, none means that the number of samples stays open."""
+    added.add_argument(
+        "--batch",
+        type=batch,
+        default=None if any_batch else 1,
+        metavar="N",
+        help=f"samples at once (default {'any number' if any_batch else 1})",
+    )
+    add_network(added)
+
+
+def add_network(added: argparse.ArgumentParser) -> None:
+    """What of the network is another than its spec says."""
+    added.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="KEY=VALUE",
+        help="a parameter of the network (depth3=4), of a block (stage.channels=32), or of one use of it",
+    )
+    added.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        dest="inputs",
+        metavar="SHAPE",
+        help="shape of one sample, 3x384x384 or 3x384x384:float16, once per input or as NAME=SHAPE; "
+        "2x500:int64:unbatched has no batch axis, a B says where it is (2xBx128), and scalar is a single number",
+    )
+    added.add_argument(
+        "--args",
+        type=json_value,
+        metavar="JSON",
+        help="what a module:callable is called with: '{\"num_classes\": 10}', or a list",
+    )
+    added.add_argument("--strict", action="store_true", help="fail when any number is unknown")
+
+
+def add_settings(added: argparse.ArgumentParser, several: bool = False) -> None:
+    """How the network is run. Words are checked by `Run`, which knows the nearest ones. With `several`, an option may
+    come once per value, and without any it is None.
+    """
+    group = added.add_argument_group("how it is run, an option once per value" if several else "how it is run")
+
+    def setting(name: str, default: str | int | None = None, **fields: Any) -> None:
+        group.add_argument(name, **({"action": "append"} if several else {"default": default}), **fields)
+
+    setting("--mode", "train", metavar="MODE", help="train (default), infer, infer-autograd")
+    setting(
+        "--precision",
+        "fp32",
+        metavar="P",
+        help="fp32 (default), tf32, bf16, fp16, or autocast's amp-bf16, amp-fp16",
+    )
+    setting(
+        "--optimizer",
+        "adam",
+        metavar="O",
+        help="none, sgd, sgd-momentum, adam (default), adamw, adamw-8bit, adafactor, lion",
+    )
+    setting(
+        "--optimizer-impl", metavar="I", help="loop, foreach, fused; default torch's: foreach on a GPU, loop on a CPU"
+    )
+    setting("--accumulation", 1, type=accumulation, metavar="N", help="batches whose gradients add up to one step")
+    setting(
+        "--recompute",
+        "none",
+        metavar="R",
+        help="none (default), blocks, every:K, names of layers or blocks with commas between, or auto, with --hardware",
+    )
+    group.add_argument("--loss", metavar="L", help="cross_entropy, mse, l1, sum, none; default: what the spec says")
+    group.add_argument(
+        "--in-place",
+        action=argparse.BooleanOptionalAction,
+        help="activations overwrite their input, or none does; default: what the spec says",
+    )
+    group.add_argument(
+        "--torch", metavar="T", help="by the rules of 2.13 or 2.14; default: the installed, else the newest"
+    )
+    group.add_argument("--channels-last", action="store_true", help="images in torch.channels_last")
+    group.add_argument("--master-weights", action="store_true", help="float32 copies of bf16 or fp16 weights")
+
+
+def add_engine(added: argparse.ArgumentParser, several: bool = False) -> None:
+    """What the time of a step rests on."""
+    group = added.add_argument_group("how long it takes")
+    action = "append" if several else "store"
+    group.add_argument(
+        "--engine",
+        action=action,
+        metavar="E",
+        help="what runs it: eager (default), or another that the device has calibrations of",
+    )
+    group.add_argument("--calibration", metavar="FILE", help="one of archcost hardware calibrate")
+
+
+def add_threads(added: argparse.ArgumentParser) -> None:
+    added.add_argument(
+        "--threads", type=threads, metavar="N", help="threads of a CPU that will run it; default: as calibrated"
+    )
+
+
+def run_of(options: argparse.Namespace) -> Run:
+    """The settings that `add_settings` has read; `--loss` is the spec's."""
+    from archcost.costs.run import Run
+
+    given = {field: getattr(options, field) for field in Run.__dataclass_fields__}
+    if given["torch"] is None:
+        del given["torch"]
+    return Run(**given)
+
+
+def changed_settings(run: Run) -> list[str]:
+    """The options of `add_settings` that make the run another than by default."""
+    default = type(run)()
+    fields = [field for field in run.__dataclass_fields__ if getattr(run, field) != getattr(default, field)]
+    return [f"--{field.replace('_', '-')}" for field in fields]
+
+
+def json_value(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:60]!r} is no JSON") from None
+
+
+def batch(text: str) -> int:
+    return _positive(text, "the number of samples")
+
+
+def batches(text: str) -> range:
+    """`8`, `1-512` or `8-512:8`."""
+    ends, _, step = text.partition(":")
+    first, dash, last = ends.partition("-")
+    start = batch(first)
+    stop = batch(last) if dash else start
+    if stop < start:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} ends before it begins")
+    return range(start, stop + 1, _positive(step, "the step") if ":" in text else 1)
+
+
+def accumulation(text: str) -> int:
+    return _positive(text, "the number of batches before a step")
+
+
+def devices(text: str) -> int:
+    return _positive(text, "the number of devices")
+
+
+def checkpoints(text: str) -> int:
+    return _positive(text, "the number of checkpoints")
+
+
+def threads(text: str) -> int:
+    return _positive(text, "the number of threads")
+
+
+def depth(text: str) -> int:
+    return _positive(text, "the number of names to fold at")
+
+
+def _positive(text: str, meaning: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 11 and 0 < int(text) <= MOST):
+        raise argparse.ArgumentTypeError(f"{meaning} is an integer from 1 to {MOST:,}, not {text[:40]!r}")
+    return int(text)

@@ -1,0 +1,137 @@
+"""What `-o FILE` may replace: nothing that the command read, and nothing but what archcost wrote.
+
+A file may be new or empty. Otherwise it has to begin as what archcost writes there now: a report with the first line
+of one on the same network, JSON and CSV with the same schema or columns, a spec exactly as `archcost import` writes
+it, an ONNX file of our export, a lock. What is replaced is told by its content, so no list has to be kept anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from archcost.errors import ArchcostError, SpecError
+from archcost.files.write import BEGINNING, beginning, file_status, lines_of, not_ours, write_whole
+
+
+def save(kind: str, output: str, written: str | bytes, inputs: Iterable[Path]) -> None:
+    """Write what a command has made; `kind` is report, spec, lock, onnx or calibration, `inputs` are the files that
+    it read.
+
+    Raises ArchcostError where FILE is an input, cannot be written, or holds what is not of that kind.
+    """
+    _require_no_input(output, inputs)
+    if isinstance(written, bytes):
+        _save_onnx(output, written)
+    elif kind == "lock":
+        _save_lock(output, written)
+    elif kind == "calibration":
+        _save_calibration(output, written)
+    elif kind == "spec":
+        _save_spec(output, written)
+    else:
+        _save_report(output, written)
+
+
+def _save_report(output: str, written: str) -> None:
+    content = written.encode()
+    before = beginning(output)
+    if before and _opening(before) != _opening(content[:BEGINNING]):
+        raise not_ours(output, "an earlier report of this kind on the same network", before)
+    write_whole(output, content)
+
+
+def _save_spec(output: str, written: str) -> None:
+    before = beginning(output)
+    if before and not _is_imported(output, written):
+        raise not_ours(output, "a spec of this network as archcost import wrote it, unchanged since", before)
+    write_whole(output, written.encode())
+
+
+def _save_onnx(output: str, written: bytes) -> None:
+    from archcost.exporters.onnx_file import has_written
+
+    before = beginning(output)
+    if before and not has_written(output):
+        raise not_ours(output, "an ONNX file that archcost export wrote", before)
+    write_whole(output, written)
+
+
+def require_calibration(output: str) -> None:
+    """Before anything is timed. Raises ArchcostError where FILE holds something else than a calibration."""
+    from archcost.hardware.calibration_file import WRITTEN
+
+    before = beginning(output)
+    if before and lines_of(before)[0] != WRITTEN:
+        raise not_ours(output, "a calibration that archcost wrote", before)
+
+
+def _save_calibration(output: str, written: str) -> None:
+    """Whole or not at all, so that an interruption leaves the last one."""
+    from archcost.hardware.calibration_file import partial
+
+    require_calibration(output)
+    write_whole(output, written.encode())
+    partial(Path(output)).unlink(missing_ok=True)
+
+
+def _save_lock(output: str, written: str) -> None:
+    from archcost.comparison import locks
+
+    locks.put_all(locks.parse(written, output), Path(output))
+
+
+def _require_no_input(output: str, inputs: Iterable[Path]) -> None:
+    """The same file by any name: a link to it, another path."""
+    status = file_status(output)
+    if status is None:
+        return
+    modules = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    for path in (*inputs, *filter(None, modules)):
+        other = file_status(path)
+        if other is not None and os.path.samestat(status, other):
+            raise ArchcostError(
+                f"{output}: would be overwritten, and this command reads it",
+                expected="a file that is not read",
+                found=str(path),
+                hint="another name after -o",
+            )
+
+
+_OPEN = (
+    (re.compile(r", batch \d.*"), ", batch N"),  # and its title, on which device, by which settings
+    (re.compile(r": (changed|\d+(,\d{3})* layers as locked)$"), ": as locked"),
+)
+"""What differs between two reports of one kind."""
+
+
+def _opening(content: bytes) -> str | None:
+    """The line by which a report is known. In JSON it is the first that names us; None where none does."""
+    first, *more = lines_of(content)
+    if first == "{":
+        return next((line for line in more[:2] if '"archcost' in line), None)
+    for pattern, open_ in _OPEN:
+        first = pattern.sub(open_, first)
+    return first
+
+
+def _is_imported(output: str, written: str) -> bool:
+    """Whether reading a spec and writing it again gives the same text, and the name is that of the new one."""
+    from archcost.spec.load import loads
+
+    try:
+        text = Path(output).read_text(encoding="utf-8")
+        spec, new = loads(text), loads(written)
+    except (SpecError, OSError, UnicodeDecodeError):
+        return False
+    return spec.name == new.name and text in (spec.to_yaml(), spec_json(spec.to_dict()))
+
+
+def spec_json(spec: dict[str, object]) -> str:
+    """A spec's plain values as `archcost import -o FILE.json` writes them."""
+    import json
+
+    return json.dumps(spec, indent=2, ensure_ascii=False) + "\n"

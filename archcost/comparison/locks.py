@@ -1,0 +1,359 @@
+"""Guarding tables: the layers of networks as reviewable text, and what has changed since it was written.
+
+A file has a section for each network: a line that says how to load it, and a table. Layers without weights
+and operations are listed too, since their shapes are part of the network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from archcost.comparison.align import LayerFacts
+from archcost.comparison.compare import LayerRow, align
+from archcost.costs import ModelCost, cost
+from archcost.errors import ArchcostError, Place, SpecError, shorten
+from archcost.files.parse import SUFFIXES, read_text
+from archcost.files.write import alone, beginning, lines_of, not_ours, write_whole
+from archcost.graph import build
+from archcost.importers.networks import load
+from archcost.spec import ModelSpec
+from archcost.tensors import format_shape
+from archcost.units import count, lower_bound
+
+HEADER = "# Layers of networks, written by `archcost lock` and compared by `archcost check`.\n"
+COLUMNS = ("layer", "type", "output shape", "parameters", "MACs")
+TOTAL = "total"
+_NUMBER = re.compile(r"[0-9]{1,3}(,[0-9]{3}){0,30}")
+_UNKNOWN = count(None)
+_SHAPE = re.compile(r"\(\)|[0-9]{1,20}(×[0-9]{1,20})*")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a locked network is loaded again: `network vgg_d --batch 2 --set depth3=4`.
+
+    `spec NAME` stands for one that a test declares in Python, which only that test can make again.
+    """
+
+    network: str
+    batch: int = 1
+    settings: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    args: str | None = None
+    """JSON, what a `module:callable` is called with."""
+    kind: Literal["network", "spec"] = "network"
+
+    def __str__(self) -> str:
+        words = [self.kind, self.network, "--batch", str(self.batch)]
+        words += [word for setting in self.settings for word in ("--set", setting)]
+        words += [word for shape in self.inputs for word in ("--input", shape)]
+        words += [] if self.args is None else ["--args", self.args]
+        return shlex.join(words)
+
+    @property
+    def is_file(self) -> bool:
+        return self.kind == "network" and self.network.endswith((*SUFFIXES, ".onnx"))
+
+    def load(self) -> ModelSpec:
+        """The network as it is now, its path meant from the current folder. `module:callable` runs its Python."""
+        if self.kind == "spec":
+            raise SpecError(
+                f"{self.network} is declared in Python", expected="the test that declares it", hint="run that test"
+            )
+        return load(self.network, self.settings, self.inputs, json.loads(self.args or "null"))
+
+    def cost(self, folder: Path) -> ModelCost:
+        """The same, its path meant from `folder`, and costed."""
+        network = str(folder / self.network) if self.is_file else self.network
+        return cost(build(replace(self, network=network).load(), self.batch))
+
+    def seen_from(self, folder: Path) -> Recipe:
+        """The same with its path, which is meant from the current folder, rewritten to be meant from `folder`."""
+        if not self.is_file:
+            return self
+        return replace(self, network=Path(os.path.relpath(self.network, folder)).as_posix())
+
+
+Layers = tuple[tuple[str, LayerFacts], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A network as it was when the file was written."""
+
+    recipe: Recipe
+    layers: Layers
+    place: Place | None = None
+
+
+def spelled(args: Any) -> str | None:
+    """`--args` as a recipe keeps them. Raises SpecError for what JSON has no words for."""
+    if args is None:
+        return None
+    try:
+        return json.dumps(args)
+    except (TypeError, ValueError):
+        raise SpecError(
+            "args cannot be kept in a lock", expected="a mapping or a list of JSON's values", found=shorten(args)
+        ) from None
+
+
+def section(recipe: Recipe, found: ModelCost) -> Section:
+    return Section(recipe, tuple((layer.name, LayerFacts.of(layer)) for layer in found.layers))
+
+
+def write(sections: Iterable[Section]) -> str:
+    """The file's text; the same networks always give the same bytes."""
+    return HEADER + "".join(f"\n{_section_text(section)}" for section in sections)
+
+
+def _section_text(section: Section) -> str:
+    rows = [
+        (name, facts.type, _shapes(facts), count(facts.parameters), count(facts.macs)) for name, facts in section.layers
+    ]
+    table = [COLUMNS, *rows, (TOTAL, "", "", *totals(section.layers))]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [_line(row, widths) for row in table]
+    if len(str(section.recipe).splitlines()) > 1:
+        raise SpecError("a lock holds its options on one line", expected="no line break", found=shorten(section.recipe))
+    rule = "-+-".join("-" * width for width in widths)
+    return "\n".join([str(section.recipe), lines[0], rule, *lines[1:-1], rule, lines[-1], ""])
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    texts = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=False)]
+    numbers = [cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)]
+    return " | ".join((*texts, *numbers))
+
+
+def _shapes(facts: LayerFacts) -> str:
+    return ", ".join(map(format_shape, facts.output_shapes))
+
+
+def totals(layers: Layers) -> tuple[str, str]:
+    """Parameters and MACs, which are a lower bound where those of a layer are not known."""
+    macs = [facts.macs for _, facts in layers]
+    known = sum([each for each in macs if each is not None])
+    return count(sum(facts.parameters for _, facts in layers)), lower_bound(known) if None in macs else count(known)
+
+
+def read(path: Path) -> tuple[Section, ...]:
+    """The sections of a file. Raises SpecError at the line that is damaged."""
+    return parse(read_text(path), str(path))
+
+
+def parse(text: str, file: str) -> tuple[Section, ...]:
+    lines = _Lines(text, file)
+    sections: list[Section] = []
+    while (line := lines.next_filled()) is not None:
+        if not line.startswith(("network ", "spec ")):
+            raise lines.damaged("network NAME --batch N, or a comment", line)
+        sections.append(_parse_section(line, lines))
+    if not sections:
+        raise lines.damaged("a section for each network", "no section")
+    return tuple(sections)
+
+
+def find(sections: Iterable[Section], recipe: Recipe) -> Section | None:
+    """The section of one network, loaded in one way."""
+    return next((section for section in sections if section.recipe == recipe), None)
+
+
+def put(now: Section, path: Path) -> None:
+    """Write a section into a file, in place of the one with its recipe; the others stay, in order of their recipes."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArchcostError(f"{path}: cannot be written: {error.strerror}") from None
+    put_all([now], path)
+
+
+def put_all(now: Iterable[Section], path: Path) -> None:
+    """The same of several. Of processes that write one file, each keeps what the others have written."""
+    new = {section.recipe: section for section in now}
+    with alone(path):
+        kept = _present(path)
+        write_whole(path, write(ordered([*(each for each in kept if each.recipe not in new), *new.values()])).encode())
+
+
+def _present(path: Path) -> tuple[Section, ...]:
+    """What a file holds that may not be there yet, or be empty. Raises ArchcostError where it is no lock."""
+    before = beginning(path)
+    if not before:
+        return ()
+    if lines_of(before)[0] != HEADER.rstrip():
+        raise not_ours(path, "a lock that archcost wrote", before)
+    return read(path)
+
+
+def ordered(sections: Iterable[Section]) -> list[Section]:
+    return sorted(sections, key=lambda section: str(section.recipe))
+
+
+class _Lines:
+    """The lines of a file, one after the other, and where we are."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self.file = file
+        self.number = 0
+        self.rest: Iterator[str] = iter(text.splitlines())
+
+    def next(self) -> str | None:
+        line = next(self.rest, None)
+        self.number += line is not None
+        return line
+
+    def next_filled(self) -> str | None:
+        """The next line that is neither empty nor a comment."""
+        while (line := self.next()) is not None and (not line.strip() or line.startswith("#")):
+            pass
+        return line
+
+    def place(self) -> Place:
+        return Place(self.file, max(self.number, 1), 1)
+
+    def damaged(self, expected: str, found: str | None) -> SpecError:
+        return SpecError(
+            "the lock file is damaged",
+            expected=expected,
+            found="the end of the file" if found is None else shorten(found),
+            hint="remove it, and write it again: archcost lock",
+            place=self.place(),
+        )
+
+
+def _parse_section(head: str, lines: _Lines) -> Section:
+    place = lines.place()
+    recipe = _parse_recipe(head, lines)
+    for wanted in (COLUMNS, None):
+        line = lines.next()
+        if line is None or (wanted and _cells(line) != wanted) or (wanted is None and line.strip("-+")):
+            raise lines.damaged(" | ".join(wanted) if wanted else "a rule of dashes", line)
+    layers: list[tuple[str, LayerFacts]] = []
+    while (line := lines.next()) is not None and line.strip("-+"):
+        layers.append(_parse_row(line, lines))
+    line = lines.next()
+    cells = _cells(line or "")
+    parameters, macs = totals(tuple(layers))
+    if cells != (TOTAL, "", "", parameters, macs):
+        raise lines.damaged(f"total of {parameters} parameters and {macs} MACs, the sum of its rows", line)
+    if len({name for name, _ in layers}) < len(layers):
+        raise lines.damaged("each layer once", "a name that stands twice")
+    return Section(recipe, tuple(layers), place)
+
+
+def _parse_recipe(head: str, lines: _Lines) -> Recipe:
+    """The same options as the command line of `archcost lock`."""
+    try:
+        kind, *words = shlex.split(head)
+    except ValueError:
+        kind, words = "network", []
+    network, options = (words[0], words[1:]) if words else ("", [])
+    pairs = list(zip(options[::2], options[1::2], strict=False))
+    batches = [value for key, value in pairs if key == "--batch"]
+    args = [value for key, value in pairs if key == "--args"]
+    known = all(key in ("--batch", "--set", "--input", "--args") for key, _ in pairs) and len(options) % 2 == 0
+    once = len(batches) == 1 and len(args) <= 1 and all(map(_is_json, args))
+    if not network or not known or not once or not (batches[0].isdecimal() and len(batches[0]) < 12):
+        raise lines.damaged("network NAME --batch N [--set key=value] [--input SHAPE] [--args JSON]", head)
+    settings = tuple(value for key, value in pairs if key == "--set")
+    inputs = tuple(value for key, value in pairs if key == "--input")
+    told = args[0] if args else None
+    return Recipe(network, int(batches[0]), settings, inputs, told, cast("Literal['network', 'spec']", kind))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _cells(line: str) -> tuple[str, ...]:
+    return tuple(cell.strip() for cell in line.split("|"))
+
+
+def _parse_row(line: str, lines: _Lines) -> tuple[str, LayerFacts]:
+    cells = _cells(line)
+    if len(cells) != len(COLUMNS):
+        raise lines.damaged(f"{len(COLUMNS)} cells: {' | '.join(COLUMNS)}", line)
+    name, type_, shapes, *numbers = cells
+    texts = shapes.split(", ")
+    known = numbers[:1] if numbers[1] == _UNKNOWN else numbers
+    if not name or not type_ or not all(map(_SHAPE.fullmatch, texts)) or not all(map(_NUMBER.fullmatch, known)):
+        raise lines.damaged("layer | type | 1×64×224×224 | 1,792 | 86,704,128", line)
+    sizes = tuple(tuple(int(size) for size in re.findall(r"\d+", text)) for text in texts)
+    parameters, *macs = (int(number.replace(",", "")) for number in known)
+    return name, LayerFacts(type_, sizes, parameters, macs[0] if macs else None)
+
+
+def changes(locked: Section, now: Section) -> tuple[str, ...]:
+    """What differs, a line each, aligned by layer. Empty when nothing does."""
+    lines = [line for row in align((locked.layers, now.layers)) if row.differs for line in _row_changes(row)]
+    if not lines:
+        return ()
+    before, after = totals(locked.layers), totals(now.layers)
+    for name, old, new in zip(("parameters", "MACs"), before, after, strict=True):
+        if old != new:
+            lines.append(f"{TOTAL}: {name} {old} → {new}")
+    return tuple(lines)
+
+
+def _row_changes(row: LayerRow) -> list[str]:
+    before, after = row.facts
+    if before is None or after is None:
+        facts = before or after
+        assert facts is not None
+        sign = "+" if before is None else "-"
+        sums = f"parameters {count(facts.parameters)}, MACs {count(facts.macs)}"
+        return [f"{sign} {row.name}: {facts.type}, {_shapes(facts)}, {sums}"]
+    lines = ["moved to another place"] if row.moved[1] else []
+    for name, old, new in (
+        ("type", before.type, after.type),
+        ("output shape", _shapes(before), _shapes(after)),
+        ("parameters", count(before.parameters), count(after.parameters)),
+        ("MACs", count(before.macs), count(after.macs)),
+    ):
+        if old != new:
+            lines.append(f"{name} {old} → {new}")
+    return [f"{row.name}: {line}" for line in lines]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A locked network and what changed in it since."""
+
+    section: Section
+    changes: tuple[str, ...]
+
+
+def check(path: Path) -> tuple[Outcome, ...]:
+    """Every network of a file loaded again and compared. Raises SpecError when the file or a network cannot be read."""
+    return tuple(Outcome(locked, changes(locked, _reload(locked, path))) for locked in read(path))
+
+
+def report(outcomes: Iterable[Outcome]) -> str:
+    """What was found, a paragraph for each network."""
+    return "".join(f"{_told(outcome)}\n" for outcome in outcomes)
+
+
+def _told(outcome: Outcome) -> str:
+    network = outcome.section.recipe.network
+    if not outcome.changes:
+        return f"{network}: {len(outcome.section.layers):,} layers as locked"
+    return "\n".join([f"{network}: changed", *(f"  {line}" for line in outcome.changes)])
+
+
+def _reload(locked: Section, path: Path) -> Section:
+    try:
+        return section(locked.recipe, locked.recipe.cost(path.parent))
+    except ArchcostError as error:
+        raise error.at(place=locked.place) from None

@@ -1,0 +1,319 @@
+"""What it takes to checkpoint any layers that follow one another: the memory of every moment, and the work.
+
+At any moment there live tensors that no checkpoint changes (weights, gradients on their way, what forward has yet to
+read) and tensors that are held for backward. The first are heard from a step played with nothing held; the second are
+unions of storages, and those are what `Spans` works out, with the rules of `play`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from archcost.costs.checkpoint_segments import Segment
+from archcost.costs.events import Mark, Tape, by_mark
+from archcost.costs.program import Op, Program
+from archcost.costs.recompute import layer_of, overwrites
+from archcost.terms.autograd import Handed
+
+Play = Callable[[Program, Sequence[Segment]], Tape]
+"""One step of a program, segments of it computed again."""
+
+NOTHING: frozenset[int] = frozenset()
+
+
+class Span(NamedTuple):
+    """One layer that keeps what it does, or a checkpoint of layers up to the boundary `end`.
+
+    Held for backward are `takes`, storages from before, and `owns`, which are `owned` bytes. Forward loses hold of
+    `ended`, and of what it made there stay `stays` bytes, `owns` among them. In bytes needed: `forward` beside what
+    forward has alive at its beginning, `backward` beside what is held before it and `takes`, `after` beside the first
+    alone.
+    """
+
+    end: int
+    is_checkpoint: bool
+    flops: int
+    takes: frozenset[int]
+    owns: frozenset[int]
+    owned: int
+    ended: frozenset[int]
+    stays: int
+    forward: int
+    backward: int
+    after: int
+
+
+class Backward(NamedTuple):
+    """The most that lives at an operation, beside what is kept: before it, in its own function, while sums of it are
+    taken, and as its gradients are handed out."""
+
+    before: int = 0
+    function: int = 0
+    sums: int = 0
+    handing: int = 0
+
+
+class Spans:
+    """Of a program, whose layers `names` may be checkpointed. `floor` is the most that lives outside of both passes."""
+
+    def __init__(self, written: Program, play: Play, names: frozenset[str]) -> None:
+        self.ops = written.ops
+        self.cached = written.cached
+        self.sizes = [held.tensor.nbytes for held in written.storages]
+        self._listen(written, play)
+        self._always = {*written.resident, *written.returned}
+        for index, op in enumerate(self.ops):
+            self._always.update(op.saved if index not in self.backward else ())
+        self.saved = [op.saved if index in self.backward else () for index, op in enumerate(self.ops)]
+        self.held = [0 if storage in self._always else nbytes for storage, nbytes in enumerate(self.sizes)]
+        """The bytes that it costs to hold a storage."""
+        self.made = {storage: index for index, op in enumerate(self.ops) for storage in op.makes}
+        self.overwritten = {op.outputs[0]: index for index, op in enumerate(self.ops) if overwrites(op.node)}
+        self.ended = self._ends()
+        self.names: list[str] = []
+        self.begins: list[int] = []
+        """The first operation of each layer, and the end: the boundaries."""
+        for index, op in enumerate(self.ops):
+            if not self.names or layer_of(op) != self.names[-1]:
+                self.names.append(layer_of(op))
+                self.begins.append(index)
+        self.begins.append(len(self.ops))
+        self.last = sum(name in names for name in self.names)
+        """The last boundary that a checkpoint may reach."""
+        self.crossing = self._crossing()
+
+    def cost(self, storages: frozenset[int]) -> int:
+        """Bytes that it costs to hold them."""
+        return sum([self.held[storage] for storage in storages]) if storages else 0
+
+    def _listen(self, written: Program, play: Play) -> None:
+        """Play it with nothing held: as written, and under one checkpoint for what forward does within one."""
+        reached = {mark.op for mark in play(written, ()).marks if mark.phase == "backward"}
+        bare = tuple([op._replace(saved=()) if index in reached else op for index, op in enumerate(self.ops)])
+        count = len(self.ops)
+        self.floor = 0
+        self.forward, self.forward_inside = [0] * count, [0] * count
+        self.backward: dict[int, Backward] = {}
+        tape = play(replace(written, ops=bare), ())
+        for mark, live, events in _moments(tape):
+            if mark.op is None:
+                self.floor = max(self.floor, live + rise(tape, events))
+            elif mark.phase == "forward":
+                self.forward[mark.op] = max(self.forward[mark.op], live + rise(tape, events))
+            else:
+                moment = _backward(tape, self.ops[mark.op], live, events)
+                known = self.backward.get(mark.op, Backward())
+                self.backward[mark.op] = Backward(*map(max, known, moment))
+        self.least_before = min([moment.before for moment in self.backward.values()], default=0)
+        tape = play(replace(written, ops=bare), (Segment(0, count, ()),))
+        for mark, live, events in _moments(tape):
+            if mark.op is not None and mark.phase == "forward":
+                most = live + rise(tape, events)
+                self.forward_inside[mark.op] = max(self.forward_inside[mark.op], most)
+
+    def _ends(self) -> list[list[int]]:
+        """What forward loses hold of at each operation. Casts of weights stay to its end."""
+        hands: dict[int, int] = {}
+        ended: list[list[int]] = [[] for _ in self.ops]
+        for index, op in enumerate(self.ops):
+            for storage in op.outputs:
+                hands[storage] = hands.get(storage, 0) + 1
+            for storage in op.ends:
+                hands[storage] -= 1
+            left = dict.fromkeys((*op.makes, *op.ends))
+            ended[index] = [s for s in left if not hands.get(s) and s not in self.cached and s not in self._always]
+        return ended
+
+    def _crossing(self) -> list[tuple[int, frozenset[int]]]:
+        """At each boundary: bytes that forward has alive, and those of its storages that somebody may yet hold."""
+        asked = {s: index for index, op in enumerate(self.ops) for s in (*op.reads, *self.saved[index])}
+        alive: dict[int, None] = {}
+        crossing = [(0, NOTHING)]
+        for begin, end in zip(self.begins, self.begins[1:], strict=False):
+            for index in range(begin, end):
+                alive.update(dict.fromkeys(s for s in self.ops[index].makes if self.held[s]))
+                for storage in self.ended[index]:
+                    alive.pop(storage, None)
+            crossing.append(
+                (sum([self.held[s] for s in alive]), frozenset([s for s in alive if asked.get(s, -1) >= end]))
+            )
+        return crossing
+
+    def plain(self, first: int) -> Span:
+        """The layer at that boundary, keeping what it keeps."""
+        begin, end = self.begins[first], self.begins[first + 1]
+        kept = frozenset([s for index in range(begin, end) for s in self.saved[index] if self.held[s]])
+        takes = frozenset([s for s in kept if self.made[s] < begin])
+        gone = frozenset([s for index in range(begin, end) for s in self.ended[index]])
+        made = frozenset([s for op in self.ops[begin:end] for s in op.makes])
+        moments = [self.backward.get(index, Backward()) for index in range(begin, end)]
+        own = self.cost(kept - takes)
+        return Span(
+            first + 1,
+            False,
+            0,
+            takes,
+            kept - takes,
+            own,
+            gone - made,
+            self.cost((made - gone) | (kept - takes)),
+            max(self.forward[begin:end]) - self.crossing[first][0],
+            own + max(moments[-1].function, moments[-1].sums),
+            max(moments[-1].handing, *[max(moment) for moment in moments[:-1]], 0),
+        )
+
+    def checkpoints(self, first: int, most: int) -> Iterator[Span]:
+        """Of the layers from that boundary on, as long as their backward alone needs no more than `most`."""
+        growing = _Checkpoint(self, first)
+        for end in range(first + 1, self.last + 1):
+            for index in range(self.begins[end - 1], self.begins[end]):
+                if not growing.add(index):
+                    return
+            if growing.needs > most:
+                return
+            if growing.saver is None:
+                continue
+            span = growing.span(end)
+            if span.backward <= most and all(
+                self.overwritten.get(storage, -1) < self.begins[end] for storage in span.takes
+            ):
+                yield span
+
+
+class _Checkpoint:
+    """A checkpoint that grows by one operation after the other."""
+
+    def __init__(self, spans: Spans, first: int) -> None:
+        self.spans = spans
+        self.begin = spans.begins[first]
+        self.before = spans.crossing[first][0]
+        """Bytes from before that forward still has alive."""
+        self.takes: frozenset[int] = NOTHING
+        self.kept: set[int] = set()
+        self.saver: int | None = None
+        """The last operation that keeps anything and whose backward comes, at which everything is computed again."""
+        self.flops = self._run = 0
+        self.stays = self.forward = self.again = 0
+        self._kept = 0
+        self._alive = 0
+        """While it is computed again: what is kept, and what is yet to be read."""
+        self._highest = 0
+        self._inside = self._trailing = self.after = self.backward = 0
+
+    def add(self, index: int) -> bool:
+        """False where it would overwrite what the checkpoint holds."""
+        spans, op = self.spans, self.spans.ops[index]
+        sizes, made = spans.sizes, spans.made
+        if overwrites(op.node) and made.get(op.outputs[0], -1) < self.begin:
+            return False
+        new = {s for s in op.reads if s not in self.takes and made.get(s, -1) < self.begin and spans.held[s]}
+        if new:
+            self.takes |= new
+        self.forward = max(self.forward, spans.forward_inside[index] - self.before)
+        scratch = sum([own.tensor.nbytes for own in op.scratch.forward])
+        comes = sum([sizes[s] for s in op.makes])
+        stopped = sum([sizes[s] for s in op.makes if s not in op.stays]) if op.node.layer.stops_early else comes
+        level, last = self._alive + comes + scratch, self._alive + stopped + scratch
+        kept = self._kept
+        for storage in spans.saved[index]:
+            if made.get(storage, -1) >= self.begin and storage not in self.kept:
+                self.kept.add(storage)
+                self._kept += sizes[storage]
+        self._alive += comes
+        self.stays += sum([spans.held[s] for s in op.makes])
+        for storage in spans.ended[index]:
+            if made[storage] < self.begin:
+                self.before -= spans.held[storage]
+                continue
+            self.stays -= spans.held[storage]
+            if storage not in self.kept:
+                self._alive -= sizes[storage]
+        flops = op.forward_flops
+        if op.saved:
+            self.again = max(self._highest, last if op.runs_to_save else 0)
+            self.flops = self._run + (flops if op.runs_to_save else 0)
+        self._highest = max(self._highest, level)
+        self._run += flops
+        if index in spans.backward:
+            self._pass(index, kept)
+        return True
+
+    def _pass(self, index: int, kept: int) -> None:
+        """Backward through an operation; before it, `kept` bytes were kept."""
+        moment = self.spans.backward[index]
+        if not self.spans.saved[index]:
+            without = max(moment.function, moment.sums, moment.handing)
+            if self.saver is None:  # the checkpoint has gone by then
+                self.after = max(self.after, without)
+            else:
+                self._inside = max(self._inside, self._kept + without)
+                self._trailing = max(self._trailing, without)
+            return
+        self._inside = max(self._inside, self._kept + moment.function, kept + moment.sums)
+        if self.saver is None:
+            self.after = max(self.after, moment.handing)
+        else:
+            self._inside = max(self._inside, kept + moment.handing)
+        self.saver = index
+        self.backward = self._inside
+        self._trailing = 0
+
+    @property
+    def needs(self) -> int:
+        """At least, however long it grows; it is computed again at a later moment then, when other gradients live."""
+        return max(self.backward, self.again + self.spans.least_before)
+
+    def span(self, end: int) -> Span:
+        assert self.saver is not None
+        again = self.again + self.spans.backward[self.saver].before
+        backward = max(self.backward, self._trailing, again)
+        return Span(
+            end, True, self.flops, self.takes, NOTHING, 0, NOTHING, self.stays, self.forward, backward, self.after
+        )
+
+
+def _moments(tape: Tape) -> Iterator[tuple[Mark, int, Sequence[int]]]:
+    """Each with the bytes that live as it begins, and its events."""
+    live = 0
+    for mark, events in by_mark(tape.marks, tape.events):
+        yield mark, live, events
+        live += sum([_change(tape, event) for event in events])
+
+
+def _change(tape: Tape, event: int) -> int:
+    held = tape.storages[event if event >= 0 else ~event]
+    nbytes = 0 if held.role == "workspace" else held.tensor.nbytes
+    return nbytes if event >= 0 else -nbytes
+
+
+def rise(tape: Tape, events: Sequence[int] | None = None) -> int:
+    """By how many bytes of tensors events raise what lives, at most; all of them, from nothing."""
+    live = most = 0
+    for event in tape.events if events is None else events:
+        live += _change(tape, event)
+        most = max(most, live)
+    return most
+
+
+def _backward(tape: Tape, op: Op, live: int, events: Sequence[int]) -> Backward:
+    """Its moments apart, by the order in which `play` makes things: the function's gradients, what it needs for itself
+    and drops at once, sums, and what meets others.
+    """
+    made = [give.is_summed for give in op.gives if not isinstance(give.gradient, Handed)]
+    gradients = made.count(False)
+    own = gradients
+    while own < len(events) and events[own] >= 0:
+        own += 1
+    drops = gradients < own < len(events) and events[own] == ~events[gradients]
+    function = 2 * own - gradients if drops else gradients
+    before, most, sums = live, [live, 0, 0], made.count(True)
+    for index, event in enumerate(events):
+        live += _change(tape, event)
+        if event < 0:
+            continue
+        stage = 0 if index < function else 1 if sums else 2
+        sums -= stage == 1
+        most[stage] = max(most[stage], live)
+    return Backward(before, *most)

@@ -1,0 +1,59 @@
+"""`recompute: auto` on a device: the checkpoints of least work with which a step fits there.
+
+The search for checkpoints keeps tensors within a budget of bytes. What a device holds beside tensors is not known
+before, so the budget starts at all that there is and comes down by what was too much, until the step fits.
+"""
+
+from __future__ import annotations
+
+from archcost.costs.choose_checkpoints import OverBudgetError
+from archcost.costs.run import Run
+from archcost.costs.timeline import Timeline, timeline
+from archcost.estimates.batches import threads_of
+from archcost.estimates.devices import torch_device
+from archcost.estimates.memory_demand import Demand, Played, demand
+from archcost.estimates.verdict import limits
+from archcost.graph import ModelGraph
+from archcost.hardware.profile import HardwareProfile
+
+LEAST_STEP = 64
+"""The budget comes down by a 64th at the least: what a CPU's kernels take is not known from the bytes of tensors."""
+
+
+def is_automatic(run: Run) -> bool:
+    return run.trains and run.recompute == "auto"
+
+
+def step(graph: ModelGraph, run: Run, profile: HardwareProfile) -> tuple[Timeline, Demand]:
+    """A step as that device runs it. Raises OverBudgetError where `recompute: auto` finds none that may fit.
+
+    It looks for checkpoints with which the step is safe, and where there are none, for such as may do.
+    """
+    if not is_automatic(run):
+        return _played(graph, run, profile, None)
+    bound = limits(profile)
+    try:
+        return _within(graph, run, profile, bound.safe)
+    except OverBudgetError:
+        if bound.most == bound.safe:
+            raise
+    return _within(graph, run, profile, bound.most)
+
+
+def _within(graph: ModelGraph, run: Run, profile: HardwareProfile, limit: int) -> tuple[Timeline, Demand]:
+    budget = limit
+    while True:
+        line, needs = _played(graph, run, profile, budget)
+        if needs.needed <= limit and needs.verdict != "does not fit":
+            return line, needs
+        budget = min(budget, line.peak) - max(needs.needed - limit, line.peak // LEAST_STEP)
+
+
+def _played(graph: ModelGraph, run: Run, profile: HardwareProfile, budget: int | None) -> tuple[Timeline, Demand]:
+    line = timeline(graph, run, torch_device(profile), threads_of(profile), budget=budget)
+    return line, demand(Played.of(line), line.requested, profile, run.trains)
+
+
+def line_on(graph: ModelGraph, run: Run, profile: HardwareProfile) -> Timeline:
+    """The tensors of a step there, without what a CPU's kernels allocate for themselves. Raises OverBudgetError."""
+    return step(graph, run, profile)[0] if is_automatic(run) else timeline(graph, run, torch_device(profile))

@@ -1,0 +1,320 @@
+"""Names as written → the outputs they mean."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple, Unpack
+
+from archcost.errors import Details, SpecError, nearest, shorten
+from archcost.files.values import Path
+from archcost.graph.expand import Alias, Part, Placed, Scope, expand
+from archcost.graph.model_graph import NO_PORTS, Port, SharedWeight
+from archcost.layers import Composite, Layer, WeightedLayer
+from archcost.spec.model import ModelSpec
+from archcost.terms.memory_format import Shape
+
+MOST_SEARCHED = 10_000
+"""Steps among which a circle is looked for; beyond, the message only says that a name comes later."""
+
+
+class Membership(NamedTuple):
+    """In a composite, and what goes into that."""
+
+    part: Part
+    sources: tuple[Port, ...]
+
+    @property
+    def holds(self) -> tuple[Port, ...]:
+        """What goes into a module of torch is held by its caller until it is done."""
+        return self.sources if self.part.is_last else ()
+
+
+@lru_cache(maxsize=1000)
+def _parts(composite: Composite, shape: Shape) -> tuple[Layer, ...]:
+    """Equal parts are one object, whose facts are worked out once."""
+    return composite.parts(shape)
+
+
+class Wired(NamedTuple):
+    """A layer that knows what it reads. One `within` a composite is of some size until `sized` gives it its own."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[Port, ...]
+    trainable: bool
+    shared: SharedWeight | None
+    path: Path
+    given: Mapping[str, Port]
+    """By the names of its weights, those that are outputs of other layers."""
+    within: Membership | None = None
+    named: tuple[Port, ...] = ()
+    """What a variable of forward still holds while it runs."""
+
+    @property
+    def reads(self) -> tuple[Port, ...]:
+        """All that it works on: its inputs, then the weights that are given."""
+        return (*self.inputs, *self.given.values()) if self.given else self.inputs
+
+    @property
+    def holds(self) -> tuple[Port, ...]:
+        """What it does not read, and what lives until it is done all the same."""
+        return (*self.within.holds, *self.named) if self.within else self.named
+
+    def sized(self, shape_of: Callable[[Port], Shape]) -> Wired:
+        """The same with all sizes. Raises ShapeError when what goes into a composite does not suit it."""
+        if self.within is None:
+            return self
+        composite, shape = self.within.part.composite, shape_of(self.within.sources[0])
+        parts = _parts(composite, shape)  # pyright: ignore[reportArgumentType]: what is frozen has a hash
+        return self._replace(layer=parts[self.within.part.place])
+
+
+NO_STATE: Mapping[Port, str] = {}
+
+
+class Wiring(NamedTuple):
+    """Every layer in order of execution, and what the network returns."""
+
+    layers: tuple[Wired, ...]
+    outputs: tuple[Port, ...]
+    state: Mapping[Port, str] = NO_STATE
+    """By port the layer of the next step until which it is there."""
+
+
+_KNOWN: dict[int, Wiring] = {}
+"""By the identity of a spec, as long as it lives. Building it again, for another batch, need not wire it again."""
+
+
+def wire(spec: ModelSpec) -> Wiring:
+    """Every layer with its inputs found. Raises SpecError for a name that is unknown, doubled, or comes later."""
+    if id(spec) not in _KNOWN:
+        _KNOWN[id(spec)] = _wire(spec)
+        weakref.finalize(spec, _KNOWN.pop, id(spec))
+    return _KNOWN[id(spec)]
+
+
+def _wire(spec: ModelSpec) -> Wiring:
+    steps = expand(spec)
+    names = _Names(spec, steps)
+    previous = Port(next(iter(spec.inputs)))
+    wired: list[Wired] = []
+    for step in steps:
+        if isinstance(step, Alias):
+            ports = tuple(port for name in step.reads for port in names.look_up(name, step))
+            names.known[step.name] = ports or (previous,)
+            if not step.name.endswith(".input"):
+                previous = names.known[step.name][0]
+            elif ports:
+                previous = ports[0]
+            continue
+        nothing = () if step.layer.arity.least == 0 else (previous,)
+        inputs = tuple([names.look_up(name, step)[0] for name in step.reads]) if step.reads else nothing
+        trainable = step.scope.trainable and (not isinstance(step.layer, WeightedLayer) or step.layer.trainable)
+        shared = names.shared(step, step.layer.shared_weight) if step.layer.shared_weight else None
+        within = Membership(step.part, names.look_up(f"{step.scope.prefix}.input:*", step)) if step.part else None
+        given = names.given(step) if _given(step) else NO_PORTS
+        wired.append(Wired(step.name, step.layer, inputs, trainable, shared, step.path, given, within))
+        names.known[step.name] = ()
+        previous = Port(step.name)
+    outputs = _unread(wired) if spec.outputs is None else names.returned(spec.outputs)
+    return Wiring(tuple(names.holding(wired)), outputs, names.kept(wired))
+
+
+def _unread(wired: Sequence[Wired]) -> tuple[Port, ...]:
+    """The first output of every layer that nobody reads."""
+    read = {port.producer for layer in wired for port in layer.reads}
+    return tuple([Port(layer.name) for layer in wired if layer.name not in read])
+
+
+class _Names:
+    """Which outputs each name means, as far as the network has been walked."""
+
+    def __init__(self, spec: ModelSpec, steps: list[Placed | Alias]) -> None:
+        self.spec = spec
+        self.steps = steps
+        self.known: dict[str, tuple[Port, ...]] = dict.fromkeys(spec.inputs, ())
+
+    def look_up(self, reference: str, reader: Placed | Alias, field: str = "inputs") -> tuple[Port, ...]:
+        """`name`, `name:1` or (for a block's own output) `name:*`, from the innermost scope outwards.
+
+        `field` is where the reference stands, with a dot before a key in it, for messages.
+        """
+        name, _, index = reference.partition(":")
+        if index == "*" and name in self.known:
+            return self.known[name] or (Port(name),)
+        for scope in reader.scope.outwards():
+            full = scope.full(name)
+            if full == reader.name and isinstance(reader, Placed):
+                raise self.refuse(
+                    reader,
+                    "a layer cannot read its own output",
+                    field,
+                    expected="another layer",
+                    found=shorten(name),
+                )
+            if full in self.known:
+                return self._select(full, index, reader, field)
+        raise self._missing(name, reader, field)
+
+    def returned(self, references: Sequence[str]) -> tuple[Port, ...]:
+        """What the network's `outputs` name."""
+        return self.at_the_end(references, "outputs")
+
+    def at_the_end(self, references: Sequence[str], *field: str) -> tuple[Port, ...]:
+        """What a list in `field` of the spec names, where every layer is known."""
+        top = Scope("", None, True)
+        asking = (
+            (Alias(".".join(field), top, (name,), (*field, index)), name) for index, name in enumerate(references)
+        )
+        return tuple([self.look_up(name, reader)[0] for reader, name in asking])
+
+    def kept(self, wired: Sequence[Wired]) -> Mapping[Port, str]:
+        """What the spec's `state` keeps, and until which layer."""
+        known = {layer.name for layer in wired} if self.spec.state else set[str]()
+        for reference, until in self.spec.state.items():
+            if until not in known:
+                reader = Alias("state", Scope("", None, True), (until,), ("state", reference))
+                hint = nearest(until, known)
+                raise self.refuse(reader, "no such layer", "", expected="the name of a layer", found=until, hint=hint)
+        return {self.at_the_end([name], "state", name)[0]: until for name, until in self.spec.state.items()}
+
+    def holding(self, wired: list[Wired]) -> list[Wired]:
+        """The layers with what the spec's `holds` says of each."""
+        if not self.spec.holds:
+            return wired
+        order = dict.fromkeys(self.spec.inputs, -1) | {layer.name: index for index, layer in enumerate(wired)}
+        named = dict(self.spec.holds)
+        for name, references in named.items():
+            reader = Alias("holds", Scope("", None, True), tuple(references), ("holds", name))
+            if name in self.spec.inputs or name not in order:
+                hint = nearest(name, order)
+                raise self.refuse(reader, "no such layer", "", expected="the name of a layer", found=name, hint=hint)
+            for port in self.at_the_end(references, "holds", name):
+                if order[port.producer] >= order[name]:
+                    raise self.refuse(
+                        reader,
+                        f"{name} holds what is not there yet",
+                        "",
+                        expected="outputs of layers before it",
+                        found=str(port),
+                    )
+        return [
+            layer._replace(named=self.at_the_end(named[layer.name], "holds", layer.name))
+            if layer.name in named
+            else layer
+            for layer in wired
+        ]
+
+    def _select(self, full: str, index: str, reader: Placed | Alias, field: str) -> tuple[Port, ...]:
+        ports = self.known[full]
+        if not ports:  # a layer or an input of the network, which has its own outputs
+            return (Port(full, int(index or 0)),)
+        if index == "*":
+            return ports
+        if len(ports) == 1 and index and ports[0].output == 0:
+            return (Port(ports[0].producer, int(index)),)  # an output of the layer that the name stands for
+        if int(index or 0) >= len(ports):
+            raise self.refuse(
+                reader,
+                f"{field} {'name' if field == 'inputs' else 'names'} an output that {full} does not have",
+                field,
+                expected=f"at most {full}:{len(ports) - 1}",
+                found=f"{full}:{index}",
+            )
+        return (ports[int(index or 0)],)
+
+    def _missing(self, name: str, reader: Placed | Alias, field: str) -> SpecError:
+        forward = self._later(name, reader)
+        if forward is None:
+            return self._unknown(name, reader, field)
+        way = _way(self.steps, forward, reader) if len(self.steps) <= MOST_SEARCHED else ()
+        if way:
+            shown = way if len(way) <= 8 else (*way[:4], "…", *way[-3:])
+            return self.refuse(
+                reader,
+                f"{field} go round in a circle" if field == "inputs" else f"{field} goes round in a circle",
+                field,
+                expected="no circle",
+                found=" → ".join(shown),
+            )
+        return self.refuse(
+            reader,
+            f"{field} {'reach' if field == 'inputs' else 'reaches'} forward to {shorten(forward.name)}",
+            field,
+            expected="a layer that stands before this one",
+            found=shorten(name),
+            hint=f"move {forward.name} before {reader.name.removesuffix('.input')}"[:200],
+        )
+
+    def _later(self, name: str, reader: Placed | Alias) -> Placed | Alias | None:
+        """The step of that name that is still to come."""
+        wanted = {scope.full(name) for scope in reader.scope.outwards()}
+        return next((step for step in self.steps if step.name in wanted and step.name not in self.known), None)
+
+    def _unknown(self, name: str, reader: Placed | Alias, field: str) -> SpecError:
+        inner = f"{reader.scope.prefix}."
+        inside = next((full for full in reversed(self.known) if full.endswith(f".{name}")), None)
+        visible = (full.removeprefix(inner) for full in reversed(self.known))
+        return self.refuse(
+            reader,
+            f"unknown input {shorten(name)}" if field == "inputs" else f"unknown layer {shorten(name)}",
+            field,
+            expected="the name of a layer before this one" + (", or of a network input" if field != "weight" else ""),
+            found=shorten(name),
+            hint=inside or nearest(name, visible),
+        )
+
+    def shared(self, step: Placed, reference: str) -> SharedWeight:
+        """The layer whose weight this one uses."""
+        transposed = reference.endswith(".T")
+        name = reference.removesuffix(".T").removesuffix(".weight")
+        for scope in step.scope.outwards():
+            if scope.full(name) in self.known:
+                return SharedWeight(scope.full(name), transposed)
+        raise self._missing(name, step, "weight")
+
+    def given(self, step: Placed) -> Mapping[str, Port]:
+        """The outputs that are weights of this layer."""
+        references = _given(step)
+        if step.layer.shared_weight and "weight" in references:
+            raise self.refuse(
+                step,
+                "weight and given.weight stand together",
+                "given.weight",
+                expected="one of them",
+                found=f"{step.layer.shared_weight} and {references['weight']}",
+            )
+        return {name: self.look_up(read, step, f"given.{name}")[0] for name, read in references.items()}
+
+    def refuse(self, reader: Placed | Alias, problem: str, field: str, **details: Unpack[Details]) -> SpecError:
+        place = self.spec.source.place((*reader.path, *field.split(".", 1)))
+        return SpecError(problem, **details).at(layer=reader.name.removesuffix(".input"), place=place)
+
+
+def _given(step: Placed | Alias) -> Mapping[str, str]:
+    """What a layer is given for weights, as written."""
+    if isinstance(step, Placed) and isinstance(step.layer, WeightedLayer):
+        return step.layer.given
+    return {}
+
+
+def _way(steps: Sequence[Placed | Alias], start: Placed | Alias, end: Placed | Alias) -> tuple[str, ...]:
+    """From `end` on to `start`, which `end` reads, and back: a circle. Empty when `start` does not come from `end`."""
+    import networkx as nx  # no cost needs an algorithm, only this message
+
+    names = {step.name for step in steps}
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    previous: str | None = None
+    for step in steps:
+        reads_previous = not step.reads and (isinstance(step, Alias) or step.layer.arity.least > 0)
+        before = [previous] if previous and reads_previous else []
+        written = [read.partition(":")[0] for read in (*step.reads, *_given(step).values())]
+        reads = [next((s.full(name) for s in step.scope.outwards() if s.full(name) in names), name) for name in written]
+        graph.add_edges_from((read, step.name) for read in (*reads, *before))
+        previous = step.name
+    if start.name not in graph or end.name not in graph or not nx.has_path(graph, end.name, start.name):
+        return ()
+    way: list[str] = nx.shortest_path(graph, end.name, start.name)  # pyright: ignore[reportUnknownMemberType]
+    return (*way, end.name)

@@ -1,0 +1,97 @@
+"""Where a module switches autocast by itself: `torch.autocast` is heard while the module runs.
+
+The module runs without autocast, so what it would do under one has to be told apart. `torch.autocast(…, enabled=False)`
+and one with a dtype of its own are seen as they are entered. A module that asks first whether autocast is on hears no
+the first time; where one asked, the second run says yes, and what it enters then counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.amp.autocast_mode import autocast
+
+from archcost.importers.recorded import Entered
+
+QUESTIONS = ("is_autocast_enabled", "is_autocast_cpu_enabled")
+
+
+class Ambient(int):
+    """The answer yes to `torch.is_autocast_enabled()`. Where the module hands it to torch.autocast as `enabled`,
+    autocast stays what it is outside.
+    """
+
+
+@contextmanager
+def _replaced(holder: Any, attributes: Mapping[str, Any]) -> Generator[None]:
+    before = {name: getattr(holder, name) for name in attributes}
+    try:
+        for name, value in attributes.items():
+            setattr(holder, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(holder, name, value)
+
+
+class Regions:
+    """The regions that are open, the innermost last."""
+
+    def __init__(self, answer: bool = False) -> None:
+        self.open: list[Entered | None] = []
+        self.answer = answer
+        """What a module hears that asks whether autocast is on."""
+        self.was_asked = False
+
+    @property
+    def current(self) -> Entered | None:
+        return self.open[-1] if self.open else None
+
+    def _of(self, device: str, dtype: Any, enabled: Any) -> Entered | None:
+        """None: as it is outside."""
+        if isinstance(enabled, Ambient):
+            return self.current
+        word = str(dtype).removeprefix("torch.") if enabled else "off"
+        return Entered(word, "cuda" if device == "cuda" else None)
+
+    @contextmanager
+    def heard(self) -> Generator[None]:
+        """Torch tells of every autocast that is entered and left."""
+        made, enter, leave = autocast.__init__, autocast.__enter__, autocast.__exit__
+        wishes: dict[int, tuple[str, Any, Any]] = {}
+
+        def init(
+            mode: Any, device_type: str, dtype: Any = None, enabled: Any = True, cache_enabled: Any = None
+        ) -> None:
+            made(mode, device_type, dtype=dtype, enabled=bool(enabled), cache_enabled=cache_enabled)
+            wishes[id(mode)] = (device_type, dtype or torch.get_autocast_dtype(device_type), enabled)
+
+        def entered(mode: Any) -> Any:
+            device, dtype, enabled = wishes.get(id(mode), (mode.device, mode.fast_dtype, mode._enabled))
+            with _replaced(torch, asked):  # what it finds is put back when it is left
+                result = enter(mode)
+            self.open.append(self._of(device, dtype, enabled))
+            return result
+
+        def left(mode: Any, *error: Any) -> Any:
+            self.open.pop()
+            return leave(mode, *error)
+
+        asked = {name: getattr(torch, name) for name in QUESTIONS}
+        answers = {name: self._answering(function) for name, function in asked.items()}
+        switches = {"__init__": init, "__enter__": entered, "__exit__": left}
+        with _replaced(autocast, switches), _replaced(torch, answers):
+            yield
+
+    def _answering(self, function: Callable[..., bool]) -> Callable[..., Any]:
+        def answer(*args: Any) -> Any:
+            self.was_asked = True
+            innermost = self.current
+            if innermost is not None:
+                return innermost.dtype != "off"
+            return Ambient(1) if self.answer else function(*args)
+
+        return answer

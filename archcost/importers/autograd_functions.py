@@ -1,0 +1,348 @@
+"""`torch.autograd.Function`s that a module applies: their backward is run too, and written down with what they keep.
+
+Forward's calls are recorded as any others made without autograd. Behind them comes a layer `function`: backward is
+called once on the meta device, under a record of its own, whose layers are that layer's `backward`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from os.path import basename
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd import function as autograd_function
+
+from archcost.errors import line_of
+from archcost.importers.autocast_regions import Regions
+from archcost.importers.capture import Capture
+from archcost.importers.function_mode import FACTORIES, VALUELESS, name_of
+from archcost.importers.identity import place_of
+from archcost.importers.lazy_weights import Blind
+from archcost.importers.opaque import OutOfSightError
+from archcost.importers.recorded import Entry, Ref
+from archcost.importers.recorder import Record
+from archcost.importers.second_run import Told, settle
+from archcost.importers.trace import tensors_in
+from archcost.layers.opaque.function import OwnBackward, written
+from archcost.layers.shape.copy import WEIGHTS
+
+Plain = Callable[..., Any]
+INPUTS, SIZING = "input", "sizing"
+AUTOGRAD: frozenset[Any] = frozenset([torch.autograd.grad, torch.autograd.backward, Tensor.backward])  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportUnknownMemberType]
+
+
+@contextmanager
+def followed(capture: Capture) -> Generator[None]:
+    """While it lasts, every Function that this thread applies is written into the record of `capture`.
+
+    In torch 2.13 `Function.apply` asks its base for `apply` at each call, so one that stands there is found whatever
+    name a module has given to `apply` before. In 2.14 it is one builtin and is replaced itself: a name that was given
+    to it before leads past this.
+    """
+    own: Any = autograd_function.Function.__dict__["apply"]
+    asks_base = isinstance(own, classmethod)
+    single: Any = autograd_function._SingleLevelFunction  # pyright: ignore[reportPrivateUsage]
+    base: Any = single if asks_base else autograd_function.Function
+    before: Any = base.__dict__.get("apply")
+    context: Any = autograd_function.FunctionCtx
+    fill = context.set_materialize_grads
+    following = _Following(capture)
+    thread = threading.get_ident()
+
+    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        plain = cast("Plain", super(base, cls).apply if asks_base else own.__get__(None, cls))  # pyright: ignore[reportUnknownMemberType]
+        return following.apply(cls, plain, args, kwargs) if threading.get_ident() == thread else plain(*args, **kwargs)
+
+    def set_materialize_grads(ctx: Any, value: bool) -> None:
+        fill(ctx, value)
+        following.fills[id(ctx)] = value
+
+    base.apply = classmethod(apply)
+    context.set_materialize_grads = set_materialize_grads
+    try:
+        yield
+    finally:
+        context.set_materialize_grads = fill
+        if before is None:
+            del base.apply
+        else:
+            base.apply = before
+
+
+class _Following:
+    def __init__(self, capture: Capture) -> None:
+        self.capture = capture
+        self.record = capture.record
+        self.fills: dict[int, bool] = {}
+        """By `ctx`, whether zeros stand for a gradient that does not arrive, where that was said."""
+
+    def apply(self, cls: Any, plain: Plain, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        given = [each for each in args if isinstance(each, Tensor)]
+        wanted = [index for index, each in enumerate(args) if isinstance(each, Tensor) and each.requires_grad]
+        is_blind = isinstance(self.record, Blind)
+        if is_blind or self.capture.is_paused or not torch.is_grad_enabled() or not wanted:
+            return plain(*args, **kwargs)
+        with self.capture.paused():
+            arguments = [self.record.reference(args[index]) for index in wanted]
+        apart, self.record.is_apart = self.record.is_apart, True
+        try:
+            result: Any = plain(*args, **kwargs)
+        finally:
+            self.record.is_apart = apart
+        with self.capture.paused():
+            returned = _as_tuple(result)
+            ctx = _context(cls, tensors_in(returned))
+            if ctx is not None:
+                self.record.functions.append(ctx)
+                _Applied(self, ctx, wanted, arguments, given, returned).write(cls)
+        return result
+
+
+def _as_tuple(result: Any) -> Sequence[Any]:
+    return cast("Sequence[Any]", result) if isinstance(result, tuple) else (result,)
+
+
+def _context(cls: Any, outputs: Iterable[Tensor]) -> Any:
+    """The `ctx` of the call that returned these; None where autograd does not come back to it."""
+    for output in outputs:
+        node: Any = output.grad_fn
+        for candidate in (node, *[following for following, _ in getattr(node, "next_functions", ())]):
+            if isinstance(candidate, cls._backward_cls):
+                return candidate
+    return None
+
+
+def _is_ambient(cls: Any) -> bool:
+    """Whether backward runs under forward's autocast: torch.amp.custom_fwd notes it, and custom_bwd brings it back."""
+    forward, backward = _captured(cls.forward), _captured(cls.backward)
+    return "bwd" in backward and "cast_inputs" in forward and forward["cast_inputs"] is None
+
+
+def _captured(function: Any) -> Mapping[str, Any]:
+    """What a function has from the one that made it, by name."""
+    return inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
+
+
+class _Applied:
+    """One call of a Function, after its forward. `wanted` are the positions of its arguments that have a gradient."""
+
+    def __init__(
+        self,
+        following: _Following,
+        ctx: Any,
+        wanted: Sequence[int],
+        arguments: Sequence[Ref],
+        given: Sequence[Tensor],
+        returned: Sequence[Any],
+    ) -> None:
+        self.record = following.record
+        self.capture = following.capture
+        self.fills = following.fills.pop(id(ctx), True)
+        self.ctx = ctx
+        self.wanted = wanted
+        self.arguments = len(arguments)
+        self.returned = returned
+        """What is no tensor among it has a place in backward all the same, and no gradient."""
+        self.outputs = tensors_in(returned)
+        self.reads: list[Ref] = list(arguments)
+        self.lying = {place_of(each): each for each in (*given, *self.outputs) if each.is_meta}
+        """What forward took and returned, by where it lies: what is handed on or kept may be another object."""
+        self.known: dict[str, Tensor] = {}
+        """The inputs that backward may come across, by name."""
+        self.closed: list[int] = []
+        """Those that it has by other ways than `ctx`."""
+
+    def write(self, cls: Any) -> None:
+        returns = [self._index(output) for output in self.outputs]
+        kept = [
+            self._input(each) for each in cast("Sequence[Tensor | None]", self.ctx.saved_tensors) if each is not None
+        ]
+        attributes = cast("dict[str, Any]", vars(self.ctx))
+        held = [self._input(each) for each in tensors_in(attributes)]
+        fields: dict[str, Any] = {
+            "op": cls.__name__,
+            "arguments": self.arguments,
+            "returns": returns,
+            "fills": self.fills,
+        }
+        backward = self._backward()
+        fields |= {"kept": tuple(dict.fromkeys(kept)), "held": tuple(dict.fromkeys((*held, *self.closed)))}
+        layer = OwnBackward.model_validate({**fields, **backward, "ambient": _is_ambient(cls)})
+        made = self.record.add(layer, tuple(self.reads))
+        for index, output in enumerate(self.outputs):
+            ref = made._replace(output=index)
+            if output.is_floating_point() and not output.requires_grad:
+                ref = self.record.detach(ref)
+            self.record.know(output, ref)
+
+    def _index(self, tensor: Tensor) -> int:
+        """Which input of the layer a tensor is, one more where it was none."""
+        if self.record.find(tensor) is None and tensor.is_meta and place_of(tensor) in self.lying:
+            tensor = self.lying[place_of(tensor)]
+        ref = self.record.reference(tensor if self.record.find(tensor) else tensor.detach())
+        if ref not in self.reads:
+            self.reads.append(ref)
+        return self.reads.index(ref)
+
+    def _input(self, tensor: Tensor) -> int:
+        index = self._index(tensor)
+        self.known.setdefault(written(INPUTS, index), tensor)
+        return index
+
+    def _backward(self) -> dict[str, Any]:
+        """The fields of the layer that say what backward does."""
+        arriving = [self._arriving(each) for each in self.returned]
+        tensors = [grad for grad, each in zip(arriving, self.returned, strict=True) if isinstance(each, Tensor)]
+        grads = {written("grad", index): grad for index, grad in enumerate(tensors) if grad is not None}
+        own = _Brief({**grads, **self.known}, self._closed)
+        try:
+            with torch.no_grad(), _Backward(own, self.capture.twins, Regions()) as heard:
+                result = self.ctx.apply(*arriving)
+            given = _as_tuple(result)
+            refs = [None if given[index] is None else own.reference(given[index]) for index in self.wanted]
+            settle(own.entries, Told(None), heard.trace.steps)
+        except Exception as error:
+            place, said = line_of(error), str(error).strip().partition("\n")[0]
+            where = f" ({basename(place.file)}:{place.line})" if place else ""
+            return {"unknown": f"{type(error).__name__}: {said[:300]}{where}"}
+        return _Told(own, self._sizing).fields(refs)
+
+    def _arriving(self, returned: Any) -> Tensor | None:
+        """A gradient like what was returned; zeros where none would arrive, unless `ctx` asks for none."""
+        if not isinstance(returned, Tensor) or not (returned.requires_grad or self.fills):
+            return None
+        return torch.empty(returned.shape, dtype=returned.dtype, device="meta")
+
+    def _closed(self, tensor: Tensor) -> str | None:
+        """The name of a tensor that `ctx` does not hold, and backward has by other ways; None of a constant."""
+        if self.record.find(tensor) is None:
+            return None
+        self.closed.append(self._index(tensor))
+        return written(INPUTS, self.closed[-1])
+
+    def _sizing(self) -> str:
+        """The input that says how many samples there are."""
+        if self.record.sizing not in self.reads:
+            self.reads.append(self.record.sizing)
+        return written(INPUTS, self.reads.index(self.record.sizing))
+
+
+class _Brief(Record):
+    """A record that holds no tensor, and so learns when each dies: `ends` says after how many entries."""
+
+    def require_heard(self, tensor: Tensor) -> None:
+        """What backward is given may be of another Function."""
+
+    def __init__(self, inputs: Mapping[str, Tensor], closed: Callable[[Tensor], str | None]) -> None:
+        self.ends: dict[Ref, int] = {}
+        self.watched: dict[int, weakref.ref[Tensor]] = {}
+        self.closed = closed
+        self.following: dict[int, weakref.ref[Tensor]] = {}
+        """Constants made in the dtype of another tensor."""
+        super().__init__(inputs, {})
+        self.batch_first = Ref("input", SIZING)
+        for name, tensor in inputs.items():
+            if tensor.is_meta:
+                self.know_place(tensor, Ref("input", name))
+
+    def know(self, tensor: Tensor, ref: Ref) -> None:
+        key = id(tensor)
+        if key in self.refs:
+            self._ends(self.refs[key])
+        self.refs[key] = ref
+        self.since[key] = len(self.entries)
+        place = place_of(tensor) if tensor.is_meta else None
+
+        def gone(_: weakref.ref[Tensor]) -> None:
+            self._ends(self.refs.pop(key))
+            self.watched.pop(key)
+            self.places.pop(place, None)
+
+        self.watched[key] = weakref.ref(tensor, gone)
+
+    def _ends(self, ref: Ref) -> None:
+        self.ends[ref] = max(self.ends.get(ref, 0), len(self.entries))
+
+    def reference(self, tensor: Tensor, detached: bool = False) -> Ref:
+        """Autograd looks away all the time, so nothing is detached."""
+        if self.find(tensor) is None and (name := self.closed(tensor)) is not None:
+            self.know(tensor, Ref("input", name))
+        return super().reference(tensor)
+
+    def _constant(self, tensor: Tensor) -> Ref:
+        ref = super()._constant(tensor)
+        made = self.following.get(id(tensor))
+        if made is not None and made() is tensor and tensor.dtype == torch.float32:
+            number = cast("int", ref.key)
+            layer = self.entries[number].layer.model_copy(update={"dtype": WEIGHTS})
+            self.entries[number] = replace(self.entries[number], layer=layer)
+        return ref
+
+
+class _Backward(Capture):
+    """Follows a backward, which must not ask autograd for gradients itself: what that computes comes by nowhere."""
+
+    record: _Brief
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in AUTOGRAD:
+            raise OutOfSightError(f"its backward calls torch.autograd itself ({func.__name__})")
+        named: dict[str, Any] = kwargs or {}
+        result = super().__torch_function__(func, types, args, named)
+        if isinstance(result, Tensor) and self._follows(name_of(func), named.get("dtype")):
+            self.record.following[id(result)] = weakref.ref(result)
+        return result
+
+    def _follows(self, name: str, dtype: torch.dtype | None) -> bool:
+        """Whether a constant is made in the dtype of another tensor: as one like it, or in one that was asked for."""
+        return (name in VALUELESS and dtype is None) or (name in VALUELESS | FACTORIES and dtype in self.dtypes)
+
+
+class _Told:
+    """What was recorded of a backward, in the words of the layer."""
+
+    def __init__(self, own: _Brief, sizing: Callable[[], str]) -> None:
+        self.own = own
+        self.sizing = sizing
+        self.names: list[str] = []
+        counts: Counter[str] = Counter()
+        for entry in own.entries:
+            counts[entry.layer.prefix] += 1
+            self.names.append(f"{entry.layer.prefix}{counts[entry.layer.prefix]}")
+
+    def fields(self, gives: Sequence[Ref | None]) -> dict[str, Any]:
+        layers = [self._layer(number, entry) for number, entry in enumerate(self.own.entries)]
+        named = [None if ref is None else self._name(ref) for ref in gives]
+        fields: dict[str, Any] = {"backward": tuple(layers), "gives": tuple(named)}
+        return fields | ({"holds": holds} if (holds := self._holds()) else {})
+
+    def _layer(self, number: int, entry: Entry) -> Any:
+        given = {slot: self._name(ref) for slot, ref in entry.weights.items()}
+        update: dict[str, Any] = {"name": self.names[number], "inputs": tuple(map(self._name, entry.reads))}
+        return entry.layer.model_copy(update=update | ({"given": given} if given else {}))
+
+    def _name(self, ref: Ref) -> str:
+        if ref.kind == "input":
+            return self.sizing() if ref.key == SIZING else str(ref.key)
+        return written(self.names[cast("int", ref.key)], ref.output)
+
+    def _holds(self) -> dict[str, tuple[str, ...]]:
+        """Names that outlive the last who reads them, by the layer that runs meanwhile."""
+        last: dict[str, int] = {}
+        for number, entry in enumerate(self.own.entries):
+            for ref in (Ref("entry", number), *entry.reads, *entry.weights.values()):
+                last[self._name(ref)] = number
+        holds: dict[str, tuple[str, ...]] = {}
+        for ref, end in self.own.ends.items():
+            if ref.kind == "entry" and end - 1 > last[self._name(ref)]:
+                until = self.names[end - 1]
+                holds[until] = (*holds.get(until, ()), self._name(ref))
+        return holds

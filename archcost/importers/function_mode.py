@@ -1,0 +1,292 @@
+"""A module followed call by call, at the level at which a person writes torch: what every run of it has in common.
+
+`Following` is a TorchFunctionMode: every function, method and operator of torch that Python calls comes by, with real
+(meta) tensors, so loops, branches on shapes and any Python between the calls simply run. `Capture` writes down what it
+hears; `Watch` hears the same calls once more, and sees when each tensor goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from operator import is_
+from types import FunctionType
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
+
+from archcost.importers.casts import MOVES
+from archcost.importers.tensor_subclasses import is_wrapper, own_rule, wrapper_in
+from archcost.importers.torch import LEAVES
+from archcost.importers.torch.packed_sequences import packed_name
+from archcost.importers.torch.proposal import samples_in
+from archcost.importers.torch.weighted import MEANT
+from archcost.importers.trace import tensors_in
+from archcost.importers.unintercepted_calls import ASKING, gradients_asked, is_transformed
+
+_ASKED = """
+get:shape get:dtype get:requires_grad get:grad_fn get:grad get:is_leaf get:ndim get:_base get:layout get:names
+get:_version get:itemsize get:nbytes get:is_sparse get:is_quantized get:is_nested get:is_mkldnn get:_grad get:output_nr
+get:_backward_hooks get:retains_grad size dim ndimension numel nelement stride storage_offset is_floating_point
+is_complex is_contiguous element_size get_device hash len format repr is_tensor is_same_size register_hook
+requires_grad_ retain_grad is_signed data_ptr untyped_storage is_inference _set_grad_enabled
+promote_types result_type can_cast
+"""
+SILENT = frozenset(_ASKED.split())
+"""Questions about a tensor that make none; and whether gradients are asked for, which no_grad puts back."""
+
+AS_ON_CPU: dict[str, Any] = {
+    "get:device": torch.device("cpu"),
+    "get:is_cuda": False,
+    "get:is_cpu": True,
+    "get:is_meta": False,
+    "get:is_mps": False,
+    "get:is_xla": False,
+    "get:is_xpu": False,
+    "_nested_tensor_from_mask_left_aligned": False,  # so that a transformer does without nested tensors
+}
+"""What a module hears about where its tensors are, so that it does as it would with values."""
+
+_MADE = """
+zeros ones full empty arange linspace logspace rand randn randint randperm eye tensor as_tensor scalar_tensor
+tril_indices triu_indices hann_window hamming_window range
+"""
+FACTORIES = frozenset(_MADE.split())
+VALUELESS = frozenset(
+    [f"{name}_like" for name in ("zeros", "ones", "full", "empty", "rand", "randn", "randint")]
+    + [f"new_{name}" for name in ("zeros", "ones", "full", "empty", "tensor", "empty_strided")]
+)
+"""Tensors that take a shape from another, and no values."""
+
+INPLACE_OPERATORS = {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "div", "idiv": "div", "ipow": "pow"}
+SETTERS = frozenset(["copy_", "zero_", "fill_", "normal_", "uniform_", "bernoulli_", "index_put_", "masked_scatter_"])
+"""Values that are overwritten, whatever they were."""
+
+CASTS = MOVES | frozenset(["to", "float", "double", "half", "bfloat16", "type", "type_as"])
+"""Calls that hand out a tensor in another dtype or on another device, or as it is."""
+
+DTYPED = frozenset(["softmax", "log_softmax", "prod", "cumprod", "nansum"])
+"""Calls with a `dtype`, to which the values are cast first (SoftMax.cpp)."""
+
+LARGEST_REAL = 2**22
+"""Constants, and what is computed of integers, have values up to so many, since a module may look at them."""
+
+LARGEST_CONSTANT = 2**26
+"""What is computed of constants alone has values up to so many."""
+
+SMALL = 2**10
+"""Of so few values nothing too large is made."""
+
+
+class Following(TorchFunctionMode):
+    """Hears every call. What is only asked about a tensor is answered as if it lay on a CPU, with values."""
+
+    is_paused = False
+
+    def __init__(self, originals: Mapping[int, Tensor]) -> None:
+        super().__init__()
+        self.wraps = any(is_wrapper(tensor) for tensor in originals.values())
+        self.inside: list[Any] = []
+        """Functions that a wrapper's own class works out just now."""
+
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """Nothing is heard, and calls are as ever."""
+        before, self.is_paused = self.is_paused, True
+        try:
+            yield
+        finally:
+            self.is_paused = before
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if self.is_paused:
+            return func(*args, **kwargs)
+        name = packed_name(name_of(func), args)
+        if is_transformed():
+            return self._transformed(name, func, args, kwargs)
+        if name in ASKING:
+            raise gradients_asked(ASKING[name])
+        wrapper = wrapper_in(args, kwargs) if self.wraps else None
+        if name == "get:dtype" and wrapper is None:
+            self._asked(args[0])
+        if name in SILENT or name.startswith("set:"):
+            return func(*args, **kwargs)
+        if name in AS_ON_CPU:
+            return AS_ON_CPU[name]
+        if wrapper is not None:
+            return self._wrapped(wrapper, func, types, args, kwargs)
+        if name == "type" and len(args) + len(kwargs) == 1:
+            return torch.empty(0, dtype=args[0].dtype, device="cpu").type()
+        if name in VALUELESS:
+            made = func(*args, **{**kwargs, "device": "meta" if args[0].is_meta else None})
+            self._like(made, args[0])
+            return made
+        if name in DTYPED and is_recast(args, kwargs):
+            rest = {key: value for key, value in kwargs.items() if key != "dtype"}
+            with self:
+                return func(args[0].to(kwargs["dtype"]), *args[1:], **rest)
+        return self._heard(name, func, args, kwargs)
+
+    def _wrapped(self, wrapper: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """A call on a tensor made of others, whose own calls are heard instead."""
+        rule = own_rule(wrapper)
+        if rule is None or func in self.inside:
+            return self._beneath(func, args, kwargs)
+        self.inside.append(func)
+        try:
+            with self:
+                return rule(func, types, args, kwargs)
+        finally:
+            self.inside.pop()
+
+    def _transformed(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+        """A call in torch.vmap, on one of many: what is seen is the operator on all of them."""
+        if name in AS_ON_CPU:
+            return AS_ON_CPU[name]
+        if name in SILENT or name.startswith("set:"):
+            return func(*args, **kwargs)
+        if name in FACTORIES | VALUELESS:
+            return func(*args, **{**kwargs, "device": "meta"})
+        return func(*self._mapped(args), **self._mapped(kwargs))
+
+    def _beneath(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """A call that is no layer whatever it does: its operators may be."""
+        raise NotImplementedError
+
+    def _asked(self, tensor: Tensor) -> None:
+        """The module wants to know the dtype of a tensor."""
+        raise NotImplementedError
+
+    def _like(self, result: Tensor, source: Tensor) -> None:
+        """A constant takes its shape and dtype from a tensor."""
+
+    def _heard(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+        """A call that makes a tensor, or changes one."""
+        raise NotImplementedError
+
+    def _twin(self, tensor: Tensor) -> Tensor:
+        """What stands for a tensor that has values beside some that have none."""
+        raise NotImplementedError
+
+    def _mapped(self, value: Any, scalars: bool = False) -> Any:
+        """Tensors that have values, without them: beside a tensor of the meta device torch takes scalars alone."""
+        if isinstance(value, Tensor):
+            return value if value.is_meta or (value.dim() == 0 and not scalars) else self._twin(value)
+        if isinstance(value, dict):
+            return {key: self._mapped(entry, scalars) for key, entry in cast("dict[str, Any]", value).items()}
+        if not isinstance(value, (list, tuple)):
+            return value
+        entries: list[Any] = [self._mapped(entry, scalars) for entry in cast("Sequence[Any]", value)]
+        return entries if isinstance(value, list) else tuple(entries)
+
+
+def is_recast(args: Any, kwargs: Any) -> bool:
+    """Whether floats are to be taken in another kind of float."""
+    dtype = kwargs.get("dtype")
+    given = isinstance(dtype, torch.dtype) and dtype.is_floating_point and args and isinstance(args[0], Tensor)
+    return bool(given and args[0].is_floating_point())
+
+
+def with_places(name: str, args: Any) -> Any:
+    """`x[mask]` where the mask has values of its own, whatever the batch: the places where it is true."""
+    if name not in ("getitem", "setitem"):
+        return args
+    entries: tuple[Any, ...] = args[1] if isinstance(args[1], tuple) else (args[1],)
+    placed = [places for entry in entries for places in _places(entry)]
+    return (
+        args if len(placed) == len(entries) and all(map(is_, placed, entries)) else (args[0], tuple(placed), *args[2:])
+    )
+
+
+def _places(entry: Any) -> Iterator[Any]:
+    is_mask = isinstance(entry, Tensor) and entry.dtype == torch.bool and entry.dim() and not entry.is_meta
+    if is_mask and not any(map(samples_in, entry.shape)):
+        yield from entry.nonzero().unbind(1)
+    else:
+        yield entry
+
+
+def over_mask(target: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """`target` with `value` where the mask is true."""
+    wide = mask.reshape(*mask.shape, *(1,) * (target.dim() - mask.dim()))
+    return torch.where(wide, torch.as_tensor(value, dtype=target.dtype, device="meta"), target)
+
+
+NUMBERS = ("__float__", "__int__", "__bool__", "__complex__", "__index__")
+"""Python's own questions for the value; `float` without lines is a cast."""
+
+_NAMES: dict[Any, str] = {}
+
+
+def name_of(func: Any) -> str:
+    """`add` for torch.add, Tensor.add and Tensor.__add__; `add_` in place; `get:shape` for an attribute."""
+    if func in _NAMES:
+        return _NAMES[func]
+    name = MEANT.get(func) or getattr(func, "__name__", "") or str(func)
+    if name in ("__get__", "__set__"):
+        name = f"{name.strip('_')}:{func.__self__.__name__}"
+    elif name.startswith("__") and name.endswith("__") and name not in NUMBERS:
+        name = name[2:-2]
+    elif func in (torch.embedding, torch.batch_norm, torch.instance_norm):
+        name = f"torch.{name}"
+    elif func is torch.Tensor.unfold:
+        name = "windows"
+    _NAMES[func] = name
+    return name
+
+
+def base_of(name: str) -> tuple[str, bool]:
+    """The name without what says that the call writes into its first argument."""
+    if name in INPLACE_OPERATORS:
+        return INPLACE_OPERATORS[name], True
+    if name.endswith("_") and name[:-1] in LEAVES:
+        return name[:-1], True
+    return name, False
+
+
+@cache
+def is_composed(func: Any) -> bool:
+    """Whether a function of Python asks first if somebody overrides it, and then calls others."""
+    return isinstance(func, FunctionType) and any(name in func.__code__.co_names for name in CHECKS)
+
+
+CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
+
+
+@cache
+def unchecked(func: FunctionType) -> Callable[..., Any]:
+    """The same function, which asks nobody whether it is overridden: its body runs, and the calls in it come by."""
+    blind = {name: _never for name in CHECKS if name in func.__globals__}
+    copy = FunctionType(
+        func.__code__, {**func.__globals__, **blind}, func.__name__, func.__defaults__, func.__closure__
+    )
+    copy.__kwdefaults__ = func.__kwdefaults__
+    return copy
+
+
+def _never(*tensors: Any) -> bool:
+    return False
+
+
+def make_constant(func: Any, args: Any, kwargs: Any) -> Any:
+    """A constant: with its values where they are few; without where the batch asks for many, or a device has none."""
+    without = {key: value for key, value in kwargs.items() if key not in ("device", "pin_memory")}
+    sketch = func(*args, **without, device="meta")
+    device = kwargs.get("device")
+    valueless = device is not None and torch.device(device).type == "meta"
+    return sketch if valueless or sketch.numel() > LARGEST_REAL else func(*args, **without, device="cpu")
+
+
+def size_made(func: Any, args: Any, kwargs: Any) -> int:
+    """How many values the largest tensor has that a call on tensors with values would make; 0 if they decide."""
+    try:
+        args, kwargs = tree_map_only(Tensor, lambda tensor: tensor.detach().to("meta"), (args, kwargs))
+        sketch = func(*args, **kwargs)
+    except (RuntimeError, NotImplementedError):
+        return 0
+    return max((tensor.numel() for tensor in tensors_in(sketch)), default=0)

@@ -1,0 +1,195 @@
+"""Operators that cut out and pick values."""
+
+from __future__ import annotations
+
+from archcost.importers.onnx.shape import reshaped
+from archcost.importers.onnx_call import Call, Result, Rule, one
+from archcost.importers.onnx_inference import as_written
+from archcost.importers.onnx_values import UnsupportedError, Value, samples_in
+from archcost.layers.base import normalize_axis
+
+
+def slice_(call: Call) -> Value:
+    """An axis at a time; one that is taken as a whole is left alone."""
+    value = call[0]
+    starts, ends = call.setting("starts", 1) or [], call.setting("ends", 2) or []
+    axes = call.setting("axes", 3) or list(range(len(starts)))
+    steps = call.integers(4) or [1] * len(starts)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        value = _cut(call, value, start, end, normalize_axis(axis, value.rank, "axes"), step)
+    return value
+
+
+def _cut(call: Call, value: Value, start: int, end: int, axis: int, step: int) -> Value:
+    size = value.shape[axis]
+    if samples_in(size) and call.written_for is not None:
+        whole = as_written(value.tensor, call.written_for).shape[axis]
+        if range(whole)[start:end:step] != range(whole):
+            raise call.for_one_batch("cuts")
+        return value
+    if step < 0:
+        taken = range(size)[start if start < size else None : end if end >= -size else None : step]
+        if step != -1 or len(taken) != size:
+            raise UnsupportedError("a slice backwards of some values")
+        return call.layer("flip", value, dims=[axis])
+    taken = range(size)[start:end:step]
+    if len(taken) == size:
+        return value
+    if samples_in(size):  # ends that hold for any batch
+        if samples_in(end) and end < size:
+            raise UnsupportedError("a slice of some of the batch")
+        return call.layer("slice", value, start=start or None, stop=None if end >= size else end, step=step, dim=axis)
+    return call.layer("slice", value, start=taken.start or None, stop=_stop(taken, size), step=step, dim=axis)
+
+
+def _stop(taken: range, size: int) -> int | None:
+    return None if taken.stop >= size else taken.stop
+
+
+def gather(call: Call) -> Value:
+    """Rows of a learned table, one position, a run of them, or any that indices name."""
+    data, indices = call[0], call[1]
+    axis = call.axis()
+    if indices.is_constant and indices.numbers is not None and not data.is_constant:
+        numbers = [int(number) for number in indices.numbers.flatten()]
+        size = as_written(data.tensor, call.written_for).shape[axis]
+        if data.rank == 1 and numbers == list(range(size)):  # all of them, in another shape
+            return reshaped(call, data, indices.shape)
+        if samples_in(data.shape[axis]) and call.written_for is not None:
+            raise call.for_one_batch("picks of")
+        if indices.rank == 0 and not samples_in(data.shape[axis]):
+            return call.layer("select", data, index=numbers[0], dim=axis)
+        run = _run(numbers, data.shape[axis])
+        if indices.rank == 1 and run is not None:
+            return _cut(call, data, run.start, run.stop, axis, run.step)
+    indices = call.cast(indices, "int64") if indices.tensor.dtype != "int32" or axis else indices
+    is_table = data.is_weight and data.rank == 2 and axis == 0 and data.held is not None and not data.turned
+    if is_table and data.tensor.is_floating and not indices.is_constant:
+        rows, features = data.shape
+        (found,) = call.weighted("embedding", indices, {"weight": data}, num_embeddings=rows, embedding_dim=features)
+        return call.cast(found, data.tensor.dtype)
+    return picked(call, data, call.cast(indices, "int64"), axis)
+
+
+def _run(numbers: list[int], size: int) -> range | None:
+    """Positions that follow one another, from the front."""
+    first = [number % size for number in numbers]
+    run = range(first[0], first[-1] + 1) if first else range(0)
+    return run if len(run) > 0 and list(run) == first else None
+
+
+def picked(call: Call, data: Value, indices: Value, axis: int) -> Value:
+    """By a list of positions, or by a tensor of them, in whose shape the axis then is."""
+    if indices.rank == 1:
+        return call.layer("index_select", data, indices, dim=axis)
+    return call.layer("index", data, indices, dims=[axis])
+
+
+def gather_elements(call: Call) -> Value:
+    return call.layer("gather", call[0], call.cast(call[1], "int64"), dim=call.axis())
+
+
+def gather_nd(call: Call) -> Value:
+    """By positions along the first axes, which stand side by side in the last axis of the indices."""
+    data, indices = call[0], call.cast(call[1], "int64")
+    if call.integer("batch_dims", 0) or not indices.rank:
+        raise UnsupportedError("indices in each sample of a batch")
+    count = indices.shape[-1]
+    if count == 1:
+        return picked(call, data, _listed(call, indices, 0), 0)
+    return call.layer(
+        "index", data, *(_listed(call, indices, number) for number in range(count)), dims=list(range(count))
+    )
+
+
+def _listed(call: Call, indices: Value, number: int) -> Value:
+    """The positions along one axis."""
+    if indices.is_constant:
+        return Value(indices.tensor._replace(shape=indices.shape[:-1]))
+    return call.layer("select", indices, index=number, dim=-1)
+
+
+def scattered(call: Call) -> Value:
+    """Each value at its index along an axis, in place of what was there, or added to it."""
+    indices, reduction = call.cast(call[1], "int64"), call.word("reduction", "none")
+    if reduction not in ("none", "add"):
+        raise UnsupportedError(f"reduction {reduction}")
+    return call.layer("scatter" if reduction == "none" else "scatter_add", call[0], indices, call[2], dim=call.axis())
+
+
+def scattered_slices(call: Call) -> Value:
+    """Values written over those at positions along the first axes: into a copy, as torch does out of place."""
+    data, indices, updates = call[0], call.cast(call[1], "int64"), call[2]
+    if call.word("reduction", "none") != "none" or not indices.rank:
+        raise UnsupportedError("values added to those at positions of several axes")
+    count = indices.shape[-1]
+    positions = [_listed(call, indices, number) for number in range(count)]
+    if all(value.is_constant for value in (data, indices, updates)):
+        return Value(data.tensor)
+    return call.layer("write", call.layer("clone", data), updates, *positions, dims=list(range(count)))
+
+
+def one_hot(call: Call) -> Value:
+    """Of 0 and 1, or of two other numbers, in the dtype of these."""
+    classes, values = call.integers(1, 1), call[2]
+    if not classes or call.axis(default=-1, rank=call[0].rank + 1) != call[0].rank:
+        raise UnsupportedError("classes along another axis than the last")
+    return call.cast(call.layer("one_hot", call.cast(call[0], "int64"), num_classes=classes[0]), values.tensor.dtype)
+
+
+def topk(call: Call) -> Result:
+    k = call.setting("k", 1)
+    if not k:
+        raise UnsupportedError("a number of values that is computed")
+    axis = call.axis(default=-1)
+    if k[0] == call[0].shape[axis]:
+        return call.layers("sort", call[0], dim=axis, descending=call.flag("largest", default=True))
+    settings = {"largest": call.flag("largest", default=True), "sorted": call.flag("sorted", default=True)}
+    return call.layers("topk", call[0], k=k[0], dim=axis, **settings)
+
+
+GRID_MODES = {"linear": "bilinear", "bilinear": "bilinear", "nearest": "nearest"}
+
+
+def grid_sample(call: Call) -> Value:
+    mode = GRID_MODES.get(call.word("mode", "linear"))
+    if mode is None:
+        raise UnsupportedError(f"mode {call.word('mode')}")
+    return call.layer(
+        "grid_sample",
+        call[0],
+        call[1],
+        mode=mode,
+        padding_mode=call.word("padding_mode", "zeros"),
+        align_corners=call.flag("align_corners"),
+    )
+
+
+def col2im(call: Call) -> Value:
+    size, block = call.integers(1) or [], call.integers(2) or []
+    pads = call.sizes("pads", 4) or [0] * 4
+    if len(block) != 2 or pads[:2] != pads[2:]:
+        raise UnsupportedError("patches of other than two axes, or padded unevenly")
+    return call.layer(
+        "fold",
+        call[0],
+        output_size=one(size),
+        kernel_size=one(block),
+        dilation=one(call.sizes("dilations", 2) or [1, 1]),
+        padding=one(pads[:2]),
+        stride=one(call.sizes("strides", 2) or [1, 1]),
+    )
+
+
+RULES: dict[str, Rule] = {
+    "Slice": slice_,
+    "Gather": gather,
+    "GatherElements": gather_elements,
+    "GatherND": gather_nd,
+    **dict.fromkeys(("ScatterElements", "Scatter"), scattered),
+    "ScatterND": scattered_slices,
+    "OneHot": one_hot,
+    "TopK": topk,
+    "GridSample": grid_sample,
+    "Col2Im": col2im,
+}

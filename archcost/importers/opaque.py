@@ -1,0 +1,63 @@
+"""What has no rule, as layers that say what was observed: constants, and operations with the shapes that came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from archcost.errors import ArchcostError
+from archcost.importers.torch.proposal import samples_in
+from archcost.layers import LAYERS, Layer
+from archcost.tensors import DTYPE_BYTES, TensorType
+
+
+class OutOfSightError(ArchcostError):
+    """A tensor arrived that depends on the network's values, but no call was seen that made it."""
+
+
+def constant_of(kind: TensorType) -> tuple[Layer, bool]:
+    """A layer for a tensor that no call on the network's values made, and whether the batch is one of its axes.
+
+    Raises OutOfSightError.
+    """
+    scaled = [axis for axis, size in enumerate(kind.shape) if samples_in(size)]
+    if kind.dtype not in DTYPE_BYTES:
+        raise OutOfSightError("a constant cannot be declared", expected=", ".join(DTYPE_BYTES), found=str(kind))
+    if len(scaled) > 1:
+        raise OutOfSightError(
+            "a constant cannot be declared", expected="at most one axis of the batch", found=str(kind)
+        )
+    shape = tuple(samples_in(size) or size for size in kind.shape)
+    fields: dict[str, Any] = {"type": "constant", "shape": shape, "dtype": kind.dtype}
+    if scaled:
+        fields["dim"] = scaled[0]
+    return LAYERS["constant"].model_validate(fields), bool(scaled)
+
+
+def operation_of(op: str, kinds: Sequence[TensorType], floats: bool) -> tuple[Layer, bool]:
+    """A layer for an operation that returned these, and whether the batch is an axis of any.
+
+    Without `floats` among what goes in and out it does no floating-point operation. Raises OutOfSightError.
+    """
+    scaled = [[axis for axis, size in enumerate(kind.shape) if samples_in(size)] for kind in kinds]
+    type_ = "opaque" if floats else "integers"
+    fields = {
+        "type": type_,
+        "op": op,
+        "shapes": [[samples_in(size) or size for size in kind.shape] for kind in kinds],
+        "dtypes": [kind.dtype for kind in kinds],
+        "batch_dims": [axes[0] if axes else None for axes in scaled],
+    }
+    if any(len(axes) > 1 for axes in scaled):
+        raise OutOfSightError(
+            f"{op} has no rule, and what it makes cannot be declared",
+            expected="shapes with the batch in one axis",
+            found=", ".join(map(str, kinds)),
+        )
+    try:
+        return LAYERS[type_].model_validate(fields), any(scaled)
+    except ValidationError as error:
+        found = f"{', '.join(map(str, kinds))}"[:200]
+        raise OutOfSightError(f"{op} has no rule, and what it makes cannot be declared", found=found) from error

@@ -1,0 +1,141 @@
+"""One call of torch put on the record: by the rule of its name, or by the operators that it consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from archcost.importers.function_mode import SETTERS, VALUELESS, base_of
+from archcost.importers.identity import storage_of
+from archcost.importers.recorder import Record, Written
+from archcost.importers.tensor_subclasses import own_operator, wrapper_in
+from archcost.importers.torch import COMPOSITES, LEAVES
+from archcost.importers.torch.proposal import Leaf
+from archcost.importers.trace import tensors_in
+
+IMAGES = (4, 5)
+"""Axes of tensors that kernels of the CPU may lay channels last where those of the meta device lay them row-major."""
+
+
+def put(name: str, args: Any, kwargs: Any) -> Written:
+    """What a method that sets values puts where."""
+    target, *given = args
+    if name != "index_put_":
+        return Written(list(tensors_in((given, kwargs))), target.numel())
+    indices: Sequence[Tensor | None] = given[0]
+    picked = {axis: tensor for axis, tensor in enumerate(indices) if tensor is not None}
+    return Written([given[1], *picked.values()], given[1].numel(), tuple(picked))
+
+
+class Call:
+    """One call, before it runs: what it is given, and what it changes if it works in place."""
+
+    def __init__(self, args: Any, kwargs: Any, inplace: bool, record: Record) -> None:
+        self.args = args
+        self.kwargs = kwargs
+        self.inplace = inplace
+        self.record = record
+        self.whole = record.whole_of(args[0]) if inplace else None
+
+    def write(self, leaf: Leaf, result: Any, places: bool = False) -> bool:
+        """Whether what the call returned is on the record: as a layer, or because nothing was done."""
+        results = tuple(tensors_in(result))
+        if any(made.numel() for made in results):
+            return self._write(leaf, results, result, places)
+        if any(made.requires_grad for made in results):  # of no value, and a gradient goes back through it all the same
+            self._write(leaf, results, result, places)
+        return True
+
+    def _write(self, leaf: Leaf, results: tuple[Tensor, ...], result: Any, places: bool) -> bool:
+        idle = not self.inplace and all(any(made is given for given in tensors_in(self.args)) for made in results)
+        if idle and not (leaf is LEAVES["contiguous"] and results[0].dim() in IMAGES):
+            return True  # torch had nothing to do, and returned what it was given
+        on_view = self.whole is not None and self.whole is not self.args[0]
+        in_part = self.whole is not None and self.whole.numel() != self.args[0].numel()
+        detached = without_gradient()
+        unseen = self.whole is not None and detached and self.whole.requires_grad
+        told = {"inplace": True} if self.inplace and leaf.takes_inplace and (unseen or not in_part) else {}
+        named = {key: value for key, value in self.kwargs.items() if key != "inplace"}
+        try:
+            drawn = leaf.rule(result, *self.args, **named, **told)
+        except TypeError:  # arguments that the rule does not know
+            return False
+        if idle and drawn is None:
+            return True
+        if drawn is None or not self.record.write(drawn, results, detached, places):
+            return False
+        if unseen:  # to autograd the tensor stays what it was
+            if not told:
+                self.record.overwrite(results[0], results[0], Written([], results[0].numel()), True)
+            return True
+        if on_view and self.whole is not None:  # the result, written over that part of what it is a view of
+            written = Written(results, results[0].numel(), in_place=bool(told))
+            self.record.overwrite(results[0], self.whole, written, detached)
+        elif self.inplace:
+            self.record.overwritten[storage_of(results[0])] = len(self.record.entries)
+        return True
+
+
+class Beneath(TorchDispatchMode):
+    """The operators that one call of C++ consists of."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]
+        self.record = record
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        wrapper = wrapper_in(args, kwargs)
+        if wrapper is not None:
+            with self:
+                return own_operator(wrapper)(func, types, args, kwargs)
+        full = func._schema.name
+        namespace, _, name = full.partition("::")
+        reads = list(tensors_in((args, kwargs)))
+        live = any(self.record.find(tensor) is not None for tensor in reads)
+        if name in COMPOSITES and namespace == "aten" and live:
+            with self:
+                return COMPOSITES[name](*args, **kwargs)
+        base, inplace = base_of(name)
+        call = Call(args, kwargs, live and (inplace or name in SETTERS), self.record)
+        result = func(*args, **kwargs)
+        results = tuple(tensors_in(result))
+        if not live or not results or name in VALUELESS:
+            return result
+        if namespace == "aten" and name in SETTERS:
+            assert call.whole is not None
+            self.record.overwrite(args[0], call.whole, put(name, args, kwargs), without_gradient())
+            return result
+        leaf = LEAVES.get(f"{namespace}::{base}") or (LEAVES.get(base) if namespace == "aten" else None)
+        if leaf is None or not call.write(leaf, result, places=True):
+            self.record.opaque(full, reads, results, places=True, detached=without_gradient())
+        return result
+
+
+class Scripting(Beneath):
+    """A function of TorchScript, which takes its arguments apart from autograd and puts its own backward in place."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        ref = self.record.find(args[0]) if func is torch.ops.aten.detach.default else None
+        if ref is None:
+            return super().__torch_dispatch__(func, types, args, kwargs)
+        result = func(*args)
+        self.record.know_place(result, ref)
+        return result
+
+
+class Below(Beneath):
+    """Stays while other calls are made, of which none is heard twice."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        with torch._C.DisableTorchFunction():  # pyright: ignore[reportPrivateUsage]
+            return super().__torch_dispatch__(func, types, args, kwargs)
+
+
+def without_gradient() -> bool:
+    """Whether autograd is off, as under torch.no_grad."""
+    return not torch.is_grad_enabled()

@@ -1,0 +1,26 @@
+"""Which layer a call of torch is: tables by the name of the call, filled by the modules of this folder."""
+
+from archcost.importers.torch import (
+    gradients,
+    packed_sequences,
+    placing,
+    pointwise,
+    reducing,
+    shaping,
+    weighted,
+)
+from archcost.importers.torch.proposal import COMPOSITES, LEAVES, SAMPLES, Drawn
+
+__all__ = [
+    "COMPOSITES",
+    "LEAVES",
+    "SAMPLES",
+    "Drawn",
+    "gradients",
+    "packed_sequences",
+    "placing",
+    "pointwise",
+    "reducing",
+    "shaping",
+    "weighted",
+]

@@ -1,0 +1,305 @@
+"""Products of tensors, reductions, pools and unpooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from archcost.importers.torch.proposal import Drawn, Rule, composite, leaf, listed, one, samples_in
+
+
+@leaf("matmul", "mm", "__matmul__")
+def matmul(result: Tensor, x: Tensor, y: Tensor) -> Drawn:
+    return Drawn("matmul", (x, y))
+
+
+@composite("rmatmul")
+def rmatmul(x: Tensor, y: Tensor) -> Tensor:
+    return y.matmul(x)
+
+
+@leaf("bmm")
+def bmm(result: Tensor, x: Tensor, y: Tensor) -> Drawn:
+    return Drawn("bmm", (x, y))
+
+
+@composite("grouped_mm", "_grouped_mm")
+def grouped_mm(x: Tensor, experts: Tensor, offs: Tensor | None = None, **named: Any) -> Tensor:
+    """Each row is multiplied by one of the matrices, by whichever: so much work, and so many values kept and given, as
+    if all had equally many. Where that does not come out even it is drawn as if all rows went to the first. No list of
+    autocast's has grouped products (ATen/autocast_mode.h).
+    """
+    count, rows = len(experts), samples_in(len(x)) or len(x)
+    with torch.autocast("cpu", enabled=False):
+        if rows % count:
+            return x.matmul(experts.select(0, 0))
+        return x.reshape(count, -1, x.shape[-1]).bmm(experts).reshape(len(x), -1)
+
+
+@composite("histc")
+def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """How many rows go to each expert: counts, of which no cost depends on the values."""
+    return torch.empty(bins, dtype=torch.int32, device="meta")
+
+
+@composite("addcmul")
+def addcmul(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    return x + tensor1 * tensor2 if value == 1 else x + tensor1 * tensor2 * value
+
+
+def _added(type_: str) -> Rule:
+    def rule(
+        result: Tensor,
+        x: Tensor,
+        left: Any = None,
+        right: Any = None,
+        *,
+        beta: float = 1,
+        alpha: float = 1,
+        **named: Tensor,
+    ) -> Drawn | None:
+        tensors = [tensor for tensor in (left, right, *named.values()) if tensor is not None]
+        return Drawn(type_, (x, *tensors), {"beta": float(beta), "alpha": float(alpha)}) if len(tensors) == 2 else None
+
+    return rule
+
+
+leaf("addmm")(_added("addmm"))
+leaf("baddbmm")(_added("baddbmm"))
+
+
+@leaf("einsum")
+def einsum(result: Tensor, equation: Any, *operands: Any) -> Drawn | None:
+    tensors = listed(operands)
+    if not isinstance(equation, str) or "." in equation:
+        return None
+    equation = equation.replace(" ", "")
+    if "->" not in equation:
+        letters = equation.replace(",", "")
+        equation += "->" + "".join(sorted(letter for letter in set(letters) if letters.count(letter) == 1))
+    return Drawn("einsum", tensors, {"equation": equation})
+
+
+def _dims(x: Tensor, dim: Any) -> Any:
+    if dim is None or dim == () or dim == []:
+        return list(range(x.dim()))
+    return list(cast("Sequence[int]", dim)) if isinstance(dim, (list, tuple)) else dim
+
+
+def _reduction(type_: str) -> Rule:
+    def rule(
+        result: Tensor, x: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, **named: Any
+    ) -> Drawn | None:
+        if result.dtype != x.dtype or x.dim() == 0:
+            return None
+        fields = {"dim": _dims(x, named.get("axis", dim)), "keepdim": keepdim}
+        return Drawn(type_, (x,), fields | _named(dtype))
+
+    return rule
+
+
+def _named(dtype: Any) -> dict[str, Any]:
+    """The dtype that a call names for its result, if one."""
+    return {} if dtype is None else {"dtype": str(dtype).removeprefix("torch.")}
+
+
+for _type in ("mean", "sum", "amax", "amin"):
+    leaf(_type)(_reduction(_type))
+
+
+def _extremum(type_: str, along: str) -> Rule:
+    """Over all axes, of two tensors, or along one with the indices."""
+
+    def rule(result: Any, x: Tensor, other: Any = None, keepdim: bool = False, *, dim: Any = None) -> Drawn | None:
+        if isinstance(other, Tensor):
+            return Drawn(f"{type_}imum", (x, other))
+        axis = other if dim is None else dim
+        if axis is None:
+            return Drawn(along, (x,), {"dim": _dims(x, None)}) if x.dim() else None
+        return Drawn(type_, (x,), {"dim": axis, "keepdim": keepdim})
+
+    return rule
+
+
+leaf("max")(_extremum("max", "amax"))
+leaf("min")(_extremum("min", "amin"))
+
+
+def _folding(type_: str) -> Rule:
+    def rule(result: Tensor, x: Tensor, dim: Any = None, keepdim: bool = False) -> Drawn:
+        return Drawn(type_, (x,), {"dim": list(dim) if isinstance(dim, tuple) else dim, "keepdim": keepdim})  # pyright: ignore[reportUnknownArgumentType]
+
+    return rule
+
+
+for _type in ("any", "all", "prod", "logsumexp"):
+    leaf(_type)(_folding(_type))
+
+
+def _arg(type_: str) -> Rule:
+    def rule(result: Tensor, x: Tensor, dim: int | None = None, keepdim: bool = False) -> Drawn | None:
+        return None if dim is None else Drawn(type_, (x,), {"dim": dim, "keepdim": keepdim})
+
+    return rule
+
+
+leaf("argmax")(_arg("argmax"))
+leaf("argmin")(_arg("argmin"))
+
+
+def _spread(type_: str) -> Rule:
+    def rule(
+        result: Tensor,
+        x: Tensor,
+        dim: Any = None,
+        unbiased: bool = True,
+        keepdim: bool = False,
+        *,
+        correction: int | None = None,
+    ) -> Drawn | None:
+        if isinstance(dim, bool):
+            dim, unbiased = None, dim
+        taken = int(unbiased) if correction is None else correction
+        return Drawn(type_, (x,), {"dim": _dims(x, dim), "keepdim": keepdim, "correction": taken})
+
+    return rule
+
+
+leaf("var")(_spread("var"))
+leaf("std")(_spread("std"))
+
+
+@composite("var_mean")
+def var_mean(x: Tensor, dim: Any = None, *given: Any, **named: Any) -> tuple[Tensor, Tensor]:
+    keepdim = named.get("keepdim", False)
+    return torch.var(x, dim, *given, **named), x.mean(dim, keepdim)
+
+
+@composite("std_mean")
+def std_mean(x: Tensor, dim: Any = None, *given: Any, **named: Any) -> tuple[Tensor, Tensor]:
+    keepdim = named.get("keepdim", False)
+    return torch.std(x, dim, *given, **named), x.mean(dim, keepdim)
+
+
+@leaf("linalg_vector_norm", "vector_norm")
+def vector_norm(
+    result: Tensor, x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+) -> Drawn | None:
+    if ord not in (1, 2):
+        return None
+    return Drawn("norm", (x,), {"dim": _dims(x, dim), "keepdim": keepdim, "ord": int(ord)})
+
+
+@leaf("norm")
+def norm(
+    result: Tensor, x: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
+) -> Drawn | None:
+    return vector_norm(result, x, 2 if p in ("fro", None) else p, dim, keepdim)
+
+
+@leaf("cumsum")
+def cumsum(result: Tensor, x: Tensor, dim: int, *, dtype: Any = None) -> Drawn | None:
+    return Drawn("cumsum", (x,), {"dim": dim} | _named(dtype)) if result.dtype == x.dtype else None
+
+
+@leaf("topk")
+def topk(result: Any, x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Drawn:
+    return Drawn("topk", (x,), {"k": k, "dim": dim, "largest": largest, "sorted": sorted})
+
+
+def _max_pool(ndim: int) -> Rule:
+    def rule(
+        result: Any,
+        x: Tensor,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
+    ) -> Drawn:
+        fields: dict[str, Any] = {
+            "kernel_size": one(kernel_size),
+            "padding": one(padding),
+            "dilation": one(dilation),
+            "ceil_mode": ceil_mode,
+        }
+        if stride:
+            fields["stride"] = one(stride)
+        if isinstance(result, tuple):
+            fields["return_indices"] = True
+        return Drawn(f"max_pool{ndim}d", (x,), fields)
+
+    return rule
+
+
+def _avg_pool(ndim: int) -> Rule:
+    def rule(
+        result: Tensor,
+        x: Tensor,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> Drawn:
+        fields: dict[str, Any] = {
+            "kernel_size": one(kernel_size),
+            "padding": one(padding),
+            "ceil_mode": ceil_mode,
+            "count_include_pad": count_include_pad,
+        }
+        if stride:
+            fields["stride"] = one(stride)
+        if divisor_override is not None:
+            fields["divisor_override"] = divisor_override
+        return Drawn(f"avg_pool{ndim}d", (x,), fields)
+
+    return rule
+
+
+def _adaptive(type_: str) -> Rule:
+    def rule(result: Any, x: Tensor, output_size: Any, return_indices: bool = False) -> Drawn:
+        values = cast("Tensor", result[0] if isinstance(result, tuple) else result)
+        ndim = int(type_[-2])
+        fields: dict[str, Any] = {"output_size": one(tuple(values.shape[-ndim:]))}
+        if isinstance(result, tuple):
+            fields["return_indices"] = True
+        return Drawn(type_, (x,), fields)
+
+    return rule
+
+
+def _unpool(ndim: int) -> Rule:
+    def rule(
+        result: Tensor,
+        x: Tensor,
+        indices: Tensor,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        output_size: Any = None,
+    ) -> Drawn:
+        fields: dict[str, Any] = {"kernel_size": one(kernel_size), "padding": one(padding)}
+        if stride:
+            fields["stride"] = one(stride)
+        fields["output_size"] = list(result.shape[-ndim:])
+        return Drawn(f"max_unpool{ndim}d", (x, indices), fields)
+
+    return rule
+
+
+for _ndim in (1, 2, 3):
+    leaf(f"max_pool{_ndim}d", f"max_pool{_ndim}d_with_indices")(_max_pool(_ndim))
+    leaf(f"avg_pool{_ndim}d")(_avg_pool(_ndim))
+    leaf(f"max_unpool{_ndim}d")(_unpool(_ndim))
+    for _kind in ("avg", "max"):
+        leaf(
+            f"adaptive_{_kind}_pool{_ndim}d",
+            f"_adaptive_{_kind}_pool{_ndim}d",
+            f"adaptive_{_kind}_pool{_ndim}d_with_indices",
+        )(_adaptive(f"adaptive_{_kind}_pool{_ndim}d"))

@@ -1,0 +1,70 @@
+"""Look-up of rows in a learned table."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from archcost.errors import ShapeError
+from archcost.layers.base import MAX_SIZE, Size, Weight, WeightedLayer, WeightReference
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.tensors import Tensors, TensorType
+from archcost.terms.autograd import INPUT, Saved, Setting
+from archcost.terms.expressions import Step
+from archcost.terms.time_classes import TimeClass
+from archcost.work import Gather, Work
+
+INDEX_DTYPES = ("int64", "int32")
+
+
+class Embedding(WeightedLayer):
+    """Integers (…) → (…, embedding_dim); weight (num_embeddings, embedding_dim) (torch.nn.Embedding).
+
+    The row at `padding_idx` gets no gradient; its weights count all the same, as torch counts them. The gradient is a
+    table like the weight, most of it zeros (`sparse: false`).
+    """
+
+    type: Literal["embedding"] = "embedding"
+    prefix: ClassVar[str] = "emb"
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "gather"
+    comes_out: ClassVar[Outcome] = "weight"
+    num_embeddings: Size
+    embedding_dim: Size
+    padding_idx: Annotated[int, Field(strict=True, ge=-MAX_SIZE, le=MAX_SIZE)] | None = None
+    weight: WeightReference | None = None
+
+    @property
+    def shared_weight(self) -> str | None:
+        return self.weight
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        indices = inputs[0]
+        if indices.dtype not in INDEX_DTYPES:
+            raise ShapeError("needs indices", expected=" or ".join(INDEX_DTYPES), found=indices.dtype)
+        rows = self.num_embeddings
+        if self.padding_idx is not None and not -rows <= self.padding_idx < rows:
+            raise ShapeError(
+                "padding_idx is out of range", expected=f"a row from {-rows} to {rows - 1}", found=str(self.padding_idx)
+            )
+        return (TensorType((*indices.shape, self.embedding_dim)),)
+
+    def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
+        return (Weight("weight", (self.num_embeddings, self.embedding_dim), dtype="float32"),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Nothing is computed; backward adds every value to its row."""
+        return (Gather(outputs[0].numel, 0, {"weight": 1}, "rows picked"),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (INPUT,)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        """An index has no features, so the axes do not correspond."""
+        return
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        values = {"rows": self.num_embeddings, "features": self.embedding_dim}
+        axis = Step(f"output axis {inputs[0].rank}", "features", values, "a row of the table for each index")
+        return (axis, Step("parameters", "rows*features", values))

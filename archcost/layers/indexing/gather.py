@@ -1,0 +1,271 @@
+"""Layers that pick values by index or by place: the largest of an axis, listed positions, points of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from archcost.errors import ShapeError
+from archcost.layers.base import Arity, Axis, Flag, Layer, Size, normalize_axis, require_floating, require_rank
+from archcost.layers.binary.arithmetic import broadcast_shape
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.tensors import Tensors, TensorType
+from archcost.terms.autograd import INPUT, NO_SCRATCH, Input, Output, Own, Saved, Scratch, Setting
+from archcost.terms.expressions import Step
+from archcost.terms.memory_format import Layout, like, strides_of
+from archcost.terms.time_classes import TimeClass
+from archcost.terms.windows import SAME, WHOLE, Rules
+from archcost.work import Gather as Gathering
+from archcost.work import Reduction, Work
+
+
+def whole_along(dim: int, inputs: Tensors) -> Rules:
+    """Any position of the axis may have been picked."""
+    along = normalize_axis(dim, inputs[0].rank)
+    return tuple(WHOLE if axis == along else SAME for axis in range(2, inputs[0].rank))
+
+
+class TopK(Layer):
+    """The k largest values along `dim`, or smallest, and where they are (torch.topk). Outputs: values, indices."""
+
+    type: Literal["topk"] = "topk"
+    prefix: ClassVar[str] = "topk"
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "sort"
+    comes_out: ClassVar[Outcome] = "first"
+    gradient_is_put_back: ClassVar[bool] = True
+    k: Size
+    dim: Axis = -1
+    largest: Flag = True
+    sorted: Flag = True
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        shape = inputs[0].shape
+        axis = normalize_axis(self.dim, len(shape))
+        if self.k > shape[axis]:
+            raise ShapeError("k is more than there are", expected=f"at most {shape[axis]}", found=str(self.k))
+        picked = (*shape[:axis], self.k, *shape[axis + 1 :])
+        return (TensorType(picked, inputs[0].dtype), TensorType(picked, "int64"))
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (Output(1),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """A comparison a value read, whatever k is and the order; backward puts gradients at their indices."""
+        return (Reduction(inputs[0].numel, 1, {}, "compared"),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        axis = normalize_axis(self.dim, inputs[0].rank)
+        return (Step(f"output axis {axis}", "k", {"k": self.k}, "as k says"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        return whole_along(self.dim, inputs)
+
+
+def require_indices(indices: TensorType, which: str = "the second input") -> None:
+    if indices.dtype != "int64":
+        raise ShapeError(f"{which} must be indices", expected="int64", found=str(indices))
+
+
+class Gather(Layer):
+    """Along `dim`, the values at the indices of the second input (torch.gather), which gives the output its shape."""
+
+    type: Literal["gather"] = "gather"
+    prefix: ClassVar[str] = "gather"
+    gradient_is_put_back: ClassVar[bool] = True
+    arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "gather"
+    comes_out: ClassVar[Outcome] = "first"
+    dim: Axis
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        source, indices = inputs
+        require_indices(indices)
+        axis = normalize_axis(self.dim, source.rank)
+        if indices.rank != source.rank or any(
+            wanted > size
+            for place, (wanted, size) in enumerate(zip(indices.shape, source.shape, strict=True))
+            if place != axis
+        ):
+            raise ShapeError(
+                "the indices reach beyond the input",
+                expected=f"as many axes as {source}, none longer but axis {axis}",
+                found=str(indices),
+            )
+        return (TensorType(indices.shape, source.dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """The input for its shape alone."""
+        return (INPUT, Input(1))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Free forward; backward adds each gradient to those at its index."""
+        return (Gathering(outputs[0].numel, 0, {0: 1}, "values picked by index"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        return whole_along(self.dim, inputs)
+
+
+class IndexSelect(Layer):
+    """Along `dim`, the positions that the second input lists (torch.index_select)."""
+
+    type: Literal["index_select"] = "index_select"
+    prefix: ClassVar[str] = "index_select"
+    gradient_is_put_back: ClassVar[bool] = True
+    arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "gather"
+    comes_out: ClassVar[Outcome] = "first"
+    dim: Axis
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        source, indices = inputs
+        require_indices(indices)
+        require_rank(indices, 1, "a list of positions")
+        axis = normalize_axis(self.dim, source.rank)
+        return (TensorType((*source.shape[:axis], indices.numel, *source.shape[axis + 1 :]), source.dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (Input(1),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Free forward; backward adds each gradient to those at its index."""
+        return (Gathering(outputs[0].numel, 0, {0: 1}, "values picked by index"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        return whole_along(self.dim, inputs)
+
+
+def axes_of(dims: Sequence[int], rank: int) -> tuple[int, ...]:
+    """Raises ShapeError where an axis is none of so many, or is named twice."""
+    axes = tuple([normalize_axis(axis, rank, "dims") for axis in dims])
+    if len(set(axes)) != len(axes):
+        raise ShapeError("dims must name axes once each", expected="different axes", found=str(list(dims)))
+    return axes
+
+
+def side_by_side(axes: Sequence[int]) -> bool:
+    return max(axes) - min(axes) < len(axes)
+
+
+def replaced(indexed: Sequence[int], axes: Sequence[int], picked: Sequence[int]) -> tuple[int, ...]:
+    """A number for each of `axes`, in which those of `picked` stand for the indexed ones: in their place when they lie
+    side by side, else in front.
+    """
+    first = min(indexed) if side_by_side(indexed) else 0
+    rest = [number for axis, number in enumerate(axes) if axis not in indexed]
+    return (*rest[:first], *picked, *rest[first:])
+
+
+def picked(dims: Sequence[int], source: TensorType, indices: Tensors) -> TensorType:
+    """What is at the positions that the indices, stretched to one shape, list along the axes `dims`."""
+    for number, listed in enumerate(indices, 1):
+        require_indices(listed, f"index {number}")
+    if len(indices) != len(dims):
+        raise ShapeError(
+            "dims has the wrong length", expected=f"{len(indices)}, an axis for each index", found=str(list(dims))
+        )
+    shape = replaced(axes_of(dims, source.rank), source.shape, broadcast_shape(indices))
+    return TensorType(shape, source.dtype)
+
+
+class Index(Layer):
+    """The values at the positions that the other inputs list along the axes `dims`: x[:, i, j] (aten::index).
+
+    There is an index for each of `dims`; they stretch to one shape as in a sum. It stands where those axes were when
+    they lie side by side, else in front.
+    """
+
+    type: Literal["index"] = "index"
+    prefix: ClassVar[str] = "index"
+    gradient_is_put_back: ClassVar[bool] = True
+    arity: ClassVar[Arity] = Arity(2, None)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "gather"
+    comes_out: ClassVar[Outcome] = "first"
+    dims: Annotated[tuple[Axis, ...], Field(min_length=1)]
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (picked(self.dims, inputs[0], inputs[1:]),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return tuple(Input(index) for index in range(1, len(inputs)))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Free forward; backward adds each gradient to those at its index."""
+        return (Gathering(outputs[0].numel, 0, {0: 1}, "values picked by index"),)
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        """Torch's iterator runs over the source, which stands still where an index moves, and over the indices
+        (AdvancedIndex in aten/src/ATen/native/TensorAdvancedIndexing.cpp).
+        """
+        source, *indices = inputs
+        axes, zeros, ones = axes_of(self.dims, source.rank), (0,) * source.rank, (1,) * source.rank
+        still = (0,) * (outputs[0].rank - source.rank + len(axes))
+        operands = [(outputs[0].shape, replaced(axes, strides_of(source.shape, setting.layout(0)), still))]
+        for number, listed in enumerate(indices, 1):
+            strides = strides_of(listed.shape, setting.layout(number))
+            operands.append((replaced(axes, ones, listed.shape), replaced(axes, zeros, strides)))
+        return (like(outputs[0].shape, operands),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        """Any position may have been picked, of axes that keep their place."""
+        rank = inputs[0].rank
+        axes = axes_of(self.dims, rank)
+        if outputs[0].rank != rank or not side_by_side(axes):
+            return None
+        return tuple(WHOLE if axis in axes else SAME for axis in range(2, rank))
+
+
+class GridSample(Layer):
+    """An image (B, C, H, W) looked up at the points of a grid (B, H_out, W_out, 2), whose sizes run from −1 to 1.
+
+    torch.nn.functional.grid_sample in two dimensions.
+    """
+
+    type: Literal["grid_sample"] = "grid_sample"
+    prefix: ClassVar[str] = "grid_sample"
+    arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = Autocast("float32", "widest")
+    time_class: ClassVar[TimeClass] = "interpolation"
+    comes_out: ClassVar[Outcome] = "first"
+    mode: Literal["bilinear", "nearest"] = "bilinear"
+    padding_mode: Literal["zeros", "border", "reflection"] = "zeros"
+    align_corners: Flag = False
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        image, grid = inputs
+        require_rank(image, 4, "(batch, channels, height, width)")
+        require_floating(inputs)
+        if grid.rank != 4 or grid.shape[0] != image.shape[0] or grid.shape[3] != 2 or grid.dtype != image.dtype:
+            raise ShapeError(
+                "the second input must be a grid of points",
+                expected=f"({image.shape[0]}, height, width, 2) {image.dtype}",
+                found=str(grid),
+            )
+        return (TensorType((*image.shape[:2], *grid.shape[1:3]), image.dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (Input(0), Input(1))
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """The grid's gradient is made, wanted or not."""
+        return NO_SCRATCH if 1 in setting.needs else Scratch(backward=(Own("gradient of the grid", inputs[1]),))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Four values weighed: 4 products, 3 additions. Backward 4 and 4; for the grid, in each of 2 axes, 4·3.
+
+        What is done once for a point rather than for each channel (places and weights) is not counted. `nearest`
+        picks a value: free, an addition backward, and no gradient for the grid but zeros.
+        """
+        if self.mode == "nearest":
+            return (Gathering(outputs[0].numel, 0, {0: 1}, "nearest value"),)
+        return (Reduction(outputs[0].numel, 7, {0: 8, 1: 24}, "weighted sum of neighbours"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        """The grid may point anywhere."""
+        return (WHOLE, WHOLE)

@@ -1,0 +1,135 @@
+"""Writing over a part of a tensor: x[:, 0] = y."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
+from archcost.errors import ShapeError
+from archcost.layers.base import Arity, Axis, Layer, Size
+from archcost.layers.binary.arithmetic import broadcast_shape
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.layers.indexing.gather import picked
+from archcost.tensors import Tensors, TensorType
+from archcost.terms.autograd import NO_SCRATCH, PASSED_ON, Gradient, Input, Own, Saved, Scratch, Setting, excess
+from archcost.terms.memory_format import Layout
+from archcost.terms.time_classes import TimeClass
+from archcost.terms.windows import Rules
+from archcost.work import Copy, Reduction, Work
+
+
+class Write(Layer):
+    """The first input, in its own storage, with other values in a part of it: those of the second (x[:, 0] = y).
+
+    The second input is stretched over the part. `numel` is how many values are written for each position of axis 0, the
+    batch; without it they are as many as the second input has. With no second input they are set to a number, without
+    `numel` all of them. Further inputs are indices along the axes `dims`, as those of `index` (x[:, i] = y).
+    """
+
+    type: Literal["write"] = "write"
+    prefix: ClassVar[str] = "write"
+    arity: ClassVar[Arity] = Arity(1, None)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "copy"
+    comes_out: ClassVar[Outcome] = "first"
+    numel: Size | None = None
+    dims: tuple[Axis, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_once_how_many(self) -> Self:
+        if self.dims and self.numel is not None:
+            raise PydanticCustomError("written", "Input should have numel or dims, not both")
+        return self
+
+    def is_listed(self, inputs: Tensors) -> bool:
+        return bool(self.dims) or len(inputs) > 2
+
+    def is_all(self, inputs: Tensors) -> bool:
+        """Whether all of the first input is written over, which torch does without a view of it."""
+        whole, *read = inputs
+        return self.numel is None and not self.is_listed(inputs) and all(part.shape == whole.shape for part in read)
+
+    def place(self, inputs: Tensors) -> TensorType:
+        """What is written over, in the shape to which the second input is stretched. Raises ShapeError."""
+        whole, *read = inputs
+        if self.is_listed(inputs):
+            return picked(self.dims, whole, inputs[2:])
+        part = read[0] if read else TensorType(())
+        if self.numel is None:
+            return TensorType(part.shape if read else whole.shape, whole.dtype)
+        written = self.numel * prod(whole.shape[:1])
+        times, rest = divmod(written, part.numel)
+        if rest:
+            raise ShapeError("values cannot be stretched", expected=f"a divisor of {written:,} values", found=str(part))
+        return TensorType(part.shape if times == 1 else (times, *part.shape), whole.dtype)
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        whole, *read = inputs
+        place = self.place(inputs)
+        if self.is_listed(inputs):
+            self._require_values(place, read[0])
+        elif place.numel > whole.numel:
+            raise ShapeError(
+                "more is written than there is", expected=f"at most {whole.numel:,} values", found=f"{place.numel:,}"
+            )
+        return (whole,)
+
+    def _require_values(self, place: TensorType, values: TensorType) -> None:
+        if values.dtype != place.dtype or broadcast_shape((place, values)) != place.shape:
+            raise ShapeError(
+                "values cannot be put there", expected=f"{place}, or what stretches to it", found=str(values)
+            )
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return tuple(Input(index) for index in range(2, len(inputs)))
+
+    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
+        return (0,)
+
+    def overwrites(self, setting: Setting) -> bool:
+        return True
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        return (setting.layout(0),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Free forward; backward sums the gradient of what was stretched, an addition a value written."""
+        written = self.place(inputs).numel
+        if len(inputs) < 2 or inputs[1].numel == written:
+            return (Copy(written, 0, {}, "values written"),)
+        return (Reduction(written, 0, {1: 1}, "values written"),)
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        """The one that arrived with zeros in place of the part, and the part of it. `copy_` hands on all of it."""
+        whole, *read = inputs
+        handed = self.is_all(inputs) and read and read[0].dtype == whole.dtype
+        return (whole, PASSED_ON, *read[1:]) if handed else inputs
+
+    def viewed_gradients(self, inputs: Tensors, setting: Setting) -> tuple[bool, ...]:
+        """Summed with its axes kept, then seen without those in front (`at::sum_to` in ExpandUtils.h)."""
+        return tuple(index == 1 and self.place(inputs).rank > tensor.rank for index, tensor in enumerate(inputs))
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """Autograd copies what arrived, and then the part of it for the backward of what was written there (CopySlices
+        in torch/csrc/autograd/functions/tensor.cpp). With indices and for all there is no such copy.
+        """
+        if not setting.needs or self.is_all(inputs):
+            return NO_SCRATCH
+        whole, place = inputs[0], self.place(inputs)
+        part = inputs[1] if len(inputs) > 1 else place
+        summed = 1 in setting.needs and part.shape != place.shape
+        if self.is_listed(inputs):
+            unsummed = excess("gradient before it is summed", place.numel if summed else 0, part.dtype)
+            return Scratch(backward=unsummed if 1 in setting.needs else (Own("zeros to put", part),))
+        made = list(excess("gradient before it is summed", place.numel - part.numel if summed else 0, part.dtype))
+        made.append(Own("zeros for the part", place) if 0 in setting.needs else Own("gradient of the whole", whole))
+        if 1 not in setting.needs or part.dtype != whole.dtype:
+            made.append(Own("gradient of the part", place))
+        return Scratch(backward=tuple(made))
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        """Where the part lies is not said."""
+        return super().windows(inputs, outputs) if len(inputs) == 1 else None

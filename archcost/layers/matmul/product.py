@@ -1,0 +1,243 @@
+"""Products of two tensors, neither of them a weight."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import ClassVar, Literal, NamedTuple
+
+from archcost.errors import ShapeError
+from archcost.layers.base import Arity, Layer, require_floating, require_rank
+from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
+from archcost.tensors import Tensors, TensorType
+from archcost.terms.autograd import Input, Own, Saved, Scratch, Setting, excess
+from archcost.terms.expressions import Step
+from archcost.terms.memory_format import Layout, Shape, strides_of, view
+from archcost.terms.time_classes import TimeClass, is_unaligned
+from archcost.work import Contraction, Work
+
+
+class Product(Layer):
+    """Matrices in the last two axes: (…, m, k) · (…, k, n) → (…, m, n)."""
+
+    prefix: ClassVar[str] = "matmul"
+    arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = IN_16_BITS
+    time_class: ClassVar[TimeClass] = "batched product"
+    comes_out: ClassVar[Outcome] = "first"
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Contraction(outputs[0].numel * inputs[0].shape[-1], (0, 1)),)
+
+    def timed(self, inputs: Tensors, outputs: Tensors) -> TimeClass:
+        unaligned = is_unaligned(inputs[0].dtype, outputs[0].shape[-1], inputs[0].shape[-1])
+        return "unaligned batched product" if unaligned else self.time_class
+
+    def extents(self, inputs: Tensors, outputs: Tensors) -> tuple[int, ...]:
+        rows = outputs[0].shape[-2:-1] if outputs[0].rank > 2 else ()
+        return (*rows, outputs[0].shape[-1], inputs[0].shape[-1])
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        """Axes of two tensors meet, so no receptive field is followed."""
+        return
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        *batch, m, n = outputs[0].shape
+        values = {"matrices": prod(batch), "m": m, "k": inputs[0].shape[-1], "n": n}
+        return (Step("MACs", "matrices*m*k*n", values, "every output value is one sum of k products"),)
+
+
+def require_products(inputs: Tensors) -> None:
+    """Two floating tensors of one dtype, the last axis of the first as long as the second last of the second."""
+    left, right = inputs
+    require_floating(inputs)
+    if left.dtype != right.dtype:
+        raise ShapeError("inputs have different dtypes", expected=left.dtype, found=f"{left.dtype} and {right.dtype}")
+    if left.shape[-1] != right.shape[-2]:
+        raise ShapeError(
+            "matrices do not go together",
+            expected=f"(…, {left.shape[-1]}, n) after {left}",
+            found=str(right),
+            hint="permute the last two axes" if left.shape[-1] == right.shape[-1] else None,
+        )
+
+
+class Bmm(Product):
+    """(B, m, k) · (B, k, n) → (B, m, n), of as many matrices each (torch.bmm)."""
+
+    type: Literal["bmm"] = "bmm"
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        left, right = inputs
+        for tensor in inputs:
+            require_rank(tensor, 3, "(batch, rows, columns)")
+        if left.shape[0] != right.shape[0]:
+            raise ShapeError(
+                "inputs have different batches", expected=str(left.shape[0]), found=f"{left} and {right}", hint="matmul"
+            )
+        require_products(inputs)
+        return (TensorType((*left.shape[:2], right.shape[2]), left.dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """Each for the other's gradient."""
+        return tuple(Input(1 - operand) for operand in (1, 0) if operand in setting.needs)
+
+
+class _Operand(NamedTuple):
+    """How torch's kernel takes an input: in which shape, repeated or not, and whether by a copy."""
+
+    place: int
+    source: TensorType
+    expanded: Shape
+    copied: bool
+    is_view: bool
+
+    @property
+    def numel(self) -> int:
+        return prod(self.expanded)
+
+    @property
+    def repeated(self) -> bool:
+        return self.numel > self.source.numel
+
+    @property
+    def copy(self) -> Own:
+        """Named by the input: both may be copied, to the same shape."""
+        return Own(f"matrices of input {self.place + 1}", TensorType(self.expanded, self.source.dtype))
+
+
+class _Plan(NamedTuple):
+    """`turned`: both are transposed, and so is the result."""
+
+    operands: tuple[_Operand, _Operand]
+    turned: bool = False
+
+
+class MatMul(Product):
+    """(…, m, k) · (…, k, n) → (…, m, n); leading axes stretch as in a sum (torch.matmul).
+
+    Torch multiplies two matrices, or two equal stacks of them, and brings what arrives into that form: by a view where
+    there is one, else by a copy, which may then be kept (`_matmul_impl` in aten/src/ATen/native/LinearAlgebra.cpp).
+    """
+
+    is_composed: ClassVar[bool] = True
+    stops_early: ClassVar[bool] = True
+    type: Literal["matmul"] = "matmul"
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        left, right = inputs
+        for tensor in inputs:
+            if tensor.rank < 2:
+                raise ShapeError("needs matrices", expected="(…, rows, columns)", found=str(tensor))
+        require_products(inputs)
+        return (TensorType((*stretched_axes(inputs), left.shape[-2], right.shape[-1]), left.dtype),)
+
+    def plan(self, inputs: Tensors, setting: Setting) -> _Plan:
+        left, right = inputs
+        layouts = (setting.layout(0), setting.layout(1))
+        if left.rank == right.rank == 2:
+            return _Plan((_as_it_is(0, left), _as_it_is(1, right)))
+        folds = self._folds(inputs, setting)
+        if folds == "left":
+            rows = (left.numel // left.shape[-1], left.shape[-1])
+            folded = _Operand(0, left, rows, view(left.shape, layouts[0], rows) is None, True)
+            return _Plan((folded, _as_it_is(1, right)._replace(is_view=right.rank > 2)))
+        if folds == "right":
+            shape, strides = _transposed(right.shape, layouts[1])
+            rows = (right.numel // right.shape[-2], right.shape[-2])
+            folded = _Operand(1, right, rows, view(shape, strides, rows) is None, True)
+            return _Plan((_as_it_is(0, left)._replace(is_view=True), folded), turned=True)
+        batch = stretched_axes(inputs)
+        made: list[_Operand] = []
+        for index, (tensor, layout) in enumerate(zip(inputs, layouts, strict=True)):
+            whole = (*batch, *tensor.shape[-2:])
+            stack = (prod(batch), *tensor.shape[-2:])
+            copied = view(whole, _expanded(tensor.shape, layout, whole), stack) is None
+            summed = len(whole) == tensor.rank and whole != tensor.shape
+            made.append(_Operand(index, tensor, stack, copied, is_view=not summed))
+        return _Plan((made[0], made[1]))
+
+    def _folds(self, inputs: Tensors, setting: Setting) -> Literal["left", "right"] | None:
+        """Which stack is taken as one matrix of many rows, times the other input: a matrix, or a stack of one.
+
+        Torch does so where the matrix's gradient is wanted, which would else be a stack to be summed up; or where it is
+        the right one and the stack lies so that there is a view.
+        """
+        left, right = inputs
+        single = left.rank == right.rank == 3 and left.shape[0] != right.shape[0]
+        if left.rank > 2 and (right.rank == 2 or (single and right.shape[0] == 1)):
+            strides = strides_of(left.shape, setting.layout(0))
+            whole = all(strides[i] == strides[i + 1] * left.shape[i + 1] for i in range(left.rank - 2))
+            return "left" if 1 in setting.needs or (right.rank == 2 and whole) else None
+        if right.rank > 2 and (left.rank == 2 or (single and left.shape[0] == 1)):
+            return "right" if 0 in setting.needs else None
+        return None
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """Each for the other's gradient, in the form in which it was multiplied."""
+        operands = self.plan(inputs, setting).operands
+        kept = (index for index in (0, 1) if 1 - index in setting.needs)
+        return tuple(operands[index].copy if operands[index].copied else Input(index) for index in kept)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """Copies that nobody keeps; a turned result before it is turned back; gradients before they are summed up."""
+        plan, output = self.plan(inputs, setting), outputs[0]
+        forward = [
+            operand.copy
+            for index, operand in enumerate(plan.operands)
+            if operand.copied and 1 - index not in setting.needs
+        ]
+        turned = plan.turned and 1 not in output.shape[-2:]
+        if turned:
+            forward.append(Own("turned result", output))
+        wanted = [operand for index, operand in enumerate(plan.operands) if index in setting.needs]
+        given = sum(operand.source.numel for operand in wanted)
+        if turned:
+            return Scratch(tuple(forward), excess("turned gradient", output.numel - given, output.dtype))
+        live = most = sum(operand.numel for operand in wanted)
+        live -= output.numel  # what arrived is gone once the products are made
+        for operand in reversed(wanted):
+            if operand.repeated:
+                most = max(most, live + operand.source.numel)
+                live += operand.source.numel - operand.numel
+        return Scratch(tuple(forward), excess("gradients before they are summed", most - given, output.dtype))
+
+    def viewed_gradients(self, inputs: Tensors, setting: Setting) -> tuple[bool, ...]:
+        return tuple(operand.is_view for operand in self.plan(inputs, setting).operands)
+
+
+def _as_it_is(index: int, tensor: TensorType) -> _Operand:
+    return _Operand(index, tensor, tensor.shape, False, False)
+
+
+def stretched_axes(inputs: Tensors) -> Shape:
+    """All axes but the last two, aligned at the last of them, a 1 stretching."""
+    batches = [tensor.shape[:-2] for tensor in inputs]
+    rank = max(map(len, batches))
+    padded = [(1,) * (rank - len(batch)) + batch for batch in batches]
+    sizes: list[int] = []
+    for column in zip(*padded, strict=True):
+        different = set(column) - {1}
+        if len(different) > 1:
+            raise ShapeError(
+                "inputs do not go together",
+                expected="equal leading axes, or 1 where they differ",
+                found=" and ".join(str(tensor) for tensor in inputs),
+            )
+        sizes.append(different.pop() if different else 1)
+    return tuple(sizes)
+
+
+def _transposed(shape: Shape, layout: Layout) -> tuple[Shape, Layout]:
+    """The last two axes exchanged."""
+    strides = strides_of(shape, layout)
+    turned = (*strides[:-2], strides[-1], strides[-2])
+    return (*shape[:-2], shape[-1], shape[-2]), turned
+
+
+def _expanded(shape: Shape, layout: Layout, wanted: Shape) -> Layout:
+    """Strides of a tensor repeated along leading axes: 0 there."""
+    if shape == wanted:
+        return layout
+    missing = len(wanted) - len(shape)
+    given = zip(wanted[missing:], shape, strides_of(shape, layout), strict=True)
+    return (0,) * missing + tuple(0 if size == 1 != new else stride for new, size, stride in given)

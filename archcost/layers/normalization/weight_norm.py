@@ -1,0 +1,78 @@
+"""A weight as its direction times a length (Salimans and Kingma, 2016, arXiv 1602.07868)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from archcost.errors import ShapeError
+from archcost.layers.base import Arity, Axis, Layer, normalize_axis, require_floating
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
+from archcost.terms.autograd import Input, Own, Saved, Scratch, Setting
+from archcost.terms.memory_format import is_row_major
+from archcost.terms.time_classes import TimeClass
+from archcost.work import Elementwise, Reduction, Shared, Work
+
+
+class WeightNorm(Layer):
+    """v·g/‖v‖, a length g for each position along `dim`, the first axis or the last, for which torch has one kernel
+    (torch._weight_norm, as of torch.nn.utils.weight_norm). Inputs are v and g.
+    """
+
+    type: Literal["weight_norm"] = "weight_norm"
+    prefix: ClassVar[str] = "weight_norm"
+    arity: ClassVar[Arity] = Arity(2, 2)
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "reduction"
+    comes_out: ClassVar[Outcome] = "promoted"
+    copies_pieces: ClassVar[bool] = True
+    dim: Axis = 0
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        directions, lengths = inputs
+        require_floating(inputs)
+        axis = normalize_axis(self.dim, directions.rank)
+        if axis not in (0, directions.rank - 1):
+            raise ShapeError(
+                "dim is neither the first axis nor the last",
+                expected=f"0 or {directions.rank - 1}",
+                found=str(self.dim),
+                hint="norm, div and mul, as torch composes it",
+            )
+        expected = TensorType(
+            tuple([size if each == axis else 1 for each, size in enumerate(directions.shape)]), directions.dtype
+        )
+        if lengths != expected:
+            raise ShapeError("lengths do not go with the directions", expected=str(expected), found=str(lengths))
+        return (directions,)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        """Both inputs, copied where they do not lie in rows, and the norms, whichever gradient is wanted."""
+        dtype = "float32" if DTYPE_BYTES[inputs[1].dtype] == 2 else inputs[1].dtype
+        norms = Own("norms", TensorType(inputs[1].shape, dtype))
+        copies = ("copy of the directions", "copy of the lengths")
+        rows = [
+            Input(index) if is_row_major(tensor.shape, setting.layout(index)) else Own(copies[index], tensor)
+            for index, tensor in enumerate(inputs)
+        ]
+        return (*rows, norms)
+
+    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+        """Norms without a use; and one kernel makes both gradients, wanted or not (native/WeightNorm.cpp)."""
+        unwanted = [
+            Own("a gradient that nobody wants", inputs[index]) for index in (0, 1) if index not in setting.needs
+        ]
+        return Scratch(self.unkept(inputs, outputs, setting), tuple(unwanted))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Squares and their sum, the product with g/‖v‖; backward Σ dw·v for both, and (g/‖v‖)·(dw − v·(…)) for v."""
+        numel = inputs[0].numel
+        return (
+            Reduction(numel, 2, {}, "squares"),
+            Elementwise(numel, 1, {0: 3}, "scaled"),
+            Shared(Reduction(numel, 2, {}), (0, 1), "products with the directions, summed"),
+        )
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        """A weight has no positions."""
+        return

@@ -1,0 +1,163 @@
+"""Operations as they were observed to run: what they do is not said, only the shapes that came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from archcost.errors import ShapeError
+from archcost.layers.autocast_lists import autocast_of, outcome_of
+from archcost.layers.base import Arity, Axis, DtypeOrComplex, Layer, Size, dtype_among
+from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome, Treatment
+from archcost.layers.parameter import WholeShape, batch_steps, require_batch, sizes_as_said, times_batch
+from archcost.tensors import DTYPE_BYTES, FLOATING, Tensors, TensorType
+from archcost.terms.autograd import Device, Gradient, Input, Output, Own, Saved, Setting
+from archcost.terms.expressions import Step
+from archcost.terms.time_classes import TimeClass
+from archcost.work import Elementwise, Work
+
+MOST_OUTPUTS = 1_000
+
+
+class Observed(Layer):
+    """An operation, `op` by its own name, with what came out of it.
+
+    `shapes` and `dtypes` are those of its outputs for a batch of one sample, `batch_dims` the axis of each that grows
+    with the batch, null where none does. The batch is that of the last input.
+    """
+
+    arity: ClassVar[Arity] = Arity(0, None)
+    op: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200)]
+    shapes: Annotated[tuple[WholeShape, ...], Field(min_length=1, max_length=MOST_OUTPUTS)]
+    dtypes: tuple[DtypeOrComplex, ...]
+    batch_dims: tuple[Axis | None, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_one_thing_of_each_output(self) -> Self:
+        if len(self.dtypes) != len(self.shapes) or (self.batch_dims and len(self.batch_dims) != len(self.shapes)):
+            raise PydanticCustomError("outputs", "Input should have as many dtypes and batch_dims as shapes")
+        return self
+
+    def axes(self) -> tuple[int | None, ...]:
+        """Of each output the one that grows with the batch."""
+        return self.batch_dims or (None,) * len(self.shapes)
+
+    def grows(self) -> bool:
+        return any(axis is not None for axis in self.batch_dims)
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        shapes = [
+            shape if axis is None else times_batch(shape, axis, self.batched(inputs))
+            for shape, axis in zip(self.shapes, self.axes(), strict=True)
+        ]
+        return tuple(TensorType(shape, dtype) for shape, dtype in zip(shapes, self.dtypes, strict=True))
+
+    def batched(self, inputs: Tensors) -> TensorType:
+        """The input whose samples are counted."""
+        return inputs[-1] if inputs else TensorType(())
+
+    def worked_on(self, inputs: Tensors) -> int:
+        """Without the one that says how many samples there are."""
+        return len(inputs) - self.grows()
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        """Where it looks is not known."""
+        return
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        axis = self.axes()[0]
+        return sizes_as_said(self.shapes[0]) if axis is None else batch_steps(self.shapes[0], axis, inputs[-1])
+
+
+Kept = Annotated[str, StringConstraints(strict=True, pattern=r"^(input|output)(:\d{1,4})?$")]
+
+
+class Opaque(Observed):
+    """An operation without a rule, `op` by its own name: shapes and bytes as observed, operations unknown.
+
+    `shapes` and `dtypes` are those of its outputs for a batch of one sample, `batch_dims` the axis of each that grows
+    with the batch, null where none does. The batch is that of the last input. For backward it keeps what `holding`
+    names of its inputs and outputs (`input`, `output:1`), all floating ones where nothing is said, and tensors of its
+    own of the shapes in `saved`, which grow along their first axis. Each floating input gets a gradient of its own.
+    """
+
+    type: Literal["opaque"] = "opaque"
+    prefix: ClassVar[str] = "opaque"
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "unknown"
+    comes_out: ClassVar[Outcome] = "first"
+    is_unknown: ClassVar[bool] = True
+    holding: tuple[Kept, ...] | None = None
+    saved: Annotated[tuple[Annotated[tuple[Size, ...], Field(max_length=64)], ...], Field(max_length=MOST_OUTPUTS)] = ()
+
+    def treatment(self, inputs: Tensors, device: Device) -> Treatment:
+        """By torch's lists, which name operators without a rule as well."""
+        return autocast_of(self.op).on(device)
+
+    def outcome(self) -> Outcome:
+        return outcome_of(self.op)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Not known."""
+        return ()
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        batch = require_batch(self.batched(inputs)) if self.grows() else 1
+        dtype = next((tensor.dtype for tensor in outputs if tensor.is_floating), "float32")
+        shapes = [(shape[0] * batch, *shape[1:]) if shape else shape for shape in self.saved]
+        own = [Own(f"observed {index}", TensorType(shape, dtype)) for index, shape in enumerate(shapes, 1)]
+        return (*self._shared(inputs, outputs), *own)
+
+    def _shared(self, inputs: Tensors, outputs: Tensors) -> Iterator[Saved]:
+        """What it keeps of its inputs and outputs. The last input may be there for its batch alone."""
+        read = inputs[:-1] if self.grows() else inputs
+        if self.holding is None:
+            yield from (Input(index) for index, tensor in enumerate(read) if tensor.is_floating)
+            yield from (Output(index) for index, tensor in enumerate(outputs) if tensor.is_floating)
+            return
+        for word in self.holding:
+            name, _, index = word.partition(":")
+            kind, tensors = (Input, read) if name == "input" else (Output, outputs)
+            if int(index or 0) < len(tensors):
+                yield kind(int(index or 0))
+
+
+IntegerDtype = Annotated[str, BeforeValidator(dtype_among([dtype for dtype in DTYPE_BYTES if dtype not in FLOATING]))]
+
+
+class Integers(Observed):
+    """An operation on integers and truth values alone, `op` by its own name, with what came out of it.
+
+    `shapes` and `dtypes` are those of its outputs for a batch of one sample, `batch_dims` the axis of each that grows
+    with the batch, null where none does. The batch is that of the last input, of which no value is read: it may be any
+    tensor. Without a floating-point value there is no FLOP, no gradient and nothing to keep, whatever `op` does.
+    """
+
+    type: Literal["integers"] = "integers"
+    prefix: ClassVar[str] = "integers"
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "unknown"
+    comes_out: ClassVar[Outcome] = "named"
+    dtypes: tuple[IntegerDtype, ...]
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        read = inputs[:-1] if self.grows() else inputs
+        for number, tensor in enumerate(read, 1):
+            if tensor.is_floating:
+                raise ShapeError(
+                    f"input {number} is read as integers", expected="int64, bool or the like", found=str(tensor)
+                )
+        return super().output_types(inputs)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Known to be none: a FLOP is an operation on floating-point values, and here are only others."""
+        return (Elementwise(sum(tensor.numel for tensor in outputs), 0, {}, "integers"),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return (None,) * len(inputs)

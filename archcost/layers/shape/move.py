@@ -1,0 +1,260 @@
+"""Layers that copy values to other places: no weights and no products."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import prod
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from archcost.errors import ShapeError
+from archcost.layers.base import MAX_SIZE, Arity, Axis, Layer, Size, normalize_axis, require_rank
+from archcost.layers.binary.arithmetic import together
+from archcost.layers.dtypes import WIDEST_ON_CPU, Autocast, Outcome
+from archcost.layers.memory_order import OfImages, ValueByValue
+from archcost.layers.parameter import times_batch
+from archcost.layers.shape.reshape import Reshaping
+from archcost.layers.shape.views import Repeating
+from archcost.tensors import Tensors, TensorType
+from archcost.terms.autograd import PASSED_ON, VIEWED, Gradient, Saved, Setting
+from archcost.terms.expressions import Step
+from archcost.terms.memory_format import Layout, channels_last, is_channels_last, laid, strides_of, unsqueezed, view
+from archcost.terms.time_classes import TimeClass
+from archcost.terms.windows import SAME, WHOLE, Rules, Window
+from archcost.work import Copy, Work
+
+Shift = Annotated[int, Field(strict=True, ge=-MAX_SIZE, le=MAX_SIZE)]
+
+
+class Stack(Layer):
+    """Tensors of one shape side by side along a new axis `dim` (torch.stack); it defaults to 1, behind the batch."""
+
+    type: Literal["stack"] = "stack"
+    prefix: ClassVar[str] = "stack"
+    arity: ClassVar[Arity] = Arity(1, None)
+    autocast: ClassVar[Autocast] = WIDEST_ON_CPU
+    time_class: ClassVar[TimeClass] = "copy"
+    comes_out: ClassVar[Outcome] = "promoted"
+    dim: Axis = 1
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        first = inputs[0]
+        axis = normalize_axis(self.dim, first.rank + 1)
+        if any(other != first for other in inputs):
+            raise ShapeError("inputs do not go together", expected="equal shapes", found=together(inputs))
+        return (TensorType((*first.shape[:axis], len(inputs), *first.shape[axis:]), first.dtype),)
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return ()
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Copy(outputs[0].numel, 0, {}, "values moved"),)
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        """Pieces of the one that arrives."""
+        return (VIEWED,) * len(inputs)
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        """Joined along the axis behind the new one and seen split, or with the new axis last (native stack).
+
+        Images that all have their channels last stay so, as in a concatenation.
+        """
+        shape = inputs[0].shape
+        axis = normalize_axis(self.dim, len(shape) + 1)
+        layouts = [setting.layout(index) for index in range(len(inputs))]
+        if axis == len(shape):
+            shape = (*shape, 1)
+            layouts = [laid(shape, unsqueezed(shape[:-1], strides_of(shape[:-1], lay), axis)) for lay in layouts]
+        if len(shape) < 4 or not all(is_channels_last(shape, layout) for layout in layouts):
+            return (None,)
+        joined = (*shape[:axis], shape[axis] * len(inputs), *shape[axis + 1 :])
+        strides = view(joined, channels_last(joined), outputs[0].shape)
+        return (None if strides is None else laid(outputs[0].shape, strides),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        """Axes change their meaning, so the receptive field is not followed further."""
+        return
+
+
+def named_axes(dims: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """Axes from the front. Raises ShapeError when one is named twice or is not there."""
+    axes = tuple([normalize_axis(axis, rank, "dims") for axis in dims])
+    if not axes or len(set(axes)) != len(axes):
+        raise ShapeError("dims must name axes once each", expected="different axes", found=str(list(dims)))
+    return axes
+
+
+class Roll(Reshaping, OfImages):
+    """Values moved on by `shifts` along `dims`; what falls off the end comes in at the front (torch.roll)."""
+
+    type: Literal["roll"] = "roll"
+    prefix: ClassVar[str] = "roll"
+    shifts: tuple[Shift, ...]
+    dims: tuple[Axis, ...]
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        if len(named_axes(self.dims, inputs[0].rank)) != len(self.shifts):
+            raise ShapeError(
+                "shifts has the wrong length", expected=f"{len(self.dims)}, one an axis", found=str(list(self.shifts))
+            )
+        return inputs
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        axes = named_axes(self.dims, inputs[0].rank)
+        return tuple(WHOLE if axis in axes else SAME for axis in range(2, inputs[0].rank))
+
+
+class Flip(Reshaping, ValueByValue):
+    """Values in the opposite order along `dims` (torch.flip)."""
+
+    type: Literal["flip"] = "flip"
+    prefix: ClassVar[str] = "flip"
+    dims: tuple[Axis, ...]
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        named_axes(self.dims, inputs[0].rank)
+        return inputs
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        axes = named_axes(self.dims, inputs[0].rank)
+        return tuple(WHOLE if axis in axes else SAME for axis in range(2, inputs[0].rank))
+
+
+class RepeatInterleave(Repeating):
+    """Each value `repeats` times, one after another, along `dim` (torch.repeat_interleave with a number)."""
+
+    type: Literal["repeat_interleave"] = "repeat_interleave"
+    prefix: ClassVar[str] = "repeat"
+    ends_in_view: ClassVar[bool] = True
+    repeats: Size
+    dim: Axis
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        shape = inputs[0].shape
+        axis = normalize_axis(self.dim, len(shape))
+        return (TensorType((*shape[:axis], shape[axis] * self.repeats, *shape[axis + 1 :]), inputs[0].dtype),)
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        return (VIEWED,) if self.repeats == 1 else inputs
+
+    def input_gradient_is_view(self, inputs: Tensors) -> bool:
+        return True
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        axis = normalize_axis(self.dim, inputs[0].rank)
+        return (Step(f"output axis {axis}", "n*r", {"n": inputs[0].shape[axis], "r": self.repeats}, "r of each"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        along = normalize_axis(self.dim, inputs[0].rank)
+        jump = Fraction(1, self.repeats)
+        rule = Window(jump, jump - 1, 0)
+        return tuple(rule if axis == along else SAME for axis in range(2, inputs[0].rank))
+
+
+class Tile(Repeating):
+    """The whole tensor `dims[axis]` times along each axis, the batch's included (torch.tile, Tensor.repeat).
+
+    With a second input the first number counts once for each sample of that input, which is read for its size alone.
+    """
+
+    type: Literal["tile"] = "tile"
+    prefix: ClassVar[str] = "tile"
+    arity: ClassVar[Arity] = Arity(1, 2)
+    untouched: ClassVar[frozenset[int]] = frozenset({1})
+    dims: tuple[Size, ...]
+
+    def times(self, inputs: Tensors) -> tuple[int, ...]:
+        return self.dims if len(inputs) == 1 else times_batch(self.dims, 0, inputs[1])
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        shape = inputs[0].shape
+        if len(self.dims) != len(shape):
+            raise ShapeError(
+                "dims has the wrong length", expected=f"{len(shape)} numbers, one an axis", found=str(list(self.dims))
+            )
+        columns = zip(shape, self.times(inputs), strict=True)
+        return (TensorType(tuple(size * times for size, times in columns), inputs[0].dtype),)
+
+    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+        first = PASSED_ON if prod(self.times(inputs)) == 1 else inputs[0]
+        return (first, None)[: len(inputs)]
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        columns = enumerate(zip(inputs[0].shape, self.times(inputs), strict=True))
+        return tuple(
+            Step(f"output axis {axis}", "n*r", {"n": size, "r": times}, "r times over")
+            for axis, (size, times) in columns
+            if times > 1
+        )
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        return tuple(SAME if times == 1 else WHOLE for times in self.dims[2:])
+
+
+IMAGE = "(batch, channels, height, width)"
+
+
+class PixelShuffle(Reshaping, OfImages):
+    """Channels (C·r², H, W) laid out as pixels: (C, H·r, W·r) with r = `upscale_factor` (torch.nn.PixelShuffle)."""
+
+    type: Literal["pixel_shuffle"] = "pixel_shuffle"
+    prefix: ClassVar[str] = "pixel_shuffle"
+    upscale_factor: Size
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_rank(inputs[0], 4, IMAGE)
+        batch, channels, height, width = inputs[0].shape
+        factor = self.upscale_factor
+        if channels % factor**2:
+            raise ShapeError(
+                f"channels cannot be laid out as {factor} by {factor} pixels",
+                expected=f"a multiple of {factor**2}",
+                found=str(channels),
+            )
+        return (TensorType((batch, channels // factor**2, height * factor, width * factor), inputs[0].dtype),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        _, channels, height, width = inputs[0].shape
+        factor = self.upscale_factor
+        return (
+            Step("output axis 1", "C/(r*r)", {"C": channels, "r": factor}),
+            Step("output H", "H_in*r", {"H_in": height, "r": factor}),
+            Step("output W", "W_in*r", {"W_in": width, "r": factor}),
+        )
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        jump = Fraction(1, self.upscale_factor)
+        return (Window(jump, jump - 1, 0),) * 2
+
+
+class PixelUnshuffle(Reshaping, OfImages):
+    """Pixels gathered as channels: (C, H, W) → (C·r², H/r, W/r), r = `downscale_factor` (torch.nn.PixelUnshuffle)."""
+
+    type: Literal["pixel_unshuffle"] = "pixel_unshuffle"
+    prefix: ClassVar[str] = "pixel_unshuffle"
+    downscale_factor: Size
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_rank(inputs[0], 4, IMAGE)
+        batch, channels, height, width = inputs[0].shape
+        factor = self.downscale_factor
+        if height % factor or width % factor:
+            raise ShapeError(
+                f"height and width cannot be cut into {factor} by {factor} pixels",
+                expected=f"multiples of {factor}",
+                found=f"{height} and {width}",
+            )
+        return (TensorType((batch, channels * factor**2, height // factor, width // factor), inputs[0].dtype),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        _, channels, height, width = inputs[0].shape
+        factor = self.downscale_factor
+        return (
+            Step("output axis 1", "C*r*r", {"C": channels, "r": factor}),
+            Step("output H", "H_in/r", {"H_in": height, "r": factor}),
+            Step("output W", "W_in/r", {"W_in": width, "r": factor}),
+        )
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        return (Window(self.downscale_factor, 0, self.downscale_factor - 1),) * 2

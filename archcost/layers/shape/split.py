@@ -1,0 +1,135 @@
+"""Layers with several outputs that are views of pieces of their input."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from archcost.errors import ShapeError
+from archcost.layers.base import Axis, Flag, Size, normalize_axis
+from archcost.layers.shape.reshape import Reshaping
+from archcost.tensors import Tensors, TensorType
+from archcost.terms.autograd import Setting
+from archcost.terms.memory_format import Layout, laid, strides_of
+from archcost.terms.windows import Rules
+
+MOST_PIECES = 10_000
+
+
+def equal_pieces(size: int, each: int) -> tuple[int, ...]:
+    """As many of `each` as there are, and the rest, if there is one."""
+    whole, rest = divmod(size, each)
+    require_few(whole + bool(rest))
+    return (each,) * whole + ((rest,) if rest else ())
+
+
+def require_few(pieces: int) -> None:
+    if pieces > MOST_PIECES:
+        raise ShapeError("too many pieces", expected=f"at most {MOST_PIECES:,}", found=f"{pieces:,}")
+
+
+class Pieces(Reshaping):
+    """Views that lie side by side in the input, along `dim`. Backward puts their gradients side by side again."""
+
+    dim: Axis
+
+    def pieces(self, size: int) -> tuple[int, ...]:
+        """Sizes along the axis, which is so long."""
+        raise NotImplementedError
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        shape = inputs[0].shape
+        axis = normalize_axis(self.dim, len(shape))
+        pieces = self.pieces(shape[axis])
+        return tuple(TensorType((*shape[:axis], size, *shape[axis + 1 :]), inputs[0].dtype) for size in pieces)
+
+    def missing_gradient(self, output: TensorType) -> TensorType:
+        return output
+
+    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
+        return (0,) * len(outputs)
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        """Pieces lie where the whole does, with gaps between."""
+        strides = strides_of(inputs[0].shape, setting.layout(0))
+        return tuple(laid(piece.shape, strides) for piece in outputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        spatial = normalize_axis(self.dim, inputs[0].rank) >= 2
+        return None if spatial else super().windows(inputs, outputs)
+
+
+class Split(Pieces):
+    """Pieces of `split_size` along `dim` (the last may be smaller), or of the listed sizes (torch.split).
+
+    `dim` defaults to 1, the channels: a declaration has no batch axis to split. `unsafe`: to autograd they are no
+    views, so that each may be overwritten (torch.unsafe_split, which torch's recurrent cells use).
+    """
+
+    type: Literal["split"] = "split"
+    prefix: ClassVar[str] = "split"
+    split_size: Size | tuple[Size, ...]
+    dim: Axis = 1
+    unsafe: Flag = False
+
+    @property
+    def hides_writes(self) -> bool:
+        return self.unsafe
+
+    def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
+        return not self.unsafe
+
+    def pieces(self, size: int) -> tuple[int, ...]:
+        if isinstance(self.split_size, int):
+            return equal_pieces(size, self.split_size)
+        if sum(self.split_size) != size:
+            raise ShapeError(
+                "the pieces do not add up to the axis",
+                expected=f"a sum of {size}",
+                found=f"{' + '.join(map(str, self.split_size))} = {sum(self.split_size)}",
+            )
+        return self.split_size
+
+
+class Chunk(Pieces):
+    """`chunks` pieces along `dim`, each of n/chunks values rounded up, the last smaller; there may be fewer of them.
+
+    torch.chunk, which so cuts 5 values into 4 chunks as 2, 2 and 1.
+    """
+
+    type: Literal["chunk"] = "chunk"
+    prefix: ClassVar[str] = "chunk"
+    chunks: Size
+    dim: Axis = 0
+
+    def pieces(self, size: int) -> tuple[int, ...]:
+        return equal_pieces(size, -(-size // self.chunks))
+
+
+class Unbind(Reshaping):
+    """A view for each position along `dim`, without that axis (torch.unbind). Backward stacks their gradients."""
+
+    type: Literal["unbind"] = "unbind"
+    prefix: ClassVar[str] = "unbind"
+    dim: Axis = 0
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        shape = inputs[0].shape
+        axis = normalize_axis(self.dim, len(shape))
+        require_few(shape[axis])
+        return (TensorType((*shape[:axis], *shape[axis + 1 :]), inputs[0].dtype),) * shape[axis]
+
+    def missing_gradient(self, output: TensorType) -> TensorType:
+        """One zero, seen repeated."""
+        return TensorType((), output.dtype)
+
+    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
+        return (0,) * len(outputs)
+
+    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+        axis = normalize_axis(self.dim, inputs[0].rank)
+        strides = strides_of(inputs[0].shape, setting.layout(0))
+        return (laid(outputs[0].shape, (*strides[:axis], *strides[axis + 1 :])),) * len(outputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        """Axes change their meaning, so the receptive field is not followed further."""
+        return None
