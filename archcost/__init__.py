@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from archcost.files.result import Result
+
 if TYPE_CHECKING:
     from archcost import hardware, layers, pytorch
     from archcost.costs import ModelCost, cost
@@ -85,6 +87,15 @@ _HOMES = {
     "timeline": "archcost.costs.timeline",
     "to_onnx": "archcost.exporters",
 }
+
+
+def _render(result: Any, format: str) -> str:
+    from archcost.report import render
+
+    return render(result, format)
+
+
+Result.shown_by = _render  # results know nothing of how they are shown
 
 
 def __getattr__(name: str) -> Any:

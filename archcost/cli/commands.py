@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from archcost.costs import ModelCost
     from archcost.costs.run import Run
     from archcost.estimates import Estimate
+    from archcost.files.result import Result
     from archcost.hardware.calibration import Calibration
-    from archcost.report import Result
     from archcost.spec import ModelSpec
 
 
@@ -175,7 +175,7 @@ def _refuse_stretched(differs: tuple[str, ...], options: argparse.Namespace) -> 
 def timeline(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.costs.timeline import timeline
     from archcost.graph import build
-    from archcost.report.timeline import Folded
+    from archcost.report.timeline import FoldedTimeline
 
     if options.strict:
         _cost(options.network, options)
@@ -187,7 +187,7 @@ def timeline(options: argparse.Namespace) -> tuple[str, int]:
         from archcost.estimates.auto_recompute import line_on
 
         line = line_on(graph, run_of(options), hardware.load(options.hardware))
-    return _render(Folded(line, options.depth), options), 0
+    return _render(FoldedTimeline(line, options.depth), options), 0
 
 
 def fit(options: argparse.Namespace) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 from archcost.comparison.align import LayerFacts, paired
 from archcost.costs import ModelCost
 from archcost.costs.model import LayerCost
-from archcost.presentable import Presentable
+from archcost.files.result import Result
 
 Layers = Sequence[tuple[str, LayerFacts]]
 Key = TypeVar("Key", bound=Hashable)
@@ -57,7 +57,7 @@ class NetworkTotals:
 
 
 @dataclass(frozen=True)
-class Listing(Presentable):
+class Listing(Result):
     """The networks that ship, in order of their names."""
 
     networks: tuple[NetworkTotals, ...]
@@ -100,7 +100,7 @@ class LayerRow:
 
 
 @dataclass(frozen=True)
-class Comparison(Presentable):
+class Comparison(Result):
     """Several networks, with all their layers.
 
     `without_cost` holds those rows that have neither weights nor operations in any network: views, say.

@@ -10,8 +10,8 @@ from archcost.costs.gradients import Needs, gradients_needed
 from archcost.costs.published import check_published
 from archcost.costs.receptive_field import Field, receptive_fields
 from archcost.errors import ArchcostError
+from archcost.files.result import Result
 from archcost.graph import ModelGraph, Node
-from archcost.presentable import Presentable
 from archcost.work import NO_FLOPS, Flops, backward
 
 
@@ -127,7 +127,7 @@ def _field_dict(field: Field | None) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class ModelCost(Costed, Presentable):
+class ModelCost(Costed, Result):
     """What a network costs. Sums of its layers, nothing else; `to_dict()` is `archcost summary --format json`."""
 
     graph: ModelGraph

@@ -33,9 +33,9 @@ from archcost.costs.recompute import Names, asked, instead, located, own_checkpo
 from archcost.costs.run import Run
 from archcost.costs.simulate import Player
 from archcost.errors import ArchcostError, listing
+from archcost.files.result import Result
 from archcost.graph import ModelGraph, Port
 from archcost.graph.parameter_order import Owned
-from archcost.presentable import Presentable
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Device
 
@@ -85,7 +85,7 @@ class Alive(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Timeline(Presentable):
+class Timeline(Result):
     """One step. Bytes are those of tensors as they were asked for; `workspace` is left out of every peak."""
 
     graph: ModelGraph

@@ -17,10 +17,10 @@ from archcost.estimates.batches import Growth, growth, largest_batch, largest_ti
 from archcost.estimates.devices import caches, torch_device
 from archcost.estimates.memory_demand import Demand, Played, workspace
 from archcost.estimates.verdict import Limits, Verdict, limits
+from archcost.files.result import Result
 from archcost.graph import build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
-from archcost.presentable import Presentable
 from archcost.spec import ModelSpec
 from archcost.times import StepTime, result, step_time
 from archcost.times.choose import Chosen, choose, run_by
@@ -28,7 +28,7 @@ from archcost.times.operators import measured
 
 
 @dataclass(frozen=True)
-class Estimate(Presentable):
+class Estimate(Result):
     """One step on a device. `to_dict()` is `archcost estimate --format json`."""
 
     line: Timeline

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from archcost.errors import ArchcostError, Place, SpecError, nearest, shorten
 from archcost.files.parse import SUFFIXES, Marks, parse, read_text
+from archcost.files.result import Result
 from archcost.files.values import as_mapping, spell
 from archcost.hardware.mistakes import dotted, explain_first, place
 from archcost.hardware.plausibility import Refusal, against_peers, alone
 from archcost.hardware.profile import HardwareProfile
-from archcost.presentable import Presentable
 
 _FOLDER = FilePath(__file__).parent / "profiles"
 
@@ -47,7 +47,7 @@ def _shipped(name: str) -> HardwareProfile:
 
 
 @dataclass(frozen=True)
-class Devices(Presentable):
+class Devices(Result):
     """Profiles in a table."""
 
     profiles: tuple[HardwareProfile, ...]
@@ -77,7 +77,7 @@ def _short(profile: HardwareProfile) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Checked(Presentable):
+class Checked(Result):
     """A file in which no mistake was found."""
 
     file: str

@@ -10,9 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ArchcostError, nearest
+from archcost.files.result import Result
 from archcost.files.values import spell
 from archcost.hardware.memory_types import MemoryType
-from archcost.presentable import Presentable
 from archcost.units import UNITS, Quantity, parse_quantity, show_in
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
@@ -293,7 +293,7 @@ class Seen(BaseModel):
     stream: Spread | None = None
 
 
-class HardwareProfile(Presentable, BaseModel):
+class HardwareProfile(Result, BaseModel):
     """One device. What is not known is absent; nothing has a default."""
 
     model_config = FROZEN

@@ -19,6 +19,7 @@ from archcost.estimates.devices import caches, torch_device
 from archcost.estimates.estimate import Estimate
 from archcost.estimates.memory_demand import Demand, workspace
 from archcost.estimates.verdict import Verdict, limits
+from archcost.files.result import Result
 from archcost.graph import ModelGraph, build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.overheads import room
@@ -27,7 +28,6 @@ from archcost.planning.remedies import Remedies, remedies
 from archcost.planning.timing import Timing
 from archcost.planning.trials import trial
 from archcost.planning.vary import Largest, Varied, Word, batches, word
-from archcost.presentable import Presentable
 from archcost.spec import ModelSpec
 from archcost.terms.autograd import Device
 from archcost.times import StepTime
@@ -149,7 +149,7 @@ def _binding(estimate: Estimate) -> Binding:
 
 
 @dataclass(frozen=True)
-class Fit(Presentable):
+class Fit(Result):
     """All devices that were asked for. `to_dict()` is `archcost fit --format json`."""
 
     network: str

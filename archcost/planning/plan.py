@@ -16,6 +16,7 @@ from archcost.costs.run import Run
 from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.estimates.estimate import Estimate
 from archcost.estimates.verdict import Verdict
+from archcost.files.result import Result
 from archcost.graph import ModelGraph, build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
@@ -25,7 +26,6 @@ from archcost.planning.remedies import Remedy, remedies
 from archcost.planning.stepping import Step, all_reduce, checkpoint_bytes, gradient_bytes, together
 from archcost.planning.trials import Lines, Trial
 from archcost.planning.workload import Workload, positive, workload
-from archcost.presentable import Presentable
 from archcost.spec import ModelSpec
 from archcost.times.choose import choose, run_by
 from archcost.units import size
@@ -162,7 +162,7 @@ SECTIONS = ("micro_batch", "accumulation", *NESTED)
 
 
 @dataclass(frozen=True)
-class Plan(Presentable):
+class Plan(Result):
     """A run on each device, in the order asked for. `to_dict()` is `archcost plan --format json`.
 
     `flops` are those of contractions, forward and backward, of all samples; nothing that is done twice is among them.

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from archcost.presentable import Presentable
+from archcost.files.result import Result
 
 Value = int | float | tuple[tuple[int, ...], ...]
 """A count, seconds, or the shapes of a layer's outputs."""
@@ -43,7 +43,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Verification(Presentable):
+class Verification(Result):
     """What every witness said. `to_dict()` is `archcost verify --format json`."""
 
     network: str

@@ -1,29 +1,17 @@
 """Results as text. `render` is the only door; every writer is a pure function.
 
-What a result's kind does not need is not imported: `archcost summary` is measured in milliseconds.
+How a result is shown is chosen by its type. Types are told by name, so that nothing is imported for those that are
+not there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from importlib import import_module
+from typing import Any
 
-from archcost.costs import ModelCost
 from archcost.errors import ArchcostError
-from archcost.report import summary
-from archcost.report.document import Document
-from archcost.report.grouping import Folded
-
-if TYPE_CHECKING:
-    from archcost.report.explain import Explanation
-
-
-class Result(Protocol):
-    """What can be rendered: a cost, a comparison, an explanation, a timeline, an estimate, a fit, a plan, a device, or
-    a check.
-    """
-
-    def to_dict(self) -> dict[str, Any]: ...
+from archcost.files.result import Result
 
 
 def render(result: Result, format: str = "text") -> str:
@@ -39,72 +27,24 @@ def render(result: Result, format: str = "text") -> str:
 
 
 Writers = dict[str, Callable[[], str]]
+"""The forms that a result can take, by name."""
 
 
 def _writers(result: Result) -> Writers:
-    """The forms that a result can take, by name."""
-    if isinstance(result, ModelCost):
-        return _document_writers(summary.document(Folded(result, None)))
-    if isinstance(result, Folded):
-        return _document_writers(summary.document(result))
-
-    from archcost.report.explain import Explanation
-
-    if isinstance(result, Explanation):
-        return _explanation_writers(result)
-
-    from archcost.comparison.compare import Comparison, Listing
-
-    if isinstance(result, (Comparison, Listing)):
-        from archcost.report import compare, listing
-
-        return _document_writers(
-            compare.document(result) if isinstance(result, Comparison) else listing.document(result)
-        )
-
-    from archcost.costs.timeline import Timeline
-    from archcost.report import timeline
-
-    if isinstance(result, (Timeline, timeline.Folded)):
-        shown = timeline.Folded(result, None) if isinstance(result, Timeline) else result
-        return _document_writers(timeline.document(shown))
-
-    from archcost.estimates import Estimate
-    from archcost.report import estimate
-
-    if isinstance(result, Estimate):
-        return _document_writers(estimate.document(result))
-
-    from archcost.planning import Fit, Plan
-    from archcost.report import fit, plan
-
-    if isinstance(result, (Fit, Plan)):
-        return _document_writers(fit.document(result) if isinstance(result, Fit) else plan.document(result))
-
-    from archcost.report import times
-    from archcost.times import StepTime
-
-    if isinstance(result, StepTime):
-        return _document_writers(times.document(result))
-
-    from archcost.hardware import Checked, Devices, HardwareProfile
-    from archcost.report import hardware, verification
-
-    if isinstance(result, (Checked, Devices, HardwareProfile)):
-        return _document_writers(hardware.document(result))
-
-    from archcost.sweeps.table import Sweep
-
-    if isinstance(result, Sweep):
-        from archcost.report import sweep
-
-        return {**_document_writers(sweep.document(result)), "csv": lambda: sweep.csv_rows(result)}
-    return _document_writers(verification.document(result.to_dict()))
+    for kind in type(result).__mro__:
+        if kind.__name__ in _DOCUMENTS:
+            return _document_writers(result, _DOCUMENTS[kind.__name__])
+        if kind.__name__ in _OTHERS:
+            return _OTHERS[kind.__name__](result)
+    raise ArchcostError(
+        "cannot be shown", expected=f"one of {', '.join([*_DOCUMENTS, *_OTHERS])}", found=type(result).__name__
+    )
 
 
-def _document_writers(document: Document) -> Writers:
+def _document_writers(result: Any, module: str) -> Writers:
     from archcost.report import writers
 
+    document = import_module(f"archcost.report.{module}").document(result)
     return {
         "text": lambda: writers.text(document),
         "markdown": lambda: writers.markdown(document),
@@ -114,7 +54,13 @@ def _document_writers(document: Document) -> Writers:
     }
 
 
-def _explanation_writers(explanation: Explanation) -> Writers:
+def _sweep_writers(sweep: Any) -> Writers:
+    from archcost.report.sweep import csv_rows
+
+    return {**_document_writers(sweep, "sweep"), "csv": lambda: csv_rows(sweep)}
+
+
+def _explanation_writers(explanation: Any) -> Writers:
     from archcost.report import explain_text
 
     return {
@@ -122,3 +68,25 @@ def _explanation_writers(explanation: Explanation) -> Writers:
         "markdown": lambda: explain_text.markdown(explanation),
         "latex": lambda: explain_text.latex(explanation),
     }
+
+
+_DOCUMENTS = {
+    "ModelCost": "summary",
+    "Folded": "summary",
+    "Comparison": "compare",
+    "Listing": "listing",
+    "Timeline": "timeline",
+    "FoldedTimeline": "timeline",
+    "Estimate": "estimate",
+    "Fit": "fit",
+    "Plan": "plan",
+    "StepTime": "times",
+    "Checked": "hardware",
+    "Devices": "hardware",
+    "HardwareProfile": "hardware",
+    "Verification": "verification",
+}
+"""By type of result, the module of this package whose `document` is what is shown of it."""
+
+_OTHERS: dict[str, Callable[[Any], Writers]] = {"Sweep": _sweep_writers, "Explanation": _explanation_writers}
+"""Types whose forms are not all those of a document."""

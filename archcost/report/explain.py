@@ -10,6 +10,7 @@ from typing import Any
 from archcost.costs import ModelCost
 from archcost.costs.model import LayerCost
 from archcost.errors import SpecError, nearest, shorten
+from archcost.files.result import Result
 from archcost.layers import Weight
 from archcost.report.grouping import Folded
 from archcost.report.receptive_field import Fields, known_fields, sight_steps
@@ -111,7 +112,7 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Result):
     """`totals` are given when the whole network is explained."""
 
     cost: ModelCost

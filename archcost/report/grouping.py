@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archcost.costs import ModelCost
 from archcost.costs.model import Costed, LayerCost, amounts_dict, sum_amounts
+from archcost.files.result import Result
 
 if TYPE_CHECKING:
     from archcost.estimates import Estimate
@@ -89,7 +90,7 @@ BESIDE = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(Result):
     """A cost whose table goes no deeper than `depth` names; None shows every layer. With an `estimate` it has times."""
 
     cost: ModelCost

@@ -41,7 +41,8 @@ DATA_COLUMNS = (
 MEANING = "FLOPs in this table are those of contractions, 2 a MAC. Backward is one step of training."
 
 
-def document(folded: Folded) -> Document:
+def document(result: ModelCost | Folded) -> Document:
+    folded = result if isinstance(result, Folded) else Folded(result, None)
     cost, groups = folded.cost, folded.groups
     sums = [bounded(number, cost.unknown) for number in (cost.macs, *_contraction(cost.flops))]
     total = ("total", None, None, cost.parameters, *sums)

@@ -13,6 +13,7 @@ from archcost.costs.phases import by_phase
 from archcost.costs.program import ROLES, Role
 from archcost.costs.timeline import Alive, Moment, Timeline
 from archcost.errors import listing
+from archcost.files.result import Result
 from archcost.graph import ModelGraph
 from archcost.report.area_chart import area
 from archcost.report.document import Cell, Column, Document, Drawing, Table
@@ -37,7 +38,7 @@ _KEY = "; ".join(f"{character} {meaning}" for character, meaning, _ in STACKED) 
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class FoldedTimeline(Result):
     """A timeline whose moments go no deeper than `depth` names; None shows every one, or as many as a screen takes."""
 
     line: Timeline
@@ -70,7 +71,8 @@ def _highest(moments: Sequence[Moment], phase: Phase, name: str) -> Moment:
     return highest._replace(phase=highest.phase if same else phase, name=name)
 
 
-def document(shown: Folded) -> Document:
+def document(result: Timeline | FoldedTimeline) -> Document:
+    shown = result if isinstance(result, FoldedTimeline) else FoldedTimeline(result, None)
     line = shown.line
     least = "at least " if line.graph.unknown else ""
     peak = f"The peak is {least}{size(line.peak)} ({count(line.peak)} B), at {line.highest}."
@@ -95,7 +97,7 @@ def bounds(graph: ModelGraph) -> tuple[str, ...]:
     return (*(lower if unknown else ()), *assumed(graph))
 
 
-def _for_a_screen(shown: Folded) -> tuple[Moment, ...]:
+def _for_a_screen(shown: FoldedTimeline) -> tuple[Moment, ...]:
     moments = shown.moments
     if shown.depth is not None:
         return moments

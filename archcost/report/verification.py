@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from archcost.files.result import Result
 from archcost.report.document import Cell, Column, Document, Table
 from archcost.report.summary import shapes
 from archcost.units import count, duration
@@ -40,7 +41,8 @@ EACH = {
 DATA_COLUMNS = ("quantity", "scope", "archcost", "witness", "by", "agrees", "reason")
 
 
-def document(verification: dict[str, Any]) -> Document:
+def document(result: Result) -> Document:
+    verification = result.to_dict()
     checks: list[Check] = verification["checks"]
     parts = (
         Table(GROUP_COLUMNS, tuple(_group_row(*group) for group in _groups(checks))),

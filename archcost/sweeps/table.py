@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archcost.errors import ArchcostError, listing, nearest
-from archcost.presentable import Presentable
+from archcost.files.result import Result
 from archcost.sweeps.pareto import undominated
 
 Array = NDArray[Any]
@@ -45,7 +45,7 @@ class Column(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep(Presentable):
+class Sweep(Result):
     """All configurations that were asked for, one row each, the batch running fastest.
 
     `sweep["peak_bytes"]` is a column as an array; `to_frame()` a table of pandas, `to_dict()` is

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
+from archcost.files.result import Result
 from archcost.hardware.calibration import Calibration
-from archcost.presentable import Presentable
 from archcost.terms.time_classes import TimeClass
 from archcost.times.roof import Roof
 
@@ -102,7 +102,7 @@ class PhaseTime(NamedTuple):
 
 
 @dataclass(frozen=True)
-class StepTime(Presentable):
+class StepTime(Result):
     """Seconds. `typical` is one number for those who compare layers; with the status `bound` it is no forecast, and
     `step`, `forward`, `backward` and `optimizer` are None.
     """

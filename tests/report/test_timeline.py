@@ -24,7 +24,7 @@ import archcost
 from archcost.costs.events import Phase
 from archcost.costs.timeline import Moment, Timeline
 from archcost.report import render
-from archcost.report.timeline import MOST_ROWS, Folded, folded
+from archcost.report.timeline import MOST_ROWS, FoldedTimeline, folded
 from tests.report.networks import TINY
 
 TEXT = """\
@@ -215,11 +215,11 @@ def test_depth() -> None:
     rows = [row for row in render(line).splitlines() if re.match("(before|forward|backward|optimizer|after)  ", row)]
     assert 20 < len(rows) <= MOST_ROWS
     assert sum(row.endswith(" peak") for row in rows) == 1
-    whole = json.loads(render(Folded(line, None), "json"))["moments"]
-    part = json.loads(render(Folded(line, 1), "json"))["moments"]
+    whole = json.loads(render(FoldedTimeline(line, None), "json"))["moments"]
+    part = json.loads(render(FoldedTimeline(line, 1), "json"))["moments"]
     assert len(part) < len(whole) == len(line.moments)
     assert max(moment["peak_bytes"] for moment in part) == line.peak
-    assert len(render(Folded(line, 1), "csv").splitlines()) == len(part) + 1
+    assert len(render(FoldedTimeline(line, 1), "csv").splitlines()) == len(part) + 1
 
 
 def test_what_is_recomputed_is_said() -> None:

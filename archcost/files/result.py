@@ -1,0 +1,34 @@
+"""What every result can do: give plain values, and show itself in several forms.
+
+What these look like `archcost.report` knows, which stands on the results: the package gives them its `render`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+
+class Result:
+    """Plain values by `to_dict()`, and text by `render`."""
+
+    shown_by: ClassVar[Callable[[Any, str], str]]
+    """(result, format) → text. The package sets it to `report.render`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def render(self, format: str = "text") -> str:
+        return type(self).shown_by(self, format)
+
+    def to_json(self) -> str:
+        return self.render("json")
+
+    def to_markdown(self) -> str:
+        return self.render("markdown")
+
+    def __str__(self) -> str:
+        return self.render("text")
+
+    def _repr_html_(self) -> str:
+        return self.render("html")
