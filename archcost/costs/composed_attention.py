@@ -26,7 +26,7 @@ def composed_attention(op: Op, is_autocast: bool, stretches: bool) -> tuple[Kern
         query.nbytes + key.nbytes + scores.nbytes,
         dtype,
         1,
-        stretch(kind, op.node.layer.extents(op.node.input_types, op.node.output_types)) if stretches else 1.0,
+        stretch(kind, op.node.layer.timing(op.node.input_types, op.node.output_types).extents) if stretches else 1.0,
     )
     mean = product._replace(
         flops=2 * scores.numel * value.shape[-1], nbytes=scores.nbytes + value.nbytes + output.nbytes

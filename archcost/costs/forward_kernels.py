@@ -63,7 +63,7 @@ def own_kernel(op: Op, line: Timeline) -> Kernel:
     kept = sum([line.storages[each].nbytes for each in op.makes if each not in op.stays])
     dropped = sum([own.tensor.nbytes for own in op.scratch.forward if not own.tensor.is_floating])
     spread = contracts or kind == "layer norm" or (line.run.trains and kind == "batch norm")
-    extents = layer.extents(node.input_types, node.output_types) if spread and line.device == "cuda" else ()
+    extents = layer.timing(node.input_types, node.output_types).extents if spread and line.device == "cuda" else ()
     flops = _amount(_forward(node.facts.work), contracts)
     nbytes = read + weights + written + kept + dropped
     reread = node.input_types[0].shape[0] * weights if kind in BY_SAMPLE else 0
@@ -87,7 +87,7 @@ def forward_kernels(op: Op, own: Kernel, line: Timeline, narrow_attention: bool 
 def _kind(op: Op, line: Timeline) -> TimeClass:
     """The class that the layer says, or a narrower one where dtypes and the order of values make it that."""
     node = op.node
-    kind = node.layer.timed(node.input_types, node.output_types)
+    kind = node.layer.timing(node.input_types, node.output_types).time_class
     if line.device == "cpu":
         return kind
     if kind in CONTRACTIONS and dtype_of(op) == "float32" and line.run.matmul_dtype in IN_16_BITS:
@@ -200,7 +200,7 @@ def _composed_attention(op: Op, dtype: str) -> Kernels:
     unaligned = is_unaligned(dtype, scores.shape[-1], query.shape[-1])
     kind: TimeClass = "unaligned batched product" if unaligned else "batched product"
     kind = "float32 product" if dtype == "float32" else kind
-    longer = stretch(kind, op.node.layer.extents(op.node.input_types, op.node.output_types))
+    longer = stretch(kind, op.node.layer.timing(op.node.input_types, op.node.output_types).extents)
     first, second = 2 * scores.numel * query.shape[-1], 2 * scores.numel * value.shape[-1]
     made = [
         Kernel(kind, first, query.nbytes + key.nbytes + scores.nbytes, dtype, 1, longer),

@@ -131,10 +131,11 @@ class _Retyping:
         # Arguments are cast from the last to the first: bias, weight, input.
         lent = [weight.name for weight in reversed(node.weights) if weight.name in node.given]
         given = {name: self._cast(node, node.given[name], name, wanted) for name in lent}
-        before = node.layer.treatment_before(self.device) if treatment == "16 bits" else None
+        precision = node.layer.precision(node.input_types, self.device)
+        before = precision.before if treatment == "16 bits" else None
         wanted = self._wanted(node, before or treatment)
         words = [f"input {index + 1}" if index else "input" for index in range(len(node.inputs))]
-        read = node.layer.worked_on(node.input_types)
+        read = precision.operands
         cast = [self._cast(node, *arriving, wanted) for arriving in zip(node.inputs[:read], words, strict=False)]
         ports = (*cast, *node.inputs[read:])
         types = tuple([self.types[port] for port in ports])
@@ -149,7 +150,7 @@ class _Retyping:
     def _treatment(self, node: Node) -> Treatment:
         if self.autocast is None:
             return "as given"
-        treatment = node.layer.treatment(node.input_types, self.device)
+        treatment = node.layer.precision(node.input_types, self.device).treatment
         if treatment == "refused":
             what = node.layer.op if isinstance(node.layer, Observed) else node.layer.type
             raise ArchcostError(
@@ -171,7 +172,10 @@ class _Retyping:
             case "float32 of bfloat16":
                 return {"bfloat16": "float32"}
             case "widest":
-                read = [self.types[port].dtype for port in node.inputs[: node.layer.worked_on(node.input_types)]]
+                read = [
+                    self.types[port].dtype
+                    for port in node.inputs[: node.layer.precision(node.input_types, self.device).operands]
+                ]
                 return RAISED if "float32" in read else AS_THEY_ARE
             case "as given" | "float32 out" | "refused":
                 return AS_THEY_ARE
@@ -227,10 +231,11 @@ class _Retyping:
         named = node.layer.dtype if isinstance(node.layer, Sum | Mean | Cumsum) else None
         if named is not None:
             return TensorType(declared.shape, named)
-        outcome = node.layer.outcome()
+        precision = node.layer.precision(types, self.device)
+        outcome = precision.promotion
         if outcome == "weight":
             return TensorType(declared.shape, weights[0].dtype or declared.dtype)
-        types = types[: node.layer.worked_on(types)]
+        types = types[: precision.operands]
         floating = [tensor.dtype for tensor in types if tensor.is_floating]
         if not floating:
             return declared

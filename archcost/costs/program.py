@@ -98,6 +98,8 @@ class Op(NamedTuple):
     """Of what it keeps, what backward does not let go of: it goes with the loss."""
     layouts: tuple[Layout, ...] = ()
     """In which order the values of each input lie."""
+    zeros: tuple[TensorType | None, ...] = ()
+    """By output, what backward makes in place of a gradient that does not arrive."""
 
     @property
     def is_copy(self) -> bool:
@@ -345,8 +347,9 @@ class _Writer:
             passing.dropped,
             self.needs.get(node.name, NOTHING).operands,
             node,
-            tuple([self._at(node.inputs[index]) for index in node.layer.outlives()] if saved else ()),
+            tuple([self._at(node.inputs[index]) for index in passing.outlives] if saved else ()),
             tuple([self.kept.layouts[port] for port in node.inputs]),
+            passing.zeros,
         )
 
     def _give(self, port: Port, gradient: Handed | TensorType, like: TensorType) -> Give:
@@ -384,8 +387,8 @@ class _Writer:
                 copy = TensorType(tensor.shape, weight.cast)
                 give = Give(self._place((copy_owner(node, weight)[0], copied(weight.name, weight.cast))), copy, copy)
             transposed = node.shared is not None and node.shared.transposed
-            is_view = weight.name == "weight" and (transposed or node.layer.weight_gradient_is_view)
-            is_summed = weight.name == "bias" and node.layer.bias_gradient_is_summed
+            is_view = weight.name == "weight" and (transposed or "weight gradient is view" in node.layer.quirks)
+            is_summed = weight.name == "bias" and "sums bias gradient" in node.layer.quirks
             is_turned = weight.name == "weight" and passing.turned
             yield weight.name, give._replace(is_view=is_view, is_summed=is_summed, is_turned=is_turned)
 

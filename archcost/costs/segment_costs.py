@@ -214,7 +214,9 @@ class _Checkpoint:
         self.forward = max(self.forward, spans.forward_inside[index] - self.before)
         scratch = sum([own.tensor.nbytes for own in op.scratch.forward])
         comes = sum([sizes[s] for s in op.makes])
-        stopped = sum([sizes[s] for s in op.makes if s not in op.stays]) if op.node.layer.stops_early else comes
+        stopped = (
+            sum([sizes[s] for s in op.makes if s not in op.stays]) if "stops early" in op.node.layer.quirks else comes
+        )
         level, last = self._alive + comes + scratch, self._alive + stopped + scratch
         kept = self._kept
         for storage in spans.saved[index]:

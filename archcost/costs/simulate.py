@@ -200,13 +200,12 @@ class Player:
         rest = [give for give in op.gives if not give.is_summed and id(give) not in done]
         given = [*staged, *((give, self._give(op, give, arriving)) for give in rest)]
         layer, pieces, extra = op.node.layer, self._pieces(op, arriving), list(op.scratch.backward)
-        if layer.copies_pieces:
+        if "copies pieces" in layer.quirks:
             extra += [Own("gradient made whole", tensor) for tensor in pieces]
         if len(arriving) < len(op.takes):
-            outputs = zip(op.takes, op.node.output_types, strict=True)
-            filled = [layer.missing_gradient(tensor) for place, tensor in outputs if place not in arriving]
+            filled = [zeros for place, zeros in zip(op.takes, op.zeros, strict=False) if place not in arriving]
             extra += [Own("zeros for an output", zeros) for zeros in filled if zeros]
-        if layer.gradient_is_put_back and self.out_of_place and not op.is_copy:
+        if "puts gradient back" in layer.quirks and self.out_of_place and not op.is_copy:
             extra.append(Own("copy of zeros", op.node.input_types[0]))
         self._brief(op, extra, "backward", bool(pieces))
         if segment is not None and not segment.reentrant:  # it hands out each tensor once, which goes with the function
@@ -315,7 +314,7 @@ class Player:
                     self.tape.refs[storage] += 1
                 break
             if (
-                index == runs_again[-1][0] and op.node.layer.stops_early and not segment.reentrant
+                index == runs_again[-1][0] and "stops early" in op.node.layer.quirks and not segment.reentrant
             ):  # stopped before it has a result
                 makes = [again[storage] for storage in op.makes if storage not in op.stays]
                 outputs = []

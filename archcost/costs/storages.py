@@ -13,9 +13,11 @@ from typing import Literal, NamedTuple
 from archcost.costs.gradients import NOTHING, Needs, gradients_required
 from archcost.graph import ModelGraph, Node, Port
 from archcost.layers import Write
-from archcost.layers.base import Weight
+from archcost.layers.base import Layer, Weight
+from archcost.layers.rules import Autograd, Call, NewView, Placement, without_gradients
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import (
+    PASSED_ON,
     Device,
     Gradient,
     Handed,
@@ -58,11 +60,14 @@ class Passing(NamedTuple):
     gradients: tuple[Gradient, ...]
     scratch: Scratch
     dropped: tuple[Own, ...]
+    """In place of the scratch of forward, what lives then under a checkpoint, which drops at once what is kept."""
     viewed: tuple[bool, ...]
     """Whether the new gradient of each input is a view."""
     turned: bool
     """Whether the gradient of `weight` lies in another order than the weight."""
     stages: tuple[Stage, ...]
+    outlives: tuple[int, ...]
+    zeros: tuple[TensorType | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,7 @@ class _Rules(NamedTuple):
     overwrites: bool
     is_view: bool
     allocated: Tensors
+    hides_writes: bool
     passing: Passing
 
 
@@ -144,7 +150,7 @@ def kept(
         for index, (alias, layout) in enumerate(zip(rules.aliases, rules.layouts, strict=True)):
             port = Port(node.name, index)
             places[port] = _made(node, index, rules.allocated[index]) if alias is None else _lies(alias, node, places)
-            counters[port] = _counted(alias, node, port, places, counters)
+            counters[port] = _counted(alias, node, port, rules.hides_writes, places, counters)
             layouts[port] = layout
         onto_view = rules.overwrites and node.inputs[0] in views
         if rules.is_view or onto_view:
@@ -162,23 +168,45 @@ def kept(
 
 
 def _ask(node: Node, setting: Setting) -> _Rules:
-    layer, inputs, outputs = node.layer, node.input_types, node.output_types
+    layer, call = node.layer, Call(node.input_types, node.output_types, setting)
+    autograd, placement = layer.autograd(call), layer.placement(call)
+    gradients = tuple([given.tensor if isinstance(given, NewView) else given for given in autograd.gradients])
+    forward = autograd.forward if setting.needs else autograd.where_nobody_needs()
     return _Rules(
-        layer.saves(inputs, outputs, setting),
-        layer.aliases(inputs, outputs, setting),
-        layer.layouts(inputs, outputs, setting),
+        autograd.saved if setting.needs else (),
+        placement.aliases,
+        placement.layouts,
         layer.overwrites(setting),
-        layer.is_view(inputs, outputs, setting),
-        layer.allocated(inputs, outputs),
+        is_view(layer, placement, gradients, setting),
+        placement.allocated or node.output_types,
+        placement.hides_writes,
         Passing(
-            layer.gradients(inputs, outputs, setting),
-            layer.scratch(inputs, outputs, setting),
-            layer.dropped(inputs, outputs, setting),
-            layer.viewed_gradients(inputs, setting),
-            layer.turns_weight_gradient(inputs, outputs, setting),
-            layer.stages(inputs, outputs, setting) if setting.needs else (),
+            gradients,
+            Scratch(forward, autograd.backward),
+            _dropped(layer, call, autograd),
+            tuple([isinstance(given, NewView) for given in autograd.gradients]),
+            autograd.turns_weight_gradient,
+            autograd.stages if setting.needs else (),
+            autograd.outlives,
+            autograd.zeros,
         ),
     )
+
+
+def is_view(layer: Layer, placement: Placement, gradients: tuple[Gradient, ...], setting: Setting) -> bool:
+    """Whether the first output is a view to autograd: it is not where an input is overwritten, or handed out."""
+    if placement.is_view is not None:
+        return placement.is_view
+    return placement.aliases[0] == 0 and not layer.overwrites(setting) and gradients[0] != PASSED_ON
+
+
+def _dropped(layer: Layer, call: Call, autograd: Autograd) -> tuple[Own, ...]:
+    """What lives beside the outputs at forward's worst moment where a checkpoint drops at once what is kept."""
+    if not call.setting.needs:
+        return autograd.where_nobody_needs()
+    if "composed" in layer.quirks:
+        return layer.autograd(replace(call, setting=without_gradients(call.setting))).where_nobody_needs()
+    return (*autograd.own(), *autograd.forward)
 
 
 def _through_view(passing: Passing, view: TensorType, whole: TensorType) -> Passing:
@@ -201,12 +229,17 @@ def _lies(alias: int | str, node: Node, places: Mapping[Port, Storage]) -> Stora
 
 
 def _counted(
-    alias: int | str | None, node: Node, port: Port, places: Mapping[Port, Storage], counters: Mapping[Port, Counter]
+    alias: int | str | None,
+    node: Node,
+    port: Port,
+    hides_writes: bool,
+    places: Mapping[Port, Storage],
+    counters: Mapping[Port, Counter],
 ) -> Counter:
     """The counter of an output."""
     if alias is None:
         return places[port]
-    if node.layer.hides_writes:
+    if hides_writes:
         return port
     return _counter(Stored(alias) if isinstance(alias, str) else Input(alias), node, places, counters)
 

@@ -10,7 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
+from archcost.layers.card import Card
 from archcost.layers.dtypes import Autocast, Outcome, Treatment
+from archcost.layers.rules import Autograd, Call, NewView, Placement, Precision, Quirk, Timing
 from archcost.tensors import ALL_BYTES, DTYPE_BYTES, FLOATING, Tensors, TensorType
 from archcost.terms.autograd import (
     FORWARD,
@@ -131,6 +133,19 @@ class Layer(Declared):
 
     arity: ClassVar[Arity] = Arity(1, 1)
 
+    card: ClassVar[Card]
+    """By what the other parts know it. No default: what a layer does not say would be wrong in silence."""
+
+    quirks: ClassVar[frozenset[Quirk]] = frozenset()
+    """What torch does in its backward and in few others."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Until every family has cards, a card says what attributes said."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if "card" in cls.__dict__:
+            cls.autocast, cls.comes_out, cls.time_class = cls.card.autocast, cls.card.promotion, cls.card.time
+
     autocast: ClassVar[Autocast]
     """What autocast does to inputs and weights. No default: what a layer does not say would be wrong in silence."""
 
@@ -151,6 +166,45 @@ class Layer(Declared):
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """What one pass over these tensors does."""
         raise NotImplementedError
+
+    def autograd(self, call: Call) -> Autograd:
+        """What autograd keeps for backward, and what backward gives and makes."""
+        i, o, s = call.inputs, call.outputs, call.setting
+        gradients = self.gradients(i, o, s)
+        viewed = self.viewed_gradients(i, s)
+        scratch = self.scratch(i, o, s)
+        return Autograd(
+            self.keeps(i, o, s),
+            tuple(
+                [NewView(g) if v and isinstance(g, TensorType) else g for g, v in zip(gradients, viewed, strict=True)]
+            ),
+            scratch.forward,
+            scratch.backward,
+            stages=self.stages(i, o, s) if s.needs else (),
+            turns_weight_gradient=self.turns_weight_gradient(i, o, s),
+            outlives=self.outlives(),
+            zeros=tuple([self.missing_gradient(output) for output in o]),
+        )
+
+    def placement(self, call: Call) -> Placement:
+        """Where the outputs lie, and in which order their values."""
+        i, o, s = call.inputs, call.outputs, call.setting
+        return Placement(
+            self.aliases(i, o, s), self.layouts(i, o, s), self.is_view(i, o, s), self.allocated(i, o), self.hides_writes
+        )
+
+    def precision(self, inputs: Tensors, device: Device) -> Precision:
+        """What autocast does to it: as its card says, but for options that make it another operator.
+
+        In place it is one with an underscore (`exp_`), and those are on no list.
+        """
+        return Precision(
+            self.treatment(inputs, device), self.outcome(), self.worked_on(inputs), self.treatment_before(device)
+        )
+
+    def timing(self, inputs: Tensors, outputs: Tensors) -> Timing:
+        """What it is in time for these tensors: as its card says, but where sizes make it another."""
+        return Timing(self.timed(inputs, outputs), self.extents(inputs, outputs))
 
     def saves(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
         """What torch's eager autograd keeps of one pass for its backward; nothing when nobody needs a gradient.
@@ -248,7 +302,7 @@ class Layer(Declared):
 
     def dropped(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Own, ...]:
         """What lives beside the outputs at forward's worst moment where a checkpoint drops at once what is kept."""
-        if self.is_composed:
+        if "composed" in self.quirks:
             return self.scratch(inputs, outputs, replace(setting, needs=frozenset())).forward
         kept = [own for own in self.saves(inputs, outputs, setting) if isinstance(own, Own)]
         return (*kept, *self.scratch(inputs, outputs, setting).forward)
@@ -260,9 +314,6 @@ class Layer(Declared):
     def outlives(self) -> tuple[int, ...]:
         """Inputs that it keeps beyond its backward, as long as anybody has what leads back to it: the loss."""
         return ()
-
-    copies_pieces: ClassVar[bool] = False
-    """Whether backward's formula first copies a gradient that is a slice, or one value spread out."""
 
     assumption: ClassVar[str] = ""
     """What its sizes and numbers rest on beside what is declared; told wherever they are."""
@@ -276,27 +327,12 @@ class Layer(Declared):
     asked: ClassVar[frozenset[int]] = frozenset()
     """Inputs that are asked for their size or dtype alone, and need not live for it."""
 
-    is_composed: ClassVar[bool] = False
-    """Whether torch's operator calls others one after the other, which drop what backward does not keep."""
-
-    stops_early: ClassVar[bool] = False
-    """Whether, computed again for what it keeps alone, it is stopped before it has a result (with all its scratch)."""
-
     ends_in_view: ClassVar[bool] = False
     """Whether the output is a view in any case: of the input, or of a tensor of torch's that nobody else has."""
 
     def allocated(self, inputs: Tensors, outputs: Tensors) -> Tensors:
         """What each output's storage holds, where torch leaves it larger than the output."""
         return outputs
-
-    weight_gradient_is_view: ClassVar[bool] = False
-    """Whether backward makes the gradient of `weight` as a view of another tensor."""
-
-    gradient_is_put_back: ClassVar[bool] = False
-    """Whether backward puts what arrived into zeros: in place, or into a copy while a dispatch mode watches."""
-
-    bias_gradient_is_summed: ClassVar[bool] = False
-    """Whether backward hands on what arrived for the bias, and autograd's engine sums it up afterwards."""
 
     @property
     def hides_writes(self) -> bool:

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.layers.base import Flag, Size, Weight, WeightedLayer, WeightReference, require_floating
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
+from archcost.layers.rules import Quirk
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import INPUT, NO_SCRATCH, Own, Saved, Scratch, Setting, Stored
 from archcost.terms.expressions import Step
@@ -24,9 +25,8 @@ class Linear(WeightedLayer):
     autocast: ClassVar[Autocast] = IN_16_BITS
     time_class: ClassVar[TimeClass] = "product"
     comes_out: ClassVar[Outcome] = "first"
-    weight_gradient_is_view: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["weight gradient is view", "sums bias gradient"])
     """Torch multiplies by `weight.t()`, whose backward turns the product around again."""
-    bias_gradient_is_summed: ClassVar[bool] = True
 
     type: Literal["linear"] = "linear"
     out_features: Size

@@ -9,6 +9,7 @@ from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, Autocast, Outc
 from archcost.layers.indexing.gather import whole_along
 from archcost.layers.memory_order import ValueByValue
 from archcost.layers.reduction.reduce import summed
+from archcost.layers.rules import Quirk
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import NO_SCRATCH, OUTPUT, PASSED_ON, Gradient, Output, Own, Saved, Scratch, Setting
 from archcost.terms.memory_format import Layout
@@ -90,7 +91,7 @@ class Sort(Sorting):
 
     type: Literal["sort"] = "sort"
     prefix: ClassVar[str] = "sort"
-    gradient_is_put_back: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
 
     def output_types(self, inputs: Tensors) -> Tensors:
         normalize_axis(self.dim, inputs[0].rank)

@@ -13,6 +13,7 @@ from archcost.errors import ShapeError
 from archcost.layers.base import Axis, Flag, Number, Size, Weight, WeightedLayer, normalize_axis, require_floating
 from archcost.layers.dtypes import AS_GIVEN, IN_16_BITS, IN_FLOAT32_ON_CUDA, Autocast, Outcome
 from archcost.layers.memory_order import ValueByValue
+from archcost.layers.rules import Quirk
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import INPUT, OUTPUT, Own, Saved, Scratch, Setting, Stored, excess
 from archcost.terms.expressions import Step
@@ -305,7 +306,7 @@ class PReLU(WeightedLayer, ValueByValue):
     autocast: ClassVar[Autocast] = IN_16_BITS
     time_class: ClassVar[TimeClass] = "elementwise"
     comes_out: ClassVar[Outcome] = "first"
-    weight_gradient_is_view: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["weight gradient is view"])
     num_parameters: Size = 1
 
     def output_types(self, inputs: Tensors) -> Tensors:

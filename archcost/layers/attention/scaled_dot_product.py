@@ -13,6 +13,7 @@ from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Flag, Layer, Number, require_floating
 from archcost.layers.binary.arithmetic import together
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
+from archcost.layers.rules import Quirk
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.terms.autograd import OUTPUT, Input, Own, Saved, Scratch, Setting, excess, statistic
 from archcost.terms.expressions import Step
@@ -57,7 +58,7 @@ class ScaledDotProductAttention(Layer):
     autocast: ClassVar[Autocast] = IN_16_BITS
     time_class: ClassVar[TimeClass] = "attention"
     comes_out: ClassVar[Outcome] = "first"
-    is_composed: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed"])
     dropout_p: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
     is_causal: Flag = False
     scale: Number | None = None

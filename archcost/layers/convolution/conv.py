@@ -21,6 +21,7 @@ from archcost.layers.base import (
 from archcost.layers.convolution.circular_padding import circular_backward
 from archcost.layers.dtypes import IN_16_BITS, IN_FLOAT32_ON_CPU, Autocast, Outcome, Treatment
 from archcost.layers.memory_order import OfImages
+from archcost.layers.rules import Quirk
 from archcost.layers.symbols import AXES, left_over, product
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import INPUT, Device, Own, Saved, Scratch, Setting, Stored, excess
@@ -134,8 +135,7 @@ class Convolution(Kernel):
 
     prefix: ClassVar[str] = "conv"
     time_class: ClassVar[TimeClass] = "convolution"
-    is_composed: ClassVar[bool] = True
-    stops_early: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
 
     padding: Padding = 0
     padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"

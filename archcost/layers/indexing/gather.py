@@ -11,6 +11,7 @@ from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Axis, Flag, Layer, Size, normalize_axis, require_floating, require_rank
 from archcost.layers.binary.arithmetic import broadcast_shape
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.layers.rules import Quirk
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import INPUT, NO_SCRATCH, Input, Output, Own, Saved, Scratch, Setting
 from archcost.terms.expressions import Step
@@ -35,7 +36,7 @@ class TopK(Layer):
     autocast: ClassVar[Autocast] = AS_GIVEN
     time_class: ClassVar[TimeClass] = "sort"
     comes_out: ClassVar[Outcome] = "first"
-    gradient_is_put_back: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
     k: Size
     dim: Axis = -1
     largest: Flag = True
@@ -75,7 +76,7 @@ class Gather(Layer):
 
     type: Literal["gather"] = "gather"
     prefix: ClassVar[str] = "gather"
-    gradient_is_put_back: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
     arity: ClassVar[Arity] = Arity(2, 2)
     autocast: ClassVar[Autocast] = AS_GIVEN
     time_class: ClassVar[TimeClass] = "gather"
@@ -115,7 +116,7 @@ class IndexSelect(Layer):
 
     type: Literal["index_select"] = "index_select"
     prefix: ClassVar[str] = "index_select"
-    gradient_is_put_back: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
     arity: ClassVar[Arity] = Arity(2, 2)
     autocast: ClassVar[Autocast] = AS_GIVEN
     time_class: ClassVar[TimeClass] = "gather"
@@ -182,7 +183,7 @@ class Index(Layer):
 
     type: Literal["index"] = "index"
     prefix: ClassVar[str] = "index"
-    gradient_is_put_back: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
     arity: ClassVar[Arity] = Arity(2, None)
     autocast: ClassVar[Autocast] = AS_GIVEN
     time_class: ClassVar[TimeClass] = "gather"

@@ -14,6 +14,7 @@ from archcost.layers.base import Arity, Layer, require_floating
 from archcost.layers.binary.arithmetic import broadcast, broadcast_shape, unsummed
 from archcost.layers.binary.pairs import pairs
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome, Treatment
+from archcost.layers.rules import Quirk
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import Device, Input, Own, Saved, Scratch, Setting, excess
 from archcost.terms.expressions import Step
@@ -62,8 +63,7 @@ class Einsum(Layer):
     autocast: ClassVar[Autocast] = IN_16_BITS
     time_class: ClassVar[TimeClass] = "batched product"
     comes_out: ClassVar[Outcome] = "promoted"
-    is_composed: ClassVar[bool] = True
-    stops_early: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
     equation: Annotated[str, BeforeValidator(check_equation)]
 
     @property

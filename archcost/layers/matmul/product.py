@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Layer, require_floating, require_rank
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
+from archcost.layers.rules import Quirk
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import Input, Own, Saved, Scratch, Setting, excess
 from archcost.terms.expressions import Step
@@ -119,8 +120,7 @@ class MatMul(Product):
     there is one, else by a copy, which may then be kept (`_matmul_impl` in aten/src/ATen/native/LinearAlgebra.cpp).
     """
 
-    is_composed: ClassVar[bool] = True
-    stops_early: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
     type: Literal["matmul"] = "matmul"
 
     def output_types(self, inputs: Tensors) -> Tensors:

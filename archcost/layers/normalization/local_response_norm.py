@@ -11,6 +11,7 @@ from archcost.errors import ShapeError
 from archcost.layers.base import Number, Size, require_floating
 from archcost.layers.dtypes import Autocast, Outcome, Treatment
 from archcost.layers.memory_order import ValueByValue
+from archcost.layers.rules import Quirk
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.terms.autograd import INPUT, Device, Own, Saved, Scratch, Setting, excess
 from archcost.terms.time_classes import TimeClass
@@ -24,8 +25,7 @@ class LocalResponseNorm(ValueByValue):
     """
 
     prefix: ClassVar[str] = "lrn"
-    is_composed: ClassVar[bool] = True
-    stops_early: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
     type: Literal["local_response_norm"] = "local_response_norm"
     autocast: ClassVar[Autocast] = Autocast("float32 out", "float32 out")
     time_class: ClassVar[TimeClass] = "response norm"

@@ -26,6 +26,7 @@ from archcost.layers.base import (
 )
 from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CUDA, Autocast, Outcome
 from archcost.layers.memory_order import OfImages
+from archcost.layers.rules import Quirk
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.terms.autograd import INPUT, Own, Saved, Scratch, Setting, Stored, excess, statistic
 from archcost.terms.expressions import Step
@@ -207,7 +208,7 @@ class GroupNorm(ChannelNorm, OfImages):
     """Mean and variance of each group of channels of each sample (torch.nn.GroupNorm)."""
 
     prefix: ClassVar[str] = "gn"
-    copies_pieces: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["copies pieces"])
     type: Literal["group_norm"] = "group_norm"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     time_class: ClassVar[TimeClass] = "layer norm"
@@ -313,8 +314,7 @@ class RMSNorm(FeatureNorm, OfImages):
     """Each row divided by the root of its mean square (torch.nn.RMSNorm)."""
 
     prefix: ClassVar[str] = "rms_norm"
-    is_composed: ClassVar[bool] = True
-    stops_early: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
     type: Literal["rms_norm"] = "rms_norm"
     autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
     time_class: ClassVar[TimeClass] = "layer norm"

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Axis, Layer, normalize_axis, require_floating
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.layers.rules import Quirk
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.terms.autograd import Input, Own, Saved, Scratch, Setting
 from archcost.terms.memory_format import is_row_major
@@ -25,7 +26,7 @@ class WeightNorm(Layer):
     autocast: ClassVar[Autocast] = AS_GIVEN
     time_class: ClassVar[TimeClass] = "reduction"
     comes_out: ClassVar[Outcome] = "promoted"
-    copies_pieces: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["copies pieces"])
     dim: Axis = 0
 
     def output_types(self, inputs: Tensors) -> Tensors:

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.layers.base import Axis, Flag, FloatingDtype, Layer, normalize_axis, require_floating
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32_ON_CUDA, Autocast, Outcome
+from archcost.layers.rules import Quirk
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import (
     INPUT,
@@ -180,7 +181,7 @@ class Picked(FoldingOne):
 
     autocast: ClassVar[Autocast] = AS_GIVEN
     time_class: ClassVar[TimeClass] = "reduction"
-    gradient_is_put_back: ClassVar[bool] = True
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
 
     def output_types(self, inputs: Tensors) -> Tensors:
         shape = self.folded(inputs)
