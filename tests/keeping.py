@@ -9,7 +9,9 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from archcost.costs.storages import ask
 from archcost.layers import LAYERS, Layer
+from archcost.layers.rules import Call
 from archcost.tensors import TensorType, format_shape
 from archcost.terms.autograd import Device, Input, Output, Own, Saved, Setting, Stored
 from archcost.terms.memory_format import Layout, row_major
@@ -108,7 +110,7 @@ def _told(
 
 def told(row: Row, setting: Setting) -> tuple[str, str]:
     """What is kept, in words alone, and in words with elements."""
-    saved = row.layer.saves(row.input_types, row.layer.output_types(row.input_types), setting)
+    saved = ask(row.layer, Call(row.input_types, row.layer.output_types(row.input_types), setting)).saved
     several = len(row.input_types) > 1
     words = [_word(reference, several) for reference in saved]
     cells = [f"{word}{_elements(reference)}" for word, reference in zip(words, saved, strict=True)]
@@ -160,7 +162,7 @@ def _result(row: Row, needs: frozenset[Operand]) -> str:
         "if permuted ": Setting(needs, layouts=tuple(turned(tensor.shape) for tensor in row.input_types), torch=SHOWN),
     }
     places = {
-        when: "new" if set(row.layer.aliases(row.input_types, outputs, setting)) == {None} else "the input's"
+        when: "new" if set(ask(row.layer, Call(row.input_types, outputs, setting)).aliases) == {None} else "the input's"
         for when, setting in settings.items()
     }
     return "; ".join(when + place for when, place in places.items() if not when or place != places[""])

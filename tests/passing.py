@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from archcost.costs.storages import ask
 from archcost.layers import LAYERS
+from archcost.layers.rules import Call
 from archcost.terms.autograd import Gradient, Handed, Own, Scratch, Setting
 from archcost.work import Operand
 from tests import keeping
@@ -51,12 +53,13 @@ def _ways(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def scratch(row: Row, setting: Setting) -> Scratch:
-    return row.layer.scratch(row.input_types, row.layer.output_types(row.input_types), setting)
+    return ask(row.layer, Call(row.input_types, row.layer.output_types(row.input_types), setting)).passing.scratch
 
 
 def _handed(row: Row, setting: Setting) -> str:
     """`input 2: a view`; of a single input only what it is."""
-    gradients = row.layer.gradients(row.input_types, row.layer.output_types(row.input_types), setting)
+    outputs = row.layer.output_types(row.input_types)
+    gradients = ask(row.layer, Call(row.input_types, outputs, setting)).passing.gradients
     words = [_word(gradient) for gradient in gradients]
     if not any(words) or len(words) == 1:
         return words[0] if words else ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from archcost.costs.storages import ask
 from archcost.layers import LAYERS
+from archcost.layers.rules import Call
 from archcost.terms.autograd import Setting
 from archcost.terms.memory_format import Layout, channels_last
 from archcost.terms.torch_releases import RELEASES
@@ -73,11 +75,12 @@ def _keeps(row: Row, setting: Setting) -> str:
 
 def _is_view(row: Row, setting: Setting) -> str:
     outputs = row.layer.output_types(row.input_types)
-    return "a view" if row.layer.is_view(row.input_types, outputs, setting) else "no view"
+    return "a view" if ask(row.layer, Call(row.input_types, outputs, setting)).is_view else "no view"
 
 
 def _views(row: Row, setting: Setting) -> str:
-    viewed = row.layer.viewed_gradients(row.input_types, setting)
+    outputs = row.layer.output_types(row.input_types)
+    viewed = ask(row.layer, Call(row.input_types, outputs, setting)).passing.viewed
     return ", ".join(f"input {index + 1}" for index, is_view in enumerate(viewed) if is_view) or "none"
 
 

@@ -99,8 +99,8 @@ in-place results share it with the tensor that they are made of, and it is named
 """
 
 
-class _Rules(NamedTuple):
-    """What a layer says in one setting. Equal layers on equal inputs share it."""
+class Answers(NamedTuple):
+    """What a layer says of one call. Equal layers on equal inputs share it."""
 
     saved: tuple[Saved, ...]
     aliases: tuple[int | str | None, ...]
@@ -137,14 +137,14 @@ def kept(
     counters: dict[Port, Counter] = dict(places.items())
     keepers: dict[Counter, dict[str, None]] = {}
     spoiled: dict[str, tuple[str, ...]] = {}
-    known: dict[tuple[int, Setting], _Rules] = {}
+    known: dict[tuple[int, Setting], Answers] = {}
     passing: dict[str, Passing] = {}
     views: set[Port] = set()
     for node in graph.nodes:
         setting = _setting(node, required[node.name], layouts, training, device, release)
         key = (id(node.facts), setting)
         if key not in known:
-            known[key] = _ask(node, setting)
+            known[key] = ask(node.layer, Call(node.input_types, node.output_types, setting))
         rules = known[key]
         passing[node.name] = rules.passing
         for index, (alias, layout) in enumerate(zip(rules.aliases, rules.layouts, strict=True)):
@@ -167,18 +167,19 @@ def kept(
     return Kept(places, layouts, saved, refused, passing, required)
 
 
-def _ask(node: Node, setting: Setting) -> _Rules:
-    layer, call = node.layer, Call(node.input_types, node.output_types, setting)
+def ask(layer: Layer, call: Call) -> Answers:
+    """A layer's own values, as the storages of a network want them."""
+    setting = call.setting
     autograd, placement = layer.autograd(call), layer.placement(call)
     gradients = tuple([given.tensor if isinstance(given, NewView) else given for given in autograd.gradients])
     forward = autograd.forward if setting.needs else autograd.where_nobody_needs()
-    return _Rules(
+    return Answers(
         autograd.saved if setting.needs else (),
         placement.aliases,
         placement.layouts,
         layer.overwrites(setting),
-        is_view(layer, placement, gradients, setting),
-        placement.allocated or node.output_types,
+        _is_view(layer, placement, gradients, setting),
+        placement.allocated or call.outputs,
         placement.hides_writes,
         Passing(
             gradients,
@@ -193,7 +194,7 @@ def _ask(node: Node, setting: Setting) -> _Rules:
     )
 
 
-def is_view(layer: Layer, placement: Placement, gradients: tuple[Gradient, ...], setting: Setting) -> bool:
+def _is_view(layer: Layer, placement: Placement, gradients: tuple[Gradient, ...], setting: Setting) -> bool:
     """Whether the first output is a view to autograd: it is not where an input is overwritten, or handed out."""
     if placement.is_view is not None:
         return placement.is_view

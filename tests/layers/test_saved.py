@@ -6,6 +6,7 @@ from math import prod
 
 import pytest
 
+from archcost.costs.storages import ask
 from archcost.layers import (
     LAYERS,
     BatchNorm2d,
@@ -16,6 +17,7 @@ from archcost.layers import (
     RMSNorm,
     ScaledDotProductAttention,
 )
+from archcost.layers.rules import Call
 from archcost.tensors import TensorType
 from archcost.terms.autograd import INPUT, Own, Setting, Stored
 from archcost.terms.memory_format import Shape, Strides, channels_last
@@ -28,7 +30,7 @@ HALF = TensorType((2, 6, 5, 7), "bfloat16")
 
 def on_cuda(layer: Layer, tensor: TensorType = HALF) -> list[object]:
     needs = frozenset({0, *(weight.name for weight in layer.weights((tensor,)) if not weight.is_buffer)})
-    return list(layer.saves((tensor,), (tensor,), Setting(needs, device="cuda")))
+    return list(ask(layer, Call((tensor,), (tensor,), Setting(needs, device="cuda"))).saved)
 
 
 def test_dropout_keeps_a_byte_a_value_unless_in_place() -> None:
@@ -63,8 +65,8 @@ def test_fused_attention_keeps_rows() -> None:
     """Flash attention one number a row; the memory-efficient kernel whole tiles of 32 rows (kAlignLSE)."""
     half, full = TensorType((2, 3, 37, 8), "bfloat16"), TensorType((2, 3, 37, 8))
     layer, trained = ScaledDotProductAttention(), Setting(frozenset({0, 1, 2}), device="cuda")
-    flash = [kept for kept in layer.saves((half,) * 3, (half,), trained) if isinstance(kept, Own)]
-    tiled = [kept for kept in layer.saves((full,) * 3, (full,), trained) if isinstance(kept, Own)]
+    flash = [kept for kept in ask(layer, Call((half,) * 3, (half,), trained)).saved if isinstance(kept, Own)]
+    tiled = [kept for kept in ask(layer, Call((full,) * 3, (full,), trained)).saved if isinstance(kept, Own)]
     assert [kept.tensor.nbytes for kept in flash] == [2 * 3 * 37 * 4, 16, 8]
     assert [kept.tensor.nbytes for kept in tiled] == [2 * 3 * 64 * 4, 8, 8]
 
@@ -78,13 +80,13 @@ def test_group_norm_copies_channels_last() -> None:
     """Only the CPU's kernel takes them as they are (at::group_norm, aten native/group_norm.cpp)."""
     setting = Setting(frozenset({0}), device="cuda", layouts=(channels_last(HALF.shape),), torch="2.13")
     layer = GroupNorm(num_groups=3, affine=False)
-    assert layer.saves((HALF,), (HALF,), setting)[0] == Own("row-major input", HALF)
+    assert ask(layer, Call((HALF,), (HALF,), setting)).saved[0] == Own("row-major input", HALF)
 
 
 @pytest.mark.parametrize("row", [*every_row(), *VARIANTS], ids=str)
 def test_nothing_is_kept_for_nobody(row: Row) -> None:
     outputs = row.layer.output_types(row.input_types)
-    assert row.layer.saves(row.input_types, outputs, Setting(frozenset())) == ()
+    assert ask(row.layer, Call(row.input_types, outputs, Setting(frozenset()))).saved == ()
 
 
 def turned(shape: Shape) -> Strides:
@@ -101,7 +103,8 @@ def test_what_a_layer_makes_for_itself_has_names_of_its_own(row: Row, permuted: 
     weights = (weight.name for weight in row.layer.weights(row.input_types) if not weight.is_buffer)
     layouts = tuple([turned(tensor.shape) for tensor in row.input_types]) if permuted else ()
     setting = Setting(frozenset([*floats, *weights]), layouts=layouts)
-    names = [each.what for each in row.layer.saves(row.input_types, outputs, setting) if isinstance(each, Own)]
+    saved = row.layer.autograd(Call(row.input_types, outputs, setting)).saved
+    names = [each.what for each in saved if isinstance(each, Own)]
     assert len(names) == len(set(names))
 
 

@@ -19,8 +19,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from archcost.costs.precision import AutocastCopy, with_precision
 from archcost.costs.run import Run
-from archcost.costs.storages import weights_dtype
+from archcost.costs.storages import ask, weights_dtype
 from archcost.graph import Node, Port
+from archcost.layers.rules import Call
 from archcost.layers.shape.copy import Cast, CastLike
 from archcost.pytorch import saved
 from archcost.pytorch.layers import FACTORIES
@@ -149,9 +150,10 @@ def ruled(
     setting = Setting(needs, training, "cuda", layouts, weights_dtype(node))
     shared: set[str] = set()
     own: dict[str, int] = {}
-    for reference in node.layer.saves(node.input_types, node.output_types, setting):
+    answers = ask(node.layer, Call(node.input_types, node.output_types, setting))
+    for reference in answers.saved:
         match reference:
-            case Input(index) if index in node.layer.outlives():
+            case Input(index) if index in answers.passing.outlives:
                 continue  # an attribute of `ctx`, which no hook sees
             case Input(index) if index in copies:
                 own[f"copy of input {index}"] = node.input_types[index].nbytes
@@ -183,7 +185,7 @@ def _node(row: Row, precision: Asked, layouts: tuple[Layout, ...]) -> tuple[Node
         if maker is not None and isinstance(maker.layer, AutocastCopy):
             copies.add(index)
             setting = Setting(frozenset(), layouts=(layout,))
-            layout = maker.layer.layouts(maker.input_types, maker.output_types, setting)[0]
+            layout = ask(maker.layer, Call(maker.input_types, maker.output_types, setting)).layouts[0]
         lying.append(layout)
     return node, frozenset(copies), tuple(lying)
 

@@ -14,7 +14,9 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 
+from archcost.costs.storages import ask
 from archcost.layers import LAYERS, ScaledDotProductAttention
+from archcost.layers.rules import Call
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Input, Output, Own, Setting
 from tests.layers.cuda_witness import reason_to_read
@@ -70,7 +72,7 @@ def test_fused_attention_by_name(kernel: str, dtype: str) -> None:
             result = KERNELS[kernel](*given) if kernel == "flash" else KERNELS[kernel](*given, None, True)
     names = {identity(tensor): index for index, tensor in enumerate((*given, result[0]))}
     found = {identity(tensor): tensor.untyped_storage().nbytes() for tensor in saved}
-    rules = layer.saves(types, layer.output_types(types), Setting(frozenset({0, 1, 2}), device="cuda"))
+    rules = ask(layer, Call(types, layer.output_types(types), Setting(frozenset({0, 1, 2}), device="cuda"))).saved
     assert {names[place] for place in found if place in names} == {
         3 if isinstance(reference, Output) else reference.index
         for reference in rules

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from archcost.costs.storages import ask
 from archcost.graph import Port
 from archcost.layers.convolution.conv import Kernel
+from archcost.layers.rules import Call
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.network import as_tuple
 from archcost.pytorch.saved import NetworkSaved, watch
@@ -81,7 +83,8 @@ def compare(row: Row, measured: NetworkSaved, setting: Setting) -> None:
     outputs = row.layer.output_types(row.input_types)
     names: set[str] = set()
     own: list[int] = []
-    for reference in row.layer.saves(row.input_types, outputs, setting):
+    answers = ask(row.layer, Call(row.input_types, outputs, setting))
+    for reference in answers.saved:
         match reference:
             case Input(index):
                 names.add(measured.places[str(index)])
@@ -92,7 +95,7 @@ def compare(row: Row, measured: NetworkSaved, setting: Setting) -> None:
             case Own(_, tensor):
                 own.append(tensor.nbytes)
     if setting.needs:  # attributes of `ctx`, which no hook sees
-        names -= {measured.places[str(index)] for index in row.layer.outlives()}
+        names -= {measured.places[str(index)] for index in answers.passing.outlives}
     layer = measured.layers["layer"]
     assert set(layer.shared) == names, setting
     assert layer.own == tuple(sorted(own)), setting
@@ -118,13 +121,13 @@ def test_rows(row: Row) -> None:
         measured, setting = measure(row, Setting(needs, training), order)
         compare(row, measured, setting)
         ports = [str(Port("layer", index)) for index in range(len(outputs))]
-        aliases = row.layer.aliases(row.input_types, outputs, setting)
+        aliases = ask(row.layer, Call(row.input_types, outputs, setting)).aliases
         wanted = [
             port if alias is None else f"layer.{alias}" if isinstance(alias, str) else measured.places[str(alias)]
             for port, alias in zip(ports, aliases, strict=True)
         ]
         assert [measured.places[port] for port in ports] == wanted, setting
-        layouts = row.layer.layouts(row.input_types, outputs, setting)
+        layouts = ask(row.layer, Call(row.input_types, outputs, setting)).layouts
         for tensor, layout, port in zip(outputs, layouts, ports, strict=True):
             assert told(tensor.shape, strides_of(tensor.shape, layout)) == told(tensor.shape, measured.strides[port])
 
@@ -142,7 +145,7 @@ def test_which_outputs_are_views(row: Row) -> None:
             continue
         result = as_tuple(module_of(row, training, needs)(*inputs))[0]
         if result.requires_grad:
-            assert row.layer.is_view(row.input_types, outputs, Setting(needs, training, "cpu", layouts)) is (
+            assert ask(row.layer, Call(row.input_types, outputs, Setting(needs, training, "cpu", layouts))).is_view is (
                 result._is_view()
             ), (order, training)
 
@@ -158,7 +161,7 @@ def test_in_which_order_weight_gradients_lie(row: Row) -> None:
         weight = dict(module.named_parameters())["weight"]
         result = module(*inputs)
         (gradient,) = torch.autograd.grad(result, weight, torch.rand_like(result))
-        turned = row.layer.turns_weight_gradient(row.input_types, outputs, Setting(needs, layouts=layouts))
+        turned = ask(row.layer, Call(row.input_types, outputs, Setting(needs, layouts=layouts))).passing.turned
         assert turned is not gradient.is_contiguous(), order
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 import torch
 
+from archcost.costs.storages import ask
 from archcost.layers import (
     Add,
     Bmm,
@@ -28,6 +29,7 @@ from archcost.layers import (
     ScaledDotProductAttention,
 )
 from archcost.layers.convolution.conv import Convolution, Kernel
+from archcost.layers.rules import Call
 from archcost.layers.shape.copy import WEIGHTS
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Gradient, Handed, Own, Setting
@@ -67,18 +69,18 @@ def check(row: Row, needs: frozenset[Operand], training: bool, order: str, dtype
     layouts = tuple(laid(tuple(tensor.shape), tensor.stride()) for tensor in inputs)
     setting = Setting(needs, training, "cpu", layouts)
     worked = work(module_of(row, training, needs, dtype), inputs, needs)
-    aliases = row.layer.aliases(types, outputs, setting)
-    allocated = row.layer.allocated(types, outputs)
+    aliases = ask(row.layer, Call(types, outputs, setting)).aliases
+    allocated = ask(row.layer, Call(types, outputs, setting)).allocated
     new = sum(tensor.nbytes for tensor, alias in zip(allocated, aliases, strict=True) if alias is None)
-    new += nbytes([kept for kept in row.layer.saves(types, outputs, setting) if isinstance(kept, Own)])
-    scratch = row.layer.scratch(types, outputs, setting)
+    new += nbytes([kept for kept in ask(row.layer, Call(types, outputs, setting)).saved if isinstance(kept, Own)])
+    scratch = ask(row.layer, Call(types, outputs, setting)).passing.scratch
     watched = watched_only(row, setting)
     assert worked.end == new, setting
     assert worked.peak == new + max(nbytes(scratch.forward), watched.forward), setting
     if needs:
         check_gradients(row, worked, setting)
         peak_backward = made(worked) + max(nbytes(scratch.backward), watched.backward)
-        if row.layer.is_composed and not scratch.backward:
+        if "composed" in row.layer.quirks and not scratch.backward:
             # Some of what was kept may be gone before the last gradient is made; the rules hold it until the end.
             assert worked.peak_backward <= peak_backward, setting
         else:
@@ -87,7 +89,8 @@ def check(row: Row, needs: frozenset[Operand], training: bool, order: str, dtype
 
 def check_gradients(row: Row, worked: Worked, setting: Setting) -> None:
     """An input's as its rule says; a weight's is one new tensor of its size."""
-    gradients = row.layer.gradients(row.input_types, row.layer.output_types(row.input_types), setting)
+    outputs = row.layer.output_types(row.input_types)
+    gradients = ask(row.layer, Call(row.input_types, outputs, setting)).passing.gradients
     dtype = next((tensor.dtype for tensor in row.input_types if tensor.is_floating), "float32")
     sizes = {weight.name: TensorType(weight.shape, dtype).nbytes for weight in row.layer.weights(row.input_types)}
     for operand, gradient in worked.given.items():
@@ -105,9 +108,10 @@ def check_view(row: Row, operand: Operand, setting: Setting, is_view: bool) -> N
     """Where something may be added to the gradient: of an input that several read, of a weight that several use."""
     layer = row.layer
     if isinstance(operand, int) and (operand == 0 or isinstance(layer, PRODUCTS)) and not isinstance(layer, Add):
-        assert is_view == layer.viewed_gradients(row.input_types, setting)[operand], setting
+        call = Call(row.input_types, layer.output_types(row.input_types), setting)
+        assert is_view == ask(layer, call).passing.viewed[operand], setting
     if operand == "weight" and isinstance(layer, (Kernel, Linear)):
-        assert is_view == layer.weight_gradient_is_view
+        assert is_view == ("weight gradient is view" in layer.quirks)
 
 
 def told(gradient: Gradient) -> tuple[int | None, bool | int]:
@@ -213,7 +217,7 @@ def wanted(row: Row) -> Iterator[frozenset[Operand]]:
     if not any(tensor.is_floating for tensor in outputs):
         yield frozenset()
         return
-    gradients = row.layer.gradients(row.input_types, outputs, Setting(frozenset()))
+    gradients = ask(row.layer, Call(row.input_types, outputs, Setting(frozenset()))).passing.gradients
     operands: list[Operand] = [
         index for index, tensor in enumerate(row.input_types) if tensor.is_floating and gradients[index] is not None
     ]
