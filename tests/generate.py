@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archcost.cli import main as archcost
 from archcost.spec import zoo
-from tests import conventions, keeping, releases
+from tests import conventions, keeping, layer_index, releases
 from tests.collections import page as coverage
 from tests.documents import PAGES, ROOT, refresh
 from tests.measurements import brackets, cpu_times, runs
@@ -24,6 +24,7 @@ RENEWED = {
 
 
 def main() -> None:
+    layer_index.renew()
     archcost(["schema", "-o", str(zoo.folder() / "schema.json")])
     locked = ROOT / "tests" / "specs.lock"
     locked.unlink()  # else tables of networks that are gone would stay

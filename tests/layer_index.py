@@ -1,0 +1,71 @@
+"""The index of the layer types, and what a type checker reads in its place; both are made from the classes."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+import archcost.layers
+from archcost.layers import INDEX, Composite, Declared, declared
+
+STUB = INDEX.with_name("__init__.pyi")
+
+HEAD = '''\
+"""Made by `python -m tests.generate` from the classes, which `__init__.py` imports only when they are asked for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from archcost.layers.base import Composite as Composite
+from archcost.layers.base import Declared as Declared
+from archcost.layers.base import Layer as Layer
+from archcost.layers.base import Weight as Weight
+from archcost.layers.base import WeightedLayer as WeightedLayer
+'''
+
+TAIL = """
+INDEX: Path
+LAYERS: Mapping[str, type[Layer]]
+COMPOSITES: Mapping[str, type[Composite]]
+TYPES: Mapping[str, type[Declared]]
+
+def declared() -> dict[str, type[Declared]]: ...
+"""
+
+
+def index() -> str:
+    """A line for each type: its module, its class, and whether it stands for several layers."""
+    return "".join(f"{type_} {_module(kind)} {kind.__name__}{_word(kind)}\n" for type_, kind in declared().items())
+
+
+def _module(kind: type[Declared]) -> str:
+    return kind.__module__.removeprefix(f"{archcost.layers.__name__}.")
+
+
+def _word(kind: type[Declared]) -> str:
+    return " composite" * issubclass(kind, Composite)
+
+
+def stub() -> str:
+    """Classes that stand in the source are imported; one that is made of a row is declared by what it builds on."""
+    written, made = [], []
+    for kind in declared().values():
+        if kind.__name__ in _classes(kind.__module__):
+            written.append(f"from {kind.__module__} import {kind.__name__} as {kind.__name__}\n")
+        else:
+            base = next(base for base in kind.__mro__[1:] if base.__name__ in _classes(base.__module__))
+            written.append(f"from {base.__module__} import {base.__name__} as _{base.__name__}\n")
+            made.append(f"class {kind.__name__}(_{base.__name__}): ...\n")
+    return HEAD + "".join(dict.fromkeys(written)) + TAIL + "".join(f"\n{line}" for line in made)
+
+
+def _classes(module: str) -> set[str]:
+    tree = ast.parse(Path(str(inspect.getsourcefile(import_module(module)))).read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def renew() -> None:
+    INDEX.write_text(index(), encoding="utf-8")
+    STUB.write_text(stub(), encoding="utf-8")

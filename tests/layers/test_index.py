@@ -1,0 +1,59 @@
+"""Layer classes are found by type and by name, listed or not, and only those that are asked for are imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import archcost.layers
+from archcost.layers import INDEX, LAYERS, TYPES, Layer, Place, Types, declared
+from tests import layer_index
+
+
+def test_the_index_is_that_of_the_classes() -> None:
+    """After a change: python -m tests.generate."""
+    assert INDEX.read_text(encoding="utf-8") == layer_index.index()
+    assert layer_index.STUB.read_text(encoding="utf-8") == layer_index.stub()
+
+
+def test_a_name_is_that_of_one_class() -> None:
+    names = [kind.__name__ for kind in declared().values()]
+    assert len(set(names)) == len(names) == len(TYPES)
+    for name in names:
+        assert getattr(archcost.layers, name).__name__ == name
+
+
+def test_what_is_not_listed_is_looked_for() -> None:
+    nothing_listed = Types(Layer, {})
+    assert nothing_listed["relu"] is LAYERS["relu"]
+    assert "linear" in nothing_listed
+    assert "multi_head_attention" not in nothing_listed  # which is none, but several
+    with pytest.raises(KeyError):
+        nothing_listed["relu7"]
+
+
+@pytest.mark.parametrize("place", [("linear", "Bilinear"), ("bilinear", "Linear")])
+def test_what_lies_elsewhere_is_looked_for(place: tuple[str, str]) -> None:
+    moved = Types(Layer, {"linear": Place(*place, is_composite=False)})
+    assert moved["linear"] is LAYERS["linear"]
+
+
+def test_a_name_of_no_class_is_no_attribute() -> None:
+    for name in ("Relu7", "relu7"):
+        with pytest.raises(AttributeError, match=f"has no attribute '{name}'"):
+            getattr(archcost.layers, name)
+
+
+def test_only_what_is_named_is_imported() -> None:
+    script = """
+import sys
+from archcost.layers import LAYERS, Linear
+assert len(LAYERS) > 200 and "lstm" in [*LAYERS] and LAYERS["conv2d"].__name__ == "Conv2d"
+print(*sorted(name for name in sys.modules if name.startswith("archcost.layers.")))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    families = {name.split(".")[2] for name in done.stdout.split()}
+    assert {"linear", "convolution"} <= families
+    assert not families & {"recurrent", "attention", "normalization", "unary", "pooling", "reduction"}
