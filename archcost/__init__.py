@@ -19,7 +19,6 @@ from archcost.files.result import Result
 if TYPE_CHECKING:
     from archcost import hardware, layers, pytorch
     from archcost.costs import ModelCost, cost
-    from archcost.costs.run import Run
     from archcost.costs.timeline import Timeline, timeline
     from archcost.errors import ArchcostError
     from archcost.estimates import Estimate, estimate
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from archcost.graph import ModelGraph, build
     from archcost.importers import from_onnx, from_torch
     from archcost.importers.networks import load
+    from archcost.passes.run import Run
     from archcost.planning import Fit, Plan, fit, plan
     from archcost.spec import ModelSpec, loads
     from archcost.sweeps import Sweep, sweep
@@ -71,7 +71,7 @@ _HOMES = {
     "ModelGraph": "archcost.graph",
     "ModelSpec": "archcost.spec",
     "Plan": "archcost.planning",
-    "Run": "archcost.costs.run",
+    "Run": "archcost.passes.run",
     "Sweep": "archcost.sweeps",
     "Timeline": "archcost.costs.timeline",
     "build": "archcost.graph",

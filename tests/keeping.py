@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from archcost.costs.storages import ask
 from archcost.layers import LAYERS, Layer
 from archcost.layers.rules import Call
+from archcost.passes.storages import ask
 from archcost.tensors import TensorType, format_shape
 from archcost.terms.autograd import Device, Input, Output, Own, Saved, Setting, Stored
 from archcost.terms.memory_format import Layout, row_major

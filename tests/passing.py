@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archcost.costs.storages import ask
 from archcost.layers import LAYERS
 from archcost.layers.rules import Call
+from archcost.passes.storages import ask
 from archcost.terms.autograd import Gradient, Handed, Own, Scratch, Setting
 from archcost.work import Operand
 from tests import keeping

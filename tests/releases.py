@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from archcost.costs.storages import ask
 from archcost.layers import LAYERS
 from archcost.layers.rules import Call
+from archcost.passes.storages import ask
 from archcost.terms.autograd import Setting
 from archcost.terms.memory_format import Layout, channels_last
 from archcost.terms.torch_releases import RELEASES

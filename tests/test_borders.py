@@ -28,28 +28,30 @@ ALLOWED: dict[str, set[str]] = {
     "layers": BASE,
     "spec": BASE | {"layers"},
     "graph": BASE | {"layers", "spec"},
-    "costs": BASE | {"layers", "spec", "graph"},
+    "passes": BASE | {"layers", "spec", "graph"},
+    "costs": BASE | {"layers", "spec", "graph", "passes"},
     "importers": BASE | {"layers", "spec", "graph"},
     "exporters": BASE | {"layers", "spec", "graph", "__version__"},
-    "comparison": BASE | {"layers", "spec", "graph", "costs", "importers"},
+    "comparison": BASE | {"layers", "spec", "graph", "passes", "costs", "importers"},
     "hardware": BASE,
-    "times": BASE | {"layers", "graph", "costs", "hardware"},
-    "estimates": BASE | {"layers", "spec", "graph", "costs", "hardware", "times"},
-    "planning": BASE | {"layers", "spec", "graph", "costs", "hardware", "times", "estimates"},
-    "sweeps": BASE | {"layers", "spec", "graph", "costs", "hardware", "times", "estimates", "planning"},
+    "times": BASE | {"layers", "graph", "passes", "costs", "hardware"},
+    "estimates": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times"},
+    "planning": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times", "estimates"},
+    "sweeps": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times", "estimates", "planning"},
     "report": BASE
-    | {"layers", "spec", "graph", "costs", "comparison", "hardware", "times", "estimates", "planning", "sweeps"},
+    | {"layers", "spec", "graph", "passes", "costs", "comparison", "hardware", "times", "estimates", "planning"}
+    | {"sweeps"},
     "pytest_plugin": BASE | {"spec", "graph", "costs", "comparison"},
     # The witness: no layer rule, only schemas, wiring and the finished numbers to compare; it has a module imported,
     # to hold what the import says against the module.
-    "pytorch": BASE | {"layers", "spec", "graph", "costs", "hardware", "times", "estimates", "importers"},
+    "pytorch": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times", "estimates", "importers"},
     "cli": BASE
-    | {"spec", "graph", "costs", "comparison", "hardware", "report", "pytorch", "importers", "exporters", "estimates"}
-    | {"planning", "sweeps", "__version__"},
+    | {"spec", "graph", "passes", "costs", "comparison", "hardware", "report", "pytorch", "importers", "exporters"}
+    | {"estimates", "planning", "sweeps", "__version__"},
     "__main__": {"cli"},
     "__init__": BASE
-    | {"layers", "spec", "importers", "exporters", "graph", "costs", "hardware", "estimates", "planning", "sweeps"}
-    | {"pytorch", "report"},  # whose `render` it gives to the results
+    | {"layers", "spec", "importers", "exporters", "graph", "passes", "costs", "hardware", "estimates", "planning"}
+    | {"sweeps", "pytorch", "report"},  # whose `render` it gives to the results
 }
 
 OWNERS = {

@@ -6,7 +6,7 @@ import re
 from typing import get_args
 
 from archcost.costs.optimizers import operations
-from archcost.costs.run import Optimizer
+from archcost.passes.run import Optimizer
 from archcost.tensors import TensorType
 from tests.conventions import PAGE, renew, table
 

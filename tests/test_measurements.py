@@ -9,9 +9,9 @@ import pytest
 
 from archcost.costs.error_bands import band
 from archcost.costs.phases import by_phase, requested_by_phase
-from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
 from archcost.graph import build
+from archcost.passes.run import Run
 from archcost.spec import load, zoo
 from archcost.spec.overrides import override
 from tests.documents import numbers_in_prose

@@ -15,10 +15,10 @@ from archcost.errors import ArchcostError, CheckError
 
 if TYPE_CHECKING:
     from archcost.costs import ModelCost
-    from archcost.costs.run import Run
     from archcost.estimates import Estimate
     from archcost.files.result import Result
     from archcost.hardware.calibration import Calibration
+    from archcost.passes.run import Run
     from archcost.spec import ModelSpec
 
 
@@ -244,7 +244,7 @@ def plan(options: argparse.Namespace) -> tuple[str, int]:
 def sweep(options: argparse.Namespace) -> tuple[str, int]:
     from itertools import chain
 
-    from archcost.costs.run import Run
+    from archcost.passes.run import Run
     from archcost.planning.money import spelled
     from archcost.sweeps import sweep
 
@@ -371,9 +371,9 @@ def calibrate_hardware(options: argparse.Namespace) -> tuple[str, int]:
         raise ArchcostError("no file to write to", expected="-o FILE", hint=hint)
     from archcost import hardware
     from archcost.cli.outputs import require_calibration
-    from archcost.costs.run import Run
     from archcost.graph import build
     from archcost.hardware.calibration_file import as_text
+    from archcost.passes.run import Run
     from archcost.pytorch.calibrate import Asked, calibrate
     from archcost.report.progress import Progress
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from archcost.errors import ArchcostError
 
 if TYPE_CHECKING:
-    from archcost.costs.run import Run
+    from archcost.passes.run import Run
 
     Commands = argparse._SubParsersAction["CommandParser"]  # pyright: ignore[reportPrivateUsage]
 
@@ -195,7 +195,7 @@ def add_threads(added: argparse.ArgumentParser) -> None:
 
 def run_of(options: argparse.Namespace) -> Run:
     """The settings that `add_settings` has read; `--loss` is the spec's."""
-    from archcost.costs.run import Run
+    from archcost.passes.run import Run
 
     given = {field: getattr(options, field) for field in Run.__dataclass_fields__}
     if given["torch"] is None:

@@ -28,10 +28,11 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from archcost.costs.program import Program
-from archcost.costs.recompute import Names, located
+from archcost.costs.recompute import located
 from archcost.costs.segment_costs import Play, Span, Spans, rise
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
+from archcost.passes.contract import Names
 from archcost.units import size
 
 WIDTHS = (4, 32, 256, 2048)

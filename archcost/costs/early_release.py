@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from math import inf
 
-from archcost.costs.gradients import Needs
 from archcost.graph import ModelGraph, Port
+from archcost.passes.gradients import Needs
 
 
 def forgotten(graph: ModelGraph, held: Collection[Port], required: Mapping[str, Needs]) -> dict[str, str]:

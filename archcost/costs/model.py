@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from archcost.costs.gradients import Needs, gradients_needed
 from archcost.costs.published import check_published
 from archcost.costs.receptive_field import Field, receptive_fields
 from archcost.errors import ArchcostError
 from archcost.files.result import Result
 from archcost.graph import ModelGraph, Node
+from archcost.passes.gradients import Needs, gradients_needed
 from archcost.work import NO_FLOPS, Flops, backward
 
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from archcost.costs.kernel import Kernel
 from archcost.costs.optimizers import implementation, optimized, state
-from archcost.costs.run import Optimizer
 from archcost.costs.timeline import Timeline, learned
+from archcost.passes.run import Optimizer
 
 
 class Passes(NamedTuple):

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from archcost.costs.run import Optimizer, OptimizerImpl, Run
 from archcost.errors import ArchcostError
+from archcost.passes.run import Optimizer, OptimizerImpl, Run
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import Device, Own
 

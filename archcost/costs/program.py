@@ -12,15 +12,15 @@ from functools import cached_property
 from typing import Literal, NamedTuple, get_args
 
 from archcost.costs.early_release import forgotten
-from archcost.costs.gradients import NOTHING, Needs, gradients_needed
-from archcost.costs.precision import AutocastCopy
-from archcost.costs.run import Run
-from archcost.costs.storages import Kept, Passing, Storage, copied, copy_owner, kept
-from archcost.graph import ModelGraph, Node, Port
+from archcost.graph import Node, Port
 from archcost.graph.parameter_order import Owned
 from archcost.layers.base import Weight
+from archcost.passes.contract import RunGraph
+from archcost.passes.gradients import NOTHING
+from archcost.passes.precision import AutocastCopy
+from archcost.passes.storages import Passing, Storage, copied, copy_owner
 from archcost.tensors import TensorType
-from archcost.terms.autograd import NO_SCRATCH, Device, Handed, Own, Scratch, Stage
+from archcost.terms.autograd import NO_SCRATCH, Handed, Own, Scratch, Stage
 from archcost.terms.memory_format import Layout
 from archcost.work import Operand
 
@@ -147,18 +147,17 @@ class Program:
         return frozenset(index for indices in self.forgotten.values() for index in indices)
 
 
-def program(graph: ModelGraph, returned: Sequence[Port], run: Run, device: Device) -> Program:
-    """Of a network in its precision and with its loss behind it. `returned` is what the caller holds until the end."""
-    return _Writer(graph, returned, run, device).program()
+def program(prepared: RunGraph) -> Program:
+    """Of a network after all passes."""
+    return _Writer(prepared).program()
 
 
 class _Writer:
-    def __init__(self, graph: ModelGraph, returned: Sequence[Port], run: Run, device: Device) -> None:
-        autograd = run.mode != "infer"
-        self.graph = graph
-        self.returned = returned
-        self.kept: Kept = kept(graph, run.trains, device, autograd, run.torch, run.channels_last)
-        self.needs: Mapping[str, Needs] = gradients_needed(graph) if run.trains else {}
+    def __init__(self, prepared: RunGraph) -> None:
+        self.graph = prepared.graph
+        self.returned = prepared.returned
+        self.kept = prepared.kept
+        self.needs = prepared.needs
         self.storages: list[Held] = []
         self.numbers: dict[Storage, int] = {}
         self.places: dict[Port | tuple[str, str], int] = {}
@@ -169,7 +168,7 @@ class _Writer:
         self.same: dict[Port, tuple[str, str]] = {}
         """Outputs that are weights themselves, whose gradients are the weights'."""
         self.ops: list[Op] = []
-        self.trainable = {node.name: node.trainable for node in graph.nodes}
+        self.trainable = {node.name: node.trainable for node in self.graph.nodes}
 
     def program(self) -> Program:
         for name in self.graph.inputs:

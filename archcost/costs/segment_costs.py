@@ -14,7 +14,8 @@ from typing import NamedTuple
 from archcost.costs.checkpoint_segments import Segment
 from archcost.costs.events import Mark, Tape, by_mark
 from archcost.costs.program import Op, Program
-from archcost.costs.recompute import layer_of, overwrites
+from archcost.costs.recompute import layer_of
+from archcost.passes.recompute import overwrites
 from archcost.terms.autograd import Handed
 
 Play = Callable[[Program, Sequence[Segment]], Tape]

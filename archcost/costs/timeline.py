@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple, get_args
 
 from archcost.costs.checkpoint_segments import Segment, recomputed
 from archcost.costs.choose_checkpoints import cheapest
 from archcost.costs.events import KernelRun, Mark, Phase, Tape, by_mark
-from archcost.costs.in_place import with_in_place
-from archcost.costs.loss import with_loss
 from archcost.costs.optimizers import (
     implementation,
     master_gradients,
@@ -26,16 +24,18 @@ from archcost.costs.optimizers import (
     state,
     step,
 )
-from archcost.costs.precision import with_precision
 from archcost.costs.program import ROLES, Held, Program, Role, program
 from archcost.costs.reasons import Uses, why
-from archcost.costs.recompute import Names, asked, instead, located, own_checkpoints, refuse_search
-from archcost.costs.run import Run
+from archcost.costs.recompute import located, own_checkpoints
 from archcost.costs.simulate import Player
 from archcost.errors import ArchcostError, listing
 from archcost.files.result import Result
-from archcost.graph import ModelGraph, Port
+from archcost.graph import ModelGraph
 from archcost.graph.parameter_order import Owned
+from archcost.passes.contract import Names
+from archcost.passes.order import prepared
+from archcost.passes.recompute import instead
+from archcost.passes.run import Run
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Device
 
@@ -233,36 +233,23 @@ def timeline(
             found=repr(device),
             hint="cuda stands for every accelerator",
         )
-    graph = with_in_place(graph, run.in_place, run.torch)
-    lossy = with_loss(graph) if run.trains else graph
-    returned = list(graph.outputs)
-    if lossy is not graph:
-        returned.append(Port(lossy.nodes[-1].name))
-    count = len(lossy.outputs)
-    cast = with_precision(replace(lossy, outputs=(*lossy.outputs, *returned)), run, device)
-    returned = cast.outputs[count:]  # where they are casts that are none, what these were given
-    written = program(replace(cast, outputs=cast.outputs[:count]), tuple(dict.fromkeys(returned)), run, device)
+    ready = prepared(graph, run, device)
+    written = program(ready)
     if written.root is not None:  # else there is no backward to refuse
         _refuse_spoiled(written)
     play = partial(_play, run=run, device=device, threads=threads, out_of_place=out_of_place)
-    names: tuple[Names, ...] = ()
-    own: tuple[Segment, ...] = ()
+    names, own = ready.recomputed, graph.checkpoints if run.trains else ()
     if run.trains and run.recompute == "auto":
-        refuse_search(graph)
-        names = cheapest(graph, written, play, _required(budget))
-    elif run.trains:
-        names = asked(graph, run.recompute)
-        own = own_checkpoints(written, graph)
-    found = tuple(sorted((*own, *located(written, names))))
-    names += tuple([each.names for each in graph.checkpoints]) if run.trains else ()
+        names = cheapest(ready.network, written, play, _required(budget))
+    found = tuple(sorted((*own_checkpoints(written, own), *located(written, names))))
     tape = play(written, found)
     again = [index for segment in found for index, runs in recomputed(written.ops, segment) if runs]
     return Timeline(
-        graph,
+        ready.network,
         run,
         device,
         written,
-        names,
+        (*names, *(each.names for each in own)),
         tuple(tape.storages),
         tuple(tape.events),
         tuple(tape.marks),

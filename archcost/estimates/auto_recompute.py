@@ -7,7 +7,6 @@ before, so the budget starts at all that there is and comes down by what was too
 from __future__ import annotations
 
 from archcost.costs.choose_checkpoints import OverBudgetError
-from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.estimates.batches import threads_of
 from archcost.estimates.devices import torch_device
@@ -15,6 +14,7 @@ from archcost.estimates.memory_demand import Demand, Played, demand
 from archcost.estimates.verdict import limits
 from archcost.graph import ModelGraph
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 
 LEAST_STEP = 64
 """The budget comes down by a 64th at the least: what a CPU's kernels take is not known from the bytes of tensors."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from archcost.costs.cpu_kernels import Call, Direction, own_memory
-from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, highest, timeline
 from archcost.errors import ArchcostError
 from archcost.estimates.devices import caches
@@ -19,6 +18,7 @@ from archcost.estimates.memory_demand import Demand, Played, demand, workspace
 from archcost.estimates.verdict import VERDICTS, Verdict, limits
 from archcost.graph import build
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 from archcost.spec import ModelSpec
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Device

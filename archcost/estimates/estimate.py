@@ -10,7 +10,6 @@ from archcost import hardware as profiles
 from archcost.costs.error_bands import band
 from archcost.costs.kernels import kernels
 from archcost.costs.program import Role
-from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline
 from archcost.estimates.auto_recompute import is_automatic, step
 from archcost.estimates.batches import Growth, growth, largest_batch, largest_tight
@@ -21,6 +20,7 @@ from archcost.files.result import Result
 from archcost.graph import build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 from archcost.spec import ModelSpec
 from archcost.times import StepTime, result, step_time
 from archcost.times.choose import Chosen, choose, run_by

@@ -13,12 +13,12 @@ from math import isqrt
 from typing import Literal, NamedTuple, get_args
 
 from archcost.costs.optimizers import forms, implementation
-from archcost.costs.recompute import segments
-from archcost.costs.run import Optimizer, OptimizerImpl, Precision, Run
 from archcost.graph import ModelGraph
 from archcost.hardware.profile import HardwareProfile
 from archcost.layers.activation.activations import InplaceActivation
 from archcost.layers.normalization.norms import BatchNorm
+from archcost.passes.recompute import segments
+from archcost.passes.run import Optimizer, OptimizerImpl, Precision, Run
 from archcost.terms.autograd import Device
 
 Price = Literal["free", "FLOPs", "arithmetic", "training", "task"]

@@ -11,7 +11,6 @@ from typing import Any
 
 from archcost import hardware as profiles
 from archcost.costs.choose_checkpoints import OverBudgetError
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError, listing
 from archcost.estimates.auto_recompute import is_automatic
 from archcost.estimates.batches import Binding, Bound, Growth, growth, largest_tight, threads_of
@@ -24,6 +23,7 @@ from archcost.graph import ModelGraph, build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 from archcost.planning.remedies import Remedies, remedies
 from archcost.planning.timing import Timing
 from archcost.planning.trials import trial

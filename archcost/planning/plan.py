@@ -12,7 +12,6 @@ from typing import Any, Literal, get_args
 from archcost import hardware as profiles
 from archcost.costs import cost
 from archcost.costs.choose_checkpoints import OverBudgetError
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.estimates.estimate import Estimate
 from archcost.estimates.verdict import Verdict
@@ -20,6 +19,7 @@ from archcost.files.result import Result
 from archcost.graph import ModelGraph, build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 from archcost.planning.intervals import UNKNOWN, Span
 from archcost.planning.money import Given, amount, by_device
 from archcost.planning.remedies import Remedy, remedies

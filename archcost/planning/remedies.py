@@ -19,7 +19,6 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from archcost.costs import cost
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError, SpecError
 from archcost.estimates.devices import torch_device
 from archcost.estimates.verdict import limits
@@ -27,6 +26,7 @@ from archcost.graph import ModelGraph
 from archcost.graph.build import assemble
 from archcost.graph.wiring import wire
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 from archcost.planning.changes import (
     Case,
     Change,

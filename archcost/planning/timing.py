@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archcost.costs.kernels import StepKernels, kernels
-from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError, listing
 from archcost.estimates.devices import torch_device
 from archcost.graph import build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 from archcost.spec import ModelSpec
 from archcost.terms.autograd import Device
 from archcost.terms.time_classes import Fuses

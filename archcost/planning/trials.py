@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.estimates.auto_recompute import is_automatic, step
 from archcost.estimates.batches import threads_of
@@ -13,6 +12,7 @@ from archcost.estimates.devices import torch_device
 from archcost.estimates.memory_demand import Demand, Played, demand
 from archcost.graph import ModelGraph
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 from archcost.terms.autograd import Device
 
 

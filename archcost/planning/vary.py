@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, get_args
 
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError, nearest, shorten
 from archcost.estimates.batches import MOST as MOST_BATCH
 from archcost.estimates.batches import Growth, largest_batch
 from archcost.estimates.verdict import limits
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 from archcost.planning.images import side, sided
 from archcost.planning.search import largest
 from archcost.planning.trials import Lines

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from archcost.costs.kernels import LayerKernels, kernels
-from archcost.costs.run import Mode, Precision, Run
 from archcost.costs.timeline import timeline
 from archcost.graph import ModelGraph
 from archcost.graph import build as build_graph
 from archcost.hardware.calibration import Calibration, Measured, loads
+from archcost.passes.run import Mode, Precision, Run
 from archcost.pytorch.build import REFUSALS, require_device
 from archcost.pytorch.layers import FACTORIES
-from archcost.pytorch.machine import Machine, here, threads
+from archcost.pytorch.machine import Machine, here, kernels_of, threads
 from archcost.pytorch.overheads import dispatch, first_touch, optimizers
 from archcost.pytorch.probes import probes
 from archcost.pytorch.samples import Samples
@@ -71,7 +71,7 @@ def calibrate(asked: Asked, tell: Tell) -> Calibration:
         machine = here(asked.device, asked.precision)
         earlier = _earlier(asked, machine)
         samples = Samples(asked.output, machine)
-        probed = {} if earlier else points(asked.quick, _run("train", asked), _kind(asked))
+        probed = {} if earlier else points(asked.quick, _run("train", asked), kernels_of(asked.device))
         wanted = {key: point.operator for key, point in probed.items()}
         known: Mapping[str, Measured] = earlier.operators if earlier else {}
         wanted |= {each.key: each for each in _operators(asked) if each.key not in known}
@@ -112,7 +112,7 @@ def _operators(asked: Asked) -> Iterator[Operator]:
     """Of the networks, as they are trained and as they infer: those that torch has a module for."""
     for graph in asked.networks:
         for mode in MODES:
-            found = operators(timeline(graph, _run(mode, asked), _kind(asked)))
+            found = operators(timeline(graph, _run(mode, asked), kernels_of(asked.device)))
             yield from (each for each in found.values() if each.layer.type in FACTORIES)
 
 
@@ -122,10 +122,6 @@ def _of_networks(asked: Asked, found: Mapping[str, Measured]) -> dict[str, Measu
 
 def _run(mode: Mode, asked: Asked) -> Run:
     return Run(mode=mode, precision=asked.precision, optimizer="none")
-
-
-def _kind(asked: Asked) -> Device:
-    return "cuda" if asked.device.startswith("cuda") else "cpu"
 
 
 def _time(wanted: Mapping[str, Operator], samples: Samples, bench: Bench, rounds: int, tell: Tell) -> None:

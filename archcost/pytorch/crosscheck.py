@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from archcost.costs import LayerCost, ModelCost, cost
-from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
 from archcost.errors import ArchcostError, shorten
 from archcost.graph import build as build_graph
 from archcost.hardware.calibration import Calibration
+from archcost.passes.run import Run
 from archcost.pytorch.build import build, refused_at, require_device, zeros
 from archcost.pytorch.checks import TORCH, TOTAL, Check, Verification, compare
 from archcost.pytorch.conventions import FVCORE_COUNTS
@@ -37,6 +37,7 @@ from archcost.pytorch.crosscheck_memory import check_memory
 from archcost.pytorch.crosscheck_module import verify_module
 from archcost.pytorch.crosscheck_time import check_time
 from archcost.pytorch.differences import KNOWN_DIFFERENCES, KnownDifference, corrected
+from archcost.pytorch.machine import kernels_of
 from archcost.pytorch.network import Network
 from archcost.pytorch.training import prepare
 from archcost.spec import ModelSpec
@@ -114,7 +115,7 @@ def verify_spec(
 
 
 def _time_checks(spec: ModelSpec, run: Run, device: str, batch: int, calibration: Calibration) -> tuple[Check, ...]:
-    line = timeline(build_graph(spec, batch), run, "cuda" if torch.device(device).type == "cuda" else "cpu")
+    line = timeline(build_graph(spec, batch), run, kernels_of(device))
     return tuple(check_time(line, prepare(line.graph, run, line.segments, device), calibration, device))
 
 

@@ -13,20 +13,21 @@ from pathlib import Path
 
 import torch
 
-from archcost.costs.gradients import gradients_needed
 from archcost.costs.phases import PhasePeak, by_phase, requested_by_phase
-from archcost.costs.precision import with_precision
 from archcost.costs.program import Role
-from archcost.costs.run import Run
-from archcost.costs.storages import Storage, kept
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError
 from archcost.estimates.memory_demand import Played, changes
 from archcost.graph import ModelGraph, Port
 from archcost.graph import build as build_graph
 from archcost.hardware.allocator import simulate
+from archcost.passes.gradients import gradients_needed
+from archcost.passes.order import in_precision
+from archcost.passes.run import Run
+from archcost.passes.storages import Storage, kept
 from archcost.pytorch.build import require_device
 from archcost.pytorch.checks import TORCH, TOTAL, Check, compare
+from archcost.pytorch.machine import kernels_of
 from archcost.pytorch.measure import Measured, Phase, measure
 from archcost.pytorch.saved import LayerSaved
 from archcost.spec import ModelSpec
@@ -75,7 +76,7 @@ def check_memory(spec: ModelSpec, run: Run, device: str = "cpu", batch: int = 1)
             expected=f"torch {installed()}",
             found=f"the rules of torch {run.torch}",
         )
-    kind: Device = "cuda" if torch.device(device).type == "cuda" else "cpu"
+    kind = kernels_of(device)
     threads = torch.get_num_threads() if kind == "cpu" else None
     predicted = Predicted.of(build_graph(spec, batch), run, kind, threads)
     refusal = _refusal(predicted, device)
@@ -157,7 +158,7 @@ def near(quantity: str, scope: str, ours: int, theirs: int, by: str, tolerance: 
 def _saved_checks(line: Timeline, measured: Measured, device: str) -> Iterator[Check]:
     """The same storages by name and size, each counted once; nothing recomputed."""
     run = line.run
-    cast = with_precision(line.graph, run, line.device)
+    cast = in_precision(line.graph, run, line.device)
     predicted = kept(cast, run.trains, line.device, run.mode != "infer", run.torch)
     by = f"saved tensors of {TORCH} on {device}"
     named = _named(line.graph)
@@ -241,8 +242,8 @@ def _refusal(predicted: Predicted, device: str) -> str | None:
 
 def _crash(graph: ModelGraph) -> str | None:
     """Torch 2.13's CPU kernel reads a gradient that is not there: group norm's backward, channels last."""
-    needs = gradients_needed(graph)
-    layouts = kept(graph).layouts
+    found = kept(graph)
+    needs, layouts = gradients_needed(graph, found.required), found.layouts
     for node in graph.nodes:
         turned = node.layer.type == "group_norm" and layouts[node.inputs[0]] is not None
         if turned and needs[node.name].operands and 0 not in needs[node.name].operands:

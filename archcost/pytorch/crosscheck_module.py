@@ -11,7 +11,6 @@ from torch import nn
 from torch.utils.flop_counter import sdpa_backward_flop_count  # pyright: ignore[reportUnknownVariableType]
 
 from archcost.costs import LayerCost, ModelCost, cost
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError, listing
 from archcost.graph import ModelGraph
 from archcost.graph import build as build_graph
@@ -19,6 +18,7 @@ from archcost.hardware.calibration import Calibration
 from archcost.importers import from_torch
 from archcost.importers.naming import clean
 from archcost.layers import ScaledDotProductAttention
+from archcost.passes.run import Run
 from archcost.pytorch.build import require_device
 from archcost.pytorch.checks import TORCH, TOTAL, Check, Verification, compare
 from archcost.pytorch.counters import Shape

@@ -14,15 +14,16 @@ from torch import Tensor, nn
 from archcost.costs.events import by_mark
 from archcost.costs.phases import PhasePeak, by_phase
 from archcost.costs.program import Role
-from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError, listing
 from archcost.graph import ModelGraph
 from archcost.hardware.calibration import Calibration
 from archcost.importers.naming import clean
+from archcost.passes.run import Run
 from archcost.pytorch.checks import TORCH, TOTAL, Check
 from archcost.pytorch.crosscheck_memory import HEADROOM, TENSORS, free_memory, near, role_checks
 from archcost.pytorch.crosscheck_time import check_time
+from archcost.pytorch.machine import kernels_of
 from archcost.pytorch.measure import Phase, follow
 from archcost.pytorch.module_counts import folded_by
 from archcost.pytorch.running_module import Whereabouts
@@ -30,7 +31,6 @@ from archcost.pytorch.tracker import Seen, Tracker
 from archcost.pytorch.training import Training, optimizer_of, step, torch_dtype, trained
 from archcost.pytorch.user_module import Path, Subject, inputs_like, lent, modules_of, refusals_told, tensors_of
 from archcost.tensors import TensorType
-from archcost.terms.autograd import Device
 
 AT_MOST = 5
 """Tensors that are named of those that only one side has."""
@@ -42,7 +42,7 @@ def check_module_memory(graph: ModelGraph, run: Run, subject: Subject, device: s
     Raises ArchcostError for settings that no step of a module can have, and for what the module refuses.
     """
     _require_possible(graph, run)
-    kind: Device = "cuda" if torch.device(device).type == "cuda" else "cpu"
+    kind = kernels_of(device)
     line = timeline(graph, run, kind, out_of_place=True)
     by = f"tracker of {TORCH} on {device}"
     needed, room = int(HEADROOM * line.peak) + _size(subject), free_memory(device)
@@ -59,7 +59,7 @@ def check_module_time(
 ) -> tuple[Check, ...]:
     """Steps of the module itself beside the calibration's estimate of its spec."""
     dtype = torch_dtype(run.weight_dtype) or torch.float32
-    line = timeline(graph, run, "cuda" if torch.device(device).type == "cuda" else "cpu")
+    line = timeline(graph, run, kernels_of(device))
     subject = subject.with_values()
     told = refusals_told(subject, f"in {run.precision} on {device}", lambda: None, _hints(run))
     with lent(subject.module, device, dtype), told:

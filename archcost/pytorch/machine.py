@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import torch
 
+from archcost.terms.autograd import Device
+
 
 class Machine(NamedTuple):
     """`threads` are those of torch's CPU kernels; None on a GPU."""
@@ -27,11 +29,17 @@ class Machine(NamedTuple):
         return re.sub(r"[^a-z0-9]+", "-", self.processor.lower()).strip("-") or "this-machine"
 
 
+def kernels_of(device: str) -> Device:
+    """Whose kernels run on that device of torch's."""
+    return "cuda" if torch.device(device).type == "cuda" else "cpu"
+
+
 def here(device: str, precision: str) -> Machine:
     """With as many threads as torch has at the moment."""
-    on_cuda = torch.device(device).type == "cuda"
+    kernels = kernels_of(device)
+    on_cuda = kernels == "cuda"
     return Machine(
-        "cuda" if on_cuda else "cpu",
+        kernels,
         torch.cuda.get_device_name(device) if on_cuda else cpu_name(),
         torch.__version__.partition("+")[0],
         None if on_cuda else torch.get_num_threads(),

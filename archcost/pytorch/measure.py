@@ -24,9 +24,9 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
+from archcost.passes.run import Run
 from archcost.pytorch.allocations import Peaks, peaks
 from archcost.pytorch.build import REFUSALS, said
 from archcost.pytorch.network import Network, module_at

@@ -11,11 +11,11 @@ from torch import nn
 
 from archcost.costs.kernel import Kernel
 from archcost.costs.kernels import kernels
-from archcost.costs.run import Optimizer, Run
 from archcost.costs.timeline import timeline
 from archcost.graph import ModelGraph
 from archcost.graph import build as build_graph
 from archcost.hardware.calibration import Pace
+from archcost.passes.run import Optimizer, Run
 from archcost.pytorch.build import build
 from archcost.pytorch.timing import Bench
 from archcost.pytorch.training import OPTIMIZERS, prepare

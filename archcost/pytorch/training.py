@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
+from archcost.passes.run import Run
 from archcost.pytorch.build import build, zeros
 from archcost.pytorch.checkpointed import Checkpointed
 from archcost.pytorch.network import as_tuple, module_at

@@ -18,12 +18,12 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from archcost.costs.kernels import kernels
-from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.graph import ModelGraph
 from archcost.graph import build as build_graph
 from archcost.hardware import load as load_profile
 from archcost.hardware.calibration import Calibration, Measured, read
+from archcost.passes.run import Run
 from archcost.pytorch.build import REFUSALS
 from archcost.pytorch.calibrate import Asked, calibrate, points
 from archcost.pytorch.layers import FACTORIES

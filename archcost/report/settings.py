@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from archcost.costs.optimizers import implementation
-from archcost.costs.run import OptimizerImpl, Run
 from archcost.costs.timeline import Timeline
+from archcost.passes.run import OptimizerImpl, Run
 
 MODES = {
     "train": "a training step",

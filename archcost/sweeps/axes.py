@@ -12,10 +12,10 @@ from typing import Any, SupportsIndex, cast
 import numpy as np
 
 from archcost import hardware as profiles
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.estimates.batches import MOST as MOST_BATCH
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 from archcost.sweeps.envelope import Integers
 
 ALWAYS = ("mode", "precision", "optimizer", "recompute")

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.estimates.batches import Growth, growth, threads_of
 from archcost.estimates.devices import caches, torch_device
@@ -17,6 +16,7 @@ from archcost.estimates.memory_demand import Played, demand, workspace
 from archcost.estimates.verdict import VERDICTS
 from archcost.graph import build
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 from archcost.spec import ModelSpec
 from archcost.sweeps import memory
 from archcost.sweeps.envelope import Integers

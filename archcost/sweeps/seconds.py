@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archcost.costs.kernels import FRESH, Kernel
-from archcost.costs.run import Run
 from archcost.hardware.calibration import Calibration, Pace
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 from archcost.sweeps.envelope import Integers
 from archcost.sweeps.kernel_lines import Amount, GrowingKernel, GrowingStep, Phase
 from archcost.sweeps.samples import Samples, Span

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from archcost.costs.run import Run
 from archcost.estimates.verdict import VERDICTS
 from archcost.graph import build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 from archcost.planning.money import Given, by_device
 from archcost.spec import ModelSpec
 from archcost.sweeps import axes

@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from archcost.costs.run import Precision, Run
 from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.hardware import calibration, library
 from archcost.hardware.calibration import Calibration, Modes
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Precision, Run
 from archcost.terms.time_classes import Fuses
 from archcost.terms.torch_releases import rules_of, version_here
 from archcost.times.relatives import from_relatives

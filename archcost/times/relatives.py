@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import exp, log
 
 from archcost.costs.kernel import Kernel
-from archcost.costs.run import Run
 from archcost.errors import listing
 from archcost.hardware import library
 from archcost.hardware.calibration import Calibration, Pace
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 from archcost.terms.time_classes import CONTRACTIONS, TimeClass
 from archcost.times.bound import sags
 from archcost.times.roof import peak_rate

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import NamedTuple
 
 from archcost.costs.kernels import Kernel, Kernels, LayerKernels, StepKernels
-from archcost.costs.run import Run
 from archcost.errors import listing
 from archcost.hardware.calibration import Calibration, Measured, Pace
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
 from archcost.terms.time_classes import BROADER, CONTRACTIONS, TimeClass
 from archcost.times.bound import paces
 from archcost.times.result import DATA_SHEET, LayerTime, Part, PhaseName, PhaseTime, StepTime

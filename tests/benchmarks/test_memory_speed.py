@@ -9,9 +9,9 @@ import pytest
 
 import archcost
 from archcost import hardware
-from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
 from archcost.layers import Linear
+from archcost.passes.run import Run
 from archcost.planning import fit
 from archcost.spec import Repeat
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError
+from archcost.passes.run import Run
 from tests.costs.timelines import Entry, fc, layer, played
 
 LAYERS = [fc("stage.fc", 5), layer("relu", "stage.relu", inplace=True), fc("head", 2)]

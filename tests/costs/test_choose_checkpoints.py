@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from archcost.costs import choose_checkpoints
 from archcost.costs.checkpoint_segments import recomputed
 from archcost.costs.choose_checkpoints import OverBudgetError
-from archcost.costs.recompute import Names, located
-from archcost.costs.run import Run
+from archcost.costs.recompute import located
 from archcost.costs.simulate import Player
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph, build
+from archcost.passes.contract import Names
+from archcost.passes.run import Run
 from archcost.spec import ModelSpec, load
 
 Entry = dict[str, Any]

@@ -6,9 +6,9 @@ from typing import Any
 
 from archcost.costs.kernel import Kernel
 from archcost.costs.kernels import kernels
-from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
 from archcost.graph import build
+from archcost.passes.run import Run
 from archcost.spec import ModelSpec
 
 

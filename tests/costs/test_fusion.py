@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from archcost.costs.kernels import kernels
-from archcost.costs.run import Run
+from archcost.passes.run import Run
 from tests.costs.timelines import Entry, layer, played
 
 MAP = 4096

@@ -9,8 +9,8 @@ import pytest
 import archcost
 from archcost.costs.kernel import Kernel
 from archcost.costs.kernels import LayerKernels, kernels
-from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
+from archcost.passes.run import Run
 from archcost.terms.autograd import Device
 from tests.costs.timelines import Entry, fc, layer, played
 

@@ -18,8 +18,8 @@ from archcost.costs.optimizers import (
     state,
     step,
 )
-from archcost.costs.run import Optimizer, OptimizerImpl, Run
 from archcost.errors import ArchcostError
+from archcost.passes.run import Optimizer, OptimizerImpl, Run
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Device, Own
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import archcost
 from archcost.costs.phases import by_phase, requested_by_phase
-from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
+from archcost.passes.run import Run
 
 
 def played(layers: list[dict[str, Any]], width: int, run: Run, threads: int | None = None) -> Timeline:

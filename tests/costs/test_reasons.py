@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import archcost
-from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline
+from archcost.passes.run import Run
 
 FORK = """
 name: fork

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline
+from archcost.passes.run import Run
 from tests.costs.timelines import LINEAR, Entry, alive, fc, layer, moments, played, roles, worst
 
 

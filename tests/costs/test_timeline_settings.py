@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import archcost
-from archcost.costs.run import Run
+from archcost.passes.run import Run
 from tests.costs.timelines import CHAIN, LINEAR, alive, layer, moments, played, roles, worst
 
 

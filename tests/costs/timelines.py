@@ -6,8 +6,8 @@ from typing import Any
 
 import archcost
 from archcost.costs.phases import by_phase
-from archcost.costs.run import Run
 from archcost.costs.timeline import Timeline, timeline
+from archcost.passes.run import Run
 from archcost.terms.autograd import Device
 
 Entry = dict[str, Any]

@@ -6,10 +6,10 @@ from typing import get_args
 
 import pytest
 
-from archcost.costs.loss import L1, Sum, Total
-from archcost.costs.precision import AutocastCopy
 from archcost.layers import LAYERS, Layer
 from archcost.layers.dtypes import Outcome, Treatment
+from archcost.passes.loss import L1, Sum, Total
+from archcost.passes.precision import AutocastCopy
 from archcost.terms.time_classes import TimeClass
 
 EVERY = (*LAYERS.values(), Sum, L1, Total, AutocastCopy)

@@ -6,7 +6,6 @@ from math import prod
 
 import pytest
 
-from archcost.costs.storages import ask
 from archcost.layers import (
     LAYERS,
     BatchNorm2d,
@@ -18,6 +17,7 @@ from archcost.layers import (
     ScaledDotProductAttention,
 )
 from archcost.layers.rules import Call
+from archcost.passes.storages import ask
 from archcost.tensors import TensorType
 from archcost.terms.autograd import INPUT, Own, Setting, Stored
 from archcost.terms.memory_format import Shape, Strides, channels_last

@@ -29,8 +29,8 @@ import torch
 
 import archcost
 from archcost.costs.phases import by_phase, requested_by_phase
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError
+from archcost.passes.run import Run
 from archcost.pytorch import measure
 from archcost.pytorch.crosscheck_memory import Predicted
 from archcost.spec import zoo

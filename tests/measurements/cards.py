@@ -24,8 +24,8 @@ import archcost
 import archcost.hardware as profiles
 from archcost import ModelSpec
 from archcost.costs.kernels import StepKernels, kernels
-from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
+from archcost.passes.run import Run
 from archcost.terms.time_classes import CONTRACTIONS, Fuses
 from tests.measurements.calibrations import Head, Result, text, write
 from tests.measurements.fitting import Constants, Fit, Floats, Seen, band_of, errors, family, parts

@@ -17,8 +17,8 @@ from typing import NamedTuple, cast
 
 import archcost
 from archcost.costs.kernels import kernels
-from archcost.costs.run import Precision, Run
 from archcost.costs.timeline import timeline
+from archcost.passes.run import Precision, Run
 from archcost.terms.time_classes import Fuses
 from tests.measurements.calibrations import Head, Result, command, fitted
 from tests.measurements.fitting import Parts, Seen, family, parts

@@ -18,10 +18,10 @@ from pathlib import Path
 import archcost
 import archcost.hardware as profiles
 from archcost.costs.kernels import StepKernels, kernels
-from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
 from archcost.hardware import calibration
 from archcost.hardware.calibration import Calibration, Errors
+from archcost.passes.run import Run
 from archcost.times import step_time
 from archcost.times.relatives import from_relatives
 from tests.measurements.boards.__main__ import errors

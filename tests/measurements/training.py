@@ -19,8 +19,8 @@ from typing import NamedTuple
 import archcost
 from archcost import ModelSpec
 from archcost.costs.kernels import kernels
-from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
+from archcost.passes.run import Run
 from tests.measurements.calibrations import Head, Result, command, fitted
 from tests.measurements.fitting import Seen, family, parts
 

@@ -13,10 +13,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import archcost
-from archcost.costs.precision import AutocastCopy, with_precision
-from archcost.costs.run import Precision, Run
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
+from archcost.passes.order import in_precision
+from archcost.passes.precision import AutocastCopy
+from archcost.passes.run import Precision, Run
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.network import as_tuple
 from archcost.tensors import Tensors, TensorType
@@ -112,7 +113,7 @@ def ask_torch(module: nn.Module, types: Tensors, device: Device, dtype: str, fak
 
 def ask_rule(row: Row, types: Tensors, device: Device, precision: Precision) -> Answer:
     """The same by the layers' declarations."""
-    nodes = with_precision(alone(row, types), Run(precision=precision), device).nodes
+    nodes = in_precision(alone(row, types), Run(precision=precision), device).nodes
     if not nodes:  # a cast to what arrives
         return Answer((types[0].dtype,), ())
     *copies, node = nodes

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from archcost.costs.precision import AutocastCopy, with_precision
-from archcost.costs.run import Run
-from archcost.costs.storages import ask, weights_dtype
 from archcost.graph import Node, Port
 from archcost.layers.rules import Call
 from archcost.layers.shape.copy import Cast, CastLike
+from archcost.passes.order import in_precision
+from archcost.passes.precision import AutocastCopy
+from archcost.passes.run import Run
+from archcost.passes.storages import ask, weights_dtype
 from archcost.pytorch import saved
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.network import as_tuple
@@ -130,7 +131,7 @@ def ruled_outputs(row: Row, precision: Asked) -> tuple[TensorType, ...]:
     """What comes out by the rules; of a cast that is none, what arrives."""
     if isinstance(row.layer, Cast | CastLike):
         run = Run(precision="amp-bf16" if precision == "amp-bf16 of 16 bits" else precision)
-        graph = with_precision(alone(row, arriving(row, precision)), run, "cuda")
+        graph = in_precision(alone(row, arriving(row, precision)), run, "cuda")
         return graph.nodes[-1].output_types if graph.nodes else arriving(row, precision)[:1]
     return _node(row, precision, (None,) * len(row.input_types))[0].output_types
 
@@ -175,7 +176,7 @@ def ruled(
 def _node(row: Row, precision: Asked, layouts: tuple[Layout, ...]) -> tuple[Node, frozenset[int], tuple[Layout, ...]]:
     """The layer in the graph of the run; which of its inputs are autocast's copies; and how its inputs lie."""
     run = Run(precision="amp-bf16" if precision == "amp-bf16 of 16 bits" else precision)
-    graph = with_precision(alone(row, arriving(row, precision)), run, "cuda")
+    graph = in_precision(alone(row, arriving(row, precision)), run, "cuda")
     (node,) = [node for node in graph.nodes if node.name == "layer"]
     made_by = {each.name: each for each in graph.nodes}
     lying: list[Layout] = []

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from archcost.costs.run import Run
+from archcost.passes.run import Run
 from archcost.pytorch.network import Network
 from archcost.pytorch.tracker import Tracker
 from archcost.pytorch.training import OPTIMIZERS, Training, step

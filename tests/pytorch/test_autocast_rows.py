@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from archcost.costs.run import Precision, Run
+from archcost.passes.run import Precision, Run
 from archcost.terms.autograd import Device
 from tests.layers.rows import Row
 from tests.pytorch.autocast import Answer, ask_rule, ask_torch, mixtures, module_of

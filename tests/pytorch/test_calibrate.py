@@ -17,10 +17,10 @@ import archcost
 from archcost import ArchcostError
 from archcost.cli import main
 from archcost.costs.kernels import kernels
-from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
 from archcost.hardware.calibration import Calibration, loads, read
 from archcost.hardware.calibration_file import WRITTEN, as_text, partial
+from archcost.passes.run import Run
 from archcost.pytorch import calibrate as calibrating
 from archcost.pytorch.calibrate import Asked, calibrate, points
 from archcost.pytorch.probes import Probe, probes

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
 from archcost.graph import ModelGraph, build
+from archcost.passes.run import Run
 from archcost.pytorch.measure import measure
 from archcost.spec import ModelSpec, load
 

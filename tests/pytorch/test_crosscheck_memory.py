@@ -12,9 +12,9 @@ import torch
 
 import archcost
 from archcost.cli import main
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError
 from archcost.layers import Sigmoid, Tanh
+from archcost.passes.run import Run
 from archcost.pytorch import crosscheck_memory, verify
 from archcost.pytorch.checks import TOTAL, Check
 from archcost.pytorch.crosscheck_memory import Predicted, check_memory, checks, near

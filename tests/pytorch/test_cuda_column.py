@@ -14,9 +14,9 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 
-from archcost.costs.storages import ask
 from archcost.layers import LAYERS, ScaledDotProductAttention
 from archcost.layers.rules import Call
+from archcost.passes.storages import ask
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Input, Output, Own, Setting
 from tests.layers.cuda_witness import reason_to_read

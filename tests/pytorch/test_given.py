@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 import archcost
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError
 from archcost.layers import Buffer, Layer, Parameter, Tanh, WeightedLayer
+from archcost.passes.run import Run
 from archcost.pytorch import build, verify
 from archcost.pytorch.build import zeros
 from archcost.pytorch.checks import Check

@@ -14,10 +14,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 
 import archcost
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError
 from archcost.layers import Opaque
 from archcost.layers.autocast_lists import LISTED
+from archcost.passes.run import Run
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Device
 from tests.layers.rows import Row

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 import archcost
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError
 from archcost.layers import GELU, Add, Layer, Linear, ReLU, Sigmoid, SiLU, Softplus
+from archcost.passes.run import Run
 from archcost.pytorch import Measured, measure
 from archcost.pytorch.allocations import Block, peak_by_phase, trace_of
 from archcost.pytorch.measure import Phase, Role, cuda_peaks, resident

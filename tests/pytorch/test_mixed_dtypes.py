@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import archcost
-from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
+from archcost.passes.run import Run
 from tests.pytorch.test_timeline_random import predicted, watched
 
 SPEC = """

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 import archcost
 from archcost.costs.phases import by_phase
-from archcost.costs.run import Run
-from archcost.costs.storages import kept
 from archcost.costs.timeline import timeline
+from archcost.passes.run import Run
+from archcost.passes.storages import kept
 from archcost.pytorch import verify
 from tests.pytorch import foreign
 

@@ -21,7 +21,7 @@ from archcost.costs.optimizers import (
     state,
     step,
 )
-from archcost.costs.run import Optimizer, OptimizerImpl, Run
+from archcost.passes.run import Optimizer, OptimizerImpl, Run
 from archcost.pytorch.tracker import Tracker
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Device, Own

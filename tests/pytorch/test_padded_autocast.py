@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import archcost
-from archcost.costs.run import Mode
+from archcost.passes.run import Mode
 from archcost.pytorch.crosscheck_memory import check_memory
 
 TEXT = """

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archcost.costs.storages import ask
 from archcost.graph import Port
 from archcost.layers.convolution.conv import Kernel
 from archcost.layers.rules import Call
+from archcost.passes.storages import ask
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.network import as_tuple
 from archcost.pytorch.saved import NetworkSaved, watch

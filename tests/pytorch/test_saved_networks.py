@@ -12,8 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archcost
-from archcost.costs.gradients import gradients_needed
-from archcost.costs.storages import Kept, Storage, kept
 from archcost.graph import ModelGraph, Port
 from archcost.layers import (
     ELU,
@@ -28,6 +26,8 @@ from archcost.layers import (
     ReLU6,
     SiLU,
 )
+from archcost.passes.gradients import gradients_needed
+from archcost.passes.storages import Kept, Storage, kept
 from archcost.pytorch.network import as_tuple
 from archcost.pytorch.saved import watch_network
 from tests.pytorch.test_random_networks import networks, stable

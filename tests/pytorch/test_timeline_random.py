@@ -29,13 +29,13 @@ from hypothesis import Phase as Generation
 from hypothesis import strategies as st
 
 import archcost
-from archcost.costs.gradients import NOTHING, gradients_required
 from archcost.costs.phases import by_phase
-from archcost.costs.run import Precision, Run
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
 from archcost.layers.convolution.conv import Convolution
+from archcost.passes.gradients import NOTHING, gradients_required
+from archcost.passes.run import Precision, Run
 from archcost.pytorch.allocations import Trace, peak_by_phase, trace_of
 from archcost.pytorch.build import REFUSALS
 from archcost.pytorch.measure import UNMEASURED, Phase, resident, track

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import archcost
-from archcost.costs.run import Run
+from archcost.passes.run import Run
 from archcost.pytorch import verify
 from tests.specs.variants import smaller
 

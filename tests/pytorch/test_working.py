@@ -9,7 +9,6 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from archcost.costs.storages import ask
 from archcost.layers import (
     Add,
     Bmm,
@@ -31,6 +30,7 @@ from archcost.layers import (
 from archcost.layers.convolution.conv import Convolution, Kernel
 from archcost.layers.rules import Call
 from archcost.layers.shape.copy import WEIGHTS
+from archcost.passes.storages import ask
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Gradient, Handed, Own, Setting
 from archcost.terms.memory_format import is_row_major, laid

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import archcost
-from archcost.costs.run import Run
+from archcost.passes.run import Run
 from archcost.pytorch.crosscheck_memory import check_memory
 from tests.pytorch.test_saved_networks import agree
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 import archcost
-from archcost.costs.precision import with_precision
 from archcost.layers import LAYERS
+from archcost.passes.order import in_precision
 from archcost.spec import zoo
 from tests.specs.variants import costed
 
@@ -181,6 +181,6 @@ def test_the_networks_together_use_only_known_layers_and_many_of_them():
 @pytest.mark.parametrize("network", NETWORKS)
 def test_sixteen_bits_stay_sixteen(network: str) -> None:
     """A constant of 32 bits among tensors of 16 would have all that comes behind it computed in 32."""
-    graph = with_precision(archcost.build(archcost.load(network)), archcost.Run(precision="bf16"), "cuda")
+    graph = in_precision(archcost.build(archcost.load(network)), archcost.Run(precision="bf16"), "cuda")
     wide = [node.name for node in graph.nodes for tensor in node.output_types if tensor.dtype == "float32"]
     assert wide == []

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import archcost
 from archcost.costs.cpu_kernels import Call, Direction, own_memory
-from archcost.costs.gradients import gradients_needed
+from archcost.passes.gradients import gradients_needed
 from archcost.pytorch.network import as_tuple
 from archcost.spec.overrides import override
 from archcost.tensors import Tensors, TensorType

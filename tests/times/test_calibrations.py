@@ -10,9 +10,9 @@ import pytest
 
 from archcost import hardware
 from archcost.cli import main
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError, SpecError
 from archcost.hardware.calibration import FOLDER, Calibration, of, of_engine, read
+from archcost.passes.run import Run
 from archcost.times.choose import OTHER_DEVICE, OTHER_RELEASE, Chosen, choose
 from tests.times.made_up import CPU, GPU, calibration
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from archcost import hardware
-from archcost.costs.run import Run
 from archcost.hardware import HardwareProfile, calibration
 from archcost.hardware.calibration import Calibration
+from archcost.passes.run import Run
 from archcost.times.choose import choose
 from archcost.times.relatives import from_relatives
 from tests.measurements.boards import tables

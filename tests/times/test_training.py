@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from archcost.costs.run import Run
 from archcost.hardware import library
 from archcost.hardware.calibration import Calibration
+from archcost.passes.run import Run
 from archcost.times.choose import choose
 from archcost.times.training import from_inference
 

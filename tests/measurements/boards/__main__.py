@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from archcost.costs.run import Run as RunOf
 from archcost.hardware import calibration, library
 from archcost.hardware.calibration import Calibration, Errors, Pace
+from archcost.passes.run import Run as RunOf
 from archcost.times.relatives import from_relatives
 from archcost.units import duration
 from tests.measurements.boards import gpus, tables

@@ -21,9 +21,9 @@ import archcost
 from archcost import hardware
 from archcost.costs.kernel import Kernel
 from archcost.costs.kernels import StepKernels, kernels
-from archcost.costs.run import Run as Settings
 from archcost.costs.timeline import timeline
 from archcost.hardware.calibration import Calibration, Pace
+from archcost.passes.run import Run as Settings
 from archcost.spec.overrides import override
 from archcost.terms.time_classes import CONTRACTIONS, TimeClass
 from archcost.times import step_time

@@ -13,9 +13,9 @@ import archcost
 from archcost import hardware
 from archcost.costs.kernel import Kernel
 from archcost.costs.kernels import StepKernels, kernels
-from archcost.costs.run import Run
 from archcost.costs.timeline import timeline
 from archcost.hardware.calibration import Calibration
+from archcost.passes.run import Run
 from archcost.terms.time_classes import Fuses, TimeClass
 from archcost.times import step_time
 from archcost.times.roof import stretches

@@ -6,11 +6,10 @@ the dtype of what comes out.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
-from archcost.costs.run import Run
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
@@ -20,8 +19,9 @@ from archcost.layers.opaque.operation import Observed
 from archcost.layers.parameter import Constant, Parameter
 from archcost.layers.reduction.reduce import Mean, Sum
 from archcost.layers.scan import Cumsum
-from archcost.layers.shape.copy import WEIGHTS, Cast, Casting, CastLike
-from archcost.spec.model import Region
+from archcost.layers.shape.copy import WEIGHTS, Cast, Casting
+from archcost.passes.contract import Condition, Pass, RunGraph
+from archcost.passes.run import Run
 from archcost.tensors import Tensors, TensorType, result_dtype
 from archcost.terms.autograd import FORWARD, Device
 
@@ -36,66 +36,18 @@ class AutocastCopy(Casting):
     type: Literal["(cast)"] = "(cast)"
 
 
-def with_precision(graph: ModelGraph, run: Run, device: Device) -> ModelGraph:
-    """The same network in the dtypes of the run, with a layer for every copy of a tensor that autocast makes."""
+def _in_precision(given: RunGraph) -> RunGraph:
+    run, graph = given.run, given.graph
     if run.weight_dtype is None and run.autocast is None and not graph.regions:
-        return without_idle_casts(graph)
-    return without_idle_casts(_Retyping(graph, run, device).graph())
+        return given
+    return replace(given, graph=_Retyping(graph, run, given.device).graph())
 
 
-def without_idle_casts(graph: ModelGraph) -> ModelGraph:
-    """The same without casts to the dtype that arrives, for which torch hands out the tensor itself."""
-    same: dict[Port, Port] = {}
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        if same:
-            node = _reading(node, same)
-        if isinstance(node.layer, Cast | CastLike) and node.input_types[0] == node.output_types[0]:
-            same[Port(node.name)] = node.inputs[0]
-        else:
-            nodes.append(node)
-    if not same:
-        return graph
-    outputs = tuple([same.get(port, port) for port in graph.outputs])
-    last = _last_left(graph, {node.name for node in nodes})
-    state = {same.get(port, port): last[until] for port, until in graph.state.items()}
-    return replace(graph, nodes=_held_by_those_left(graph, nodes, same), outputs=outputs, state=state)
-
-
-def _reading(node: Node, same: Mapping[Port, Port]) -> Node:
-    def meant(port: Port) -> Port:
-        return same.get(port, port)
-
-    inputs, holds = tuple(map(meant, node.inputs)), tuple(map(meant, node.holds))
-    given = {name: meant(port) for name, port in node.given.items()} if node.given else node.given
-    return node._replace(inputs=inputs, given=given, holds=holds)
-
-
-def _last_left(graph: ModelGraph, left: Collection[str]) -> dict[str, str]:
-    """By layer itself where it is left, else the one left before it."""
-    last: dict[str, str] = {}
-    before = ""
-    for node in graph.nodes:
-        before = node.name if node.name in left else before
-        last[node.name] = before
-    return last
-
-
-def _held_by_those_left(graph: ModelGraph, nodes: list[Node], same: Mapping[Port, Port]) -> tuple[Node, ...]:
-    """What a cast holds that does nothing is held by the layer before it."""
-    left = {node.name: index for index, node in enumerate(nodes)}
-    before = -1
-    made = [*nodes]
-    for node in graph.nodes:
-        if node.name in left:
-            before = left[node.name]
-        elif node.holds and before >= 0:
-            held = tuple([same.get(port, port) for port in node.holds])
-            made[before] = made[before]._replace(holds=(*made[before].holds, *held))
-    return tuple(made)
-
-
-def _dtype_of(region: Region) -> str | None:
+def _autocast_of(node: Node, graph: ModelGraph, run: Run, device: Device) -> str | None:
+    """The dtype that autocast casts to at that layer: the run's, or that of the module's own region there."""
+    region = graph.regions.get(node.name)
+    if region is None or region.device not in (None, device):
+        return run.autocast
     return None if region.dtype == "off" else region.dtype
 
 
@@ -123,9 +75,7 @@ class _Retyping:
         return TensorType(tensor.shape, self.all) if self.all and tensor.is_floating else tensor
 
     def _add(self, node: Node) -> None:
-        region = self.source.regions.get(node.name)
-        applies = region is not None and region.device in (None, self.device)
-        self.autocast = _dtype_of(region) if applies and region else self.run.autocast
+        self.autocast = _autocast_of(node, self.source, self.run, self.device)
         treatment = self._treatment(node)
         wanted = self._wanted(node, treatment)
         # Arguments are cast from the last to the first: bias, weight, input.
@@ -255,3 +205,47 @@ class _Retyping:
             return weight
         declared = self._declared(kept).dtype
         return weight._replace(dtype=declared, cast=None if declared in (lowered, "float64") else lowered)
+
+
+def _in_another(given: RunGraph) -> Iterator[str]:
+    """Dtypes that no spec has declared."""
+    graph = given.graph
+    for name, tensor in graph.inputs.items():
+        if name in graph.spec.inputs and tensor.dtype != graph.spec.inputs[name].dtype:
+            yield f"{name} in {tensor.dtype}"
+    for node in graph.nodes:
+        if isinstance(node.layer, AutocastCopy) or any(weight.cast for weight in node.weights):
+            yield f"autocast's copy for {node.name.partition(' (')[0]}"
+
+
+def _in_no_dtype_of_the_run(given: RunGraph) -> Iterator[str]:
+    """Where a layer reads another dtype than arrives, or than autocast or the run would have it read."""
+    graph, run = given.graph, given.run
+    made = {Port(name): tensor for name, tensor in graph.inputs.items()}
+    if run.weight_dtype is not None:
+        yield from (
+            f"{name} in {tensor.dtype}"
+            for name, tensor in graph.inputs.items()
+            if tensor.is_floating and tensor.dtype != run.weight_dtype
+        )
+    for node in graph.nodes:
+        for port, tensor in zip(node.inputs, node.input_types, strict=True):
+            if made[port] != tensor:
+                yield f"{node.name} reads {tensor}, and {port} is {made[port]}"
+        made.update({Port(node.name, index): tensor for index, tensor in enumerate(node.output_types)})
+        autocast = _autocast_of(node, graph, run, given.device)
+        if autocast is None or isinstance(node.layer, AutocastCopy):
+            continue
+        precision = node.layer.precision(node.input_types, given.device)
+        wanted = {"16 bits": autocast, "float32": "float32"}.get(precision.before or precision.treatment)
+        for tensor in node.input_types[: precision.operands]:
+            if wanted is not None and tensor.dtype in NARROWED and tensor.dtype != wanted:
+                yield f"{node.name} reads {tensor} under autocast"
+
+
+IN_DECLARED_DTYPES = Condition("every tensor in the dtype that the spec declares", _in_another)
+IN_RUN_DTYPES = Condition("every layer reads what arrives, in the dtype of the run", _in_no_dtype_of_the_run)
+
+PRECISION = Pass(
+    "precision", _in_precision, requires=(IN_DECLARED_DTYPES,), ensures=(IN_RUN_DTYPES,), ends=(IN_DECLARED_DTYPES,)
+)

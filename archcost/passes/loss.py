@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar, Literal, NamedTuple
 
-from archcost.graph import ModelGraph, Node, Port
+from archcost.graph import Node, Port
 from archcost.graph.model_graph import Facts
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Arity
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32, Autocast, Outcome
+from archcost.passes.contract import Condition, Pass, RunGraph
+from archcost.passes.precision import IN_DECLARED_DTYPES
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import PASSED_ON, VIEWED, Gradient, Own, Saved, Scratch, Setting
 from archcost.terms.time_classes import TimeClass
@@ -88,15 +91,16 @@ class Total(Layer):
         return (Elementwise(1, 1, {}, "added"),)
 
 
-def with_loss(graph: ModelGraph) -> ModelGraph:
-    """The network with its loss as last layers, the final one called LOSS, and with the labels or target as an input.
+def _with_loss(given: RunGraph) -> RunGraph:
+    """The loss as last layers, the final one called LOSS, and the labels or target as an input.
 
     Scalars that the network puts out are added, one after the other in the order of the outputs. The same graph when
-    `spec.loss` is none, or nothing can be summed.
+    `spec.loss` is none, nothing can be summed, or the run does not train.
     """
+    graph = given.graph
     returned = [Term(*end) for end in zip(graph.outputs, graph.returned, strict=True) if end[1].is_floating]
-    if graph.spec.loss == "none" or not returned:
-        return graph
+    if not given.run.trains or graph.spec.loss == "none" or not returned:
+        return given
     nodes: list[Node] = []
     inputs = dict(graph.inputs)
     total: Term | None = None
@@ -115,7 +119,8 @@ def with_loss(graph: ModelGraph) -> ModelGraph:
         nodes[-1] = nodes[-1]._replace(name=LOSS)
         total = _result(nodes[-1])
     assert total is not None  # of at least one output
-    return replace(graph, inputs=inputs, nodes=(*graph.nodes, *nodes), outputs=(total.port,))
+    graph = replace(graph, inputs=inputs, nodes=(*graph.nodes, *nodes), outputs=(total.port,))
+    return replace(given, graph=graph, returned=tuple(dict.fromkeys((*given.returned, total.port))))
 
 
 class Term(NamedTuple):
@@ -153,3 +158,29 @@ def _node(name: str, layer: Layer, reads: tuple[Term, ...], target: TensorType |
     inputs = tuple(term.tensor for term in reads) + ((target,) if target else ())
     outputs = layer.output_types(inputs)
     return Node(name, layer, ports, Facts(inputs, outputs, (), layer.work(inputs, outputs), None), True)
+
+
+def _already_there(given: RunGraph) -> Iterator[str]:
+    if given.graph.nodes and given.graph.nodes[-1].name == LOSS:
+        yield f"a loss of {', '.join(map(str, given.graph.nodes[-1].inputs))}"
+
+
+def _without_start(given: RunGraph) -> Iterator[str]:
+    graph = given.graph
+    floating = any(tensor.is_floating for tensor in given.network.returned)
+    if not given.run.trains or graph.spec.loss == "none" or not floating:
+        return
+    if [tensor.rank for tensor in graph.returned] != [0] or graph.outputs[0] not in given.returned:
+        yield f"backward from {', '.join(map(str, graph.outputs))}"
+
+
+WITHOUT_LOSS = Condition("no loss behind the network's outputs", _already_there)
+FROM_ONE_SCALAR = Condition("backward starts from one scalar, which the caller holds", _without_start)
+
+ADD_LOSS = Pass(
+    "loss",
+    _with_loss,
+    requires=(WITHOUT_LOSS, IN_DECLARED_DTYPES),
+    ensures=(FROM_ONE_SCALAR,),
+    ends=(WITHOUT_LOSS,),
+)

@@ -1,33 +1,43 @@
-"""The same network with its activations overwriting their input, or none of them."""
+"""Activations that overwrite their input: every one that may, none, or those of the spec."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from archcost.costs.storages import Storage, kept
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
 from archcost.layers.activation.activations import InplaceActivation
+from archcost.passes.contract import Condition, Pass, RunGraph
+from archcost.passes.loss import WITHOUT_LOSS
+from archcost.passes.precision import IN_DECLARED_DTYPES
+from archcost.passes.run import Run
+from archcost.passes.storages import Storage, kept
 from archcost.terms.torch_releases import Torch
 
 
-def with_in_place(graph: ModelGraph, in_place: bool | None, torch: Torch | None = None) -> ModelGraph:
+def _in_place(given: RunGraph) -> RunGraph:
+    graph = _with_in_place(given.graph, given.run)
+    return replace(given, network=graph, graph=graph)
+
+
+def _with_in_place(graph: ModelGraph, run: Run) -> ModelGraph:
     """True: every activation that may (torch's `inplace=True`); False: none; None: as declared.
 
     An activation may overwrite what it alone reads, unless that is an input of the network, a weight, or kept by
-    another layer for its backward, by the rules of that torch.
+    another layer for its backward, by the rules of the run's torch.
     """
-    if in_place is None:
+    if run.in_place is None:
         return graph
-    if not in_place:
-        return _replaced(graph, {node.name: False for node in graph.nodes if _is_in_place(node)})
     declared = {node.name for node in graph.nodes if _is_in_place(node)}
+    if not run.in_place:
+        return _replaced(graph, dict.fromkeys(declared, False))
     wanted = {node.name: True for node in graph.nodes if isinstance(node.layer, InplaceActivation)}
     wanted = {name: flag for name, flag in wanted.items() if name not in declared}
     while True:
         changed = _replaced(graph, wanted)
-        refused = _refused(changed, torch) & wanted.keys()
+        refused = _refused(changed, run.torch) & wanted.keys()
         if not refused:
             return changed
         wanted = {name: flag for name, flag in wanted.items() if name not in refused}
@@ -37,7 +47,7 @@ def _is_in_place(node: Node) -> bool:
     return isinstance(node.layer, InplaceActivation) and node.layer.inplace
 
 
-def _refused(graph: ModelGraph, torch: Torch | None) -> set[str]:
+def _refused(graph: ModelGraph, torch: Torch) -> set[str]:
     """Activations that overwrite what somebody keeps, what the caller gave, a weight, or what others read under any
     name.
     """
@@ -58,7 +68,7 @@ def _refused(graph: ModelGraph, torch: Torch | None) -> set[str]:
     return refused
 
 
-def _replaced(graph: ModelGraph, flags: dict[str, bool]) -> ModelGraph:
+def _replaced(graph: ModelGraph, flags: Mapping[str, bool]) -> ModelGraph:
     if not flags:
         return graph
     facts: dict[tuple[int, bool], Facts] = {}
@@ -72,3 +82,18 @@ def _replaced(graph: ModelGraph, flags: dict[str, bool]) -> ModelGraph:
         own = facts.setdefault((id(node.facts), flag), Facts(*node.facts))
         nodes.append(node._replace(layer=node.layer.model_copy(update={"inplace": flag}), facts=own))
     return replace(graph, nodes=tuple(nodes))
+
+
+def _against_the_run(given: RunGraph) -> Iterator[str]:
+    if given.run.in_place is False:
+        yield from (f"{node.name} overwrites its input" for node in given.graph.nodes if _is_in_place(node))
+
+
+IN_PLACE_AS_ASKED = Condition("activations overwrite their input as the run has it", _against_the_run)
+
+IN_PLACE = Pass(
+    "activations in place",
+    _in_place,
+    requires=(WITHOUT_LOSS, IN_DECLARED_DTYPES),
+    ensures=(IN_PLACE_AS_ASKED,),
+)

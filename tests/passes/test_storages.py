@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from archcost.costs.storages import Kept, kept
 from archcost.graph import Port, build
+from archcost.passes.storages import Kept, kept
 from archcost.spec import ModelSpec
 from archcost.terms.autograd import Device
 from tests.costs.networks import Entry, conv, linear

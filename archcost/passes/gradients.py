@@ -27,10 +27,11 @@ class Needs(NamedTuple):
 NOTHING = Needs((), ())
 
 
-def gradients_needed(graph: ModelGraph) -> dict[str, Needs]:
-    """For every layer by name, what its backward computes."""
+def gradients_needed(graph: ModelGraph, required: Mapping[str, Needs] | None = None) -> dict[str, Needs]:
+    """For every layer by name, what its backward computes; `required` is what autograd prepares for, where known."""
     reached = _reached(graph)
-    return {name: needs if name in reached else NOTHING for name, needs in gradients_required(graph).items()}
+    required = gradients_required(graph) if required is None else required
+    return {name: needs if name in reached else NOTHING for name, needs in required.items()}
 
 
 def gradients_required(graph: ModelGraph) -> dict[str, Needs]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from archcost.costs.gradients import gradients_needed
 from archcost.graph import build
+from archcost.passes.gradients import gradients_needed
 from archcost.spec import ModelSpec
 from tests.costs.networks import Entry, by_name, conv, cost_of, linear
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from archcost.costs.gradients import NOTHING, Needs, gradients_required
 from archcost.graph import ModelGraph, Node, Port
 from archcost.layers import Write
 from archcost.layers.base import Layer, Weight
 from archcost.layers.rules import Autograd, Call, NewView, Placement, without_gradients
+from archcost.passes.gradients import NOTHING, Needs, gradients_required
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import (
     PASSED_ON,

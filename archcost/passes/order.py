@@ -1,0 +1,28 @@
+"""From the graph of a network to that of a run: one pass after the other, in this order."""
+
+from __future__ import annotations
+
+from archcost.graph import ModelGraph
+from archcost.passes.contract import Pass, RunGraph, applied
+from archcost.passes.idle_casts import IDLE_CASTS
+from archcost.passes.in_place import IN_PLACE
+from archcost.passes.loss import ADD_LOSS
+from archcost.passes.precision import PRECISION
+from archcost.passes.recompute import RECOMPUTE
+from archcost.passes.run import Run
+from archcost.terms.autograd import Device
+
+ORDER: tuple[Pass, ...] = (IN_PLACE, RECOMPUTE, ADD_LOSS, PRECISION, IDLE_CASTS)
+"""Activations first, since what may be overwritten is asked of the network alone; then the layers to recompute, which
+are named as the spec names them; then the loss, which autocast treats like any layer; casts are looked at last, when
+the dtype of everything is settled."""
+
+
+def prepared(graph: ModelGraph, run: Run, device: Device) -> RunGraph:
+    """The graph of a run. Raises ArchcostError for settings that do not suit the network."""
+    return applied(ORDER, graph, run, device)
+
+
+def in_precision(graph: ModelGraph, run: Run, device: Device) -> ModelGraph:
+    """A graph in the dtypes of the run, and nothing else of it."""
+    return applied((PRECISION, IDLE_CASTS), graph, run, device).graph
