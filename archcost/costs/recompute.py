@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from archcost.costs.checkpoint_segments import Segment
 from archcost.costs.program import Op, Program
 from archcost.errors import ArchcostError
-from archcost.graph.checkpoints import Again
+from archcost.graph.checkpoints import ModuleCheckpoint
 from archcost.passes.contract import Names
 from archcost.passes.recompute import instead, overwrites
 
@@ -17,7 +17,7 @@ def layer_of(op: Op) -> str:
     return op.node.name.partition(" (")[0]
 
 
-def own_checkpoints(program: Program, checkpoints: Sequence[Again]) -> tuple[Segment, ...]:
+def own_checkpoints(program: Program, checkpoints: Sequence[ModuleCheckpoint]) -> tuple[Segment, ...]:
     """Those of the module. Raises ArchcostError where layers in one do not follow one another."""
     pairs = [(located(program, (each.names,), chosen=False), each.reentrant) for each in checkpoints]
     return tuple([segment._replace(reentrant=reentrant) for found, reentrant in pairs for segment in found])

@@ -12,7 +12,7 @@ from archcost.graph.autocast_regions import regions_of
 from archcost.graph.checkpoints import checkpoints_of
 from archcost.graph.loss import check_loss
 from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
-from archcost.graph.wiring import Wired, wire
+from archcost.graph.wiring import WiredLayer, wire
 from archcost.layers.base import MAX_SIZE
 from archcost.spec.model import ModelSpec
 from archcost.tensors import Tensors, TensorType, format_shape
@@ -33,7 +33,7 @@ def build(spec: ModelSpec, batch: int = 1) -> ModelGraph:
     return assemble(spec, wire(spec).layers, batch)
 
 
-def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelGraph:
+def assemble(spec: ModelSpec, layers: Sequence[WiredLayer], batch: int = 1) -> ModelGraph:
     """`build` from layers that are wired already: those of `spec`, some of them with other fields. Raises the same."""
     if type(batch) is not int or not 1 <= batch <= MAX_SIZE:
         raise SpecError("wrong batch", expected=f"an integer from 1 to {MAX_SIZE:,}", found=shorten(batch))
@@ -48,7 +48,7 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
         if tensor.numel >= LARGEST_TENSOR:
             raise _too_large(tensor).at(layer=name, place=spec.source.place(("inputs", name)))
     types: dict[str, Tensors] = {name: (tensor,) for name, tensor in inputs.items()}
-    known: Known = {}
+    known: KnownFacts = {}
     nodes: list[Node] = []
     tensors = 0
     for layer in layers:
@@ -89,7 +89,7 @@ def assemble(spec: ModelSpec, layers: Sequence[Wired], batch: int = 1) -> ModelG
     return graph
 
 
-def _field_at_fault(error: ShapeError, wired: Wired) -> Path:
+def _field_at_fault(error: ShapeError, wired: WiredLayer) -> Path:
     """The first field that a problem names, as in `stride has the wrong length`, or `given.weight`."""
     if error.problem.startswith("given.") and wired.within is None:
         return tuple(error.problem.partition(" ")[0].split(".", 1))
@@ -99,11 +99,11 @@ def _field_at_fault(error: ShapeError, wired: Wired) -> Path:
     return () if field is None else (field,)
 
 
-Known = dict[tuple[int, Tensors], Facts]
+KnownFacts = dict[tuple[int, Tensors], Facts]
 """By a layer of the spec (the same object wherever its block is used again) and what goes into it."""
 
 
-def _infer(wired: Wired, types: dict[str, Tensors], known: Known) -> Node:
+def _infer(wired: WiredLayer, types: dict[str, Tensors], known: KnownFacts) -> Node:
     """The layer with its shapes. Equal layers on equal inputs are worked out once."""
     input_types = tuple([_output(port, types) for port in wired.inputs])
     key = (id(wired.layer), input_types)
@@ -141,7 +141,7 @@ def _check_given(node: Node, types: dict[str, Tensors]) -> None:
             raise ShapeError(f"given.{name} has another dtype", expected=wanted.dtype, found=found)
 
 
-def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:
+def _apply_rules(wired: WiredLayer, input_types: Tensors) -> Facts:
     layer = wired.layer
     least, most = layer.arity
     if len(input_types) < least or (most is not None and len(input_types) > most):
@@ -155,12 +155,12 @@ def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:
         raise ShapeError(
             "no rule counts operations on complex numbers",
             expected="floats, or a layer of type opaque",
-            found=_told_of_producers(None, wired.inputs, input_types),
+            found=_with_producers(None, wired.inputs, input_types),
         )
     try:
         output_types = layer.output_types(input_types)
     except ShapeError as error:
-        found = _told_of_producers(error.found, wired.inputs, input_types)
+        found = _with_producers(error.found, wired.inputs, input_types)
         raise ShapeError(error.problem, expected=error.expected, found=found, hint=error.hint) from None
     weights = layer.weights(input_types)
     for made in (*output_types, *weights):
@@ -174,7 +174,7 @@ def _apply_rules(wired: Wired, input_types: Tensors) -> Facts:
     return Facts(input_types, output_types, weights, work, windows)
 
 
-def _told_of_producers(found: str | None, ports: tuple[Port, ...], tensors: Tensors) -> str:
+def _with_producers(found: str | None, ports: tuple[Port, ...], tensors: Tensors) -> str:
     """What a layer found, with who produced each of its inputs."""
     if not tensors:
         return found or "no input"

@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from archcost.errors import SpecError
-from archcost.graph.layer_ranges import indices
+from archcost.graph.layer_ranges import layer_ranges
 from archcost.spec.model import ModelSpec
 
 
-class Again(NamedTuple):
+class ModuleCheckpoint(NamedTuple):
     """Layers, in order of execution, that the module computes again in backward; `reentrant` as torch calls it."""
 
     names: tuple[str, ...]
     reentrant: bool
 
 
-def checkpoints_of(spec: ModelSpec, names: Sequence[str]) -> tuple[Again, ...]:
+def checkpoints_of(spec: ModelSpec, names: Sequence[str]) -> tuple[ModuleCheckpoint, ...]:
     """In order of execution. Raises SpecError for a layer that is not there, and for layers in two checkpoints."""
-    stretches = indices(spec, names, "checkpoints", "a checkpoint")
+    ranges = layer_ranges(spec, names, "checkpoints", "a checkpoint")
     taken: set[int] = set()
-    for number, inside in enumerate(stretches):
+    for number, inside in enumerate(ranges):
         if not taken.isdisjoint(inside):
             problem = SpecError(
                 "a layer is in two checkpoints",
@@ -30,5 +30,7 @@ def checkpoints_of(spec: ModelSpec, names: Sequence[str]) -> tuple[Again, ...]:
             )
             raise problem.at("checkpoints", spec.source.place(("checkpoints", number)))
         taken.update(inside)
-    found = sorted(zip(stretches, spec.checkpoints, strict=True), key=lambda pair: pair[0].start)
-    return tuple([Again(tuple([names[index] for index in inside]), each.reentrant) for inside, each in found])
+    found = sorted(zip(ranges, spec.checkpoints, strict=True), key=lambda pair: pair[0].start)
+    return tuple(
+        [ModuleCheckpoint(tuple([names[index] for index in inside]), each.reentrant) for inside, each in found]
+    )

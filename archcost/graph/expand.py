@@ -46,7 +46,7 @@ class Scope(NamedTuple):
             scope = scope.parent
 
 
-class Part(NamedTuple):
+class CompositePart(NamedTuple):
     """Of a composite the layer at that place. `input` of its scope is what goes into the composite."""
 
     composite: Composite
@@ -54,7 +54,7 @@ class Part(NamedTuple):
     is_last: bool
 
 
-class Placed(NamedTuple):
+class PlacedLayer(NamedTuple):
     """A layer with its full name; `reads` are the names as written, to be looked up from `scope` outwards."""
 
     name: str
@@ -62,7 +62,7 @@ class Placed(NamedTuple):
     scope: Scope
     reads: tuple[str, ...]
     path: Path
-    part: Part | None = None
+    part: CompositePart | None = None
 
 
 class Alias(NamedTuple):
@@ -89,12 +89,12 @@ class Expansion:
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
         self.names = Names(spec)
-        self.steps: list[Placed | Alias] = []
+        self.steps: list[PlacedLayer | Alias] = []
         self._arithmetic = 0
         self._counts: dict[tuple[str, int], int] = {}
         self._layers: dict[tuple[int, int], Declared] = {}
         self._bare: dict[int, Declared] = {}
-        self._alike: dict[str, Declared] = {}
+        self._by_fields: dict[str, Declared] = {}
         self._bound: dict[tuple[int, int], Values] = {}
         self._equal: dict[tuple[str, str], Values] = {}
         self.values = self.with_defaults(spec.parameters, {}, {}, spec.name, ("parameters",))
@@ -112,35 +112,35 @@ class Expansion:
             elif isinstance(entry, BlockUse):
                 last = self.block(entry, scope, values, at)
             else:
-                last = self.declared(entry, scope, values, at)
+                last = self.place_layer(entry, scope, values, at)
         return last
 
-    def declared(self, entry: Declared | LayerTemplate, scope: Scope, values: Values, path: Path) -> str:
+    def place_layer(self, entry: Declared | LayerTemplate, scope: Scope, values: Values, path: Path) -> str:
         full = scope.full(entry.name or self.names.number(scope.prefix, TYPES[entry.type].prefix))
         is_layer = not issubclass(TYPES[entry.type], Composite)
-        taken = self.names.take_layer(full, path) if is_layer else self.names.take(full, path)
+        taken = self.names.claim_layer(full, path) if is_layer else self.names.claim(full, path)
         is_template = isinstance(entry, LayerTemplate)
-        layer = self.concrete(entry, values, taken, path) if is_template else self.bare(entry)
+        layer = self.fill_template(entry, values, taken, path) if is_template else self.without_place(entry)
         if isinstance(layer, Composite):
             return self.composite(layer, taken, scope, path)
         assert isinstance(layer, Layer)
-        self.steps.append(Placed(taken, layer, scope, entry.inputs, path))
+        self.steps.append(PlacedLayer(taken, layer, scope, entry.inputs, path))
         return taken
 
     def composite(self, composite: Composite, full: str, scope: Scope, path: Path) -> str:
         """The parts in a scope of their own, as a block's layers are."""
         body = Scope(full, scope, scope.trainable and composite.trainable)
-        self.steps.append(Alias(self.names.take(f"{full}.input", path), scope, composite.inputs, path))
+        self.steps.append(Alias(self.names.claim(f"{full}.input", path), scope, composite.inputs, path))
         sketch = composite.sketch()
         for place, layer in enumerate(sketch):
             assert layer.name is not None
-            name = self.names.take_layer(body.full(layer.name), path)
-            part = Part(composite, place, layer is sketch[-1])
-            self.steps.append(Placed(name, layer, body, layer.inputs, path, part))
+            name = self.names.claim_layer(body.full(layer.name), path)
+            part = CompositePart(composite, place, layer is sketch[-1])
+            self.steps.append(PlacedLayer(name, layer, body, layer.inputs, path, part))
         self.steps.append(Alias(full, body, (f"{self.steps[-1].name}:*",), path))
         return full
 
-    def concrete(self, template: LayerTemplate, values: Values, name: str, path: Path) -> Declared:
+    def fill_template(self, template: LayerTemplate, values: Values, name: str, path: Path) -> Declared:
         """The layer that a template means under these values."""
         key = (id(template), id(values))
         if key not in self._layers:
@@ -153,24 +153,24 @@ class Expansion:
         inputs = {"inputs": template.inputs} if issubclass(kind, Composite) else {}  # whose parts depend on them
         tree: dict[str, Any] = {"type": template.type, **inputs, **fields}
         alike = repr(tree)
-        if alike not in self._alike:
+        if alike not in self._by_fields:
             try:
-                self._alike[alike] = kind.model_validate(tree)
+                self._by_fields[alike] = kind.model_validate(tree)
             except ValidationError as error:
                 raise explain_first(error, tree, self.spec.source, path, template.fields).at(layer=name) from None
-        return self._alike[alike]
+        return self._by_fields[alike]
 
-    def bare(self, layer: Declared) -> Declared:
+    def without_place(self, layer: Declared) -> Declared:
         """The layer without its name and inputs, which differ wherever it is spelled out, as an importer does."""
         if id(layer) not in self._bare:
-            self._bare[id(layer)] = layer if isinstance(layer, Composite) else self._without_place(layer)
+            self._bare[id(layer)] = layer if isinstance(layer, Composite) else self._copied(layer)
         return self._bare[id(layer)]
 
-    def _without_place(self, layer: Declared) -> Declared:
+    def _copied(self, layer: Declared) -> Declared:
         alike = repr({field: value for field, value in layer.__dict__.items() if field not in ("name", "inputs")})
-        if alike not in self._alike:
-            self._alike[alike] = layer.model_copy(update={"name": None, "inputs": ()})
-        return self._alike[alike]
+        if alike not in self._by_fields:
+            self._by_fields[alike] = layer.model_copy(update={"name": None, "inputs": ()})
+        return self._by_fields[alike]
 
     def fill(self, value: Value, values: Values, name: str, path: Path) -> Value:
         """A value with every `$expression` in it worked out."""
@@ -246,10 +246,10 @@ class Expansion:
             ).at(layer=name, place=self.spec.source.place(path))
 
     def block(self, use: BlockUse, scope: Scope, values: Values, path: Path) -> str:
-        full = self.names.take(scope.full(use.name or self.names.number(scope.prefix, use.block)), path)
+        full = self.names.claim(scope.full(use.name or self.names.number(scope.prefix, use.block)), path)
         inner = self.bind(use, values, full, path)
         body = Scope(full, scope, scope.trainable and use.trainable)
-        self.steps.append(Alias(self.names.take(f"{full}.input", path), scope, use.inputs, path))
+        self.steps.append(Alias(self.names.claim(f"{full}.input", path), scope, use.inputs, path))
         last = self.entries(self.spec.blocks[use.block].layers, body, inner, ("blocks", use.block, "layers"))
         self.steps.append(Alias(full, body, (f"{last or f'{full}.input'}:*",), path))
         return full
@@ -306,20 +306,20 @@ class Expansion:
         last: str | None = None
         inside = (*path, "layers")
         for number in range(
-            1, self.rounds(entry, scope.full(entry.name) if entry.name else scope.prefix, values, path) + 1
+            1, self.repeat_count(entry, scope.full(entry.name) if entry.name else scope.prefix, values, path) + 1
         ):
             if entry.name is None:
                 last = self.entries(entry.layers, scope, values, inside)
                 continue
-            full = self.names.take(scope.full(f"{entry.name}{number}"), path)
+            full = self.names.claim(scope.full(f"{entry.name}{number}"), path)
             body = Scope(full, scope, scope.trainable)
-            self.steps.append(Alias(self.names.take(f"{full}.input", path), scope, (), path))
+            self.steps.append(Alias(self.names.claim(f"{full}.input", path), scope, (), path))
             last = self.entries(entry.layers, body, values, inside)
             self.steps.append(Alias(full, body, (f"{last or f'{full}.input'}:*",), path))
             last = full
         return last
 
-    def rounds(self, entry: Repeat, name: str, values: Values, path: Path) -> int:
+    def repeat_count(self, entry: Repeat, name: str, values: Values, path: Path) -> int:
         rounds = self.fill(entry.repeat, values, name, (*path, "repeat"))
         if type(rounds) is not int or rounds < 0:
             raise self.refuse(
@@ -338,7 +338,7 @@ class Expansion:
             at = (*path, index)
             name = entry.name or "repeat"
             if isinstance(entry, Repeat):
-                rounds = self.rounds(entry, name, values, at)
+                rounds = self.repeat_count(entry, name, values, at)
                 # A round of nothing still costs the walk a round.
                 total += rounds * max(1, self.count(entry.layers, values, (*at, "layers"))) if rounds else 0
             elif isinstance(entry, BlockUse):
@@ -368,12 +368,12 @@ def _count_given(entry: Declared | LayerTemplate) -> int:
     return len(given)
 
 
-def expand(spec: ModelSpec) -> list[Placed | Alias]:
+def expand(spec: ModelSpec) -> list[PlacedLayer | Alias]:
     """Every layer of the network in order, and the names that stand for others. Raises SpecError."""
     check_nesting(spec)
     expansion = Expansion(spec)
     for name in spec.inputs:
-        expansion.names.take(name, ("inputs", name))
+        expansion.names.claim(name, ("inputs", name))
     try:
         expansion.count(spec.layers, expansion.values, ("layers",))
     except LimitError:

@@ -8,17 +8,17 @@ from archcost.errors import SpecError, nearest
 from archcost.spec.model import Checkpoint, ModelSpec, Region
 
 
-def indices(spec: ModelSpec, names: Sequence[str], field: str, what: str) -> list[range]:
+def layer_ranges(spec: ModelSpec, names: Sequence[str], field: str, what: str) -> list[range]:
     """For each entry of `autocast` or `checkpoints`, its layers by their place in `names`, the order of execution.
 
     `what` such an entry is, the message says. Raises SpecError.
     """
     entries: Sequence[Region | Checkpoint] = getattr(spec, field)
     order = {name: index for index, name in enumerate(names)} if entries else {}
-    return [_of(spec, each, order, (field, index), what) for index, each in enumerate(entries)]
+    return [_range_of(spec, each, order, (field, index), what) for index, each in enumerate(entries)]
 
 
-def _of(
+def _range_of(
     spec: ModelSpec, each: Region | Checkpoint, order: Mapping[str, int], path: tuple[str, int], what: str
 ) -> range:
     field = path[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from archcost.errors import SpecError
 from archcost.graph.model_graph import ModelGraph
 
-SUITED = {
+EXPECTED_OUTPUTS = {
     "cross_entropy": "one output of scores, floats of (batch, classes, …)",
     "mse": "one output of floats, to compare with a target",
     "l1": "one output of floats, to compare with a target",
@@ -15,7 +15,7 @@ SUITED = {
 def check_loss(graph: ModelGraph) -> None:
     """Raises SpecError. Scalars that the network computes itself, such as a penalty, are added to the loss."""
     loss = graph.spec.loss
-    if loss not in SUITED or not graph.nodes:
+    if loss not in EXPECTED_OUTPUTS or not graph.nodes:
         return
     outputs = list(zip(graph.outputs, graph.returned, strict=True))
     compared = [tensor for _, tensor in outputs if tensor.rank > 0]
@@ -28,7 +28,7 @@ def check_loss(graph: ModelGraph) -> None:
     found = ", ".join(f"{tensor} ({name})" for name, tensor in outputs[:8]) + (", …" if len(outputs) > 8 else "")
     raise SpecError(
         f"loss {loss} does not suit the outputs",
-        expected=SUITED[loss],
+        expected=EXPECTED_OUTPUTS[loss],
         found=found,
         hint="loss: sum, which adds up all outputs",
     ).at(layer=graph.name, place=graph.spec.source.place(("loss",)))

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from archcost.graph.checkpoints import Again
-from archcost.graph.parameter_order import Owned, ordered
+from archcost.graph.checkpoints import ModuleCheckpoint
+from archcost.graph.parameter_order import Owned, in_order
 from archcost.layers import Layer, Weight
 from archcost.spec.model import ModelSpec, Region
 from archcost.tensors import Tensors, TensorType
@@ -114,7 +114,7 @@ class ModelGraph:
     """What the module keeps from step to step, each until this layer of the next step is done."""
     regions: Mapping[str, Region] = field(default_factory=dict[str, Region])
     """By layer the module's own autocast, where it has one."""
-    checkpoints: tuple[Again, ...] = ()
+    checkpoints: tuple[ModuleCheckpoint, ...] = ()
     """What the module itself computes again in backward."""
 
     @property
@@ -127,7 +127,7 @@ class ModelGraph:
         owned = [
             Owned(node.name, weight.name) for node in self.nodes for weight in node.own_weights if not weight.is_buffer
         ]
-        return tuple(ordered(owned, self.spec.parameter_order))
+        return tuple(in_order(owned, self.spec.parameter_order))
 
     @cached_property
     def assumptions(self) -> Mapping[str, tuple[str, ...]]:

@@ -18,10 +18,10 @@ class Names:
         self.spec = spec
         self.given: dict[str, Path] = {}
         self.layers: set[str] = set()
-        self.beginnings: dict[str, str] = {}
+        self.prefixes: dict[str, str] = {}
         self.counters: dict[str, int] = {}
 
-    def take(self, name: str, path: Path) -> str:
+    def claim(self, name: str, path: Path) -> str:
         """Claim a full name for an input of the network, a block, or what goes into one."""
         if len(name) > LONGEST_NAME:
             raise self.refuse(
@@ -46,15 +46,15 @@ class Names:
         self.given[name] = path
         return name
 
-    def take_layer(self, name: str, path: Path) -> str:
+    def claim_layer(self, name: str, path: Path) -> str:
         """Claim a layer's full name, which cannot also be the beginning of other layers' names."""
-        self.take(name, path)
+        self.claim(name, path)
         self.layers.add(name)
-        clash = self.beginnings.get(name)
+        clash = self.prefixes.get(name)
         beginning = name.rpartition(".")[0]
-        while beginning and beginning not in self.beginnings:
+        while beginning and beginning not in self.prefixes:
             clash = beginning if beginning in self.layers else clash
-            self.beginnings[beginning] = name
+            self.prefixes[beginning] = name
             beginning = beginning.rpartition(".")[0]
         if clash is not None:
             raise self.refuse(

@@ -18,7 +18,7 @@ class Owned(NamedTuple):
     weight: str
 
 
-def ordered(owned: Sequence[Owned], order: Sequence[str]) -> list[Owned]:
+def in_order(owned: Sequence[Owned], order: Sequence[str]) -> list[Owned]:
     """Each name of `order` takes those parameters that nobody took before: a layer's, those of all layers under a
     dotted name, or one alone (`fc.bias`). The rest comes last. All within one name come as in `owned`.
 
@@ -26,7 +26,7 @@ def ordered(owned: Sequence[Owned], order: Sequence[str]) -> list[Owned]:
     """
     if not order:
         return list(owned)
-    under = covered(owned)
+    under = by_prefix(owned)
     taken: dict[Owned, None] = {}
     for name in order:
         own = [each for each in under.get(name, ()) if each not in taken]
@@ -42,7 +42,7 @@ def ordered(owned: Sequence[Owned], order: Sequence[str]) -> list[Owned]:
     return list(taken)
 
 
-def covered(owned: Iterable[Owned]) -> Mapping[str, Sequence[Owned]]:
+def by_prefix(owned: Iterable[Owned]) -> Mapping[str, Sequence[Owned]]:
     """By name, the parameters that it stands for. A name of a layer and of a parameter of another means the layer."""
     under: dict[str, list[Owned]] = {}
     single: dict[str, list[Owned]] = {}
@@ -59,12 +59,12 @@ def prefixes(name: str) -> Iterator[str]:
     return (".".join(parts[:length]) for length in range(1, len(parts) + 1))
 
 
-def shortest(owned: Sequence[Owned], wanted: Sequence[Owned]) -> tuple[str, ...]:
+def shortest_order(owned: Sequence[Owned], wanted: Sequence[Owned]) -> tuple[str, ...]:
     """Few names that bring the parameters of `owned` into the order that is wanted; none where they are in it.
 
     `wanted` holds the same parameters. The longest run that one name stands for is taken first.
     """
-    under = covered(owned)
+    under = by_prefix(owned)
     left = dict.fromkeys(owned)
     names: list[str] = []
     done = 0

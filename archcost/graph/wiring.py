@@ -9,7 +9,7 @@ from typing import NamedTuple, Unpack
 
 from archcost.errors import Details, SpecError, nearest, shorten
 from archcost.files.values import Path
-from archcost.graph.expand import Alias, Part, Placed, Scope, expand
+from archcost.graph.expand import Alias, CompositePart, PlacedLayer, Scope, expand
 from archcost.graph.model_graph import NO_PORTS, Port, SharedWeight
 from archcost.layers import Composite, Layer, WeightedLayer
 from archcost.spec.model import ModelSpec
@@ -19,10 +19,10 @@ MOST_SEARCHED = 10_000
 """Steps among which a circle is looked for; beyond, the message only says that a name comes later."""
 
 
-class Membership(NamedTuple):
+class WithinComposite(NamedTuple):
     """In a composite, and what goes into that."""
 
-    part: Part
+    part: CompositePart
     sources: tuple[Port, ...]
 
     @property
@@ -37,7 +37,7 @@ def _parts(composite: Composite, shape: Shape) -> tuple[Layer, ...]:
     return composite.parts(shape)
 
 
-class Wired(NamedTuple):
+class WiredLayer(NamedTuple):
     """A layer that knows what it reads. One `within` a composite is of some size until `sized` gives it its own."""
 
     name: str
@@ -48,7 +48,7 @@ class Wired(NamedTuple):
     path: Path
     given: Mapping[str, Port]
     """By the names of its weights, those that are outputs of other layers."""
-    within: Membership | None = None
+    within: WithinComposite | None = None
     named: tuple[Port, ...] = ()
     """What a variable of forward still holds while it runs."""
 
@@ -62,7 +62,7 @@ class Wired(NamedTuple):
         """What it does not read, and what lives until it is done all the same."""
         return (*self.within.holds, *self.named) if self.within else self.named
 
-    def sized(self, shape_of: Callable[[Port], Shape]) -> Wired:
+    def sized(self, shape_of: Callable[[Port], Shape]) -> WiredLayer:
         """The same with all sizes. Raises ShapeError when what goes into a composite does not suit it."""
         if self.within is None:
             return self
@@ -77,7 +77,7 @@ NO_STATE: Mapping[Port, str] = {}
 class Wiring(NamedTuple):
     """Every layer in order of execution, and what the network returns."""
 
-    layers: tuple[Wired, ...]
+    layers: tuple[WiredLayer, ...]
     outputs: tuple[Port, ...]
     state: Mapping[Port, str] = NO_STATE
     """By port the layer of the next step until which it is there."""
@@ -99,7 +99,7 @@ def _wire(spec: ModelSpec) -> Wiring:
     steps = expand(spec)
     names = _Names(spec, steps)
     previous = Port(next(iter(spec.inputs)))
-    wired: list[Wired] = []
+    wired: list[WiredLayer] = []
     for step in steps:
         if isinstance(step, Alias):
             ports = tuple(port for name in step.reads for port in names.look_up(name, step))
@@ -113,16 +113,16 @@ def _wire(spec: ModelSpec) -> Wiring:
         inputs = tuple([names.look_up(name, step)[0] for name in step.reads]) if step.reads else nothing
         trainable = step.scope.trainable and (not isinstance(step.layer, WeightedLayer) or step.layer.trainable)
         shared = names.shared(step, step.layer.shared_weight) if step.layer.shared_weight else None
-        within = Membership(step.part, names.look_up(f"{step.scope.prefix}.input:*", step)) if step.part else None
+        within = WithinComposite(step.part, names.look_up(f"{step.scope.prefix}.input:*", step)) if step.part else None
         given = names.given(step) if _given(step) else NO_PORTS
-        wired.append(Wired(step.name, step.layer, inputs, trainable, shared, step.path, given, within))
+        wired.append(WiredLayer(step.name, step.layer, inputs, trainable, shared, step.path, given, within))
         names.known[step.name] = ()
         previous = Port(step.name)
-    outputs = _unread(wired) if spec.outputs is None else names.returned(spec.outputs)
-    return Wiring(tuple(names.holding(wired)), outputs, names.kept(wired))
+    outputs = _unread_outputs(wired) if spec.outputs is None else names.returned(spec.outputs)
+    return Wiring(tuple(names.with_holds(wired)), outputs, names.state_ports(wired))
 
 
-def _unread(wired: Sequence[Wired]) -> tuple[Port, ...]:
+def _unread_outputs(wired: Sequence[WiredLayer]) -> tuple[Port, ...]:
     """The first output of every layer that nobody reads."""
     read = {port.producer for layer in wired for port in layer.reads}
     return tuple([Port(layer.name) for layer in wired if layer.name not in read])
@@ -131,12 +131,12 @@ def _unread(wired: Sequence[Wired]) -> tuple[Port, ...]:
 class _Names:
     """Which outputs each name means, as far as the network has been walked."""
 
-    def __init__(self, spec: ModelSpec, steps: list[Placed | Alias]) -> None:
+    def __init__(self, spec: ModelSpec, steps: list[PlacedLayer | Alias]) -> None:
         self.spec = spec
         self.steps = steps
         self.known: dict[str, tuple[Port, ...]] = dict.fromkeys(spec.inputs, ())
 
-    def look_up(self, reference: str, reader: Placed | Alias, field: str = "inputs") -> tuple[Port, ...]:
+    def look_up(self, reference: str, reader: PlacedLayer | Alias, field: str = "inputs") -> tuple[Port, ...]:
         """`name`, `name:1` or (for a block's own output) `name:*`, from the innermost scope outwards.
 
         `field` is where the reference stands, with a dot before a key in it, for messages.
@@ -146,7 +146,7 @@ class _Names:
             return self.known[name] or (Port(name),)
         for scope in reader.scope.outwards():
             full = scope.full(name)
-            if full == reader.name and isinstance(reader, Placed):
+            if full == reader.name and isinstance(reader, PlacedLayer):
                 raise self.refuse(
                     reader,
                     "a layer cannot read its own output",
@@ -160,9 +160,9 @@ class _Names:
 
     def returned(self, references: Sequence[str]) -> tuple[Port, ...]:
         """What the network's `outputs` name."""
-        return self.at_the_end(references, "outputs")
+        return self.look_up_all(references, "outputs")
 
-    def at_the_end(self, references: Sequence[str], *field: str) -> tuple[Port, ...]:
+    def look_up_all(self, references: Sequence[str], *field: str) -> tuple[Port, ...]:
         """What a list in `field` of the spec names, where every layer is known."""
         top = Scope("", None, True)
         asking = (
@@ -170,7 +170,7 @@ class _Names:
         )
         return tuple([self.look_up(name, reader)[0] for reader, name in asking])
 
-    def kept(self, wired: Sequence[Wired]) -> Mapping[Port, str]:
+    def state_ports(self, wired: Sequence[WiredLayer]) -> Mapping[Port, str]:
         """What the spec's `state` keeps, and until which layer."""
         known = {layer.name for layer in wired} if self.spec.state else set[str]()
         for reference, until in self.spec.state.items():
@@ -178,9 +178,9 @@ class _Names:
                 reader = Alias("state", Scope("", None, True), (until,), ("state", reference))
                 hint = nearest(until, known)
                 raise self.refuse(reader, "no such layer", "", expected="the name of a layer", found=until, hint=hint)
-        return {self.at_the_end([name], "state", name)[0]: until for name, until in self.spec.state.items()}
+        return {self.look_up_all([name], "state", name)[0]: until for name, until in self.spec.state.items()}
 
-    def holding(self, wired: list[Wired]) -> list[Wired]:
+    def with_holds(self, wired: list[WiredLayer]) -> list[WiredLayer]:
         """The layers with what the spec's `holds` says of each."""
         if not self.spec.holds:
             return wired
@@ -191,7 +191,7 @@ class _Names:
             if name in self.spec.inputs or name not in order:
                 hint = nearest(name, order)
                 raise self.refuse(reader, "no such layer", "", expected="the name of a layer", found=name, hint=hint)
-            for port in self.at_the_end(references, "holds", name):
+            for port in self.look_up_all(references, "holds", name):
                 if order[port.producer] >= order[name]:
                     raise self.refuse(
                         reader,
@@ -201,13 +201,13 @@ class _Names:
                         found=str(port),
                     )
         return [
-            layer._replace(named=self.at_the_end(named[layer.name], "holds", layer.name))
+            layer._replace(named=self.look_up_all(named[layer.name], "holds", layer.name))
             if layer.name in named
             else layer
             for layer in wired
         ]
 
-    def _select(self, full: str, index: str, reader: Placed | Alias, field: str) -> tuple[Port, ...]:
+    def _select(self, full: str, index: str, reader: PlacedLayer | Alias, field: str) -> tuple[Port, ...]:
         ports = self.known[full]
         if not ports:  # a layer or an input of the network, which has its own outputs
             return (Port(full, int(index or 0)),)
@@ -225,11 +225,11 @@ class _Names:
             )
         return (ports[int(index or 0)],)
 
-    def _missing(self, name: str, reader: Placed | Alias, field: str) -> SpecError:
+    def _missing(self, name: str, reader: PlacedLayer | Alias, field: str) -> SpecError:
         forward = self._later(name, reader)
         if forward is None:
             return self._unknown(name, reader, field)
-        way = _way(self.steps, forward, reader) if len(self.steps) <= MOST_SEARCHED else ()
+        way = _circle(self.steps, forward, reader) if len(self.steps) <= MOST_SEARCHED else ()
         if way:
             shown = way if len(way) <= 8 else (*way[:4], "…", *way[-3:])
             return self.refuse(
@@ -248,12 +248,12 @@ class _Names:
             hint=f"move {forward.name} before {reader.name.removesuffix('.input')}"[:200],
         )
 
-    def _later(self, name: str, reader: Placed | Alias) -> Placed | Alias | None:
+    def _later(self, name: str, reader: PlacedLayer | Alias) -> PlacedLayer | Alias | None:
         """The step of that name that is still to come."""
         wanted = {scope.full(name) for scope in reader.scope.outwards()}
         return next((step for step in self.steps if step.name in wanted and step.name not in self.known), None)
 
-    def _unknown(self, name: str, reader: Placed | Alias, field: str) -> SpecError:
+    def _unknown(self, name: str, reader: PlacedLayer | Alias, field: str) -> SpecError:
         inner = f"{reader.scope.prefix}."
         inside = next((full for full in reversed(self.known) if full.endswith(f".{name}")), None)
         visible = (full.removeprefix(inner) for full in reversed(self.known))
@@ -266,7 +266,7 @@ class _Names:
             hint=inside or nearest(name, visible),
         )
 
-    def shared(self, step: Placed, reference: str) -> SharedWeight:
+    def shared(self, step: PlacedLayer, reference: str) -> SharedWeight:
         """The layer whose weight this one uses."""
         transposed = reference.endswith(".T")
         name = reference.removesuffix(".T").removesuffix(".weight")
@@ -275,7 +275,7 @@ class _Names:
                 return SharedWeight(scope.full(name), transposed)
         raise self._missing(name, step, "weight")
 
-    def given(self, step: Placed) -> Mapping[str, Port]:
+    def given(self, step: PlacedLayer) -> Mapping[str, Port]:
         """The outputs that are weights of this layer."""
         references = _given(step)
         if step.layer.shared_weight and "weight" in references:
@@ -288,19 +288,21 @@ class _Names:
             )
         return {name: self.look_up(read, step, f"given.{name}")[0] for name, read in references.items()}
 
-    def refuse(self, reader: Placed | Alias, problem: str, field: str, **details: Unpack[Details]) -> SpecError:
+    def refuse(self, reader: PlacedLayer | Alias, problem: str, field: str, **details: Unpack[Details]) -> SpecError:
         place = self.spec.source.place((*reader.path, *field.split(".", 1)))
         return SpecError(problem, **details).at(layer=reader.name.removesuffix(".input"), place=place)
 
 
-def _given(step: Placed | Alias) -> Mapping[str, str]:
+def _given(step: PlacedLayer | Alias) -> Mapping[str, str]:
     """What a layer is given for weights, as written."""
-    if isinstance(step, Placed) and isinstance(step.layer, WeightedLayer):
+    if isinstance(step, PlacedLayer) and isinstance(step.layer, WeightedLayer):
         return step.layer.given
     return {}
 
 
-def _way(steps: Sequence[Placed | Alias], start: Placed | Alias, end: Placed | Alias) -> tuple[str, ...]:
+def _circle(
+    steps: Sequence[PlacedLayer | Alias], start: PlacedLayer | Alias, end: PlacedLayer | Alias
+) -> tuple[str, ...]:
     """From `end` on to `start`, which `end` reads, and back: a circle. Empty when `start` does not come from `end`."""
     import networkx as nx  # no cost needs an algorithm, only this message
 

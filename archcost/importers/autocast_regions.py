@@ -14,19 +14,19 @@ from typing import Any
 import torch
 from torch.amp.autocast_mode import autocast
 
-from archcost.importers.recorded import Entered
+from archcost.importers.recorded import AutocastRegion
 
-QUESTIONS = ("is_autocast_enabled", "is_autocast_cpu_enabled")
+AUTOCAST_QUERIES = ("is_autocast_enabled", "is_autocast_cpu_enabled")
 
 
-class Ambient(int):
+class AmbientAutocast(int):
     """The answer yes to `torch.is_autocast_enabled()`. Where the module hands it to torch.autocast as `enabled`,
     autocast stays what it is outside.
     """
 
 
 @contextmanager
-def _replaced(holder: Any, attributes: Mapping[str, Any]) -> Generator[None]:
+def _attributes_replaced(holder: Any, attributes: Mapping[str, Any]) -> Generator[None]:
     before = {name: getattr(holder, name) for name in attributes}
     try:
         for name, value in attributes.items():
@@ -37,28 +37,28 @@ def _replaced(holder: Any, attributes: Mapping[str, Any]) -> Generator[None]:
             setattr(holder, name, value)
 
 
-class Regions:
+class RegionTracker:
     """The regions that are open, the innermost last."""
 
     def __init__(self, answer: bool = False) -> None:
-        self.open: list[Entered | None] = []
+        self.open: list[AutocastRegion | None] = []
         self.answer = answer
         """What a module hears that asks whether autocast is on."""
         self.was_asked = False
 
     @property
-    def current(self) -> Entered | None:
+    def current(self) -> AutocastRegion | None:
         return self.open[-1] if self.open else None
 
-    def _of(self, device: str, dtype: Any, enabled: Any) -> Entered | None:
+    def _of(self, device: str, dtype: Any, enabled: Any) -> AutocastRegion | None:
         """None: as it is outside."""
-        if isinstance(enabled, Ambient):
+        if isinstance(enabled, AmbientAutocast):
             return self.current
         word = str(dtype).removeprefix("torch.") if enabled else "off"
-        return Entered(word, "cuda" if device == "cuda" else None)
+        return AutocastRegion(word, "cuda" if device == "cuda" else None)
 
     @contextmanager
-    def heard(self) -> Generator[None]:
+    def intercepted(self) -> Generator[None]:
         """Torch tells of every autocast that is entered and left."""
         made, enter, leave = autocast.__init__, autocast.__enter__, autocast.__exit__
         wishes: dict[int, tuple[str, Any, Any]] = {}
@@ -71,7 +71,7 @@ class Regions:
 
         def entered(mode: Any) -> Any:
             device, dtype, enabled = wishes.get(id(mode), (mode.device, mode.fast_dtype, mode._enabled))
-            with _replaced(torch, asked):  # what it finds is put back when it is left
+            with _attributes_replaced(torch, asked):  # what it finds is put back when it is left
                 result = enter(mode)
             self.open.append(self._of(device, dtype, enabled))
             return result
@@ -80,10 +80,10 @@ class Regions:
             self.open.pop()
             return leave(mode, *error)
 
-        asked = {name: getattr(torch, name) for name in QUESTIONS}
+        asked = {name: getattr(torch, name) for name in AUTOCAST_QUERIES}
         answers = {name: self._answering(function) for name, function in asked.items()}
         switches = {"__init__": init, "__enter__": entered, "__exit__": left}
-        with _replaced(autocast, switches), _replaced(torch, answers):
+        with _attributes_replaced(autocast, switches), _attributes_replaced(torch, answers):
             yield
 
     def _answering(self, function: Callable[..., bool]) -> Callable[..., Any]:
@@ -92,6 +92,6 @@ class Regions:
             innermost = self.current
             if innermost is not None:
                 return innermost.dtype != "off"
-            return Ambient(1) if self.answer else function(*args)
+            return AmbientAutocast(1) if self.answer else function(*args)
 
         return answer

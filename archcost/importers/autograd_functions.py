@@ -21,15 +21,15 @@ from torch import Tensor
 from torch.autograd import function as autograd_function
 
 from archcost.errors import line_of
-from archcost.importers.autocast_regions import Regions
+from archcost.importers.autocast_regions import RegionTracker
 from archcost.importers.capture import Capture
 from archcost.importers.function_mode import FACTORIES, VALUELESS, name_of
 from archcost.importers.identity import place_of
-from archcost.importers.lazy_weights import Blind
+from archcost.importers.lazy_weights import MuteRecorder
 from archcost.importers.opaque import OutOfSightError
 from archcost.importers.recorded import Entry, Ref
-from archcost.importers.recorder import Record
-from archcost.importers.second_run import Told, settle
+from archcost.importers.recorder import Recorder
+from archcost.importers.second_run import Findings, set_dtypes
 from archcost.importers.trace import tensors_in
 from archcost.layers.opaque.function import OwnBackward, written
 from archcost.layers.shape.copy import WEIGHTS
@@ -40,7 +40,7 @@ AUTOGRAD: frozenset[Any] = frozenset([torch.autograd.grad, torch.autograd.backwa
 
 
 @contextmanager
-def followed(capture: Capture) -> Generator[None]:
+def functions_followed(capture: Capture) -> Generator[None]:
     """While it lasts, every Function that this thread applies is written into the record of `capture`.
 
     In torch 2.13 `Function.apply` asks its base for `apply` at each call, so one that stands there is found whatever
@@ -54,7 +54,7 @@ def followed(capture: Capture) -> Generator[None]:
     before: Any = base.__dict__.get("apply")
     context: Any = autograd_function.FunctionCtx
     fill = context.set_materialize_grads
-    following = _Following(capture)
+    following = _FunctionInterceptor(capture)
     thread = threading.get_ident()
 
     def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
@@ -63,7 +63,7 @@ def followed(capture: Capture) -> Generator[None]:
 
     def set_materialize_grads(ctx: Any, value: bool) -> None:
         fill(ctx, value)
-        following.fills[id(ctx)] = value
+        following.zero_fills[id(ctx)] = value
 
     base.apply = classmethod(apply)
     context.set_materialize_grads = set_materialize_grads
@@ -77,32 +77,32 @@ def followed(capture: Capture) -> Generator[None]:
             base.apply = before
 
 
-class _Following:
+class _FunctionInterceptor:
     def __init__(self, capture: Capture) -> None:
         self.capture = capture
         self.record = capture.record
-        self.fills: dict[int, bool] = {}
+        self.zero_fills: dict[int, bool] = {}
         """By `ctx`, whether zeros stand for a gradient that does not arrive, where that was said."""
 
     def apply(self, cls: Any, plain: Plain, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         given = [each for each in args if isinstance(each, Tensor)]
         wanted = [index for index, each in enumerate(args) if isinstance(each, Tensor) and each.requires_grad]
-        is_blind = isinstance(self.record, Blind)
+        is_blind = isinstance(self.record, MuteRecorder)
         if is_blind or self.capture.is_paused or not torch.is_grad_enabled() or not wanted:
             return plain(*args, **kwargs)
         with self.capture.paused():
             arguments = [self.record.reference(args[index]) for index in wanted]
-        apart, self.record.is_apart = self.record.is_apart, True
+        apart, self.record.in_function = self.record.in_function, True
         try:
             result: Any = plain(*args, **kwargs)
         finally:
-            self.record.is_apart = apart
+            self.record.in_function = apart
         with self.capture.paused():
             returned = _as_tuple(result)
             ctx = _context(cls, tensors_in(returned))
             if ctx is not None:
                 self.record.functions.append(ctx)
-                _Applied(self, ctx, wanted, arguments, given, returned).write(cls)
+                _FunctionCall(self, ctx, wanted, arguments, given, returned).write(cls)
         return result
 
 
@@ -122,21 +122,21 @@ def _context(cls: Any, outputs: Iterable[Tensor]) -> Any:
 
 def _is_ambient(cls: Any) -> bool:
     """Whether backward runs under forward's autocast: torch.amp.custom_fwd notes it, and custom_bwd brings it back."""
-    forward, backward = _captured(cls.forward), _captured(cls.backward)
+    forward, backward = _closure_variables(cls.forward), _closure_variables(cls.backward)
     return "bwd" in backward and "cast_inputs" in forward and forward["cast_inputs"] is None
 
 
-def _captured(function: Any) -> Mapping[str, Any]:
+def _closure_variables(function: Any) -> Mapping[str, Any]:
     """What a function has from the one that made it, by name."""
     return inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
 
 
-class _Applied:
+class _FunctionCall:
     """One call of a Function, after its forward. `wanted` are the positions of its arguments that have a gradient."""
 
     def __init__(
         self,
-        following: _Following,
+        following: _FunctionInterceptor,
         ctx: Any,
         wanted: Sequence[int],
         arguments: Sequence[Ref],
@@ -145,7 +145,7 @@ class _Applied:
     ) -> None:
         self.record = following.record
         self.capture = following.capture
-        self.fills = following.fills.pop(id(ctx), True)
+        self.zero_fills = following.zero_fills.pop(id(ctx), True)
         self.ctx = ctx
         self.wanted = wanted
         self.arguments = len(arguments)
@@ -157,7 +157,7 @@ class _Applied:
         """What forward took and returned, by where it lies: what is handed on or kept may be another object."""
         self.known: dict[str, Tensor] = {}
         """The inputs that backward may come across, by name."""
-        self.closed: list[int] = []
+        self.captured: list[int] = []
         """Those that it has by other ways than `ctx`."""
 
     def write(self, cls: Any) -> None:
@@ -171,17 +171,17 @@ class _Applied:
             "op": cls.__name__,
             "arguments": self.arguments,
             "returns": returns,
-            "fills": self.fills,
+            "fills": self.zero_fills,
         }
         backward = self._backward()
-        fields |= {"kept": tuple(dict.fromkeys(kept)), "held": tuple(dict.fromkeys((*held, *self.closed)))}
+        fields |= {"kept": tuple(dict.fromkeys(kept)), "held": tuple(dict.fromkeys((*held, *self.captured)))}
         layer = OwnBackward.model_validate({**fields, **backward, "ambient": _is_ambient(cls)})
         made = self.record.add(layer, tuple(self.reads))
         for index, output in enumerate(self.outputs):
             ref = made._replace(output=index)
             if output.is_floating_point() and not output.requires_grad:
                 ref = self.record.detach(ref)
-            self.record.know(output, ref)
+            self.record.register(output, ref)
 
     def _index(self, tensor: Tensor) -> int:
         """Which input of the layer a tensor is, one more where it was none."""
@@ -199,82 +199,82 @@ class _Applied:
 
     def _backward(self) -> dict[str, Any]:
         """The fields of the layer that say what backward does."""
-        arriving = [self._arriving(each) for each in self.returned]
+        arriving = [self._output_gradient(each) for each in self.returned]
         tensors = [grad for grad, each in zip(arriving, self.returned, strict=True) if isinstance(each, Tensor)]
         grads = {written("grad", index): grad for index, grad in enumerate(tensors) if grad is not None}
-        own = _Brief({**grads, **self.known}, self._closed)
+        own = _BackwardRecorder({**grads, **self.known}, self._name_of_captured)
         try:
-            with torch.no_grad(), _Backward(own, self.capture.twins, Regions()) as heard:
+            with torch.no_grad(), _BackwardCapture(own, self.capture.stand_ins, RegionTracker()) as heard:
                 result = self.ctx.apply(*arriving)
             given = _as_tuple(result)
             refs = [None if given[index] is None else own.reference(given[index]) for index in self.wanted]
-            settle(own.entries, Told(None), heard.trace.steps)
+            set_dtypes(own.entries, Findings(None), heard.trace.steps)
         except Exception as error:
             place, said = line_of(error), str(error).strip().partition("\n")[0]
             where = f" ({basename(place.file)}:{place.line})" if place else ""
             return {"unknown": f"{type(error).__name__}: {said[:300]}{where}"}
-        return _Told(own, self._sizing).fields(refs)
+        return _BackwardFields(own, self._sizing).fields(refs)
 
-    def _arriving(self, returned: Any) -> Tensor | None:
+    def _output_gradient(self, returned: Any) -> Tensor | None:
         """A gradient like what was returned; zeros where none would arrive, unless `ctx` asks for none."""
-        if not isinstance(returned, Tensor) or not (returned.requires_grad or self.fills):
+        if not isinstance(returned, Tensor) or not (returned.requires_grad or self.zero_fills):
             return None
         return torch.empty(returned.shape, dtype=returned.dtype, device="meta")
 
-    def _closed(self, tensor: Tensor) -> str | None:
+    def _name_of_captured(self, tensor: Tensor) -> str | None:
         """The name of a tensor that `ctx` does not hold, and backward has by other ways; None of a constant."""
         if self.record.find(tensor) is None:
             return None
-        self.closed.append(self._index(tensor))
-        return written(INPUTS, self.closed[-1])
+        self.captured.append(self._index(tensor))
+        return written(INPUTS, self.captured[-1])
 
     def _sizing(self) -> str:
         """The input that says how many samples there are."""
-        if self.record.sizing not in self.reads:
-            self.reads.append(self.record.sizing)
-        return written(INPUTS, self.reads.index(self.record.sizing))
+        if self.record.batch_ref not in self.reads:
+            self.reads.append(self.record.batch_ref)
+        return written(INPUTS, self.reads.index(self.record.batch_ref))
 
 
-class _Brief(Record):
+class _BackwardRecorder(Recorder):
     """A record that holds no tensor, and so learns when each dies: `ends` says after how many entries."""
 
     def require_heard(self, tensor: Tensor) -> None:
         """What backward is given may be of another Function."""
 
-    def __init__(self, inputs: Mapping[str, Tensor], closed: Callable[[Tensor], str | None]) -> None:
+    def __init__(self, inputs: Mapping[str, Tensor], captured: Callable[[Tensor], str | None]) -> None:
         self.ends: dict[Ref, int] = {}
-        self.watched: dict[int, weakref.ref[Tensor]] = {}
-        self.closed = closed
+        self.run_again: dict[int, weakref.ref[Tensor]] = {}
+        self.captured = captured
         self.following: dict[int, weakref.ref[Tensor]] = {}
         """Constants made in the dtype of another tensor."""
         super().__init__(inputs, {})
         self.batch_first = Ref("input", SIZING)
         for name, tensor in inputs.items():
             if tensor.is_meta:
-                self.know_place(tensor, Ref("input", name))
+                self.register_place(tensor, Ref("input", name))
 
-    def know(self, tensor: Tensor, ref: Ref) -> None:
+    def register(self, tensor: Tensor, ref: Ref) -> None:
         key = id(tensor)
         if key in self.refs:
-            self._ends(self.refs[key])
+            self._note_end(self.refs[key])
         self.refs[key] = ref
-        self.since[key] = len(self.entries)
+        self.known_since[key] = len(self.entries)
         place = place_of(tensor) if tensor.is_meta else None
 
         def gone(_: weakref.ref[Tensor]) -> None:
-            self._ends(self.refs.pop(key))
-            self.watched.pop(key)
+            self._note_end(self.refs.pop(key))
+            self.run_again.pop(key)
             self.places.pop(place, None)
 
-        self.watched[key] = weakref.ref(tensor, gone)
+        self.run_again[key] = weakref.ref(tensor, gone)
 
-    def _ends(self, ref: Ref) -> None:
+    def _note_end(self, ref: Ref) -> None:
         self.ends[ref] = max(self.ends.get(ref, 0), len(self.entries))
 
     def reference(self, tensor: Tensor, detached: bool = False) -> Ref:
         """Autograd looks away all the time, so nothing is detached."""
-        if self.find(tensor) is None and (name := self.closed(tensor)) is not None:
-            self.know(tensor, Ref("input", name))
+        if self.find(tensor) is None and (name := self.captured(tensor)) is not None:
+            self.register(tensor, Ref("input", name))
         return super().reference(tensor)
 
     def _constant(self, tensor: Tensor) -> Ref:
@@ -287,10 +287,10 @@ class _Brief(Record):
         return ref
 
 
-class _Backward(Capture):
+class _BackwardCapture(Capture):
     """Follows a backward, which must not ask autograd for gradients itself: what that computes comes by nowhere."""
 
-    record: _Brief
+    record: _BackwardRecorder
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in AUTOGRAD:
@@ -303,15 +303,15 @@ class _Backward(Capture):
 
     def _follows(self, name: str, dtype: torch.dtype | None) -> bool:
         """Whether a constant is made in the dtype of another tensor: as one like it, or in one that was asked for."""
-        return (name in VALUELESS and dtype is None) or (name in VALUELESS | FACTORIES and dtype in self.dtypes)
+        return (name in VALUELESS and dtype is None) or (name in VALUELESS | FACTORIES and dtype in self.last_queried)
 
 
-class _Told:
+class _BackwardFields:
     """What was recorded of a backward, in the words of the layer."""
 
-    def __init__(self, own: _Brief, sizing: Callable[[], str]) -> None:
+    def __init__(self, own: _BackwardRecorder, batch_ref: Callable[[], str]) -> None:
         self.own = own
-        self.sizing = sizing
+        self.batch_ref = batch_ref
         self.names: list[str] = []
         counts: Counter[str] = Counter()
         for entry in own.entries:
@@ -331,7 +331,7 @@ class _Told:
 
     def _name(self, ref: Ref) -> str:
         if ref.kind == "input":
-            return self.sizing() if ref.key == SIZING else str(ref.key)
+            return self.batch_ref() if ref.key == SIZING else str(ref.key)
         return written(self.names[cast("int", ref.key)], ref.output)
 
     def _holds(self) -> dict[str, tuple[str, ...]]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-MOVES = frozenset(["cpu", "cuda", "xpu", "npu", "hpu", "ipu", "pin_memory", "share_memory_"])
+DEVICE_MOVES = frozenset(["cpu", "cuda", "xpu", "npu", "hpu", "ipu", "pin_memory", "share_memory_"])
 """Methods that hand out the tensor itself where it is there already."""
 
 NAMED: Mapping[str, torch.dtype] = {
@@ -26,7 +26,7 @@ NAMED: Mapping[str, torch.dtype] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequestedCast:
     """What a call makes of its first argument: in `dtype`, or in its own where that is None; a copy in any case with
     `copy`. `like` is the tensor whose dtype it is; `is_named` says that it is written in the call's name.
 
@@ -42,22 +42,22 @@ class Wanted:
         return tensor.to(self.dtype or tensor.dtype, copy=self.copy)
 
 
-def wanted(name: str, args: Any, kwargs: Mapping[str, Any]) -> Wanted | None:
+def requested_cast(name: str, args: Any, kwargs: Mapping[str, Any]) -> RequestedCast | None:
     """What the call asks for; None where it casts nothing (`x.type()` only tells)."""
     given = [*args[1:], *kwargs.values()]
     if name in NAMED:
-        return Wanted(NAMED[name], is_named=True)
-    if name in MOVES:
-        return Wanted()
+        return RequestedCast(NAMED[name], is_named=True)
+    if name in DEVICE_MOVES:
+        return RequestedCast()
     dtypes = [value for value in given if isinstance(value, torch.dtype)]
     tensors = [value for value in given if isinstance(value, Tensor)]
     if name == "type":
-        return Wanted(dtypes[0] if dtypes else _typed(given[0])) if given else None
+        return RequestedCast(dtypes[0] if dtypes else _typed(given[0])) if given else None
     flags = [value for value in args[1:] if isinstance(value, bool)]  # non_blocking, copy
     copy = bool(kwargs.get("copy", flags[1:2] == [True]))
     if dtypes:
-        return Wanted(dtypes[0], copy=copy)
-    return Wanted(tensors[0].dtype, tensors[0], copy=copy) if tensors else Wanted(copy=copy)
+        return RequestedCast(dtypes[0], copy=copy)
+    return RequestedCast(tensors[0].dtype, tensors[0], copy=copy) if tensors else RequestedCast(copy=copy)
 
 
 def _typed(word: Any) -> torch.dtype:
@@ -70,7 +70,7 @@ Variable = tuple[int, str]
 """A local variable: the frame that it is in, by identity, and its name."""
 
 
-class Spelled(NamedTuple):
+class DtypeSource(NamedTuple):
     """How a call spells the dtype it wants: by a name (`torch.float32`), by a question (`y.dtype`) or by a variable."""
 
     by_name: bool = False
@@ -78,21 +78,21 @@ class Spelled(NamedTuple):
     variable: Variable | None = None
 
 
-def spelled() -> Spelled:
+def dtype_source() -> DtypeSource:
     """What the user's code hands to the call that is under way as its last argument, as far as that can be read."""
     frame = _frame_of_user()
     if frame is None:
-        return Spelled()
-    loaded = _around(frame.f_code, frame.f_lasti)[0]
+        return DtypeSource()
+    loaded = _instructions_around(frame.f_code, frame.f_lasti)[0]
     match loaded:
         case ("LOAD_ATTR", "dtype"):
-            return Spelled(by_question=True)
+            return DtypeSource(by_question=True)
         case ("LOAD_ATTR" | "LOAD_GLOBAL", name) if isinstance(getattr(torch, str(name), None), torch.dtype):
-            return Spelled(by_name=True)
+            return DtypeSource(by_name=True)
         case ("LOAD_FAST" | "LOAD_DEREF" | "LOAD_CLOSURE", name):
-            return Spelled(variable=(id(frame), str(name)))
+            return DtypeSource(variable=(id(frame), str(name)))
         case _:
-            return Spelled()
+            return DtypeSource()
 
 
 def variable_assigned() -> Variable | None:
@@ -100,7 +100,7 @@ def variable_assigned() -> Variable | None:
     frame = _frame_of_user()
     if frame is None:
         return None
-    match _around(frame.f_code, frame.f_lasti)[1]:
+    match _instructions_around(frame.f_code, frame.f_lasti)[1]:
         case ("STORE_FAST" | "STORE_DEREF", name):
             return (id(frame), str(name))
         case _:
@@ -120,7 +120,7 @@ BETWEEN = frozenset(["PRECALL", "KW_NAMES", "CACHE", "PUSH_NULL"])
 
 
 @lru_cache(maxsize=10_000)
-def _around(code: CodeType, offset: int) -> tuple[Instruction, Instruction]:
+def _instructions_around(code: CodeType, offset: int) -> tuple[Instruction, Instruction]:
     """The instructions before and after the one at that offset."""
     before, found = ("", None), False
     for each in dis.get_instructions(code):

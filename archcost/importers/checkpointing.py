@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils import checkpoint as module
 
 from archcost.importers.recorded import Checkpointed
-from archcost.importers.recorder import Record
+from archcost.importers.recorder import Recorder
 
 NESTED = "a checkpoint around others only runs forward once more, which is not counted"
 
@@ -23,7 +23,7 @@ class Checkpoints:
     they held. What is alive then is what would be without the outer one.
     """
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Recorder) -> None:
         self.record = record
         self.found: list[Checkpointed] = []
         self.assumptions: tuple[str, ...] = ()
@@ -31,12 +31,12 @@ class Checkpoints:
     @contextmanager
     def marked(self, reentrant: bool) -> Generator[None]:
         """What is recorded meanwhile is one checkpoint, where autograd looks on."""
-        first, is_apart, before = len(self.record.entries), self.record.is_apart, len(self.found)
-        self.record.is_apart |= reentrant and not torch.is_grad_enabled()
+        first, in_function, before = len(self.record.entries), self.record.in_function, len(self.found)
+        self.record.in_function |= reentrant and not torch.is_grad_enabled()
         try:
             yield
         finally:
-            self.record.is_apart = is_apart
+            self.record.in_function = in_function
         end = len(self.record.entries)
         if len(self.found) > before:
             self.assumptions = (NESTED,)
@@ -49,7 +49,7 @@ Mark = Callable[[bool], AbstractContextManager[None]]
 
 
 @contextmanager
-def heard(mark: Mark) -> Generator[None]:
+def intercepted(mark: Mark) -> Generator[None]:
     """`checkpoint` looks up the two ways that it has in its own module, under whatever name it was imported.
 
     Functions run as they are, with `mark` around each.

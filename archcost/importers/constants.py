@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.weak import WeakIdKeyDictionary
 
-from archcost.importers.recorder import Record
+from archcost.importers.recorder import Recorder
 
 _PRODUCTS = """
 matmul rmatmul mm bmm addmm baddbmm einsum tensordot linear scaled_dot_product_attention
@@ -21,14 +21,14 @@ conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
 chain_matmul multi_dot linalg_multi_dot matrix_power linalg_matrix_power
 """
 PRODUCTS = frozenset(_PRODUCTS.split())
-BY_LETTERS = ("einsum", "tensordot")
+NAMED_AXES = ("einsum", "tensordot")
 """Products that are of matrices in the end, whatever they are given."""
 
 
-class Products:
+class ConstantProducts:
     """`follow(name, func, args, kwargs)` makes a call and writes it on the record."""
 
-    def __init__(self, record: Record, follow: Callable[[str, Any, Any, Any], Any]) -> None:
+    def __init__(self, record: Recorder, follow: Callable[[str, Any, Any, Any], Any]) -> None:
         self.record = record
         self.follow = follow
         self.stand_ins: MutableMapping[Tensor, Tensor] = WeakIdKeyDictionary()
@@ -37,9 +37,9 @@ class Products:
         """Products with vectors stay free, as they are to torch's counter."""
         operands = [each for each in tree_leaves(args) if isinstance(each, Tensor)]
         operands = operands[:1] if name == "linear" else operands
-        if name not in BY_LETTERS and any(each.dim() < 2 for each in operands):
+        if name not in NAMED_AXES and any(each.dim() < 2 for each in operands):
             return
-        given, named = tree_map_only(Tensor, self._noted, (args, kwargs))
+        given, named = tree_map_only(Tensor, self._recorded_stand_in, (args, kwargs))
         sketch = self.follow(name, func, given, named)
         if isinstance(result, Tensor):
             self.stand_ins[result] = sketch
@@ -51,7 +51,7 @@ class Products:
             return known
         return tensor.detach().to("meta")
 
-    def _noted(self, tensor: Tensor) -> Tensor:
+    def _recorded_stand_in(self, tensor: Tensor) -> Tensor:
         stand_in = self.stand_ins[tensor] = self.without_values(tensor)
         self.record.reference(stand_in)
         return stand_in

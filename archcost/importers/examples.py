@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.importers.naming import clean
-from archcost.importers.output_tensors import leaves
+from archcost.importers.output_tensors import flat_tensors
 from archcost.importers.recorded import Entry
 from archcost.importers.torch.proposal import SAMPLES
 from archcost.layers.shape.views import Select
 from archcost.spec.model import InputSpec
 from archcost.tensors import DTYPE_BYTES, TensorType
 
-Places = Mapping[int, int | None]
+BatchAxes = Mapping[int, int | None]
 """The axis of the batch by the identity of a tensor; None is no batch. Who is not named has it first."""
 
 
@@ -26,7 +26,7 @@ class Example(NamedTuple):
     """What the module is run with: as the spec declares it, where each tensor has its batch, and as it was given."""
 
     inputs: Mapping[str, InputSpec]
-    places: Places
+    places: BatchAxes
     given: Sequence[Any]
     named: Mapping[str, Any]
 
@@ -48,7 +48,7 @@ class Example(NamedTuple):
         return entries if isinstance(value, list) else tuple(entries)
 
 
-def picked_from(entries: Sequence[Entry], inputs: Mapping[str, InputSpec]) -> tuple[str, ...]:
+def batch_assumptions(entries: Sequence[Entry], inputs: Mapping[str, InputSpec]) -> tuple[str, ...]:
     """What is assumed of inputs from which forward picks a sample, as it picks a row of what has no batch."""
     names: dict[str, None] = {}
     for entry in entries:
@@ -76,7 +76,7 @@ def _with_samples(tensor: Tensor, axis: int | None, dtype: torch.dtype) -> Tenso
     return values.expand(shape).clone()
 
 
-def example_of(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any], places: Places) -> Example:
+def example_of(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any], places: BatchAxes) -> Example:
     """Inputs by the names of forward's arguments; an argument with several tensors numbers them.
 
     A single value has no batch. Raises ArchcostError where `places` leave open whose first axis is the batch.
@@ -112,7 +112,7 @@ def _tensors(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any])
     free = [each.name for each in arguments if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
     words = free + [f"input{index + 1}" for index in range(len(free), len(inputs))]
     for word, value in (*zip(words, inputs, strict=False), *named.items()):
-        tensors = leaves(value)
+        tensors = flat_tensors(value)
         for index, tensor in enumerate(tensors):
             yield word, clean(word if len(tensors) == 1 else f"{word}_{index}"), tensor
 
@@ -135,13 +135,13 @@ def _require_one_batch(specs: Mapping[str, InputSpec], counts: Mapping[str, int]
     )
 
 
-def places_of(
+def batch_axes_of(
     module: nn.Module,
     inputs: Sequence[Any],
     named: Mapping[str, Any],
     unbatched: Collection[str],
     batch_dims: Mapping[str, int],
-) -> Places:
+) -> BatchAxes:
     """What a caller says of inputs by their names, or by that of an argument with several tensors.
 
     Raises ArchcostError for a name that no input has, or an axis that it does not have.

@@ -1,8 +1,8 @@
 """A module followed call by call, at the level at which a person writes torch: what every run of it has in common.
 
-`Following` is a TorchFunctionMode: every function, method and operator of torch that Python calls comes by, with real
+`CallMode` is a TorchFunctionMode: every function, method and operator of torch that Python calls comes by, with real
 (meta) tensors, so loops, branches on shapes and any Python between the calls simply run. `Capture` writes down what it
-hears; `Watch` hears the same calls once more, and sees when each tensor goes.
+hears; `LifetimeMode` hears the same calls once more, and sees when each tensor goes.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
-from archcost.importers.casts import MOVES
+from archcost.importers.casts import DEVICE_MOVES
 from archcost.importers.tensor_subclasses import is_wrapper, own_rule, wrapper_in
-from archcost.importers.torch import LEAVES
+from archcost.importers.torch import RULES
 from archcost.importers.torch.packed_sequences import packed_name
 from archcost.importers.torch.proposal import samples_in
 from archcost.importers.torch.weighted import MEANT
 from archcost.importers.trace import tensors_in
-from archcost.importers.unintercepted_calls import ASKING, gradients_asked, is_transformed
+from archcost.importers.unintercepted_calls import GRADIENT_CALLS, gradients_taken, in_vmap
 
 _ASKED = """
 get:shape get:dtype get:requires_grad get:grad_fn get:grad get:is_leaf get:ndim get:_base get:layout get:names
@@ -36,10 +36,10 @@ is_complex is_contiguous element_size get_device hash len format repr is_tensor 
 requires_grad_ retain_grad is_signed data_ptr untyped_storage is_inference _set_grad_enabled
 promote_types result_type can_cast
 """
-SILENT = frozenset(_ASKED.split())
+QUERIES = frozenset(_ASKED.split())
 """Questions about a tensor that make none; and whether gradients are asked for, which no_grad puts back."""
 
-AS_ON_CPU: dict[str, Any] = {
+CPU_ANSWERS: dict[str, Any] = {
     "get:device": torch.device("cpu"),
     "get:is_cuda": False,
     "get:is_cpu": True,
@@ -66,23 +66,23 @@ INPLACE_OPERATORS = {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "d
 SETTERS = frozenset(["copy_", "zero_", "fill_", "normal_", "uniform_", "bernoulli_", "index_put_", "masked_scatter_"])
 """Values that are overwritten, whatever they were."""
 
-CASTS = MOVES | frozenset(["to", "float", "double", "half", "bfloat16", "type", "type_as"])
+CASTS = DEVICE_MOVES | frozenset(["to", "float", "double", "half", "bfloat16", "type", "type_as"])
 """Calls that hand out a tensor in another dtype or on another device, or as it is."""
 
 DTYPED = frozenset(["softmax", "log_softmax", "prod", "cumprod", "nansum"])
 """Calls with a `dtype`, to which the values are cast first (SoftMax.cpp)."""
 
-LARGEST_REAL = 2**22
+MOST_VALUES = 2**22
 """Constants, and what is computed of integers, have values up to so many, since a module may look at them."""
 
-LARGEST_CONSTANT = 2**26
+MOST_CONSTANT_VALUES = 2**26
 """What is computed of constants alone has values up to so many."""
 
-SMALL = 2**10
+FEW_VALUES = 2**10
 """Of so few values nothing too large is made."""
 
 
-class Following(TorchFunctionMode):
+class CallMode(TorchFunctionMode):
     """Hears every call. What is only asked about a tensor is answered as if it lay on a CPU, with values."""
 
     is_paused = False
@@ -107,36 +107,36 @@ class Following(TorchFunctionMode):
         if self.is_paused:
             return func(*args, **kwargs)
         name = packed_name(name_of(func), args)
-        if is_transformed():
-            return self._transformed(name, func, args, kwargs)
-        if name in ASKING:
-            raise gradients_asked(ASKING[name])
+        if in_vmap():
+            return self._in_vmap(name, func, args, kwargs)
+        if name in GRADIENT_CALLS:
+            raise gradients_taken(GRADIENT_CALLS[name])
         wrapper = wrapper_in(args, kwargs) if self.wraps else None
         if name == "get:dtype" and wrapper is None:
-            self._asked(args[0])
-        if name in SILENT or name.startswith("set:"):
+            self._dtype_queried(args[0])
+        if name in QUERIES or name.startswith("set:"):
             return func(*args, **kwargs)
-        if name in AS_ON_CPU:
-            return AS_ON_CPU[name]
+        if name in CPU_ANSWERS:
+            return CPU_ANSWERS[name]
         if wrapper is not None:
-            return self._wrapped(wrapper, func, types, args, kwargs)
+            return self._on_subclass(wrapper, func, types, args, kwargs)
         if name == "type" and len(args) + len(kwargs) == 1:
             return torch.empty(0, dtype=args[0].dtype, device="cpu").type()
         if name in VALUELESS:
             made = func(*args, **{**kwargs, "device": "meta" if args[0].is_meta else None})
-            self._like(made, args[0])
+            self._note_dtype_source(made, args[0])
             return made
         if name in DTYPED and is_recast(args, kwargs):
             rest = {key: value for key, value in kwargs.items() if key != "dtype"}
             with self:
                 return func(args[0].to(kwargs["dtype"]), *args[1:], **rest)
-        return self._heard(name, func, args, kwargs)
+        return self._on_call(name, func, args, kwargs)
 
-    def _wrapped(self, wrapper: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    def _on_subclass(self, wrapper: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """A call on a tensor made of others, whose own calls are heard instead."""
         rule = own_rule(wrapper)
         if rule is None or func in self.inside:
-            return self._beneath(func, args, kwargs)
+            return self._run_operators(func, args, kwargs)
         self.inside.append(func)
         try:
             with self:
@@ -144,44 +144,44 @@ class Following(TorchFunctionMode):
         finally:
             self.inside.pop()
 
-    def _transformed(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+    def _in_vmap(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
         """A call in torch.vmap, on one of many: what is seen is the operator on all of them."""
-        if name in AS_ON_CPU:
-            return AS_ON_CPU[name]
-        if name in SILENT or name.startswith("set:"):
+        if name in CPU_ANSWERS:
+            return CPU_ANSWERS[name]
+        if name in QUERIES or name.startswith("set:"):
             return func(*args, **kwargs)
         if name in FACTORIES | VALUELESS:
             return func(*args, **{**kwargs, "device": "meta"})
-        return func(*self._mapped(args), **self._mapped(kwargs))
+        return func(*self._emptied(args), **self._emptied(kwargs))
 
-    def _beneath(self, func: Any, args: Any, kwargs: Any) -> Any:
+    def _run_operators(self, func: Any, args: Any, kwargs: Any) -> Any:
         """A call that is no layer whatever it does: its operators may be."""
         raise NotImplementedError
 
-    def _asked(self, tensor: Tensor) -> None:
+    def _dtype_queried(self, tensor: Tensor) -> None:
         """The module wants to know the dtype of a tensor."""
         raise NotImplementedError
 
-    def _like(self, result: Tensor, source: Tensor) -> None:
+    def _note_dtype_source(self, result: Tensor, source: Tensor) -> None:
         """A constant takes its shape and dtype from a tensor."""
 
-    def _heard(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+    def _on_call(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
         """A call that makes a tensor, or changes one."""
         raise NotImplementedError
 
-    def _twin(self, tensor: Tensor) -> Tensor:
+    def _stand_in_for(self, tensor: Tensor) -> Tensor:
         """What stands for a tensor that has values beside some that have none."""
         raise NotImplementedError
 
-    def _mapped(self, value: Any, scalars: bool = False) -> Any:
+    def _emptied(self, value: Any, scalars: bool = False) -> Any:
         """Tensors that have values, without them: beside a tensor of the meta device torch takes scalars alone."""
         if isinstance(value, Tensor):
-            return value if value.is_meta or (value.dim() == 0 and not scalars) else self._twin(value)
+            return value if value.is_meta or (value.dim() == 0 and not scalars) else self._stand_in_for(value)
         if isinstance(value, dict):
-            return {key: self._mapped(entry, scalars) for key, entry in cast("dict[str, Any]", value).items()}
+            return {key: self._emptied(entry, scalars) for key, entry in cast("dict[str, Any]", value).items()}
         if not isinstance(value, (list, tuple)):
             return value
-        entries: list[Any] = [self._mapped(entry, scalars) for entry in cast("Sequence[Any]", value)]
+        entries: list[Any] = [self._emptied(entry, scalars) for entry in cast("Sequence[Any]", value)]
         return entries if isinstance(value, list) else tuple(entries)
 
 
@@ -192,7 +192,7 @@ def is_recast(args: Any, kwargs: Any) -> bool:
     return bool(given and args[0].is_floating_point())
 
 
-def with_places(name: str, args: Any) -> Any:
+def masks_to_indices(name: str, args: Any) -> Any:
     """`x[mask]` where the mask has values of its own, whatever the batch: the places where it is true."""
     if name not in ("getitem", "setitem"):
         return args
@@ -211,7 +211,7 @@ def _places(entry: Any) -> Iterator[Any]:
         yield entry
 
 
-def over_mask(target: Tensor, mask: Tensor, value: Any) -> Tensor:
+def where_mask(target: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`target` with `value` where the mask is true."""
     wide = mask.reshape(*mask.shape, *(1,) * (target.dim() - mask.dim()))
     return torch.where(wide, torch.as_tensor(value, dtype=target.dtype, device="meta"), target)
@@ -244,7 +244,7 @@ def base_of(name: str) -> tuple[str, bool]:
     """The name without what says that the call writes into its first argument."""
     if name in INPLACE_OPERATORS:
         return INPLACE_OPERATORS[name], True
-    if name.endswith("_") and name[:-1] in LEAVES:
+    if name.endswith("_") and name[:-1] in RULES:
         return name[:-1], True
     return name, False
 
@@ -259,7 +259,7 @@ CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_
 
 
 @cache
-def unchecked(func: FunctionType) -> Callable[..., Any]:
+def unoverridden(func: FunctionType) -> Callable[..., Any]:
     """The same function, which asks nobody whether it is overridden: its body runs, and the calls in it come by."""
     blind = {name: _never for name in CHECKS if name in func.__globals__}
     copy = FunctionType(
@@ -279,10 +279,10 @@ def make_constant(func: Any, args: Any, kwargs: Any) -> Any:
     sketch = func(*args, **without, device="meta")
     device = kwargs.get("device")
     valueless = device is not None and torch.device(device).type == "meta"
-    return sketch if valueless or sketch.numel() > LARGEST_REAL else func(*args, **without, device="cpu")
+    return sketch if valueless or sketch.numel() > MOST_VALUES else func(*args, **without, device="cpu")
 
 
-def size_made(func: Any, args: Any, kwargs: Any) -> int:
+def largest_result(func: Any, args: Any, kwargs: Any) -> int:
     """How many values the largest tensor has that a call on tensors with values would make; 0 if they decide."""
     try:
         args, kwargs = tree_map_only(Tensor, lambda tensor: tensor.detach().to("meta"), (args, kwargs))

@@ -13,11 +13,11 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter, is_l
 
 from archcost.errors import listing
 from archcost.importers.recorded import Ref
-from archcost.importers.recorder import Record
+from archcost.importers.recorder import Recorder
 from archcost.importers.torch.proposal import samples_in
 
 
-class Blind(Record):
+class MuteRecorder(Recorder):
     """A record in which no tensor is known, so that calls run and none is written down."""
 
     def find(self, tensor: Tensor) -> Ref | None:
@@ -27,7 +27,7 @@ class Blind(Record):
         """Making weights is what this run is for."""
 
 
-class UnsettledError(Exception):
+class LazyWeightsError(Exception):
     """The first run makes weights, or drops some: those that it makes or drops."""
 
 
@@ -54,16 +54,16 @@ def names_of(module: nn.Module) -> set[str]:
 
 
 def require_shapes(module: nn.Module) -> None:
-    """Raises UnsettledError where a weight waits for the first run."""
+    """Raises LazyWeightsError where a weight waits for the first run."""
     named = (*module.named_parameters(), *module.named_buffers())
     lazy = [name for name, each in named if is_lazy(each)]
     if lazy:
-        raise UnsettledError(listing(lazy, 5))
+        raise LazyWeightsError(listing(lazy, 5))
 
 
-def require_settled(module: nn.Module, before: set[str]) -> None:
-    """Raises UnsettledError where the weights are not those of before. A buffer of the samples that went in is none."""
+def require_same_weights(module: nn.Module, before: set[str]) -> None:
+    """Raises LazyWeightsError where the weights are not those of before. A buffer of the samples is none."""
     batched = {name for name, each in module.named_buffers() if any(map(samples_in, each.shape))}
     changed = (names_of(module) ^ before) - batched
     if changed:
-        raise UnsettledError(listing(sorted(changed), 5))
+        raise LazyWeightsError(listing(sorted(changed), 5))

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from archcost.importers.autocast_regions import Regions
-from archcost.importers.casts import wanted
-from archcost.importers.function_mode import Following, make_constant, over_mask, unchecked, with_places
-from archcost.importers.recorded import Entered, Ref
+from archcost.importers.autocast_regions import RegionTracker
+from archcost.importers.casts import requested_cast
+from archcost.importers.function_mode import CallMode, make_constant, masks_to_indices, unoverridden, where_mask
+from archcost.importers.recorded import AutocastRegion, Ref
 from archcost.importers.torch import COMPOSITES
 from archcost.importers.trace import Step, Trace, are_mixed, shape_of, tensors_in
 
@@ -28,67 +28,67 @@ class DivergedError(BaseException):
     """The module makes other calls than the first time. No `except Exception` of the module's is meant by it."""
 
 
-class Gone(NamedTuple):
+class Release(NamedTuple):
     """A tensor of the record, and the last call that had begun when it went."""
 
     ref: Ref
     step: int
 
 
-class Watch(Following):
+class LifetimeMode(CallMode):
     """Takes every call as `trace` says that it was taken. `originals` are the module's weights, as for Capture."""
 
-    def __init__(self, trace: Trace, originals: Mapping[int, Tensor], regions: Regions) -> None:
+    def __init__(self, trace: Trace, originals: Mapping[int, Tensor], regions: RegionTracker) -> None:
         super().__init__(originals)
         self.steps = trace.steps
-        self.stands_in = not trace.has_to_do_with_dtypes
+        self.replays = not trace.has_to_do_with_dtypes
         self.open = regions
-        self.regions: dict[int, Entered | None] = {}
+        self.regions: dict[int, AutocastRegion | None] = {}
         """By step the module's own autocast."""
         self.now = -1
-        self.gone: list[Gone] = []
+        self.releases: list[Release] = []
         self.living: dict[int, Ref] = {}
         """By the identity of a tensor."""
         self.dtypes: dict[int, torch.dtype] = {}
         """By step, that of a cast's result."""
         self.constants: dict[int, torch.dtype] = {}
         """By entry, that of a constant."""
-        self.asked: dict[int, Ref] = {}
+        self.dtype_sources: dict[int, Ref] = {}
         """By step, the tensor whose dtype a cast was given, as far as that is known."""
-        self._watched: dict[int, weakref.ref[Any]] = {}
-        self._twins: dict[int, Tensor] = dict(originals)
-        self._twinned: dict[int, weakref.ref[Tensor]] = {}
+        self._references: dict[int, weakref.ref[Any]] = {}
+        self._stand_ins: dict[int, Tensor] = dict(originals)
+        self._originals: dict[int, weakref.ref[Tensor]] = {}
         self.replaced: dict[Ref, int] = {}
         self._waiting: list[weakref.ref[Any]] = []
-        self._last_asked: dict[torch.dtype, Ref | None] = {}
+        self._last_queried: dict[torch.dtype, Ref | None] = {}
 
     def finished(self) -> bool:
         """Whether all calls came."""
         return self.now == len(self.steps) - 1
 
-    def left(self, owned: Collection[Tensor]) -> dict[Ref, Any]:
+    def remaining(self, owned: Collection[Tensor]) -> dict[Ref, Any]:
         """What is still there, by weak references, but for what took the place of a weight. Nothing is watched then."""
         replacing = {id(tensor) for tensor in owned}
-        left = {ref: self._watched[key]() for key, ref in self.living.items() if key not in replacing}
-        self._watched.clear()
-        order = sorted(left, key=lambda ref: (str(ref.key).zfill(12), ref.output))
-        return {ref: weakref.ref(left[ref]) for ref in order}
+        remaining = {ref: self._references[key]() for key, ref in self.living.items() if key not in replacing}
+        self._references.clear()
+        order = sorted(remaining, key=lambda ref: (str(ref.key).zfill(12), ref.output))
+        return {ref: weakref.ref(remaining[ref]) for ref in order}
 
-    def wait_for(self, left: Mapping[Ref, Any]) -> None:
+    def await_release(self, remaining: Mapping[Ref, Any]) -> None:
         """Note in `replaced` by which call each of these goes that were there before."""
-        for ref, reference in left.items():
-            self._waiting.append(weakref.ref(reference(), partial(self._replaced_by, ref)))
+        for ref, reference in remaining.items():
+            self._waiting.append(weakref.ref(reference(), partial(self._note_replaced, ref)))
 
-    def _replaced_by(self, ref: Ref, _: Any) -> None:
+    def _note_replaced(self, ref: Ref, _: Any) -> None:
         self.replaced[ref] = self.now
 
-    def _beneath(self, func: Any, args: Any, kwargs: Any) -> Any:
+    def _run_operators(self, func: Any, args: Any, kwargs: Any) -> Any:
         return func(*args, **kwargs)
 
-    def _asked(self, tensor: Tensor) -> None:
-        self._last_asked[tensor.dtype] = self.living.get(id(tensor))
+    def _dtype_queried(self, tensor: Tensor) -> None:
+        self._last_queried[tensor.dtype] = self.living.get(id(tensor))
 
-    def _heard(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+    def _on_call(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
         self.now += 1
         if self.now >= len(self.steps) or self.steps[self.now].name != name:
             raise DivergedError
@@ -98,80 +98,80 @@ class Watch(Following):
         given = tensors_in((args, kwargs))
         for place, entry, _ in step.constants:
             self.constants[entry] = given[place].dtype
-            self._watch_storage(given[place], Ref("entry", entry))
-        result = self._taken(step, func, args, kwargs)
+            self._track_storage(given[place], Ref("entry", entry))
+        result = self._replay(step, func, args, kwargs)
         made = tensors_in(result)
         if [shape_of(tensor) for tensor in made] != [each.shape for each in step.results]:
             raise DivergedError
         if step.cast is not None:
             self.dtypes[number] = made[0].dtype
-            asked = self._last_asked.get(made[0].dtype)
-            if asked is not None:
-                self.asked[number] = asked
+            dtype_sources = self._last_queried.get(made[0].dtype)
+            if dtype_sources is not None:
+                self.dtype_sources[number] = dtype_sources
         for tensor, each in zip(made, step.results, strict=True):
             if each.ref is not None and each.ref.kind == "entry":
-                self._watch(tensor, each.ref)
+                self._track(tensor, each.ref)
         if name.endswith("_") and given and made and not given[0].is_meta and made[0].is_meta:
             self._replace(given[0], made[0])
         return result
 
-    def _watch(self, tensor: Tensor, ref: Ref) -> None:
+    def _track(self, tensor: Tensor, ref: Ref) -> None:
         key = id(tensor)
         if key not in self.living:
-            self._watched[key] = weakref.ref(tensor, partial(self._let_go, key))
+            self._references[key] = weakref.ref(tensor, partial(self._released, key))
         self.living[key] = ref
 
-    def _watch_storage(self, constant: Tensor, ref: Ref) -> None:
+    def _track_storage(self, constant: Tensor, ref: Ref) -> None:
         """A constant may be read through views of what a variable names."""
         storage: Any = constant.untyped_storage()
         key = id(storage)
         if key not in self.living:
             self.living[key] = ref
-            self._watched[key] = weakref.ref(storage, partial(self._let_go, key))
+            self._references[key] = weakref.ref(storage, partial(self._released, key))
 
-    def _let_go(self, key: int, _: Any) -> None:
-        self.gone.append(Gone(self.living.pop(key), self.now))
-        del self._watched[key]
+    def _released(self, key: int, _: Any) -> None:
+        self.releases.append(Release(self.living.pop(key), self.now))
+        del self._references[key]
 
     def _replace(self, constant: Tensor, changed: Tensor) -> None:
         """What a constant is that had values and holds some of the network's from now on."""
         ref = self.living.pop(id(changed), None)
-        self._watched.pop(id(changed), None)
-        self._twin(constant)
-        self._twins[id(constant)] = changed
+        self._references.pop(id(changed), None)
+        self._stand_in_for(constant)
+        self._stand_ins[id(constant)] = changed
         if ref is not None:
-            self._watch(constant, ref)
+            self._track(constant, ref)
 
-    def _taken(self, step: Step, func: Any, args: Any, kwargs: Any) -> Any:
+    def _replay(self, step: Step, func: Any, args: Any, kwargs: Any) -> Any:
         if step.kind == "made":
             return make_constant(func, args, kwargs)
         if step.kind == "passed":
             return args[0]
         if step.kind == "cast":
-            cast = wanted(step.name, args, kwargs)
+            cast = requested_cast(step.name, args, kwargs)
             if cast is None:
                 raise DivergedError
             result = cast.of(args[0])
             told_apart = result is args[0] and step.cast is not None  # in another precision it may be a copy
             return args[0].clone() if told_apart else result
-        args = with_places(step.name, args)
+        args = masks_to_indices(step.name, args)
         if step.kind == "composite":
             with self:
                 return COMPOSITES[step.name](*args, **kwargs)
         if step.kind in ("into", "over"):
-            return self._into(step, func, args, **kwargs)
-        if step.sketched or are_mixed(tensors_in((args, kwargs))):
-            args, kwargs = self._mapped(args, step.sketched), self._mapped(kwargs, step.sketched)
+            return self._call_with_out(step, func, args, **kwargs)
+        if step.drops_values or are_mixed(tensors_in((args, kwargs))):
+            args, kwargs = self._emptied(args, step.drops_values), self._emptied(kwargs, step.drops_values)
         if step.kind == "set":
-            return self._set(*args)
+            return self._assign(*args)
         if step.kind == "composed":
             with self:
-                return unchecked(func)(*args, **kwargs)
-        if self.stands_in and step.is_shaped:  # a tensor like that of the first run, and no kernel is asked again
+                return unoverridden(func)(*args, **kwargs)
+        if self.replays and step.same_shape:  # a tensor like that of the first run, and no kernel is asked again
             return torch.empty(step.results[0].shape, dtype=step.results[0].dtype, device="meta")
         return func(*args, **kwargs)
 
-    def _into(self, step: Step, func: Any, args: Any, *, out: Tensor, **kwargs: Any) -> Tensor:
+    def _call_with_out(self, step: Step, func: Any, args: Any, *, out: Tensor, **kwargs: Any) -> Tensor:
         with self:
             result = func(*args, **kwargs)
             if step.kind == "over":
@@ -179,21 +179,21 @@ class Watch(Following):
         self._replace(out, result)
         return out
 
-    def _set(self, target: Tensor, index: Any, value: Any) -> None:
+    def _assign(self, target: Tensor, index: Any, value: Any) -> None:
         masks = [tensor for tensor in tensors_in([index]) if tensor.dtype == torch.bool]
         if masks and target.is_meta:
             with self:
-                over_mask(target, masks[0], value)
+                where_mask(target, masks[0], value)
             return
         torch.Tensor.__setitem__(target, index, value)
 
-    def _twin(self, tensor: Tensor) -> Tensor:
+    def _stand_in_for(self, tensor: Tensor) -> Tensor:
         key = id(tensor)
-        if key not in self._twins:
-            self._twins[key] = tensor.detach().to("meta")
-            self._twinned[key] = weakref.ref(tensor, partial(self._forget, key))
-        return self._twins[key]
+        if key not in self._stand_ins:
+            self._stand_ins[key] = tensor.detach().to("meta")
+            self._originals[key] = weakref.ref(tensor, partial(self._forget_stand_in, key))
+        return self._stand_ins[key]
 
-    def _forget(self, key: int, _: Any) -> None:
-        self._twins.pop(key, None)
-        self._twinned.pop(key, None)
+    def _forget_stand_in(self, key: int, _: Any) -> None:
+        self._stand_ins.pop(key, None)
+        self._originals.pop(key, None)

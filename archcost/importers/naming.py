@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from archcost.graph.parameter_order import Owned, shortest
-from archcost.importers.recorded import Entry, Observed, Ref, Written
+from archcost.graph.parameter_order import Owned, shortest_order
+from archcost.importers.recorded import Entry, NetworkRecord, Observations, Ref
 from archcost.layers import LAYERS, Layer
 from archcost.spec import ModelSpec
 from archcost.spec.model import Checkpoint, InputSpec, Region
@@ -24,11 +24,11 @@ from archcost.tensors import FLOATING, TensorType
 TIED = frozenset(type_ for type_, layer in LAYERS.items() if "weight" in layer.model_fields and type_ != "l1_penalty")
 """Layers that can say `weight: name.weight`."""
 
-NOTHING = Observed()
+NOTHING = Observations()
 
-NO_MEAN = Ref("weight", "")
+NO_RUNNING_MEAN = Ref("weight", "")
 
-RUNNING = ("running_mean", "running_var")
+RUNNING_STATISTICS = ("running_mean", "running_var")
 """What norms have as buffers; any other weight of a layer is trained."""
 
 
@@ -41,12 +41,12 @@ class _Uses:
 
 
 def spec_of(
-    record: Written,
+    record: NetworkRecord,
     name: str,
     title: str | None,
     inputs: Mapping[str, InputSpec],
     outputs: Sequence[Ref],
-    observed: Observed = NOTHING,
+    observed: Observations = NOTHING,
     in_order: bool = False,
 ) -> ModelSpec:
     """`in_order`: the record has the weights in the order in which an optimizer would."""
@@ -60,7 +60,7 @@ def _with_counters(entries: Sequence[Entry], weights: Mapping[str, Any]) -> list
     """A batch norm that is called several times counts its batches once, so that its counter is given to each call."""
     calls = Counter(entry.weights["running_mean"] for entry in entries if "running_mean" in entry.weights)
     several = {mean: _counter(mean) for mean, number in calls.items() if number > 1 and _counter(mean) in weights}
-    return [_given(entry, several.get(entry.weights.get("running_mean", NO_MEAN))) for entry in entries]
+    return [_given(entry, several.get(entry.weights.get("running_mean", NO_RUNNING_MEAN))) for entry in entries]
 
 
 def _counter(mean: Ref) -> str:
@@ -74,17 +74,17 @@ def _given(entry: Entry, counter: str | None) -> Entry:
 
 
 class _Naming:
-    def __init__(self, record: Written, inputs: Mapping[str, InputSpec]) -> None:
+    def __init__(self, record: NetworkRecord, inputs: Mapping[str, InputSpec]) -> None:
         self.entries = _with_counters(record.entries, record.weights)
         self.weights = record.weights
         self.inputs = inputs
         self.uses = _uses(self.entries)
-        self.apart = {path for path in self.weights if not self._belongs(path)}
+        self.standalone = {path for path in self.weights if not self._belongs(path)}
         """Weights that are layers of their own."""
-        self.owners = {path: uses.slots[0][0] for path, uses in self.uses.items() if path not in self.apart}
+        self.owners = {path: uses.slots[0][0] for path, uses in self.uses.items() if path not in self.standalone}
         counted = {path.rpartition(".")[0] for path in self.owners if path.endswith("running_mean")}
-        self.apart -= {f"{path}.num_batches_tracked".lstrip(".") for path in counted}  # batch norm's own
-        self.names = _names(self.entries, self.apart, inputs)
+        self.standalone -= {f"{path}.num_batches_tracked".lstrip(".") for path in counted}  # batch norm's own
+        self.names = _names(self.entries, self.standalone, inputs)
 
     def _belongs(self, path: str) -> bool:
         uses = self.uses.get(path)
@@ -93,8 +93,8 @@ class _Naming:
         if str(self.weights[path].tensor.dtype).removeprefix("torch.") not in FLOATING:
             return False  # a layer's own are floats
         index, slot = uses.slots[0]
-        if self.weights[path].is_buffer or slot in RUNNING:
-            return self.weights[path].is_buffer and slot in RUNNING and len(uses.slots) == 1
+        if self.weights[path].is_buffer or slot in RUNNING_STATISTICS:
+            return self.weights[path].is_buffer and slot in RUNNING_STATISTICS and len(uses.slots) == 1
         if len(uses.slots) == 1:
             return self.weights[path].trainable == self._trainable(self.entries[index])
         types = {self.entries[index].layer.type for index, _ in uses.slots}
@@ -105,24 +105,24 @@ class _Naming:
         own = [self.weights[str(ref.key)] for ref in entry.weights.values() if ref.kind == "weight"]
         return next((weight.trainable for weight in own if not weight.is_buffer), True)
 
-    def spec(self, name: str, title: str | None, outputs: Sequence[Ref], observed: Observed) -> ModelSpec:
+    def spec(self, name: str, title: str | None, outputs: Sequence[Ref], observed: Observations) -> ModelSpec:
         layers = tuple(self._layers())
-        returned = tuple(dict.fromkeys(self._written(ref) for ref in outputs))
+        returned = tuple(dict.fromkeys(self._reference(ref) for ref in outputs))
         return ModelSpec(
             name=name,
             title=title,
             inputs=dict(self.inputs),
             layers=layers,
             outputs=returned if returned and returned != _unread(layers, next(iter(self.inputs))) else None,
-            holds={self.names.layers[index]: self._all(refs) for index, refs in sorted(observed.holds.items())},
-            state={self._written(ref): self.names.layers[index] for ref, index in observed.state.items()},
+            holds={self.names.layers[index]: self._references(refs) for index, refs in sorted(observed.holds.items())},
+            state={self._reference(ref): self.names.layers[index] for ref, index in observed.state.items()},
             autocast=tuple(self._regions()),
             checkpoints=tuple(self._checkpoints(observed)),
             assumptions=tuple(observed.assumptions),
         )
 
-    def _all(self, refs: Sequence[Ref]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self._written(ref) for ref in refs))
+    def _references(self, refs: Sequence[Ref]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self._reference(ref) for ref in refs))
 
     def _regions(self) -> Iterator[Region]:
         """Layers one after the other that the module runs under one autocast of its own."""
@@ -132,7 +132,7 @@ class _Naming:
                 names = [name for _, name in group]
                 yield Region.model_validate({"first": names[0], "last": names[-1], **region._asdict()})
 
-    def _checkpoints(self, observed: Observed) -> Iterator[Checkpoint]:
+    def _checkpoints(self, observed: Observations) -> Iterator[Checkpoint]:
         for each in observed.checkpoints:
             first, last = self.names.layers[each.first], self.names.layers[each.end - 1]
             yield Checkpoint(first=first, last=last, reentrant=each.reentrant)
@@ -142,7 +142,7 @@ class _Naming:
         own: dict[str, list[Owned]] = {}
         owners: dict[str, Owned] = {}
         for path, weight in self.weights.items():
-            if path in self.apart:
+            if path in self.standalone:
                 owners[path] = Owned(self.names.weights[path], "weight")
             elif path in self.owners:
                 index = self.owners[path]
@@ -154,10 +154,10 @@ class _Naming:
         for index, entry in enumerate(self.entries):
             name = self.names.layers[index]
             own[name] = [Owned(name, slot) for slot in entry.weights if Owned(name, slot) in placed]
-        own |= {owned.layer: [owned] for path, owned in owners.items() if path in self.apart}
+        own |= {owned.layer: [owned] for path, owned in owners.items() if path in self.standalone}
         listed = [each for layer in layers for each in own.get(str(layer.name), ())]
         known = set(listed)  # without those that have no values
-        return shortest(listed, [each for each in owners.values() if each in known])
+        return shortest_order(listed, [each for each in owners.values() if each in known])
 
     def _layers(self) -> Iterator[Layer]:
         placed: set[str] = set()
@@ -165,19 +165,19 @@ class _Naming:
         for index, entry in enumerate(self.entries):
             for ref in (*entry.reads, *entry.weights.values()):
                 path = str(ref.key)
-                if ref.kind == "weight" and path in self.apart and path not in placed:
+                if ref.kind == "weight" and path in self.standalone and path not in placed:
                     placed.add(path)
-                    layer = self._alone(path)
+                    layer = self._weight_layer(path)
                     previous = str(layer.name)
                     yield layer
-            layer = self._placed(index, entry, previous)
+            layer = self._named_layer(index, entry, previous)
             previous = str(layer.name)
             yield layer
         for path in self.weights:  # nobody uses them, and they count all the same
-            if path in self.apart and path not in placed:
-                yield self._alone(path)
+            if path in self.standalone and path not in placed:
+                yield self._weight_layer(path)
 
-    def _alone(self, path: str) -> Layer:
+    def _weight_layer(self, path: str) -> Layer:
         weight = self.weights[path]
         dtype = str(weight.tensor.dtype).removeprefix("torch.")
         kind = TensorType(tuple(weight.tensor.shape), "float32" if dtype in FLOATING else dtype)
@@ -190,16 +190,16 @@ class _Naming:
             fields["trainable"] = False
         return LAYERS["parameter"].model_validate({"type": "parameter", **fields})
 
-    def _placed(self, index: int, entry: Entry, previous: str) -> Layer:
+    def _named_layer(self, index: int, entry: Entry, previous: str) -> Layer:
         update: dict[str, Any] = {"name": self.names.layers[index]}
-        reads = tuple([self._written(ref) for ref in entry.reads])
+        reads = tuple([self._reference(ref) for ref in entry.reads])
         if reads != (previous,) or not entry.layer.arity.least:  # which reads nothing unless it is named
             update["inputs"] = reads
         given: dict[str, str] = {}
         for slot, ref in entry.weights.items():
             path = str(ref.key)
-            if ref.kind != "weight" or path in self.apart:
-                given[slot] = self._written(ref)
+            if ref.kind != "weight" or path in self.standalone:
+                given[slot] = self._reference(ref)
             elif self.owners[path] != index:
                 update["weight"] = f"{self.names.layers[self.owners[path]]}.weight"
         if given:
@@ -208,7 +208,7 @@ class _Naming:
             update["trainable"] = False
         return entry.layer.model_copy(update=update)
 
-    def _written(self, ref: Ref) -> str:
+    def _reference(self, ref: Ref) -> str:
         if ref.kind == "input":
             return str(ref.key)
         if ref.kind == "weight":
@@ -255,11 +255,11 @@ def clean(path: str) -> str:
     return ".".join(re.sub(r"\W", "_", part, flags=re.ASCII) for part in path.split(".") if part)
 
 
-def _names(entries: Sequence[Entry], apart: set[str], inputs: Mapping[str, InputSpec]) -> _Names:
+def _names(entries: Sequence[Entry], standalone: set[str], inputs: Mapping[str, InputSpec]) -> _Names:
     """A layer alone in its module has the module's name; others are numbered under it."""
     paths = [clean(entry.path) for entry in entries]
     weights: dict[str, str] = {}
-    for path in sorted(apart):
+    for path in sorted(standalone):
         name = clean(path)
         while name in weights.values():
             name += "_"

@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-PASSED_BY = (
+NOT_SEARCHED = (
     str,
     bytes,
     int,
@@ -31,13 +31,13 @@ def tensors_of(result: Any) -> list[Tensor]:
     """The tensors in what a module returns, each once: of tuples, lists, dicts and dataclasses in order, then those
     that other objects hold (a cache of keys and values), by what Python's garbage collector sees of them.
     """
-    found = {id(tensor): tensor for tensor in leaves(result)}
+    found = {id(tensor): tensor for tensor in flat_tensors(result)}
     if not isinstance(result, Tensor):
-        found |= {id(tensor): tensor for tensor in _reached(result) if id(tensor) not in found}
+        found |= {id(tensor): tensor for tensor in _tensors_held_by(result) if id(tensor) not in found}
     return list(found.values())
 
 
-def leaves(value: Any) -> list[Tensor]:
+def flat_tensors(value: Any) -> list[Tensor]:
     """Of containers alone, one after the other."""
     if isinstance(value, Tensor):
         return [value]
@@ -49,16 +49,16 @@ def leaves(value: Any) -> list[Tensor]:
         entries = [getattr(value, each.name) for each in dataclasses.fields(value)]
     else:
         return []
-    return [tensor for entry in entries for tensor in leaves(entry)]
+    return [tensor for entry in entries for tensor in flat_tensors(entry)]
 
 
-def _reached(result: Any) -> list[Tensor]:
+def _tensors_held_by(result: Any) -> list[Tensor]:
     """Breadth first. Modules, classes and what functions call are passed by: what those hold is not returned."""
     found: list[Tensor] = []
     seen: set[int] = set()
     waiting: list[Any] = [result]
     for each in waiting:
-        if id(each) in seen or isinstance(each, PASSED_BY) or len(seen) > MOST_OBJECTS:
+        if id(each) in seen or isinstance(each, NOT_SEARCHED) or len(seen) > MOST_OBJECTS:
             continue
         seen.add(id(each))
         if isinstance(each, Tensor):

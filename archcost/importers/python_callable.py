@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-class Called(NamedTuple):
+class CalledModule(NamedTuple):
     """A callable's module with its spec, and what its forward is called with. `make` calls it again, with values."""
 
     spec: ModelSpec
@@ -32,7 +32,7 @@ def load_callable(network: str, args: Any = None, inputs: Sequence[str] = ()) ->
     return call(network, args, inputs).spec
 
 
-def call(network: str, args: Any = None, inputs: Sequence[str] = ()) -> Called:
+def call(network: str, args: Any = None, inputs: Sequence[str] = ()) -> CalledModule:
     """The module that the callable returns, given `args`, imported with inputs of these shapes.
 
     What the callable's code prints goes to standard error. Raises ArchcostError.
@@ -100,7 +100,7 @@ def _require_torch(network: str) -> None:
 
 def _import(
     network: str, make: Callable[..., Any], positional: tuple[Any, ...], named: dict[str, Any], inputs: Sequence[str]
-) -> Called:
+) -> CalledModule:
     import torch
 
     from archcost.importers.torch_module import ValuesWantedError, spec_from
@@ -118,13 +118,13 @@ def _import(
         else:
             given.append(example)
     name = network.rpartition(":")[2].rpartition(".")[2]
-    title = f"{network}{_spelled(positional, named)}"
+    title = f"{network}{_argument_text(positional, named)}"
 
     def again() -> nn.Module:
-        return _made(network, make, positional, named)
+        return _called(network, make, positional, named)
 
-    def imported(module: nn.Module) -> Called:
-        return Called(spec_from(module, given, keyed, places, name, title), module, given, keyed, again)
+    def imported(module: nn.Module) -> CalledModule:
+        return CalledModule(spec_from(module, given, keyed, places, name, title), module, given, keyed, again)
 
     try:
         with torch.device("meta"):
@@ -138,7 +138,7 @@ class _OnMetaError(Exception):
     """A module cannot be made on the meta device."""
 
 
-def _made(network: str, make: Callable[..., Any], positional: tuple[Any, ...], named: dict[str, Any]) -> nn.Module:
+def _called(network: str, make: Callable[..., Any], positional: tuple[Any, ...], named: dict[str, Any]) -> nn.Module:
     import torch
     from torch import nn
 
@@ -159,7 +159,7 @@ def _made(network: str, make: Callable[..., Any], positional: tuple[Any, ...], n
     return module
 
 
-def _spelled(positional: tuple[Any, ...], named: dict[str, Any]) -> str:
+def _argument_text(positional: tuple[Any, ...], named: dict[str, Any]) -> str:
     """The arguments, as they are written in a call."""
     if not positional and not named:
         return ""

@@ -11,79 +11,79 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from archcost.importers.function_mode import SETTERS, VALUELESS, base_of
 from archcost.importers.identity import storage_of
-from archcost.importers.recorder import Record, Written
+from archcost.importers.recorder import Overwrite, Recorder
 from archcost.importers.tensor_subclasses import own_operator, wrapper_in
-from archcost.importers.torch import COMPOSITES, LEAVES
-from archcost.importers.torch.proposal import Leaf
+from archcost.importers.torch import COMPOSITES, RULES
+from archcost.importers.torch.proposal import Rule
 from archcost.importers.trace import tensors_in
 
-IMAGES = (4, 5)
+IMAGE_RANKS = (4, 5)
 """Axes of tensors that kernels of the CPU may lay channels last where those of the meta device lay them row-major."""
 
 
-def put(name: str, args: Any, kwargs: Any) -> Written:
+def assigned_values(name: str, args: Any, kwargs: Any) -> Overwrite:
     """What a method that sets values puts where."""
     target, *given = args
     if name != "index_put_":
-        return Written(list(tensors_in((given, kwargs))), target.numel())
+        return Overwrite(list(tensors_in((given, kwargs))), target.numel())
     indices: Sequence[Tensor | None] = given[0]
     picked = {axis: tensor for axis, tensor in enumerate(indices) if tensor is not None}
-    return Written([given[1], *picked.values()], given[1].numel(), tuple(picked))
+    return Overwrite([given[1], *picked.values()], given[1].numel(), tuple(picked))
 
 
 class Call:
     """One call, before it runs: what it is given, and what it changes if it works in place."""
 
-    def __init__(self, args: Any, kwargs: Any, inplace: bool, record: Record) -> None:
+    def __init__(self, args: Any, kwargs: Any, inplace: bool, record: Recorder) -> None:
         self.args = args
         self.kwargs = kwargs
         self.inplace = inplace
         self.record = record
-        self.whole = record.whole_of(args[0]) if inplace else None
+        self.whole = record.base_of_view(args[0]) if inplace else None
 
-    def write(self, leaf: Leaf, result: Any, places: bool = False) -> bool:
+    def write(self, rule: Rule, result: Any, places: bool = False) -> bool:
         """Whether what the call returned is on the record: as a layer, or because nothing was done."""
         results = tuple(tensors_in(result))
         if any(made.numel() for made in results):
-            return self._write(leaf, results, result, places)
+            return self._write(rule, results, result, places)
         if any(made.requires_grad for made in results):  # of no value, and a gradient goes back through it all the same
-            self._write(leaf, results, result, places)
+            self._write(rule, results, result, places)
         return True
 
-    def _write(self, leaf: Leaf, results: tuple[Tensor, ...], result: Any, places: bool) -> bool:
+    def _write(self, rule: Rule, results: tuple[Tensor, ...], result: Any, places: bool) -> bool:
         idle = not self.inplace and all(any(made is given for given in tensors_in(self.args)) for made in results)
-        if idle and not (leaf is LEAVES["contiguous"] and results[0].dim() in IMAGES):
+        if idle and not (rule is RULES["contiguous"] and results[0].dim() in IMAGE_RANKS):
             return True  # torch had nothing to do, and returned what it was given
         on_view = self.whole is not None and self.whole is not self.args[0]
         in_part = self.whole is not None and self.whole.numel() != self.args[0].numel()
         detached = without_gradient()
-        unseen = self.whole is not None and detached and self.whole.requires_grad
-        told = {"inplace": True} if self.inplace and leaf.takes_inplace and (unseen or not in_part) else {}
+        detached_write = self.whole is not None and detached and self.whole.requires_grad
+        flag = {"inplace": True} if self.inplace and rule.takes_inplace and (detached_write or not in_part) else {}
         named = {key: value for key, value in self.kwargs.items() if key != "inplace"}
         try:
-            drawn = leaf.rule(result, *self.args, **named, **told)
+            proposal = rule.function(result, *self.args, **named, **flag)
         except TypeError:  # arguments that the rule does not know
             return False
-        if idle and drawn is None:
+        if idle and proposal is None:
             return True
-        if drawn is None or not self.record.write(drawn, results, detached, places):
+        if proposal is None or not self.record.write(proposal, results, detached, places):
             return False
-        if unseen:  # to autograd the tensor stays what it was
-            if not told:
-                self.record.overwrite(results[0], results[0], Written([], results[0].numel()), True)
+        if detached_write:  # to autograd the tensor stays what it was
+            if not flag:
+                self.record.overwrite(results[0], results[0], Overwrite([], results[0].numel()), True)
             return True
         if on_view and self.whole is not None:  # the result, written over that part of what it is a view of
-            written = Written(results, results[0].numel(), in_place=bool(told))
+            written = Overwrite(results, results[0].numel(), in_place=bool(flag))
             self.record.overwrite(results[0], self.whole, written, detached)
         elif self.inplace:
             self.record.overwritten[storage_of(results[0])] = len(self.record.entries)
         return True
 
 
-class Beneath(TorchDispatchMode):
+class OperatorMode(TorchDispatchMode):
     """The operators that one call of C++ consists of."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Recorder) -> None:
         super().__init__()  # pyright: ignore[reportUnknownMemberType]
         self.record = record
 
@@ -96,27 +96,27 @@ class Beneath(TorchDispatchMode):
         full = func._schema.name
         namespace, _, name = full.partition("::")
         reads = list(tensors_in((args, kwargs)))
-        live = any(self.record.find(tensor) is not None for tensor in reads)
-        if name in COMPOSITES and namespace == "aten" and live:
+        known = any(self.record.find(tensor) is not None for tensor in reads)
+        if name in COMPOSITES and namespace == "aten" and known:
             with self:
                 return COMPOSITES[name](*args, **kwargs)
         base, inplace = base_of(name)
-        call = Call(args, kwargs, live and (inplace or name in SETTERS), self.record)
+        call = Call(args, kwargs, known and (inplace or name in SETTERS), self.record)
         result = func(*args, **kwargs)
         results = tuple(tensors_in(result))
-        if not live or not results or name in VALUELESS:
+        if not known or not results or name in VALUELESS:
             return result
         if namespace == "aten" and name in SETTERS:
             assert call.whole is not None
-            self.record.overwrite(args[0], call.whole, put(name, args, kwargs), without_gradient())
+            self.record.overwrite(args[0], call.whole, assigned_values(name, args, kwargs), without_gradient())
             return result
-        leaf = LEAVES.get(f"{namespace}::{base}") or (LEAVES.get(base) if namespace == "aten" else None)
-        if leaf is None or not call.write(leaf, result, places=True):
+        rule = RULES.get(f"{namespace}::{base}") or (RULES.get(base) if namespace == "aten" else None)
+        if rule is None or not call.write(rule, result, places=True):
             self.record.opaque(full, reads, results, places=True, detached=without_gradient())
         return result
 
 
-class Scripting(Beneath):
+class ScriptedOperatorMode(OperatorMode):
     """A function of TorchScript, which takes its arguments apart from autograd and puts its own backward in place."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -124,11 +124,11 @@ class Scripting(Beneath):
         if ref is None:
             return super().__torch_dispatch__(func, types, args, kwargs)
         result = func(*args)
-        self.record.know_place(result, ref)
+        self.record.register_place(result, ref)
         return result
 
 
-class Below(Beneath):
+class VmapOperatorMode(OperatorMode):
     """Stays while other calls are made, of which none is heard twice."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

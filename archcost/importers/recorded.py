@@ -17,7 +17,7 @@ class Ref(NamedTuple):
     output: int = 0
 
 
-class Entered(NamedTuple):
+class AutocastRegion(NamedTuple):
     """An autocast of the module's own: a dtype or `off`, and its device where that is not whichever it runs on."""
 
     dtype: str
@@ -34,7 +34,7 @@ class Entry:
     reads: tuple[Ref, ...]
     weights: Mapping[str, Ref]
     path: str
-    region: Entered | None = None
+    region: AutocastRegion | None = None
 
 
 class Checkpointed(NamedTuple):
@@ -46,7 +46,7 @@ class Checkpointed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class Observations:
     """What was seen of a run beside its entries: what something names until an entry is done, by its number; what the
     module keeps from step to step, until this entry of the next; what the numbers rest on.
     """
@@ -68,7 +68,7 @@ class Weight(Protocol):
     def trainable(self) -> bool: ...
 
 
-class Written(Protocol):
+class NetworkRecord(Protocol):
     """A record of a whole network."""
 
     @property

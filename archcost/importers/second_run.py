@@ -17,22 +17,22 @@ from torch import Tensor
 
 from archcost.errors import first_line, line_of
 from archcost.importers import unintercepted_calls
-from archcost.importers.autocast_regions import Regions
+from archcost.importers.autocast_regions import RegionTracker
 from archcost.importers.function_mode import CASTS
-from archcost.importers.lifetimes import DivergedError, Watch
-from archcost.importers.recorded import Entered, Entry, Observed, Ref
+from archcost.importers.lifetimes import DivergedError, LifetimeMode
+from archcost.importers.recorded import AutocastRegion, Entry, Observations, Ref
 from archcost.importers.trace import Step, Trace
 from archcost.layers import LAYERS
 from archcost.layers.shape.copy import LIKE, WEIGHTS
 
-HIGH = {"torch": 155, "random": 153, "numpy": 319}
+SEEDS_HIGH = {"torch": 155, "random": 153, "numpy": 319}
 """Seeds whose first number between 0 and 1 is above 0.99. A layer dropped at random is kept then, as a rule."""
 
-LOW = {"torch": 3, "random": 139, "numpy": 106}
+SEEDS_LOW = {"torch": 3, "random": 139, "numpy": 106}
 """Seeds whose first number is below 0.01, so that whoever drops layers at random goes another way."""
 
 
-class Running(NamedTuple):
+class RunnableModule(NamedTuple):
     """A module that can be run: its weights with what stands for them, and what calls it. `owned` are afterwards the
     tensors that stand where a parameter or buffer stood.
     """
@@ -46,27 +46,27 @@ OTHER_CALLS = "forward makes other calls in bfloat16 than in float32, of which t
 UNDER_AUTOCAST = "forward makes other calls where it finds autocast on; the numbers are of those without"
 KEEPS_MORE = "the module keeps tensors of every step; the numbers are of one that keeps those of the step before"
 
-Run = Callable[[torch.dtype], contextlib.AbstractContextManager[Running]]
+Run = Callable[[torch.dtype], contextlib.AbstractContextManager[RunnableModule]]
 """A way to run the module in a dtype."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SecondRun:
     """A run that was watched; what is still there when what it returned has gone; by step the region of the module's
     own autocast, where the module asked whether there is one outside.
     """
 
-    watch: Watch
+    watch: LifetimeMode
     state: Mapping[Ref, int | None]
     """Until which step of the next run; None where it is there even then."""
-    regions: Mapping[int, Entered | None] | None = None
+    regions: Mapping[int, AutocastRegion | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Findings:
     """`seen` is None where nothing could be seen; `assumptions` say why numbers may differ from run to run."""
 
-    seen: Seen | None
+    seen: SecondRun | None
     in_bfloat16: bool = True
     assumptions: tuple[str, ...] = ()
     went_another_way_in_bfloat16: bool = False
@@ -75,7 +75,7 @@ class Told:
 BOTH = (torch.bfloat16, torch.float32)
 
 
-def watched(run: Run, trace: Trace, asks_for_autocast: bool, dtypes: Sequence[torch.dtype] = BOTH) -> Told:
+def run_again(run: Run, trace: Trace, asks_for_autocast: bool, dtypes: Sequence[torch.dtype] = BOTH) -> Findings:
     """In bfloat16 where the module takes it, else in float32, which tells lifetimes and no dtypes.
 
     Where the first run had to do with no dtype, there is none to tell.
@@ -86,15 +86,15 @@ def watched(run: Run, trace: Trace, asks_for_autocast: bool, dtypes: Sequence[to
     for dtype in dtypes:
         for answer in (True, False) if asks_for_autocast else (False,):
             try:
-                seen = _seen(run, trace, dtype, answer)
+                seen = _watch_run(run, trace, dtype, answer)
             except (Exception, DivergedError) as problem:
                 problems[dtype, answer] = problem
                 continue
             other = isinstance(problems.get((torch.bfloat16, False)), DivergedError)
             under_autocast = isinstance(problems.get((dtype, True)), DivergedError)
             said = [text for text, holds in ((OTHER_CALLS, other), (UNDER_AUTOCAST, under_autocast)) if holds]
-            return Told(seen, dtype == torch.bfloat16, tuple(said), other)
-    return Told(None, False, (_differs(problems[dtypes[-1], False]),))
+            return Findings(seen, dtype == torch.bfloat16, tuple(said), other)
+    return Findings(None, False, (_why_it_differs(problems[dtypes[-1], False]),))
 
 
 def only_casts_more(one: Trace, other: Trace) -> bool:
@@ -103,7 +103,7 @@ def only_casts_more(one: Trace, other: Trace) -> bool:
     return calls[0] == calls[1] and len(other.steps) > len(one.steps)
 
 
-def _differs(problem: BaseException) -> str:
+def _why_it_differs(problem: BaseException) -> str:
     if isinstance(problem, DivergedError):
         return "forward went another way when it was run again; the numbers are those of its first run"
     place = line_of(problem) if isinstance(problem, Exception) else None
@@ -112,36 +112,36 @@ def _differs(problem: BaseException) -> str:
     return f"forward fails when it is run again ({found}); the numbers are those of its first run"
 
 
-def _seen(run: Run, trace: Trace, dtype: torch.dtype, answer: bool) -> Seen:
-    regions = Regions(answer)
-    with run(dtype) as running, seeded(LOW), printing_nothing():
-        watch = Watch(trace, running.originals, regions)
-        with _watching(watch, regions):
+def _watch_run(run: Run, trace: Trace, dtype: torch.dtype, answer: bool) -> SecondRun:
+    regions = RegionTracker(answer)
+    with run(dtype) as running, seeded(SEEDS_LOW), printing_nothing():
+        watch = LifetimeMode(trace, running.originals, regions)
+        with _intercepting(watch, regions):
             result = running.call()
         if not watch.finished():
             raise DivergedError
         del result
         if watch.living:
             gc.collect()
-        left = watch.left(running.owned())
-        state = _replaced(running, trace, left) if left else {}
-    return Seen(watch, state, watch.regions if answer else None)
+        left = watch.remaining(running.owned())
+        state = _when_replaced(running, trace, left) if left else {}
+    return SecondRun(watch, state, watch.regions if answer else None)
 
 
-def _replaced(running: Running, trace: Trace, left: Mapping[Ref, Any]) -> dict[Ref, int | None]:
+def _when_replaced(running: RunnableModule, trace: Trace, left: Mapping[Ref, Any]) -> dict[Ref, int | None]:
     """When what is left goes, while the module runs once more as it is now."""
-    regions = Regions()
-    watch = Watch(trace, running.originals, regions)
-    watch.wait_for(left)
-    with _watching(watch, regions):
+    regions = RegionTracker()
+    watch = LifetimeMode(trace, running.originals, regions)
+    watch.await_release(left)
+    with _intercepting(watch, regions):
         running.call()
     return {ref: watch.replaced.get(ref) for ref in left}
 
 
 @contextmanager
-def _watching(watch: Watch, regions: Regions) -> Generator[None]:
+def _intercepting(watch: LifetimeMode, regions: RegionTracker) -> Generator[None]:
     """Every call of the module comes by, as in the first run."""
-    with regions.heard(), unintercepted_calls.heard(), watch, without_collections():
+    with regions.intercepted(), unintercepted_calls.intercepted(), watch, without_collections():
         yield
 
 
@@ -180,23 +180,25 @@ def seeded(seeds: Mapping[str, int]) -> Generator[None]:
             numpy.random.set_state(before[2])
 
 
-def observations(entries: list[Entry], told: Told, steps: Sequence[Step], returned: Collection[Ref]) -> Observed:
+def observations(
+    entries: list[Entry], findings: Findings, steps: Sequence[Step], returned: Collection[Ref]
+) -> Observations:
     """What the second run told, of entries that are settled by it."""
-    settle(entries, told, steps)
-    seen = told.seen
+    set_dtypes(entries, findings, steps)
+    seen = findings.seen
     if seen is None:
-        return Observed(assumptions=told.assumptions)
+        return Observations(assumptions=findings.assumptions)
     for number, region in (seen.regions or {}).items():
         for index in range(steps[number].first, steps[number].end):
             entries[index] = replace(entries[index], region=region)
     state = {ref: len(entries) - 1 if step is None else steps[step].end - 1 for ref, step in seen.state.items()}
     grows = any(step is None for step in seen.state.values())
-    assumptions = (*told.assumptions, KEEPS_MORE) if grows else told.assumptions
-    return Observed(holds(entries, seen, steps, returned), state, assumptions)
+    assumptions = (*findings.assumptions, KEEPS_MORE) if grows else findings.assumptions
+    return Observations(holds(entries, seen, steps, returned), state, assumptions)
 
 
 def holds(
-    entries: Sequence[Entry], seen: Seen, steps: Sequence[Step], returned: Collection[Ref]
+    entries: Sequence[Entry], seen: SecondRun, steps: Sequence[Step], returned: Collection[Ref]
 ) -> dict[int, list[Ref]]:
     """By entry what it does not read, and what something names until it is done."""
     last: dict[Ref, int] = {}
@@ -208,16 +210,16 @@ def holds(
         last.update(dict.fromkeys(entry.weights.values(), index))
     held: dict[int, list[Ref]] = {}
     stays = {*returned, *seen.state}
-    for ref, step in seen.watch.gone:
+    for ref, step in seen.watch.releases:
         until = steps[step].end - 1
         if ref not in stays and isinstance(ref.key, int) and until > max(last.get(ref, -1), ref.key):
             held.setdefault(until, []).append(ref)
     return held
 
 
-def settle(entries: list[Entry], told: Told, steps: Sequence[Step]) -> None:
+def set_dtypes(entries: list[Entry], findings: Findings, steps: Sequence[Step]) -> None:
     """Casts and constants get the dtype that they were seen to have: one by name, or that of another tensor."""
-    watch = told.seen.watch if told.seen is not None and told.in_bfloat16 else None
+    watch = findings.seen.watch if findings.seen is not None and findings.in_bfloat16 else None
     for number, step in enumerate(steps):
         if step.cast is None:
             continue
@@ -226,9 +228,9 @@ def settle(entries: list[Entry], told: Told, steps: Sequence[Step]) -> None:
         dtype = watch.dtypes.get(number) if watch else None
         follows = dtype == torch.bfloat16 if dtype is not None else not step.cast.is_named
         if wide and follows:
-            asked = watch.asked.get(number) if watch and not step.cast.is_sure else None
+            asked = watch.dtype_sources.get(number) if watch and not step.cast.is_sure else None
             like = asked or step.cast.like
-            entries[step.cast.entry] = _following(entry, like)
+            entries[step.cast.entry] = _cast_like(entry, like)
     for _, index, like in [each for step in steps for each in step.constants]:
         layer = entries[index].layer
         follows = watch.constants.get(index) == torch.bfloat16 if watch else like is not None
@@ -241,7 +243,7 @@ def settle(entries: list[Entry], told: Told, steps: Sequence[Step]) -> None:
             entries[index] = replace(entries[index], layer=told_like, reads=(*entries[index].reads, like))
 
 
-def _following(entry: Entry, like: Ref | None) -> Entry:
+def _cast_like(entry: Entry, like: Ref | None) -> Entry:
     """A cast to the dtype of another tensor; where that is a weight, to that of the weights."""
     if like is None or like.kind == "weight":
         return replace(entry, layer=entry.layer.model_copy(update={"dtype": WEIGHTS}))

@@ -22,26 +22,33 @@ from torch.nn.parameter import is_lazy
 
 from archcost.errors import ArchcostError, first_line, line_of, shorten
 from archcost.importers import unintercepted_calls
-from archcost.importers.autocast_regions import Regions
-from archcost.importers.autograd_functions import followed
+from archcost.importers.autocast_regions import RegionTracker
+from archcost.importers.autograd_functions import functions_followed
 from archcost.importers.capture import Capture
-from archcost.importers.checkpointing import Checkpoints, heard
-from archcost.importers.examples import Example, Places, example_of, picked_from, places_of
-from archcost.importers.function_mode import LARGEST_REAL
+from archcost.importers.checkpointing import Checkpoints, intercepted
+from archcost.importers.examples import BatchAxes, Example, batch_assumptions, batch_axes_of, example_of
+from archcost.importers.function_mode import MOST_VALUES
 from archcost.importers.identity import type_of
-from archcost.importers.lazy_weights import Blind, UnsettledError, names_of, require_settled, require_shapes, waiting
+from archcost.importers.lazy_weights import (
+    LazyWeightsError,
+    MuteRecorder,
+    names_of,
+    require_same_weights,
+    require_shapes,
+    waiting,
+)
 from archcost.importers.naming import clean, spec_of
-from archcost.importers.output_tensors import leaves, tensors_of
-from archcost.importers.recorded import Observed, Ref
-from archcost.importers.recorder import ModuleWeight, Record
+from archcost.importers.output_tensors import flat_tensors, tensors_of
+from archcost.importers.recorded import Observations, Ref
+from archcost.importers.recorder import ModuleWeight, Recorder
 from archcost.importers.second_run import (
-    HIGH,
-    Running,
+    SEEDS_HIGH,
+    RunnableModule,
     observations,
     only_casts_more,
     printing_nothing,
+    run_again,
     seeded,
-    watched,
 )
 from archcost.importers.tensor_subclasses import is_wrapper, made_of, parts_of, weights_of
 from archcost.importers.torch.proposal import SAMPLES, samples_in
@@ -71,7 +78,7 @@ def from_torch(
     """
     if not isinstance(module, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArchcostError("not a module", expected="a torch.nn.Module", found=shorten(module))
-    places = places_of(module, inputs, named, unbatched, batch_dims or {})
+    places = batch_axes_of(module, inputs, named, unbatched, batch_dims or {})
     return spec_from(module, inputs, named, places, name, title)
 
 
@@ -79,7 +86,7 @@ def spec_from(
     module: nn.Module,
     inputs: Sequence[Any],
     named: Mapping[str, Any],
-    places: Places,
+    places: BatchAxes,
     name: str | None,
     title: str | None,
 ) -> ModelSpec:
@@ -87,73 +94,66 @@ def spec_from(
     example = example_of(module, inputs, named, places)
     _require_python(module)
     try:
-        followed = _followed(module, example)
-    except UnsettledError:
-        followed = _followed_once_run(module, example)
-    return spec_of(
-        followed.record,
-        name or _spelled(type(module).__name__),
-        title,
-        example.inputs,
-        followed.outputs,
-        followed.observed,
-        in_order=True,
-    )
+        result = _follow(module, example)
+    except LazyWeightsError:
+        result = _follow_after_a_run(module, example)
+    name = name or _snake_case(type(module).__name__)
+    return spec_of(result.record, name, title, example.inputs, result.outputs, result.observed, in_order=True)
 
 
-class Followed(NamedTuple):
+class FollowedModule(NamedTuple):
     """What forward called and returned, and what was seen when it ran again."""
 
-    record: Record
+    record: Recorder
     outputs: list[Ref]
-    observed: Observed
+    observed: Observations
 
 
-def _followed(module: nn.Module, example: Example) -> Followed:
-    """Raises UnsettledError where forward makes weights or drops some."""
+def _follow(module: nn.Module, example: Example) -> FollowedModule:
+    """Raises LazyWeightsError where forward makes weights or drops some."""
     require_shapes(module)
     _require_known_dtypes(module)
     _require_other_sizes(module, example.inputs)
-    first = _captured(module, example)
-    again = partial(_again, module, example)
-    told = watched(again, first.capture.trace, first.regions.was_asked)
-    if told.went_another_way_in_bfloat16:
-        other = _captured_in_bfloat16(module, example)
+    first = _first_run(module, example)
+    again = partial(_run_in, module, example)
+    findings = run_again(again, first.capture.trace, first.regions.was_asked)
+    if findings.went_another_way_in_bfloat16:
+        other = _first_run_in_bfloat16(module, example)
         if other is not None and only_casts_more(first.capture.trace, other.capture.trace):
-            seen = watched(again, other.capture.trace, other.regions.was_asked, (torch.bfloat16,))
-            first, told = (other, seen) if seen.seen is not None else (first, told)
+            seen = run_again(again, other.capture.trace, other.regions.was_asked, (torch.bfloat16,))
+            first, findings = (other, seen) if seen.seen is not None else (first, findings)
     record = first.capture.record
-    observed = observations(record.entries, told, first.capture.trace.steps, first.outputs)
-    assumed = (*picked_from(record.entries, example.inputs), *record.assumptions)
+    observed = observations(record.entries, findings, first.capture.trace.steps, first.outputs)
+    assumed = (*batch_assumptions(record.entries, example.inputs), *record.assumptions)
     assumptions = (*assumed, *first.checkpoints.assumptions, *observed.assumptions)
     observed = replace(observed, checkpoints=first.checkpoints.found, assumptions=assumptions)
-    return Followed(record, first.outputs, observed)
+    return FollowedModule(record, first.outputs, observed)
 
 
-class Captured(NamedTuple):
+class FirstRun(NamedTuple):
     """A run of which every call was written down."""
 
     capture: Capture
     checkpoints: Checkpoints
-    regions: Regions
+    regions: RegionTracker
     outputs: list[Ref]
 
 
-def _captured(module: nn.Module, example: Example, dtype: torch.dtype = torch.float32) -> Captured:
+def _first_run(module: nn.Module, example: Example, dtype: torch.dtype = torch.float32) -> FirstRun:
     given, named = example.samples(dtype)
-    regions = Regions()
-    with _weightless(module, dtype) as (weights, originals):
+    regions = RegionTracker()
+    with _meta_weights(module, dtype) as (weights, originals):
         before = names_of(module)
-        record = Record(_tensors(example, given, named), weights, dtype)
+        record = Recorder(_tensors(example, given, named), weights, dtype)
         capture = Capture(record, originals, regions)
         checkpoints = Checkpoints(record)
         try:
-            with heard(checkpoints.marked):
+            with intercepted(checkpoints.marked):
                 result = _run(module, capture, given, named)
         except ArchcostError:
-            require_settled(module, before)
+            require_same_weights(module, before)
             raise
-        require_settled(module, before)
+        require_same_weights(module, before)
     returned = tensors_of(result)
     for tensor in returned:
         record.require_heard(tensor)
@@ -165,29 +165,32 @@ def _captured(module: nn.Module, example: Example, dtype: torch.dtype = torch.fl
             found=type(result).__name__,
             layer=type(module).__name__,
         )
-    capture.let_go()
-    return Captured(capture, checkpoints, regions, outputs)
+    capture.release()
+    return FirstRun(capture, checkpoints, regions, outputs)
 
 
-def _captured_in_bfloat16(module: nn.Module, example: Example) -> Captured | None:
+def _first_run_in_bfloat16(module: nn.Module, example: Example) -> FirstRun | None:
     """None where the module takes no such weights."""
     try:
         with printing_nothing():
-            return _captured(module, example, torch.bfloat16)
-    except (ArchcostError, UnsettledError):
+            return _first_run(module, example, torch.bfloat16)
+    except (ArchcostError, LazyWeightsError):
         return None
 
 
 def _tensors(example: Example, given: Any, named: Any) -> dict[str, Tensor]:
-    return dict(zip(example.inputs, [*leaves(given), *leaves(named)], strict=True))
+    return dict(zip(example.inputs, [*flat_tensors(given), *flat_tensors(named)], strict=True))
 
 
 @contextmanager
-def _again(module: nn.Module, example: Example, dtype: torch.dtype) -> Generator[Running]:
+def _run_in(module: nn.Module, example: Example, dtype: torch.dtype) -> Generator[RunnableModule]:
     """The module in another dtype, with nothing that requires a gradient."""
     given, named = example.samples(dtype)
-    with _weightless(module, dtype, trained=False) as (weights, stand_ins), heard(lambda reentrant: nullcontext()):
-        yield Running(stand_ins, lambda: module(*given, **named), lambda: _owned(module, weights))
+    with (
+        _meta_weights(module, dtype, trained=False) as (weights, stand_ins),
+        intercepted(lambda reentrant: nullcontext()),
+    ):
+        yield RunnableModule(stand_ins, lambda: module(*given, **named), lambda: _owned(module, weights))
 
 
 def _owned(module: nn.Module, weights: Collection[str]) -> list[Tensor]:
@@ -195,15 +198,16 @@ def _owned(module: nn.Module, weights: Collection[str]) -> list[Tensor]:
     return [each for name, each in (*module.named_parameters(), *module.named_buffers()) if name in weights]
 
 
-def _followed_once_run(module: nn.Module, example: Example) -> Followed:
+def _follow_after_a_run(module: nn.Module, example: Example) -> FollowedModule:
     """The same of the module as its first run leaves it."""
     given, named = example.samples()
-    with _weightless(module) as (_, originals):
+    with _meta_weights(module) as (_, originals):
         with printing_nothing():
-            _run(module, Capture(Blind(_tensors(example, given, named), {}), originals, Regions()), given, named)
+            mute = MuteRecorder(_tensors(example, given, named), {})
+            _run(module, Capture(mute, originals, RegionTracker()), given, named)
         try:
-            return _followed(module, example)
-        except UnsettledError as error:
+            return _follow(module, example)
+        except LazyWeightsError as error:
             if isinstance(error.__context__, ArchcostError):
                 raise error.__context__ from None
             raise ArchcostError(
@@ -263,7 +267,7 @@ def _require_other_sizes(module: nn.Module, examples: Mapping[str, InputSpec]) -
 
 
 @contextmanager
-def _weightless(
+def _meta_weights(
     module: nn.Module, dtype: torch.dtype = torch.float32, trained: bool = True
 ) -> Generator[tuple[dict[str, ModuleWeight], dict[int, Tensor]]]:
     """Meta tensors in place of every parameter and buffer, and by the identity of the original what stands for it.
@@ -321,7 +325,7 @@ def _stand_in(tensor: Tensor, is_buffer: bool, dtype: torch.dtype, trained: bool
                 device="meta",
             ),
         )
-    if is_buffer and not tensor.is_meta and not tensor.is_floating_point() and tensor.numel() <= LARGEST_REAL:
+    if is_buffer and not tensor.is_meta and not tensor.is_floating_point() and tensor.numel() <= MOST_VALUES:
         return tensor.detach().cpu().clone()
     dtype = dtype if tensor.is_floating_point() and tensor.element_size() > 1 else tensor.dtype
     made = torch.empty(tensor.shape, dtype=dtype, device="meta")
@@ -343,11 +347,17 @@ def _run(module: nn.Module, capture: Capture, given: Any, named: Any) -> Any:
 
     hooks = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
     try:
-        with seeded(HIGH), capture.regions.heard(), unintercepted_calls.heard(), capture, followed(capture):
+        with (
+            seeded(SEEDS_HIGH),
+            capture.regions.intercepted(),
+            unintercepted_calls.intercepted(),
+            capture,
+            functions_followed(capture),
+        ):
             return module(*given, **named)
     except (Exception, SystemExit) as error:
-        several = len(leaves([given, named])) > 1
-        raise _told(error, type(module).__name__, inside[-1] if inside else "", several) from error
+        several = len(flat_tensors([given, named])) > 1
+        raise _explain_failure(error, type(module).__name__, inside[-1] if inside else "", several) from error
     finally:
         for hook in hooks:
             hook.remove()
@@ -366,11 +376,11 @@ VALUES_WANTED = (
 )
 
 
-SHAPELESS = ("with Meta tensors", "find the fake impl", "'Meta' backend")
+NO_META_KERNEL = ("with Meta tensors", "find the fake impl", "'Meta' backend")
 """What torch says where an operator has no rule for the meta device."""
 
 
-def _told(error: Exception | SystemExit, module: str, path: str, several: bool) -> ArchcostError:
+def _explain_failure(error: Exception | SystemExit, module: str, path: str, several: bool) -> ArchcostError:
     """What stopped forward, with the module and the line of the user's code. Of several inputs, one may be no batch."""
     where = f"{module}.{path}" if path else module
     said = first_line(error)
@@ -382,7 +392,7 @@ def _told(error: Exception | SystemExit, module: str, path: str, several: bool) 
             expected="a forward that shapes alone decide",
             found=said,
         )
-    elif any(word in str(error) for word in SHAPELESS):
+    elif any(word in str(error) for word in NO_META_KERNEL):
         told = ArchcostError(
             "forward calls an operator that torch cannot run on shapes alone",
             expected="operators that run on the meta device",
@@ -398,7 +408,7 @@ def _told(error: Exception | SystemExit, module: str, path: str, several: bool) 
     return told.at(layer=where, place=line_of(error))
 
 
-def _spelled(name: str) -> str:
+def _snake_case(name: str) -> str:
     """`ResNet` → `resnet`, `BertModel` → `bert_model`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return clean(words.lower())

@@ -19,7 +19,7 @@ function of Python whose own calls came by.
 """
 
 
-class Made(NamedTuple):
+class CallResult(NamedTuple):
     """A tensor that a call returned: which of the record's it is, if it is one, and what it is like."""
 
     ref: Ref | None
@@ -28,7 +28,7 @@ class Made(NamedTuple):
 
 
 @dataclass(slots=True)
-class Recasting:
+class RecordedCast:
     """A cast as it was written: to a dtype by name, to that of `like`, or to one that a variable held."""
 
     entry: int
@@ -38,7 +38,7 @@ class Recasting:
     """Whether it is known by the code that the dtype is that of `like`; else it was the last to be asked."""
 
 
-class Standing(NamedTuple):
+class ConstantRead(NamedTuple):
     """An argument by its place that became a constant of the record, which entry, and whose dtype it was given."""
 
     place: int
@@ -54,13 +54,13 @@ class Step:
     first: int
     kind: Kind = "called"
     end: int = 0
-    results: tuple[Made, ...] = ()
-    sketched: bool = False
+    results: tuple[CallResult, ...] = ()
+    drops_values: bool = False
     """Whether tensors that had values were replaced by some without, single values too."""
-    is_shaped: bool = False
+    same_shape: bool = False
     """Whether it made one new tensor, without values, whose shape follows from those of what it was given."""
-    cast: Recasting | None = None
-    constants: tuple[Standing, ...] = ()
+    cast: RecordedCast | None = None
+    constants: tuple[ConstantRead, ...] = ()
 
 
 _SHAPED = """
@@ -68,7 +68,7 @@ conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d linear m
 batch_norm layer_norm group_norm relu gelu silu sigmoid tanh softmax dropout add sub mul div
 max_pool2d avg_pool2d adaptive_avg_pool2d embedding
 """
-SHAPED = frozenset(_SHAPED.split())
+SHAPE_FOLLOWS = frozenset(_SHAPED.split())
 """Calls that make a tensor whose shape follows from those of what they are given: most of the time of a second run."""
 
 

@@ -32,7 +32,7 @@ class Scripted:
 
 
 @contextmanager
-def heard() -> Generator[None]:
+def intercepted() -> Generator[None]:
     """Functions of TorchScript come by like those of torch, and compiled ones run as the Python that they were."""
     class_ = _C.ScriptFunction
     run = class_.__call__
@@ -63,17 +63,17 @@ def _eagerly() -> AbstractContextManager[Any]:
     return cast("AbstractContextManager[Any]", torch.compiler.set_stance("force_eager"))
 
 
-def is_transformed() -> bool:
+def in_vmap() -> bool:
     """Whether torch.vmap is at work, whose tensors hide an axis. Raises OutOfSightError for other transforms."""
     if _C._functorch.maybe_current_level() is None:
         return False
     kinds = {each.key().name for each in _C._functorch.get_interpreter_stack()}
     if kinds != {"Vmap"}:
-        raise gradients_asked(f"a transform of torch.func ({', '.join(sorted(kinds - {'Vmap'}))})")
+        raise gradients_taken(f"a transform of torch.func ({', '.join(sorted(kinds - {'Vmap'}))})")
     return True
 
 
-def gradients_asked(found: str) -> OutOfSightError:
+def gradients_taken(found: str) -> OutOfSightError:
     return OutOfSightError(
         "forward takes gradients of its own while it runs",
         expected="a forward with no backward in it",
@@ -82,5 +82,5 @@ def gradients_asked(found: str) -> OutOfSightError:
     )
 
 
-ASKING = {"grad": "torch.autograd.grad", "backward": "backward()"}
+GRADIENT_CALLS = {"grad": "torch.autograd.grad", "backward": "backward()"}
 """Calls that take gradients, by their names."""

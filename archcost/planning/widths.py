@@ -9,7 +9,7 @@ from typing import NamedTuple
 from archcost.errors import ArchcostError, ShapeError
 from archcost.graph import ModelGraph, Node
 from archcost.graph.build import assemble, build
-from archcost.graph.wiring import Wired, wire
+from archcost.graph.wiring import WiredLayer, wire
 from archcost.layers import Layer, Write
 from archcost.spec import ModelSpec
 
@@ -47,7 +47,7 @@ class _Scaling(NamedTuple):
     """Sizes stay multiples of it."""
 
 
-def _scaling(graph: ModelGraph, layers: Sequence[Wired]) -> _Scaling:
+def _scaling(graph: ModelGraph, layers: Sequence[WiredLayer]) -> _Scaling:
     last = _last(graph)
     sizes: dict[str, str] = {}
     follows: set[str] = set()
@@ -65,9 +65,9 @@ def _scaling(graph: ModelGraph, layers: Sequence[Wired]) -> _Scaling:
     return _Scaling(sizes, follows, carried, lcm(*_groups(graph)))
 
 
-def _scaled(layers: Sequence[Wired], scaling: _Scaling, percent: int) -> tuple[Wired, ...]:
+def _scaled(layers: Sequence[WiredLayer], scaling: _Scaling, percent: int) -> tuple[WiredLayer, ...]:
     made: dict[tuple[int, bool, bool], Layer] = {}  # equal layers stay one object, whose facts are shared
-    changed: list[Wired] = []
+    changed: list[WiredLayer] = []
     for wired in layers:
         key = id(wired.layer), wired.name in scaling.sizes, wired.name in scaling.follows
         if key not in made:
@@ -77,7 +77,7 @@ def _scaled(layers: Sequence[Wired], scaling: _Scaling, percent: int) -> tuple[W
     return tuple(changed)
 
 
-def _update(wired: Wired, scaling: _Scaling, percent: int) -> dict[str, int]:
+def _update(wired: WiredLayer, scaling: _Scaling, percent: int) -> dict[str, int]:
     field = _field(wired.layer)
     size: int = getattr(wired.layer, field, 0)
     if wired.name in scaling.sizes:
@@ -137,7 +137,7 @@ def _names_sizes(layer: Layer) -> bool:
 
 
 def _require_scalable(
-    spec: ModelSpec, layers: Sequence[Wired], scaling: _Scaling, make: Callable[[int], ModelGraph]
+    spec: ModelSpec, layers: Sequence[WiredLayer], scaling: _Scaling, make: Callable[[int], ModelGraph]
 ) -> None:
     if not scaling.sizes:
         raise ArchcostError(

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from archcost.errors import ArchcostError, shorten
 from archcost.graph import Port
-from archcost.graph.parameter_order import Owned, ordered
-from archcost.graph.wiring import Wired, wire
+from archcost.graph.parameter_order import Owned, in_order
+from archcost.graph.wiring import WiredLayer, wire
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.network import Network, Step, as_tuple, place
 from archcost.pytorch.shared_weights import lend, own_weight, share
@@ -45,7 +45,7 @@ def build(spec: ModelSpec, device: str = "cpu") -> Network:
         made[layer.name] = module
     named = [(Owned(name, key), each) for name, module in made.items() for key, each in module.named_parameters()]
     owned = list({id(weight): each for each, weight in reversed(named)}.values())[::-1]  # shared ones by the owner
-    order = [f"{each.layer}.{each.weight}" for each in ordered(owned, spec.parameter_order)]
+    order = [f"{each.layer}.{each.weight}" for each in in_order(owned, spec.parameter_order)]
     network = Network(tuple(spec.inputs), _steps(wired, values, outputs), outputs, order)
     for name, module in made.items():
         place(network, name, module)
@@ -84,7 +84,7 @@ def zeros(spec: ModelSpec, batch: int, device: str) -> dict[str, Tensor]:
 
 
 @contextmanager
-def refusals_named(spec: ModelSpec, layer: Wired) -> Generator[None]:
+def refusals_named(spec: ModelSpec, layer: WiredLayer) -> Generator[None]:
     """What torch says against a layer, as an ArchcostError at its place."""
     place = spec.source.place(layer.path)
     try:
@@ -100,7 +100,7 @@ def said(error: Exception) -> str:
 
 
 def _make(
-    layer: Wired, values: Mapping[Port, Tensor], made: Mapping[str, nn.Module], device: str
+    layer: WiredLayer, values: Mapping[Port, Tensor], made: Mapping[str, nn.Module], device: str
 ) -> tuple[tuple[Tensor, ...], nn.Module]:
     """What comes out, on the meta device; and the module. `made` are those of the layers before."""
     for port in layer.reads:
@@ -120,7 +120,7 @@ def _make(
     return results, module
 
 
-def _module(layer: Wired, inputs: tuple[Tensor, ...], device: str) -> nn.Module:
+def _module(layer: WiredLayer, inputs: tuple[Tensor, ...], device: str) -> nn.Module:
     """In the element type that arrives, as the weights of a network of doubles are doubles."""
     with torch.device(device):
         module = FACTORIES[layer.layer.type](layer.layer, inputs)
@@ -129,7 +129,7 @@ def _module(layer: Wired, inputs: tuple[Tensor, ...], device: str) -> nn.Module:
     return module.requires_grad_(layer.trainable)
 
 
-def _steps(wired: Sequence[Wired], ports: Iterable[Port], outputs: Sequence[Port]) -> tuple[Step, ...]:
+def _steps(wired: Sequence[WiredLayer], ports: Iterable[Port], outputs: Sequence[Port]) -> tuple[Step, ...]:
     """What nobody reads goes at once, what somebody reads with the last who does."""
     last_reader = {port: port.producer for port in ports}
     last_reader |= {port: layer.name for layer in wired for port in (*layer.reads, *layer.holds)}

@@ -12,7 +12,7 @@ from torch.nn import functional
 import archcost
 from archcost.costs.timeline import timeline
 from archcost.errors import SpecError
-from archcost.graph.parameter_order import Owned, ordered, shortest
+from archcost.graph.parameter_order import Owned, in_order, shortest_order
 from archcost.pytorch.training import OPTIMIZERS
 from tests.pytorch.foreign import peaks
 
@@ -32,7 +32,7 @@ layers:
 
 
 def by(order: list[str]) -> str:
-    return " ".join(f"{layer}.{weight}" for layer, weight in ordered(OWNED, order))
+    return " ".join(f"{layer}.{weight}" for layer, weight in in_order(OWNED, order))
 
 
 def test_names_take_what_no_name_before_them_took() -> None:
@@ -53,9 +53,9 @@ def test_names_take_what_no_name_before_them_took() -> None:
     ],
 )
 def test_few_names_say_an_order(order: list[str], names: tuple[str, ...]) -> None:
-    wanted = ordered(OWNED, order)
-    assert shortest(OWNED, wanted) == names
-    assert ordered(OWNED, names) == wanted
+    wanted = in_order(OWNED, order)
+    assert shortest_order(OWNED, wanted) == names
+    assert in_order(OWNED, names) == wanted
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import archcost
 from archcost.costs.timeline import timeline
-from archcost.importers.examples import Places, places_of
+from archcost.importers.examples import BatchAxes, batch_axes_of
 from archcost.importers.torch_module import tensors_of
 from archcost.pytorch.tracker import Tracker
 from tests.collections.compare import convolution_backward, fused_again, summed
@@ -50,7 +50,7 @@ def held(
     """
     before = state_of(module)
     spec = archcost.from_torch(module, *inputs, unbatched=unbatched, batch_dims=batch_dims, **named)
-    places = places_of(module, inputs, named, unbatched, batch_dims or {})
+    places = batch_axes_of(module, inputs, named, unbatched, batch_dims or {})
     assert state_of(module) == before, "the module was changed"
     assert archcost.loads(spec.to_yaml()) == spec
     rebuilt = archcost.pytorch.build(spec)
@@ -79,7 +79,7 @@ def held(
     return spec
 
 
-def of_batch(value: Any, batch: int, places: Places) -> Any:
+def of_batch(value: Any, batch: int, places: BatchAxes) -> Any:
     """The same values for every sample."""
     if isinstance(value, Tensor):
         axis = places.get(id(value), 0 if value.dim() else None)

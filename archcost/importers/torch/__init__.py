@@ -9,13 +9,13 @@ from archcost.importers.torch import (
     shaping,
     weighted,
 )
-from archcost.importers.torch.proposal import COMPOSITES, LEAVES, SAMPLES, Drawn
+from archcost.importers.torch.proposal import COMPOSITES, RULES, SAMPLES, Proposal
 
 __all__ = [
     "COMPOSITES",
-    "LEAVES",
+    "RULES",
     "SAMPLES",
-    "Drawn",
+    "Proposal",
     "gradients",
     "packed_sequences",
     "placing",

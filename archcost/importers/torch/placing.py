@@ -7,45 +7,53 @@ from typing import Any
 
 from torch import Tensor
 
-from archcost.importers.torch.proposal import Drawn, Rule, finite, is_number, leaf, overwriting, samples_in
+from archcost.importers.torch.proposal import (
+    Proposal,
+    RuleFunction,
+    finite,
+    is_number,
+    overwriting,
+    rule_for,
+    samples_in,
+)
 
 
-def _ordered(type_: str) -> Rule:
-    def rule(result: Any, x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Drawn:
-        return Drawn(type_, (x,), {"dim": dim, "descending": descending})
-
-    return rule
-
-
-leaf("sort")(_ordered("sort"))
-leaf("argsort")(_ordered("argsort"))
-
-
-def _triangle(type_: str) -> Rule:
-    def rule(result: Tensor, x: Tensor, diagonal: int = 0) -> Drawn:
-        return Drawn(type_, (x,), {"diagonal": diagonal})
+def _ordered(type_: str) -> RuleFunction:
+    def rule(result: Any, x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Proposal:
+        return Proposal(type_, (x,), {"dim": dim, "descending": descending})
 
     return rule
 
 
-leaf("tril")(_triangle("tril"))
-leaf("triu")(_triangle("triu"))
+rule_for("sort")(_ordered("sort"))
+rule_for("argsort")(_ordered("argsort"))
 
 
-@leaf("diagonal")
-def diagonal(result: Tensor, x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Drawn:
-    return Drawn("diagonal", (x,), {"offset": offset, "dim1": dim1, "dim2": dim2})
+def _triangle(type_: str) -> RuleFunction:
+    def rule(result: Tensor, x: Tensor, diagonal: int = 0) -> Proposal:
+        return Proposal(type_, (x,), {"diagonal": diagonal})
+
+    return rule
 
 
-@leaf("windows", "aten::unfold")
-def windows(result: Tensor, x: Tensor, dimension: int, size: int, step: int) -> Drawn:
-    return Drawn("tensor_unfold", (x,), {"dimension": dimension, "size": size, "step": step})
+rule_for("tril")(_triangle("tril"))
+rule_for("triu")(_triangle("triu"))
 
 
-@leaf("as_strided")
+@rule_for("diagonal")
+def diagonal(result: Tensor, x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Proposal:
+    return Proposal("diagonal", (x,), {"offset": offset, "dim1": dim1, "dim2": dim2})
+
+
+@rule_for("windows", "aten::unfold")
+def windows(result: Tensor, x: Tensor, dimension: int, size: int, step: int) -> Proposal:
+    return Proposal("tensor_unfold", (x,), {"dimension": dimension, "size": size, "step": step})
+
+
+@rule_for("as_strided")
 def strided(
     result: Tensor, x: Tensor, size: Sequence[Any], stride: Sequence[Any], storage_offset: int | None = None
-) -> Drawn | None:
+) -> Proposal | None:
     """With the batch in the first axis of both alone; samples may lie one behind the other, or side by side."""
     first = x.shape[0] if x.dim() and samples_in(x.shape[0]) else None
     sizes = [-1 if first and axis == 0 and each == first else int(each) for axis, each in enumerate(size)]
@@ -56,43 +64,43 @@ def strided(
     if begin < 0 or any(samples_in(number) for number in (begin, *sizes, *strides)):
         return None
     fields = {"size": sizes, "stride": strides, "batch_strides": side_by_side, "storage_offset": begin}
-    return Drawn("as_strided", (x,), fields)
+    return Proposal("as_strided", (x,), fields)
 
 
-@leaf("one_hot")
-def one_hot(result: Tensor, x: Tensor, num_classes: int = -1) -> Drawn:
-    return Drawn("one_hot", (x,), {"num_classes": result.shape[-1]})
+@rule_for("one_hot")
+def one_hot(result: Tensor, x: Tensor, num_classes: int = -1) -> Proposal:
+    return Proposal("one_hot", (x,), {"num_classes": result.shape[-1]})
 
 
-@leaf("bucketize")
-def bucketize(result: Tensor, x: Tensor, boundaries: Tensor, *, right: bool = False) -> Drawn:
-    return Drawn("bucketize", (x, boundaries), {"right": right})
+@rule_for("bucketize")
+def bucketize(result: Tensor, x: Tensor, boundaries: Tensor, *, right: bool = False) -> Proposal:
+    return Proposal("bucketize", (x, boundaries), {"right": right})
 
 
-@leaf("scatter")
+@rule_for("scatter")
 def scatter(
     result: Tensor, x: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, inplace: bool = False
-) -> Drawn | None:
+) -> Proposal | None:
     fields: dict[str, Any] = {"dim": dim, **overwriting(inplace)}
     given = value if src is None else src
     if isinstance(given, Tensor):
-        return Drawn("scatter", (x, index, given), fields)
+        return Proposal("scatter", (x, index, given), fields)
     if not is_number(given):
         return None
-    return Drawn("scatter", (x, index), {**fields, "value": finite(given)})
+    return Proposal("scatter", (x, index), {**fields, "value": finite(given)})
 
 
-def _added(type_: str) -> Rule:
-    def rule(result: Tensor, x: Tensor, dim: int, index: Tensor, source: Tensor, inplace: bool = False) -> Drawn:
-        return Drawn(type_, (x, index, source), {"dim": dim, **overwriting(inplace)})
+def _added(type_: str) -> RuleFunction:
+    def rule(result: Tensor, x: Tensor, dim: int, index: Tensor, source: Tensor, inplace: bool = False) -> Proposal:
+        return Proposal(type_, (x, index, source), {"dim": dim, **overwriting(inplace)})
 
     return rule
 
 
-leaf("scatter_add")(_added("scatter_add"))
-leaf("index_add")(_added("index_add"))
+rule_for("scatter_add")(_added("scatter_add"))
+rule_for("index_add")(_added("index_add"))
 
 
-@leaf("masked_scatter")
-def masked_scatter(result: Tensor, x: Tensor, mask: Tensor, source: Tensor, inplace: bool = False) -> Drawn:
-    return Drawn("masked_scatter", (x, mask, source), overwriting(inplace))
+@rule_for("masked_scatter")
+def masked_scatter(result: Tensor, x: Tensor, mask: Tensor, source: Tensor, inplace: bool = False) -> Proposal:
+    return Proposal("masked_scatter", (x, mask, source), overwriting(inplace))

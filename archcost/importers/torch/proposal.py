@@ -18,7 +18,7 @@ SAMPLES = 1009
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class Proposal:
     """A layer of `type` with `fields`, what it reads, and the tensors that are its weights, by their names in it.
 
     `sized` says that it also reads an input of the network, for its batch alone. `spared` are further inputs that the
@@ -33,18 +33,18 @@ class Drawn:
     spared: Sequence[Tensor] = ()
 
 
-Rule = Callable[..., Drawn | None]
+RuleFunction = Callable[..., Proposal | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
+class Rule:
     """A rule, and whether it can be told that the call writes into its first argument."""
 
-    rule: Rule
+    function: RuleFunction
     takes_inplace: bool
 
 
-LEAVES: dict[str, Leaf] = {}
+RULES: dict[str, Rule] = {}
 """By the name of a function, a method or an operator of torch."""
 
 Composite = Callable[..., Any]
@@ -52,13 +52,13 @@ COMPOSITES: dict[str, Composite] = {}
 """Calls that are others, one after the other: functions to run in their place."""
 
 
-def leaf(*names: str) -> Callable[[Rule], Rule]:
+def rule_for(*names: str) -> Callable[[RuleFunction], RuleFunction]:
     """Registers a rule under the names of the calls that it is for."""
 
-    def register(rule: Rule) -> Rule:
-        entry = Leaf(rule, "inplace" in signature(rule).parameters)
-        LEAVES.update(dict.fromkeys(names, entry))
-        return rule
+    def register(function: RuleFunction) -> RuleFunction:
+        entry = Rule(function, "inplace" in signature(function).parameters)
+        RULES.update(dict.fromkeys(names, entry))
+        return function
 
     return register
 

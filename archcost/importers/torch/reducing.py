@@ -8,12 +8,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from archcost.importers.torch.proposal import Drawn, Rule, composite, leaf, listed, one, samples_in
+from archcost.importers.torch.proposal import Proposal, RuleFunction, composite, listed, one, rule_for, samples_in
 
 
-@leaf("matmul", "mm", "__matmul__")
-def matmul(result: Tensor, x: Tensor, y: Tensor) -> Drawn:
-    return Drawn("matmul", (x, y))
+@rule_for("matmul", "mm", "__matmul__")
+def matmul(result: Tensor, x: Tensor, y: Tensor) -> Proposal:
+    return Proposal("matmul", (x, y))
 
 
 @composite("rmatmul")
@@ -21,9 +21,9 @@ def rmatmul(x: Tensor, y: Tensor) -> Tensor:
     return y.matmul(x)
 
 
-@leaf("bmm")
-def bmm(result: Tensor, x: Tensor, y: Tensor) -> Drawn:
-    return Drawn("bmm", (x, y))
+@rule_for("bmm")
+def bmm(result: Tensor, x: Tensor, y: Tensor) -> Proposal:
+    return Proposal("bmm", (x, y))
 
 
 @composite("grouped_mm", "_grouped_mm")
@@ -50,7 +50,7 @@ def addcmul(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) ->
     return x + tensor1 * tensor2 if value == 1 else x + tensor1 * tensor2 * value
 
 
-def _added(type_: str) -> Rule:
+def _added(type_: str) -> RuleFunction:
     def rule(
         result: Tensor,
         x: Tensor,
@@ -60,19 +60,21 @@ def _added(type_: str) -> Rule:
         beta: float = 1,
         alpha: float = 1,
         **named: Tensor,
-    ) -> Drawn | None:
+    ) -> Proposal | None:
         tensors = [tensor for tensor in (left, right, *named.values()) if tensor is not None]
-        return Drawn(type_, (x, *tensors), {"beta": float(beta), "alpha": float(alpha)}) if len(tensors) == 2 else None
+        return (
+            Proposal(type_, (x, *tensors), {"beta": float(beta), "alpha": float(alpha)}) if len(tensors) == 2 else None
+        )
 
     return rule
 
 
-leaf("addmm")(_added("addmm"))
-leaf("baddbmm")(_added("baddbmm"))
+rule_for("addmm")(_added("addmm"))
+rule_for("baddbmm")(_added("baddbmm"))
 
 
-@leaf("einsum")
-def einsum(result: Tensor, equation: Any, *operands: Any) -> Drawn | None:
+@rule_for("einsum")
+def einsum(result: Tensor, equation: Any, *operands: Any) -> Proposal | None:
     tensors = listed(operands)
     if not isinstance(equation, str) or "." in equation:
         return None
@@ -80,7 +82,7 @@ def einsum(result: Tensor, equation: Any, *operands: Any) -> Drawn | None:
     if "->" not in equation:
         letters = equation.replace(",", "")
         equation += "->" + "".join(sorted(letter for letter in set(letters) if letters.count(letter) == 1))
-    return Drawn("einsum", tensors, {"equation": equation})
+    return Proposal("einsum", tensors, {"equation": equation})
 
 
 def _dims(x: Tensor, dim: Any) -> Any:
@@ -89,14 +91,14 @@ def _dims(x: Tensor, dim: Any) -> Any:
     return list(cast("Sequence[int]", dim)) if isinstance(dim, (list, tuple)) else dim
 
 
-def _reduction(type_: str) -> Rule:
+def _reduction(type_: str) -> RuleFunction:
     def rule(
         result: Tensor, x: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, **named: Any
-    ) -> Drawn | None:
+    ) -> Proposal | None:
         if result.dtype != x.dtype or x.dim() == 0:
             return None
         fields = {"dim": _dims(x, named.get("axis", dim)), "keepdim": keepdim}
-        return Drawn(type_, (x,), fields | _named(dtype))
+        return Proposal(type_, (x,), fields | _named(dtype))
 
     return rule
 
@@ -107,50 +109,50 @@ def _named(dtype: Any) -> dict[str, Any]:
 
 
 for _type in ("mean", "sum", "amax", "amin"):
-    leaf(_type)(_reduction(_type))
+    rule_for(_type)(_reduction(_type))
 
 
-def _extremum(type_: str, along: str) -> Rule:
+def _extremum(type_: str, along: str) -> RuleFunction:
     """Over all axes, of two tensors, or along one with the indices."""
 
-    def rule(result: Any, x: Tensor, other: Any = None, keepdim: bool = False, *, dim: Any = None) -> Drawn | None:
+    def rule(result: Any, x: Tensor, other: Any = None, keepdim: bool = False, *, dim: Any = None) -> Proposal | None:
         if isinstance(other, Tensor):
-            return Drawn(f"{type_}imum", (x, other))
+            return Proposal(f"{type_}imum", (x, other))
         axis = other if dim is None else dim
         if axis is None:
-            return Drawn(along, (x,), {"dim": _dims(x, None)}) if x.dim() else None
-        return Drawn(type_, (x,), {"dim": axis, "keepdim": keepdim})
+            return Proposal(along, (x,), {"dim": _dims(x, None)}) if x.dim() else None
+        return Proposal(type_, (x,), {"dim": axis, "keepdim": keepdim})
 
     return rule
 
 
-leaf("max")(_extremum("max", "amax"))
-leaf("min")(_extremum("min", "amin"))
+rule_for("max")(_extremum("max", "amax"))
+rule_for("min")(_extremum("min", "amin"))
 
 
-def _folding(type_: str) -> Rule:
-    def rule(result: Tensor, x: Tensor, dim: Any = None, keepdim: bool = False) -> Drawn:
-        return Drawn(type_, (x,), {"dim": list(dim) if isinstance(dim, tuple) else dim, "keepdim": keepdim})  # pyright: ignore[reportUnknownArgumentType]
+def _folding(type_: str) -> RuleFunction:
+    def rule(result: Tensor, x: Tensor, dim: Any = None, keepdim: bool = False) -> Proposal:
+        return Proposal(type_, (x,), {"dim": list(dim) if isinstance(dim, tuple) else dim, "keepdim": keepdim})  # pyright: ignore[reportUnknownArgumentType]
 
     return rule
 
 
 for _type in ("any", "all", "prod", "logsumexp"):
-    leaf(_type)(_folding(_type))
+    rule_for(_type)(_folding(_type))
 
 
-def _arg(type_: str) -> Rule:
-    def rule(result: Tensor, x: Tensor, dim: int | None = None, keepdim: bool = False) -> Drawn | None:
-        return None if dim is None else Drawn(type_, (x,), {"dim": dim, "keepdim": keepdim})
+def _arg(type_: str) -> RuleFunction:
+    def rule(result: Tensor, x: Tensor, dim: int | None = None, keepdim: bool = False) -> Proposal | None:
+        return None if dim is None else Proposal(type_, (x,), {"dim": dim, "keepdim": keepdim})
 
     return rule
 
 
-leaf("argmax")(_arg("argmax"))
-leaf("argmin")(_arg("argmin"))
+rule_for("argmax")(_arg("argmax"))
+rule_for("argmin")(_arg("argmin"))
 
 
-def _spread(type_: str) -> Rule:
+def _spread(type_: str) -> RuleFunction:
     def rule(
         result: Tensor,
         x: Tensor,
@@ -159,17 +161,17 @@ def _spread(type_: str) -> Rule:
         keepdim: bool = False,
         *,
         correction: int | None = None,
-    ) -> Drawn | None:
+    ) -> Proposal | None:
         if isinstance(dim, bool):
             dim, unbiased = None, dim
         taken = int(unbiased) if correction is None else correction
-        return Drawn(type_, (x,), {"dim": _dims(x, dim), "keepdim": keepdim, "correction": taken})
+        return Proposal(type_, (x,), {"dim": _dims(x, dim), "keepdim": keepdim, "correction": taken})
 
     return rule
 
 
-leaf("var")(_spread("var"))
-leaf("std")(_spread("std"))
+rule_for("var")(_spread("var"))
+rule_for("std")(_spread("std"))
 
 
 @composite("var_mean")
@@ -184,33 +186,33 @@ def std_mean(x: Tensor, dim: Any = None, *given: Any, **named: Any) -> tuple[Ten
     return torch.std(x, dim, *given, **named), x.mean(dim, keepdim)
 
 
-@leaf("linalg_vector_norm", "vector_norm")
+@rule_for("linalg_vector_norm", "vector_norm")
 def vector_norm(
     result: Tensor, x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
-) -> Drawn | None:
+) -> Proposal | None:
     if ord not in (1, 2):
         return None
-    return Drawn("norm", (x,), {"dim": _dims(x, dim), "keepdim": keepdim, "ord": int(ord)})
+    return Proposal("norm", (x,), {"dim": _dims(x, dim), "keepdim": keepdim, "ord": int(ord)})
 
 
-@leaf("norm")
+@rule_for("norm")
 def norm(
     result: Tensor, x: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
-) -> Drawn | None:
+) -> Proposal | None:
     return vector_norm(result, x, 2 if p in ("fro", None) else p, dim, keepdim)
 
 
-@leaf("cumsum")
-def cumsum(result: Tensor, x: Tensor, dim: int, *, dtype: Any = None) -> Drawn | None:
-    return Drawn("cumsum", (x,), {"dim": dim} | _named(dtype)) if result.dtype == x.dtype else None
+@rule_for("cumsum")
+def cumsum(result: Tensor, x: Tensor, dim: int, *, dtype: Any = None) -> Proposal | None:
+    return Proposal("cumsum", (x,), {"dim": dim} | _named(dtype)) if result.dtype == x.dtype else None
 
 
-@leaf("topk")
-def topk(result: Any, x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Drawn:
-    return Drawn("topk", (x,), {"k": k, "dim": dim, "largest": largest, "sorted": sorted})
+@rule_for("topk")
+def topk(result: Any, x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Proposal:
+    return Proposal("topk", (x,), {"k": k, "dim": dim, "largest": largest, "sorted": sorted})
 
 
-def _max_pool(ndim: int) -> Rule:
+def _max_pool(ndim: int) -> RuleFunction:
     def rule(
         result: Any,
         x: Tensor,
@@ -220,7 +222,7 @@ def _max_pool(ndim: int) -> Rule:
         dilation: Any = 1,
         ceil_mode: bool = False,
         return_indices: bool = False,
-    ) -> Drawn:
+    ) -> Proposal:
         fields: dict[str, Any] = {
             "kernel_size": one(kernel_size),
             "padding": one(padding),
@@ -231,12 +233,12 @@ def _max_pool(ndim: int) -> Rule:
             fields["stride"] = one(stride)
         if isinstance(result, tuple):
             fields["return_indices"] = True
-        return Drawn(f"max_pool{ndim}d", (x,), fields)
+        return Proposal(f"max_pool{ndim}d", (x,), fields)
 
     return rule
 
 
-def _avg_pool(ndim: int) -> Rule:
+def _avg_pool(ndim: int) -> RuleFunction:
     def rule(
         result: Tensor,
         x: Tensor,
@@ -246,7 +248,7 @@ def _avg_pool(ndim: int) -> Rule:
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         divisor_override: int | None = None,
-    ) -> Drawn:
+    ) -> Proposal:
         fields: dict[str, Any] = {
             "kernel_size": one(kernel_size),
             "padding": one(padding),
@@ -257,24 +259,24 @@ def _avg_pool(ndim: int) -> Rule:
             fields["stride"] = one(stride)
         if divisor_override is not None:
             fields["divisor_override"] = divisor_override
-        return Drawn(f"avg_pool{ndim}d", (x,), fields)
+        return Proposal(f"avg_pool{ndim}d", (x,), fields)
 
     return rule
 
 
-def _adaptive(type_: str) -> Rule:
-    def rule(result: Any, x: Tensor, output_size: Any, return_indices: bool = False) -> Drawn:
+def _adaptive(type_: str) -> RuleFunction:
+    def rule(result: Any, x: Tensor, output_size: Any, return_indices: bool = False) -> Proposal:
         values = cast("Tensor", result[0] if isinstance(result, tuple) else result)
         ndim = int(type_[-2])
         fields: dict[str, Any] = {"output_size": one(tuple(values.shape[-ndim:]))}
         if isinstance(result, tuple):
             fields["return_indices"] = True
-        return Drawn(type_, (x,), fields)
+        return Proposal(type_, (x,), fields)
 
     return rule
 
 
-def _unpool(ndim: int) -> Rule:
+def _unpool(ndim: int) -> RuleFunction:
     def rule(
         result: Tensor,
         x: Tensor,
@@ -283,22 +285,22 @@ def _unpool(ndim: int) -> Rule:
         stride: Any = None,
         padding: Any = 0,
         output_size: Any = None,
-    ) -> Drawn:
+    ) -> Proposal:
         fields: dict[str, Any] = {"kernel_size": one(kernel_size), "padding": one(padding)}
         if stride:
             fields["stride"] = one(stride)
         fields["output_size"] = list(result.shape[-ndim:])
-        return Drawn(f"max_unpool{ndim}d", (x, indices), fields)
+        return Proposal(f"max_unpool{ndim}d", (x, indices), fields)
 
     return rule
 
 
 for _ndim in (1, 2, 3):
-    leaf(f"max_pool{_ndim}d", f"max_pool{_ndim}d_with_indices")(_max_pool(_ndim))
-    leaf(f"avg_pool{_ndim}d")(_avg_pool(_ndim))
-    leaf(f"max_unpool{_ndim}d")(_unpool(_ndim))
+    rule_for(f"max_pool{_ndim}d", f"max_pool{_ndim}d_with_indices")(_max_pool(_ndim))
+    rule_for(f"avg_pool{_ndim}d")(_avg_pool(_ndim))
+    rule_for(f"max_unpool{_ndim}d")(_unpool(_ndim))
     for _kind in ("avg", "max"):
-        leaf(
+        rule_for(
             f"adaptive_{_kind}_pool{_ndim}d",
             f"_adaptive_{_kind}_pool{_ndim}d",
             f"adaptive_{_kind}_pool{_ndim}d_with_indices",

@@ -8,19 +8,19 @@ from typing import Any, cast
 from torch import Tensor
 from torch.nn import functional
 
-from archcost.importers.torch.proposal import Drawn, Rule, leaf, one
+from archcost.importers.torch.proposal import Proposal, RuleFunction, one, rule_for
 from archcost.terms.torch_releases import installed
 
 
-@leaf("linear")
-def linear(result: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Drawn | None:
+@rule_for("linear")
+def linear(result: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Proposal | None:
     if weight.dim() != 2:
         return None
     fields = {"out_features": weight.shape[0], "bias": bias is not None}
-    return Drawn("linear", (x,), fields, {"weight": weight, "bias": bias})
+    return Proposal("linear", (x,), fields, {"weight": weight, "bias": bias})
 
 
-def _convolution(ndim: int) -> Rule:
+def _convolution(ndim: int) -> RuleFunction:
     def rule(
         result: Tensor,
         x: Tensor,
@@ -30,7 +30,7 @@ def _convolution(ndim: int) -> Rule:
         padding: Any = 0,
         dilation: Any = 1,
         groups: int = 1,
-    ) -> Drawn:
+    ) -> Proposal:
         fields = {
             "out_channels": weight.shape[0],
             "kernel_size": one(weight.shape[2:]),
@@ -40,12 +40,12 @@ def _convolution(ndim: int) -> Rule:
             "groups": groups,
             "bias": bias is not None,
         }
-        return Drawn(f"conv{ndim}d", (x,), fields, {"weight": weight, "bias": bias})
+        return Proposal(f"conv{ndim}d", (x,), fields, {"weight": weight, "bias": bias})
 
     return rule
 
 
-def _transposed(ndim: int) -> Rule:
+def _transposed(ndim: int) -> RuleFunction:
     def rule(
         result: Tensor,
         x: Tensor,
@@ -56,7 +56,7 @@ def _transposed(ndim: int) -> Rule:
         output_padding: Any = 0,
         groups: int = 1,
         dilation: Any = 1,
-    ) -> Drawn:
+    ) -> Proposal:
         fields = {
             "out_channels": weight.shape[1] * groups,
             "kernel_size": one(weight.shape[2:]),
@@ -67,17 +67,17 @@ def _transposed(ndim: int) -> Rule:
             "groups": groups,
             "bias": bias is not None,
         }
-        return Drawn(f"conv_transpose{ndim}d", (x,), fields, {"weight": weight, "bias": bias})
+        return Proposal(f"conv_transpose{ndim}d", (x,), fields, {"weight": weight, "bias": bias})
 
     return rule
 
 
 for _ndim in (1, 2, 3):
-    leaf(f"conv{_ndim}d")(_convolution(_ndim))
-    leaf(f"conv_transpose{_ndim}d")(_transposed(_ndim))
+    rule_for(f"conv{_ndim}d")(_convolution(_ndim))
+    rule_for(f"conv_transpose{_ndim}d")(_transposed(_ndim))
 
 
-@leaf("aten::convolution")
+@rule_for("aten::convolution")
 def convolution(
     result: Tensor,
     x: Tensor,
@@ -89,14 +89,14 @@ def convolution(
     transposed: bool,
     output_padding: Any,
     groups: int,
-) -> Drawn | None:
+) -> Proposal | None:
     ndim = weight.dim() - 2
     if transposed:
         return _transposed(ndim)(result, x, weight, bias, stride, padding, output_padding, groups, dilation)
     return _convolution(ndim)(result, x, weight, bias, stride, padding, dilation, groups)
 
 
-@leaf("embedding")
+@rule_for("embedding")
 def embedding(
     result: Tensor,
     indices: Tensor,
@@ -106,17 +106,17 @@ def embedding(
     norm_type: float = 2.0,
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
-) -> Drawn | None:
+) -> Proposal | None:
     if max_norm is not None or sparse:
         return None
     fields = {"num_embeddings": weight.shape[0], "embedding_dim": weight.shape[1], "padding_idx": padding_idx}
-    return Drawn("embedding", (indices,), fields, {"weight": weight})
+    return Proposal("embedding", (indices,), fields, {"weight": weight})
 
 
-@leaf("torch.embedding", "aten::embedding")
+@rule_for("torch.embedding", "aten::embedding")
 def embedding_of_torch(
     result: Tensor, weight: Tensor, indices: Tensor, padding_idx: int = -1, *rest: bool
-) -> Drawn | None:
+) -> Proposal | None:
     return embedding(result, indices, weight, None if padding_idx < 0 else padding_idx)
 
 
@@ -125,7 +125,7 @@ def _affine(weight: Tensor | None, bias: Tensor | None) -> dict[str, bool]:
     return {"affine": weight is not None, **({"bias": False} if weight is not None and bias is None else {})}
 
 
-@leaf("batch_norm")
+@rule_for("batch_norm")
 def batch_norm(
     result: Tensor,
     x: Tensor,
@@ -136,7 +136,7 @@ def batch_norm(
     training: bool = False,
     momentum: float | None = 0.1,
     eps: float = 1e-5,
-) -> Drawn | None:
+) -> Proposal | None:
     if (weight is None and bias is not None) or x.dim() > 5:
         return None
     fields: dict[str, Any] = {"eps": eps, "momentum": momentum, **_affine(weight, bias)}
@@ -144,10 +144,10 @@ def batch_norm(
     if not training:
         fields["training"] = False
     weights = {"weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
-    return Drawn(f"batch_norm{max(x.dim() - 2, 1)}d", (x,), fields, weights)
+    return Proposal(f"batch_norm{max(x.dim() - 2, 1)}d", (x,), fields, weights)
 
 
-@leaf("torch.batch_norm")
+@rule_for("torch.batch_norm")
 def batch_norm_of_torch(
     result: Tensor,
     x: Tensor,
@@ -159,11 +159,11 @@ def batch_norm_of_torch(
     momentum: float,
     eps: float,
     cudnn_enabled: bool = True,
-) -> Drawn | None:
+) -> Proposal | None:
     return batch_norm(result, x, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
-@leaf("instance_norm")
+@rule_for("instance_norm")
 def instance_norm(
     result: Tensor,
     x: Tensor,
@@ -174,16 +174,16 @@ def instance_norm(
     use_input_stats: bool = True,
     momentum: float = 0.1,
     eps: float = 1e-5,
-) -> Drawn | None:
+) -> Proposal | None:
     if not use_input_stats or (weight is None and bias is not None):
         return None
     fields: dict[str, Any] = {"eps": eps, "momentum": momentum, **_affine(weight, bias)}
     fields["track_running_stats"] = running_mean is not None
     weights = {"weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
-    return Drawn(f"instance_norm{x.dim() - 2}d", (x,), fields, weights)
+    return Proposal(f"instance_norm{x.dim() - 2}d", (x,), fields, weights)
 
 
-@leaf("layer_norm")
+@rule_for("layer_norm")
 def layer_norm(
     result: Tensor,
     x: Tensor,
@@ -192,29 +192,29 @@ def layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
     cudnn_enable: bool = True,
-) -> Drawn | None:
+) -> Proposal | None:
     if weight is None and bias is not None:
         return None
     fields: dict[str, Any] = {"eps": eps, "elementwise_affine": weight is not None}
     fields["normalized_shape"] = list(normalized_shape)
     if weight is not None:
         fields["bias"] = bias is not None
-    return Drawn("layer_norm", (x,), fields, {"weight": weight, "bias": bias})
+    return Proposal("layer_norm", (x,), fields, {"weight": weight, "bias": bias})
 
 
-@leaf("rms_norm")
+@rule_for("rms_norm")
 def rms_norm(
     result: Tensor,
     x: Tensor,
     normalized_shape: Sequence[int],
     weight: Tensor | None = None,
     eps: float | None = None,
-) -> Drawn:
+) -> Proposal:
     fields = {"eps": eps, "elementwise_affine": weight is not None, "normalized_shape": list(normalized_shape)}
-    return Drawn("rms_norm", (x,), fields, {"weight": weight})
+    return Proposal("rms_norm", (x,), fields, {"weight": weight})
 
 
-@leaf("group_norm")
+@rule_for("group_norm")
 def group_norm(
     result: Tensor,
     x: Tensor,
@@ -223,36 +223,36 @@ def group_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
-) -> Drawn | None:
+) -> Proposal | None:
     if weight is None and bias is not None:
         return None
     fields: dict[str, Any] = {"eps": eps, "num_groups": num_groups, **_affine(weight, bias)}
-    return Drawn("group_norm", (x,), fields, {"weight": weight, "bias": bias})
+    return Proposal("group_norm", (x,), fields, {"weight": weight, "bias": bias})
 
 
-@leaf("local_response_norm")
+@rule_for("local_response_norm")
 def local_response_norm(
     result: Tensor, x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-) -> Drawn:
-    return Drawn("local_response_norm", (x,), {"size": size, "alpha": alpha, "beta": beta, "k": float(k)})
+) -> Proposal:
+    return Proposal("local_response_norm", (x,), {"size": size, "alpha": alpha, "beta": beta, "k": float(k)})
 
 
-@leaf("_weight_norm")
-def weight_norm(result: Tensor, directions: Tensor, lengths: Tensor, dim: int = 0) -> Drawn | None:
+@rule_for("_weight_norm")
+def weight_norm(result: Tensor, directions: Tensor, lengths: Tensor, dim: int = 0) -> Proposal | None:
     """With torch's own kernel for the first axis and the last; it composes the others, and -1, which is all of them."""
     if dim not in (0, directions.dim() - 1):
         return None
-    return Drawn("weight_norm", (directions, lengths), {"dim": dim})
+    return Proposal("weight_norm", (directions, lengths), {"dim": dim})
 
 
-@leaf("prelu")
-def prelu(result: Tensor, x: Tensor, weight: Tensor) -> Drawn | None:
+@rule_for("prelu")
+def prelu(result: Tensor, x: Tensor, weight: Tensor) -> Proposal | None:
     if weight.dim() != 1:
         return None
-    return Drawn("prelu", (x,), {"num_parameters": weight.numel()}, {"weight": weight})
+    return Proposal("prelu", (x,), {"num_parameters": weight.numel()}, {"weight": weight})
 
 
-def _recurrent(type_: str, **fixed: Any) -> Rule:
+def _recurrent(type_: str, **fixed: Any) -> RuleFunction:
     """Of a sequence. First states that are constants, such as the module's own zeros, are as good as none."""
 
     def rule(
@@ -266,7 +266,7 @@ def _recurrent(type_: str, **fixed: Any) -> Rule:
         train: bool,
         bidirectional: bool,
         batch_first: bool,
-    ) -> Drawn | None:
+    ) -> Proposal | None:
         first = tuple(cast("Sequence[Tensor]", hx)) if isinstance(hx, (list, tuple)) else (cast("Tensor", hx),)
         directions = 2 if bidirectional else 1
         projected = len(weights) == ((5 if has_biases else 3) * num_layers * directions) and type_ == "lstm"
@@ -288,18 +288,18 @@ def _recurrent(type_: str, **fixed: Any) -> Rule:
             fields["dropout"] = float(dropout)
         ways = ("", "_reverse") if bidirectional else ("",)
         names = [f"{kind}_l{layer}{way}" for layer in range(num_layers) for way in ways for kind in kinds]
-        return Drawn(type_, (x,), fields, dict(zip(names, weights, strict=True)), spared=first)
+        return Proposal(type_, (x,), fields, dict(zip(names, weights, strict=True)), spared=first)
 
     return rule
 
 
-leaf("lstm")(_recurrent("lstm"))
-leaf("gru")(_recurrent("gru"))
-leaf("rnn_tanh")(_recurrent("rnn", nonlinearity="tanh"))
-leaf("rnn_relu")(_recurrent("rnn", nonlinearity="relu"))
+rule_for("lstm")(_recurrent("lstm"))
+rule_for("gru")(_recurrent("gru"))
+rule_for("rnn_tanh")(_recurrent("rnn", nonlinearity="tanh"))
+rule_for("rnn_relu")(_recurrent("rnn", nonlinearity="relu"))
 
 
-@leaf("scaled_dot_product_attention")
+@rule_for("scaled_dot_product_attention")
 def attention(
     result: Tensor,
     query: Tensor,
@@ -310,7 +310,7 @@ def attention(
     is_causal: bool = False,
     scale: float | None = None,
     enable_gqa: bool = False,
-) -> Drawn:
+) -> Proposal:
     fields: dict[str, Any] = {
         "dropout_p": float(dropout_p),
         "is_causal": is_causal,
@@ -321,7 +321,7 @@ def attention(
     if query.dim() not in fused:  # torch's fused kernels know no other
         fields["backend"] = "math"
     inputs = (query, key, value) if attn_mask is None else (query, key, value, attn_mask)
-    return Drawn("scaled_dot_product_attention", inputs, fields)
+    return Proposal("scaled_dot_product_attention", inputs, fields)
 
 
 MEANT: dict[Any, str] = {
