@@ -75,18 +75,20 @@ def _pieces(given: Sequence[Give], written: int, dtype: str) -> Kernels:
 
 def additions(program: Program) -> Mapping[int, Kernel]:
     """By place, what adds up gradients of which several arrive: two are read and one written, once less than arrive."""
-    given = [give for op in program.ops for give in op.gives]
-    counts = Counter(give.place for give in given)
+    counts = Counter([place for op in program.ops for place in op.into])
+    several = {place for place, count in counts.items() if count > 1 and place not in program.parameters}
+    if not several:
+        return {}
+    like = {place: give.like for op in program.ops for place, give in zip(op.into, op.gives, strict=True)}
     return {
-        give.place: Kernel(
+        place: Kernel(
             "elementwise",
-            (counts[give.place] - 1) * give.like.numel,
-            3 * (counts[give.place] - 1) * give.like.nbytes,
-            give.like.dtype,
-            counts[give.place] - 1,
+            (counts[place] - 1) * like[place].numel,
+            3 * (counts[place] - 1) * like[place].nbytes,
+            like[place].dtype,
+            counts[place] - 1,
         )
-        for give in given
-        if counts[give.place] > 1 and give.place not in program.parameters
+        for place in several
     }
 
 

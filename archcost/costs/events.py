@@ -48,14 +48,16 @@ class Tape:
     """Of a storage that is computed again, the first."""
 
     def mark(self, phase: Phase, name: str, op: int | None = None) -> None:
-        if not self.marks or self.marks[-1][1:] != (phase, name, op):
+        last = self.marks[-1] if self.marks else None
+        if last is None or last.op != op or last.name != name or last.phase != phase:
             self.marks.append(Mark(len(self.events), phase, name, op))
 
     def new(self, held: Held, refs: int = 1) -> int:
+        number = len(self.storages)
         self.storages.append(held)
         self.refs.append(refs)
-        self.events.append(len(self.storages) - 1)
-        return len(self.storages) - 1
+        self.events.append(number)
+        return number
 
     def again(self, storage: int) -> int:
         """Another storage like it, which has not come yet."""
@@ -74,6 +76,14 @@ class Tape:
         self.refs[storage] -= 1
         if self.refs[storage] == 0:
             self.events.append(~storage)
+
+    def let_go(self, storages: Iterable[int]) -> None:
+        """One hand less on each."""
+        refs, events = self.refs, self.events
+        for storage in storages:
+            refs[storage] -= 1
+            if refs[storage] == 0:
+                events.append(~storage)
 
     def brief(self, held: Iterable[Held]) -> None:
         """Come together, and go at once."""

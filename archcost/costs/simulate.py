@@ -17,7 +17,6 @@ from archcost.costs.checkpoint_segments import Segment, recomputed
 from archcost.costs.cpu_kernels import Call, Direction, allocates, own_memory
 from archcost.costs.events import KernelRun, Tape
 from archcost.costs.program import Give, Held, Op, Program
-from archcost.graph import Port
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Handed, Own
 
@@ -47,7 +46,7 @@ class Player:
     """By place, the storage of a parameter's gradient."""
     _arrived: dict[int, Arrived] = field(default_factory=dict[int, Arrived])
     _waits: dict[int, int] = field(default_factory=dict[int, int])
-    _pending: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
+    _pending: dict[int, Sequence[int]] = field(default_factory=dict[int, Sequence[int]])
     """By operation what it keeps, until its backward is done."""
     _checkpoints: dict[Segment, list[int]] = field(default_factory=dict["Segment", list[int]])
     """What a checkpoint holds, until all that its segment keeps is let go."""
@@ -94,40 +93,40 @@ class Player:
 
     def forward(self) -> None:
         """All operations, with what autograd keeps. What the network returns stays held."""
-        inside = self._inside()
+        tape, inside = self.tape, self._inside()
         for index, op in enumerate(self.program.ops):
-            if op.name.startswith("("):  # the network has returned, and its outputs replace the last
+            if self._outputs_before and op.name.startswith(
+                "("
+            ):  # the network has returned, and its outputs replace them
                 self._let_go(self._outputs_before)
-            self.tape.mark("forward", op.name, index)
-            segment = inside.get(index)
-            if segment is not None and index == segment.first:
-                self._checkpoints[segment] = self._enter(segment)
-            if segment is None and op.saved:
-                self._pending[index] = list(op.saved)
+            tape.mark("forward", op.name, index)
+            segment = inside.get(index) if inside else None
             if segment is None:
+                if op.saved:
+                    self._pending[index] = op.saved
                 self._run(op, op.makes, op.outputs, op.saved, op.scratch.forward)
             else:
+                if index == segment.first:
+                    self._checkpoints[segment] = self._enter(segment)
                 self._run(op, op.stays, op.outputs, (), op.dropped)
-            self._stays_with_loss(op)
-            for storage in op.ends:
-                self.tape.release(storage)
-            self._let_go(self._state_before.pop(index, []))
-            self._forget(index, inside)
+            for storage in op.outlives:
+                tape.refs[storage] += 1
+                self._with_loss.append(storage)
+            tape.let_go(op.ends)
+            if index in self._state_before:
+                tape.let_go(self._state_before.pop(index))
+            if index in self.program.forgotten:
+                self._forget(index, inside)
             if segment is not None and index == segment.end - 1 and not (self._keepers[segment] or segment.reentrant):
                 self._let_go(self._checkpoints.pop(segment, []))  # nothing will ask for it
-        self._let_go([*self.program.cached])
+        tape.let_go(self.program.cached)
         self._let_go(self._outputs_before)
         self._let_go(self._loss_before)
 
-    def _stays_with_loss(self, op: Op) -> None:
-        for storage in op.outlives:
-            self.tape.refs[storage] += 1
-            self._with_loss.append(storage)
-
     def _forget(self, index: int, inside: Mapping[int, Segment]) -> None:
         """What no backward will come for any more."""
-        for lost in self.program.forgotten.get(index, ()):
-            self._let_go(self._pending.pop(lost, []))
+        for lost in self.program.forgotten[index]:
+            self.tape.let_go(self._pending.pop(lost, ()))
             segment = inside.get(lost)
             if segment is not None and segment in self._checkpoints:
                 self._leave(segment, lost)
@@ -140,13 +139,16 @@ class Player:
         self, op: Op, makes: Sequence[int], outputs: Sequence[int], saved: Sequence[int], scratch: Sequence[Own]
     ) -> None:
         """Make the operation's storages, hold them for those who will read and keep them, and drop the others."""
-        tape, refs = self.tape, self.tape.refs
+        tape, refs, cached = self.tape, self.tape.refs, self.program.cached
         tape.events += makes
-        for storage in (*outputs, *saved):
+        for storage in outputs:
             refs[storage] += 1
-        self._brief(op, scratch, "forward")
+        for storage in saved:
+            refs[storage] += 1
+        if scratch or self.threads is not None:
+            self._brief(op, scratch, "forward")
         for storage in makes:
-            if tape.copies.get(storage, storage) in self.program.cached:
+            if cached and tape.copies.get(storage, storage) in cached:
                 refs[storage] += 1
             elif refs[storage] == 0:
                 tape.events.append(~storage)
@@ -169,10 +171,10 @@ class Player:
         like = last.node.output_types[0]
         start = self.tape.new(Held(last.name, "temporaries", "gradient", like), 2)  # the caller of backward has it too
         self._arrived[root] = Arrived(start, True)
-        inside = self._inside()
+        inside, arrived = self._inside(), self._arrived
         for index in range(len(self.program.ops) - 1, -1, -1):
-            op, segment = self.program.ops[index], inside.get(index)
-            arriving = {place: self._arrived.pop(place) for place in op.takes if place in self._arrived}
+            op, segment = self.program.ops[index], inside.get(index) if inside else None
+            arriving = {place: arrived.pop(place) for place in op.takes if place in arrived}
             if arriving:
                 if segment is not None and segment.reentrant and segment not in self._within:
                     self._begin_within(segment, arriving)
@@ -194,40 +196,51 @@ class Player:
         self._within[segment] = [*held, *self._recompute(segment)]
 
     def _backward(self, index: int, op: Op, arriving: Mapping[int, Arrived], segment: Segment | None) -> None:
-        self.tape.mark("backward", op.name, index)
-        staged = self._staged(index, op, arriving)
-        done = {id(give) for give, _ in staged}
-        rest = [give for give in op.gives if not give.is_summed and id(give) not in done]
-        given = [*staged, *((give, self._give(op, give, arriving)) for give in rest)]
-        layer, pieces, extra = op.node.layer, self._pieces(op, arriving), list(op.scratch.backward)
-        if "copies pieces" in layer.quirks:
-            extra += [Own("gradient made whole", tensor) for tensor in pieces]
-        if len(arriving) < len(op.takes):
-            filled = [zeros for place, zeros in zip(op.takes, op.zeros, strict=False) if place not in arriving]
-            extra += [Own("zeros for an output", zeros) for zeros in filled if zeros]
-        if "puts gradient back" in layer.quirks and self.out_of_place and not op.is_copy:
-            extra.append(Own("copy of zeros", op.node.input_types[0]))
-        self._brief(op, extra, "backward", bool(pieces))
+        tape, gives = self.tape, op.rules.gives
+        tape.mark("backward", op.name, index)
+        given = self._in_parts(index, op, arriving) if op.rules.parts else {}
+        summed = [number for number, give in enumerate(gives) if give.is_summed]
+        for number in range(len(gives)):
+            if number not in given and number not in summed:
+                given[number] = self._give(op, number, arriving)
+        self._passing(op, arriving)
         if segment is not None and not segment.reentrant:  # it hands out each tensor once, which goes with the function
-            self._let_go(self._pending.pop(index, []))
-        given += [(give, self._give(op, give, arriving)) for give in op.gives if give.is_summed]
+            tape.let_go(self._pending.pop(index, ()))
+        for number in summed:
+            given[number] = self._give(op, number, arriving)
         for gradient in arriving.values():
-            self.tape.release(gradient.storage)
-        self._let_go(self._pending.pop(index, []))
+            tape.release(gradient.storage)
+        if index in self._pending:
+            tape.let_go(self._pending.pop(index))
         if segment is not None and segment in self._checkpoints and not segment.reentrant:
             self._leave(segment, index)
-        added = [gradient.storage for give, gradient in given if self._receive(give, gradient)]
-        self._let_go(added)
+        tape.let_go([gradient.storage for number, gradient in given.items() if self._receive(op, number, gradient)])
 
-    def _staged(self, index: int, op: Op, arriving: Mapping[int, Arrived]) -> list[tuple[Give, Arrived]]:
-        """The gradients of an operation whose backward lets go of what it kept little by little."""
-        given: list[tuple[Give, Arrived]] = []
-        for part in op.stages:
-            given += [(give, self._give(op, give, arriving)) for give in (op.gives[number] for number in part.gives)]
+    def _passing(self, op: Op, arriving: Mapping[int, Arrived]) -> None:
+        """What lives only while an operation's backward runs."""
+        layer, extra, pieces = op.node.layer, op.scratch.backward, []
+        if "copies pieces" in layer.quirks or self.threads is not None:
+            pieces = self._pieces(op, arriving)
+        if "copies pieces" in layer.quirks:
+            extra += tuple([Own("gradient made whole", tensor) for tensor in pieces])
+        if len(arriving) < len(op.takes):
+            filled = [zeros for place, zeros in zip(op.takes, op.rules.zeros, strict=False) if place not in arriving]
+            extra += tuple([Own("zeros for an output", zeros) for zeros in filled if zeros])
+        if "puts gradient back" in layer.quirks and self.out_of_place and not op.is_copy:
+            extra += (Own("copy of zeros", op.node.input_types[0]),)
+        if extra or self.threads is not None:
+            self._brief(op, extra, "backward", bool(pieces))
+
+    def _in_parts(self, index: int, op: Op, arriving: Mapping[int, Arrived]) -> dict[int, Arrived]:
+        """The gradients of an operation whose backward lets go of what it kept little by little, by their numbers."""
+        given: dict[int, Arrived] = {}
+        copies = self.tape.copies
+        for part in op.rules.parts:
+            given |= {number: self._give(op, number, arriving) for number in part.gives}
             self.tape.brief([Held(op.name, "temporaries", each.what, each.tensor) for each in part.scratch])
-            kept = self._pending.get(index, [])
-            self._pending[index] = [each for each in kept if self.tape.copies.get(each, each) not in part.frees]
-            self._let_go([each for each in kept if self.tape.copies.get(each, each) in part.frees])
+            kept, freed = self._pending.get(index, ()), {op.own[number] for number in part.frees}
+            self._pending[index] = [each for each in kept if copies.get(each, each) not in freed]
+            self.tape.let_go([each for each in kept if copies.get(each, each) in freed])
         return given
 
     def _pieces(self, op: Op, arriving: Mapping[int, Arrived]) -> list[TensorType]:
@@ -236,27 +249,27 @@ class Player:
         given = [(arriving[place].storage, tensor) for place, tensor in outputs if place in arriving]
         return [tensor for storage, tensor in given if self.tape.storages[storage].tensor.numel != tensor.numel]
 
-    def _give(self, op: Op, give: Give, arriving: Mapping[int, Arrived]) -> Arrived:
-        if isinstance(give.gradient, Handed):
-            handed = arriving[op.takes[give.gradient.output]]
+    def _give(self, op: Op, number: int, arriving: Mapping[int, Arrived]) -> Arrived:
+        give = op.rules.gives[number]
+        gradient = give.gradient
+        if isinstance(gradient, Handed):
+            handed = arriving[op.takes[gradient.output]]
             self.tape.refs[handed.storage] += 1
-            return Arrived(handed.storage, handed.whole and not give.gradient.is_view)
-        whole = not give.is_view and give.gradient.numel == give.like.numel
-        return Arrived(self.tape.new(self._gradient(give, give.gradient)), whole)
+            return Arrived(handed.storage, handed.whole and not gradient.is_view)
+        whole = not give.is_view and (gradient is give.like or gradient.numel == give.like.numel)
+        return Arrived(self.tape.new(self._gradient(op.into[number], gradient)), whole)
 
-    def _gradient(self, give: Give, tensor: TensorType) -> Held:
-        of = self.program.places[give.place]
-        if isinstance(of, Port):
-            return Held(of.producer, "temporaries", "gradient", tensor)
-        stays = give.place in self.program.parameters and give.place not in self.gradients
-        return Held(of[0], "gradients" if stays else "temporaries", f"gradient of {of[1]}", tensor)
+    def _gradient(self, place: int, tensor: TensorType) -> Held:
+        stays = place in self.program.parameters and place not in self.gradients
+        owner, what = self.program.places[place]
+        return Held(owner, "gradients" if stays else "temporaries", what, tensor)
 
-    def _receive(self, give: Give, gradient: Arrived) -> bool:
+    def _receive(self, op: Op, number: int, gradient: Arrived) -> bool:
         """At a place where others may have arrived; a parameter's is done when all have.
 
         Whether it was added to others: the engine lets go of such only when it has handed out all of an operation's.
         """
-        tape, place = self.tape, give.place
+        tape, give, place = self.tape, op.rules.gives[number], op.into[number]
         first = self._arrived.get(place)
         if first is None:
             self._arrived[place] = gradient
@@ -265,27 +278,27 @@ class Player:
         else:
             tape.is_part(first.storage)
             tape.is_part(gradient.storage)
-            self._arrived[place] = Arrived(tape.new(self._gradient(give, give.like)), True)
+            self._arrived[place] = Arrived(tape.new(self._gradient(place, give.like)), True)
             tape.release(first.storage)
         if place not in self.program.parameters:
             return first is not None
         self._waits[place] -= 1
         if self._waits[place] == 0:
-            storage = self._stays(give, self._arrived.pop(place))
+            storage = self._stays(give, place, self._arrived.pop(place))
             if self.gradients.setdefault(place, storage) != storage:  # added to that of the micro-batch before
                 tape.release(storage)
         return first is not None
 
-    def _stays(self, give: Give, gradient: Arrived) -> int:
+    def _stays(self, give: Give, place: int, gradient: Arrived) -> int:
         """A parameter's gradient: what arrived, or a copy where others have it too, its values are spread out from
         fewer or lie in another order (accumulate_grad.h); another view is taken as it is, with all it is a view of.
         """
         storage = gradient.storage
         is_own = not isinstance(give.gradient, Handed) and not give.is_turned
-        if is_own or give.place in self.gradients:  # which it is added to
+        if is_own or place in self.gradients:  # which it is added to
             return storage
         arrived = self.tape.storages[storage].tensor
-        held = self._gradient(give, give.like if arrived.numel < give.like.numel else arrived)
+        held = self._gradient(place, give.like if arrived.numel < give.like.numel else arrived)
         if give.is_turned or held.tensor != arrived or (gradient.whole and self.tape.refs[storage] > 1):
             self.tape.is_part(storage)
             copy = self.tape.new(held)
@@ -374,8 +387,8 @@ class Player:
         self.gradients.clear()
 
     def _let_go(self, storages: list[int]) -> None:
-        for storage in storages:
-            self.tape.release(storage)
+        """Of all in a list, which is empty then."""
+        self.tape.let_go(storages)
         storages.clear()
 
     def _brief(self, op: Op, own: Sequence[Own], direction: Direction, pieced: bool = False) -> None:

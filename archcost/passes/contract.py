@@ -10,7 +10,7 @@ from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph, Port
 from archcost.passes.gradients import Needs, gradients_needed
 from archcost.passes.run import Run
-from archcost.passes.storages import Kept, kept
+from archcost.passes.storages import Walk, required_by
 from archcost.terms.autograd import Device
 
 Names = tuple[str, ...]
@@ -40,15 +40,20 @@ class RunGraph:
         return cls(graph, graph, run, device, tuple(dict.fromkeys(graph.outputs)))
 
     @cached_property
-    def kept(self) -> Kept:
-        """Where every tensor lives, and what one forward pass keeps."""
-        run = self.run
-        return kept(self.graph, run.trains, self.device, run.mode != "infer", run.torch, run.channels_last)
+    def required(self) -> Mapping[str, Needs]:
+        """By layer, the operands that autograd prepares for in forward; nothing where it is off."""
+        return required_by(self.graph, self.run.mode != "infer")
 
     @cached_property
     def needs(self) -> Mapping[str, Needs]:
         """By layer, the operands whose gradient backward computes; empty where there is no backward."""
-        return gradients_needed(self.graph, self.kept.required) if self.run.trains else {}
+        return gradients_needed(self.graph, self.required) if self.run.trains else {}
+
+    @cached_property
+    def walk(self) -> Walk:
+        """Where every tensor lives, and what one forward pass keeps."""
+        run = self.run
+        return Walk(self.graph, run.trains, self.device, self.required, self.needs, run.torch, run.channels_last)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,287 @@
+"""What a layer says of its memory in one setting: where its results lie, what it keeps, which gradients it gives.
+
+Equal layers on equal inputs say the same, so it is asked once. What differs from place to place, the numbers of
+storages, is looked up by whoever walks the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from archcost.graph import Node
+from archcost.layers.base import Layer, Weight
+from archcost.layers.rules import Autograd, Call, NewView, Placement, without_gradients
+from archcost.passes.gradients import Needs
+from archcost.tensors import Tensors, TensorType
+from archcost.terms.autograd import (
+    FORWARD,
+    NO_SCRATCH,
+    PASSED_ON,
+    Gradient,
+    Handed,
+    Input,
+    Output,
+    Own,
+    Saved,
+    Scratch,
+    Setting,
+    Stage,
+    Stored,
+    excess,
+)
+from archcost.terms.memory_format import Layout
+from archcost.work import Operand
+
+
+class Passing(NamedTuple):
+    """What backward gives the inputs of a layer, and what lives only while the layer runs."""
+
+    gradients: tuple[Gradient, ...]
+    scratch: Scratch
+    dropped: tuple[Own, ...]
+    """In place of the scratch of forward, what lives then under a checkpoint, which drops at once what is kept."""
+    viewed: tuple[bool, ...]
+    """Whether the new gradient of each input is a view."""
+    turned: bool
+    """Whether the gradient of `weight` lies in another order than the weight."""
+    stages: tuple[Stage, ...]
+    outlives: tuple[int, ...]
+    zeros: tuple[TensorType | None, ...]
+
+
+class Answers(NamedTuple):
+    """What a layer says of one call. Equal layers on equal inputs share it."""
+
+    saved: tuple[Saved, ...]
+    aliases: tuple[int | str | None, ...]
+    layouts: tuple[Layout, ...]
+    overwrites: bool
+    is_view: bool
+    allocated: Tensors
+    hides_writes: bool
+    passing: Passing
+
+
+def ask(layer: Layer, call: Call) -> Answers:
+    """A layer's own values, as the storages of a network want them."""
+    setting = call.setting
+    autograd, placement = layer.autograd(call), layer.placement(call)
+    gradients = tuple([given.tensor if isinstance(given, NewView) else given for given in autograd.gradients])
+    forward = autograd.forward if setting.needs else autograd.where_nobody_needs()
+    return Answers(
+        autograd.saved if setting.needs else (),
+        placement.aliases,
+        placement.layouts,
+        layer.overwrites(setting),
+        _is_view(layer, placement, gradients, setting),
+        placement.allocated or call.outputs,
+        placement.hides_writes,
+        Passing(
+            gradients,
+            Scratch(forward, autograd.backward),
+            _dropped(layer, call, autograd),
+            tuple([isinstance(given, NewView) for given in autograd.gradients]),
+            autograd.turns_weight_gradient,
+            autograd.stages if setting.needs else (),
+            autograd.outlives,
+            autograd.zeros,
+        ),
+    )
+
+
+def _is_view(layer: Layer, placement: Placement, gradients: tuple[Gradient, ...], setting: Setting) -> bool:
+    """Whether the first output is a view to autograd: it is not where an input is overwritten, or handed out."""
+    if placement.is_view is not None:
+        return placement.is_view
+    return placement.aliases[0] == 0 and not layer.overwrites(setting) and gradients[0] != PASSED_ON
+
+
+def _dropped(layer: Layer, call: Call, autograd: Autograd) -> tuple[Own, ...]:
+    """What lives beside the outputs at forward's worst moment where a checkpoint drops at once what is kept."""
+    if not call.setting.needs:
+        return autograd.where_nobody_needs()
+    if "composed" in layer.quirks:
+        return layer.autograd(replace(call, setting=without_gradients(call.setting))).where_nobody_needs()
+    return (*autograd.own(), *autograd.forward)
+
+
+class New(NamedTuple):
+    """A storage that the layer makes."""
+
+    what: str
+    tensor: TensorType
+
+
+Reference = int
+"""One of the tensors around a layer, counted through: its inputs, its weights, its outputs, its own for backward."""
+
+
+class Give(NamedTuple):
+    """A gradient that an operation gives, and what it is made of."""
+
+    gradient: Handed | TensorType
+    like: TensorType
+    """What it is the gradient of."""
+    is_view: bool = False
+    """Whether a new one is a view of what was computed, to which nothing is added in place."""
+    is_summed: bool = False
+    """Whether autograd's engine sums it up, after the operation's own function (validate_outputs in engine.cpp)."""
+    is_turned: bool = False
+    """Whether it lies in another order than what it is the gradient of."""
+
+
+class Part(NamedTuple):
+    """A part of an operation's backward: by index which of its `gives` it makes, and which of its own tensors go."""
+
+    gives: tuple[int, ...]
+    frees: tuple[int, ...]
+    scratch: tuple[Own, ...]
+
+
+class LayerRules(NamedTuple):
+    """The answers of a layer in one setting, counted through."""
+
+    setting: Setting
+    outputs: tuple[New | Reference, ...]
+    own: tuple[New, ...]
+    """What lives for backward alone."""
+    saved: tuple[Reference, ...]
+    layouts: tuple[Layout, ...]
+    """Of the outputs."""
+    arriving: tuple[Layout, ...]
+    """In which order the values of each input lie."""
+    operands: tuple[Operand, ...]
+    """Those whose gradient backward computes, where the loss is reached."""
+    gives: tuple[Give, ...]
+    given_to: tuple[Reference, ...]
+    """Of which tensor each of them is the gradient."""
+    scratch: Scratch
+    dropped: tuple[Own, ...]
+    """In place of the scratch of forward, what lives then under a checkpoint, which drops at once what is kept."""
+    parts: tuple[Part, ...]
+    """Of its backward, where that is more than one operation."""
+    outlives: tuple[Reference, ...]
+    """Of what it keeps, what backward does not let go of: it goes with the loss."""
+    zeros: tuple[TensorType | None, ...]
+    """By output, what backward makes in place of a gradient that does not arrive."""
+    overwrites: bool
+    is_view: bool
+    hides_writes: bool
+
+
+def layer_rules(
+    node: Node, needs: Needs, arriving: tuple[Layout, ...], setting: Setting, answers: Answers
+) -> LayerRules:
+    """`needs` are the operands whose gradient is computed."""
+    passing, weights = answers.passing, {weight.name: index for index, weight in enumerate(node.weights)}
+    first_weight = len(node.inputs)
+    first_output = first_weight + len(node.weights)
+    first_own = first_output + len(answers.aliases)
+    own = list(dict.fromkeys([kept for kept in answers.saved if isinstance(kept, Own)]))
+
+    def counted(reference: Saved) -> Reference:
+        match reference:
+            case Input(index):
+                return index
+            case Stored(name):
+                return first_weight + weights[name]
+            case Output(index):
+                return first_output + index
+            case _:
+                return first_own + own.index(reference)
+
+    outputs: list[New | Reference] = []
+    for index, alias in enumerate(answers.aliases):
+        if alias is None:
+            outputs.append(New(f"output {index}" if index else "output", answers.allocated[index]))
+        else:
+            outputs.append(alias if isinstance(alias, int) else counted(Stored(alias)))
+    gives = list(_gives(node, needs, answers)) if needs.inputs or needs.weights else []
+    return LayerRules(
+        setting,
+        tuple(outputs),
+        tuple([New(kept.what, kept.tensor) for kept in own]),
+        tuple([counted(kept) for kept in answers.saved]),
+        answers.layouts,
+        arriving,
+        needs.operands,
+        tuple([give for _, give in gives]),
+        tuple([op if isinstance(op, int) else first_weight + weights[op] for op, _ in gives]),
+        passing.scratch,
+        passing.dropped,
+        tuple([_part(stage, own, gives) for stage in passing.stages]),
+        passing.outlives,
+        passing.zeros,
+        answers.overwrites,
+        answers.is_view,
+        answers.hides_writes,
+    )
+
+
+def _part(stage: Stage, own: Sequence[Own], gives: Sequence[tuple[Operand, Give]]) -> Part:
+    made = [index for index, (operand, _) in enumerate(gives) if operand in stage.operands]
+    return Part(tuple(made), tuple([i for i, each in enumerate(own) if each.what in stage.frees]), stage.scratch)
+
+
+def _gives(node: Node, needs: Needs, answers: Answers) -> Iterator[tuple[Operand, Give]]:
+    passing = answers.passing
+    for index in needs.inputs:
+        gradient, tensor = passing.gradients[index], node.input_types[index]
+        if gradient is None:
+            continue
+        if not isinstance(gradient, Handed):
+            gradient = tensor if gradient.shape == tensor.shape else TensorType(gradient.shape, tensor.dtype)
+        elif node.output_types[gradient.output].dtype != tensor.dtype:  # autograd's engine casts it
+            gradient = tensor
+        yield index, Give(gradient, tensor, passing.viewed[index])
+    transposed = node.shared is not None and node.shared.transposed
+    for weight in node.weights:
+        if weight.name not in needs.weights or is_the_output(weight, node, answers.aliases[0]):
+            continue
+        tensor = weight_type(weight, node)
+        if weight.cast is not None and weight.name not in node.given:
+            tensor = TensorType(tensor.shape, weight.cast)
+        is_main = weight.name == "weight"
+        is_view = is_main and (transposed or "weight gradient is view" in node.layer.quirks)
+        is_summed = weight.name == "bias" and "sums bias gradient" in node.layer.quirks
+        yield weight.name, Give(tensor, tensor, is_view, is_summed, is_main and passing.turned)
+
+
+def is_the_output(weight: Weight, node: Node, alias: int | str | None) -> bool:
+    """Whether what comes out is that parameter of the layer's own itself, whose gradient is then the weight's."""
+    return alias == weight.name and not weight.is_buffer and weight.cast is None and weight in node.own_weights
+
+
+def weight_type(weight: Weight, node: Node) -> TensorType:
+    """A weight as it is kept between steps: in the dtype of what arrives, unless it has its own; a transposed one as
+    its owner has it.
+    """
+    shape, dtype = weight.shape, weight.dtype or node.input_types[0].dtype
+    if weight.name == "weight" and node.shared is not None and node.shared.transposed:
+        shape = (shape[1], shape[0], *shape[2:])
+    return TensorType(shape, dtype)
+
+
+def through_view(answers: Answers, view: TensorType, whole: TensorType) -> Answers:
+    """Of a layer that overwrites a view.
+
+    What arrived is put into zeros like the whole (as_strided_backward in torch/csrc/autograd/FunctionsManual.cpp); of
+    those a copy is made, and of the view's part in it a second one, which takes the place of what arrived. The layer's
+    own gradient is then put into the first (CopySlices in torch/csrc/autograd/functions/tensor.cpp).
+    """
+    first, *rest = answers.passing.gradients
+    handed, scratch = isinstance(first, Handed), answers.passing.scratch
+    extra = excess("gradient of the whole, twice", 2 * whole.numel - (view.numel if handed else 0), view.dtype)
+    passing = answers.passing._replace(
+        gradients=(view if handed else first, *rest), scratch=replace(scratch, backward=(*scratch.backward, *extra))
+    )
+    return answers._replace(passing=passing)
+
+
+def copying(made: New, gives: tuple[Give, ...]) -> LayerRules:
+    """Of a copy that autocast makes of a weight."""
+    return LayerRules(
+        FORWARD, (made,), (), (), (None,), (), (), gives, (), NO_SCRATCH, (), (), (), (), False, False, False
+    )
