@@ -243,7 +243,7 @@ def _refusal(predicted: Predicted, device: str) -> str | None:
 def _crash(graph: ModelGraph) -> str | None:
     """Torch 2.13's CPU kernel reads a gradient that is not there: group norm's backward, channels last."""
     found = kept(graph)
-    needs, layouts = gradients_needed(graph, found.required), found.layouts
+    needs, layouts = gradients_needed(graph), found.layouts
     for node in graph.nodes:
         turned = node.layer.type == "group_norm" and layouts[node.inputs[0]] is not None
         if turned and needs[node.name].operands and 0 not in needs[node.name].operands:
