@@ -11,15 +11,13 @@ from archcost.errors import ArchcostError
 if TYPE_CHECKING:
     from archcost.passes.run import Run
 
-    Commands = argparse._SubParsersAction["CommandParser"]  # pyright: ignore[reportPrivateUsage]
-
 MOST = 2**31 - 1
 """Of a batch, as of every other size in a spec."""
 
 TABLE_FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
 WORKING_FORMATS = ("text", "markdown", "latex", "json")
 
-Command = Callable[[argparse.Namespace], "tuple[str, int] | tuple[bytes, int]"]
+Action = Callable[[argparse.Namespace], "tuple[str, int] | tuple[bytes, int]"]
 """Options → what is printed or written, and the exit code."""
 
 
@@ -51,18 +49,19 @@ class CommandParser(Parser):
     """Names and options of one command in any order: `explain vgg_d --batch 2 fc6` has an option between two names."""
 
     mixing = False
+    declare: Callable[[argparse.ArgumentParser], None] | None = None
+    """Adds its options, once it is to read some."""
 
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, args: Any = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
+        if self.declare is not None:
+            declare, self.declare = self.declare, None
+            declare(self)
         if self.mixing or self._subparsers:  # called back from below; commands of a command stand in their order
             return super().parse_known_args(args, namespace)
         self.mixing = True
         return self.parse_known_intermixed_args(args, namespace)
-
-
-def add_parser(commands: Commands, name: str, help: str) -> argparse.ArgumentParser:
-    return commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False)
 
 
 SAVED = {
@@ -75,14 +74,9 @@ SAVED = {
 """What a command may write over, by the kind of its file. `archcost.cli.outputs` says how each is known."""
 
 
-def add_command(
-    commands: Commands, name: str, run: Command, help: str, saves: str = "report"
-) -> argparse.ArgumentParser:
-    added = add_parser(commands, name, help)
-    added.set_defaults(run=run, saves=saves)
+def add_output(added: argparse.ArgumentParser, saves: str) -> None:
     added.add_argument("-o", "--output", metavar="FILE", help=f"write {SAVED[saves]}")
     added.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return added
 
 
 def add_format(added: argparse.ArgumentParser, formats: Sequence[str] = TABLE_FORMATS) -> None:
