@@ -281,7 +281,7 @@ def _play(
     on_cpu = device == "cpu"
     player = Player(written, segments, out_of_place, RNG_STATE if on_cpu else None, threads if on_cpu else None)
     trained = learned(written)
-    player.keep(_state(trained, run, device))
+    player.keep(kept_state(trained, run, device))
     player.forward()
     if run.trains:
         player.backward()
@@ -289,7 +289,7 @@ def _play(
             player.next_micro_batch()
             player.forward()
             player.backward()
-        player.optimize(_bursts(trained, run, device))
+        player.optimize(bursts(trained, run, device))
     player.finish()
     return player.tape
 
@@ -316,7 +316,7 @@ def _refuse_spoiled(written: Program) -> None:
         )
 
 
-def _state(learned: Sequence[Held], run: Run, device: Device) -> Iterator[Held]:
+def kept_state(learned: Sequence[Held], run: Run, device: Device) -> Iterator[Held]:
     """What the optimizer keeps from step to step."""
     if run.optimizer == "none":
         return
@@ -332,7 +332,7 @@ def _state(learned: Sequence[Held], run: Run, device: Device) -> Iterator[Held]:
         yield Held("optimizer", "optimizer_state", own.what, own.tensor)
 
 
-def _bursts(learned: Sequence[Held], run: Run, device: Device) -> Iterator[tuple[str, Sequence[Held]]]:
+def bursts(learned: Sequence[Held], run: Run, device: Device) -> Iterator[tuple[str, Sequence[Held]]]:
     """The temporaries of the optimizer's step, beside what is cast for it all along."""
     if run.optimizer == "none" or not learned:
         return
@@ -341,10 +341,10 @@ def _bursts(learned: Sequence[Held], run: Run, device: Device) -> Iterator[tuple
         Held(weight.owner, "temporaries", f"{own.what} of {weight.what}", own.tensor)
         for weight, own in zip(learned, master_gradients(tensors, run), strict=False)
     ]
-    bursts = step(run.optimizer, implementation(run, device), optimized(tensors, run), device)
-    if cast and not bursts:
+    parts = step(run.optimizer, implementation(run, device), optimized(tensors, run), device)
+    if cast and not parts:
         yield "", cast
-    for burst in bursts:
+    for burst in parts:
         owner = "optimizer" if burst.parameter is None else learned[burst.parameter].owner
         name = "" if burst.parameter is None else f"{owner}.{learned[burst.parameter].what}"
         yield name, [*cast, *(Held(owner, "temporaries", own.what, own.tensor) for own in burst.tensors)]

@@ -14,6 +14,7 @@ from archcost.costs.timeline import Timeline
 from archcost.estimates.auto_recompute import is_automatic, step
 from archcost.estimates.batches import Growth, growth, largest_batch, largest_tight
 from archcost.estimates.devices import caches, torch_device
+from archcost.estimates.floor import no_batch_fits
 from archcost.estimates.memory_demand import Demand, Played, workspace
 from archcost.estimates.verdict import Limits, Verdict, limits
 from archcost.files.result import Result
@@ -102,13 +103,17 @@ class Estimate(Result):
     @cached_property
     def max_batch(self) -> int | None:
         """The largest batch that is safe, 0 when none is. None under `recompute: auto`: each batch is a search."""
+        if not is_automatic(self.run) and no_batch_fits(self.line, self.hardware):
+            return 0
         return None if self.grown is None else largest_batch(self.grown, self.hardware)
 
     @cached_property
     def max_batch_tight(self) -> int | None:
         """The largest batch that is not certain to fail."""
-        safe, grown = self.max_batch, self.grown
-        return None if safe is None or grown is None else largest_tight(grown, self.hardware, safe)
+        safe = self.max_batch
+        if safe == 0 and no_batch_fits(self.line, self.hardware):
+            return 0
+        return None if safe is None or self.grown is None else largest_tight(self.grown, self.hardware, safe)
 
     @property
     def band(self) -> tuple[int, int] | None:

@@ -16,6 +16,7 @@ from archcost.estimates.auto_recompute import is_automatic
 from archcost.estimates.batches import Binding, Bound, Growth, growth, largest_tight, threads_of
 from archcost.estimates.devices import caches, torch_device
 from archcost.estimates.estimate import Estimate
+from archcost.estimates.floor import no_batch_fits
 from archcost.estimates.memory_demand import Demand, workspace
 from archcost.estimates.verdict import Verdict, limits
 from archcost.files.result import Result
@@ -26,7 +27,7 @@ from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
 from archcost.planning.remedies import Remedies, remedies
 from archcost.planning.timing import Timing
-from archcost.planning.trials import trial
+from archcost.planning.trials import Trial, trial
 from archcost.planning.vary import Largest, Varied, Word, batches, word
 from archcost.spec import ModelSpec
 from archcost.terms.autograd import Device
@@ -264,19 +265,25 @@ class _Answers:
     def in_full(self, profile: HardwareProfile) -> DeviceFit:
         """With the step itself, and remedies where it does not fit. Raises OverBudgetError."""
         line, needs = trial(build(self.spec, self.batch), self.run, profile)
-        grown = None if is_automatic(self.run) else self._growth(torch_device(profile))
-        most = grown and batches(grown, profile, True)
+        none_fits = not is_automatic(self.run) and no_batch_fits(line, profile)
+        grown = None if is_automatic(self.run) or none_fits else self._growth(torch_device(profile))
+        most = self._none(profile, needs) if none_fits else grown and batches(grown, profile, True)
         return DeviceFit(
             profile,
             self.batch,
             grown,
             needs,
             most,
-            largest_tight(grown, profile, most.value) if grown and most else None,
+            largest_tight(grown, profile, most.value) if grown and most else most and 0,
             self.varied and self.varied.on(profile),
             Estimate(line, profile, needs, self.timing.chosen(profile), grown),
-            None if needs.is_safe else remedies(self.spec, self.batch, self.run, profile),
+            None if needs.is_safe else remedies(self.spec, self.batch, self.run, profile, Trial(line, needs)),
         )
+
+    def _none(self, profile: HardwareProfile, needs: Demand) -> Largest:
+        """Not one sample, of whatever batch those are the needs."""
+        one = needs if self.batch == 1 else trial(build(self.spec, 1), self.run, profile).demand
+        return Largest("batch", 0, None, 1, one.allocated, None)
 
     def _searched(self, profile: HardwareProfile) -> DeviceFit:
         try:

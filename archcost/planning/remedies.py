@@ -4,8 +4,9 @@ Every remedy is re-estimated in full. They are ranked by cost (planning/changes.
 costs more than any of training, that more than any of arithmetic, that more than any FLOPs, and those more than what
 is free; among equals fewer passes, then fewer changes, are cheaper.
 
-Combinations hold at most one change of a kind and are tried from the cheapest on. One is passed over when it does not
-fit with every free change and the smallest batches, so it is taken for granted that neither makes a step larger.
+Combinations hold at most one change of a kind and are tried from the cheapest on. One is passed over when weights,
+gradients and optimizer state alone are too much, and when it does not fit with every free change and the smallest
+batches, so it is taken for granted that neither makes a step larger.
 Checkpoints are searched for (`recompute: auto`) by themselves, and again in place of those of the combination found.
 """
 
@@ -18,13 +19,9 @@ from functools import cached_property
 from itertools import product
 from typing import Any, NamedTuple
 
-from archcost.costs import cost
 from archcost.errors import ArchcostError, SpecError
-from archcost.estimates.devices import torch_device
+from archcost.estimates.floor import exceeds, rests_on_step
 from archcost.estimates.verdict import limits
-from archcost.graph import ModelGraph
-from archcost.graph.build import assemble
-from archcost.graph.wiring import wire
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
 from archcost.planning.changes import (
@@ -44,11 +41,13 @@ from archcost.planning.changes import (
     smaller_batches,
     with_batch,
 )
-from archcost.planning.images import has_image, side, with_side
+from archcost.planning.images import has_image, side
 from archcost.planning.search import largest
-from archcost.planning.trials import Trial, trial
+from archcost.planning.trials import Trial, Trials
 from archcost.spec import ModelSpec
-from archcost.terms.autograd import Device
+
+CLOSE = 0.99
+"""Of the least that was reached: where nothing can take less than that share of it, nothing more is tried."""
 
 
 class Cost(NamedTuple):
@@ -133,11 +132,11 @@ class Remedies:
         }
 
 
-def remedies(spec: ModelSpec, batch: int, run: Run, profile: HardwareProfile) -> Remedies:
-    """For a step that does not fit safely. Raises ArchcostError for what cannot be run at all."""
-    finder = _Finder(spec, batch, run, profile)
+def remedies(spec: ModelSpec, batch: int, run: Run, profile: HardwareProfile, known: Trial | None = None) -> Remedies:
+    """For a step that does not fit safely, `known` where it was tried. Raises ArchcostError for what cannot be run."""
+    finder = _Finder(spec, batch, run, profile, known)
     cheapest = finder.cheapest()
-    return Remedies(tuple(finder.singles), cheapest, None if cheapest else finder.least)
+    return Remedies(tuple(finder.singles), cheapest, None if cheapest else finder.trials.least)
 
 
 class _Paid(NamedTuple):
@@ -150,74 +149,34 @@ class _Paid(NamedTuple):
 
 
 class _Finder:
-    def __init__(self, spec: ModelSpec, batch: int, run: Run, profile: HardwareProfile) -> None:
+    def __init__(self, spec: ModelSpec, batch: int, run: Run, profile: HardwareProfile, known: Trial | None) -> None:
         self.spec, self.profile = spec, profile
-        self.device: Device = torch_device(profile)
         self.room = limits(profile).safe
         self.start = Case(None, batch, run)
-        self.graphs: dict[tuple[int | None, int], ModelGraph] = {}
-        self.shares: dict[tuple[int | None, int], int] = {}
-        self.trials: dict[Case, Trial | None] = {}
-        self.least: Trial | None = None
-        self.normalised = batch_norms(self.graph(None, batch), run)
-
-    # Estimates
-
-    def graph(self, size: int | None, batch: int) -> ModelGraph:
-        """Raises SpecError where no such network is."""
-        if (size, batch) not in self.graphs:
-            spec = self.spec if size is None else with_side(self.spec, size)
-            self.graphs[size, batch] = assemble(spec, wire(self.spec).layers, batch)
-        return self.graphs[size, batch]
-
-    def attempt(self, case: Case) -> Trial | None:
-        """None where the settings do not suit each other."""
-        if case not in self.trials:
-            graph = self.graph(case.side, case.batch)
-            try:
-                self.trials[case] = trial(graph, case.run, self.profile)
-            except SpecError:
-                raise
-            except ArchcostError:
-                self.trials[case] = None
-            self._remember(case)
-        return self.trials[case]
-
-    def fits(self, case: Case) -> bool:
-        found = self.attempt(case)
-        return found is not None and found.fits
-
-    def _remember(self, case: Case) -> None:
-        found = self.trials[case]
-        if case.side is not None or found is None:
-            return
-        if self.least is None or found.demand.allocated < self.least.demand.allocated:
-            self.least = found
-
-    def _share(self, case: Case, found: Trial) -> float:
-        """Of FLOPs that are done twice, in those of forward and backward."""
-        again = found.line.recomputed_flops
-        if not again:
-            return 0.0
-        key = case.side, case.batch
-        if key not in self.shares:
-            total = cost(self.graph(*key)).flops.total
-            self.shares[key] = total.contraction + total.elementwise
-        return again / self.shares[key]
+        self.trials = Trials(spec, profile)
+        if known is not None:
+            self.trials.start(self.start, known)
+        self.graph = self.trials.graph(None, batch)
+        self.normalised = batch_norms(self.graph, run)
 
     # Single remedies
 
     @cached_property
     def singles(self) -> list[Remedy]:
-        before = self.attempt(self.start)
+        before = self.trials.attempt(self.start)
         assert before is not None
         found = [remedy for remedy in self._alone() if remedy.trial.demand.allocated < before.demand.allocated]
         return sorted(found, key=lambda remedy: remedy.cost)
 
     def _alone(self) -> Iterator[Remedy]:
-        searched = tuple(automatic(self.graph(None, self.start.batch), self.start.run))
+        before = self.trials.attempt(self.start)
+        searched = tuple(automatic(self.graph, self.start.run))
+        in_vain = before is not None and rests_on_step(before.line)
+        passes_alone = {"recompute", "in_place"} if len(self.graph.outputs) == 1 else {"recompute"}
         for options in (*self._free(self.start.run), *self._kinds, searched):
             for option in options:
+                if in_vain and option.settings.keys() <= passes_alone:
+                    continue
                 case = self.start._replace(run=option.applied(self.start.run))
                 yield from self._remedy((option.change,), case, self._places((option,)))
         yield from self._fewer_samples()
@@ -242,17 +201,17 @@ class _Finder:
         return Change(f"images of {size:,} × {size:,}", "task")
 
     def _remedy(self, changes: tuple[Change, ...], case: Case, known: Cost) -> Iterator[Remedy]:
-        found = self.attempt(case)
+        found = self.trials.attempt(case)
         if found is not None:
             passes = self.start.batch // case.batch
-            full = known._replace(flops=self._share(case, found), passes=passes, changes=len(changes))
+            full = known._replace(flops=self.trials.share_recomputed(case, found), passes=passes, changes=len(changes))
             yield Remedy(changes, case, found, full)
 
     def _largest_side(self, case: Case) -> int:
         """0 where none fits."""
 
         def attempt(size: int) -> Trial:
-            found = self.attempt(case._replace(side=size))
+            found = self.trials.attempt(case._replace(side=size))
             if found is None:
                 raise SpecError("settings that do not suit each other")
             return found
@@ -262,23 +221,23 @@ class _Finder:
 
     def _first_that_fits(self, case: Case, sizes: Sequence[int]) -> int:
         """The index of the largest batch that fits, of batches from the largest on; their number where none does."""
-        return bisect_left(range(len(sizes)), True, key=lambda index: self.fits(with_batch(case, sizes[index])))
+        return bisect_left(range(len(sizes)), True, key=lambda index: self.trials.fits(with_batch(case, sizes[index])))
 
     # Kinds of changes
 
     @cached_property
     def _kinds(self) -> tuple[tuple[Option, ...], ...]:
         """What costs something: of each kind the options."""
-        run, graph = self.start.run, self.graph(None, self.start.batch)
+        run, graph = self.start.run, self.graph
         return (
-            tuple(optimizers(run, self.profile, self.device)),
+            tuple(optimizers(run, self.profile, self.trials.device)),
             tuple(precisions(run, self.profile)),
             tuple(recomputations(graph, run)),
         )
 
     def _free(self, run: Run) -> tuple[tuple[Option, ...], ...]:
-        graph = self.graph(None, self.start.batch)
-        return tuple(in_place(graph, run)), tuple(modes(run)), tuple(implementations(run, self.device))
+        graph = self.graph
+        return tuple(in_place(graph, run)), tuple(modes(run)), tuple(implementations(run, self.trials.device))
 
     def _places(self, options: Sequence[Option]) -> Cost:
         """The part of a cost that lies in options."""
@@ -293,6 +252,8 @@ class _Finder:
 
     def cheapest(self) -> Remedy | None:
         combined = next((found for paid in self._paid() for found in self._freely(paid)), None)
+        if combined is None:
+            self._try_leanest()
         found = [remedy for remedy in self.singles if remedy.fits]
         if combined is not None:
             found += [combined, *self._searched(combined)]
@@ -300,14 +261,26 @@ class _Finder:
 
     def _searched(self, remedy: Remedy) -> Iterator[Remedy]:
         """The same with the checkpoints searched for, where it has any."""
-        for option in automatic(self.graph(None, self.start.batch), self.start.run):
+        for option in automatic(self.graph, self.start.run):
             changes = tuple([option.change if change.price == "FLOPs" else change for change in remedy.changes])
             if changes != remedy.changes:
                 yield from self._remedy(changes, remedy.case._replace(run=option.applied(remedy.case.run)), remedy.cost)
 
     def _paid(self) -> list[_Paid]:
-        """Every choice of what costs something, the cheapest first. FLOPs are those of the remedy alone."""
+        """Every choice of what costs something and is not hopeless, the cheapest first. FLOPs are those of the remedy
+        alone.
+        """
+        found = [paid for paid in self._choices if not self._is_hopeless(paid)]
+        if not found:
+            return []
         shares = {remedy.changes[0]: remedy.cost.flops for remedy in self._alone_recomputed() if remedy.cost.flops}
+        flops = [sum([shares.get(option.change, 0.0) for option in paid.options]) for paid in found]
+        priced = [paid._replace(cost=paid.cost._replace(flops=own)) for paid, own in zip(found, flops, strict=True)]
+        return sorted(priced, key=lambda paid: paid.cost)
+
+    @cached_property
+    def _choices(self) -> tuple[_Paid, ...]:
+        """Every choice of what costs something, FLOPs left open."""
         choices: list[_Paid] = []
         kinds = [(None, *options) for options in self._kinds]
         fewer = (False, True) if self.normalised and self.start.batch > 1 else (False,)
@@ -315,10 +288,36 @@ class _Finder:
         for small, few, *chosen in product(smaller, fewer, *kinds):
             options = tuple([option for option in chosen if isinstance(option, Option)])
             places = self._places(options)
-            flops = sum([shares.get(option.change, 0.0) for option in options])
-            full = places._replace(task=int(small is True), training=places.training + (few is True), flops=flops)
+            full = places._replace(task=int(small is True), training=places.training + (few is True))
             choices.append(_Paid(small is True, few is True, options, full._replace(changes=len(options))))
-        return sorted(choices, key=lambda paid: paid.cost)
+        return tuple(choices)
+
+    def _is_hopeless(self, paid: _Paid) -> bool:
+        """What stays whatever the batch and the checkpoints is too much. A smaller image may have fewer weights."""
+        floor = None if paid.smaller else self._floor(paid)
+        return floor is not None and exceeds(floor, self._run(paid.options), self.profile, self.room)
+
+    def _floor(self, paid: _Paid) -> int | None:
+        """None where the settings do not suit each other."""
+        try:
+            return self.trials.floor(self.start._replace(run=self._run(paid.options)))
+        except SpecError:
+            raise
+        except ArchcostError:
+            return None
+
+    def _run(self, options: Sequence[Option]) -> Run:
+        return _applied(options, self.start.run)
+
+    def _try_leanest(self) -> None:
+        """Of what was passed over as hopeless all that may take the least, from the lowest floor on."""
+        found = [(floor, paid) for paid in self._choices if not paid.smaller and (floor := self._floor(paid))]
+        for floor, paid in sorted(found, key=lambda each: (each[0], -len(each[1].options))):
+            least = self.trials.least
+            if least is not None and floor >= CLOSE * least.demand.allocated:
+                break
+            run = self._run(paid.options)
+            self._strongest(self.start._replace(run=run), self._sizes(paid)[-2:], False)
 
     def _alone_recomputed(self) -> Iterator[Remedy]:
         for option in self._kinds[-1]:
@@ -327,12 +326,7 @@ class _Finder:
 
     def _freely(self, paid: _Paid) -> Iterator[Remedy]:
         """With the fewest passes, then the fewest free changes, with which it fits."""
-        run = self.start.run
-        for option in paid.options:
-            run = option.applied(run)
-        sizes = [self.start.batch]
-        if paid.few or not self.normalised:
-            sizes += smaller_batches(self.start)
+        run, sizes = self._run(paid.options), self._sizes(paid)
         strongest = self._strongest(self.start._replace(run=run), sizes[-2:], paid.smaller)
         if strongest is None:
             return
@@ -340,9 +334,13 @@ class _Finder:
         size = sizes[min(first, len(sizes) - 1)]
         for free in self._choices_of_free(run):
             case = strongest._replace(run=_applied(free, run))
-            if self.fits(with_batch(case, size)):
+            if self.trials.fits(with_batch(case, size)):
                 yield from self._told(paid, free, case, size)
                 return
+
+    def _sizes(self, paid: _Paid) -> list[int]:
+        """Batches that may be run at a time, the largest first."""
+        return [self.start.batch, *(smaller_batches(self.start) if paid.few or not self.normalised else ())]
 
     def _strongest(self, case: Case, batches: Sequence[int], smaller: bool) -> Case | None:
         """With every free change that suits, and the largest image; None where none of the batches fits then.
@@ -352,12 +350,12 @@ class _Finder:
         for free in sorted(self._choices_of_free(case.run), key=len, reverse=True):
             changed = case._replace(run=_applied(free, case.run))
             few = [with_batch(changed, batch) for batch in batches]
-            if self.attempt(few[-1]) is None:
+            if self.trials.attempt(few[-1]) is None:
                 continue
             if smaller:
                 size = self._largest_side(few[-1])
                 return changed._replace(side=size) if size else None
-            return changed if any(map(self.fits, reversed(few))) else None
+            return changed if any(map(self.trials.fits, reversed(few))) else None
         return None
 
     def _choices_of_free(self, run: Run) -> list[tuple[Option, ...]]:

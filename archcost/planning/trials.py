@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
+from archcost.costs import cost
+from archcost.costs.optimizers import forms
+from archcost.costs.other_optimizer import with_optimizer
 from archcost.costs.timeline import Timeline, timeline
+from archcost.errors import ArchcostError, SpecError
 from archcost.estimates.auto_recompute import is_automatic, step
 from archcost.estimates.batches import threads_of
 from archcost.estimates.devices import torch_device
+from archcost.estimates.floor import lasting, stepping
 from archcost.estimates.memory_demand import Demand, Played, demand
 from archcost.graph import ModelGraph
+from archcost.graph.build import assemble
+from archcost.graph.wiring import wire
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
+from archcost.planning.changes import Case
+from archcost.planning.images import with_side
+from archcost.spec import ModelSpec
 from archcost.terms.autograd import Device
+
+MOST_KEPT = 8
+"""Passes that are kept for the next optimizer."""
 
 
 class Trial(NamedTuple):
@@ -52,3 +66,95 @@ def trial(graph: ModelGraph, run: Run, profile: HardwareProfile) -> Trial:
 
 def trial_of(line: Timeline, profile: HardwareProfile) -> Trial:
     return Trial(line, demand(Played.of(line), line.requested, profile, line.run.trains))
+
+
+class Trials:
+    """Steps of one network on one device, each played once; those that differ in the optimizer alone share passes.
+
+    `least` is the one that takes least on images as declared.
+    """
+
+    def __init__(self, spec: ModelSpec, profile: HardwareProfile) -> None:
+        self.spec, self.profile = spec, profile
+        self.device: Device = torch_device(profile)
+        self.least: Trial | None = None
+        self._graphs: dict[tuple[int | None, int], ModelGraph] = {}
+        self._shares: dict[tuple[int | None, int], int] = {}
+        self._known: dict[Case, Trial | None] = {}
+        self._passes: dict[Case, Timeline] = {}
+        self._floors: dict[tuple[int, Run], int] = {}
+
+    def graph(self, size: int | None, batch: int) -> ModelGraph:
+        """Raises SpecError where no such network is."""
+        if (size, batch) not in self._graphs:
+            spec = self.spec if size is None else with_side(self.spec, size)
+            self._graphs[size, batch] = assemble(spec, wire(self.spec).layers, batch)
+        return self._graphs[size, batch]
+
+    def attempt(self, case: Case) -> Trial | None:
+        """None where the settings do not suit each other."""
+        if case not in self._known:
+            graph = self.graph(case.side, case.batch)
+            try:
+                found = self._played(graph, case)
+            except SpecError:
+                raise
+            except ArchcostError:
+                found = None
+            self._remember(case, found)
+        return self._known[case]
+
+    def fits(self, case: Case) -> bool:
+        found = self.attempt(case)
+        return found is not None and found.fits
+
+    def start(self, case: Case, found: Trial) -> None:
+        """With one that was played."""
+        self._remember(case, found)
+        if case.run.trains and not is_automatic(case.run):
+            self._passes[_without_optimizer(case)] = found.line
+
+    def _remember(self, case: Case, found: Trial | None) -> None:
+        self._known[case] = found
+        if case.side is not None or found is None:
+            return
+        if self.least is None or found.demand.allocated < self.least.demand.allocated:
+            self.least = found
+
+    def share_recomputed(self, case: Case, found: Trial) -> float:
+        """Of FLOPs that are done twice, in those of forward and backward."""
+        again = found.line.recomputed_flops
+        if not again:
+            return 0.0
+        key = case.side, case.batch
+        if key not in self._shares:
+            total = cost(self.graph(*key)).flops.total
+            self._shares[key] = total.contraction + total.elementwise
+        return again / self._shares[key]
+
+    def floor(self, case: Case) -> int:
+        """The least that a case needs with any batch, any checkpoints and any form of its optimizer."""
+        run = replace(case.run, recompute="none", optimizer_impl=None)
+        if (case.batch, run) not in self._floors:
+            line = self._with_passes(self.graph(None, case.batch), case._replace(side=None, run=run))
+            own = [stepping(line, replace(run, optimizer_impl=form)) for form in forms(run.optimizer, self.device)]
+            self._floors[case.batch, run] = lasting(line) + min(own)
+        return self._floors[case.batch, run]
+
+    def _played(self, graph: ModelGraph, case: Case) -> Trial:
+        if is_automatic(case.run) or not case.run.trains:
+            return trial(graph, case.run, self.profile)
+        return trial_of(with_optimizer(self._with_passes(graph, case), case.run), self.profile)
+
+    def _with_passes(self, graph: ModelGraph, case: Case) -> Timeline:
+        """One with the same passes, of which the last few are kept."""
+        key = _without_optimizer(case)
+        if key not in self._passes:
+            if len(self._passes) == MOST_KEPT:
+                self._passes.pop(next(iter(self._passes)))
+            self._passes[key] = timeline(graph, key.run, self.device, threads_of(self.profile))
+        return self._passes[key]
+
+
+def _without_optimizer(case: Case) -> Case:
+    return case._replace(run=replace(case.run, optimizer="none", optimizer_impl=None)) if case.run.trains else case

@@ -1,0 +1,58 @@
+"""What no batch and no checkpoint makes smaller: weights and, in training, their gradients and optimizer state.
+
+Where that alone is more than a device holds, nothing else needs to be tried.
+"""
+
+from __future__ import annotations
+
+from archcost.costs.timeline import Timeline, bursts, kept_state, learned
+from archcost.estimates.verdict import limits
+from archcost.hardware.profile import HardwareProfile
+from archcost.passes.run import Run
+
+
+def no_batch_fits(line: Timeline, profile: HardwareProfile) -> bool:
+    """What the step of any batch needs is more than may do there. Without that nothing is said."""
+    return exceeds(lasting(line) + stepping(line, line.run), line.run, profile, limits(profile).most)
+
+
+def lasting(line: Timeline) -> int:
+    """Bytes of weights and buffers, and of the gradients that backward leaves to the optimizer."""
+    step = next(mark.event for mark in line.marks if mark.phase in ("optimizer", "after"))
+    gone = {~event for event in line.events[:step] if event < 0}
+    roles = ("weights", "buffers", "gradients")
+    stay = [event for event in line.events[:step] if event >= 0 and event not in gone]
+    return sum([line.sizes[each] for each in stay if line.storages[each].role in roles])
+
+
+def stepping(line: Timeline, run: Run) -> int:
+    """Bytes of the optimizer's state, and of what it makes and drops at the worst moment of its step.
+
+    `run` differs from that of the line in its optimizer at the most.
+    """
+    if not run.trains:
+        return 0
+    trained = learned(line.program)
+    state = sum([held.nbytes for held in kept_state(trained, run, line.device)])
+    own = [sum([held.nbytes for held in parts]) for _, parts in bursts(trained, run, line.device)]
+    return state + max(own, default=0)
+
+
+def exceeds(least: int, run: Run, profile: HardwareProfile, limit: int) -> bool:
+    """Whether so many bytes that stay are more than the limit, or, in inference, than the flash that holds them."""
+    if profile.flash is not None and not run.trains:
+        return least > int(profile.flash.amount)
+    return least > limit
+
+
+def rests_on_step(line: Timeline) -> bool:
+    """Whether most lives in the optimizer's step, beside nothing of the passes but what the network returned.
+
+    No checkpoint makes that less.
+    """
+    if line.highest.phase != "optimizer":
+        return False
+    step = next(mark.event for mark in line.marks if mark.phase == "optimizer")
+    gone = {~event for event in line.events[:step] if event < 0}
+    left = {event for event in line.events[:step] if event >= 0 and line.storages[event].role == "activations"} - gone
+    return left <= set(line.program.returned)
