@@ -16,13 +16,18 @@ def no_batch_fits(line: Timeline, profile: HardwareProfile) -> bool:
     return exceeds(lasting(line) + stepping(line, line.run), line.run, profile, limits(profile).most)
 
 
+def stored(line: Timeline) -> int:
+    """Bytes of weights and buffers."""
+    roles = ("weights", "buffers")
+    return sum([line.sizes[each] for each in line.program.resident if line.storages[each].role in roles])
+
+
 def lasting(line: Timeline) -> int:
     """Bytes of weights and buffers, and of the gradients that backward leaves to the optimizer."""
     step = next(mark.event for mark in line.marks if mark.phase in ("optimizer", "after"))
     gone = {~event for event in line.events[:step] if event < 0}
-    roles = ("weights", "buffers", "gradients")
     stay = [event for event in line.events[:step] if event >= 0 and event not in gone]
-    return sum([line.sizes[each] for each in stay if line.storages[each].role in roles])
+    return stored(line) + sum([line.sizes[each] for each in stay if line.storages[each].role == "gradients"])
 
 
 def stepping(line: Timeline, run: Run) -> int:

@@ -20,7 +20,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from archcost.errors import ArchcostError, SpecError
-from archcost.estimates.floor import exceeds, rests_on_step
+from archcost.estimates.floor import exceeds, rests_on_step, stored
 from archcost.estimates.verdict import limits
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
@@ -46,8 +46,8 @@ from archcost.planning.search import largest
 from archcost.planning.trials import Trial, Trials
 from archcost.spec import ModelSpec
 
-CLOSE = 0.99
-"""Of the least that was reached: where nothing can take less than that share of it, nothing more is tried."""
+CLOSE = 0.995
+"""Of the least that was reached: where nothing takes less than that share of it, nothing more is tried."""
 
 
 class Cost(NamedTuple):
@@ -171,7 +171,7 @@ class _Finder:
     def _alone(self) -> Iterator[Remedy]:
         before = self.trials.attempt(self.start)
         searched = tuple(automatic(self.graph, self.start.run))
-        in_vain = before is not None and rests_on_step(before.line)
+        in_vain = before is not None and rests_on_step(before.line) and stored(before.line) > self.room
         passes_alone = {"recompute", "in_place"} if len(self.graph.outputs) == 1 else {"recompute"}
         for options in (*self._free(self.start.run), *self._kinds, searched):
             for option in options:
@@ -252,11 +252,11 @@ class _Finder:
 
     def cheapest(self) -> Remedy | None:
         combined = next((found for paid in self._paid() for found in self._freely(paid)), None)
-        if combined is None:
-            self._try_leanest()
         found = [remedy for remedy in self.singles if remedy.fits]
         if combined is not None:
             found += [combined, *self._searched(combined)]
+        if not found:
+            self._try_leanest()
         return min(found, key=lambda remedy: remedy.cost, default=None)
 
     def _searched(self, remedy: Remedy) -> Iterator[Remedy]:
@@ -310,14 +310,17 @@ class _Finder:
         return _applied(options, self.start.run)
 
     def _try_leanest(self) -> None:
-        """Of what was passed over as hopeless all that may take the least, from the lowest floor on."""
+        """Of what was passed over as hopeless that which has the lowest floor, a sample at a time, until one is close
+        to it: the least that can be reached.
+        """
         found = [(floor, paid) for paid in self._choices if not paid.smaller and (floor := self._floor(paid))]
-        for floor, paid in sorted(found, key=lambda each: (each[0], -len(each[1].options))):
+        lowest = min([floor for floor, _ in found], default=0)
+        leanest = [paid for floor, paid in found if floor == lowest]
+        for paid in sorted(leanest, key=lambda paid: -len(paid.options)):
+            self._strongest(self.start._replace(run=self._run(paid.options)), self._sizes(paid)[-1:], False)
             least = self.trials.least
-            if least is not None and floor >= CLOSE * least.demand.allocated:
+            if least is not None and lowest >= CLOSE * least.demand.allocated:
                 break
-            run = self._run(paid.options)
-            self._strongest(self.start._replace(run=run), self._sizes(paid)[-2:], False)
 
     def _alone_recomputed(self) -> Iterator[Remedy]:
         for option in self._kinds[-1]:

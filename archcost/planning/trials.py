@@ -26,7 +26,7 @@ from archcost.planning.images import with_side
 from archcost.spec import ModelSpec
 from archcost.terms.autograd import Device
 
-MOST_KEPT = 8
+MOST_KEPT = 16
 """Passes that are kept for the next optimizer."""
 
 
