@@ -1,26 +1,15 @@
-"""`Document` → text, markdown, LaTeX, HTML and csv. Tables go through tabulate."""
+"""`Document` → text, markdown, LaTeX, HTML and csv."""
 
 from __future__ import annotations
 
-import csv
-import html
-import io
 import re
 import textwrap
 from collections.abc import Sequence
-
-from tabulate import SEPARATING_LINE, DataRow, Line, TableFormat, tabulate
 
 from archcost.report.document import Document, Drawing, Facts, Part, Table, show
 
 WIDTH = 120
 """Prose is broken, and a wider table pressed together, to fit a screen of this many columns."""
-
-
-def _ruled(gap: str) -> TableFormat:
-    """Columns a gap apart, rules of dashes where they are asked for."""
-    row = DataRow("", gap, "")
-    return TableFormat(None, Line("", "-", gap, ""), None, None, row, row, 0, None)
 
 
 def text(document: Document) -> str:
@@ -39,6 +28,8 @@ def latex(document: Document) -> str:
 
 def html_fragment(document: Document) -> str:
     """A fragment: a notebook cell or the body of a page."""
+    import html
+
     return _joined([f"<h3>{html.escape(document.title)}</h3>", *(_html_part(part) for part in document.parts)])
 
 
@@ -47,6 +38,9 @@ def csv_rows(document: Document) -> str:
 
 
 def csv_table(table: Table) -> str:
+    import csv
+    import io
+
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(table.headers)
@@ -72,17 +66,18 @@ def _text_part(part: Part) -> str:
 
 
 def _text_table(table: Table) -> str:
-    """The headers are rows like any other, since tabulate would make their columns two wider than they need be."""
-    rows = [table.headers, SEPARATING_LINE, *_shown(table)]
-    if table.total is not None:
-        rows.insert(-1, SEPARATING_LINE)
-    aligned = [column.align for column in table.columns]
-
-    def spaced(gap: str) -> str:
-        return tabulate(rows, tablefmt=_ruled(gap), colalign=aligned, disable_numparse=True)
-
-    wide = spaced("  ")
-    return wide if wide.find("\n") <= WIDTH else spaced(" ")
+    """Columns two spaces apart, or one where they would be too wide for a screen."""
+    rows = [[cell.strip() for cell in row] for row in (table.headers, *_shown(table))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rules = {1, len(rows) - (table.total is not None)}
+    gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else " "
+    lines: list[str] = []
+    for index, row in enumerate(rows):
+        if index in rules:
+            lines.append(gap.join("-" * width for width in widths))
+        cells = zip(row, widths, table.columns, strict=True)
+        lines.append(gap.join(cell.rjust(w) if column.align == "right" else cell.ljust(w) for cell, w, column in cells))
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _filled(line: str, indent: int) -> str:
@@ -124,6 +119,8 @@ def _latex_table(table: Table) -> str:
 
 
 def _html_part(part: Part) -> str:
+    import html
+
     match part:
         case str():
             return f"<p>{html.escape(part)}</p>"
@@ -141,6 +138,8 @@ def _shown(table: Table) -> list[list[str]]:
 
 
 def _tabulate(table: Table, rows: Sequence[list[str] | str], style: str) -> str:
+    from tabulate import tabulate
+
     aligned = [column.align for column in table.columns]
     return tabulate(rows, headers=table.headers, tablefmt=style, colalign=aligned, disable_numparse=True)
 
