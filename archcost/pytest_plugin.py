@@ -82,7 +82,7 @@ def _hold(
     network: str | Path | ModelSpec, recipe: Recipe, folder: Path, lock: str | Path | None, update: bool
 ) -> str | None:
     """What is wrong, or None. Raises ArchcostError when the network or the table cannot be read."""
-    from archcost.comparison.locks import changes, find, put, read, section
+    from archcost.comparison.locks import changes, find, read, section, write_section
     from archcost.costs import cost
     from archcost.graph import build
 
@@ -90,7 +90,7 @@ def _hold(
     path = folder / (lock or Path(FOLDER, f"{spec.name}.lock"))
     now = section(recipe.seen_from(path.parent), cost(build(spec, recipe.batch)))
     if update:
-        put(now, path)
+        write_section(now, path)
         return None
     locked = find(read(path), now.recipe) if path.is_file() else None
     if locked is None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archcost.comparison.align import flow_order, longest_run, paired
+from archcost.comparison.align import flow_order, longest_run, paired_layers
 from archcost.comparison.compare import Comparison, compare
 from archcost.costs import ModelCost
 from tests.report.networks import cost_of
@@ -139,7 +139,9 @@ def capitals(layers: list[str]) -> list[str]:
 
 def test_branches_in_another_order_keep_their_layers() -> None:
     before, after = chain(MAIN_FIRST), chain(capitals(SHORTCUT_FIRST))
-    assert paired(before, after) == {name.upper(): name for name in ("x", "c1", "r1", "c3", "n3", "s", "n", "sum")}
+    assert paired_layers(before, after) == {
+        name.upper(): name for name in ("x", "c1", "r1", "c3", "n3", "s", "n", "sum")
+    }
     comparison = compare([before, after])
     assert shown(comparison) == [("s", "S"), ("n", "N")]
     assert not any(row.changed for row in comparison.differing)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from archcost.errors import ArchcostError
-from archcost.files.write import alone, note, noting, write_whole
+from archcost.files.write import exclusively, record_read, recording_reads, write_whole
 
 
 def test_what_is_new_has_the_usual_permissions(tmp_path: Path) -> None:
@@ -84,27 +84,27 @@ def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path: Path, monkeypa
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     file = tmp_path / "no" / "file"
-    for act in (lambda: write_whole(file, b""), lambda: alone(file).__enter__()):
+    for act in (lambda: write_whole(file, b""), lambda: exclusively(file).__enter__()):
         with pytest.raises(ArchcostError) as caught:
             act()
         assert str(caught.value) == f"{file}: cannot be written: No such file or directory"
 
 
 def test_reading_is_noted_only_inside() -> None:
-    note(Path("before"))
-    with noting() as files:
-        note(Path("inside"))
-    note(Path("after"))
+    record_read(Path("before"))
+    with recording_reads() as files:
+        record_read(Path("inside"))
+    record_read(Path("after"))
     assert files == [Path("inside")]
 
 
 COUNTING = """
 import sys
 from pathlib import Path
-from archcost.files.write import alone, write_whole
+from archcost.files.write import exclusively, write_whole
 file = Path(sys.argv[1])
 for _ in range(50):
-    with alone(file):
+    with exclusively(file):
         write_whole(file, str(int(file.read_bytes()) + 1).encode())
 """
 
@@ -123,10 +123,10 @@ LOCKING = """
 import sys
 from pathlib import Path
 from archcost.comparison.align import LayerFacts
-from archcost.comparison.locks import Recipe, Section, put
+from archcost.comparison.locks import Recipe, Section, write_section
 facts = LayerFacts("linear", ((1, 2),), 6, 4)
 for batch in map(int, sys.argv[2:]):
-    put(Section(Recipe("net", batch), (("fc", facts),)), Path(sys.argv[1]))
+    write_section(Section(Recipe("net", batch), (("fc", facts),)), Path(sys.argv[1]))
 """
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from archcost.cli import main
-from archcost.comparison.locks import Recipe, Section, changes, check, find, parse, put, read, section, write
+from archcost.comparison.locks import Recipe, Section, changes, check, find, parse, read, section, write, write_section
 from archcost.errors import SpecError
 
 NET = """
@@ -212,9 +212,9 @@ def test_a_network_declared_in_python_is_left_to_its_test(net: Path) -> None:
 def test_put_replaces_its_own_section_and_keeps_the_others(net: Path) -> None:
     lock = net.parent / "deep" / "net.lock"
     wider, narrow = section_now(net, settings=("width=3",)), section_now(net)
-    put(wider, lock)
-    put(narrow, lock)
-    put(wider, lock)
+    write_section(wider, lock)
+    write_section(narrow, lock)
+    write_section(wider, lock)
     assert [kept.recipe for kept in read(lock)] == [narrow.recipe, wider.recipe]
     assert find(read(lock), narrow.recipe) is not None
     assert find(read(lock), Recipe("net.yaml", 2)) is None

@@ -15,7 +15,7 @@ from typing import TextIO, cast
 from archcost.cli.commands import one_device_each
 from archcost.cli.parser import parser
 from archcost.errors import ArchcostError
-from archcost.files.write import noting
+from archcost.files.write import recording_reads
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def _run(argv: Sequence[str]) -> int:
     options = argparse.Namespace(debug=False)
     try:
         options = parser().parse_args(one_device_each(argv), options)
-        with noting() as inputs:
+        with recording_reads() as inputs:
             written, code = options.run(options)
         _put(written, options, inputs)
         return code

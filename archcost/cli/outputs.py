@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from archcost.errors import ArchcostError, SpecError
-from archcost.files.write import BEGINNING, beginning, file_status, lines_of, not_ours, write_whole
+from archcost.files.write import FIRST_BYTES, file_status, first_bytes, foreign_file, lines_in, write_whole
 
 
 def save(kind: str, output: str, written: str | bytes, inputs: Iterable[Path]) -> None:
@@ -38,25 +38,25 @@ def save(kind: str, output: str, written: str | bytes, inputs: Iterable[Path]) -
 
 def _save_report(output: str, written: str) -> None:
     content = written.encode()
-    before = beginning(output)
-    if before and _opening(before) != _opening(content[:BEGINNING]):
-        raise not_ours(output, "an earlier report of this kind on the same network", before)
+    before = first_bytes(output)
+    if before and _opening(before) != _opening(content[:FIRST_BYTES]):
+        raise foreign_file(output, "an earlier report of this kind on the same network", before)
     write_whole(output, content)
 
 
 def _save_spec(output: str, written: str) -> None:
-    before = beginning(output)
+    before = first_bytes(output)
     if before and not _is_imported(output, written):
-        raise not_ours(output, "a spec of this network as archcost import wrote it, unchanged since", before)
+        raise foreign_file(output, "a spec of this network as archcost import wrote it, unchanged since", before)
     write_whole(output, written.encode())
 
 
 def _save_onnx(output: str, written: bytes) -> None:
     from archcost.exporters.onnx_file import has_written
 
-    before = beginning(output)
+    before = first_bytes(output)
     if before and not has_written(output):
-        raise not_ours(output, "an ONNX file that archcost export wrote", before)
+        raise foreign_file(output, "an ONNX file that archcost export wrote", before)
     write_whole(output, written)
 
 
@@ -64,9 +64,9 @@ def require_calibration(output: str) -> None:
     """Before anything is timed. Raises ArchcostError where FILE holds something else than a calibration."""
     from archcost.hardware.calibration_file import WRITTEN
 
-    before = beginning(output)
-    if before and lines_of(before)[0] != WRITTEN:
-        raise not_ours(output, "a calibration that archcost wrote", before)
+    before = first_bytes(output)
+    if before and lines_in(before)[0] != WRITTEN:
+        raise foreign_file(output, "a calibration that archcost wrote", before)
 
 
 def _save_calibration(output: str, written: str) -> None:
@@ -81,7 +81,7 @@ def _save_calibration(output: str, written: str) -> None:
 def _save_lock(output: str, written: str) -> None:
     from archcost.comparison import locks
 
-    locks.put_all(locks.parse(written, output), Path(output))
+    locks.write_sections(locks.parse(written, output), Path(output))
 
 
 def _require_no_input(output: str, inputs: Iterable[Path]) -> None:
@@ -110,7 +110,7 @@ _OPEN = (
 
 def _opening(content: bytes) -> str | None:
     """The line by which a report is known. In JSON it is the first that names us; None where none does."""
-    first, *more = lines_of(content)
+    first, *more = lines_in(content)
     if first == "{":
         return next((line for line in more[:2] if '"archcost' in line), None)
     for pattern, open_ in _OPEN:

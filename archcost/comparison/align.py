@@ -26,7 +26,7 @@ class LayerFacts(NamedTuple):
         return cls(layer.type, layer.output_shapes, layer.parameters, None if layer.is_unknown else layer.macs)
 
 
-def paired(before: ModelCost, after: ModelCost) -> dict[str, str]:
+def paired_layers(before: ModelCost, after: ModelCost) -> dict[str, str]:
     """Names of `after`, each with the name of the layer of `before` that it is taken for; one without is left out.
 
     In the order in which values flow, first the most layers that are equal in all facts; then equal ones that are left
@@ -35,9 +35,9 @@ def paired(before: ModelCost, after: ModelCost) -> dict[str, str]:
     old, new = flow_order(before), flow_order(after)
     old_facts, new_facts = list(map(LayerFacts.of, old)), list(map(LayerFacts.of, new))
     kept = longest_run(old_facts, new_facts)
-    moved = _left_over(old_facts, new_facts, kept)
-    in_order = _fill(kept, moved, [facts[1:] for facts in old_facts], [facts[1:] for facts in new_facts])
-    in_order = _fill(in_order, moved, [facts.type for facts in old_facts], [facts.type for facts in new_facts])
+    moved = _equal_elsewhere(old_facts, new_facts, kept)
+    in_order = _pairs_between(kept, moved, [facts[1:] for facts in old_facts], [facts[1:] for facts in new_facts])
+    in_order = _pairs_between(in_order, moved, [facts.type for facts in old_facts], [facts.type for facts in new_facts])
     return {new[j].name: old[i].name for i, j in (*in_order, *moved)}
 
 
@@ -95,10 +95,10 @@ def _walk_back(places: dict[Hashable, int], width: int, new: Sequence[Hashable])
     firsts: list[int] = []
     for j in range(0, len(new), step):
         firsts.append(row)
-        row = _rows(places, width, row, new[j : j + step])[-1]
+        row = _table_rows(places, width, row, new[j : j + step])[-1]
     i = width
     for block in reversed(range(len(firsts))):
-        rows = _rows(places, width, firsts[block], new[block * step : (block + 1) * step])
+        rows = _table_rows(places, width, firsts[block], new[block * step : (block + 1) * step])
         j = len(rows) - 1
         while i and j:
             if rows[j] >> (i - 1) & 1:
@@ -110,7 +110,7 @@ def _walk_back(places: dict[Hashable, int], width: int, new: Sequence[Hashable])
                 yield i, block * step + j
 
 
-def _rows(places: dict[Hashable, int], width: int, row: int, keys: Sequence[Hashable]) -> list[int]:
+def _table_rows(places: dict[Hashable, int], width: int, row: int, keys: Sequence[Hashable]) -> list[int]:
     """The row given, and that after each key."""
     mask = (1 << width) - 1
     rows = [row]
@@ -121,7 +121,7 @@ def _rows(places: dict[Hashable, int], width: int, row: int, keys: Sequence[Hash
     return rows
 
 
-def _left_over(before: Sequence[Hashable], after: Sequence[Hashable], kept: Sequence[Pair]) -> list[Pair]:
+def _equal_elsewhere(before: Sequence[Hashable], after: Sequence[Hashable], kept: Sequence[Pair]) -> list[Pair]:
     """Equal keys outside of the run, the first with the first."""
     old_kept, new_kept = {i for i, _ in kept}, {j for _, j in kept}
     waiting: defaultdict[Hashable, deque[int]] = defaultdict(deque)
@@ -132,7 +132,7 @@ def _left_over(before: Sequence[Hashable], after: Sequence[Hashable], kept: Sequ
     return [(i, waiting[before[i]].popleft()) for i in left if waiting[before[i]]]
 
 
-def _fill(
+def _pairs_between(
     kept: Sequence[Pair], moved: Sequence[Pair], before: Sequence[Hashable], after: Sequence[Hashable]
 ) -> list[Pair]:
     """The pairs `kept`, and between two of them the longest run of equal keys of those that have not `moved`."""

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
-from archcost.comparison.align import LayerFacts, paired
+from archcost.comparison.align import LayerFacts, paired_layers
 from archcost.costs import ModelCost
 from archcost.costs.model import LayerCost
 from archcost.files.result import Result
@@ -135,13 +135,13 @@ def compare(costs: Sequence[ModelCost]) -> Comparison:
     """The networks side by side, their layers aligned by name, or by what they are where names say little.
 
     Names say little where a network shares fewer than half of them with the first (of the one with fewer layers). Then
-    each is aligned with the first, by `alignment.paired`.
+    each is aligned with the first, by `align.paired_layers`.
     """
     networks = [[(layer.name, LayerFacts.of(layer)) for layer in cost.layers] for cost in costs]
     first, others = costs[0], costs[1:]
     by_name = all(_shares_names(networks[0], network) for network in networks[1:])
-    rows = align(networks) if by_name else _align_keys(networks, _keys(first, others))
-    free = [{layer.name for layer in cost.layers if _is_free(layer)} for cost in costs]
+    rows = align(networks) if by_name else _align_keys(networks, _alignment_keys(first, others))
+    free = [{layer.name for layer in cost.layers if _costs_nothing(layer)} for cost in costs]
     return Comparison(
         networks=tuple(map(NetworkTotals.of, costs)),
         aligned_by="name" if by_name else "structure",
@@ -159,15 +159,15 @@ def _shares_names(first: Layers, other: Layers) -> bool:
     return 2 * len(shared) >= min(len(first), len(other))
 
 
-def _is_free(layer: LayerCost) -> bool:
+def _costs_nothing(layer: LayerCost) -> bool:
     return not (layer.parameters or layer.is_unknown or any(layer.flops.total))
 
 
-def _keys(first: ModelCost, others: Sequence[ModelCost]) -> list[list[Hashable]]:
+def _alignment_keys(first: ModelCost, others: Sequence[ModelCost]) -> list[list[Hashable]]:
     """A key a layer: the name in the first network, or, of one that is not there, its number and name."""
     keys: list[list[Hashable]] = [[layer.name for layer in first.layers]]
     for number, other in enumerate(others):
-        known = paired(first, other)
+        known = paired_layers(first, other)
         keys.append([known.get(layer.name, (number, layer.name)) for layer in other.layers])
     return keys
 

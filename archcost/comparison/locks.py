@@ -20,7 +20,7 @@ from archcost.comparison.compare import LayerRow, align
 from archcost.costs import ModelCost, cost
 from archcost.errors import ArchcostError, Place, SpecError, shorten
 from archcost.files.parse import SUFFIXES, read_text
-from archcost.files.write import alone, beginning, lines_of, not_ours, write_whole
+from archcost.files.write import exclusively, first_bytes, foreign_file, lines_in, write_whole
 from archcost.graph import build
 from archcost.importers.networks import load
 from archcost.spec import ModelSpec
@@ -166,30 +166,30 @@ def find(sections: Iterable[Section], recipe: Recipe) -> Section | None:
     return next((section for section in sections if section.recipe == recipe), None)
 
 
-def put(now: Section, path: Path) -> None:
+def write_section(now: Section, path: Path) -> None:
     """Write a section into a file, in place of the one with its recipe; the others stay, in order of their recipes."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ArchcostError(f"{path}: cannot be written: {error.strerror}") from None
-    put_all([now], path)
+    write_sections([now], path)
 
 
-def put_all(now: Iterable[Section], path: Path) -> None:
+def write_sections(now: Iterable[Section], path: Path) -> None:
     """The same of several. Of processes that write one file, each keeps what the others have written."""
     new = {section.recipe: section for section in now}
-    with alone(path):
-        kept = _present(path)
+    with exclusively(path):
+        kept = _sections_of(path)
         write_whole(path, write(ordered([*(each for each in kept if each.recipe not in new), *new.values()])).encode())
 
 
-def _present(path: Path) -> tuple[Section, ...]:
+def _sections_of(path: Path) -> tuple[Section, ...]:
     """What a file holds that may not be there yet, or be empty. Raises ArchcostError where it is no lock."""
-    before = beginning(path)
+    before = first_bytes(path)
     if not before:
         return ()
-    if lines_of(before)[0] != HEADER.rstrip():
-        raise not_ours(path, "a lock that archcost wrote", before)
+    if lines_in(before)[0] != HEADER.rstrip():
+        raise foreign_file(path, "a lock that archcost wrote", before)
     return read(path)
 
 
@@ -265,8 +265,8 @@ def _parse_recipe(head: str, lines: _Lines) -> Recipe:
         raise lines.damaged("network NAME --batch N [--set key=value] [--input SHAPE] [--args JSON]", head)
     settings = tuple(value for key, value in pairs if key == "--set")
     inputs = tuple(value for key, value in pairs if key == "--input")
-    told = args[0] if args else None
-    return Recipe(network, int(batches[0]), settings, inputs, told, cast("Literal['network', 'spec']", kind))
+    args_json = args[0] if args else None
+    return Recipe(network, int(batches[0]), settings, inputs, args_json, cast("Literal['network', 'spec']", kind))
 
 
 def _is_json(text: str) -> bool:
@@ -337,22 +337,22 @@ class Outcome:
 
 def check(path: Path) -> tuple[Outcome, ...]:
     """Every network of a file loaded again and compared. Raises SpecError when the file or a network cannot be read."""
-    return tuple(Outcome(locked, changes(locked, _reload(locked, path))) for locked in read(path))
+    return tuple(Outcome(locked, changes(locked, _recount(locked, path))) for locked in read(path))
 
 
 def report(outcomes: Iterable[Outcome]) -> str:
     """What was found, a paragraph for each network."""
-    return "".join(f"{_told(outcome)}\n" for outcome in outcomes)
+    return "".join(f"{_outcome_text(outcome)}\n" for outcome in outcomes)
 
 
-def _told(outcome: Outcome) -> str:
+def _outcome_text(outcome: Outcome) -> str:
     network = outcome.section.recipe.network
     if not outcome.changes:
         return f"{network}: {len(outcome.section.layers):,} layers as locked"
     return "\n".join([f"{network}: changed", *(f"  {line}" for line in outcome.changes)])
 
 
-def _reload(locked: Section, path: Path) -> Section:
+def _recount(locked: Section, path: Path) -> Section:
     try:
         return section(locked.recipe, locked.recipe.cost(path.parent))
     except ArchcostError as error:

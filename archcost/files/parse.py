@@ -18,7 +18,7 @@ import yaml
 
 from archcost.errors import Place, SpecError, shorten
 from archcost.files.values import Mark, Path
-from archcost.files.write import note
+from archcost.files.write import record_read
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """Of files that are read: JSON is a subset."""
@@ -66,7 +66,7 @@ class ReadError(SpecError):
 
 def read_text(path: FilePath) -> str:
     """The file's text. Refuses what is not a file of UTF-8 text of at most 8 MiB."""
-    note(path)
+    record_read(path)
     place = Place(str(path), 1, 1)
     try:
         data = _read_bytes(path, place)

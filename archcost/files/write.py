@@ -12,37 +12,37 @@ from pathlib import Path
 
 from archcost.errors import ArchcostError, shorten
 
-_noted: ContextVar[list[Path] | None] = ContextVar("noted", default=None)
+_recorded_reads: ContextVar[list[Path] | None] = ContextVar("noted", default=None)
 
 
 @contextmanager
-def noting() -> Generator[list[Path]]:
+def recording_reads() -> Generator[list[Path]]:
     """The files that are read inside."""
     files: list[Path] = []
-    token = _noted.set(files)
+    token = _recorded_reads.set(files)
     try:
         yield files
     finally:
-        _noted.reset(token)
+        _recorded_reads.reset(token)
 
 
-def note(path: Path) -> None:
+def record_read(path: Path) -> None:
     """Said by whoever reads a file that a user named."""
-    files = _noted.get()
+    files = _recorded_reads.get()
     if files is not None:
         files.append(path)
 
 
-BEGINNING = 4_096
+FIRST_BYTES = 4_096
 """Bytes that are looked at where the beginning of a file tells what it is."""
 
 
-def beginning(path: str | Path) -> bytes:
+def first_bytes(path: str | Path) -> bytes:
     """Nothing where there is no such file, or what is no file of a disk: it cannot be lost. Raises ArchcostError."""
     if file_status(path) is None:
         return b""
-    with _told(path), open(path, "rb") as stream:
-        return stream.read(BEGINNING)
+    with _as_archcost_error(path), open(path, "rb") as stream:
+        return stream.read(FIRST_BYTES)
 
 
 def file_status(path: str | Path) -> os.stat_result | None:
@@ -54,13 +54,13 @@ def file_status(path: str | Path) -> os.stat_result | None:
     return status if stat.S_ISREG(status.st_mode) else None
 
 
-def lines_of(content: bytes) -> list[str]:
+def lines_in(content: bytes) -> list[str]:
     return [line.rstrip() for line in content.decode(errors="replace").split("\n")]
 
 
-def not_ours(path: str | Path, kind: str, before: bytes) -> ArchcostError:
+def foreign_file(path: str | Path, kind: str, before: bytes) -> ArchcostError:
     """What is said of a file, with this at its beginning, that archcost has not written."""
-    first = lines_of(before)[0]
+    first = lines_in(before)[0]
     return ArchcostError(
         f"{path}: is there, and would be overwritten",
         expected=f"a new file, or {kind}",
@@ -75,7 +75,7 @@ def write_whole(path: str | Path, content: bytes) -> None:
     A link keeps leading where it led, and the file keeps its permissions. What is no file of a disk (`/dev/null`, a
     pipe) is written to directly. Raises ArchcostError, and leaves nothing behind then.
     """
-    with _told(path):
+    with _as_archcost_error(path):
         before = _status(path)
         if before is not None and not stat.S_ISREG(before.st_mode):
             Path(path).write_bytes(content)
@@ -112,14 +112,14 @@ def _replace(target: str, content: bytes, mode: int | None) -> None:
 
 
 @contextmanager
-def alone(path: Path) -> Generator[None]:
+def exclusively(path: Path) -> Generator[None]:
     """Inside, no other process is inside for this file. Its folder must be there. Raises ArchcostError.
 
     A file beside it is locked and removed again. The file itself could not be: it is another one after each rename.
     """
     real = Path(os.path.realpath(path))
     guard = str(real.with_name(f".{real.name}.busy"))
-    with _told(path):
+    with _as_archcost_error(path):
         opened = _locked(guard)
     try:
         yield
@@ -139,7 +139,7 @@ def _locked(guard: str) -> int:
         opened = os.open(guard, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             _wait_for(opened)
-            if _is_still(opened, guard):
+            if _is_same_file(opened, guard):
                 return opened
         except BaseException:
             os.close(opened)
@@ -147,7 +147,7 @@ def _locked(guard: str) -> int:
         os.close(opened)  # who held it has removed it while we waited: the next one is another file
 
 
-def _is_still(opened: int, guard: str) -> bool:
+def _is_same_file(opened: int, guard: str) -> bool:
     there = _status(guard)
     return there is not None and os.path.samestat(os.fstat(opened), there)
 
@@ -167,7 +167,7 @@ def _wait_for(opened: int) -> None:
 
 
 @contextmanager
-def _told(path: str | Path) -> Generator[None]:
+def _as_archcost_error(path: str | Path) -> Generator[None]:
     try:
         yield
     except OSError as error:

@@ -11,7 +11,7 @@ from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from archcost.errors import ArchcostError, shorten
-from archcost.files.write import note
+from archcost.files.write import record_read
 from archcost.tensors import TensorType
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ LARGEST_FILE = 2**31
 
 
 def _content(path: Path) -> bytes:
-    note(path)
+    record_read(path)
     try:
         if not path.exists():
             raise ArchcostError("no such file", expected="an ONNX file", found="nothing")

@@ -12,7 +12,7 @@ from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.importers.naming import clean
 from archcost.importers.onnx_model import Declared, Size
 from archcost.spec.model import InputSpec
-from archcost.spec.overrides import Asked, inputs_by_name
+from archcost.spec.overrides import InputText, inputs_by_name
 from archcost.tensors import DTYPE_BYTES, TensorType
 
 SAMPLES = 1_000_003
@@ -75,7 +75,7 @@ class Said(NamedTuple):
 
     is_placed: bool
     axis: int | None
-    asked: Asked | None
+    asked: InputText | None
 
     @property
     def sizes(self) -> tuple[int, ...] | None:
@@ -113,7 +113,7 @@ def bind(
     return Sizes(inputs, axes, symbols, numbers.pop() if len(numbers) == 1 else None)
 
 
-def _said(asked: Asked | None, word: str, unbatched: Collection[str], batch_dims: Mapping[str, int]) -> Said:
+def _said(asked: InputText | None, word: str, unbatched: Collection[str], batch_dims: Mapping[str, int]) -> Said:
     if asked is not None and asked.batched is not None:
         return Said(True, asked.shape.index("B") if asked.batched else None, asked)
     if word in unbatched:

@@ -25,7 +25,7 @@ COLOURS: dict[Role, str] = {
 MOST_STEPS = 1_000
 
 
-def area(line: Timeline) -> str:
+def area_chart(line: Timeline) -> str:
     """SVG of its own size. Every moment is a step as wide as any other, as high as its peak."""
     moments = _thinned(line.moments)
     roles: list[Role] = [role for role in COLOURS if any(moment.roles[ROLES.index(role)] for moment in moments)]
@@ -34,7 +34,7 @@ def area(line: Timeline) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
             f'viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="11" role="img">',
             f"<title>{html.escape(f'{line.graph.name}: {size(line.peak)} at {line.highest}')}</title>",
-            *_layers(moments, roles, line.peak),
+            *_bands(moments, roles, line.peak),
             *_axis(moments, line.peak),
             *_legend(roles),
             "</svg>",
@@ -48,36 +48,36 @@ def _thinned(moments: Sequence[Moment]) -> list[Moment]:
     return [max(moments[at : at + few], key=lambda moment: moment.peak) for at in range(0, len(moments), few)]
 
 
-def _across(index: int, count: int) -> float:
+def _x(index: int, count: int) -> float:
     return LEFT + (WIDTH - LEFT) * index / count
 
 
-def _up(nbytes: int, peak: int) -> float:
+def _y(nbytes: int, peak: int) -> float:
     return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * nbytes / max(peak, 1)
 
 
-def _layers(moments: Sequence[Moment], roles: Sequence[Role], peak: int) -> Iterator[str]:
+def _bands(moments: Sequence[Moment], roles: Sequence[Role], peak: int) -> Iterator[str]:
     """The outermost first: each covers all but its own band of the one before."""
     for last in range(len(roles), 0, -1):
         columns = [ROLES.index(role) for role in roles[:last]]
-        corners = [f"{LEFT:.1f},{_up(0, peak):.1f}"]
+        corners = [f"{LEFT:.1f},{_y(0, peak):.1f}"]
         for index, moment in enumerate(moments):
-            y = _up(sum(moment.roles[column] for column in columns), peak)
-            corners += [f"{_across(at, len(moments)):.1f},{y:.1f}" for at in (index, index + 1)]
-        corners.append(f"{WIDTH:.1f},{_up(0, peak):.1f}")
+            y = _y(sum(moment.roles[column] for column in columns), peak)
+            corners += [f"{_x(at, len(moments)):.1f},{y:.1f}" for at in (index, index + 1)]
+        corners.append(f"{WIDTH:.1f},{_y(0, peak):.1f}")
         yield f'<polygon fill="{COLOURS[roles[last - 1]]}" points="{" ".join(corners)}"/>'
 
 
 def _axis(moments: Sequence[Moment], peak: int) -> Iterator[str]:
     for part in (0, 0.5, 1):
-        y = _up(round(peak * part), peak)
+        y = _y(round(peak * part), peak)
         yield f'<line x1="{LEFT}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#0003"/>'
         yield f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{size(round(peak * part))}</text>'
     at = 0
     for phase, group in groupby("backward" if each.phase == "recompute" else each.phase for each in moments):
         length = len([*group])
         if length * 20 > len(moments):  # narrower ones have no room for a word
-            middle = _across(at, len(moments)) / 2 + _across(at + length, len(moments)) / 2
+            middle = _x(at, len(moments)) / 2 + _x(at + length, len(moments)) / 2
             yield f'<text x="{middle:.1f}" y="{HEIGHT - BOTTOM + 14}" text-anchor="middle">{phase}</text>'
         at += length
 

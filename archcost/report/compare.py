@@ -10,7 +10,7 @@ from archcost.report.document import Cell, Column, Document, Part, Table
 from archcost.report.summary import bounded, shapes
 from archcost.units import count
 
-ABSENT = "none"
+MISSING = "none"
 QUANTITIES = ("type", "output shape", "parameters", "MACs")
 
 
@@ -28,21 +28,21 @@ def document(comparison: Comparison) -> Document:
         ("published top-5 error, %", *(n.top5_error for n in networks)),
     )
     side_by_side = Table((Column(""), *(Column(name, "right") for name in names)), totals)
-    parts = (side_by_side, *_told(comparison), *_layers(comparison, names))
+    parts = (side_by_side, *_how_aligned(comparison), *_layers(comparison, names))
     return Document(" and ".join(names), parts, side_by_side)
 
 
-def _told(comparison: Comparison) -> tuple[str, ...]:
+def _how_aligned(comparison: Comparison) -> tuple[str, ...]:
     if comparison.aligned_by == "name":
-        return (_verdict_by_name(comparison),)
+        return (_summary_by_name(comparison),)
     return (
         "Fewer than half of the layers' names are shared, so layers are aligned by what they are, in the order in "
         "which values flow.",
-        _verdict_by_structure(comparison),
+        _summary_by_structure(comparison),
     )
 
 
-def _verdict_by_name(comparison: Comparison) -> str:
+def _summary_by_name(comparison: Comparison) -> str:
     if not comparison.differing:
         return (
             f"Aligned by name, all {comparison.same:,} layers are the same in type, output shape, parameters, MACs and "
@@ -54,7 +54,7 @@ def _verdict_by_name(comparison: Comparison) -> str:
     )
 
 
-def _verdict_by_structure(comparison: Comparison) -> str:
+def _summary_by_structure(comparison: Comparison) -> str:
     """What is not the same, from what matters most to what matters least."""
     changed = [row for row in comparison.differing if row.changed]
     costly = len(_with_cost(changed, comparison))
@@ -90,7 +90,7 @@ def _layers(comparison: Comparison, names: list[str]) -> tuple[Part, ...]:
 
 
 def _own_names(layer: LayerRow) -> tuple[Cell, ...]:
-    return (layer.name, "name", *(name or ABSENT for name in layer.names))
+    return (layer.name, "name", *(name or MISSING for name in layer.names))
 
 
 def _side_by_side(comparison: Comparison, names: list[str]) -> Table:
@@ -116,7 +116,7 @@ def _quantities(layer: LayerRow) -> list[tuple[Cell, ...]]:
     rows: list[tuple[Cell, ...]] = []
     for index, quantity in enumerate(QUANTITIES):
         cells = [texts[index] for texts, _ in described]
-        if len(set(cells)) > 1 and set(cells) != {ABSENT, "0"}:
+        if len(set(cells)) > 1 and set(cells) != {MISSING, "0"}:
             rows.append((layer.name, quantity, *cells))
     if any(layer.moved):
         rows.append((layer.name, "place", *("another" if moved else None for _, moved in described)))
@@ -125,5 +125,5 @@ def _quantities(layer: LayerRow) -> list[tuple[Cell, ...]]:
 
 def _describe(facts: LayerFacts | None) -> tuple[str, str, str, str]:
     if facts is None:
-        return ABSENT, ABSENT, ABSENT, ABSENT
+        return MISSING, MISSING, MISSING, MISSING
     return facts.type, shapes(facts.output_shapes), count(facts.parameters), count(facts.macs)

@@ -18,7 +18,7 @@ from archcost.units import count, size
 
 LARGEST = 3
 
-Rung = tuple[str, int, str]
+LadderRow = tuple[str, int, str]
 """Its name with a sign before it, bytes, and what it is."""
 
 UNKNOWN = {
@@ -31,18 +31,18 @@ ASSUMED_IN_TRAINING = "the second step or a later one (optimizer state exists), 
 
 
 def document(estimate: Estimate) -> Document:
-    told = estimate.to_dict()
+    data = estimate.to_dict()
     parts = (
         verdict(estimate),
         ladder(estimate),
         _roles(estimate),
         f"The {LARGEST} largest tensors there:",
         _largest(estimate),
-        Facts(tuple(_facts(estimate, told["memory"]["band"]))),
+        Facts(tuple(_facts(estimate, data["memory"]["band"]))),
         *_time(estimate),
     )
     title = f"{estimate.network}, batch {count(estimate.batch)}, on {estimate.hardware.name}: {settings(estimate.line)}"
-    return Document(one_line(title), parts, _data(told))
+    return Document(one_line(title), parts, _data(data))
 
 
 def verdict(estimate: Estimate) -> str:
@@ -53,11 +53,11 @@ def verdict(estimate: Estimate) -> str:
         return f"Fits, with {size(safe - needed)} to spare.{largest}"
     if estimate.verdict == "tight":
         beyond, below = size(needed - safe), size(most - needed)
-        why = "gaps between tensors and cuDNN's workspaces may make it fail"
+        why = "fragmentation of memory and cuDNN's workspaces may make it fail"
         return f"Tight: {beyond} above what is safe, {below} below what does not fit; {why}.{largest}"
     weights = sum(estimate.by_role[role] for role in ("weights", "buffers"))
     stored = estimate.demand.flash
-    if stored > (flash := _flash(estimate)):
+    if stored > (flash := _flash_bytes(estimate)):
         return f"Does not fit: the weights alone, {size(stored)}, are more than the {size(flash)} of flash."
     if weights - stored > estimate.capacity:
         alone = f"the weights alone, {size(weights)}, are more than its {size(estimate.capacity)}"
@@ -76,13 +76,13 @@ def _largest_batch(estimate: Estimate) -> str:
     return f" The largest batch that fits is {count(safe)}.{most}" if safe else f" No batch is safe.{most}"
 
 
-def _flash(estimate: Estimate) -> int:
+def _flash_bytes(estimate: Estimate) -> int:
     flash = estimate.hardware.flash
     return 0 if flash is None else int(flash.amount)
 
 
-def _has_gaps(estimate: Estimate) -> bool:
-    """The allocator's gaps are known: what it would reserve fits into the memory."""
+def _reserved_fits(estimate: Estimate) -> bool:
+    """Whether what the allocator would reserve fits into the memory, so that its fragmentation is known."""
     reserved = estimate.demand.reserved
     return reserved is not None and reserved <= room(estimate.hardware)
 
@@ -90,26 +90,26 @@ def _has_gaps(estimate: Estimate) -> bool:
 def _total(estimate: Estimate) -> int:
     """What the device shows, or what it would have to hold at the least."""
     demand, reserved = estimate.demand, estimate.demand.reserved
-    held = reserved if reserved is not None and _has_gaps(estimate) else demand.allocated
+    held = reserved if reserved is not None and _reserved_fits(estimate) else demand.allocated
     return held + (estimate.context or 0)
 
 
-def _free(estimate: Estimate) -> int:
+def _free_bytes(estimate: Estimate) -> int:
     return estimate.capacity - _total(estimate)
 
 
 def ladder(estimate: Estimate) -> Table:
     """From the bytes of tensors to the memory of the device."""
     columns = (Column("memory"), Column("bytes", "right"), Column("", "right"), Column("which is"))
-    return Table(columns, tuple((name, nbytes, size(nbytes), what) for name, nbytes, what in _rungs(estimate)))
+    return Table(columns, tuple((name, nbytes, size(nbytes), what) for name, nbytes, what in _ladder_rows(estimate)))
 
 
-def _rungs(estimate: Estimate) -> Iterator[Rung]:
+def _ladder_rows(estimate: Estimate) -> Iterator[LadderRow]:
     """Lines with + and − lead from one line with = to the next."""
-    demand, workspace, context, free = estimate.demand, estimate.workspace, estimate.context, _free(estimate)
+    demand, workspace, context, free = estimate.demand, estimate.workspace, estimate.context, _free_bytes(estimate)
     yield "tensors", estimate.peak, f"at {estimate.line.highest}"
     if demand.flash:
-        yield "− weights", demand.flash, f"in flash, which has {size(_flash(estimate))}"
+        yield "− weights", demand.flash, f"in flash, which has {size(_flash_bytes(estimate))}"
     if workspace:
         on_cpu = torch_device(estimate.hardware) == "cpu"
         kept = "the CPU's kernels' own" if on_cpu else "the library of matrix products"
@@ -119,18 +119,18 @@ def _rungs(estimate: Estimate) -> Iterator[Rung]:
         yield "+ rounding", rounding, "to 512 B, and large blocks kept whole"
     said_by = "torch.cuda.max_memory_allocated()" if caches(estimate.hardware) else "asked of the allocator"
     yield "= allocated", demand.allocated, said_by
-    if demand.reserved is not None and _has_gaps(estimate):
-        yield "+ gaps", demand.reserved - demand.allocated, "free parts of the allocator's segments"
+    if demand.reserved is not None and _reserved_fits(estimate):
+        yield "+ fragmentation", demand.reserved - demand.allocated, "free parts of the allocator's segments"
         yield "= reserved", demand.reserved, "torch.cuda.max_memory_reserved()"
     if context is not None:
         yield "+ context", context, "the driver's own, by the profile"
         yield (
             "= in all",
             _total(estimate),
-            "what the driver shows" if _has_gaps(estimate) else "without gaps in segments",
+            "what the driver shows" if _reserved_fits(estimate) else "without fragmentation",
         )
     has_limits = estimate.verdict != "fits" and caches(estimate.hardware)
-    unused = "what gaps and cuDNN's workspaces have to do with" if has_limits else "headroom"
+    unused = "left for fragmentation and cuDNN's workspaces" if has_limits else "headroom"
     yield ("+ free" if free >= 0 else "− too much"), abs(free), unused if free >= 0 else "what is missing"
     usable = estimate.hardware.memory.usable
     stated = "usable memory" if usable else "nominal memory; usable is not stated"
@@ -156,14 +156,14 @@ def _time(estimate: Estimate) -> Iterator[Part]:
     if estimate.time is not None:
         yield from times.parts(estimate.time)
     else:
-        yield times.silence(estimate.time_notes)
+        yield times.unknown_sentence(estimate.time_notes)
 
 
 def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, str]]:
     if caches(estimate.hardware):
         safe, most = map(size, estimate.limits)
         yield "limits", f"{safe} of tensors and workspaces are safe, {most} may do, by what real cards ran and refused"
-    if estimate.demand.reserved is not None and not _has_gaps(estimate):
+    if estimate.demand.reserved is not None and not _reserved_fits(estimate):
         yield "reserved", f"{size(estimate.demand.reserved)}, if memory had no end"
     title = estimate.line.graph.spec.title or ""
     if ALTERED in title:
@@ -180,24 +180,24 @@ def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, st
     yield "exact under assumptions", ", ".join((assumed, *estimate.line.graph.assumptions))
     on_cpu = torch_device(estimate.hardware) == "cpu"
     seen = "the steps that were measured on a CPU" if on_cpu else "nine in ten runs of others on real cards"
-    told = f"{size(band[0])} to {size(band[1])} allocated, by {seen}" if band else None
-    yield "band", told or "not yet measured on such a device"
+    text = f"{size(band[0])} to {size(band[1])} allocated, by {seen}" if band else None
+    yield "band", text or "not yet measured on such a device"
 
 
-def _data(told: dict[str, Any]) -> Table:
+def _data(data: dict[str, Any]) -> Table:
     """Every number of the JSON by its name; one that is not known is empty."""
-    memory = told["memory"]
+    memory = data["memory"]
     plain = {name: value for name, value in memory.items() if name not in ("by_role", "band")}
-    settled = {name: value for name, value in told.items() if isinstance(value, str | int) and name != "schema"}
+    settled = {name: value for name, value in data.items() if isinstance(value, str | int) and name != "schema"}
     roles = {f"by_role.{role}": nbytes for role, nbytes in memory["by_role"].items()}
     low, high = memory["band"] or (None, None)
-    rows = {**settled, **plain, **roles, "band.low": low, "band.high": high, **_times(told["time"])}
+    rows = {**settled, **plain, **roles, "band.low": low, "band.high": high, **_times(data["time"])}
     return Table((Column("quantity"), Column("value")), tuple(rows.items()))
 
 
-def _times(told: dict[str, Any]) -> dict[str, Cell]:
+def _times(data: dict[str, Any]) -> dict[str, Cell]:
     """Of the step, its phases and its slowest layers."""
-    low, high = told["band"] or (None, None)
-    numbers = {name: value for name, value in told.items() if name != "band" and not isinstance(value, list | dict)}
-    slowest = {f"slowest.{layer['name']}": layer["seconds"] for layer in told["slowest"]}
+    low, high = data["band"] or (None, None)
+    numbers = {name: value for name, value in data.items() if name != "band" and not isinstance(value, list | dict)}
+    slowest = {f"slowest.{layer['name']}": layer["seconds"] for layer in data["slowest"]}
     return {f"time.{name}": value for name, value in {**numbers, "band.low": low, "band.high": high, **slowest}.items()}

@@ -13,7 +13,7 @@ from archcost.errors import SpecError, nearest, shorten
 from archcost.files.result import Result
 from archcost.layers import Weight
 from archcost.report.grouping import Folded
-from archcost.report.receptive_field import Fields, known_fields, sight_steps
+from archcost.report.receptive_field import Fields, field_steps, known_fields
 from archcost.tensors import Tensors
 from archcost.terms.expressions import exact, names
 from archcost.work import Contraction, Elementwise, Operand, Shared
@@ -161,8 +161,8 @@ def network_sums(cost: ModelCost) -> tuple[Sum, ...]:
     step = cost.flops
     names = [group.name for group in groups]
     return (
-        *(Sum(quantity, _told(names, numbers)) for quantity, numbers in whole.items()),
-        *(Sum(quantity, _told(names, numbers), cost.unknown) for quantity, numbers in columns.items()),
+        *(Sum(quantity, _nonzero(names, numbers)) for quantity, numbers in whole.items()),
+        *(Sum(quantity, _nonzero(names, numbers), cost.unknown) for quantity, numbers in columns.items()),
         Sum(
             "FLOPs of one training step",
             (
@@ -175,7 +175,7 @@ def network_sums(cost: ModelCost) -> tuple[Sum, ...]:
     )
 
 
-def _told(names: Sequence[str], numbers: Sequence[int]) -> tuple[tuple[str, int], ...]:
+def _nonzero(names: Sequence[str], numbers: Sequence[int]) -> tuple[tuple[str, int], ...]:
     return tuple((name, number) for name, number in zip(names, numbers, strict=True) if number)
 
 
@@ -197,7 +197,7 @@ def _working(cost: ModelCost, layer: LayerCost, fields: Fields) -> LayerWorking:
         *(line for quantity, line in given.items() if quantity not in (PARAMETERS, MACS)),
         *_weights(layer, given.get(PARAMETERS)),
         *(_unknown(layer) if layer.is_unknown else known),
-        *(Line.of(step.quantity, step.formula, step.values, step.note) for step in sight_steps(layer, fields)),
+        *(Line.of(step.quantity, step.formula, step.values, step.note) for step in field_steps(layer, fields)),
     )
     inputs = tuple(map(str, node.inputs))
     assumption = node.layer.assumption
@@ -236,14 +236,14 @@ def _macs(contractions: Sequence[Contraction], given: Line | None) -> Iterable[L
     elif not contractions:
         yield Line(MACS, 0, note="no sums of products, so no FLOPs of contractions either")
     else:
-        yield from _added(MACS, [("MACs", {"MACs": part.macs}, "") for part in contractions])
+        yield from _with_sum(MACS, [("MACs", {"MACs": part.macs}, "") for part in contractions])
 
 
-Part = tuple[str, Mapping[str, int | Fraction], str]
+Term = tuple[str, Mapping[str, int | Fraction], str]
 """Formula, values, note."""
 
 
-def _added(quantity: str, parts: Sequence[Part]) -> Iterable[Line]:
+def _with_sum(quantity: str, parts: Sequence[Term]) -> Iterable[Line]:
     """A line for each part, and where there are several, their sum under the name of the quantity."""
     if len(parts) == 1:
         formula, values, note = parts[0]
@@ -257,18 +257,18 @@ def _added(quantity: str, parts: Sequence[Part]) -> Iterable[Line]:
 def _forward(contractions: Sequence[Contraction], elementwise: Sequence[Elementwise]) -> Iterable[Line]:
     if contractions:
         macs = sum(part.macs for part in contractions)
-        yield from _added(FORWARD, [("2*MACs", {"MACs": macs}, "a product and a sum for each MAC")])
-    if parts := [_each(part, part.operations, part.what) for part in elementwise if part.operations]:
-        yield from _added(FORWARD + ELEMENTWISE, parts)
+        yield from _with_sum(FORWARD, [("2*MACs", {"MACs": macs}, "a product and a sum for each MAC")])
+    if parts := [_per_value(part, part.operations, part.what) for part in elementwise if part.operations]:
+        yield from _with_sum(FORWARD + ELEMENTWISE, parts)
     elif not contractions:
         yield Line(FORWARD + ELEMENTWISE, 0, note=", ".join(part.what for part in elementwise) + ": no arithmetic")
 
 
-def _contraction(part: Contraction, note: str) -> Part:
+def _contraction(part: Contraction, note: str) -> Term:
     return "2*MACs", {"MACs": part.macs}, note
 
 
-def _each(part: Elementwise, operations: int, note: str) -> Part:
+def _per_value(part: Elementwise, operations: int, note: str) -> Term:
     return "N*o", {"N": part.numel, "o": operations}, note
 
 
@@ -307,8 +307,8 @@ def _backward_weight(
         note = CONSTANT if all(weight.name in layer.node.given for weight in trained) else FROZEN
         yield Line(BACKWARD_WEIGHT if contractions else BACKWARD_WEIGHT + ELEMENTWISE, 0, note=note)
         return
-    still = [part for part in shared if not set(part.operands) & set(layer.needs.inputs)]
-    yield from _gradients(BACKWARD_WEIGHT, layer, layer.needs.weights, contractions, elementwise, still)
+    remaining = [part for part in shared if not set(part.operands) & set(layer.needs.inputs)]
+    yield from _gradients(BACKWARD_WEIGHT, layer, layer.needs.weights, contractions, elementwise, remaining)
 
 
 def _gradients(
@@ -321,7 +321,7 @@ def _gradients(
 ) -> Iterable[Line]:
     """Both columns of the gradients of some operands; nothing for a column that is zero."""
     products = [
-        _contraction(part, f"one contraction of the same MACs for {_of(operand, layer)}")
+        _contraction(part, f"one contraction of the same MACs for {_operand_name(operand, layer)}")
         for operand in operands
         for part in contractions
         if operand in part.operands
@@ -329,19 +329,20 @@ def _gradients(
     once = [part for part in shared if set(part.operands) & set(operands)]
     products += [_contraction(part.part, part.what) for part in once if isinstance(part.part, Contraction)]
     if products:
-        yield from _added(quantity, products)
+        yield from _with_sum(quantity, products)
     parts = [
-        _each(part, part.gradients[operand], f"{part.what}, for {_of(operand, layer)}")
+        _per_value(part, part.gradients[operand], f"{part.what}, for {_operand_name(operand, layer)}")
         for operand in operands
         for part in elementwise
         if part.gradients.get(operand)
     ]
-    parts += [_each(part.part, part.part.operations, part.what) for part in once if isinstance(part.part, Elementwise)]
+    shared_parts = [(each.part, each.what) for each in once]
+    parts += [_per_value(part, part.operations, what) for part, what in shared_parts if isinstance(part, Elementwise)]
     if parts:
-        yield from _added(quantity + ELEMENTWISE, parts)
+        yield from _with_sum(quantity + ELEMENTWISE, parts)
 
 
-def _of(operand: Operand, layer: LayerCost) -> str:
+def _operand_name(operand: Operand, layer: LayerCost) -> str:
     if isinstance(operand, str):
         return f"the {operand}"
     return "the input" if len(layer.node.inputs) == 1 else f"input {layer.node.inputs[operand]}"

@@ -19,7 +19,7 @@ from archcost.report.document import Cell, Column, Document, Part, Table
 from archcost.report.estimate import ladder, verdict
 from archcost.report.settings import words
 from archcost.report.summary import one_line
-from archcost.report.timeline import bounds
+from archcost.report.timeline import bound_notes
 from archcost.times import StepTime
 from archcost.units import count, size
 
@@ -32,7 +32,7 @@ PRICES = {
 }
 MOST_CHECKPOINTS = 6
 
-YES: dict[Verdict, str] = {"fits": "yes", "tight": "tight", "does not fit": "no"}
+FITS: dict[Verdict, str] = {"fits": "yes", "tight": "tight", "does not fit": "no"}
 
 FIXED: tuple[Role, ...] = ("weights", "gradients", "optimizer_state")
 """What no smaller batch makes smaller."""
@@ -42,8 +42,9 @@ MOST_COLUMN: dict[Word, str] = {"batch": "largest batch", "input": "largest imag
 
 def document(fit: Fit) -> Document:
     alone = fit.devices[0] if len(fit.devices) == 1 else None
-    parts = (*(_all(fit) if alone is None else _one(fit, alone)), *(bounds(fit.graph) if fit.graph else ()))
-    return Document(one_line(_title(fit, alone)), parts, _data(fit))
+    parts = _all_devices(fit) if alone is None else _one_device(fit, alone)
+    notes = bound_notes(fit.graph) if fit.graph else ()
+    return Document(one_line(_title(fit, alone)), (*parts, *notes), _data(fit))
 
 
 def _title(fit: Fit, alone: DeviceFit | None) -> str:
@@ -57,7 +58,7 @@ def _title(fit: Fit, alone: DeviceFit | None) -> str:
 # All devices
 
 
-def _all(fit: Fit) -> Iterator[Part]:
+def _all_devices(fit: Fit) -> Iterator[Part]:
     good = [device for device in fit.devices if device.verdict == "fits"]
     tight = sum(device.verdict == "tight" for device in fit.devices)
     also = f", and is tight on {tight}" if tight else ""
@@ -83,7 +84,7 @@ def _legend(devices: Sequence[DeviceFit]) -> Iterator[str]:
     if any(device.headroom is not None and device.headroom < 0 for device in devices):
         yield "Spare is what is left of the memory at the asked batch; below zero, what is too much to be safe."
     if any(device.verdict == "tight" for device in devices):
-        yield "Tight: gaps between tensors and cuDNN's workspaces may make it fail."
+        yield "Tight: fragmentation of memory and cuDNN's workspaces may make it fail."
     known = [device.time for device in devices if device.time is not None]
     if any(time.step is None for time in known):
         yield "A range of times is what the data sheet bounds, uncalibrated; a single one rests on runs of that device."
@@ -99,9 +100,9 @@ def _row(device: DeviceFit) -> tuple[Cell, ...]:
     assert headroom is not None
     assert binding is not None
     assert device.verdict is not None
-    time = device.time and times.short(device.time)
+    time = device.time and times.short_time(device.time)
     most = largest and _value(largest)
-    return device.hardware.name, memory, YES[device.verdict], most, size(headroom), time, binding.at
+    return device.hardware.name, memory, FITS[device.verdict], most, size(headroom), time, binding.at
 
 
 def _value(largest: Largest) -> Cell:
@@ -113,32 +114,32 @@ def _value(largest: Largest) -> Cell:
 # One device
 
 
-def _one(fit: Fit, device: DeviceFit) -> Iterator[Part]:
+def _one_device(fit: Fit, device: DeviceFit) -> Iterator[Part]:
     assert device.estimate is not None
     assert device.binding is not None
     yield verdict(device.estimate)
     if device.varied is not None:
-        yield " ".join(_varied(device.varied, fit.batch))
+        yield " ".join(_largest_varied(device.varied, fit.batch))
     yield ladder(device.estimate)
     time = device.estimate.time
-    yield times.silence(device.estimate.time_notes) if time is None else times.told(time)
+    yield times.unknown_sentence(device.estimate.time_notes) if time is None else times.sentence(time)
     yield f"At batch {count(device.bound_batch)} most lives at {device.binding.at}, {size(device.binding.peak)}:"
-    yield _bound(device.binding)
+    yield _binding_tensors(device.binding)
     if device.remedies is not None:
         yield from _remedies(device.remedies)
 
 
-def _varied(largest: Largest, batch: int) -> Iterator[str]:
+def _largest_varied(largest: Largest, batch: int) -> Iterator[str]:
     at = f"at batch {count(batch)}"
     what = "image" if largest.word == "input" else "width"
     if not largest.value:
         yield f"No {what} fits {at}."
         return
-    taken = size(largest.allocated or 0)
-    yield f"The largest {what} {at} is {_named(largest.word, largest.value)}, which takes {taken}."
+    allocated = size(largest.allocated or 0)
+    yield f"The largest {what} {at} is {_named(largest.word, largest.value)}, which takes {allocated}."
     if largest.beyond is not None:
-        taken = size(largest.allocated_beyond or 0)
-        yield f"{_named(largest.word, largest.beyond)} would take {taken}."
+        allocated = size(largest.allocated_beyond or 0)
+        yield f"{_named(largest.word, largest.beyond)} would take {allocated}."
     if largest.refused is not None:
         between = "What lies between" if largest.beyond is not None else "What is larger"
         yield f"{between} is no network: {largest.refused}."
@@ -148,7 +149,7 @@ def _named(word: Word, value: int) -> str:
     return f"{value:,} × {value:,}" if word == "input" else f"{value:,} %"
 
 
-def _bound(binding: Binding) -> Table:
+def _binding_tensors(binding: Binding) -> Table:
     rows: list[tuple[Cell, ...]] = [
         (bound.nbytes, size(bound.nbytes), f"{bound.owner} {bound.what}", bound.why)
         for bound in binding.tensors[:MOST_SHOWN]
@@ -177,7 +178,7 @@ def _remedies(found: Remedies) -> Iterator[Part]:
         yield _cheapest(found.cheapest)
         yield from _checkpoints(found.cheapest)
     elif found.least is not None:
-        yield _hopeless(found.least)
+        yield _nothing_fits(found.least)
 
 
 def _remedy_row(remedy: Remedy) -> tuple[Cell, ...]:
@@ -187,7 +188,7 @@ def _remedy_row(remedy: Remedy) -> tuple[Cell, ...]:
         price(remedy),
         size(remedy.trial.line.peak),
         size(demand.allocated),
-        YES[demand.verdict],
+        FITS[demand.verdict],
     )
 
 
@@ -215,8 +216,8 @@ def _notes(remedies: Sequence[Remedy]) -> Iterator[str]:
 
 def _cheapest(remedy: Remedy) -> str:
     how = "change" if len(remedy.changes) == 1 else "combination"
-    taken = f"{size(remedy.trial.demand.allocated)} allocated"
-    return f"The cheapest {how} that fits: {changes(remedy)} ({price(remedy)}; {taken})."
+    allocated = f"{size(remedy.trial.demand.allocated)} allocated"
+    return f"The cheapest {how} that fits: {changes(remedy)} ({price(remedy)}; {allocated})."
 
 
 def _checkpoints(remedy: Remedy) -> Iterator[str]:
@@ -226,7 +227,7 @@ def _checkpoints(remedy: Remedy) -> Iterator[str]:
         yield f"Recomputed: {listing(runs, MOST_CHECKPOINTS)}."
 
 
-def _hopeless(least: Trial) -> str:
+def _nothing_fits(least: Trial) -> str:
     roles = least.line.by_role
     alone: list[Role] = [role for role in FIXED if roles[role]]
     names = [role.replace("_", " ") for role in alone]

@@ -81,11 +81,11 @@ class Seconds(NamedTuple):
         return cls(sum([each.forward for each in layers]), sum([each.backward for each in layers]), tuple(layers))
 
     def to_dict(self, in_full: bool) -> dict[str, Any]:
-        told = {"forward_seconds": self.forward, "backward_seconds": self.backward, "seconds": self.whole}
-        return told | ({"kernels": [layer.working() for layer in self.layers]} if in_full else {})
+        data = {"forward_seconds": self.forward, "backward_seconds": self.backward, "seconds": self.whole}
+        return data | ({"kernels": [layer.working() for layer in self.layers]} if in_full else {})
 
 
-BESIDE = ""
+NO_LAYER = ""
 """Whose seconds are those of no layer of the network: the loss, for one."""
 
 
@@ -123,26 +123,26 @@ class Folded(Result):
         parts: dict[str, list[LayerTime]] = {group.name: [] for group in self.groups}
         for each in self.time.layers:
             owner = each.name if each.name in known else each.name.partition(" (")[0]
-            parts.setdefault(self._group(owner) if owner in known else BESIDE, []).append(each)
+            parts.setdefault(self._group(owner) if owner in known else NO_LAYER, []).append(each)
         return {name: Seconds.of(layers) for name, layers in parts.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        told = {**self.cost.to_dict(), "layers": [group.to_dict() for group in self.groups]}
-        return told if self.estimate is None else self._timed(told, self.estimate)
+        data = {**self.cost.to_dict(), "layers": [group.to_dict() for group in self.groups]}
+        return data if self.estimate is None else self._timed(data, self.estimate)
 
-    def _timed(self, told: dict[str, Any], estimate: Estimate) -> dict[str, Any]:
+    def _timed(self, data: dict[str, Any], estimate: Estimate) -> dict[str, Any]:
         step, seconds = estimate.to_dict(), self.seconds
         nothing = Seconds.of(())
         layers = [
             {**layer, "time": seconds.get(layer["name"], nothing).to_dict(in_full=self.depth is None)}
-            for layer in told["layers"]
+            for layer in data["layers"]
         ]
         times = [name for name in step["unknown"] if name.startswith("time.")]
         return {
-            **told,
+            **data,
             **estimate.run.to_dict(),
             "hardware": estimate.hardware.name,
-            "unknown": [*told["unknown"], *times],
-            "time": {**step["time"], "beside_layers": seconds.get(BESIDE, nothing).to_dict(in_full=True)},
+            "unknown": [*data["unknown"], *times],
+            "time": {**step["time"], "beside_layers": seconds.get(NO_LAYER, nothing).to_dict(in_full=True)},
             "layers": layers,
         }

@@ -16,14 +16,14 @@ ALL = ("float64", "float32", "tf32", "float16", "bfloat16", "float8", "int8")
 def document(result: Checked | Devices | HardwareProfile) -> Document:
     match result:
         case Devices():
-            return _all(result.profiles)
+            return _all_devices(result.profiles)
         case Checked():
-            return _checked(result)
+            return _checked_file(result)
         case _:
-            return _one(result)
+            return _one_device(result)
 
 
-def _all(profiles: tuple[HardwareProfile, ...]) -> Document:
+def _all_devices(profiles: tuple[HardwareProfile, ...]) -> Document:
     columns = (
         Column("name"),
         *(Column(header, "right") for header in ("year", "memory", "bandwidth", *LISTED)),
@@ -40,19 +40,21 @@ def _all(profiles: tuple[HardwareProfile, ...]) -> Document:
         )
         for profile in profiles
     )
-    said = (
+    notes = (
         "Rates are dense peaks in TFLOP/s, int8 in TOP/s; memory is nominal; of a board with several devices, one.",
         "Verified: A a vendor's document or a page quoting it was read, B other pages, some figures recalled, "
         "C recalled, derived worked out. `archcost hardware show NAME` tells it of every figure.",
     )
-    return Document("Devices that ship with archcost", (Table(columns, rows), "\n".join(said)), _all_data(profiles))
+    return Document(
+        "Devices that ship with archcost", (Table(columns, rows), "\n".join(notes)), _all_devices_data(profiles)
+    )
 
 
 def _in_tera(rate: FloatRate | None) -> str | None:
     return rate and show_in(rate.amount, f"T{rate.dimension}", rate.dimension)
 
 
-def _all_data(profiles: tuple[HardwareProfile, ...]) -> Table:
+def _all_devices_data(profiles: tuple[HardwareProfile, ...]) -> Table:
     """Bytes, B/s and FLOP/s."""
     headers = ("name", "title", "vendor", "kind", "year", "memory", "usable", "bandwidth", *ALL, "verified")
     rows: list[tuple[Cell, ...]] = []
@@ -65,18 +67,18 @@ def _all_data(profiles: tuple[HardwareProfile, ...]) -> Table:
     return Table(tuple(map(Column, headers)), tuple(rows))
 
 
-def _one(profile: HardwareProfile) -> Document:
+def _one_device(profile: HardwareProfile) -> Document:
     facts = (
         ("vendor", profile.vendor),
         ("kind", f"{profile.kind}, {profile.year}"),
         ("architecture", " ".join(filter(None, (profile.architecture, profile.line and f"({profile.line})")))),
-        ("verified", f"{profile.verified}: {MEANING[profile.verified]}"),
+        ("verified", f"{profile.verified}: {VERIFIED_MEANS[profile.verified]}"),
         ("notes", profile.notes),
         ("not stated", ", ".join(profile.unknown())),
     )
     columns = (Column("figure"), Column("value"), Column("verified"), Column("date"), Column("source"))
     rows = tuple(
-        (path, _shown(figure), profile.source(figure).verified, profile.date(figure), figure.source)
+        (path, _figure_text(figure), profile.source(figure).verified, profile.date(figure), figure.source)
         for path, figure in profile.figures()
     )
     parts = (
@@ -84,10 +86,10 @@ def _one(profile: HardwareProfile) -> Document:
         Table(columns, rows),
         Facts(tuple((key, source.text) for key, source in profile.sources.items())),
     )
-    return Document(f"{profile.name}: {profile.title}", parts, _one_data(profile))
+    return Document(f"{profile.name}: {profile.title}", parts, _one_device_data(profile))
 
 
-MEANING = {
+VERIFIED_MEANS = {
     "A": "a document of the vendor, or a page that quotes it, was read",
     "B": "other pages were read, some figures recalled",
     "C": "recalled, not looked up",
@@ -95,7 +97,7 @@ MEANING = {
 }
 
 
-def _shown(figure: Origin) -> str:
+def _figure_text(figure: Origin) -> str:
     match figure:
         case FloatRate():
             sparse = f", {figure.sparse} sparse" if figure.sparse else ""
@@ -112,20 +114,20 @@ def _shown(figure: Origin) -> str:
             raise TypeError(figure)
 
 
-def _one_data(profile: HardwareProfile) -> Table:
+def _one_device_data(profile: HardwareProfile) -> Table:
     headers = ("figure", "value", "amount", "unit", "verified", "date", "source")
     rows: list[tuple[Cell, ...]] = []
     for path, figure in profile.figures():
         amount, unit = (figure.amount, figure.dimension) if isinstance(figure, Figure) else (None, None)
         source = profile.source(figure)
-        rows.append((path, _shown(figure), amount, unit, source.verified, profile.date(figure), source.text))
+        rows.append((path, _figure_text(figure), amount, unit, source.verified, profile.date(figure), source.text))
     return Table(tuple(map(Column, headers)), tuple(rows))
 
 
-def _checked(checked: Checked) -> Document:
+def _checked_file(checked: Checked) -> Document:
     profile = checked.profile
     count = len([*profile.figures()])
-    said = f"{count} figures, each with a source; none is impossible, and no other profile has the name."
+    notes = f"{count} figures, each with a source; none is impossible, and no other profile has the name."
     items = [("not stated", ", ".join(profile.unknown()))] if profile.unknown() else []
     data = Table((Column("file"), Column("name"), Column("figures")), ((checked.file, profile.name, count),))
-    return Document(f"{checked.file}: {profile.name}", (said, Facts(tuple(items))), data)
+    return Document(f"{checked.file}: {profile.name}", (notes, Facts(tuple(items))), data)

@@ -9,10 +9,10 @@ from archcost.errors import listing
 from archcost.planning.intervals import Span
 from archcost.planning.plan import NESTED, DeviceRun, Plan
 from archcost.report.document import Cell, Column, Document, Facts, Part, Table
-from archcost.report.fit import YES, changes, price
+from archcost.report.fit import FITS, changes, price
 from archcost.report.settings import words
 from archcost.report.summary import bounded, one_line
-from archcost.report.timeline import bounds
+from archcost.report.timeline import bound_notes
 from archcost.units import count, size
 
 PERIODS = (("days", 24.0), ("h", 1.0), ("min", 1 / 60), ("s", 1 / 3600))
@@ -33,12 +33,13 @@ STATUS = {
     "public": "public: from published runs on that device; the band holds nine runs in ten",
     "calibrated": "calibrated: from measurements of that machine; the band holds nine runs in ten",
 }
-UNREAD = "no time goes to reading data, to evaluation, to checkpoints and to restarts"
+TIME_LEFT_OUT = "no time goes to reading data, to evaluation, to checkpoints and to restarts"
 
 
 def document(plan: Plan) -> Document:
-    parts = (_length(plan), Table(COLUMNS, tuple(map(_row, plan.devices))), *_changed(plan), Facts(tuple(_facts(plan))))
-    return Document(one_line(_title(plan)), (*parts, *bounds(plan.graph)), _data(plan))
+    devices = Table(COLUMNS, tuple(map(_row, plan.devices)))
+    parts = (_workload(plan), devices, *_changed(plan), Facts(tuple(_facts(plan))), *bound_notes(plan.graph))
+    return Document(one_line(_title(plan)), parts, _data(plan))
 
 
 def _title(plan: Plan) -> str:
@@ -49,7 +50,7 @@ def _title(plan: Plan) -> str:
     return f"{run}, torch {plan.run.torch}: {words(plan.run, None)}"
 
 
-def _length(plan: Plan) -> str:
+def _workload(plan: Plan) -> str:
     work = plan.workload
     if work.dataset_size is not None:
         what = f"{_many(work.dataset_size, 'sample')}, {_many(work.epochs or 1, 'time')}"
@@ -57,8 +58,8 @@ def _length(plan: Plan) -> str:
         what = f"{_many(work.tokens or 1, 'token')} in sequences of {count(work.sequence)}"
     step = _many(plan.batch * plan.run.accumulation, "sample")
     flops = bounded(plan.flops, plan.graph.unknown)
-    told = f"{count(flops) if isinstance(flops, int) else flops} FLOPs of contractions"
-    return f"{what}: {_many(work.steps, 'step')} of {step}, {told}."
+    amount = f"{count(flops) if isinstance(flops, int) else flops} FLOPs of contractions"
+    return f"{what}: {_many(work.steps, 'step')} of {step}, {amount}."
 
 
 def _many(number: int, what: str) -> str:
@@ -69,7 +70,7 @@ def _row(device: DeviceRun) -> tuple[Cell, ...]:
     name = device.hardware.name
     if device.problem is not None:
         return name, "?", None, None, None, None, None, device.problem
-    fits = "?" if device.verdict is None else YES[device.verdict]
+    fits = "?" if device.verdict is None else FITS[device.verdict]
     if not device.runs:
         return name, fits, None, None, None, None, None, None
     step = device.step
@@ -77,9 +78,9 @@ def _row(device: DeviceRun) -> tuple[Cell, ...]:
         name,
         fits if device.remedy is None else "changed",
         duration(device.hours),
-        told(device.cost),
-        told(device.energy),
-        told(device.carbon),
+        with_band(device.cost),
+        with_band(device.energy),
+        with_band(device.carbon),
         size(device.checkpoint) if device.checkpoint else None,
         "?" if step is None else f"{step.status}, {step.engine}",
     )
@@ -90,10 +91,10 @@ def duration(hours: Span) -> str:
     known = [value for value in (hours.likely, hours.low, hours.high) if value is not None]
     most = max(known, default=0.0)
     unit, worth = next((each for each in PERIODS if most >= 2 * each[1]), PERIODS[-1])
-    return told(hours.times(1 / worth), f" {unit}")
+    return with_band(hours.times(1 / worth), f" {unit}")
 
 
-def told(span: Span, unit: str = "") -> str:
+def with_band(span: Span, unit: str = "") -> str:
     """The most likely value with its band behind it, or what is known of its ends."""
     likely, low, high = (None if value is None else digits(value) for value in span)
     between = f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}" if high else ""
@@ -139,14 +140,14 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
             yield "time", meaning
     if any(device.checkpoint for device in running):
         kept = sorted({device.checkpoint * device.keep for device in running if device.checkpoint})
-        taken = " to ".join(dict.fromkeys([size(kept[0]), size(kept[-1])]))
-        yield "checkpoints", f"weights, buffers and the optimizer's state; {count(running[0].keep)} kept: {taken}"
+        nbytes = " to ".join(dict.fromkeys([size(kept[0]), size(kept[-1])]))
+        yield "checkpoints", f"weights, buffers and the optimizer's state; {count(running[0].keep)} kept: {nbytes}"
     for note, names in _notes(running).items():
         yield "note", f"{listing(names, 3)}: {note}"
-    yield "assumed", UNREAD
+    yield "assumed", TIME_LEFT_OUT
     if plan.count > 1:
         yield "", "each device has all weights and its part of the batch, and gradients lie where they are added up"
-        yield "", _reduced(running)
+        yield "", _all_reduce(running)
     if any(device.charges.watts is not None for device in running):
         bound = any(device.charges.is_bound for device in running)
         least = "; where no power is given it is at most the TDP" if bound else ""
@@ -165,7 +166,7 @@ def _notes(running: list[DeviceRun]) -> dict[str, list[str]]:
     return found
 
 
-def _reduced(running: list[DeviceRun]) -> str:
+def _all_reduce(running: list[DeviceRun]) -> str:
     unlinked = [device.hardware.name for device in running if device.reducing is None]
     how = "adding up gradients (a ring over links to peers, else to the host) takes nothing at best, all of it at worst"
     return f"{how}; no link is known of {listing(unlinked, 3)}" if unlinked else how

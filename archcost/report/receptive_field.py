@@ -1,4 +1,4 @@
-"""The recurrence of receptive field, jump and padding effect, layer by layer, as steps of working.
+"""The recurrence of receptive field, effective stride and effective padding, layer by layer, as steps of working.
 
 r inputs are seen by one output, neighbours look j inputs apart, and the first one's view hangs P over the edge.
 An output that looks at a layer's inputs s·o + a to s·o + b makes r + (b − a)·j, s·j and P − a·j of them
@@ -19,7 +19,7 @@ from archcost.layers.symbols import AXES
 from archcost.terms.expressions import Step, exact
 from archcost.terms.windows import SAME, Everything, Rule, Rules, Window
 
-FIELD, JUMP, PADDING = "receptive field", "jump", "padding effect"
+FIELD, STRIDE, PADDING = "receptive field", "effective stride", "effective padding"
 
 Values = dict[str, int | Fraction]
 
@@ -33,32 +33,32 @@ def known_fields(cost: ModelCost) -> Fields:
     return inputs | {layer.name: layer.field for layer in cost.layers if layer.field is not None}
 
 
-def sight_steps(layer: LayerCost, fields: Fields) -> tuple[Step, ...]:
+def field_steps(layer: LayerCost, fields: Fields) -> tuple[Step, ...]:
     """The recurrence of every axis, equal axes once. Empty where the layer sees what the one before it sees."""
     if layer.field is None or not layer.field.axes:
         return ()
-    before = _before(layer, fields)
+    before = _fields_before(layer, fields)
     rules = _rules(layer)
     if len(before) == 1 and all(rule is SAME for rule in rules):
         return ()
     sizes = layer.node.input_types[0].shape[2:]
     extents = sizes if len(sizes) == len(rules) else (1,) * len(rules)
-    told: list[tuple[list[str], tuple[Step, ...]]] = []
+    shown: list[tuple[list[str], tuple[Step, ...]]] = []
     for axis, (letter, rule, extent) in enumerate(zip(AXES[len(rules)], rules, extents, strict=True)):
         steps = _axis_steps(layer, axis, rule, [field.axes[axis] for field in before], extent)
-        same = next((letters for letters, known in told if known == steps), None)
+        same = next((letters for letters, known in shown if known == steps), None)
         if same is None:
-            told.append(([letter], steps))
+            shown.append(([letter], steps))
         else:
             same.append(letter)
     return tuple(
         Step(f"{step.quantity} {', '.join(letters)}", step.formula, step.values, step.note)
-        for letters, steps in told
+        for letters, steps in shown
         for step in steps
     )
 
 
-def _before(layer: LayerCost, fields: Fields) -> list[Field]:
+def _fields_before(layer: LayerCost, fields: Fields) -> list[Field]:
     """Fields of the tensors that the layer looks at, each once; indices and labels beside others do not count."""
     assert layer.field is not None
     found = [
@@ -89,35 +89,35 @@ def _axis_steps(layer: LayerCost, axis: int, rule: Rule, branches: Sequence[Inte
         case Everything():
             values: Values = {**seen, "n": extent}
             return (
-                _whole(FIELD, "r_in + (n - 1)*j_in", values, "every output sees the whole axis"),
-                Step(JUMP, "0", {}, "every output sees the same"),
-                _whole(PADDING, "P_in", values),
+                _whole_positions(FIELD, "r_in + (n - 1)*j_in", values, "every output sees the whole axis"),
+                Step(STRIDE, "0", {}, "every output sees the same"),
+                _whole_positions(PADDING, "P_in", values),
             )
         case Window() if rule is SAME:
             return (
-                _whole(FIELD, "r_in", seen, note),
-                Step(JUMP, "j_in", seen),
-                _whole(PADDING, "P_in", seen),
+                _whole_positions(FIELD, "r_in", seen, note),
+                Step(STRIDE, "j_in", seen),
+                _whole_positions(PADDING, "P_in", seen),
             )
         case Window() if isinstance(layer.node.layer, (Convolution, Pool)):
             kernel, dilation = layer.node.layer.kernels()[axis], layer.node.layer.dilations()[axis]
             values = {**seen, "k": kernel, "d": dilation, "s": rule.jump, "p": -rule.low}
             return (
-                _whole(FIELD, "r_in + (k - 1)*d*j_in", values, note),
-                Step(JUMP, "j_in*s", values),
-                _whole(PADDING, "P_in + p*j_in", values),
+                _whole_positions(FIELD, "r_in + (k - 1)*d*j_in", values, note),
+                Step(STRIDE, "j_in*s", values),
+                _whole_positions(PADDING, "P_in + p*j_in", values),
             )
         case Window():
             values = {**seen, "s": rule.jump, "a": rule.low, "b": rule.high}
             looks = f"an output o looks at inputs {rule.jump}·o + a to {rule.jump}·o + b"
             return (
-                _whole(FIELD, "r_in + (b - a)*j_in", values, "; ".join(filter(None, (looks, note)))),
-                Step(JUMP, "j_in*s", values),
-                _whole(PADDING, "P_in - a*j_in", values),
+                _whole_positions(FIELD, "r_in + (b - a)*j_in", values, "; ".join(filter(None, (looks, note)))),
+                Step(STRIDE, "j_in*s", values),
+                _whole_positions(PADDING, "P_in - a*j_in", values),
             )
 
 
-def _whole(quantity: str, formula: str, values: Values, note: str = "") -> Step:
+def _whole_positions(quantity: str, formula: str, values: Values, note: str = "") -> Step:
     """Whole input positions: a view or an edge that ends between two of them does not reach the next."""
     if exact(formula, values).denominator == 1:
         return Step(quantity, formula, values, note)

@@ -52,15 +52,15 @@ def document(result: ModelCost | Folded) -> Document:
         from archcost.report import summary_times
 
         table, data = summary_times.table(folded, table), summary_times.data(folded, data)
-        told = tuple(summary_times.told(folded, folded.estimate))
+        notes = tuple(summary_times.notes(folded, folded.estimate))
     else:
-        told = (MEANING,)
+        notes = (MEANING,)
     parts = (
         *heading(cost),
         table,
         *_unknown(cost),
-        *assumed(cost.graph),
-        *told,
+        *assumption_notes(cost.graph),
+        *notes,
         Facts(_facts(cost)),
         _flops_table(cost),
     )
@@ -108,7 +108,7 @@ def _contraction(flops: TrainingFlops) -> tuple[int, int]:
     return flops.forward.contraction, flops.backward.contraction
 
 
-def assumed(graph: ModelGraph) -> tuple[str, ...]:
+def assumption_notes(graph: ModelGraph) -> tuple[str, ...]:
     """What numbers rest on, a sentence each."""
     assumptions = graph.assumptions.items()
     return tuple(f"Assumed{f' for {listing(names, most=3)}' if names else ''}: {text}." for text, names in assumptions)
@@ -131,10 +131,10 @@ def _facts(cost: ModelCost) -> tuple[tuple[str, str], ...]:
     ]
     spatial = [layer for layer in cost.layers if layer.field and any(layer.field.jump)]
     if spatial and (field := spatial[-1].field):
-        jump = "×".join(map(str, field.jump))
+        stride = "×".join(map(str, field.jump))
         padding = "×".join(map(str, field.padding))
-        where = f"of {spatial[-1].name} in {field.source}"
-        facts.append(("receptive field", f"{format_shape(field.size)} {where}, jump {jump}, padding effect {padding}"))
+        seen = f"{format_shape(field.size)} of {spatial[-1].name} in {field.source}"
+        facts.append(("receptive field", f"{seen}, effective stride {stride}, effective padding {padding}"))
     if cost.graph.spec.published is not None:
         published = cost.graph.spec.published
         figures = (

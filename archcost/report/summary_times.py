@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from archcost.estimates import Estimate
 from archcost.report import times
 from archcost.report.document import Cell, Column, Part, Table
-from archcost.report.grouping import BESIDE, Folded, Seconds
+from archcost.report.grouping import NO_LAYER, Folded, Seconds
 from archcost.report.settings import settings
 from archcost.units import duration
 
@@ -25,9 +25,9 @@ def table(folded: Folded, plain: Table) -> Table:
     columns = (*plain.columns[:AMOUNTS], *[Column(name, "right") for name in halves], Column("waits for"))
     seconds = folded.seconds
     rows = [(*row[:AMOUNTS], *_cells(seconds[str(row[0])], folded.time.trains)) for row in plain.rows]
-    if BESIDE in seconds:
-        names = ", ".join(layer.name.strip("()") for layer in seconds[BESIDE].layers)
-        rows.append((names, "beside the layers", None, None, None, *_cells(seconds[BESIDE], folded.time.trains)))
+    if NO_LAYER in seconds:
+        names = ", ".join(layer.name.strip("()") for layer in seconds[NO_LAYER].layers)
+        rows.append((names, "beside the layers", None, None, None, *_cells(seconds[NO_LAYER], folded.time.trains)))
     total = Seconds.of(folded.time.layers)
     last = (plain.total or ())[:AMOUNTS]
     return Table(columns, tuple(rows), (*last, *_cells(total, folded.time.trains)[:-1], None))
@@ -38,10 +38,10 @@ def _cells(seconds: Seconds, trains: bool) -> tuple[Cell, ...]:
     return (*[duration(each) if each else None for each in known], seconds.roof)
 
 
-def told(folded: Folded, estimate: Estimate) -> Iterator[Part]:
+def notes(folded: Folded, estimate: Estimate) -> Iterator[Part]:
     """Of which step on which device the times are, and what comes on top of them."""
     if folded.time is None:
-        yield times.silence(estimate.time_notes)
+        yield times.unknown_sentence(estimate.time_notes)
         return
     typical = "Times are typical ones" if folded.time.step is None else "Times are those"
     host = ", without what the host takes for its launches" if folded.time.dispatch else ""

@@ -15,10 +15,10 @@ from archcost.costs.timeline import Alive, Moment, Timeline
 from archcost.errors import listing
 from archcost.files.result import Result
 from archcost.graph import ModelGraph
-from archcost.report.area_chart import area
+from archcost.report.area_chart import area_chart
 from archcost.report.document import Cell, Column, Document, Drawing, Table
 from archcost.report.settings import settings
-from archcost.report.summary import assumed, one_line, shapes
+from archcost.report.summary import assumption_notes, one_line, shapes
 from archcost.units import binary_unit, count, lower_bound, size
 
 MOST_ROWS = 40
@@ -78,8 +78,8 @@ def document(result: Timeline | FoldedTimeline) -> Document:
     peak = f"The peak is {least}{size(line.peak)} ({count(line.peak)} B), at {line.highest}."
     parts = (
         peak,
-        *bounds(line.graph),
-        Drawing(area(line), (_bars(_for_a_screen(shown), line.peak), _KEY)),
+        *bound_notes(line.graph),
+        Drawing(area_chart(line), (_bars(_for_a_screen(shown), line.peak), _KEY)),
         _roles(line),
         "Alive at the peak, the largest first:",
         alive_table(line.alive, MOST_TENSORS),
@@ -90,11 +90,11 @@ def document(result: Timeline | FoldedTimeline) -> Document:
     return Document(one_line(title), parts, _data(shown.moments))
 
 
-def bounds(graph: ModelGraph) -> tuple[str, ...]:
+def bound_notes(graph: ModelGraph) -> tuple[str, ...]:
     """That the bytes are a lower bound, and what they rest on, where there is such a thing."""
     unknown = graph.unknown
     lower = (f"A lower bound: what is made and dropped in {listing(unknown, 3)} meanwhile is not known.",)
-    return (*(lower if unknown else ()), *assumed(graph))
+    return (*(lower if unknown else ()), *assumption_notes(graph))
 
 
 def _for_a_screen(shown: FoldedTimeline) -> tuple[Moment, ...]:

@@ -21,7 +21,7 @@ def document(time: StepTime) -> Document:
 
 def parts(time: StepTime, slowest: int = SLOWEST) -> Iterator[Part]:
     """What it takes, its phases, its slowest layers, and what all that rests on."""
-    yield told(time)
+    yield sentence(time)
     yield _phases(time)
     found = time.slowest(slowest)
     if found:
@@ -30,7 +30,7 @@ def parts(time: StepTime, slowest: int = SLOWEST) -> Iterator[Part]:
     yield Facts(tuple(_facts(time)))
 
 
-def told(time: StepTime) -> str:
+def sentence(time: StepTime) -> str:
     """A sentence: never one number where there are only bounds."""
     low, high = map(duration, time.band)
     if time.step is None:
@@ -41,12 +41,12 @@ def told(time: StepTime) -> str:
     return f"Time of a step: {duration(time.step)}, and nine times in ten from {low} to {high}. {_basis(time)}"
 
 
-def silence(notes: Iterable[str]) -> str:
+def unknown_sentence(notes: Iterable[str]) -> str:
     """Where there is no time."""
     return f"Time of a step: not known. {'; '.join(notes)}."
 
 
-def short(time: StepTime) -> str:
+def short_time(time: StepTime) -> str:
     """For a cell of a table: `3.95 to 8.55 ms`, or `12.3 ms`."""
     return duration(time.step) if time.step is not None else between(*time.band)
 
@@ -119,17 +119,17 @@ def _layers(time: StepTime, layers: tuple[LayerTime, ...]) -> Table:
     return Table(columns, tuple(rows))
 
 
-def _figure(number: float) -> str:
+def _four_digits(number: float) -> str:
     """To four digits, without a power of ten."""
     return f"{float(f'{number:.4g}'):,.0f}" if number >= 1000 else f"{number:.4g}"
 
 
 def _facts(time: StepTime) -> Iterator[tuple[str, str]]:
     if time.samples_per_second is not None:
-        yield "samples a second", _figure(time.samples_per_second)
+        yield "samples a second", _four_digits(time.samples_per_second)
     elif all(time.band):
         low, high = (time.samples / seconds for seconds in reversed(time.band))
-        yield "samples a second", f"{_figure(low)} to {_figure(high)}"
+        yield "samples a second", f"{_four_digits(low)} to {_four_digits(high)}"
     if time.energy is not None:
         yield "energy", f"{joules(time.energy)}, by the power that was measured with the runs"
     if time.mfu is not None:

@@ -53,7 +53,7 @@ def document(result: Result) -> Document:
         _verdict(checks),
     )
     data = tuple(tuple(_data_cell(check[column]) for column in DATA_COLUMNS) for check in checks)
-    title = f"{verification['network']} on {verification['device']}: archcost beside its witnesses"
+    title = f"{verification['network']} on {verification['device']}: archcost beside its witnesses (independent counts)"
     return Document(title, parts, Table(tuple(map(Column, DATA_COLUMNS)), data))
 
 

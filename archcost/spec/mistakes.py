@@ -69,13 +69,13 @@ def explain_first(
     deepest = max(within, key=lambda mistake: len(mistake.path))
     together = [mistake for mistake in within if mistake.path == deepest.path]
     place = source.place((*prefix, *deepest.path)) or (Place(source.file, 1, 1) if source.file else None)
-    told = _tell(together, tree)
+    fault = _message_of(together, tree)
     expression = (written or {}).get(str(deepest.path[0])) if deepest.path else None
     if isinstance(expression, str) and "$" in expression:
-        told = SpecError(
-            told.problem, expected=told.expected, found=f"{told.found}, from {shorten(expression)}", hint=told.hint
+        fault = SpecError(
+            fault.problem, expected=fault.expected, found=f"{fault.found}, from {shorten(expression)}", hint=fault.hint
         )
-    return told.at(layer=layer_at(tree, deepest.path), place=place)
+    return fault.at(layer=layer_at(tree, deepest.path), place=place)
 
 
 def _mistake(details: ErrorDetails, tree: object) -> Mistake:
@@ -101,7 +101,7 @@ def real_path(loc: Path, tree: object, kind: str = "") -> Path:
     return tuple(path)
 
 
-def _tell(mistakes: Sequence[Mistake], tree: object) -> SpecError:
+def _message_of(mistakes: Sequence[Mistake], tree: object) -> SpecError:
     """All mistakes are about one place."""
     first = mistakes[0]
     match first.kind:
@@ -192,7 +192,7 @@ def _expected(mistake: Mistake) -> str:
         case "literal_error":
             return str(limit["expected"]).replace("'", "")
         case "string_pattern_mismatch":
-            return next(told for schema, told in PATTERNS.items() if repr(limit["pattern"]) in schema)
+            return next(text for schema, text in PATTERNS.items() if repr(limit["pattern"]) in schema)
         case _:
             return mistake.message.removeprefix("Input should ").removeprefix("be ").removeprefix("have ")
 

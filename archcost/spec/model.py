@@ -112,7 +112,7 @@ class LayerTemplate(BaseModel):
         try:
             layer.model_validate({key: value for key, value in given.items() if key not in waiting})
         except ValidationError as error:
-            mistakes = [_again(e) for e in error.errors(include_url=False) if _is_final(e["loc"], waiting)]
+            mistakes = [_raisable(e) for e in error.errors(include_url=False) if _is_decided(e["loc"], waiting)]
             if mistakes:
                 raise ValidationError.from_exception_data(layer.__name__, mistakes) from None
         return {key: as_tuples(value) for key, value in given.items()}
@@ -122,12 +122,12 @@ class LayerTemplate(BaseModel):
         return self.model_extra or {}
 
 
-def _is_final(loc: Path, waiting: set[str]) -> bool:
+def _is_decided(loc: Path, waiting: set[str]) -> bool:
     """Rules about the layer as a whole, and what is said of a waiting field, may change once it has its value."""
     return bool(loc) and loc[0] not in waiting
 
 
-def _again(error: ErrorDetails, prefix: Path = ()) -> InitErrorDetails:
+def _raisable(error: ErrorDetails, prefix: Path = ()) -> InitErrorDetails:
     """A reported error as one that can be raised again, from further out."""
     context = error.get("ctx", {})
     told = {"message": error["msg"], "kind": error["type"], "context": context}
@@ -269,7 +269,7 @@ def check_blocks(value: Any) -> Any:
         try:
             blocks[name] = Block.model_validate(block)
         except ValidationError as error:
-            mistakes = [_again(e, (name,)) for e in error.errors(include_url=False)]
+            mistakes = [_raisable(e, (name,)) for e in error.errors(include_url=False)]
             raise ValidationError.from_exception_data("Block", mistakes) from None
     return blocks
 

@@ -121,7 +121,7 @@ def set_inputs(spec: ModelSpec, texts: Sequence[str]) -> ModelSpec:
     return _altered(spec, inputs=given)
 
 
-class Asked(NamedTuple):
+class InputText(NamedTuple):
     """What a text of `--input` says of an input; None is what it leaves open."""
 
     text: str
@@ -155,10 +155,10 @@ def _valid(text: str, shape: tuple[int | Literal["B"], ...], dtype: str, batched
         raise SpecError("--input cannot be used", expected=expected, found=shorten(text)) from None
 
 
-def inputs_by_name(texts: Sequence[str], names: Sequence[str]) -> dict[str, Asked]:
+def inputs_by_name(texts: Sequence[str], names: Sequence[str]) -> dict[str, InputText]:
     """What texts of `set_inputs` say of inputs with these names."""
     in_order = iter(names)
-    given: dict[str, Asked] = {}
+    given: dict[str, InputText] = {}
     for text in texts:
         name, equals, tensor = text.partition("=") if "=" in text else (next(in_order, ""), "", text)
         if name not in names or name in given:
@@ -172,7 +172,7 @@ def inputs_by_name(texts: Sequence[str], names: Sequence[str]) -> dict[str, Aske
     return given
 
 
-def parse_input(text: str) -> Asked:
+def parse_input(text: str) -> InputText:
     """`3x384x384:float16`, `2x500:int64:unbatched`, `2xBx128`, and `scalar` for a single value without a batch."""
     shape, *words = text.split(":")
     sizes = [] if shape == SCALAR else shape.replace("X", "x").replace("×", "x").split("x")
@@ -190,7 +190,7 @@ def parse_input(text: str) -> Asked:
     parsed: tuple[int | Literal["B"], ...] = tuple([BATCH if size == BATCH else int(size) for size in sizes])
     if is_apart and BATCH in sizes:
         _valid(text, parsed, "float32", False)  # which refuses it
-    return Asked(text, parsed, dtypes[0] if dtypes else None, batched)
+    return InputText(text, parsed, dtypes[0] if dtypes else None, batched)
 
 
 def _altered(spec: ModelSpec, **fields: Any) -> ModelSpec:

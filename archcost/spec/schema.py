@@ -88,7 +88,7 @@ def schema() -> Schema:
 
 def _entry() -> Schema:
     """A layer, the use of a block, or a repeat. Conditions, not alternatives, so that a mistake is told where it is."""
-    layers = [{"if": _has("type", {"const": type_}), "then": {"$ref": f"#/$defs/layer_{type_}"}} for type_ in TYPES]
+    layers = [{"if": _with("type", {"const": type_}), "then": {"$ref": f"#/$defs/layer_{type_}"}} for type_ in TYPES]
     return {
         "type": "object",
         "properties": {"type": {"enum": list(TYPES)}},
@@ -101,7 +101,7 @@ def _entry() -> Schema:
     }
 
 
-def _has(key: str, value: Schema) -> Schema:
+def _with(key: str, value: Schema) -> Schema:
     return {"properties": {key: value}, "required": [key]}
 
 

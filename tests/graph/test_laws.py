@@ -153,7 +153,7 @@ def test_the_receptive_field_never_shrinks_along_a_chain(chain: list[Entry]) -> 
 @laws
 @given(chains)
 def test_a_branch_sees_at_least_as_much_as_each_of_its_parts(chain: list[Entry]) -> None:
-    """Joined with something that sees one position of the same jump, nothing is lost."""
+    """Joined with something that sees one position of the same stride, nothing is lost."""
     layers = [*chain, {"type": "identity", "name": "left"}, {"type": "relu", "name": "right", "inputs": ("left",)}]
     *_, left, _, join = cost_of(spec_of(*layers, {"type": "add", "inputs": ("left", "right")})).layers
     assert join.field == left.field

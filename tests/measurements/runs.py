@@ -16,7 +16,7 @@ from archcost.importers.networks import load
 from archcost.planning.intervals import Span
 from archcost.planning.stepping import Step
 from archcost.planning.workload import Workload, workload
-from archcost.report.plan import told
+from archcost.report.plan import with_band
 from tests.documents import ROOT, refresh
 from tests.measurements.page import table
 
@@ -126,7 +126,7 @@ def _hours() -> Iterator[Sequence[str]]:
             row["name"],
             f"`{row['device']}`, {row['precision']}",
             " to ".join(dict.fromkeys(f"{hours:,.10g}" for hours in each.published)),
-            told(each.hours),
+            with_band(each.hours),
             each.status,
             _near(each.beyond),
             " to ".join(dict.fromkeys((least, most))) + " %",

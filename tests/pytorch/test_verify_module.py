@@ -621,7 +621,7 @@ def test_what_is_no_module_and_no_spec() -> None:
 
 
 TEXT = """\
-plain on cpu: archcost beside its witnesses
+plain on cpu: archcost beside its witnesses (independent counts)
 
 quantity                archcost     witness   agree  differ  silent  witness is
 --------------------  ----------  ----------  ------  ------  ------  ---------------------------------------

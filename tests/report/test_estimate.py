@@ -26,18 +26,18 @@ tiny, batch 1, on nvidia-rtx-4090: a training step, fp32, sgd-momentum (foreach)
 
 Fits, with {spare} GiB to spare. The largest batch that fits is {most}. Up to {tight} it is tight.
 
-memory                 bytes              which is
-------------  --------------  ----------  --------------------------------------
-tensors                1,032    1.01 KiB  at backward features_1.relu1
-+ workspaces      17,039,360   16.25 MiB  the library of matrix products
-+ rounding             8,184    7.99 KiB  to 512 B, and large blocks kept whole
-= allocated       17,048,576   16.26 MiB  torch.cuda.max_memory_allocated()
-+ gaps             6,020,096    5.74 MiB  free parts of the allocator's segments
-= reserved        23,068,672   22.00 MiB  torch.cuda.max_memory_reserved()
-+ context        495,976,448  473.00 MiB  the driver's own, by the profile
-= in all         519,045,120  495.00 MiB  what the driver shows
-+ free        24,864,211,599   23.16 GiB  headroom
-= capacity    25,383,256,719   23.64 GiB  usable memory
+memory                    bytes              which is
+---------------  --------------  ----------  --------------------------------------
+tensors                   1,032    1.01 KiB  at backward features_1.relu1
++ workspaces         17,039,360   16.25 MiB  the library of matrix products
++ rounding                8,184    7.99 KiB  to 512 B, and large blocks kept whole
+= allocated          17,048,576   16.26 MiB  torch.cuda.max_memory_allocated()
++ fragmentation       6,020,096    5.74 MiB  free parts of the allocator's segments
+= reserved           23,068,672   22.00 MiB  torch.cuda.max_memory_reserved()
++ context           495,976,448  473.00 MiB  the driver's own, by the profile
+= in all            519,045,120  495.00 MiB  what the driver shows
++ free           24,864,211,599   23.16 GiB  headroom
+= capacity       25,383,256,719   23.64 GiB  usable memory
 
 tensors at the peak  bytes
 -------------------  -----  --------
@@ -96,7 +96,7 @@ def test_what_is_too_much_leaves_out_the_gaps() -> None:
     text = render(estimate)
     missing = estimate.demand.allocated + 200_000_000 - 3 * 2**30
     assert re.search(rf"^− too much +{missing:,} ", text, re.MULTILINE)
-    assert "+ gaps" not in text
+    assert "+ fragmentation" not in text
     assert re.search(r"^reserved +[\d.]+ GiB, if memory had no end$", text, re.MULTILINE)
 
 
@@ -111,8 +111,8 @@ def test_what_is_tight() -> None:
     assert safe < estimate.demand.needed <= may < estimate.capacity - 200_000_000
     said = verdict(estimate)
     assert re.fullmatch(
-        r"Tight: [\d.]+ MiB above what is safe, [\d.]+ MiB below what does not fit; gaps between tensors and cuDNN's "
-        rf"workspaces may make it fail\. The largest batch that fits is {most}\. Up to \d+ it is tight\.",
+        r"Tight: [\d.]+ MiB above what is safe, [\d.]+ MiB below what does not fit; fragmentation of memory and "
+        rf"cuDNN's workspaces may make it fail\. The largest batch that fits is {most}\. Up to \d+ it is tight\.",
         said,
     )
     text = " ".join(render(estimate).split())

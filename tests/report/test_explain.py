@@ -54,8 +54,8 @@ NUMBERS = {
 }
 SIGHT = {
     "receptive field": lambda axis: axis.size,
-    "jump": lambda axis: axis.jump,
-    "padding effect": lambda axis: axis.padding,
+    "effective stride": lambda axis: axis.jump,
+    "effective padding": lambda axis: axis.padding,
 }
 AXES = {1: "L", 2: "HW", 3: "DHW"}
 
@@ -69,7 +69,7 @@ def check_layer(explained: LayerWorking, layer: LayerCost) -> None:
     axes = AXES.get(len(layer.field.axes), "") if layer.field else ""
     for quantity, result in list(results.items()):
         name, _, which = quantity.rpartition(" ")
-        head = re.match(r"receptive field|jump|padding effect", quantity)
+        head = re.match(r"receptive field|effective stride|effective padding", quantity)
         if head:
             for letter in quantity.removeprefix(head.group()).strip().split(", "):
                 assert layer.field is not None
@@ -268,7 +268,8 @@ layers:
 
 def test_jumps_may_be_fractions() -> None:
     lines = {line.quantity: line.result for line in explain(cost_of(MORE), "wider").layers[0].lines}
-    assert lines["jump H"] == lines["jump W"] == Fraction(1, 2)  # pool 2, upsample 1/2, transposed 1/2
+    strides = lines["effective stride H"], lines["effective stride W"]
+    assert strides == (Fraction(1, 2), Fraction(1, 2))  # pool 2, upsample 1/2, transposed 1/2
 
 
 def test_sides_of_a_line_are_not_repeated() -> None:

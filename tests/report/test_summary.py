@@ -37,7 +37,7 @@ parameters       47 = 42 without biases + 5 biases
 trainable        47, and 0 frozen
 buffers          0 values kept but never trained
 MACs             312
-receptive field  4×4 of features_1.pool in input, jump 2×2, padding effect 0×0
+receptive field  4×4 of features_1.pool in input, effective stride 2×2, effective padding 0×0
 published        parameters 47, top-1 error 12.5 %
 
 FLOPs                       contraction  elementwise

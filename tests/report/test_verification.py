@@ -35,7 +35,7 @@ GOOD = [
 ]
 
 TEXT = """\
-net on cpu: archcost beside its witnesses
+net on cpu: archcost beside its witnesses (independent counts)
 
 quantity         archcost     witness   agree  differ  silent  witness is
 -------------  ----------  ----------  ------  ------  ------  ----------
