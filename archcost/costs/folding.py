@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from archcost.costs.kernel import Kernel, Kernels
 from archcost.costs.program import Op, Program
-from archcost.layers.activation.activations import Hardtanh, LeakyReLU, ReLU, ReLU6
+from archcost.layers.activation import Hardtanh, LeakyReLU, ReLU, ReLU6
 from archcost.layers.convolution.conv import Convolution
 from archcost.layers.normalization.norms import BatchNorm
 from archcost.tensors import TensorType

@@ -353,6 +353,14 @@ class Layer(Declared):
         return ()
 
 
+def is_view(layer: Layer, call: Call, placement: Placement, autograd: Autograd) -> bool:
+    """Whether the first output is a view to autograd. An input that is overwritten or handed out as it came is none."""
+    if placement.is_view is not None:
+        return placement.is_view
+    in_first = placement.aliases[0] == 0 and not layer.overwrites(call.setting)
+    return in_first and autograd.gradients[0] != PASSED_ON
+
+
 class WeightedLayer(Layer):
     """A layer with parameters; `trainable: false` freezes them.
 

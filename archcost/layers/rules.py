@@ -111,6 +111,11 @@ class Placement(NamedTuple):
     """Whether autograd does not notice what is written over the input through the output, a view of it."""
 
 
+def own_storage(call: Call, layouts: tuple[Layout, ...] | None = None) -> Placement:
+    """Every output in a storage of its own, row-major where nothing else is said."""
+    return Placement((None,) * len(call.outputs), layouts or (None,) * len(call.outputs))
+
+
 class Precision(NamedTuple):
     """What autocast does to a layer, and in which dtype its results come."""
 

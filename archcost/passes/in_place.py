@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
-from archcost.layers.activation.activations import InplaceActivation
+from archcost.layers.value_function import Activation
 from archcost.passes.contract import Condition, Pass, RunGraph
 from archcost.passes.loss import WITHOUT_LOSS
 from archcost.passes.precision import IN_DECLARED_DTYPES
@@ -33,7 +33,7 @@ def _with_in_place(graph: ModelGraph, run: Run) -> ModelGraph:
     declared = {node.name for node in graph.nodes if _is_in_place(node)}
     if not run.in_place:
         return _replaced(graph, dict.fromkeys(declared, False))
-    wanted = {node.name: True for node in graph.nodes if isinstance(node.layer, InplaceActivation)}
+    wanted = {node.name: True for node in graph.nodes if isinstance(node.layer, Activation)}
     wanted = {name: flag for name, flag in wanted.items() if name not in declared}
     while True:
         changed = _replaced(graph, wanted)
@@ -44,7 +44,7 @@ def _with_in_place(graph: ModelGraph, run: Run) -> ModelGraph:
 
 
 def _is_in_place(node: Node) -> bool:
-    return isinstance(node.layer, InplaceActivation) and node.layer.inplace
+    return isinstance(node.layer, Activation) and node.layer.inplace
 
 
 def _refused(graph: ModelGraph, torch: Torch) -> set[str]:

@@ -11,14 +11,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from archcost.graph import Node
-from archcost.layers.base import Layer, Weight
-from archcost.layers.rules import Autograd, Call, NewView, Placement, without_gradients
+from archcost.layers.base import Layer, Weight, is_view
+from archcost.layers.rules import Autograd, Call, NewView, without_gradients
 from archcost.passes.gradients import Needs
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import (
     FORWARD,
     NO_SCRATCH,
-    PASSED_ON,
     Gradient,
     Handed,
     Input,
@@ -75,7 +74,7 @@ def ask(layer: Layer, call: Call) -> Answers:
         placement.aliases,
         placement.layouts,
         layer.overwrites(setting),
-        _is_view(layer, placement, gradients, setting),
+        is_view(layer, call, placement, autograd),
         placement.allocated or call.outputs,
         placement.hides_writes,
         Passing(
@@ -89,13 +88,6 @@ def ask(layer: Layer, call: Call) -> Answers:
             autograd.zeros,
         ),
     )
-
-
-def _is_view(layer: Layer, placement: Placement, gradients: tuple[Gradient, ...], setting: Setting) -> bool:
-    """Whether the first output is a view to autograd: it is not where an input is overwritten, or handed out."""
-    if placement.is_view is not None:
-        return placement.is_view
-    return placement.aliases[0] == 0 and not layer.overwrites(setting) and gradients[0] != PASSED_ON
 
 
 def _dropped(layer: Layer, call: Call, autograd: Autograd) -> tuple[Own, ...]:

@@ -15,7 +15,6 @@ from typing import Literal, NamedTuple, get_args
 from archcost.costs.optimizers import forms, implementation
 from archcost.graph import ModelGraph
 from archcost.hardware.profile import HardwareProfile
-from archcost.layers.activation.activations import InplaceActivation
 from archcost.layers.normalization.norms import BatchNorm
 from archcost.passes.recompute import segments
 from archcost.passes.run import Optimizer, OptimizerImpl, Precision, Run
@@ -65,7 +64,7 @@ class Option(NamedTuple):
 
 
 def in_place(graph: ModelGraph, run: Run) -> Iterator[Option]:
-    waiting = any(isinstance(node.layer, InplaceActivation) and not node.layer.inplace for node in graph.nodes)
+    waiting = any(isinstance(node.layer, Activation) and not node.layer.inplace for node in graph.nodes)
     if waiting and run.in_place is not True:
         yield Option(Change("activations in place", "free"), 1, {"in_place": True})
 

@@ -6,10 +6,10 @@ from math import prod
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.activation.activations import require_numbers
 from archcost.layers.base import Arity, Scalar
 from archcost.layers.binary.arithmetic import Arithmetic, broadcast, broadcast_shape, stretched, unsummed
 from archcost.layers.promotion import Promoting
+from archcost.layers.value_function import require_numbers
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType, result_dtype, with_number
 from archcost.terms.autograd import PASSED_ON, Gradient, Input, Own, Saved, Scratch, Setting, excess
 from archcost.work import Elementwise, Operand, Work

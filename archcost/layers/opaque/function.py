@@ -14,8 +14,9 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError, listing, nearest
 from archcost.files.values import as_mapping
-from archcost.layers.base import Arity, Flag, Layer, Name, Reference
+from archcost.layers.base import Arity, Flag, Layer, Name, Reference, is_view
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.layers.rules import Call
 from archcost.layers.shape.copy import WEIGHTS
 from archcost.tensors import ALL_BYTES, Tensors, TensorType
 from archcost.terms.autograd import NO_SCRATCH, Gradient, Handed, Input, Own, Saved, Scratch, Setting
@@ -263,19 +264,20 @@ class OwnBackward(Layer):
             layer, types, made, cast = step
             lying = tuple([layouts.get(name) for name in layer.inputs])
             inner = Setting(frozenset(), setting.training, setting.device, lying)
-            aliases = layer.aliases(types, made, inner)
-            laid, allocated = layer.layouts(types, made, inner), layer.allocated(types, made)
-            for name, alias, layout, whole in zip(step.names, aliases, laid, allocated, strict=True):
+            call = Call(types, made, inner)
+            autograd, placement = layer.autograd(call), layer.placement(call)
+            laid = zip(step.names, placement.aliases, placement.layouts, placement.allocated or made, strict=True)
+            for name, alias, layout, whole in laid:
                 layouts[name] = layout
                 if alias is None:
                     storages[name], sizes[name] = name, whole
                     continue
                 seen = getattr(layer, "given", {})[alias] if isinstance(alias, str) else layer.inputs[alias]
                 storages[name] = storages[seen]
-                if layer.is_view(types, made, inner) or seen in views:
+                if is_view(layer, call, placement, autograd) or seen in views:
                     views.add(name)
-            unkept = (*layer.unkept(types, made, inner), *layer.scratch(types, made, inner).forward)
-            brief.append(cast + sum([own.tensor.nbytes for own in unkept]))
+            temporaries = (*autograd.own(), *autograd.where_nobody_needs())
+            brief.append(cast + sum([own.tensor.nbytes for own in temporaries]))
         return Places(storages, sizes, frozenset(views), tuple(brief))
 
     def _live(self, places: Places) -> Iterator[int]:
@@ -335,7 +337,7 @@ def _step(layer: Layer, types: Mapping[str, TensorType], dtype: str, lowered: st
             raise _unread(name, types, f"{layer.name} of its backward reads")
     inputs = tuple([types[name] for name in layer.inputs])
     arriving = inputs
-    if lowered is not None and layer.treatment(inputs, "cpu") == "16 bits":
+    if lowered is not None and layer.precision(inputs, "cpu").treatment == "16 bits":
         inputs = tuple([TensorType(each.shape, lowered) if each.dtype == "float32" else each for each in inputs])
     cast = sum([each.nbytes for each, before in zip(inputs, arriving, strict=True) if each != before])
     least, most = layer.arity

@@ -1,0 +1,277 @@
+"""Functions of each value alone, as code writes them between modules: exp(x), x², 2·x + 1.
+
+`inplace: true` is the method with an underscore (x.exp_()). Torch composes the gradients of most of several operators.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import ClassVar, Literal
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
+
+from archcost.errors import ShapeError
+from archcost.layers.base import Number, Scalar
+from archcost.layers.card import Card, onnx
+from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CUDA, Autocast
+from archcost.layers.rules import Autograd, Call, Placement, own_storage
+from archcost.layers.value_function import (
+    Formula,
+    Integers,
+    OverwritingFunction,
+    ValueFunction,
+    function,
+    require_numbers,
+)
+from archcost.tensors import FLOATING, TensorType, with_number
+from archcost.terms.autograd import PASSED_ON, Own
+from archcost.terms.time_classes import TimeClass
+
+
+def card(torch: str | None, calls: tuple[str, ...], operator: str | None, autocast: Autocast, time: TimeClass) -> Card:
+    """What all functions of one value have in common beside these: fvcore leaves them out."""
+    return Card(
+        torch=torch,
+        calls=calls,
+        onnx=onnx(operator) if operator else None,
+        autocast=autocast,
+        promotion="first",
+        fvcore="nothing",
+        time=time,
+        blas=False,
+    )
+
+
+def unary(
+    name: str,
+    operator: str | None,
+    autocast: Autocast,
+    time: TimeClass,
+    forward: str,
+    backward: str,
+    *synonyms: str,
+    integers: Integers = "float32",
+) -> type[OverwritingFunction]:
+    """A method of tensors that has a twin with an underscore."""
+    type_ = name.lower()
+    cards = card(f"Tensor.{type_}", (type_, *synonyms), operator, autocast, time)
+    return function(OverwritingFunction, name, type_, Formula(forward, backward, is_composed=True), cards, integers)
+
+
+def hyperbolic(name: str, backward: str, synonym: str) -> type[ValueFunction]:
+    """One that torch does not overwrite with."""
+    type_ = name.lower()
+    cards = card(f"torch.{type_}", (type_, synonym), name, AS_GIVEN, "transcendental")
+    return function(ValueFunction, name, type_, Formula(f"{type_}(x)", backward, is_composed=True), cards, "float32")
+
+
+def step(name: str, operator: str | None, *synonyms: str) -> type[OverwritingFunction]:
+    """Constant but for steps: one operation, and zeros for a gradient."""
+    return unary(name, operator, AS_GIVEN, "elementwise", f"{name.lower()}(x)", "0", *synonyms, integers="kept")
+
+
+F32, PLAIN, SLOW = IN_FLOAT32_ON_CUDA, AS_GIVEN, "transcendental"
+
+Exp = unary("Exp", "Exp", F32, SLOW, "exp(x)", "dy*y")
+Expm1 = unary("Expm1", None, F32, SLOW, "exp(x) - 1", "dy*(y + 1)")
+Log = unary("Log", "Log", F32, SLOW, "log(x)", "dy/x")
+Log1p = unary("Log1p", None, F32, SLOW, "log(1 + x)", "dy/(1 + x)")
+Log2 = unary("Log2", None, F32, SLOW, "log2(x)", "dy/(x*log(2))")
+Log10 = unary("Log10", None, F32, SLOW, "log10(x)", "dy/(x*log(10))")
+Sqrt = unary("Sqrt", "Sqrt", PLAIN, "elementwise", "sqrt(x)", "dy/(2*y)")
+Rsqrt = unary("Rsqrt", None, F32, "elementwise", "1/sqrt(x)", "-0.5*dy*y**3")
+Reciprocal = unary("Reciprocal", "Reciprocal", F32, "elementwise", "1/x", "-dy*(y*y)")
+Erf = unary("Erf", "Erf", PLAIN, SLOW, "erf(x)", "2/pi**0.5*exp(-x**2)*dy")
+Erfc = unary("Erfc", None, PLAIN, SLOW, "erfc(x)", "-2/pi**0.5*exp(-x**2)*dy")
+Sin = unary("Sin", "Sin", PLAIN, SLOW, "sin(x)", "dy*cos(x)")
+Cos = unary("Cos", "Cos", PLAIN, SLOW, "cos(x)", "dy*-sin(x)")
+Tan = unary("Tan", "Tan", F32, SLOW, "tan(x)", "dy*(1 + y**2)")
+Sinh = unary("Sinh", "Sinh", F32, SLOW, "sinh(x)", "dy*cosh(x)")
+Cosh = unary("Cosh", "Cosh", F32, SLOW, "cosh(x)", "dy*sinh(x)")
+Asin = unary("Asin", "Asin", F32, SLOW, "asin(x)", "dy*rsqrt(-x*x + 1)", "arcsin")
+Acos = unary("Acos", "Acos", F32, SLOW, "acos(x)", "dy*-rsqrt(-x*x + 1)", "arccos")
+Atan = unary("Atan", "Atan", PLAIN, SLOW, "atan(x)", "dy/(x*x + 1)", "arctan")
+Asinh = hyperbolic("Asinh", "dy*rsqrt(x**2 + 1)", "arcsinh")
+Atanh = hyperbolic("Atanh", "dy*1/(1 - x**2)", "arctanh")
+Abs = unary("Abs", "Abs", PLAIN, "elementwise", "abs(x)", "dy*sign(x)", "absolute", integers="kept")
+Neg = unary("Neg", "Neg", PLAIN, "elementwise", "-x", "-dy", "negative", integers="kept")
+Sign = step("Sign", "Sign")
+Floor = step("Floor", "Floor")
+Ceil = step("Ceil", "Ceil")
+Round = step("Round", "Round")
+Trunc = step("Trunc", None, "fix")
+
+
+class Numbered(OverwritingFunction):
+    """With numbers, of which a float makes floats of integers."""
+
+    def numbers(self) -> tuple[float, ...]:
+        raise NotImplementedError
+
+    def result_dtype(self, source: TensorType) -> str:
+        return reduce(with_number, self.numbers(), source.dtype)
+
+
+class Pow(Numbered):
+    """x to the number `exponent`, one power; dy·p·x^(p − 1): power and two products (torch.pow).
+
+    The gradient of a power 0 is zeros.
+    """
+
+    type: Literal["pow"] = "pow"
+    prefix: ClassVar[str] = "pow"
+    card: ClassVar[Card] = card("Tensor.pow", ("pow", "float_power"), None, F32, SLOW)
+    formula: ClassVar[Formula] = Formula("x**exponent", "dy*(exponent*x**(exponent - 1))", is_composed=True)
+    exponent: Scalar
+
+    def chosen(self) -> Formula:
+        return self.formula if self.exponent else self.formula._replace(backward="0", saved="x")
+
+    def numbers(self) -> tuple[float, ...]:
+        return (self.exponent,)
+
+    def result_dtype(self, source: TensorType) -> str:
+        dtype = super().result_dtype(source)
+        if dtype not in FLOATING and self.exponent < 0:
+            raise ShapeError(
+                "integers have no negative powers",
+                expected="0 or more, or a float",
+                found=str(self.exponent),
+                hint=f"{self.exponent}.0",
+            )
+        return dtype
+
+
+class Clamp(Numbered):
+    """min(max(x, min), max), of which one may be left out; dy where neither held (torch.clamp)."""
+
+    type: Literal["clamp"] = "clamp"
+    prefix: ClassVar[str] = "clamp"
+    card: ClassVar[Card] = card("Tensor.clamp", ("clamp", "clip"), None, PLAIN, "elementwise")
+    formula: ClassVar[Formula] = Formula("min(max(x, least), most)", "where(least <= x <= most, dy, 0)")
+    min: Scalar | None = None
+    max: Scalar | None = None
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> Clamp:
+        if self.min is None and self.max is None:
+            raise PydanticCustomError("bound", "Input should have min or max")
+        return self
+
+    def chosen(self) -> Formula:
+        if self.max is None:
+            return Formula("max(x, least)", "where(x >= least, dy, 0)")
+        return self.formula if self.min is not None else Formula("min(x, most)", "where(x <= most, dy, 0)")
+
+    def numbers(self) -> tuple[float, ...]:
+        return tuple(bound for bound in (self.min, self.max) if bound is not None)
+
+    def result_dtype(self, source: TensorType) -> str:
+        require_numbers(source)
+        return super().result_dtype(source)
+
+    def factors(self, call: Call) -> tuple[Own, ...]:
+        """A mask for each bound, and the zero that stands for the others' gradient."""
+        masks = TensorType((len(self.numbers()) * call.source.numel,), "bool")
+        return (Own("masks", masks), Own("zero", TensorType((), call.source.dtype)))
+
+
+class Scale(Numbered):
+    """x·factor + shift with numbers (`x * 2`, `x / 2`, `x + 1`): only what changes something is done, or the product.
+
+    Backward a product with the factor; a shift passes the gradient on. A number written as a float, 2.0, makes
+    floats of integers.
+    """
+
+    type: Literal["scale"] = "scale"
+    prefix: ClassVar[str] = "scale"
+    card: ClassVar[Card] = card(None, (), None, PLAIN, "elementwise")
+    formula: ClassVar[Formula] = Formula("x*factor + shift", "dy*factor")
+    factor: Scalar = 1
+    shift: Scalar = 0
+
+    def chosen(self) -> Formula:
+        if not self.multiplies():
+            return Formula("x + shift", "dy")
+        return self.formula if self.shift != 0 else Formula("x*factor", "dy*factor")
+
+    def multiplies(self) -> bool:
+        return self.factor != 1 or self.shift == 0
+
+    def numbers(self) -> tuple[float, ...]:
+        return (*((self.factor,) if self.multiplies() else ()), *((self.shift,) if self.shift != 0 else ()))
+
+    def autograd(self, call: Call) -> Autograd:
+        """The product stands while the shift is added to it."""
+        if not self.multiplies():
+            return Autograd((), (PASSED_ON,))
+        product = TensorType(call.source.shape, with_number(call.source.dtype, self.factor))
+        is_temporary = not self.inplace and self.shift != 0
+        return Autograd((), call.inputs, forward=(Own("product", product),) if is_temporary else ())
+
+
+class Rsub(ValueFunction):
+    """`other` − x with a number (`1 - x`, torch.rsub); −dy."""
+
+    type: Literal["rsub"] = "rsub"
+    prefix: ClassVar[str] = "sub"
+    card: ClassVar[Card] = card("torch.rsub", ("rsub",), None, PLAIN, "elementwise")
+    formula: ClassVar[Formula] = Formula("other - x", "-dy")
+    other: Scalar = 1
+
+    def result_dtype(self, source: TensorType) -> str:
+        require_numbers(source)
+        return with_number(source.dtype, self.other)
+
+
+class RPow(ValueFunction):
+    """The number `base` to the power x, one power; dy·y·log b, two products (`2 ** x`, torch.pow)."""
+
+    type: Literal["rpow"] = "rpow"
+    prefix: ClassVar[str] = "pow"
+    card: ClassVar[Card] = card(None, ("rpow",), None, F32, SLOW)
+    formula: ClassVar[Formula] = Formula("base**x", "dy*(y*log(base))", saved="xy", is_composed=True)
+    base: Scalar
+
+    def result_dtype(self, source: TensorType) -> str:
+        require_numbers(source)
+        if self.base == 0:
+            raise ShapeError("powers of zero are no layer", expected="another base", found="0")
+        return with_number(source.dtype, self.base)
+
+    def placement(self, call: Call) -> Placement:
+        """Row-major, however the exponents lie."""
+        return own_storage(call)
+
+
+class NanToNum(ValueFunction):
+    """x where it is a finite number, else `nan` or a bound (torch.nan_to_num): 2 comparisons; a mask and a product."""
+
+    type: Literal["nan_to_num"] = "nan_to_num"
+    prefix: ClassVar[str] = "nan_to_num"
+    card: ClassVar[Card] = card("torch.nan_to_num", ("nan_to_num",), None, PLAIN, "elementwise")
+    formula: ClassVar[Formula] = Formula("where(isnan(x), nan, where(isinf(x), bound, x))", "dy*isfinite(x)")
+    nan: Number = 0.0
+    posinf: Number | None = None
+    neginf: Number | None = None
+
+    def factors(self, call: Call) -> tuple[Own, ...]:
+        """Whether |x| is finite and x a number, made before the gradient, with |x| in the gradient's place."""
+        return (Own("masks", TensorType((3 * call.source.numel,), "bool")),)
+
+
+class Logit(ValueFunction):
+    """log(x/(1 − x)); with `eps` x is first clamped to what lies between eps and 1 − eps (torch.logit)."""
+
+    type: Literal["logit"] = "logit"
+    prefix: ClassVar[str] = "logit"
+    card: ClassVar[Card] = card("torch.logit", ("logit",), None, PLAIN, SLOW)
+    formula: ClassVar[Formula] = Formula("log(x/(1 - x))", "dy/(x*(1 - x))")
+    eps: Number | None = None
+
+    def chosen(self) -> Formula:
+        if self.eps is None:
+            return self.formula
+        clamped = "z = min(max(x, eps), 1 - eps); log(z/(1 - z))"
+        return Formula(clamped, "where(eps <= x <= 1 - eps, dy/(x*(1 - x)), 0)")
