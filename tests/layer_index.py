@@ -57,8 +57,18 @@ def stub() -> str:
         else:
             base = next(base for base in kind.__mro__[1:] if base.__name__ in _classes(base.__module__))
             written.append(f"from {base.__module__} import {base.__name__} as _{base.__name__}\n")
-            made.append(f"class {kind.__name__}(_{base.__name__}): ...\n")
+            made.append(f"class {kind.__name__}(_{base.__name__}):{_fields(kind, base)}\n")
     return HEAD + "".join(dict.fromkeys(written)) + TAIL + "".join(f"\n{line}" for line in made)
+
+
+def _fields(kind: type[Declared], base: type[Declared]) -> str:
+    """Those of its own, by the names of their types."""
+    own = {name: field for name, field in kind.model_fields.items() if name not in base.model_fields}
+    lines: list[str] = []
+    for name, field in own.items():
+        word = getattr(field.annotation, "__name__", field.annotation)
+        lines.append(f"\n    {name}: {word}{'' if field.is_required() else ' = ...'}")
+    return "".join(lines) or " ..."
 
 
 def _classes(module: str) -> set[str]:

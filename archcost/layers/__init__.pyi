@@ -8,25 +8,16 @@ from archcost.layers.base import Declared as Declared
 from archcost.layers.base import Layer as Layer
 from archcost.layers.base import Weight as Weight
 from archcost.layers.base import WeightedLayer as WeightedLayer
-from archcost.layers.activation.activations import ELU as ELU
-from archcost.layers.activation.activations import GELU as GELU
-from archcost.layers.activation.activations import GLU as GLU
-from archcost.layers.activation.activations import Hardsigmoid as Hardsigmoid
-from archcost.layers.activation.activations import Hardswish as Hardswish
-from archcost.layers.activation.activations import Hardtanh as Hardtanh
-from archcost.layers.activation.activations import LeakyReLU as LeakyReLU
-from archcost.layers.activation.activations import LogSigmoid as LogSigmoid
-from archcost.layers.activation.activations import Mish as Mish
-from archcost.layers.activation.activations import PReLU as PReLU
-from archcost.layers.activation.activations import ReLU as ReLU
-from archcost.layers.activation.activations import ReLU6 as ReLU6
-from archcost.layers.activation.activations import SELU as SELU
-from archcost.layers.activation.activations import Sigmoid as Sigmoid
-from archcost.layers.activation.activations import SiLU as SiLU
-from archcost.layers.activation.activations import Softplus as Softplus
-from archcost.layers.activation.activations import Tanh as Tanh
-from archcost.layers.activation.softmax import LogSoftmax as LogSoftmax
-from archcost.layers.activation.softmax import Softmax as Softmax
+from archcost.layers.value_function import Activation as _Activation
+from archcost.layers.activation import GELU as GELU
+from archcost.layers.activation import GLU as GLU
+from archcost.layers.value_function import ValueFunction as _ValueFunction
+from archcost.layers.activation import LogSoftmax as LogSoftmax
+from archcost.layers.activation import LogSigmoid as LogSigmoid
+from archcost.layers.activation import PReLU as PReLU
+from archcost.layers.activation import Softmax as Softmax
+from archcost.layers.activation import Softsign as Softsign
+from archcost.layers.activation import Tanhshrink as Tanhshrink
 from archcost.layers.attention.multi_head import MultiHeadAttention as MultiHeadAttention
 from archcost.layers.attention.scaled_dot_product import ScaledDotProductAttention as ScaledDotProductAttention
 from archcost.layers.binary.arithmetic import Add as Add
@@ -181,47 +172,14 @@ from archcost.layers.shape.views import Slice as Slice
 from archcost.layers.shape.views import Squeeze as Squeeze
 from archcost.layers.shape.views import Transpose as Transpose
 from archcost.layers.shape.views import Unsqueeze as Unsqueeze
-from archcost.layers.unary.common import Abs as Abs
-from archcost.layers.unary.common import Clamp as Clamp
-from archcost.layers.unary.common import Cos as Cos
-from archcost.layers.unary.common import Erf as Erf
-from archcost.layers.unary.common import Exp as Exp
-from archcost.layers.unary.common import Log as Log
-from archcost.layers.unary.common import Neg as Neg
-from archcost.layers.unary.common import Pow as Pow
-from archcost.layers.unary.common import Reciprocal as Reciprocal
-from archcost.layers.unary.common import Rsqrt as Rsqrt
-from archcost.layers.unary.common import Rsub as Rsub
-from archcost.layers.unary.common import Scale as Scale
-from archcost.layers.unary.common import Sin as Sin
-from archcost.layers.unary.common import Sqrt as Sqrt
-from archcost.layers.unary.special import Acos as Acos
-from archcost.layers.unary.special import Asin as Asin
-from archcost.layers.unary.special import Asinh as Asinh
-from archcost.layers.unary.special import Atan as Atan
-from archcost.layers.unary.special import Atanh as Atanh
-from archcost.layers.unary.special import Ceil as Ceil
-from archcost.layers.unary.special import CELU as CELU
-from archcost.layers.unary.special import Cosh as Cosh
-from archcost.layers.unary.special import Erfc as Erfc
-from archcost.layers.unary.special import Expm1 as Expm1
-from archcost.layers.unary.special import Floor as Floor
-from archcost.layers.unary.special import Hardshrink as Hardshrink
-from archcost.layers.unary.special import Log10 as Log10
-from archcost.layers.unary.special import Log1p as Log1p
-from archcost.layers.unary.special import Log2 as Log2
-from archcost.layers.unary.special import Logit as Logit
-from archcost.layers.unary.special import NanToNum as NanToNum
-from archcost.layers.unary.special import Round as Round
-from archcost.layers.unary.special import RPow as RPow
-from archcost.layers.unary.special import Sign as Sign
-from archcost.layers.unary.special import Sinh as Sinh
-from archcost.layers.unary.special import Softshrink as Softshrink
-from archcost.layers.unary.special import Softsign as Softsign
-from archcost.layers.unary.special import Tan as Tan
-from archcost.layers.unary.special import Tanhshrink as Tanhshrink
-from archcost.layers.unary.special import Threshold as Threshold
-from archcost.layers.unary.special import Trunc as Trunc
+from archcost.layers.value_function import OverwritingFunction as _OverwritingFunction
+from archcost.layers.unary import Clamp as Clamp
+from archcost.layers.unary import Logit as Logit
+from archcost.layers.unary import NanToNum as NanToNum
+from archcost.layers.unary import Pow as Pow
+from archcost.layers.unary import RPow as RPow
+from archcost.layers.unary import Rsub as Rsub
+from archcost.layers.unary import Scale as Scale
 from archcost.layers.upsampling import Upsample as Upsample
 
 INDEX: Path
@@ -230,3 +188,71 @@ COMPOSITES: Mapping[str, type[Composite]]
 TYPES: Mapping[str, type[Declared]]
 
 def declared() -> dict[str, type[Declared]]: ...
+
+class CELU(_Activation):
+    alpha: float = ...
+
+class ELU(_Activation):
+    alpha: float = ...
+
+class Hardshrink(_ValueFunction):
+    lambd: float = ...
+
+class Hardsigmoid(_Activation): ...
+class Hardswish(_Activation): ...
+
+class Hardtanh(_Activation):
+    min_val: float = ...
+    max_val: float = ...
+
+class LeakyReLU(_Activation):
+    negative_slope: float = ...
+
+class Mish(_Activation): ...
+class ReLU(_Activation): ...
+class ReLU6(_Activation): ...
+class SELU(_Activation): ...
+class Sigmoid(_ValueFunction): ...
+class SiLU(_Activation): ...
+
+class Softplus(_ValueFunction):
+    beta: float = ...
+    threshold: float = ...
+
+class Softshrink(_ValueFunction):
+    lambd: float = ...
+
+class Tanh(_ValueFunction): ...
+
+class Threshold(_Activation):
+    threshold: float
+    value: float
+
+class Abs(_OverwritingFunction): ...
+class Acos(_OverwritingFunction): ...
+class Asin(_OverwritingFunction): ...
+class Asinh(_ValueFunction): ...
+class Atan(_OverwritingFunction): ...
+class Atanh(_ValueFunction): ...
+class Ceil(_OverwritingFunction): ...
+class Cos(_OverwritingFunction): ...
+class Cosh(_OverwritingFunction): ...
+class Erf(_OverwritingFunction): ...
+class Erfc(_OverwritingFunction): ...
+class Exp(_OverwritingFunction): ...
+class Expm1(_OverwritingFunction): ...
+class Floor(_OverwritingFunction): ...
+class Log(_OverwritingFunction): ...
+class Log10(_OverwritingFunction): ...
+class Log1p(_OverwritingFunction): ...
+class Log2(_OverwritingFunction): ...
+class Neg(_OverwritingFunction): ...
+class Reciprocal(_OverwritingFunction): ...
+class Round(_OverwritingFunction): ...
+class Rsqrt(_OverwritingFunction): ...
+class Sign(_OverwritingFunction): ...
+class Sin(_OverwritingFunction): ...
+class Sinh(_OverwritingFunction): ...
+class Sqrt(_OverwritingFunction): ...
+class Tan(_OverwritingFunction): ...
+class Trunc(_OverwritingFunction): ...

@@ -57,7 +57,7 @@ def activation(
     **fields: tuple[Any, Any],
 ) -> type[Base]:
     """A module that has a kernel of its own for backward, which makes nothing on the way."""
-    return function(base, name, type_, Formula(forward, backward, saved), cards, prefix=prefix, **fields)
+    return function(__name__, base, name, type_, Formula(forward, backward, saved), cards, fields=fields, prefix=prefix)
 
 
 FAST: TimeClass = "elementwise"

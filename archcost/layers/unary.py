@@ -55,15 +55,17 @@ def unary(
 ) -> type[OverwritingFunction]:
     """A method of tensors that has a twin with an underscore."""
     type_ = name.lower()
+    formula = Formula(forward, backward, is_composed=True)
     cards = card(f"Tensor.{type_}", (type_, *synonyms), operator, autocast, time)
-    return function(OverwritingFunction, name, type_, Formula(forward, backward, is_composed=True), cards, integers)
+    return function(__name__, OverwritingFunction, name, type_, formula, cards, integers)
 
 
 def hyperbolic(name: str, backward: str, synonym: str) -> type[ValueFunction]:
     """One that torch does not overwrite with."""
     type_ = name.lower()
+    formula = Formula(f"{type_}(x)", backward, is_composed=True)
     cards = card(f"torch.{type_}", (type_, synonym), name, AS_GIVEN, "transcendental")
-    return function(ValueFunction, name, type_, Formula(f"{type_}(x)", backward, is_composed=True), cards, "float32")
+    return function(__name__, ValueFunction, name, type_, formula, cards, "float32")
 
 
 def step(name: str, operator: str | None, *synonyms: str) -> type[OverwritingFunction]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import new_class
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, cast
 
@@ -127,19 +128,19 @@ Base = TypeVar("Base", bound=ValueFunction)
 
 
 def function(
+    module: str,
     base: type[Base],
     name: str,
     type_: str,
     formula: Formula,
     card: Card,
     integers: Integers = "refused",
+    fields: Mapping[str, tuple[Any, Any]] = {},
     prefix: str | None = None,
-    **fields: tuple[Any, Any],
 ) -> type[Base]:
-    """A row of a table of functions, as the class of layers `name`. `fields` are torch's, each with its default."""
-    namespace = {
-        "__module__": base.__module__,
-        "__qualname__": name,
+    """A row of the table in `module`, as the class of layers `name`. `fields` are torch's, each with its default."""
+    body = {
+        "__module__": module,
         "__doc__": f"{formula}.",
         "__annotations__": {"type": Literal[type_], **{field: kind for field, (kind, _) in fields.items()}},
         "type": type_,
@@ -149,4 +150,4 @@ def function(
         "card": card,
         "integers": integers,
     }
-    return cast("type[Base]", new_class(name, (base,), exec_body=lambda body: body.update(namespace)))
+    return cast("type[Base]", new_class(name, (base,), exec_body=lambda namespace: namespace.update(body)))

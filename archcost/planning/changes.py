@@ -16,6 +16,7 @@ from archcost.costs.optimizers import forms, implementation
 from archcost.graph import ModelGraph
 from archcost.hardware.profile import HardwareProfile
 from archcost.layers.normalization.norms import BatchNorm
+from archcost.layers.value_function import Activation
 from archcost.passes.recompute import segments
 from archcost.passes.run import Optimizer, OptimizerImpl, Precision, Run
 from archcost.terms.autograd import Device

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
+from itertools import takewhile
 from typing import Any, cast
 
 from torch import Tensor
+
+from archcost.layers.base import Declared, Layer
 
 SAMPLES = 1009
 """The batch that a module is run with: a prime, so that a size that is a multiple of it comes from the batch."""
@@ -61,6 +64,30 @@ def rule_for(*names: str) -> Callable[[RuleFunction], RuleFunction]:
         return function
 
     return register
+
+
+def rule_of(kind: type[Layer]) -> Rule:
+    """For calls whose arguments are tensors first, and then the layer's fields in the same order, `inplace` last."""
+    without = {*Declared.model_fields, "trainable", "given", "inplace"}
+    names = [name for name in kind.model_fields if name not in without]
+    floats = {name for name in names if kind.model_fields[name].annotation in (float, float | None)}
+
+    def function(result: Any, *arguments: Any, inplace: bool = False, **named: Any) -> Proposal | None:
+        tensors = tuple(takewhile(is_tensor, arguments))
+        least, most = kind.arity
+        given = dict(zip(names, arguments[len(tensors) :], strict=False)) | named
+        if len(tensors) < least or (most is not None and len(tensors) > most) or not given.keys() <= {*names}:
+            return None
+        fields = {name: float(value) if name in floats and is_number(value) else value for name, value in given.items()}
+        if any(isinstance(value, Tensor) for value in fields.values()):
+            return None
+        return Proposal(kind.model_fields["type"].default, tensors, {**fields, **overwriting(inplace)})
+
+    return Rule(function, "inplace" in kind.model_fields)
+
+
+def is_tensor(value: Any) -> bool:
+    return isinstance(value, Tensor)
 
 
 def composite(*names: str) -> Callable[[Composite], Composite]:

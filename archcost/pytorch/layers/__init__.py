@@ -2,75 +2,17 @@
 
 from __future__ import annotations
 
-from archcost.pytorch.layers import (
-    activation,
-    attention,
-    dropout,
-    linear,
-    loss,
-    matmul,
-    normalization,
-    parameter,
-    pooling,
-    recurrent,
-    reduction,
-    unary,
-    upsampling,
-)
-from archcost.pytorch.layers.base import Factory, Inputs
-from archcost.pytorch.layers.binary import (
-    arithmetic,
-    pairs,
-)
-from archcost.pytorch.layers.convolution import (
-    conv,
-    fold,
-)
-from archcost.pytorch.layers.indexing import (
-    embedding,
-    expert_route,
-    gather,
-    scatter,
-)
-from archcost.pytorch.layers.opaque import (
-    function,
-    operation,
-)
-from archcost.pytorch.layers.shape import (
-    diagonal,
-    move,
-    reshape,
-    views,
-)
+from collections.abc import Mapping
+from importlib import import_module
+from pkgutil import walk_packages
 
-FACTORIES: dict[str, Factory] = {
-    **conv.FACTORIES,
-    **linear.FACTORIES,
-    **embedding.FACTORIES,
-    **parameter.FACTORIES,
-    **pooling.FACTORIES,
-    **upsampling.FACTORIES,
-    **normalization.FACTORIES,
-    **activation.FACTORIES,
-    **dropout.FACTORIES,
-    **reshape.FACTORIES,
-    **arithmetic.FACTORIES,
-    **views.FACTORIES,
-    **move.FACTORIES,
-    **unary.FACTORIES,
-    **pairs.FACTORIES,
-    **reduction.FACTORIES,
-    **gather.FACTORIES,
-    **expert_route.FACTORIES,
-    **fold.FACTORIES,
-    **matmul.FACTORIES,
-    **attention.FACTORIES,
-    **recurrent.FACTORIES,
-    **loss.FACTORIES,
-    **diagonal.FACTORIES,
-    **scatter.FACTORIES,
-    **operation.FACTORIES,
-    **function.FACTORIES,
-}
+from archcost.layers import LAYERS
+from archcost.pytorch.layers.base import WRITTEN, Factory, Inputs, factory_of
+
+for _found in walk_packages(__path__, f"{__name__}."):
+    _module = import_module(_found.name)
+    WRITTEN.update({LAYERS[type_]: factory for type_, factory in getattr(_module, "FACTORIES", {}).items()})
+
+FACTORIES: Mapping[str, Factory] = {type_: factory_of(kind) for type_, kind in LAYERS.items()}
 
 __all__ = ["FACTORIES", "Factory", "Inputs"]

@@ -31,6 +31,36 @@ def dtype_of(name: str) -> torch.dtype:
     return getattr(torch, name)
 
 
+WRITTEN: dict[type[Layer], Factory] = {}
+"""By class of layers, the factories that stand in this folder: where a card does not say all."""
+
+
+def mirrors(*kinds: type[Layer]) -> Callable[[Factory], Factory]:
+    """Registers a factory for layers of these classes."""
+
+    def register(factory: Factory) -> Factory:
+        WRITTEN.update(dict.fromkeys(kinds, factory))
+        return factory
+
+    return register
+
+
+def factory_of(kind: type[Layer]) -> Factory:
+    """What makes the module of a layer. Raises KeyError where neither a factory nor a card says so."""
+    if kind in WRITTEN:
+        return WRITTEN[kind]
+    place, _, name = (kind.card.torch or "").partition(".")
+    match place:
+        case "nn":
+            return plain(getattr(nn, name))
+        case "torch":
+            return function(getattr(torch, name))
+        case "Tensor":
+            return method(name)
+        case _:
+            raise KeyError(kind.__name__)
+
+
 def plain(module: Callable[..., nn.Module]) -> Factory:
     """A layer that needs to know nothing of its inputs."""
 
@@ -72,9 +102,21 @@ class Called(nn.Module):
 
 
 def function(operation: Callable[..., Any]) -> Factory:
-    """A layer for which torch has a function and no module."""
+    """A layer for which torch has a function and no module. What is not set is left to the tensors, or to torch."""
 
     def factory(layer: Layer, inputs: Inputs) -> nn.Module:
-        return Called(operation, settings(layer))
+        return Called(operation, {name: value for name, value in settings(layer).items() if value is not None})
+
+    return factory
+
+
+def method(name: str) -> Factory:
+    """A method of tensors, or where the layer overwrites its twin with an underscore."""
+
+    def factory(layer: Layer, inputs: Inputs) -> nn.Module:
+        overwrites = getattr(layer, "inplace", False)
+        operation = getattr(Tensor, f"{name}_" if overwrites else name)
+        fields = {field: value for field, value in settings(layer).items() if value is not None and field != "inplace"}
+        return Called(operation, fields)
 
     return factory

@@ -1,23 +1,17 @@
-"""Functions of each value alone in torch."""
+"""Functions of each value alone in torch, but for those that their cards name."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from archcost.layers import Layer, RPow
-from archcost.pytorch.layers.base import Called, Factory, Inputs, function, settings
+from archcost.layers import RPow, Scale
+from archcost.pytorch.layers.base import Called, Inputs, mirrors, settings
 
 
-def method(name: str) -> Factory:
-    """A method of tensors, or with `inplace` its twin with an underscore."""
-
-    def factory(layer: Layer, inputs: Inputs) -> nn.Module:
-        fields = settings(layer)
-        overwrites = fields.pop("inplace")
-        return Called(getattr(Tensor, f"{name}_" if overwrites else name), fields)
-
-    return factory
+@mirrors(Scale)
+def scale(layer: Scale, inputs: Inputs) -> nn.Module:
+    return Called(scaled, settings(layer))
 
 
 def scaled(tensor: Tensor, factor: float, shift: float, inplace: bool) -> Tensor:
@@ -29,27 +23,9 @@ def scaled(tensor: Tensor, factor: float, shift: float, inplace: bool) -> Tensor
     return tensor
 
 
+@mirrors(RPow)
 def rpow(layer: RPow, inputs: Inputs) -> nn.Module:
     def raised(tensor: Tensor) -> Tensor:
         return torch.pow(layer.base, tensor)
 
     return Called(raised, {})
-
-
-FACTORIES: dict[str, Factory] = {
-    **{name: method(name) for name in ("exp", "log", "sqrt", "rsqrt", "reciprocal", "erf", "abs", "sin", "cos", "neg")},
-    "pow": method("pow"),
-    "clamp": method("clamp"),
-    "scale": function(scaled),
-    **{
-        name: method(name)
-        for name in ("log1p", "expm1", "log2", "log10", "tan", "sinh", "cosh", "asin", "acos", "atan")
-    },
-    **{name: method(name) for name in ("erfc", "sign", "floor", "ceil", "round", "trunc")},
-    "asinh": function(torch.asinh),
-    "atanh": function(torch.atanh),
-    "rpow": rpow,
-    "logit": function(torch.logit),
-    "nan_to_num": function(torch.nan_to_num),
-    "rsub": function(torch.rsub),
-}

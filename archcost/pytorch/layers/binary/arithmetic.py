@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from archcost.layers import Add, Concat
-from archcost.pytorch.layers.base import Factory, Inputs
-from archcost.pytorch.layers.unary import method
+from archcost.pytorch.layers.base import Factory, Inputs, method
 
 
 class Sum(nn.Module):

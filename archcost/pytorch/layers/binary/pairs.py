@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from archcost.layers import ClampTensor, Layer, MaskedFill
-from archcost.pytorch.layers.base import Called, Factory, Inputs, function, settings
-from archcost.pytorch.layers.unary import method
+from archcost.pytorch.layers.base import Called, Factory, Inputs, function, method, settings
 
 
 def comparison(name: str) -> Factory:

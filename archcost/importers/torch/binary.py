@@ -1,0 +1,96 @@
+"""Values of two tensors in pairs, and of a tensor with a number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from archcost.importers.torch.proposal import (
+    Proposal,
+    RuleFunction,
+    composite,
+    is_number,
+    overwriting,
+    rule_for,
+)
+
+
+def _scale(x: Tensor, factor: float, shift: float, inplace: bool) -> Proposal:
+    return Proposal("scale", (x,), {"factor": factor, "shift": shift, **overwriting(inplace)})
+
+
+@rule_for("add", "radd")
+def add(result: Tensor, x: Any, y: Any, *, alpha: float = 1, inplace: bool = False) -> Proposal | None:
+    if isinstance(x, Tensor) and isinstance(y, Tensor):
+        factor = {} if alpha == 1 else {"alpha": alpha}
+        return Proposal("add", (x, y), {**factor, **overwriting(inplace)})
+    tensor, number = (x, y) if isinstance(x, Tensor) else (y, x)
+    if not is_number(number):
+        return None
+    if number == 0 and not inplace and result.dtype == tensor.dtype:  # as Python's sum begins
+        return Proposal("clone", (tensor,))
+    return _scale(tensor, 1, number * alpha, inplace)
+
+
+@rule_for("sub", "subtract")
+def sub(result: Tensor, x: Any, y: Any, *, alpha: float = 1, inplace: bool = False) -> Proposal | None:
+    if isinstance(x, Tensor) and isinstance(y, Tensor):
+        return Proposal("sub", (x, y), overwriting(inplace)) if alpha == 1 else None
+    return _scale(x, 1, -y * alpha, inplace) if is_number(y) else rsub(result, y, x)
+
+
+@rule_for("rsub")
+def rsub(result: Tensor, x: Any, y: Any, alpha: float = 1) -> Proposal | None:
+    """y − x."""
+    if isinstance(x, Tensor) and isinstance(y, Tensor):
+        return Proposal("sub", (y, x)) if alpha == 1 else None
+    return Proposal("rsub", (x,), {"other": y}) if is_number(y) and alpha == 1 else None
+
+
+def _rest(type_: str) -> RuleFunction:
+    def rule(result: Tensor, x: Tensor, other: Any) -> Proposal | None:
+        if isinstance(other, Tensor):
+            return Proposal(type_, (x, other))
+        return Proposal(type_, (x,), {"other": other}) if is_number(other) else None
+
+    return rule
+
+
+rule_for("remainder", "mod")(_rest("remainder"))
+
+
+rule_for("fmod")(_rest("fmod"))
+
+
+@rule_for("mul", "rmul", "multiply")
+def mul(result: Tensor, x: Any, y: Any, inplace: bool = False) -> Proposal | None:
+    if isinstance(x, Tensor) and isinstance(y, Tensor):
+        return Proposal("mul", (x, y), overwriting(inplace))
+    tensor, number = (x, y) if isinstance(x, Tensor) else (y, x)
+    return _scale(tensor, number, 0, inplace) if is_number(number) else None
+
+
+@rule_for("div", "divide", "true_divide", "truediv")
+def div(result: Tensor, x: Any, y: Any, *, rounding_mode: str | None = None, inplace: bool = False) -> Proposal | None:
+    if rounding_mode is not None or not isinstance(x, Tensor):
+        return None
+    if isinstance(y, Tensor):
+        return Proposal("div", (x, y), overwriting(inplace))
+    return _scale(x, 1 / y, 0, inplace) if is_number(y) and y else None
+
+
+@composite("rtruediv", "rdiv")
+def divided_by(x: Tensor, number: float) -> Tensor:
+    return x.reciprocal() * number
+
+
+def _pairs(type_: str) -> None:
+    def rule(result: Tensor, x: Any, y: Any) -> Proposal | None:
+        return Proposal(type_, (x, y)) if isinstance(x, Tensor) and isinstance(y, Tensor) else None
+
+    rule_for(type_)(rule)
+
+
+for _type in ("maximum", "minimum"):
+    _pairs(_type)

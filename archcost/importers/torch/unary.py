@@ -1,0 +1,49 @@
+"""Functions of each value whose arguments are no fields of a layer as they stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from archcost.importers.torch.proposal import (
+    Proposal,
+    is_number,
+    overwriting,
+    rule_for,
+)
+
+
+@rule_for("nan_to_num")
+def nan_to_num(result: Tensor, x: Tensor, *replacements: float | None, **named: float | None) -> Proposal:
+    """By which numbers, no cost depends on."""
+    return Proposal("nan_to_num", (x,))
+
+
+@rule_for("clamp", "clip")
+def clamp(result: Tensor, x: Tensor, min: Any = None, max: Any = None, inplace: bool = False) -> Proposal | None:
+    given = [(key, bound) for key, bound in (("min", min), ("max", max)) if bound is not None]
+    if given and all(isinstance(bound, Tensor) for _, bound in given) and not inplace:
+        bounds = "both" if len(given) == 2 else given[0][0]
+        return Proposal("clamp_tensor", (x, *(bound for _, bound in given)), {"bounds": bounds})
+    if not all(is_number(bound) for _, bound in given):
+        return None
+    bounds = {key: bound for key, bound in given if abs(bound) != float("inf")}
+    if not bounds:
+        return Proposal("clone", (x,))
+    return Proposal("clamp", (x,), {**bounds, **overwriting(inplace)})
+
+
+@rule_for("clamp_min", "clip_min")
+def clamp_min(result: Tensor, x: Tensor, min: Any, inplace: bool = False) -> Proposal | None:
+    return clamp(result, x, min=min, inplace=inplace)
+
+
+@rule_for("clamp_max")
+def clamp_max(result: Tensor, x: Tensor, max: Any, inplace: bool = False) -> Proposal | None:
+    return clamp(result, x, max=max, inplace=inplace)
+
+
+@rule_for("square")
+def square(result: Tensor, x: Tensor, inplace: bool = False) -> Proposal:
+    return Proposal("pow", (x,), {"exponent": 2.0, **overwriting(inplace)})
