@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from archcost.errors import ArchcostError
 from archcost.graph import Node
+from archcost.layers import Layer
 from archcost.tensors import TensorType
 
 Shape = tuple[int, ...]
@@ -205,6 +206,37 @@ class Part:
 
 Rendering = Callable[[Part], str | Sequence[str]]
 """Draws a layer and returns its output, or outputs."""
+
+WRITTEN: dict[type[Layer], Rendering] = {}
+"""By class of layers, the renderings that stand in this folder: where a card does not say all."""
+
+
+def draws(*kinds: type[Layer]) -> Callable[[Rendering], Rendering]:
+    """Registers a rendering for layers of these classes."""
+
+    def register(rendering: Rendering) -> Rendering:
+        WRITTEN.update(dict.fromkeys(kinds, rendering))
+        return rendering
+
+    return register
+
+
+def rendering_of(kind: type[Layer]) -> Rendering:
+    """Raises KeyError where neither a rendering nor a card says so."""
+    if kind in WRITTEN:
+        return WRITTEN[kind]
+    known = kind.card.onnx
+    if known is None:
+        raise KeyError(kind.__name__)
+
+    def rendering(part: Part) -> str:
+        """The operator of all inputs. Floats come of floats: torch casts integers before, ONNX does not."""
+        casts = part.result.is_floating
+        inputs = [part.cast(index) if casts else name for index, name in enumerate(part.inputs)]
+        attributes = {name: getattr(part.layer, field) for name, field in known.attributes.items()}
+        return part.draw(known.operator, *inputs, **attributes)
+
+    return rendering
 
 
 def operator(kind: str, **attributes: Attribute) -> Rendering:

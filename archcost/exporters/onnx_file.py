@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
+from archcost import exporters
 from archcost.errors import ArchcostError
-from archcost.exporters import (
-    activation,
-    binary,
-    convolution,
-    matmul,
-    normalization,
-    pooling,
-    recurrent,
-    shape,
+from archcost.exporters.emit import (
+    DTYPES,
+    OWN_DOMAIN,
+    WRITTEN,
+    Constant,
+    Held,
+    Operation,
+    Part,
+    Rendering,
+    rendering_of,
 )
-from archcost.exporters import reduction as folding
-from archcost.exporters.emit import DTYPES, OWN_DOMAIN, Constant, Held, Operation, Part, Rendering
 from archcost.files.write import write_whole
 from archcost.graph import ModelGraph, Node, Port, build
+from archcost.layers import LAYERS
 from archcost.spec.model import ModelSpec
 from archcost.tensors import TensorType
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto
 
-RENDERINGS: dict[str, Rendering] = {
-    **convolution.RENDERINGS,
-    **recurrent.RENDERINGS,
-    **pooling.RENDERINGS,
-    **normalization.RENDERINGS,
-    **activation.RENDERINGS,
-    **shape.RENDERINGS,
-    **binary.RENDERINGS,
-    **folding.RENDERINGS,
-    **matmul.RENDERINGS,
-}
-"""How each layer type is drawn."""
+
+@cache
+def renderings() -> Mapping[str, Rendering]:
+    """How each layer type is drawn."""
+    for found in iter_modules(exporters.__path__, f"{exporters.__name__}."):
+        module = import_module(found.name)
+        WRITTEN.update({LAYERS[type_]: rendering for type_, rendering in getattr(module, "RENDERINGS", {}).items()})
+    return {type_: rendering_of(kind) for type_, kind in LAYERS.items()}
+
 
 OPSET = 23
 """The first with attention and RMS normalisation as operators."""
@@ -149,7 +151,7 @@ def _graph(drawn: ModelGraph, shown: ModelGraph) -> GraphProto:
 def _draw(part: Part, node: Node, names: dict[Port, str]) -> None:
     """The layer's operators, the tensors that come out of the last named as the layer's outputs."""
     try:
-        given = RENDERINGS[node.layer.type](part)
+        given = renderings()[node.layer.type](part)
     except ArchcostError as error:
         raise error.at(layer=node.name) from None
     drawn = (given,) if isinstance(given, str) else tuple(given)

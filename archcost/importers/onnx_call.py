@@ -12,7 +12,7 @@ from archcost.importers.onnx_inference import as_written
 from archcost.importers.onnx_layers import Net
 from archcost.importers.onnx_model import Node
 from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in, short
-from archcost.layers.base import normalize_axis
+from archcost.layers.base import Layer, normalize_axis
 from archcost.tensors import FLOATING
 
 STEMS = (".weight", ".bias", ".running_mean", ".running_var")
@@ -68,6 +68,21 @@ class Call:
         value = self.node.attributes.get(name, default)
         if not isinstance(value, str):
             raise UnsupportedError(f"{name} is no word")
+        return value
+
+    def attribute(self, name: str) -> int | float | str:
+        """A number or a word; where it is left out, what ONNX says it then is."""
+        value = self.node.attributes.get(name)
+        if value is None:
+            from onnx import defs, helper
+
+            declared = defs.get_schema(self.node.kind, self.opset).attributes[name].default_value
+            value = helper.get_attribute_value(declared)
+            value = value.decode() if isinstance(value, bytes) else value
+        if isinstance(value, float):
+            return short(value)
+        if not isinstance(value, (int, str)):
+            raise UnsupportedError(f"{name} is neither a number nor a word")
         return value
 
     def sizes(self, name: str, count: int | None = None) -> list[int] | None:
@@ -201,3 +216,15 @@ def is_integers(value: Any) -> TypeGuard[list[int]]:
 def one(sizes: Sequence[int]) -> int | list[int]:
     """Torch's shorthand: one integer where all are the same."""
     return sizes[0] if sizes and all(size == sizes[0] for size in sizes) else list(sizes)
+
+
+def rule_of(kind: type[Layer]) -> Rule:
+    """For an operator that is a layer, and whose attributes are fields of it."""
+    operator = kind.card.onnx
+    assert operator is not None
+
+    def rule(call: Call) -> Value:
+        fields = {field: call.attribute(name) for name, field in operator.attributes.items()}
+        return call.layer(kind.model_fields["type"].default, *call.given, **fields)
+
+    return rule

@@ -143,7 +143,7 @@ Hardswish = activation(
     "hardswish",
     card("Hardswish", ("hardswish",), "HardSwish", FAST),
     "x*min(max(x/6 + 1/2, 0), 1)",
-    "where(x < -3, 0, where(x <= 3, dy*(x/3 + 1/2), dy))",
+    "where(x <= -3, 0, where(x < 3, dy*(x/3 + 1/2), dy))",
 )
 Hardtanh = activation(
     Activation,

@@ -7,10 +7,11 @@ rules; each was read off fvcore itself, and the tests hold them against it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from archcost.costs import LayerCost
 from archcost.layers import (
+    LAYERS,
     AdaptiveAvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
@@ -22,6 +23,7 @@ from archcost.layers import (
     LayerNorm,
     Upsample,
 )
+from archcost.layers.card import Counted
 
 Rule = Callable[[LayerCost], int]
 
@@ -87,7 +89,20 @@ def matmul(cost: LayerCost) -> int:
     return left.numel * right.shape[-1]
 
 
-FVCORE_COUNTS: dict[str, Rule] = {
+RULES: Mapping[Counted, Rule] = {
+    "nothing": nothing,
+    "macs": macs,
+    "macs of the first input": matmul,
+    "batch norm": batch_norm,
+    "channel norm": channel_norm,
+    "layer norm": layer_norm,
+    "input": adaptive_avg_pool2d,
+    "interpolation": upsample,
+    "samples": grid_sample,
+}
+"""By the word on a layer's card."""
+
+WITHOUT_CARD: dict[str, Rule] = {
     "conv1d": macs,
     "conv2d": macs,
     "conv3d": macs,
@@ -130,19 +145,6 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "rms_norm": nothing,
     "local_response_norm": nothing,
     "weight_norm": nothing,
-    "relu": nothing,
-    "relu6": nothing,
-    "leaky_relu": nothing,
-    "elu": nothing,
-    "gelu": nothing,
-    "silu": nothing,
-    "hardswish": nothing,
-    "hardsigmoid": nothing,
-    "sigmoid": nothing,
-    "tanh": nothing,
-    "softplus": nothing,
-    "softmax": nothing,
-    "log_softmax": nothing,
     "dropout": nothing,
     "dropout1d": nothing,
     "dropout2d": nothing,
@@ -185,26 +187,6 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "tile": nothing,
     "pixel_shuffle": nothing,
     "pixel_unshuffle": nothing,
-    "mish": nothing,
-    "selu": nothing,
-    "hardtanh": nothing,
-    "logsigmoid": nothing,
-    "prelu": nothing,
-    "glu": nothing,
-    "exp": nothing,
-    "log": nothing,
-    "sqrt": nothing,
-    "rsqrt": nothing,
-    "reciprocal": nothing,
-    "erf": nothing,
-    "abs": nothing,
-    "sin": nothing,
-    "cos": nothing,
-    "pow": nothing,
-    "clamp": nothing,
-    "neg": nothing,
-    "scale": nothing,
-    "rsub": nothing,
     "sub": nothing,
     "div": nothing,
     "maximum": nothing,
@@ -258,32 +240,6 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "cross_entropy": nothing,
     "mse": nothing,
     "l1_penalty": nothing,
-    "log1p": nothing,
-    "expm1": nothing,
-    "log2": nothing,
-    "log10": nothing,
-    "tan": nothing,
-    "sinh": nothing,
-    "cosh": nothing,
-    "asin": nothing,
-    "acos": nothing,
-    "atan": nothing,
-    "asinh": nothing,
-    "atanh": nothing,
-    "erfc": nothing,
-    "sign": nothing,
-    "floor": nothing,
-    "ceil": nothing,
-    "round": nothing,
-    "trunc": nothing,
-    "threshold": nothing,
-    "celu": nothing,
-    "hardshrink": nothing,
-    "softshrink": nothing,
-    "logit": nothing,
-    "softsign": nothing,
-    "tanhshrink": nothing,
-    "nan_to_num": nothing,
     "opaque": nothing,
     "integers": nothing,
     "function": nothing,
@@ -300,5 +256,8 @@ FVCORE_COUNTS: dict[str, Rule] = {
     "as_strided": nothing,
     "remainder": nothing,
     "fmod": nothing,
-    "rpow": nothing,
+}
+
+FVCORE_COUNTS: Mapping[str, Rule] = {
+    type_: RULES[kind.card.fvcore] if hasattr(kind, "card") else WITHOUT_CARD[type_] for type_, kind in LAYERS.items()
 }

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import archcost
 from archcost.exporters import onnx_bytes
-from archcost.exporters.onnx_file import RENDERINGS
+from archcost.exporters.onnx_file import renderings
 from archcost.layers import LAYERS
 from tests.exporters.exportable import ROWS, for_one_batch
 from tests.layers.networks import batch_of, network_of
@@ -23,7 +23,7 @@ from tests.layers.rows import Row
 
 
 def test_every_layer_type_has_a_rendering() -> None:
-    assert RENDERINGS.keys() == LAYERS.keys()
+    assert renderings().keys() == LAYERS.keys()
 
 
 VALUELESS = (

@@ -70,7 +70,7 @@ def rule_of(kind: type[Layer]) -> Rule:
     """For calls whose arguments are tensors first, and then the layer's fields in the same order, `inplace` last."""
     without = {*Declared.model_fields, "trainable", "given", "inplace"}
     names = [name for name in kind.model_fields if name not in without]
-    floats = {name for name in names if kind.model_fields[name].annotation in (float, float | None)}
+    floats = {name for name in names if str(kind.model_fields[name].annotation) in ("<class 'float'>", "float | None")}
 
     def function(result: Any, *arguments: Any, inplace: bool = False, **named: Any) -> Proposal | None:
         tensors = tuple(takewhile(is_tensor, arguments))

@@ -102,21 +102,22 @@ class Called(nn.Module):
 
 
 def function(operation: Callable[..., Any]) -> Factory:
-    """A layer for which torch has a function and no module. What is not set is left to the tensors, or to torch."""
+    """A layer for which torch has a function and no module."""
 
     def factory(layer: Layer, inputs: Inputs) -> nn.Module:
-        return Called(operation, {name: value for name, value in settings(layer).items() if value is not None})
+        return Called(operation, settings(layer))
 
     return factory
 
 
 def method(name: str) -> Factory:
-    """A method of tensors, or where the layer overwrites its twin with an underscore."""
+    """A method of tensors, or where the layer overwrites its twin with an underscore. What is not set is left out."""
 
     def factory(layer: Layer, inputs: Inputs) -> nn.Module:
         overwrites = getattr(layer, "inplace", False)
         operation = getattr(Tensor, f"{name}_" if overwrites else name)
-        fields = {field: value for field, value in settings(layer).items() if value is not None and field != "inplace"}
-        return Called(operation, fields)
+        return Called(
+            operation, {field: value for field, value in settings(layer, "inplace").items() if value is not None}
+        )
 
     return factory

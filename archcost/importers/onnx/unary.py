@@ -1,0 +1,36 @@
+"""Functions of each value that are no operator with the same fields."""
+
+from __future__ import annotations
+
+from math import log
+
+from archcost.importers.onnx_call import Call, Rule
+from archcost.importers.onnx_values import UnsupportedError, Value
+
+
+def number_for(value: Value, number: float) -> float | int:
+    """Integers stay integers in ONNX, whatever they are computed with."""
+    return float(number) if value.tensor.is_floating else int(number)
+
+
+def power(call: Call) -> Value:
+    base, exponent = call[0], call[1]
+    if exponent.number is not None:
+        return call.layer("pow", base, exponent=number_for(base, exponent.number))
+    if base.number is not None and base.number > 0:
+        return call.layer("exp", call.layer("scale", exponent, factor=log(base.number)))
+    raise UnsupportedError("a power of which both are computed")
+
+
+def normalized(call: Call) -> Value:
+    """x over its norm along an axis."""
+    order, axis = call.integer("p", 2), call.axis(default=-1)
+    return call.layer("div", call[0], call.layer("norm", call[0], dim=axis, keepdim=True, ord=order))
+
+
+RULES: dict[str, Rule] = {
+    "IsInf": lambda call: call.layer("isinf", call[0]),
+    "IsNaN": lambda call: call.layer("isnan", call[0]),
+    "LpNormalization": normalized,
+    "Pow": power,
+}
