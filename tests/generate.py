@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archcost.cli import main as archcost
+from archcost.comparison import totals
 from archcost.spec import zoo
 from tests import conventions, keeping, layer_index, releases
 from tests.collections import page as coverage
@@ -26,6 +27,7 @@ RENEWED = {
 def main() -> None:
     layer_index.renew()
     archcost(["schema", "-o", str(zoo.folder() / "schema.json")])
+    (zoo.folder() / totals.FILE).write_text(totals.text(), encoding="utf-8")
     locked = ROOT / "tests" / "specs.lock"
     locked.unlink()  # else tables of networks that are gone would stay
     archcost(["lock", *zoo.names(), "-o", str(locked)])

@@ -73,13 +73,9 @@ def _render(result: Result, options: argparse.Namespace) -> str:
 
 
 def list_networks(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.comparison.compare import Listing, NetworkTotals
-    from archcost.costs import cost
-    from archcost.graph import build
-    from archcost.spec import load, zoo
+    from archcost.comparison.totals import shipped
 
-    costs = (cost(build(load(name))) for name in zoo.names())
-    return _render(Listing(tuple(map(NetworkTotals.of, costs))), options), 0
+    return _render(shipped(), options), 0
 
 
 def summarize(options: argparse.Namespace) -> tuple[str, int]:

@@ -8,62 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
 from archcost.comparison.align import LayerFacts, paired_layers
+from archcost.comparison.totals import NetworkTotals
 from archcost.costs import ModelCost
 from archcost.costs.model import LayerCost
 from archcost.files.result import Result
 
 Layers = Sequence[tuple[str, LayerFacts]]
 Key = TypeVar("Key", bound=Hashable)
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkTotals:
-    """One network in a row. FLOPs are of contractions, for the whole batch; errors are published, in percent.
-
-    `unknown` names the layers whose operations are not known, for whom MACs and FLOPs are lower bounds.
-    """
-
-    network: str
-    title: str | None
-    citation: str | None
-    batch: int
-    layers: int
-    parameters: int
-    macs: int
-    flops_forward: int
-    flops_backward: int
-    unknown: tuple[str, ...]
-    top1_error: float | None
-    top5_error: float | None
-
-    @classmethod
-    def of(cls, cost: ModelCost) -> NetworkTotals:
-        spec = cost.graph.spec
-        flops = cost.flops
-        return cls(
-            network=cost.network,
-            title=spec.title,
-            citation=spec.citation,
-            batch=cost.batch,
-            layers=len(cost.layers),
-            parameters=cost.parameters,
-            macs=cost.macs,
-            flops_forward=flops.forward.contraction,
-            flops_backward=flops.backward.contraction,
-            unknown=cost.unknown,
-            top1_error=spec.published.top1_error if spec.published else None,
-            top5_error=spec.published.top5_error if spec.published else None,
-        )
-
-
-@dataclass(frozen=True)
-class Listing(Result):
-    """The networks that ship, in order of their names."""
-
-    networks: tuple[NetworkTotals, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"schema": "archcost.list/1", "networks": [asdict(network) for network in self.networks]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from archcost.comparison.align import LayerFacts
 from archcost.comparison.compare import Comparison, LayerRow
-from archcost.report.document import Cell, Column, Document, Part, Table
-from archcost.report.summary import bounded, shapes
+from archcost.report.document import Cell, Column, Document, Part, Table, bounded
+from archcost.report.summary import shapes
 from archcost.units import count
 
 MISSING = "none"

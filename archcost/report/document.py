@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from archcost.units import lower_bound
+
 Cell = int | float | str | None
 """Integers get their thousands separators when they are shown; csv keeps them plain. None is an empty cell."""
 
@@ -62,3 +64,13 @@ def show(cell: Cell) -> str:
     if cell is None:
         return ""
     return f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+def one_line(text: str) -> str:
+    """A spec's own words, whatever breaks they have, without what would move a terminal's cursor."""
+    return "".join(character for character in " ".join(text.split()) if character.isprintable())
+
+
+def bounded(number: int, unknown: object) -> Cell:
+    """A sum, which is a lower bound where some of its parts are unknown."""
+    return lower_bound(number) if unknown else number

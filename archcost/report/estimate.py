@@ -9,9 +9,8 @@ from archcost.estimates import Estimate
 from archcost.estimates.devices import caches, torch_device
 from archcost.hardware.overheads import room
 from archcost.report import times
-from archcost.report.document import Cell, Column, Document, Facts, Part, Table
+from archcost.report.document import Cell, Column, Document, Facts, Part, Table, one_line
 from archcost.report.settings import settings
-from archcost.report.summary import one_line
 from archcost.report.timeline import alive_row, recomputed_flops
 from archcost.spec.overrides import ALTERED
 from archcost.units import count, size

@@ -15,10 +15,9 @@ from archcost.planning.remedies import Remedies, Remedy
 from archcost.planning.trials import Trial
 from archcost.planning.vary import Largest, Word
 from archcost.report import times
-from archcost.report.document import Cell, Column, Document, Part, Table
+from archcost.report.document import Cell, Column, Document, Part, Table, one_line
 from archcost.report.estimate import ladder, verdict
 from archcost.report.settings import words
-from archcost.report.summary import one_line
 from archcost.report.timeline import bound_notes
 from archcost.times import StepTime
 from archcost.units import count, size

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from archcost.comparison.compare import Listing
-from archcost.report.document import Column, Document, Table
-from archcost.report.summary import bounded, one_line
+from archcost.comparison.totals import Listing
+from archcost.report.document import Column, Document, Table, bounded, one_line
 
 
 def document(listing: Listing) -> Document:

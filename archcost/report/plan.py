@@ -8,10 +8,9 @@ from typing import Any
 from archcost.errors import listing
 from archcost.planning.intervals import Span
 from archcost.planning.plan import NESTED, DeviceRun, Plan
-from archcost.report.document import Cell, Column, Document, Facts, Part, Table
+from archcost.report.document import Cell, Column, Document, Facts, Part, Table, bounded, one_line
 from archcost.report.fit import FITS, changes, price
 from archcost.report.settings import words
-from archcost.report.summary import bounded, one_line
 from archcost.report.timeline import bound_notes
 from archcost.units import count, size
 

@@ -6,7 +6,7 @@ from archcost.costs import ModelCost
 from archcost.costs.model import TrainingFlops
 from archcost.errors import listing
 from archcost.graph import ModelGraph
-from archcost.report.document import Cell, Column, Document, Facts, Table
+from archcost.report.document import Cell, Column, Document, Facts, Table, bounded, one_line
 from archcost.report.grouping import Folded, Group
 from archcost.tensors import format_shape
 from archcost.units import count, lower_bound
@@ -77,11 +77,6 @@ def heading(cost: ModelCost) -> tuple[str, ...]:
     return (one_line(citation),) if citation else ()
 
 
-def one_line(text: str) -> str:
-    """A spec's own words, whatever breaks they have, without what would move a terminal's cursor."""
-    return "".join(character for character in " ".join(text.split()) if character.isprintable())
-
-
 def shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
     """Of more than two only the first: a split may have thousands of pieces."""
     return f"{format_shape(shapes[0])}, …" if len(shapes) > 2 else ", ".join(map(format_shape, shapes))
@@ -97,11 +92,6 @@ def _known(group: Group, number: int) -> Cell:
     if group.has_unknown and not group.is_folded:
         return count(None)
     return bounded(number, group.has_unknown)
-
-
-def bounded(number: int, unknown: object) -> Cell:
-    """A sum, which is a lower bound where some of its parts are unknown."""
-    return lower_bound(number) if unknown else number
 
 
 def _contraction(flops: TrainingFlops) -> tuple[int, int]:

@@ -16,9 +16,9 @@ from archcost.errors import listing
 from archcost.files.result import Result
 from archcost.graph import ModelGraph
 from archcost.report.area_chart import area_chart
-from archcost.report.document import Cell, Column, Document, Drawing, Table
+from archcost.report.document import Cell, Column, Document, Drawing, Table, one_line
 from archcost.report.settings import settings
-from archcost.report.summary import assumption_notes, one_line, shapes
+from archcost.report.summary import assumption_notes, shapes
 from archcost.units import binary_unit, count, lower_bound, size
 
 MOST_ROWS = 40

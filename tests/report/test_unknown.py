@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 
 import archcost
-from archcost.comparison.compare import Listing, NetworkTotals, compare
+from archcost.comparison.compare import compare
 from archcost.comparison.locks import Recipe, changes, parse, section, write
+from archcost.comparison.totals import Listing, NetworkTotals
 from archcost.costs.timeline import timeline
 from archcost.report import render
 from archcost.report.explain import explain
