@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph, Node, Port
@@ -18,6 +18,7 @@ from archcost.layers.dtypes import Treatment
 from archcost.layers.opaque.operation import Observed
 from archcost.layers.parameter import Constant, Parameter
 from archcost.layers.reduction.reduce import Mean, Sum
+from archcost.layers.rules import Precision
 from archcost.layers.scan import Cumsum
 from archcost.layers.shape.copy import WEIGHTS, Cast, Casting
 from archcost.passes.contract import Condition, Pass, RunGraph
@@ -51,6 +52,16 @@ def _autocast_of(node: Node, graph: ModelGraph, run: Run, device: Device) -> str
     return None if region.dtype == "off" else region.dtype
 
 
+class _Plan(NamedTuple):
+    """What becomes of a layer where tensors of these dtypes arrive. Equal layers on equal tensors share it."""
+
+    weights: tuple[tuple[str, str], ...]
+    """Of the weights that are given, those that autocast copies, and into which dtype: the bias first."""
+    inputs: tuple[tuple[int, str], ...]
+    """The same of the inputs."""
+    facts: Facts
+
+
 class _Retyping:
     def __init__(self, source: ModelGraph, run: Run, device: Device) -> None:
         self.source = source
@@ -61,7 +72,8 @@ class _Retyping:
         self.inputs = {name: self._declared(tensor) for name, tensor in source.inputs.items()}
         self.types: dict[Port, TensorType] = {Port(name): tensor for name, tensor in self.inputs.items()}
         self.nodes: list[Node] = []
-        self.known: dict[tuple[int, Tensors, tuple[tuple[str, str], ...], Treatment, str | None], Facts] = {}
+        self.plans: dict[tuple[int, Tensors, Tensors, str | None], _Plan] = {}
+        self.copies: dict[tuple[TensorType, str], Node] = {}
         self.leaves = {Port(node.name) for node in source.nodes if isinstance(node.layer, Parameter) and node.trainable}
         self.cached: dict[Port, Port] = {}
         """By trained parameter its copy in 16 bits, which autocast remembers (cached_cast in autocast_mode.cpp)."""
@@ -75,33 +87,49 @@ class _Retyping:
         return TensorType(tensor.shape, self.all) if self.all and tensor.is_floating else tensor
 
     def _add(self, node: Node) -> None:
-        self.autocast = _autocast_of(node, self.source, self.run, self.device)
-        treatment = self._treatment(node)
-        wanted = self._wanted(node, treatment)
-        # Arguments are cast from the last to the first: bias, weight, input.
-        lent = [weight.name for weight in reversed(node.weights) if weight.name in node.given]
-        given = {name: self._cast(node, node.given[name], name, wanted) for name in lent}
-        precision = node.layer.precision(node.input_types, self.device)
-        before = precision.before if treatment == "16 bits" else None
-        wanted = self._wanted(node, before or treatment)
-        words = [f"input {index + 1}" if index else "input" for index in range(len(node.inputs))]
-        read = precision.operands
-        cast = [self._cast(node, *arriving, wanted) for arriving in zip(node.inputs[:read], words, strict=False)]
-        ports = (*cast, *node.inputs[read:])
-        types = tuple([self.types[port] for port in ports])
-        dtypes = tuple([(name, self.types[port].dtype) for name, port in given.items()])
-        key = (id(node.facts), types, dtypes, treatment, self.autocast)
-        if key not in self.known:
-            self.known[key] = self._facts(node, types, dict(dtypes), treatment)
-        made = node._replace(inputs=ports, given=given, facts=self.known[key])
+        if self.source.regions:
+            self.autocast = _autocast_of(node, self.source, self.run, self.device)
+        types = tuple([self.types[port] for port in node.inputs])
+        given = tuple([self.types[port] for port in node.given.values()]) if node.given else ()
+        key = (id(node.facts), types, given, self.autocast)
+        if key not in self.plans:
+            self.plans[key] = self._plan(node, types, dict(zip(node.given, given, strict=True)))
+        plan = self.plans[key]
+        made = node._replace(facts=plan.facts)
+        if plan.weights:
+            copies = {name: self._cast(node, node.given[name], name, dtype) for name, dtype in plan.weights}
+            made = made._replace(given={**node.given, **copies})
+        if plan.inputs:
+            ports = list(node.inputs)
+            for index, dtype in plan.inputs:
+                ports[index] = self._cast(node, ports[index], f"input {index + 1}" if index else "input", dtype)
+            made = made._replace(inputs=tuple(ports))
         self.nodes.append(made)
-        self.types.update({Port(node.name, index): tensor for index, tensor in enumerate(made.output_types)})
+        for index, tensor in enumerate(plan.facts.output_types):
+            self.types[Port(node.name, index)] = tensor
 
-    def _treatment(self, node: Node) -> Treatment:
+    def _plan(self, node: Node, types: Tensors, given: Mapping[str, TensorType]) -> _Plan:
+        """`given` are the types of weights that are given."""
+        precision = node.layer.precision(node.input_types, self.device)
+        treatment = self._treatment(node, precision)
+        read = types[: precision.operands]
+        wanted = self._wanted(treatment, read)
+        # Arguments are cast from the last to the first: bias, weight, input.
+        lent = [weight.name for weight in reversed(node.weights) if weight.name in given]
+        weights = tuple([(name, wanted[given[name].dtype]) for name in lent if given[name].dtype in wanted])
+        if treatment == "16 bits" and precision.before:
+            wanted = self._wanted(precision.before, read)
+        inputs = tuple([(index, wanted[each.dtype]) for index, each in enumerate(read) if each.dtype in wanted])
+        dtypes = {name: tensor.dtype for name, tensor in given.items()} | dict(weights)
+        arriving = list(types)
+        for index, dtype in inputs:
+            arriving[index] = TensorType(types[index].shape, dtype)
+        return _Plan(weights, inputs, self._facts(node, tuple(arriving), dtypes, treatment))
+
+    def _treatment(self, node: Node, precision: Precision) -> Treatment:
         if self.autocast is None:
             return "as given"
-        treatment = node.layer.precision(node.input_types, self.device).treatment
-        if treatment == "refused":
+        if precision.treatment == "refused":
             what = node.layer.op if isinstance(node.layer, Observed) else node.layer.type
             raise ArchcostError(
                 "torch refuses it under autocast, as its values overflow in 16 bits",
@@ -110,9 +138,9 @@ class _Retyping:
                 hint="binary_cross_entropy_with_logits, of what goes into the sigmoid",
                 layer=node.name,
             )
-        return treatment
+        return precision.treatment
 
-    def _wanted(self, node: Node, treatment: Treatment) -> Mapping[str, str]:
+    def _wanted(self, treatment: Treatment, read: Tensors) -> Mapping[str, str]:
         """By the dtypes that arrive, those in which autocast hands them to the layer; others stay."""
         match treatment:
             case "16 bits":
@@ -122,28 +150,25 @@ class _Retyping:
             case "float32 of bfloat16":
                 return {"bfloat16": "float32"}
             case "widest":
-                read = [
-                    self.types[port].dtype
-                    for port in node.inputs[: node.layer.precision(node.input_types, self.device).operands]
-                ]
-                return RAISED if "float32" in read else AS_THEY_ARE
+                return RAISED if any(tensor.dtype == "float32" for tensor in read) else AS_THEY_ARE
             case "as given" | "float32 out" | "refused":
                 return AS_THEY_ARE
 
-    def _cast(self, node: Node, port: Port, what: str, wanted: Mapping[str, str]) -> Port:
-        """The port to read: the same, or that of a copy in the wanted dtype."""
-        tensor = self.types[port]
-        if tensor.dtype not in wanted:
-            return port
+    def _cast(self, node: Node, port: Port, what: str, dtype: str) -> Port:
+        """The port of a copy in that dtype."""
         if port in self.cached:
             return self.cached[port]
-        dtype = wanted[tensor.dtype]
-        layer = AutocastCopy(dtype=dtype)
-        outputs = layer.output_types((tensor,))
-        facts = Facts((tensor,), outputs, (), layer.work((tensor,), outputs), None)
-        copy = Port(f"{node.name} ({what} as {dtype})")
-        self.nodes.append(Node(copy.producer, layer, (port,), facts, True))
-        self.types[copy] = outputs[0]
+        tensor = self.types[port]
+        key = (tensor, dtype)
+        if key not in self.copies:
+            layer = AutocastCopy(dtype=dtype)
+            outputs = layer.output_types((tensor,))
+            facts = Facts((tensor,), outputs, (), layer.work((tensor,), outputs), None)
+            self.copies[key] = Node("", layer, (), facts, True)
+        made = self.copies[key]._replace(name=f"{node.name} ({what} as {dtype})", inputs=(port,))
+        copy = Port(made.name)
+        self.nodes.append(made)
+        self.types[copy] = made.output_types[0]
         if port in self.leaves:
             self.cached[port] = copy
         return copy
@@ -213,7 +238,11 @@ def _in_another(given: RunGraph) -> Iterator[str]:
     for name, tensor in graph.inputs.items():
         if name in graph.spec.inputs and tensor.dtype != graph.spec.inputs[name].dtype:
             yield f"{name} in {tensor.dtype}"
+    known: set[int] = set()
     for node in graph.nodes:
+        if id(node.facts) in known:
+            continue
+        known.add(id(node.facts))
         if isinstance(node.layer, AutocastCopy) or any(weight.cast for weight in node.weights):
             yield f"autocast's copy for {node.name.partition(' (')[0]}"
 
