@@ -9,7 +9,6 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
-from archcost import exporters
 from archcost.errors import ArchcostError
 from archcost.exporters.emit import (
     DTYPES,
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
 @cache
 def renderings() -> Mapping[str, Rendering]:
     """How each layer type is drawn."""
-    for found in iter_modules(exporters.__path__, f"{exporters.__name__}."):
-        module = import_module(found.name)
+    for found in iter_modules([str(Path(__file__).parent)]):
+        module = import_module(f"{__package__}.{found.name}")
         WRITTEN.update({LAYERS[type_]: rendering for type_, rendering in getattr(module, "RENDERINGS", {}).items()})
     return {type_: rendering_of(kind) for type_, kind in LAYERS.items()}
 
