@@ -21,7 +21,6 @@ from archcost.layers.activation import Tanhshrink as Tanhshrink
 from archcost.layers.attention.multi_head import MultiHeadAttention as MultiHeadAttention
 from archcost.layers.attention.scaled_dot_product import ScaledDotProductAttention as ScaledDotProductAttention
 from archcost.layers.binary.arithmetic import Add as Add
-from archcost.layers.binary.arithmetic import Concat as Concat
 from archcost.layers.binary.arithmetic import Mul as Mul
 from archcost.layers.binary.pairs import ClampTensor as ClampTensor
 from archcost.layers.binary.pairs import Div as Div
@@ -68,7 +67,6 @@ from archcost.layers.indexing.gather import Gather as Gather
 from archcost.layers.indexing.gather import GridSample as GridSample
 from archcost.layers.indexing.gather import Index as Index
 from archcost.layers.indexing.gather import IndexSelect as IndexSelect
-from archcost.layers.indexing.gather import TopK as TopK
 from archcost.layers.indexing.scatter import IndexAdd as IndexAdd
 from archcost.layers.indexing.scatter import MaskedScatter as MaskedScatter
 from archcost.layers.indexing.scatter import Scatter as Scatter
@@ -137,6 +135,8 @@ from archcost.layers.reduction.variance import Var as Var
 from archcost.layers.scan import ArgSort as ArgSort
 from archcost.layers.scan import Cumsum as Cumsum
 from archcost.layers.scan import Sort as Sort
+from archcost.layers.scan import TopK as TopK
+from archcost.layers.shape.concat import Concat as Concat
 from archcost.layers.shape.copy import Cast as Cast
 from archcost.layers.shape.copy import CastLike as CastLike
 from archcost.layers.shape.copy import Clone as Clone

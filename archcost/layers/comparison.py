@@ -9,8 +9,14 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Flag, Layer, Number, Scalar
-from archcost.layers.binary.arithmetic import broadcast_shape, stretched, together, unsummed
-from archcost.layers.binary.pairs import is_first_seen_smaller, require_one_more
+from archcost.layers.broadcasting import (
+    broadcast_shape,
+    is_first_seen_smaller,
+    require_one_more,
+    stretched,
+    together,
+    unsummed,
+)
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.memory_order import ValueByValue
 from archcost.layers.promotion import Promoting

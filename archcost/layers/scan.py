@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from archcost.layers.base import Axis, Flag, FloatingDtype, Layer, normalize_axis
+from archcost.errors import ShapeError
+from archcost.layers.base import Axis, Flag, FloatingDtype, Layer, Size, normalize_axis, require_floating
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, Autocast, Outcome
 from archcost.layers.indexing.gather import whole_along
 from archcost.layers.memory_order import ValueByValue
@@ -12,6 +13,7 @@ from archcost.layers.reduction.reduce import summed
 from archcost.layers.rules import Quirk
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import NO_SCRATCH, OUTPUT, PASSED_ON, Gradient, Output, Own, Saved, Scratch, Setting
+from archcost.terms.expressions import Step
 from archcost.terms.memory_format import Layout
 from archcost.terms.time_classes import TimeClass
 from archcost.terms.windows import Rules
@@ -117,3 +119,41 @@ class ArgSort(Sorting):
 
     def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         return Scratch((Own("sorted values", inputs[0]),))
+
+
+class TopK(Layer):
+    """The k largest values along `dim`, or smallest, and where they are (torch.topk). Outputs: values, indices."""
+
+    type: Literal["topk"] = "topk"
+    prefix: ClassVar[str] = "topk"
+    autocast: ClassVar[Autocast] = AS_GIVEN
+    time_class: ClassVar[TimeClass] = "sort"
+    comes_out: ClassVar[Outcome] = "first"
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
+    k: Size
+    dim: Axis = -1
+    largest: Flag = True
+    sorted: Flag = True
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        shape = inputs[0].shape
+        axis = normalize_axis(self.dim, len(shape))
+        if self.k > shape[axis]:
+            raise ShapeError("k is more than there are", expected=f"at most {shape[axis]}", found=str(self.k))
+        picked = (*shape[:axis], self.k, *shape[axis + 1 :])
+        return (TensorType(picked, inputs[0].dtype), TensorType(picked, "int64"))
+
+    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+        return (Output(1),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """A comparison a value read, whatever k is and the order; backward puts gradients at their indices."""
+        return (Reduction(inputs[0].numel, 1, {}, "compared"),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        axis = normalize_axis(self.dim, inputs[0].rank)
+        return (Step(f"output axis {axis}", "k", {"k": self.k}, "as k says"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        return whole_along(self.dim, inputs)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.layers import Add, Concat, Mul
-from archcost.tensors import TensorType
+from archcost.layers import Add, Mul
 from tests.layers.rows import Row
 
 ROWS: tuple[Row, ...] = (
@@ -74,13 +73,5 @@ ROWS: tuple[Row, ...] = (
         outputs=((2, 3, 5),),
         forward=30,  # 2*3*5
         backward_input=90,  # 2*3*5 + 2*3*5 * 2
-    ),
-    Row(Concat(), inputs=((2, 3, 5), (2, 7, 5)), outputs=((2, 10, 5),)),
-    Row(Concat(dim=-1), inputs=((2, 3, 5), (2, 3, 7), (2, 3, 11)), outputs=((2, 3, 23),)),
-    Row(Concat(dim=2), inputs=((2, 3, 5, 7),), outputs=((2, 3, 5, 7),)),
-    Row(
-        Concat(),
-        inputs=(TensorType((2, 3), "int64"), TensorType((2, 5), "int64")),
-        outputs=((2, 8),),
     ),
 )

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Flag, Layer, Number, require_floating
-from archcost.layers.binary.arithmetic import together
+from archcost.layers.broadcasting import together
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layers.rules import Quirk
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType

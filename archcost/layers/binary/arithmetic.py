@@ -2,59 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Axis, Flag, Layer, Scalar, normalize_axis
-from archcost.layers.dtypes import WIDEST_ON_CPU, Autocast, Outcome
+from archcost.layers.base import Arity, Flag, Scalar
+from archcost.layers.broadcasting import broadcast, stretched, unsummed
 from archcost.layers.promotion import Promoting
-from archcost.tensors import Tensors, TensorType, can_hold, result_dtype
-from archcost.terms.autograd import NO_SCRATCH, PASSED_ON, VIEWED, Gradient, Input, Own, Saved, Scratch, Setting, excess
-from archcost.terms.expressions import Step
-from archcost.terms.memory_format import Layout, channels_last, is_channels_last
-from archcost.terms.time_classes import TimeClass
-from archcost.terms.windows import Rules
-from archcost.work import Copy, Elementwise, Operand, Work
-
-
-def together(inputs: Tensors) -> str:
-    """Inputs that do not go together, for a message."""
-    return " and ".join(str(tensor) for tensor in inputs)
-
-
-def broadcast(inputs: Tensors) -> TensorType:
-    """Torch's rule: shapes aligned at the last axis, and a 1 stretches; of different dtypes the wider one."""
-    return TensorType(broadcast_shape(inputs), result_dtype(inputs))
-
-
-def broadcast_shape(inputs: Tensors) -> tuple[int, ...]:
-    """The shape alone."""
-    sizes: list[int] = []
-    for column in zip_longest(*(reversed(tensor.shape) for tensor in inputs), fillvalue=1):
-        stretched = {size for size in column if size != 1}
-        if len(stretched) > 1:
-            raise ShapeError(
-                "inputs do not go together",
-                expected="equal shapes, or 1 where they differ",
-                found=together(inputs),
-            )
-        sizes.append(stretched.pop() if stretched else 1)
-    return tuple(reversed(sizes))
-
-
-def stretched(inputs: Tensors, output: TensorType) -> dict[Operand, int]:
-    """Inputs that were stretched: their gradient is summed back, one addition a value of the output."""
-    return {index: 1 for index, tensor in enumerate(inputs) if tensor.numel != output.numel}
-
-
-def unsummed(inputs: Tensors, output: TensorType, setting: Setting) -> int:
-    """Values beyond the gradients of stretched inputs: each is made for every value before it is summed up.
-
-    Autograd's engine sums when all are made, so each stands beside the others.
-    """
-    made = [index for index, tensor in enumerate(inputs) if index in setting.needs and tensor.shape != output.shape]
-    return len(made) * output.numel - sum(inputs[index].numel for index in made[1:])
+from archcost.tensors import Tensors, can_hold, result_dtype
+from archcost.terms.autograd import NO_SCRATCH, PASSED_ON, Gradient, Input, Own, Saved, Scratch, Setting, excess
+from archcost.work import Elementwise, Work
 
 
 class Arithmetic(Promoting):
@@ -148,57 +104,3 @@ class Mul(Arithmetic):
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         gradients = {index: 1 + stretched(inputs, outputs[0]).get(index, 0) for index in (0, 1)}
         return (Elementwise(outputs[0].numel, 1, {**gradients}, "multiplied"),)
-
-
-MOST_TERMS = 16
-"""A longer sum explains nothing."""
-
-
-class Concat(Layer):
-    """Tensors side by side along `dim` (torch.cat). `dim` defaults to 1, the channels, where torch has the batch."""
-
-    type: Literal["concat"] = "concat"
-    prefix: ClassVar[str] = "concat"
-    arity: ClassVar[Arity] = Arity(1, None)
-    autocast: ClassVar[Autocast] = WIDEST_ON_CPU
-    time_class: ClassVar[TimeClass] = "copy"
-    comes_out: ClassVar[Outcome] = "promoted"
-    dim: Axis = 1
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        first = inputs[0]
-        axis = normalize_axis(self.dim, first.rank)
-        around = (first.dtype, first.rank, first.shape[:axis], first.shape[axis + 1 :])
-        for other in inputs[1:]:
-            if (other.dtype, other.rank, other.shape[:axis], other.shape[axis + 1 :]) != around:
-                raise ShapeError(
-                    "inputs do not go together",
-                    expected=f"equal shapes but for axis {axis}",
-                    found=together(inputs),
-                )
-        total = sum(tensor.shape[axis] for tensor in inputs)
-        return (TensorType((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype),)
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Copy(outputs[0].numel, 0, {}, "values moved"),)
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        """Slices of the one that arrives."""
-        return (VIEWED,) * len(inputs)
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        """Images that all have their channels last stay so."""
-        last = (is_channels_last(tensor.shape, setting.layout(index)) for index, tensor in enumerate(inputs))
-        return (channels_last(outputs[0].shape) if inputs[0].rank > 3 and all(last) else None,)
-
-    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
-        axis = normalize_axis(self.dim, inputs[0].rank)
-        values = {f"n_{index}": tensor.shape[axis] for index, tensor in enumerate(inputs, 1)}
-        return (Step(f"output axis {axis}", " + ".join(values), values),) if len(values) <= MOST_TERMS else ()
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
-        spatial = normalize_axis(self.dim, inputs[0].rank) >= 2
-        return None if spatial else super().windows(inputs, outputs)

@@ -7,23 +7,21 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Scalar
-from archcost.layers.binary.arithmetic import Arithmetic, broadcast, broadcast_shape, stretched, unsummed
+from archcost.layers.binary.arithmetic import Arithmetic
+from archcost.layers.broadcasting import (
+    broadcast,
+    broadcast_shape,
+    is_first_seen_smaller,
+    pairs,
+    require_one_more,
+    stretched,
+    unsummed,
+)
 from archcost.layers.promotion import Promoting
 from archcost.layers.value_function import require_numbers
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType, result_dtype, with_number
 from archcost.terms.autograd import PASSED_ON, Gradient, Input, Own, Saved, Scratch, Setting, excess
 from archcost.work import Elementwise, Operand, Work
-
-
-def pairs(inputs: Tensors, output: TensorType, each: tuple[int, int], what: str) -> Elementwise:
-    """One operation a value; `each` of the gradients costs so many, and the sum where its input was stretched."""
-    sums = stretched(inputs, output)
-    return Elementwise(output.numel, 1, {index: each[index] + sums.get(index, 0) for index in (0, 1)}, what)
-
-
-def is_first_seen_smaller(inputs: Tensors) -> bool:
-    """Whether the first input has fewer axes: its gradient is summed with all, then seen without those in front."""
-    return inputs[0].rank < len(broadcast_shape(inputs))
 
 
 class Sub(Arithmetic):
@@ -92,16 +90,6 @@ class Div(Arithmetic):
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (pairs(inputs, outputs[0], (1, 4), "divided"),)
-
-
-def require_one_more(inputs: Tensors, number: float | None) -> None:
-    """A second input, or a number in its place."""
-    if (len(inputs) == 2) == (number is not None):
-        raise ShapeError(
-            "needs a second input or a number",
-            expected="one of them",
-            found="both" if len(inputs) == 2 else "neither",
-        )
 
 
 def halved(inputs: Tensors, output: TensorType, setting: Setting) -> Scratch:

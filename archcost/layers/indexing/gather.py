@@ -8,13 +8,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Axis, Flag, Layer, Size, normalize_axis, require_floating, require_rank
-from archcost.layers.binary.arithmetic import broadcast_shape
+from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis, require_floating, require_rank
+from archcost.layers.broadcasting import broadcast_shape
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.rules import Quirk
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import INPUT, NO_SCRATCH, Input, Output, Own, Saved, Scratch, Setting
-from archcost.terms.expressions import Step
+from archcost.terms.autograd import INPUT, NO_SCRATCH, Input, Own, Saved, Scratch, Setting
 from archcost.terms.memory_format import Layout, like, strides_of
 from archcost.terms.time_classes import TimeClass
 from archcost.terms.windows import SAME, WHOLE, Rules
@@ -26,44 +25,6 @@ def whole_along(dim: int, inputs: Tensors) -> Rules:
     """Any position of the axis may have been picked."""
     along = normalize_axis(dim, inputs[0].rank)
     return tuple(WHOLE if axis == along else SAME for axis in range(2, inputs[0].rank))
-
-
-class TopK(Layer):
-    """The k largest values along `dim`, or smallest, and where they are (torch.topk). Outputs: values, indices."""
-
-    type: Literal["topk"] = "topk"
-    prefix: ClassVar[str] = "topk"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "sort"
-    comes_out: ClassVar[Outcome] = "first"
-    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
-    k: Size
-    dim: Axis = -1
-    largest: Flag = True
-    sorted: Flag = True
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        require_floating(inputs)
-        shape = inputs[0].shape
-        axis = normalize_axis(self.dim, len(shape))
-        if self.k > shape[axis]:
-            raise ShapeError("k is more than there are", expected=f"at most {shape[axis]}", found=str(self.k))
-        picked = (*shape[:axis], self.k, *shape[axis + 1 :])
-        return (TensorType(picked, inputs[0].dtype), TensorType(picked, "int64"))
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Output(1),)
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        """A comparison a value read, whatever k is and the order; backward puts gradients at their indices."""
-        return (Reduction(inputs[0].numel, 1, {}, "compared"),)
-
-    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
-        axis = normalize_axis(self.dim, inputs[0].rank)
-        return (Step(f"output axis {axis}", "k", {"k": self.k}, "as k says"),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        return whole_along(self.dim, inputs)
 
 
 def require_indices(indices: TensorType, which: str = "the second input") -> None:

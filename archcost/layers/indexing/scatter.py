@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Axis, Flag, Layer, Number, normalize_axis
-from archcost.layers.binary.arithmetic import broadcast_shape
+from archcost.layers.broadcasting import broadcast_shape
 from archcost.layers.comparison import require_mask
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.indexing.gather import require_indices, whole_along

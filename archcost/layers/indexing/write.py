@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Axis, Layer, Size
-from archcost.layers.binary.arithmetic import broadcast_shape
+from archcost.layers.broadcasting import broadcast_shape
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.indexing.gather import picked
 from archcost.tensors import Tensors, TensorType

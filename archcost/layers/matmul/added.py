@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Layer, Number, require_rank
-from archcost.layers.binary.arithmetic import broadcast_shape
+from archcost.layers.broadcasting import broadcast_shape
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layers.matmul.product import require_products
 from archcost.tensors import Tensors, TensorType

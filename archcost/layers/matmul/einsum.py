@@ -11,8 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Layer, require_floating
-from archcost.layers.binary.arithmetic import broadcast, broadcast_shape, unsummed
-from archcost.layers.binary.pairs import pairs
+from archcost.layers.broadcasting import broadcast, broadcast_shape, pairs, unsummed
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome, Treatment
 from archcost.layers.rules import Quirk
 from archcost.tensors import Tensors, TensorType

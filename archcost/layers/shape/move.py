@@ -10,7 +10,7 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.layers.base import MAX_SIZE, Arity, Axis, Layer, Size, normalize_axis, require_rank
-from archcost.layers.binary.arithmetic import together
+from archcost.layers.broadcasting import together
 from archcost.layers.dtypes import WIDEST_ON_CPU, Autocast, Outcome
 from archcost.layers.memory_order import OfImages, ValueByValue
 from archcost.layers.parameter import times_batch

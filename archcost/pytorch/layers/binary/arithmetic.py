@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from archcost.layers import Add, Concat
+from archcost.layers import Add
 from archcost.pytorch.layers.base import Factory, Inputs, method
 
 
@@ -27,24 +26,8 @@ class Sum(nn.Module):
         return f"inplace={self.inplace}, alpha={self.alpha}"
 
 
-class Concatenation(nn.Module):
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, *tensors: Tensor) -> Tensor:
-        return torch.cat(tensors, self.dim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
-
-
 def add(layer: Add, inputs: Inputs) -> nn.Module:
     return Sum(layer.inplace, layer.alpha)
 
 
-def concat(layer: Concat, inputs: Inputs) -> nn.Module:
-    return Concatenation(layer.dim)
-
-
-FACTORIES: dict[str, Factory] = {"add": add, "mul": method("mul"), "concat": concat}
+FACTORIES: dict[str, Factory] = {"add": add, "mul": method("mul")}
