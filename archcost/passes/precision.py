@@ -15,12 +15,8 @@ from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
 from archcost.layers.base import Weight
 from archcost.layers.dtypes import Treatment
-from archcost.layers.opaque.operation import Observed
-from archcost.layers.parameter import Constant, Parameter
-from archcost.layers.reduction.reduce import Mean, Sum
 from archcost.layers.rules import Precision
-from archcost.layers.scan import Cumsum
-from archcost.layers.shape.copy import WEIGHTS, Cast, Casting
+from archcost.layers.shape.copy import WEIGHTS, Casting
 from archcost.passes.contract import Condition, Pass, RunGraph
 from archcost.passes.run import Run
 from archcost.tensors import Tensors, TensorType, result_dtype
@@ -52,6 +48,16 @@ def _autocast_of(node: Node, graph: ModelGraph, run: Run, device: Device) -> str
     return None if region.dtype == "off" else region.dtype
 
 
+def _is_parameter(node: Node) -> bool:
+    """Whether a layer is a trained weight itself: it reads nothing and has one."""
+    return not node.inputs and node.trainable and any(not weight.is_buffer for weight in node.weights)
+
+
+def _dtype_field(node: Node) -> str | None:
+    """The dtype that a layer is told to put out."""
+    return getattr(node.layer, "dtype", None)
+
+
 class _Plan(NamedTuple):
     """What becomes of a layer where tensors of these dtypes arrive. Equal layers on equal tensors share it."""
 
@@ -74,7 +80,7 @@ class _Retyping:
         self.nodes: list[Node] = []
         self.plans: dict[tuple[int, Tensors, Tensors, str | None], _Plan] = {}
         self.copies: dict[tuple[TensorType, str], Node] = {}
-        self.leaves = {Port(node.name) for node in source.nodes if isinstance(node.layer, Parameter) and node.trainable}
+        self.leaves = {Port(node.name) for node in source.nodes if _is_parameter(node)}
         self.cached: dict[Port, Port] = {}
         """By trained parameter its copy in 16 bits, which autocast remembers (cached_cast in autocast_mode.cpp)."""
 
@@ -130,11 +136,10 @@ class _Retyping:
         if self.autocast is None:
             return "as given"
         if precision.treatment == "refused":
-            what = node.layer.op if isinstance(node.layer, Observed) else node.layer.type
             raise ArchcostError(
                 "torch refuses it under autocast, as its values overflow in 16 bits",
                 expected="another precision, or a region without autocast",
-                found=what,
+                found=getattr(node.layer, "op", node.layer.type),
                 hint="binary_cross_entropy_with_logits, of what goes into the sigmoid",
                 layer=node.name,
             )
@@ -193,7 +198,7 @@ class _Retyping:
     def _named(self, node: Node, types: Tensors) -> Tensors:
         """Of a layer that says itself in which dtype values come out."""
         outputs = node.layer.output_types(types)
-        if isinstance(node.layer, Cast | Constant) and node.layer.dtype == WEIGHTS:
+        if _dtype_field(node) == WEIGHTS:
             return tuple([self._declared(tensor) for tensor in outputs])
         return outputs
 
@@ -203,13 +208,12 @@ class _Retyping:
         """An output of the declared shape, in the dtype that it has where these arrive."""
         if not declared.is_floating or any(tensor.is_complex for tensor in (declared, *types)):
             return declared
-        named = node.layer.dtype if isinstance(node.layer, Sum | Mean | Cumsum) else None
-        if named is not None:
-            return TensorType(declared.shape, named)
         precision = node.layer.precision(types, self.device)
         outcome = precision.promotion
         if outcome == "weight":
             return TensorType(declared.shape, weights[0].dtype or declared.dtype)
+        if named := _dtype_field(node):
+            return TensorType(declared.shape, named)
         types = types[: precision.operands]
         floating = [tensor.dtype for tensor in types if tensor.is_floating]
         if not floating:

@@ -84,11 +84,12 @@ def test_what_passes_ensure_holds_of_networks_that_ship(network: str) -> None:
 @settings(**LIMITS)
 def test_what_is_handed_on_is_worked_out_once(spec: ModelSpec, run: Run, device: Device) -> None:
     made = prepared(build(spec, 2), run, device)
-    assert made.kept is made.kept
-    assert made.needs is made.needs
+    assert made.walk is made.walk
+    assert made.needs is made.walk.needs
+    assert made.required is made.walk.required
     assert bool(made.needs) == run.trains
     for name, needs in made.needs.items():
-        assert set(needs.operands) <= set(made.kept.required[name].operands)
+        assert set(needs.operands) <= set(made.required[name].operands)
 
 
 BF16 = Run(precision="bf16")
