@@ -66,18 +66,24 @@ def _text_part(part: Part) -> str:
 
 
 def _text_table(table: Table) -> str:
-    """Columns two spaces apart, or one where they would be too wide for a screen."""
+    """Columns two spaces apart, or one where the headers would be too wide for a screen."""
     rows = [[cell.strip() for cell in row] for row in (table.headers, *_shown(table))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rules = {1, len(rows) - (table.total is not None)}
-    gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else " "
+
+    def line(row: list[str], gap: str) -> str:
+        cells = zip(row, widths, table.columns, strict=True)
+        return gap.join(
+            cell.rjust(w) if column.align == "right" else cell.ljust(w) for cell, w, column in cells
+        ).rstrip()
+
+    gap = "  " if len(line(rows[0], "  ")) <= WIDTH else " "
     lines: list[str] = []
     for index, row in enumerate(rows):
         if index in rules:
             lines.append(gap.join("-" * width for width in widths))
-        cells = zip(row, widths, table.columns, strict=True)
-        lines.append(gap.join(cell.rjust(w) if column.align == "right" else cell.ljust(w) for cell, w, column in cells))
-    return "\n".join(line.rstrip() for line in lines)
+        lines.append(line(row, gap))
+    return "\n".join(lines)
 
 
 def _filled(line: str, indent: int) -> str:
