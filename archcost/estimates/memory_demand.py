@@ -19,9 +19,6 @@ from archcost.hardware.allocator import FREE, Simulated, simulate
 from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
 
-USES_BLAS = frozenset(["linear", "matmul", "bmm", "addmm", "baddbmm", "einsum"])
-"""Layers that torch computes by cuBLAS; convolutions are cuDNN's."""
-
 
 @dataclass(frozen=True, slots=True)
 class Played:
@@ -46,7 +43,7 @@ class Played:
         before = line.events[:begin]
         state = tuple([each for each in before if line.storages[each].role == "optimizer_state"])
         updates = [mark.event for mark in line.marks if mark.phase in ("optimizer", "after")]
-        blas = any(node.layer.type in USES_BLAS for node in line.graph.nodes)
+        blas = any(hasattr(node.layer, "card") and node.layer.card.blas for node in line.graph.nodes)
         return cls(
             tuple([each for each in before if line.storages[each].role != "optimizer_state"]),
             state,

@@ -1,17 +1,27 @@
-"""Convolutions, linear layers and embeddings in ONNX."""
+"""Convolutions and patches of images in ONNX."""
 
 from __future__ import annotations
 
-from archcost.exporters.emit import Part, Rendering
-
-PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-"""Torch's words for padding, and ONNX's."""
+from archcost.exporters.emit import Part, draws
+from archcost.exporters.shape import PAD_MODES, cut
+from archcost.layers import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    Fold,
+    Unfold,
+)
+from archcost.layers.base import per_axis
 
 
 def bias(part: Part) -> tuple[str, ...]:
     return (part.weight("bias"),) if part.has("bias") else ()
 
 
+@draws(Conv1d, Conv2d, Conv3d)
 def conv(part: Part) -> str:
     """Where the border is not of zeros, padded first, as torch does."""
     layer, tensor = part.layer, part.inputs[0]
@@ -33,6 +43,7 @@ def conv(part: Part) -> str:
     )
 
 
+@draws(ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 def conv_transpose(part: Part) -> str:
     layer = part.layer
     return part.draw(
@@ -49,22 +60,41 @@ def conv_transpose(part: Part) -> str:
     )
 
 
-def linear(part: Part) -> str:
-    """Gemm for matrices; with more axes the weight is turned, as torch turns it, and the bias added."""
-    if part.source.rank == 2:
-        return part.draw("Gemm", part.inputs[0], part.weight(), *bias(part), transB=1)
-    turned = part.draw("Transpose", part.weight(), perm=(1, 0))
-    product = part.draw("MatMul", part.inputs[0], turned)
-    return part.draw("Add", product, *bias(part)) if part.has("bias") else product
+@draws(Unfold)
+def unfold(part: Part) -> str:
+    """A slice for each value of the kernel, side by side behind the channels: ONNX has no operator for it."""
+    layer = part.layer
+    batch, channels, *sizes = part.source.shape
+    pads = per_axis(layer.padding, 2, "padding")
+    tensor = part.inputs[0]
+    if any(pads):
+        tensor = part.draw("Pad", tensor, part.integers(0, 0, *pads, 0, 0, *pads), part.number(0))
+    positions = layer.positions(tuple(sizes))
+    kernels, dilations, strides = (
+        per_axis(given, 2, "") for given in (layer.kernel_size, layer.dilation, layer.stride)
+    )
+    patches: list[str] = []
+    for row in range(kernels[0]):
+        for column in range(kernels[1]):
+            piece = tensor
+            for axis, first in enumerate((row, column)):
+                start = first * dilations[axis]
+                stop = start + (positions[axis] - 1) * strides[axis] + 1
+                piece = cut(part, piece, axis + 2, start, stop, strides[axis])
+            patches.append(part.draw("Unsqueeze", piece, part.integers(2)))
+    together = part.draw("Concat", *patches, axis=2)
+    return part.reshape(together, (batch, channels, len(patches), *positions), part.result.shape)
 
 
-def embedding(part: Part) -> str:
-    return part.draw("Gather", part.weight(), part.inputs[0], axis=0)
-
-
-RENDERINGS: dict[str, Rendering] = {
-    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), conv),
-    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), conv_transpose),
-    "linear": linear,
-    "embedding": embedding,
-}
+@draws(Fold)
+def fold(part: Part) -> str:
+    layer = part.layer
+    return part.draw(
+        "Col2Im",
+        part.inputs[0],
+        part.integers(*part.result.shape[2:]),
+        part.integers(*per_axis(layer.kernel_size, 2, "kernel_size")),
+        dilations=per_axis(layer.dilation, 2, "dilation"),
+        pads=per_axis(layer.padding, 2, "padding") * 2,
+        strides=per_axis(layer.stride, 2, "stride"),
+    )

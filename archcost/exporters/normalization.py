@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from archcost.exporters.emit import Part, Rendering, Shape
+from archcost.exporters.emit import Part, Shape, draws
+from archcost.layers import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    LocalResponseNorm,
+    RMSNorm,
+    WeightNorm,
+)
 from archcost.layers.base import normalize_axis
 
 FLOAT32_EPSILON = 2.0**-23
@@ -15,6 +28,7 @@ def scale_and_shift(part: Part, shape: Shape) -> tuple[str, str]:
     return scale, part.weight("bias") if part.has("bias") else part.full(0.0, shape)
 
 
+@draws(BatchNorm1d, BatchNorm2d, BatchNorm3d)
 def batch_norm(part: Part) -> str:
     """Without running statistics, those of the batch."""
     layer, channels = part.layer, part.source.shape[1:2]
@@ -38,11 +52,13 @@ def batch_norm(part: Part) -> str:
     )[0]
 
 
+@draws(InstanceNorm1d, InstanceNorm2d, InstanceNorm3d)
 def instance_norm(part: Part) -> str:
     affine = scale_and_shift(part, part.source.shape[1:2])
     return part.draw("InstanceNormalization", part.inputs[0], *affine, epsilon=part.layer.eps)
 
 
+@draws(GroupNorm)
 def group_norm(part: Part) -> str:
     affine = scale_and_shift(part, part.source.shape[1:2])
     return part.draw(
@@ -50,6 +66,7 @@ def group_norm(part: Part) -> str:
     )
 
 
+@draws(LayerNorm)
 def layer_norm(part: Part) -> str:
     shape = part.layer.normalized(part.node.input_types)
     scale = part.weight() if part.has("weight") else part.full(1.0, shape)
@@ -57,6 +74,7 @@ def layer_norm(part: Part) -> str:
     return part.draw("LayerNormalization", part.inputs[0], scale, *shift, axis=-len(shape), epsilon=part.layer.eps)
 
 
+@draws(RMSNorm)
 def rms_norm(part: Part) -> str:
     shape = part.layer.normalized(part.node.input_types)
     scale = part.weight() if part.has("weight") else part.full(1.0, shape)
@@ -64,25 +82,16 @@ def rms_norm(part: Part) -> str:
     return part.draw("RMSNormalization", part.inputs[0], scale, axis=-len(shape), epsilon=epsilon)
 
 
+@draws(LocalResponseNorm)
 def local_response_norm(part: Part) -> str:
     layer = part.layer
     return part.draw("LRN", part.inputs[0], size=layer.size, alpha=layer.alpha, beta=layer.beta, bias=layer.k)
 
 
+@draws(WeightNorm)
 def weight_norm(part: Part) -> str:
     axis = normalize_axis(part.layer.dim, part.source.rank)
     others = part.integers(*(each for each in range(part.source.rank) if each != axis))
     directions, lengths = part.inputs
     norms = part.draw("ReduceL2", directions, others, keepdims=1)
     return part.draw("Mul", directions, part.draw("Div", lengths, norms))
-
-
-RENDERINGS: dict[str, Rendering] = {
-    **dict.fromkeys(("batch_norm1d", "batch_norm2d", "batch_norm3d"), batch_norm),
-    **dict.fromkeys(("instance_norm1d", "instance_norm2d", "instance_norm3d"), instance_norm),
-    "group_norm": group_norm,
-    "layer_norm": layer_norm,
-    "rms_norm": rms_norm,
-    "local_response_norm": local_response_norm,
-    "weight_norm": weight_norm,
-}

@@ -1,4 +1,4 @@
-"""Pools, their reverse, and enlarging in ONNX."""
+"""Pools and their reverse in ONNX."""
 
 from __future__ import annotations
 
@@ -6,7 +6,24 @@ from collections.abc import Sequence
 from math import prod
 
 from archcost.errors import ArchcostError
-from archcost.exporters.emit import Attribute, Part, Rendering
+from archcost.exporters.emit import Attribute, Part, draws
+from archcost.layers import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+    MaxUnpool1d,
+    MaxUnpool2d,
+    MaxUnpool3d,
+)
 
 
 def window(part: Part) -> dict[str, Attribute]:
@@ -14,12 +31,14 @@ def window(part: Part) -> dict[str, Attribute]:
     return {"kernel_shape": layer.kernels(), "strides": layer.strides(), "pads": layer.paddings() * 2}
 
 
+@draws(MaxPool1d, MaxPool2d, MaxPool3d)
 def max_pool(part: Part) -> Sequence[str]:
     layer = part.layer
     settings = {**window(part), "dilations": layer.dilations(), "ceil_mode": int(layer.ceil_mode)}
     return part.draw_many("MaxPool", 1 + layer.return_indices, part.inputs[0], **settings)
 
 
+@draws(AvgPool1d, AvgPool2d, AvgPool3d)
 def avg_pool(part: Part) -> str:
     layer = part.layer
     settings = {**window(part), "ceil_mode": int(layer.ceil_mode), "count_include_pad": int(layer.count_include_pad)}
@@ -58,6 +77,7 @@ def folded_by_pieces(part: Part, kind: str) -> str:
     return tensor
 
 
+@draws(AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d)
 def adaptive_avg_pool(part: Part) -> str:
     if all(size == 1 for size in part.result.shape[2:]):
         return part.draw("GlobalAveragePool", part.inputs[0])
@@ -69,6 +89,7 @@ def adaptive_avg_pool(part: Part) -> str:
     )
 
 
+@draws(AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d)
 def adaptive_max_pool(part: Part) -> Sequence[str]:
     settings = evenly(part)
     if settings is not None:
@@ -82,46 +103,10 @@ def adaptive_max_pool(part: Part) -> Sequence[str]:
     return (folded_by_pieces(part, "ReduceMax"),)
 
 
+@draws(MaxUnpool1d, MaxUnpool2d, MaxUnpool3d)
 def max_unpool(part: Part) -> str:
     if part.layer.output_size is None:
         return part.draw("MaxUnpool", *part.inputs, **window(part))
     channels = part.draw("Shape", part.inputs[0], start=0, end=2)
     sizes = part.draw("Concat", channels, part.integers(*part.result.shape[2:]), axis=0)
     return part.draw("MaxUnpool", *part.inputs, sizes, **window(part))
-
-
-def upsample(part: Part) -> str:
-    """To sizes rather than by factors, which are single precision in ONNX."""
-    layer = part.layer
-    sizes = part.integers(*part.result.shape[2:])
-    axes = tuple(range(2, part.source.rank))
-    if layer.mode == "nearest":
-        return part.draw(
-            "Resize",
-            *(part.inputs[0], "", "", sizes),
-            axes=axes,
-            mode="nearest",
-            coordinate_transformation_mode="asymmetric",
-            nearest_mode="floor",
-        )
-    settings: dict[str, Attribute] = {"antialias": 1, "exclude_outside": 1} if layer.antialias else {}
-    if layer.mode == "bicubic":
-        settings["cubic_coeff_a"] = -0.5 if layer.antialias else -0.75
-    return part.draw(
-        "Resize",
-        *(part.inputs[0], "", "", sizes),
-        axes=axes,
-        mode="cubic" if layer.mode == "bicubic" else "linear",
-        coordinate_transformation_mode="align_corners" if layer.align_corners else "half_pixel",
-        **settings,
-    )
-
-
-RENDERINGS: dict[str, Rendering] = {
-    **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool3d"), max_pool),
-    **dict.fromkeys(("avg_pool1d", "avg_pool2d", "avg_pool3d"), avg_pool),
-    **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"), adaptive_avg_pool),
-    **dict.fromkeys(("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d"), adaptive_max_pool),
-    **dict.fromkeys(("max_unpool1d", "max_unpool2d", "max_unpool3d"), max_unpool),
-    "upsample": upsample,
-}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archcost.errors import ArchcostError
-from archcost.exporters.convolution import PAD_MODES
 from archcost.exporters.emit import DTYPES, MAX_INT64, Part, Rendering, operator
 from archcost.layers.base import normalize_axis
+
+PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+"""Torch's words for padding, and ONNX's."""
 
 
 def axis_of(part: Part, dim: int) -> int:

@@ -22,9 +22,9 @@ from torch.utils._pytree import tree_map_only
 from archcost.importers.casts import DEVICE_MOVES
 from archcost.importers.tensor_subclasses import is_wrapper, own_rule, wrapper_in
 from archcost.importers.torch import RULES
+from archcost.importers.torch.convolution import MEANT
 from archcost.importers.torch.packed_sequences import packed_name
 from archcost.importers.torch.proposal import samples_in
-from archcost.importers.torch.weighted import MEANT
 from archcost.importers.trace import tensors_in
 from archcost.importers.unintercepted_calls import GRADIENT_CALLS, gradients_taken, in_vmap
 

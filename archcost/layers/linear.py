@@ -7,13 +7,14 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Flag, Size, Weight, WeightedLayer, WeightReference, require_floating
-from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
-from archcost.layers.rules import Quirk
+from archcost.layers.card import Card
+from archcost.layers.dtypes import IN_16_BITS
+from archcost.layers.rules import Autograd, Call, NewView, Placement, Quirk, Timing, own_storage
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import INPUT, NO_SCRATCH, Own, Saved, Scratch, Setting, Stored
+from archcost.terms.autograd import INPUT, Own, Stored
 from archcost.terms.expressions import Step
 from archcost.terms.memory_format import is_row_major, view
-from archcost.terms.time_classes import TimeClass, is_unaligned
+from archcost.terms.time_classes import is_unaligned
 from archcost.terms.windows import SAME, WHOLE, Rules
 from archcost.work import Contraction, Elementwise, Work
 
@@ -22,9 +23,16 @@ class Linear(WeightedLayer):
     """(…, in) → (…, out); weight (out, in); MACs rows·in·out (torch.nn.Linear)."""
 
     prefix: ClassVar[str] = "fc"
-    autocast: ClassVar[Autocast] = IN_16_BITS
-    time_class: ClassVar[TimeClass] = "product"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = Card(
+        torch="nn.Linear",
+        calls=("linear",),
+        onnx=None,
+        autocast=IN_16_BITS,
+        promotion="first",
+        fvcore="macs",
+        time="product",
+        blas=True,
+    )
     quirks: ClassVar[frozenset[Quirk]] = frozenset(["weight gradient is view", "sums bias gradient"])
     """Torch multiplies by `weight.t()`, whose backward turns the product around again."""
 
@@ -52,51 +60,38 @@ class Linear(WeightedLayer):
         added = Elementwise(outputs[0].numel, 1, {"bias": 1}, "bias added")
         return (matrix, added) if self.bias else (matrix,)
 
-    def timed(self, inputs: Tensors, outputs: Tensors) -> TimeClass:
-        unaligned = is_unaligned(inputs[0].dtype, inputs[0].shape[-1], self.out_features)
-        return "unaligned product" if unaligned else self.time_class
+    def timing(self, inputs: Tensors, outputs: Tensors) -> Timing:
+        """By columns and depth. Rows grow with the batch, and what few of them leave idle is the launch's."""
+        features = inputs[0].shape[-1]
+        unaligned = is_unaligned(inputs[0].dtype, features, self.out_features)
+        return Timing("unaligned product" if unaligned else self.card.time, (self.out_features, features))
 
-    def extents(self, inputs: Tensors, outputs: Tensors) -> tuple[int, ...]:
-        """Columns and depth. Rows grow with the batch, and what few of them leave idle is the launch's."""
-        return self.out_features, inputs[0].shape[-1]
+    def autograd(self, call: Call) -> Autograd:
+        """Each operand is kept for the other's gradient, the input as the matrix that is multiplied.
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Each operand for the other's gradient. The input is seen as a matrix: a copy, where no view is one."""
-        rows: Saved = INPUT if self._is_matrix(inputs, setting) else Own("rows of the input", self._rows(inputs))
-        return (*((Stored("weight"),) if 0 in setting.needs else ()), *((rows,) if "weight" in setting.needs else ()))
-
-    def _rows(self, inputs: Tensors) -> TensorType:
-        source = inputs[0]
-        return TensorType((source.numel // source.shape[-1], source.shape[-1]), source.dtype)
-
-    def _is_matrix(self, inputs: Tensors, setting: Setting) -> bool:
-        shape = inputs[0].shape
-        return len(shape) == 2 or view(shape, setting.layout(0), self._rows(inputs).shape) is not None
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Where the weight is frozen, torch takes the input as a stack of matrices, by a copy if it must.
-
-        Without autograd the weight is not, as a rule: its transpose asks for a gradient under `no_grad` too, and torch
-        makes a matrix of the input as it would for that (`should_fold` in native/LinearAlgebra.cpp).
+        Where the weight is frozen, torch takes the input as a stack of matrices. Without autograd it is not, as a rule:
+        its transpose asks for a gradient under `no_grad` too, and torch makes a matrix of the input as it would for
+        that (`should_fold` in native/LinearAlgebra.cpp). Where there is no view of either, it is a copy.
         """
-        if "weight" in setting.needs:
-            return NO_SCRATCH
-        if not setting.needs and not setting.training:
-            rows = Own("rows of the input", self._rows(inputs))
-            return NO_SCRATCH if self._is_matrix(inputs, setting) else Scratch(forward=(rows,))
-        shape = inputs[0].shape
-        stack = (prod(shape[:-2]), *shape[-2:])
-        if len(shape) < 4 or view(shape, setting.layout(0), stack) is not None:
-            return NO_SCRATCH
-        return Scratch(forward=(Own("matrices of the input", inputs[0]),))
+        source = call.source
+        rows = TensorType((source.numel // source.shape[-1], source.shape[-1]), source.dtype)
+        copied = source.rank > 2 and view(source.shape, call.layout, rows.shape) is None
+        matrix = Own("rows of the input", rows) if copied else INPUT
+        weight = (Stored("weight"),) if call.needs(0) else ()
+        # The gradient of a matrix, where the input is none.
+        gradients = (NewView(source) if source.rank > 2 else source,)
+        if call.needs("weight"):
+            return Autograd((*weight, matrix), gradients)
+        if not call.setting.needs and not call.setting.training:
+            return Autograd((), gradients, (matrix,) if isinstance(matrix, Own) else ())
+        stack = (prod(source.shape[:-2]), *source.shape[-2:])
+        is_copy = source.rank > 3 and view(source.shape, call.layout, stack) is None
+        return Autograd(weight, gradients, (Own("matrices of the input", source),) if is_copy else ())
 
-    def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
+    def placement(self, call: Call) -> Placement:
         """With a bias torch takes row-major values as a matrix, and sees the result in the shape that is wanted."""
-        return self.bias and inputs[0].rank > 2 and is_row_major(inputs[0].shape, setting.layout(0))
-
-    def input_gradient_is_view(self, inputs: Tensors) -> bool:
-        """Of a matrix, where the input is none."""
-        return inputs[0].rank > 2
+        is_view = self.bias and call.source.rank > 2 and is_row_major(call.source.shape, call.layout)
+        return own_storage(call)._replace(is_view=is_view)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         """It mixes the last axis, which is a spatial one as soon as there are three."""

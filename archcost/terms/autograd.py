@@ -6,7 +6,9 @@ however many layers, views and in-place results share it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Literal
 
 from archcost.tensors import DTYPE_BYTES, TensorType
@@ -134,6 +136,11 @@ def statistic(shape: tuple[int, ...], dtype: str, setting: Setting) -> TensorTyp
 def excess(what: str, numel: int, dtype: str) -> tuple[Own, ...]:
     """So many values more than all that is counted anyway; nothing where there are not more."""
     return (Own(what, TensorType((numel,), dtype)),) if numel > 0 else ()
+
+
+def worst(steps: Iterable[int]) -> int:
+    """The most that lives at once where so much is made, or where it is negative dropped, one after the other."""
+    return max(accumulate(steps, initial=0))
 
 
 def before_cast(like: TensorType, dtype: str) -> tuple[Own, ...]:

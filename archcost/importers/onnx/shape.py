@@ -8,6 +8,7 @@ from itertools import accumulate
 from math import prod
 from operator import mul
 
+from archcost.importers.onnx.linear import is_matrix_of_weights, turned
 from archcost.importers.onnx_call import Call, Result, Rule
 from archcost.importers.onnx_inference import as_written
 from archcost.importers.onnx_model import Held, dtype_of
@@ -258,7 +259,20 @@ def triangle(call: Call) -> Value:
     return call.layer("triu" if call.flag("upper", default=True) else "tril", call[0], diagonal=diagonal[0])
 
 
+def transpose(call: Call) -> Value:
+    """Of a matrix of weights, nothing that is done."""
+    value = call[0]
+    named = call.sizes("perm", value.rank) or range(value.rank)[::-1]
+    order = [normalize_axis(axis, value.rank, "perm") for axis in named]
+    if order == list(range(value.rank)):
+        return value
+    if is_matrix_of_weights(value):
+        return turned(value)
+    return call.layer("permute", value, dims=order)
+
+
 RULES: dict[str, Rule] = {
+    "Transpose": transpose,
     "Shape": shape,
     "Size": size,
     "Reshape": reshape,

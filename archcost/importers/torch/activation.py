@@ -20,6 +20,13 @@ def hardtanh(result: Tensor, x: Tensor, min_val: float = -1.0, max_val: float = 
     return Proposal("hardtanh", (x,), {"min_val": float(min_val), "max_val": float(max_val), **overwriting(inplace)})
 
 
+@rule_for("prelu")
+def prelu(result: Tensor, x: Tensor, weight: Tensor) -> Proposal | None:
+    if weight.dim() != 1:
+        return None
+    return Proposal("prelu", (x,), {"num_parameters": weight.numel()}, {"weight": weight})
+
+
 def _softmax(type_: str) -> None:
     def rule(result: Tensor, x: Tensor, dim: int | None = None, *rest: Any, **named: Any) -> Proposal | None:
         return None if dim is None or result.dtype != x.dtype else Proposal(type_, (x,), {"dim": dim})

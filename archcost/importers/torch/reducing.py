@@ -8,35 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from archcost.importers.torch.proposal import Proposal, RuleFunction, composite, listed, one, rule_for, samples_in
-
-
-@rule_for("matmul", "mm", "__matmul__")
-def matmul(result: Tensor, x: Tensor, y: Tensor) -> Proposal:
-    return Proposal("matmul", (x, y))
-
-
-@composite("rmatmul")
-def rmatmul(x: Tensor, y: Tensor) -> Tensor:
-    return y.matmul(x)
-
-
-@rule_for("bmm")
-def bmm(result: Tensor, x: Tensor, y: Tensor) -> Proposal:
-    return Proposal("bmm", (x, y))
-
-
-@composite("grouped_mm", "_grouped_mm")
-def grouped_mm(x: Tensor, experts: Tensor, offs: Tensor | None = None, **named: Any) -> Tensor:
-    """Each row is multiplied by one of the matrices, by whichever: so much work, and so many values kept and given, as
-    if all had equally many. Where that does not come out even it is drawn as if all rows went to the first. No list of
-    autocast's has grouped products (ATen/autocast_mode.h).
-    """
-    count, rows = len(experts), samples_in(len(x)) or len(x)
-    with torch.autocast("cpu", enabled=False):
-        if rows % count:
-            return x.matmul(experts.select(0, 0))
-        return x.reshape(count, -1, x.shape[-1]).bmm(experts).reshape(len(x), -1)
+from archcost.importers.torch.proposal import Proposal, RuleFunction, composite, rule_for
 
 
 @composite("histc")
@@ -48,41 +20,6 @@ def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
 @composite("addcmul")
 def addcmul(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     return x + tensor1 * tensor2 if value == 1 else x + tensor1 * tensor2 * value
-
-
-def _added(type_: str) -> RuleFunction:
-    def rule(
-        result: Tensor,
-        x: Tensor,
-        left: Any = None,
-        right: Any = None,
-        *,
-        beta: float = 1,
-        alpha: float = 1,
-        **named: Tensor,
-    ) -> Proposal | None:
-        tensors = [tensor for tensor in (left, right, *named.values()) if tensor is not None]
-        return (
-            Proposal(type_, (x, *tensors), {"beta": float(beta), "alpha": float(alpha)}) if len(tensors) == 2 else None
-        )
-
-    return rule
-
-
-rule_for("addmm")(_added("addmm"))
-rule_for("baddbmm")(_added("baddbmm"))
-
-
-@rule_for("einsum")
-def einsum(result: Tensor, equation: Any, *operands: Any) -> Proposal | None:
-    tensors = listed(operands)
-    if not isinstance(equation, str) or "." in equation:
-        return None
-    equation = equation.replace(" ", "")
-    if "->" not in equation:
-        letters = equation.replace(",", "")
-        equation += "->" + "".join(sorted(letter for letter in set(letters) if letters.count(letter) == 1))
-    return Proposal("einsum", tensors, {"equation": equation})
 
 
 def _dims(x: Tensor, dim: Any) -> Any:
@@ -210,98 +147,3 @@ def cumsum(result: Tensor, x: Tensor, dim: int, *, dtype: Any = None) -> Proposa
 @rule_for("topk")
 def topk(result: Any, x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Proposal:
     return Proposal("topk", (x,), {"k": k, "dim": dim, "largest": largest, "sorted": sorted})
-
-
-def _max_pool(ndim: int) -> RuleFunction:
-    def rule(
-        result: Any,
-        x: Tensor,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
-        ceil_mode: bool = False,
-        return_indices: bool = False,
-    ) -> Proposal:
-        fields: dict[str, Any] = {
-            "kernel_size": one(kernel_size),
-            "padding": one(padding),
-            "dilation": one(dilation),
-            "ceil_mode": ceil_mode,
-        }
-        if stride:
-            fields["stride"] = one(stride)
-        if isinstance(result, tuple):
-            fields["return_indices"] = True
-        return Proposal(f"max_pool{ndim}d", (x,), fields)
-
-    return rule
-
-
-def _avg_pool(ndim: int) -> RuleFunction:
-    def rule(
-        result: Tensor,
-        x: Tensor,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        divisor_override: int | None = None,
-    ) -> Proposal:
-        fields: dict[str, Any] = {
-            "kernel_size": one(kernel_size),
-            "padding": one(padding),
-            "ceil_mode": ceil_mode,
-            "count_include_pad": count_include_pad,
-        }
-        if stride:
-            fields["stride"] = one(stride)
-        if divisor_override is not None:
-            fields["divisor_override"] = divisor_override
-        return Proposal(f"avg_pool{ndim}d", (x,), fields)
-
-    return rule
-
-
-def _adaptive(type_: str) -> RuleFunction:
-    def rule(result: Any, x: Tensor, output_size: Any, return_indices: bool = False) -> Proposal:
-        values = cast("Tensor", result[0] if isinstance(result, tuple) else result)
-        ndim = int(type_[-2])
-        fields: dict[str, Any] = {"output_size": one(tuple(values.shape[-ndim:]))}
-        if isinstance(result, tuple):
-            fields["return_indices"] = True
-        return Proposal(type_, (x,), fields)
-
-    return rule
-
-
-def _unpool(ndim: int) -> RuleFunction:
-    def rule(
-        result: Tensor,
-        x: Tensor,
-        indices: Tensor,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        output_size: Any = None,
-    ) -> Proposal:
-        fields: dict[str, Any] = {"kernel_size": one(kernel_size), "padding": one(padding)}
-        if stride:
-            fields["stride"] = one(stride)
-        fields["output_size"] = list(result.shape[-ndim:])
-        return Proposal(f"max_unpool{ndim}d", (x, indices), fields)
-
-    return rule
-
-
-for _ndim in (1, 2, 3):
-    rule_for(f"max_pool{_ndim}d", f"max_pool{_ndim}d_with_indices")(_max_pool(_ndim))
-    rule_for(f"avg_pool{_ndim}d")(_avg_pool(_ndim))
-    rule_for(f"max_unpool{_ndim}d")(_unpool(_ndim))
-    for _kind in ("avg", "max"):
-        rule_for(
-            f"adaptive_{_kind}_pool{_ndim}d",
-            f"_adaptive_{_kind}_pool{_ndim}d",
-            f"adaptive_{_kind}_pool{_ndim}d_with_indices",
-        )(_adaptive(f"adaptive_{_kind}_pool{_ndim}d"))

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from archcost.importers.torch.proposal import Proposal, composite, finite, is_number, listed, one, rule_for, samples_in
+from archcost.importers.torch.proposal import Proposal, composite, finite, is_number, listed, rule_for, samples_in
 
 
 @rule_for("view", "reshape", "view_as", "reshape_as", "_unsafe_view", "_reshape_alias", "aten::view", "ravel")
@@ -305,57 +305,6 @@ def pixel_shuffle(result: Tensor, x: Tensor, upscale_factor: int) -> Proposal:
 @rule_for("pixel_unshuffle")
 def pixel_unshuffle(result: Tensor, x: Tensor, downscale_factor: int) -> Proposal:
     return Proposal("pixel_unshuffle", (x,), {"downscale_factor": downscale_factor})
-
-
-@rule_for("interpolate")
-def interpolate(
-    result: Tensor,
-    x: Tensor,
-    size: Any = None,
-    scale_factor: Any = None,
-    mode: str = "nearest",
-    align_corners: bool | None = None,
-    recompute_scale_factor: bool | None = None,
-    antialias: bool = False,
-) -> Proposal | None:
-    fields: dict[str, Any] = {"size": one(tuple(result.shape[2:])), "mode": mode}
-    if antialias:
-        fields["antialias"] = True
-    if align_corners is not None and mode in ("linear", "bilinear", "bicubic", "trilinear"):
-        fields["align_corners"] = align_corners
-    return Proposal("upsample", (x,), fields)
-
-
-@rule_for("im2col")
-def im2col(
-    result: Tensor, x: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
-) -> Proposal | None:
-    fields = {
-        "kernel_size": one(kernel_size),
-        "dilation": one(dilation),
-        "padding": one(padding),
-        "stride": one(stride),
-    }
-    return Proposal("unfold", (x,), fields)
-
-
-@rule_for("col2im")
-def col2im(
-    result: Tensor,
-    x: Tensor,
-    output_size: Any,
-    kernel_size: Any,
-    dilation: Any = 1,
-    padding: Any = 0,
-    stride: Any = 1,
-) -> Proposal | None:
-    fields = {
-        "kernel_size": one(kernel_size),
-        "dilation": one(dilation),
-        "padding": one(padding),
-        "stride": one(stride),
-    }
-    return Proposal("fold", (x,), {**fields, "output_size": one(output_size)})
 
 
 @rule_for("grid_sample")

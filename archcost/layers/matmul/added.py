@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Layer, Number, require_rank
 from archcost.layers.broadcasting import broadcast_shape
-from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
-from archcost.layers.matmul.product import require_products
+from archcost.layers.card import Card
+from archcost.layers.matmul.product import product_card, require_products
+from archcost.layers.rules import Autograd, Call, NewView, Placement, own_storage
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import PASSED_ON, Gradient, Input, Saved, Scratch, Setting, excess
+from archcost.terms.autograd import PASSED_ON, Input, excess, worst
 from archcost.terms.expressions import Step
-from archcost.terms.time_classes import TimeClass
 from archcost.work import Contraction, Elementwise, Work
 
 
@@ -22,9 +22,6 @@ class AddedProduct(Layer):
 
     prefix: ClassVar[str] = "addmm"
     arity: ClassVar[Arity] = Arity(3, 3)
-    autocast: ClassVar[Autocast] = IN_16_BITS
-    time_class: ClassVar[TimeClass] = "product"
-    comes_out: ClassVar[Outcome] = "first"
     meaning: ClassVar[tuple[str, ...]]
     beta: Number = 1.0
     alpha: Number = 1.0
@@ -43,32 +40,31 @@ class AddedProduct(Layer):
             )
         return (result,)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Each matrix for the other's gradient."""
-        return tuple(Input(3 - index) for index in (1, 2) if index in setting.needs)
+    def autograd(self, call: Call) -> Autograd:
+        """Each matrix is kept for the other's gradient.
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        added, left, right = inputs
-        return (PASSED_ON if added == outputs[0] and self.beta == 1 else added, left, right)
+        Their gradients come first, each before it is scaled, then x's, which autograd's engine sums up at last: with
+        all its axes, then seen without those in front.
+        """
+        added, left, right = call.inputs
+        passed_on = added == call.result and self.beta == 1
+        gradient = NewView(added) if added.rank < len(self.meaning) else added
+        wanted = [call.inputs[index].numel for index in (1, 2) if call.needs(index)]
+        steps = [size for numel in wanted for size in ((numel,) if self.alpha == 1 else (numel, numel, -numel))]
+        given = sum(wanted)
+        if call.needs(0) and not passed_on:
+            scaled = call.result.numel if self.beta != 1 else 0
+            summed = added.numel if added.shape != call.result.shape else 0
+            steps += [scaled, summed]
+            given += added.numel
+        return Autograd(
+            tuple([Input(3 - index) for index in (1, 2) if call.needs(index)]),
+            (PASSED_ON if passed_on else gradient, left, right),
+            backward=excess("gradients before they are whole", worst(steps) - given, call.result.dtype),
+        )
 
-    def viewed_gradients(self, inputs: Tensors, setting: Setting) -> tuple[bool, ...]:
-        """Summed with all its axes, then seen without those in front."""
-        return (inputs[0].rank < len(self.meaning), False, False)
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """The matrices' gradients come first, each before it is scaled, then x's, which the engine sums up at last."""
-        live = most = 0
-        for index in (1, 2):
-            if index in setting.needs:
-                numel = inputs[index].numel
-                most = max(most, live + numel * (1 if self.alpha == 1 else 2))
-                live += numel
-        given = live
-        if 0 in setting.needs and self.gradients(inputs, outputs, setting)[0] != PASSED_ON:
-            live += outputs[0].numel if self.beta != 1 else 0
-            summed = inputs[0].numel if inputs[0].shape != outputs[0].shape else 0
-            most, given = max(most, live + summed), given + inputs[0].numel
-        return Scratch(backward=excess("gradients before they are whole", most - given, outputs[0].dtype))
+    def placement(self, call: Call) -> Placement:
+        return own_storage(call)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Sums of products, and an addition; a product for a factor that is not 1. x's gradient is summed back."""
@@ -94,6 +90,7 @@ class AddMM(AddedProduct):
     """beta·x + alpha·(A·B) of matrices (torch.addmm). Inputs: x, which stretches over the product, A, B."""
 
     type: Literal["addmm"] = "addmm"
+    card: ClassVar[Card] = product_card("torch.addmm", ("addmm",), None, "macs", "product")
     meaning: ClassVar[tuple[str, ...]] = ("rows", "columns")
 
 
@@ -101,4 +98,5 @@ class BAddBMM(AddedProduct):
     """beta·x + alpha·(A·B) of as many matrices each (torch.baddbmm). Inputs: x, which stretches, A, B."""
 
     type: Literal["baddbmm"] = "baddbmm"
+    card: ClassVar[Card] = product_card("torch.baddbmm", ("baddbmm",), None, "nothing", "product")
     meaning: ClassVar[tuple[str, ...]] = ("batch", "rows", "columns")

@@ -12,13 +12,13 @@ from pydantic_core import PydanticCustomError
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Layer, require_floating
 from archcost.layers.broadcasting import broadcast, broadcast_shape, pairs, unsummed
-from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome, Treatment
-from archcost.layers.rules import Quirk
+from archcost.layers.card import Card, onnx
+from archcost.layers.matmul.product import product_card
+from archcost.layers.rules import Autograd, Call, NewView, Placement, Precision, Quirk, own_storage
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import Device, Input, Own, Saved, Scratch, Setting, excess
+from archcost.terms.autograd import Device, Input, Own, Saved, Setting, excess
 from archcost.terms.expressions import Step
 from archcost.terms.memory_format import Layout, Shape, Strides, laid, like, strides_of, view
-from archcost.terms.time_classes import TimeClass
 from archcost.work import Contraction, Work
 
 _EQUATION = re.compile(r"([a-zA-Z]+),([a-zA-Z]+)->([a-zA-Z]*)")
@@ -59,9 +59,9 @@ class Einsum(Layer):
     type: Literal["einsum"] = "einsum"
     prefix: ClassVar[str] = "einsum"
     arity: ClassVar[Arity] = Arity(2, 2)
-    autocast: ClassVar[Autocast] = IN_16_BITS
-    time_class: ClassVar[TimeClass] = "batched product"
-    comes_out: ClassVar[Outcome] = "promoted"
+    card: ClassVar[Card] = product_card(
+        None, ("einsum",), onnx("Einsum", equation="equation"), "nothing", promotion="promoted"
+    )
     quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
     equation: Annotated[str, BeforeValidator(check_equation)]
 
@@ -93,9 +93,10 @@ class Einsum(Layer):
             sizes |= zip(term, tensor.shape, strict=True)
         return sizes
 
-    def treatment(self, inputs: Tensors, device: Device) -> Treatment:
+    def precision(self, inputs: Tensors, device: Device) -> Precision:
         """The CPU's list has the product of matrices alone, of which torch composes it where it sums."""
-        return super().treatment(inputs, device) if device == "cuda" or self._sums(inputs) else "as given"
+        given = super().precision(inputs, device)
+        return given if device == "cuda" or self._sums(inputs) else given._replace(treatment="as given")
 
     def output_types(self, inputs: Tensors) -> Tensors:
         require_floating(inputs)
@@ -168,45 +169,46 @@ class Einsum(Layer):
         matrices = TensorType(self._matrices(inputs, index)[1], inputs[index].dtype)
         return Own(f"matrices of input {index + 1}", matrices)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Each for the other's gradient, in the form in which it was multiplied."""
-        kept = (index for index in (0, 1) if 1 - index in setting.needs)
-        if self._multiplied(inputs) is not None:
-            return tuple(Input(index) for index in kept)
-        return tuple(self._copy(inputs, i) if self._copied(inputs, setting, i) else Input(i) for i in kept)
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Copies that nobody keeps. Without a sum, gradients before they are summed up."""
-        multiplied = self._multiplied(inputs)
+    def autograd(self, call: Call) -> Autograd:
+        """Each is kept for the other's gradient, in the form in which it was multiplied; copies that nobody keeps are
+        dropped. Without a sum, gradients are made for every value before they are summed up.
+        """
+        multiplied = self._multiplied(call.inputs)
+        gradients = tuple(map(NewView, call.inputs))
         if multiplied is not None:
             whole = broadcast(multiplied)
-            numel = unsummed(multiplied, whole, setting)
-            return Scratch(backward=excess("products before they are summed", numel, whole.dtype))
-        dropped = (i for i in (0, 1) if 1 - i not in setting.needs and self._copied(inputs, setting, i))
-        return Scratch(tuple(self._copy(inputs, index) for index in dropped))
+            numel = unsummed(multiplied, whole, call.setting)
+            saved = tuple([Input(index) for index in (0, 1) if call.needs(1 - index)])
+            return Autograd(saved, gradients, backward=excess("products before they are summed", numel, whole.dtype))
+        kept: list[Saved] = []
+        dropped: list[Own] = []
+        for index in (0, 1):
+            copied = self._copied(call.inputs, call.setting, index)
+            if call.needs(1 - index):
+                kept.append(self._copy(call.inputs, index) if copied else Input(index))
+            elif copied:
+                dropped.append(self._copy(call.inputs, index))
+        return Autograd(tuple(kept), gradients, tuple(dropped))
 
-    def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
-        """A stack of products, its axes apart again and in the result's order; products value by value are none."""
-        return bool(self._axes().summed)
+    def placement(self, call: Call) -> Placement:
+        """The product's rows and columns in the order of the result: a view of a stack of products, its axes apart
+        again. Products value by value are none.
+        """
+        return own_storage(call, (self._layout(call),))._replace(is_view=bool(self._axes().summed))
 
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        """The product's rows and columns, in the order of the result."""
-        seen = self._seen(inputs, setting)
+    def _layout(self, call: Call) -> Layout:
+        result, seen = call.result, self._seen(call.inputs, call.setting)
         if seen is not None:
-            rank, whole = outputs[0].rank, broadcast_shape(tuple(TensorType(shape) for shape, _ in seen))
-            layout = like(whole, seen)
-            return (None if layout is None else laid(outputs[0].shape, layout[:rank]),)
-        axes, sizes = self._axes(), self._sizes(inputs)
+            layout = like(broadcast_shape(tuple([TensorType(shape) for shape, _ in seen])), seen)
+            return None if layout is None else laid(result.shape, layout[: result.rank])
+        axes, sizes = self._axes(), self._sizes(call.inputs)
         strides: dict[str, int] = {}
         step = 1
         own = axes.columns + axes.rows if self._swaps else axes.rows + axes.columns
         for letter in reversed(axes.batch + own):
             strides[letter] = step
             step *= sizes[letter]
-        return (laid(outputs[0].shape, tuple(strides[letter] for letter in self.terms[2])),)
-
-    def viewed_gradients(self, inputs: Tensors, setting: Setting) -> tuple[bool, ...]:
-        return (True, True)
+        return laid(result.shape, tuple([strides[letter] for letter in self.terms[2]]))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """Axes of two tensors meet, so no receptive field is followed."""

@@ -7,14 +7,36 @@ from typing import ClassVar, Literal, NamedTuple
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Layer, require_floating, require_rank
-from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
-from archcost.layers.rules import Quirk
+from archcost.layers.card import Card, Counted, Onnx, onnx
+from archcost.layers.dtypes import IN_16_BITS, Outcome
+from archcost.layers.rules import Autograd, Call, NewView, Placement, Quirk, Timing, own_storage
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import Input, Own, Saved, Scratch, Setting, excess
+from archcost.terms.autograd import Input, Own, Saved, excess, worst
 from archcost.terms.expressions import Step
 from archcost.terms.memory_format import Layout, Shape, strides_of, view
 from archcost.terms.time_classes import TimeClass, is_unaligned
 from archcost.work import Contraction, Work
+
+
+def product_card(
+    torch: str | None,
+    calls: tuple[str, ...],
+    operator: Onnx | None,
+    fvcore: Counted,
+    time: TimeClass = "batched product",
+    promotion: Outcome = "first",
+) -> Card:
+    """What products have in common beside these."""
+    return Card(
+        torch=torch,
+        calls=calls,
+        onnx=operator,
+        autocast=IN_16_BITS,
+        promotion=promotion,
+        fvcore=fvcore,
+        time=time,
+        blas=True,
+    )
 
 
 class Product(Layer):
@@ -22,20 +44,18 @@ class Product(Layer):
 
     prefix: ClassVar[str] = "matmul"
     arity: ClassVar[Arity] = Arity(2, 2)
-    autocast: ClassVar[Autocast] = IN_16_BITS
-    time_class: ClassVar[TimeClass] = "batched product"
-    comes_out: ClassVar[Outcome] = "first"
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Contraction(outputs[0].numel * inputs[0].shape[-1], (0, 1)),)
 
-    def timed(self, inputs: Tensors, outputs: Tensors) -> TimeClass:
-        unaligned = is_unaligned(inputs[0].dtype, outputs[0].shape[-1], inputs[0].shape[-1])
-        return "unaligned batched product" if unaligned else self.time_class
+    def timing(self, inputs: Tensors, outputs: Tensors) -> Timing:
+        """By rows, columns and depth; matrices alone have as many rows as the batch says."""
+        (*rows, columns), depth = outputs[0].shape[1:], inputs[0].shape[-1]
+        unaligned = is_unaligned(inputs[0].dtype, columns, depth)
+        return Timing("unaligned batched product" if unaligned else self.card.time, (*rows[-1:], columns, depth))
 
-    def extents(self, inputs: Tensors, outputs: Tensors) -> tuple[int, ...]:
-        rows = outputs[0].shape[-2:-1] if outputs[0].rank > 2 else ()
-        return (*rows, outputs[0].shape[-1], inputs[0].shape[-1])
+    def placement(self, call: Call) -> Placement:
+        return own_storage(call)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """Axes of two tensors meet, so no receptive field is followed."""
@@ -66,6 +86,7 @@ class Bmm(Product):
     """(B, m, k) · (B, k, n) → (B, m, n), of as many matrices each (torch.bmm)."""
 
     type: Literal["bmm"] = "bmm"
+    card: ClassVar[Card] = product_card("torch.bmm", ("bmm",), None, "macs")
 
     def output_types(self, inputs: Tensors) -> Tensors:
         left, right = inputs
@@ -78,9 +99,9 @@ class Bmm(Product):
         require_products(inputs)
         return (TensorType((*left.shape[:2], right.shape[2]), left.dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Each for the other's gradient."""
-        return tuple(Input(1 - operand) for operand in (1, 0) if operand in setting.needs)
+    def autograd(self, call: Call) -> Autograd:
+        """Each is kept for the other's gradient."""
+        return Autograd(tuple([Input(1 - operand) for operand in (1, 0) if call.needs(operand)]), call.inputs)
 
 
 class _Operand(NamedTuple):
@@ -120,8 +141,11 @@ class MatMul(Product):
     there is one, else by a copy, which may then be kept (`_matmul_impl` in aten/src/ATen/native/LinearAlgebra.cpp).
     """
 
-    quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
     type: Literal["matmul"] = "matmul"
+    card: ClassVar[Card] = product_card(
+        "torch.matmul", ("matmul", "mm", "__matmul__"), onnx("MatMul"), "macs of the first input"
+    )
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
 
     def output_types(self, inputs: Tensors) -> Tensors:
         left, right = inputs
@@ -131,12 +155,12 @@ class MatMul(Product):
         require_products(inputs)
         return (TensorType((*stretched_axes(inputs), left.shape[-2], right.shape[-1]), left.dtype),)
 
-    def plan(self, inputs: Tensors, setting: Setting) -> _Plan:
-        left, right = inputs
-        layouts = (setting.layout(0), setting.layout(1))
+    def plan(self, call: Call) -> _Plan:
+        left, right = call.inputs
+        layouts = (call.setting.layout(0), call.setting.layout(1))
         if left.rank == right.rank == 2:
             return _Plan((_as_it_is(0, left), _as_it_is(1, right)))
-        folds = self._folds(inputs, setting)
+        folds = self._folds(call)
         if folds == "left":
             rows = (left.numel // left.shape[-1], left.shape[-1])
             folded = _Operand(0, left, rows, view(left.shape, layouts[0], rows) is None, True)
@@ -146,9 +170,9 @@ class MatMul(Product):
             rows = (right.numel // right.shape[-2], right.shape[-2])
             folded = _Operand(1, right, rows, view(shape, strides, rows) is None, True)
             return _Plan((_as_it_is(0, left)._replace(is_view=True), folded), turned=True)
-        batch = stretched_axes(inputs)
+        batch = stretched_axes(call.inputs)
         made: list[_Operand] = []
-        for index, (tensor, layout) in enumerate(zip(inputs, layouts, strict=True)):
+        for index, (tensor, layout) in enumerate(zip(call.inputs, layouts, strict=True)):
             whole = (*batch, *tensor.shape[-2:])
             stack = (prod(batch), *tensor.shape[-2:])
             copied = view(whole, _expanded(tensor.shape, layout, whole), stack) is None
@@ -156,53 +180,47 @@ class MatMul(Product):
             made.append(_Operand(index, tensor, stack, copied, is_view=not summed))
         return _Plan((made[0], made[1]))
 
-    def _folds(self, inputs: Tensors, setting: Setting) -> Literal["left", "right"] | None:
+    def _folds(self, call: Call) -> Literal["left", "right"] | None:
         """Which stack is taken as one matrix of many rows, times the other input: a matrix, or a stack of one.
 
         Torch does so where the matrix's gradient is wanted, which would else be a stack to be summed up; or where it is
         the right one and the stack lies so that there is a view.
         """
-        left, right = inputs
+        left, right = call.inputs
         single = left.rank == right.rank == 3 and left.shape[0] != right.shape[0]
         if left.rank > 2 and (right.rank == 2 or (single and right.shape[0] == 1)):
-            strides = strides_of(left.shape, setting.layout(0))
+            strides = strides_of(left.shape, call.layout)
             whole = all(strides[i] == strides[i + 1] * left.shape[i + 1] for i in range(left.rank - 2))
-            return "left" if 1 in setting.needs or (right.rank == 2 and whole) else None
+            return "left" if call.needs(1) or (right.rank == 2 and whole) else None
         if right.rank > 2 and (left.rank == 2 or (single and left.shape[0] == 1)):
-            return "right" if 0 in setting.needs else None
+            return "right" if call.needs(0) else None
         return None
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Each for the other's gradient, in the form in which it was multiplied."""
-        operands = self.plan(inputs, setting).operands
-        kept = (index for index in (0, 1) if 1 - index in setting.needs)
-        return tuple(operands[index].copy if operands[index].copied else Input(index) for index in kept)
+    def autograd(self, call: Call) -> Autograd:
+        """Each is kept for the other's gradient, in the form in which it was multiplied.
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Copies that nobody keeps; a turned result before it is turned back; gradients before they are summed up."""
-        plan, output = self.plan(inputs, setting), outputs[0]
-        forward = [
-            operand.copy
-            for index, operand in enumerate(plan.operands)
-            if operand.copied and 1 - index not in setting.needs
-        ]
-        turned = plan.turned and 1 not in output.shape[-2:]
-        if turned:
-            forward.append(Own("turned result", output))
-        wanted = [operand for index, operand in enumerate(plan.operands) if index in setting.needs]
-        given = sum(operand.source.numel for operand in wanted)
-        if turned:
-            return Scratch(tuple(forward), excess("turned gradient", output.numel - given, output.dtype))
-        live = most = sum(operand.numel for operand in wanted)
-        live -= output.numel  # what arrived is gone once the products are made
-        for operand in reversed(wanted):
-            if operand.repeated:
-                most = max(most, live + operand.source.numel)
-                live += operand.source.numel - operand.numel
-        return Scratch(tuple(forward), excess("gradients before they are summed", most - given, output.dtype))
-
-    def viewed_gradients(self, inputs: Tensors, setting: Setting) -> tuple[bool, ...]:
-        return tuple(operand.is_view for operand in self.plan(inputs, setting).operands)
+        Temporaries are copies that nobody keeps, a turned result before it is turned back, and gradients before they
+        are summed up.
+        """
+        plan, result = self.plan(call), call.result
+        saved: list[Saved] = []
+        dropped: list[Own] = []
+        for operand in plan.operands:
+            if call.needs(1 - operand.place):
+                saved.append(operand.copy if operand.copied else Input(operand.place))
+            elif operand.copied:
+                dropped.append(operand.copy)
+        gradients = tuple([NewView(each.source) if each.is_view else each.source for each in plan.operands])
+        wanted = [operand for operand in plan.operands if call.needs(operand.place)]
+        given = sum([operand.source.numel for operand in wanted])
+        if plan.turned and 1 not in result.shape[-2:]:
+            backward = excess("turned gradient", result.numel - given, result.dtype)
+            return Autograd(tuple(saved), gradients, (*dropped, Own("turned result", result)), backward)
+        products = [operand.numel for operand in wanted]
+        sums = [size for each in wanted[::-1] if each.repeated for size in (each.source.numel, -each.numel)]
+        most = worst([*products, -result.numel, *sums])  # what arrived is gone once the products are made
+        backward = excess("gradients before they are summed", most - given, result.dtype)
+        return Autograd(tuple(saved), gradients, tuple(dropped), backward)
 
 
 def _as_it_is(index: int, tensor: TensorType) -> _Operand:

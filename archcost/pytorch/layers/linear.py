@@ -5,11 +5,9 @@ from __future__ import annotations
 from torch import nn
 
 from archcost.layers import Linear
-from archcost.pytorch.layers.base import Factory, Inputs, settings
+from archcost.pytorch.layers.base import Inputs, mirrors, settings
 
 
+@mirrors(Linear)
 def linear(layer: Linear, inputs: Inputs) -> nn.Module:
     return nn.Linear(inputs[0].shape[-1], **settings(layer, "weight"))
-
-
-FACTORIES: dict[str, Factory] = {"linear": linear}

@@ -1,22 +1,12 @@
-"""Products of two tensors in torch, for which torch has functions and no modules."""
+"""Products of two tensors in torch, but for those that their cards name."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from archcost.layers import Bmm, Einsum, MatMul
-from archcost.pytorch.layers.base import Factory, Inputs, function
-
-
-class MatrixProduct(nn.Module):
-    def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        return left @ right
-
-
-class BatchedProduct(nn.Module):
-    def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        return torch.bmm(left, right)
+from archcost.layers import Einsum
+from archcost.pytorch.layers.base import Inputs, mirrors
 
 
 class EinsteinSum(nn.Module):
@@ -31,22 +21,6 @@ class EinsteinSum(nn.Module):
         return self.equation
 
 
+@mirrors(Einsum)
 def einsum(layer: Einsum, inputs: Inputs) -> nn.Module:
     return EinsteinSum(layer.equation)
-
-
-def matmul(layer: MatMul, inputs: Inputs) -> nn.Module:
-    return MatrixProduct()
-
-
-def bmm(layer: Bmm, inputs: Inputs) -> nn.Module:
-    return BatchedProduct()
-
-
-FACTORIES: dict[str, Factory] = {
-    "matmul": matmul,
-    "bmm": bmm,
-    "addmm": function(torch.addmm),
-    "baddbmm": function(torch.baddbmm),
-    "einsum": einsum,
-}

@@ -1,0 +1,115 @@
+"""Values picked by index or place, in ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+from archcost.exporters.binary import promoted
+from archcost.exporters.emit import DTYPES, Part, Rendering
+from archcost.layers.base import normalize_axis
+from archcost.layers.indexing.gather import axes_of, side_by_side
+
+
+def gather(part: Part) -> str:
+    return part.draw("GatherElements", *part.inputs, axis=part.layer.dim)
+
+
+def index_select(part: Part) -> str:
+    return part.draw("Gather", *part.inputs, axis=normalize_axis(part.layer.dim, part.source.rank))
+
+
+def index(part: Part) -> str:
+    """The axes that are listed in front, positions side by side, and the result where torch puts it."""
+    axes = axes_of(part.layer.dims, part.source.rank)
+    if len(axes) == 1:
+        return part.draw("Gather", *part.inputs, axis=axes[0])
+    rest = [axis for axis in range(part.source.rank) if axis not in axes]
+    source = part.draw("Transpose", part.inputs[0], perm=(*axes, *rest))
+    shape = part.draw("Shape", reduce(lambda so_far, listed: part.draw("Add", so_far, listed), part.inputs[1:]))
+    stretched = [part.draw("Expand", listed, shape) for listed in part.inputs[1:]]
+    positions = [part.draw("Unsqueeze", listed, part.integers(-1)) for listed in stretched]
+    found = part.draw("GatherND", source, part.draw("Concat", *positions, axis=-1))
+    listed_axes = part.result.rank - len(rest)
+    before = sum(axis < min(axes) for axis in rest) if side_by_side(axes) else 0
+    order = list(range(listed_axes, part.result.rank))
+    return part.draw("Transpose", found, perm=[*order[:before], *range(listed_axes), *order[before:]])
+
+
+def scatter(part: Part) -> str:
+    """Torch takes as many of the values as there are indices."""
+    tensor, indices, *given = part.inputs
+    if not given:
+        updates = part.draw("Expand", part.number(part.layer.value), part.draw("Shape", indices))
+        return part.draw("ScatterElements", tensor, indices, updates, axis=part.layer.dim)
+    return scattered(part, tensor, indices, given[0], reduction="none")
+
+
+def scatter_add(part: Part) -> str:
+    return scattered(part, *part.inputs, reduction="add")
+
+
+def scattered(part: Part, tensor: str, indices: str, values: str, reduction: str) -> str:
+    _, listed, given = part.node.input_types
+    if given.shape != listed.shape:
+        zeros = part.integers(*(0,) * listed.rank)
+        values = part.draw("Slice", values, zeros, part.draw("Shape", indices))
+    return part.draw("ScatterElements", tensor, indices, values, axis=part.layer.dim, reduction=reduction)
+
+
+def index_add(part: Part) -> str:
+    """The list of positions stretched over the other axes."""
+    tensor, positions, values = part.inputs
+    axis = normalize_axis(part.layer.dim, part.source.rank)
+    others = [place for place in range(part.source.rank) if place != axis]
+    apart = part.draw("Unsqueeze", positions, part.integers(*others)) if others else positions
+    indices = part.draw("Expand", apart, part.draw("Shape", values))
+    return part.draw("ScatterElements", tensor, indices, values, axis=axis, reduction="add")
+
+
+def one_hot(part: Part) -> str:
+    return part.draw("OneHot", part.inputs[0], part.index(part.layer.num_classes), part.integers(0, 1), axis=-1)
+
+
+def bucketize(part: Part) -> str:
+    """How many boundaries lie below, or as far below as `right` says."""
+    dtype = promoted(part.node.input_types)
+    values = part.draw("Unsqueeze", part.cast(0, dtype), part.integers(-1))
+    below = part.draw("LessOrEqual" if part.layer.right else "Less", part.cast(1, dtype), values)
+    return part.draw("ReduceSum", part.draw("Cast", below, to=DTYPES["int64"]), part.integers(-1), keepdims=0)
+
+
+def grid_sample(part: Part) -> str:
+    layer = part.layer
+    return part.draw(
+        "GridSample",
+        *part.inputs,
+        mode="linear" if layer.mode == "bilinear" else layer.mode,
+        padding_mode=layer.padding_mode,
+        align_corners=int(layer.align_corners),
+    )
+
+
+def topk(part: Part) -> Sequence[str]:
+    layer = part.layer
+    settings = {"largest": int(layer.largest), "sorted": int(layer.sorted)}
+    return part.draw_many("TopK", 2, part.inputs[0], part.integers(layer.k), axis=layer.dim, **settings)
+
+
+def embedding(part: Part) -> str:
+    return part.draw("Gather", part.weight(), part.inputs[0], axis=0)
+
+
+RENDERINGS: dict[str, Rendering] = {
+    "topk": topk,
+    "gather": gather,
+    "index_select": index_select,
+    "index": index,
+    "scatter": scatter,
+    "scatter_add": scatter_add,
+    "index_add": index_add,
+    "one_hot": one_hot,
+    "bucketize": bucketize,
+    "grid_sample": grid_sample,
+    "embedding": embedding,
+}

@@ -1,0 +1,15 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from archcost.importers.torch.proposal import Proposal, rule_for
+
+
+@rule_for("linear")
+def linear(result: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Proposal | None:
+    if weight.dim() != 2:
+        return None
+    fields = {"out_features": weight.shape[0], "bias": bias is not None}
+    return Proposal("linear", (x,), fields, {"weight": weight, "bias": bias})
