@@ -64,11 +64,11 @@ def archcost_lock(request: pytest.FixtureRequest) -> ArchcostLock:
         inputs: Sequence[str] = (),
         args: Any = None,
     ) -> None:
-        from archcost.comparison.locks import Recipe, spelled
+        from archcost.comparison.locks import Recipe, args_text
         from archcost.errors import ArchcostError
 
         try:
-            recipe = Recipe("", batch, tuple(settings), tuple(inputs), spelled(args))
+            recipe = Recipe("", batch, tuple(settings), tuple(inputs), args_text(args))
             failure = _hold(network, recipe, folder, lock, update)
         except ArchcostError as error:
             failure = str(error)

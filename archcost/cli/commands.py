@@ -209,7 +209,7 @@ def fit(options: argparse.Namespace) -> tuple[str, int]:
 
 def plan(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.planning import plan
-    from archcost.planning.money import spelled
+    from archcost.planning.money import per_device
 
     spec = _spec(options.network, options)
     if options.strict:
@@ -222,8 +222,8 @@ def plan(options: argparse.Namespace) -> tuple[str, int]:
         epochs=options.epochs,
         tokens=options.tokens,
         count=options.count,
-        price=spelled(options.price),
-        power=spelled(options.power),
+        price=per_device(options.price),
+        power=per_device(options.power),
         carbon=options.carbon,
         keep=options.keep,
         order=options.order,
@@ -241,7 +241,7 @@ def sweep(options: argparse.Namespace) -> tuple[str, int]:
     from itertools import chain
 
     from archcost.passes.run import Run
-    from archcost.planning.money import spelled
+    from archcost.planning.money import per_device
     from archcost.sweeps import sweep
 
     if not options.hardware:
@@ -254,7 +254,7 @@ def sweep(options: argparse.Namespace) -> tuple[str, int]:
         engine=options.engine,
         calibration=_calibration(options),
         allocator=options.allocator,
-        price=spelled(options.price) or None,
+        price=per_device(options.price) or None,
         **{name: value for name, value in asked.items() if value is not None},
     )
     if options.strict and result.unknown:
@@ -307,11 +307,11 @@ def _verify_callable(options: argparse.Namespace, run: Run | None) -> tuple[str,
 
 
 def lock(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.comparison.locks import Recipe, ordered, section, spelled, write
+    from archcost.comparison.locks import Recipe, args_text, ordered, section, write
 
     folder = Path(options.output).parent if options.output else Path()
     settings, inputs = tuple(options.settings), tuple(options.inputs)
-    args = spelled(options.args)
+    args = args_text(options.args)
     sections = [
         section(Recipe(network, options.batch, settings, inputs, args).seen_from(folder), _cost(network, options))
         for network in options.networks

@@ -93,7 +93,7 @@ class Section:
     place: Place | None = None
 
 
-def spelled(args: Any) -> str | None:
+def args_text(args: Any) -> str | None:
     """`--args` as a recipe keeps them. Raises SpecError for what JSON has no words for."""
     if args is None:
         return None

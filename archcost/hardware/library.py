@@ -14,7 +14,7 @@ from archcost.files.parse import SUFFIXES, Marks, parse, read_text
 from archcost.files.result import Result
 from archcost.files.values import as_mapping, spell
 from archcost.hardware.mistakes import dotted, explain_first, place
-from archcost.hardware.plausibility import Refusal, against_peers, alone
+from archcost.hardware.plausibility import Refusal, against_peers, by_itself
 from archcost.hardware.profile import HardwareProfile
 
 _FOLDER = FilePath(__file__).parent / "profiles"
@@ -151,7 +151,7 @@ def _read(path: FilePath) -> Read:
         profile = HardwareProfile.model_validate(tree)
     except ValidationError as error:
         raise explain_first(error, tree, marks, file) from None
-    _refuse(alone(profile), marks, file)
+    _refuse(by_itself(profile), marks, file)
     return Read(profile, marks)
 
 

@@ -68,7 +68,7 @@ def explain_first(error: ValidationError, tree: object, marks: Marks, file: str)
     first = min(mistakes, key=order)
     path = _path(first)
     where = path if first["type"] == "told" else path[:-1]
-    return _tell(first, path, tree).at(layer=dotted(where) or None, place=place(marks, path, file))
+    return _message_of(first, path, tree).at(layer=dotted(where) or None, place=place(marks, path, file))
 
 
 def dotted(path: Path) -> str:
@@ -82,7 +82,7 @@ def _path(mistake: ErrorDetails) -> Path:
     return tuple(step for step in mistake["loc"] if step != "[key]")
 
 
-def _tell(mistake: ErrorDetails, path: Path, tree: object) -> SpecError:
+def _message_of(mistake: ErrorDetails, path: Path, tree: object) -> SpecError:
     field, found = str(next((step for step in reversed(path) if isinstance(step, str)), "")), mistake["input"]
     context: Mapping[str, Any] = mistake.get("ctx", {})
     match mistake["type"]:
@@ -99,12 +99,12 @@ def _tell(mistake: ErrorDetails, path: Path, tree: object) -> SpecError:
             given = as_mapping(value_at(tree, path[:-1])) or {}
             return SpecError(
                 f"field {field!r} is missing",
-                expected=EXAMPLES.get(field, _written(path)),
+                expected=EXAMPLES.get(field, _rough_form(path)),
                 found=f"only {listing([*given])}" if given else "nothing",
             )
         case "model_type" | "model_attributes_type" | "dict_type":
             hint = f"{{value: {spell(found)[:60].strip(chr(39))}, source: …}}" if _is_figure(path) else None
-            return SpecError(f"wrong value for {field!r}", expected=_written(path), found=spell(found), hint=hint)
+            return SpecError(f"wrong value for {field!r}", expected=_rough_form(path), found=spell(found), hint=hint)
         case "literal_error":
             words = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
             hint = nearest(found, words, count=1) if isinstance(found, str) else None
@@ -157,7 +157,7 @@ def _is_figure(path: Path) -> bool:
     return issubclass(_model_at(path), Origin)
 
 
-def _written(path: Path) -> str:
+def _rough_form(path: Path) -> str:
     """What stands at a path, in its rough form."""
     model = _model_at(path)
     required = [name for name, field in model.model_fields.items() if field.is_required()]

@@ -38,7 +38,7 @@ class Refusal(NamedTuple):
     hint: str | None = None
 
 
-def alone(profile: HardwareProfile) -> Refusal | None:
+def by_itself(profile: HardwareProfile) -> Refusal | None:
     """The first impossible thing that the profile shows by itself."""
     checks: tuple[Callable[[HardwareProfile], Iterator[Refusal]], ...] = (
         _sources, _memory, _bandwidth, _flash, _reserves, _sparse, _ratios, _order, _spreads,
@@ -123,7 +123,7 @@ def _sparse(profile: HardwareProfile) -> Iterator[Refusal]:
                 'sparsity: {value: "2:4", …}',
                 f"sparse: {rate.sparse}",
             )
-        if not _near(sparse / rate.amount, 2):
+        if not _is_about(sparse / rate.amount, 2):
             yield Refusal(
                 ("rates", dtype, "value"),
                 "not the dense rate" if sparse <= rate.amount else "dense and sparse do not go together",
@@ -133,7 +133,7 @@ def _sparse(profile: HardwareProfile) -> Iterator[Refusal]:
             )
 
 
-def _near(ratio: float, whole: float) -> bool:
+def _is_about(ratio: float, whole: float) -> bool:
     return abs(ratio / whole - 1) <= NEAR
 
 
@@ -168,8 +168,8 @@ def _ratios(profile: HardwareProfile) -> Iterator[Refusal]:
         if slower is None or faster is None or not _sums_alike(slower, faster):
             continue
         ratio = faster.amount / slower.amount
-        is_too_much = any(_near(ratio, wrong) for wrong in pair.too_much)
-        is_too_little = any(_near(ratio, wrong) for wrong in pair.too_little)
+        is_too_much = any(_is_about(ratio, wrong) for wrong in pair.too_much)
+        is_too_little = any(_is_about(ratio, wrong) for wrong in pair.too_little)
         if is_too_much or (is_too_little and (has_sparsity or not pair.is_sparse_only)):
             doubtful = pair.faster if is_too_much else pair.slower
             yield Refusal(
@@ -222,7 +222,7 @@ def _spreads(profile: HardwareProfile) -> Iterator[Refusal]:
 def against_peers(profile: HardwareProfile, peers: Sequence[HardwareProfile]) -> Refusal | None:
     """Matrix rates beside the vector rate, held against devices of the same architecture (and line, where given)."""
     base = profile.rates.float32
-    alike, faster_at_most = _alike(profile, peers)
+    alike, faster_at_most = _peers_of(profile, peers)
     if base is None:
         return None
     for dtype, rate in profile.rates.known().items():
@@ -254,7 +254,7 @@ def _faster_sums(rate: FloatRate, peer: FloatRate) -> int:
     return 2 if rate.accumulate == "float16" else 0
 
 
-def _alike(profile: HardwareProfile, peers: Sequence[HardwareProfile]) -> tuple[list[HardwareProfile], float]:
+def _peers_of(profile: HardwareProfile, peers: Sequence[HardwareProfile]) -> tuple[list[HardwareProfile], float]:
     """Devices of the same architecture, of the same line where there are such; how much faster one may be than they."""
     if profile.architecture is None:
         return [], 1

@@ -30,8 +30,8 @@ def from_onnx(
         sizes = bind(model.graph.inputs, inputs, unbatched, batch_dims)
         reader = Reader(model, sizes, frozenset())
         result = reader.run()
-        if result.quarrels:
-            result = Reader(model, sizes, result.quarrels).run()
+        if result.other_orientations:
+            result = Reader(model, sizes, result.other_orientations).run()
     except ArchcostError as error:
         where = f"{file}: {error.layer}" if error.layer else str(file)
         told = ArchcostError(error.problem, expected=error.expected, found=error.found, hint=error.hint)

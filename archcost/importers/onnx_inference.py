@@ -48,7 +48,7 @@ def infer(node: Node, inputs: Sequence[Value | None], opset: int, batch: int | N
         schema = defs.get_schema(node.kind, opset)
         if not schema.deprecated:
             checker.check_node(node.proto, _context(opset))
-        types, data = _told(node, inputs, batch)
+        types, data = _input_protos(node, inputs, batch)
         found = shape_inference.infer_node_outputs(schema, node.proto, types, data, ir_version=IR_VERSION)
     except defs.SchemaError:
         return NOTHING
@@ -71,7 +71,7 @@ def _context(opset: int) -> Any:
     return context
 
 
-def _told(
+def _input_protos(
     node: Node, inputs: Sequence[Value | None], batch: int | None
 ) -> tuple[dict[str, TypeProto], dict[str, TensorProto]]:
     """Types of the inputs, and of those with few numbers, these."""
@@ -84,7 +84,7 @@ def _told(
             continue
         types[name] = type_of(as_written(value.tensor, batch))
         if value.is_constant and value.numbers is not None and value.numbers.size <= MOST_GIVEN:
-            data[name] = numpy_helper.from_array(_as_written(value.numbers, batch), name)
+            data[name] = numpy_helper.from_array(_numbers_as_written(value.numbers, batch), name)
     return types, data
 
 
@@ -111,7 +111,7 @@ def as_written(tensor: TensorType, batch: int | None) -> TensorType:
     return TensorType(tuple(sizes), tensor.dtype)
 
 
-def _as_written(numbers: Array, batch: int | None) -> Array:
+def _numbers_as_written(numbers: Array, batch: int | None) -> Array:
     """The same of sizes and what was worked out of them."""
     if batch is None or numbers.dtype.kind != "i":
         return numbers

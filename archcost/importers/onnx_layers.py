@@ -49,7 +49,7 @@ class Net:
         self.weights: dict[str, HeldWeight] = {}
         self.turned: set[tuple[int, str]] = set()
         """Weights of entries, by number and name there, that the file holds turned, or in another shape."""
-        self.standing: dict[int, tuple[Value, Ref]] = {}
+        self.standalone: dict[int, tuple[Value, Ref]] = {}
 
     @property
     def batched(self) -> Value:
@@ -75,7 +75,7 @@ class Net:
         `sized` adds an input of the network, read for its batch alone. Raises UnsupportedError where fields are none of
         the layer's, ShapeError where its rules refuse what arrives.
         """
-        layer = made(type_, fields)
+        layer = checked_layer(type_, fields)
         types = [value.tensor for value in reads]
         outputs = layer.output_types(tuple([*types, self.batched.tensor] if sized else types))
         require_known(outputs)
@@ -87,7 +87,7 @@ class Net:
             refs.append(self.reference(self.batched, path))
         used = {slot: self._use(slot, value, path) for slot, value in weights.items()}
         number = self._add(Entry(layer, tuple(refs), used, path))
-        self.turned |= {(number, slot) for slot, value in weights.items() if self._is_seen_otherwise(value)}
+        self.turned |= {(number, slot) for slot, value in weights.items() if self._is_reoriented(value)}
         sources = () if weights or sized else _sources(reads)
         return tuple(
             Value(tensor, Ref("entry", number, index), before_batch=_before_batch(tensor, reads), sources=sources)
@@ -102,14 +102,14 @@ class Net:
         """Where a layer reads a value: what the file holds, and what comes of shapes, becomes a layer of its own."""
         if value.ref is not None:
             return value.ref
-        if id(value) not in self.standing:
-            self.standing[id(value)] = (value, self._stand(value, path))
-        return self.standing[id(value)][1]
+        if id(value) not in self.standalone:
+            self.standalone[id(value)] = (value, self._add_standalone(value, path))
+        return self.standalone[id(value)][1]
 
-    def _is_seen_otherwise(self, value: Value) -> bool:
+    def _is_reoriented(self, value: Value) -> bool:
         return (value.held in self.held and value.shape != self.held[value.held].shape) or value.turned
 
-    def _stand(self, value: Value, path: str) -> Ref:
+    def _add_standalone(self, value: Value, path: str) -> Ref:
         if value.held is None or not (value.held in self.buffers or value.is_weight):
             return self._constant(value.tensor, path)
         weight = self._weight(value, value.held, is_buffer=False)
@@ -142,7 +142,7 @@ class Net:
         if axes:
             fields["dim"] = axes[0]
         reads = (self.reference(self.batched, path),) if axes else ()
-        return Ref("entry", self._add(Entry(made("constant", fields), reads, {}, path)))
+        return Ref("entry", self._add(Entry(checked_layer("constant", fields), reads, {}, path)))
 
     def _use(self, slot: str, value: Value, path: str) -> Ref:
         """A weight of a layer: one that the file holds, or a tensor that was computed."""
@@ -153,7 +153,7 @@ class Net:
         return Ref("weight", name)
 
 
-UNSEEN = ("num_batches_tracked",)
+COUNTED_BY_LAYERS = ("num_batches_tracked",)
 """Buffers that no operator reads."""
 
 
@@ -161,7 +161,7 @@ def _require_fitting(layer: Layer, types: Tensors, weights: Mapping[str, Value])
     """As many values as the layer has weights, however a file packs them."""
     if not weights:
         return
-    wanted = sum(weight.numel for weight in layer.weights(types) if weight.name not in UNSEEN)
+    wanted = sum(weight.numel for weight in layer.weights(types) if weight.name not in COUNTED_BY_LAYERS)
     found = sum(value.tensor.numel for value in weights.values())
     if wanted != found:
         raise ShapeError("weights of other sizes", expected=f"{wanted:,} values", found=f"{found:,}")
@@ -184,7 +184,7 @@ def _sources(reads: Sequence[Value]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def made(type_: str, fields: Mapping[str, Any]) -> Layer:
+def checked_layer(type_: str, fields: Mapping[str, Any]) -> Layer:
     try:
         return LAYERS[type_].model_validate({"type": type_, **fields})
     except ValidationError as error:
@@ -200,17 +200,17 @@ def require_known(tensors: Tensors) -> None:
 
 
 @dataclass(frozen=True)
-class Reached:
+class UsedLayers:
     """The entries that outputs come of, numbered again, with the weights they use."""
 
     entries: tuple[Entry, ...]
     weights: Mapping[str, HeldWeight]
     outputs: tuple[Ref, ...]
-    quarrels: frozenset[str]
+    other_orientations: frozenset[str]
     """Weights of which some use needs another orientation than the others."""
 
 
-def reached(net: Net, outputs: Sequence[Ref]) -> Reached:
+def used_by_outputs(net: Net, outputs: Sequence[Ref]) -> UsedLayers:
     needed: set[int] = set()
     waiting = list(outputs)
     while waiting:
@@ -220,28 +220,28 @@ def reached(net: Net, outputs: Sequence[Ref]) -> Reached:
             waiting += [*net.entries[key].reads, *net.entries[key].weights.values()]
     numbers = {old: new for new, old in enumerate(sorted(needed))}
 
-    def again(ref: Ref) -> Ref:
+    def renumbered(ref: Ref) -> Ref:
         return ref._replace(key=numbers[ref.key]) if isinstance(ref.key, int) else ref
 
     entries = tuple(
         replace(
             net.entries[old],
-            reads=tuple(map(again, net.entries[old].reads)),
-            weights={slot: again(ref) for slot, ref in net.entries[old].weights.items()},
+            reads=tuple(map(renumbered, net.entries[old].reads)),
+            weights={slot: renumbered(ref) for slot, ref in net.entries[old].weights.items()},
         )
         for old in numbers
     )
     refs = (*outputs, *(ref for entry in entries for ref in (*entry.reads, *entry.weights.values())))
     used = {str(ref.key) for ref in refs if ref.kind == "weight"}
-    return Reached(
+    return UsedLayers(
         entries,
         {name: weight for name, weight in net.weights.items() if name in used},
-        tuple(map(again, outputs)),
-        _quarrels(net, numbers),
+        tuple(map(renumbered, outputs)),
+        _in_several_orientations(net, numbers),
     )
 
 
-def _quarrels(net: Net, numbers: Mapping[int, int]) -> frozenset[str]:
+def _in_several_orientations(net: Net, numbers: Mapping[int, int]) -> frozenset[str]:
     ways: dict[str, set[bool]] = {}
     shared: set[str] = set()
     for number in numbers:

@@ -81,7 +81,7 @@ class Graph(NamedTuple):
     outputs: tuple[str, ...]
     held: Mapping[str, Held]
     nodes: tuple[Node, ...]
-    told: Mapping[str, Declared]
+    declared: Mapping[str, Declared]
     """What the file says of the tensors in between."""
 
 
@@ -171,7 +171,7 @@ def _graph(proto: GraphProto, marks: Mapping[str, str]) -> Graph:
         name, declared = _text(value.name), declared_of(value.type)
         mark = next((entry.value for entry in value.metadata_props if entry.key == WEIGHT), None)
         if mark is not None and declared is not None:
-            held[name] = Held(_fixed(name, declared), None, mark)
+            held[name] = Held(_known_type(name, declared), None, mark)
         elif name not in held:
             axis = next((entry.value for entry in value.metadata_props if entry.key == BATCH_AXIS), None)
             inputs[name] = (declared or Declared(None, "no tensor"))._replace(batch_axis=axis)
@@ -185,7 +185,7 @@ def _graph(proto: GraphProto, marks: Mapping[str, str]) -> Graph:
     )
 
 
-def _fixed(name: str, declared: Declared) -> TensorType:
+def _known_type(name: str, declared: Declared) -> TensorType:
     sizes = declared.sizes or ()
     if not all(isinstance(size, int) for size in sizes):
         raise ArchcostError("a weight's shape is not known", expected="numbers", found=shorten(name))
@@ -193,10 +193,10 @@ def _fixed(name: str, declared: Declared) -> TensorType:
 
 
 def _mark(name: str, marks: Mapping[str, str]) -> str | None:
-    return marks.get(_mangled(name)) if marks else None
+    return marks.get(_placeholder_name(name)) if marks else None
 
 
-def _mangled(name: str) -> str:
+def _placeholder_name(name: str) -> str:
     """A dotted path as torch.export writes it in the name of a placeholder."""
     return re.sub(r"\W", "_", name).lower()
 
@@ -277,11 +277,11 @@ def declared_of(proto: TypeProto) -> Declared | None:
     if not kind.HasField("shape"):
         return Declared(None, dtype)
     # Some write 0 or -1 for what is open.
-    sizes = [axis.dim_value if axis.dim_value > 0 else _named(axis.dim_param) for axis in kind.shape.dim]
+    sizes = [axis.dim_value if axis.dim_value > 0 else _size_name(axis.dim_param) for axis in kind.shape.dim]
     return Declared(tuple(sizes), dtype)
 
 
-def _named(size: str | bytes) -> str | None:
+def _size_name(size: str | bytes) -> str | None:
     """A `?` is no name: several sizes may have it."""
     return _text(size).strip("?") or None
 

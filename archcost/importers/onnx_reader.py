@@ -13,7 +13,7 @@ from archcost.importers.onnx import RULES
 from archcost.importers.onnx_call import Call
 from archcost.importers.onnx_constant_folding import fold
 from archcost.importers.onnx_inference import as_written, infer, type_of
-from archcost.importers.onnx_layers import Net, Reached, reached
+from archcost.importers.onnx_layers import Net, UsedLayers, used_by_outputs
 from archcost.importers.onnx_model import FromCaller, Function, Graph, Held, Model, Node, attribute_of, function_of
 from archcost.importers.onnx_sizes import SAMPLES, Sizes
 from archcost.importers.onnx_values import UnsupportedError, Value, from_batch, samples_in
@@ -40,14 +40,14 @@ class Reader:
     def __init__(self, model: Model, sizes: Sizes, apart: frozenset[str]) -> None:
         self.model = model
         self.sizes = sizes
-        _require_few(model)
+        _require_few_operators(model)
         _require_no_batch(_tensors_of(model.graph))
         inputs = {name: Value(tensor, Ref("input", clean(name))) for name, tensor in sizes.inputs.items()}
         buffers = frozenset(name for name, held in model.graph.held.items() if held.mark == "buffer")
         self.net = Net([*inputs.values()], _tensors_of(model.graph), buffers, apart)
-        self.start: Environment = {**self._held(model.graph), **inputs}
+        self.start: Environment = {**self._initial_values(model.graph), **inputs}
 
-    def _held(self, graph: Graph) -> Environment:
+    def _initial_values(self, graph: Graph) -> Environment:
         return {
             name: Value(held.tensor, held=name, numbers=held.numbers, is_weight=self._is_weight(held))
             for name, held in graph.held.items()
@@ -59,9 +59,9 @@ class Reader:
             return False
         return held.mark is not None or (not self.model.is_marked and held.tensor.numel > 1)
 
-    def run(self) -> Reached:
-        values = self._walk(self.model.graph.nodes, self.model.graph.outputs, self.start, Frame())
-        return reached(self.net, [self._returned(value) for value in values])
+    def run(self) -> UsedLayers:
+        values = self._convert_all(self.model.graph.nodes, self.model.graph.outputs, self.start, Frame())
+        return used_by_outputs(self.net, [self._returned(value) for value in values])
 
     def _returned(self, value: Value) -> Ref:
         """An output of a layer, if need be of one that does nothing."""
@@ -72,11 +72,13 @@ class Reader:
         assert same.ref is not None
         return same.ref
 
-    def _walk(self, nodes: Sequence[Node], outputs: Sequence[str], known: Environment, frame: Frame) -> list[Value]:
-        alive = _alive(nodes, outputs)
-        readers = _readers(alive, outputs)
+    def _convert_all(
+        self, nodes: Sequence[Node], outputs: Sequence[str], known: Environment, frame: Frame
+    ) -> list[Value]:
+        needed = _needed_nodes(nodes, outputs)
+        readers = _readers(needed, outputs)
         absorbed: dict[str, str] = {}
-        for node in alive:
+        for node in needed:
             if node.outputs[0] in absorbed:
                 known[node.outputs[0]] = known[absorbed[node.outputs[0]]]
                 continue
@@ -107,16 +109,16 @@ class Reader:
         node = call.node
         inferred = infer(node, call.inputs, self.model.opset, self.sizes.batch)
         try:
-            results = self._made(call, known, frame)
+            results = self._converted(call, known, frame)
         except (UnsupportedError, ShapeError) as error:
             if call.written_for is not None and inferred.tensors and self._is_about_batch(call):
                 raise call.for_one_batch("takes no other than") from None
-            shapes = {**self._told(call, frame), **inferred.tensors}
-            results = self._defined(call, frame) or self._opaque(call, shapes, error)
+            shapes = {**self._declared_types(call, frame), **inferred.tensors}
+            results = self._by_definition(call, frame) or self._opaque(call, shapes, error)
         except (ValueError, LookupError, TypeError, ArithmeticError) as error:
             if inferred.complaint is None:
                 raise
-            raise self._refused(call, UnsupportedError(inferred.complaint)) from error
+            raise self._refusal(call, UnsupportedError(inferred.complaint)) from error
         self._compare(node, results, inferred.tensors)
         if frame.depth and node.kind == "Constant":  # what a function holds has its name each time that it is called
             results = [None if value is None else replace(value, held=None) for value in results]
@@ -126,12 +128,12 @@ class Reader:
         """Whether onnx, too, finds fault with any other batch."""
         return infer(call.node, call.inputs, self.model.opset, None).complaint is not None
 
-    def _made(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
+    def _converted(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
         node = call.node
         if node.kind in self.model.functions:
-            return self._called(self.model.functions[node.kind], call, node.attributes, frame)
+            return self._inlined(self.model.functions[node.kind], call, node.attributes, frame)
         if node.kind == "If":
-            return self._branch(call, known, frame)
+            return self._chosen_branch(call, known, frame)
         folded = self._folded(call)
         if folded is not None:
             return folded
@@ -149,18 +151,20 @@ class Reader:
             return None
         return [Value(TensorType(array.shape, array.dtype.name), numbers=array) for array in results]
 
-    def _called(self, function: Function, call: Call, given: Mapping[str, Any], frame: Frame) -> Sequence[Value | None]:
+    def _inlined(
+        self, function: Function, call: Call, given: Mapping[str, Any], frame: Frame
+    ) -> Sequence[Value | None]:
         """What the body of a function makes of the call's inputs."""
         inside: Environment = {
             name: value for name, value in zip(function.inputs, call.inputs, strict=False) if value is not None
         }
         asked = [name for name, wanted in zip(function.outputs, call.node.outputs, strict=False) if wanted]
         attributes = {**function.defaults, **given}
-        made = self._walk(function.nodes, asked, inside, Frame(call.path, attributes, frame.depth + 1))
+        made = self._convert_all(function.nodes, asked, inside, Frame(call.path, attributes, frame.depth + 1))
         results = dict(zip(asked, made, strict=True))
         return [results.get(name) for name in function.outputs]
 
-    def _branch(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
+    def _chosen_branch(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
         """The one that shapes decide for."""
         condition = call[0].number
         if condition is None:
@@ -169,23 +173,23 @@ class Reader:
         if not isinstance(graph, Graph) or frame.depth == DEEPEST:
             raise ArchcostError("a branch that cannot be read", expected="a graph", found=shorten(graph))
         self.net.held.update(_tensors_of(graph))
-        inside = {**known, **self._held(graph)}
-        return self._walk(graph.nodes, graph.outputs, inside, frame._replace(depth=frame.depth + 1))
+        inside = {**known, **self._initial_values(graph)}
+        return self._convert_all(graph.nodes, graph.outputs, inside, frame._replace(depth=frame.depth + 1))
 
-    def _defined(self, call: Call, frame: Frame) -> Sequence[Value | None] | None:
+    def _by_definition(self, call: Call, frame: Frame) -> Sequence[Value | None] | None:
         """By ONNX's own definition of an operator as a function of others, where it has one."""
         try:
             function = _standard_function(call, self.model.opset)
-            return None if function is None else self._called(function, call, call.node.attributes, frame)
+            return None if function is None else self._inlined(function, call, call.node.attributes, frame)
         except (UnsupportedError, ArchcostError):
             return None
 
-    def _told(self, call: Call, frame: Frame) -> Mapping[str, TensorType]:
+    def _declared_types(self, call: Call, frame: Frame) -> Mapping[str, TensorType]:
         """What the file says of the outputs of an operator in the graph itself."""
         if frame.depth:
             return {}
-        told = {name: self.model.graph.told.get(name) for name in call.node.outputs}
-        known = {name: self.sizes.known(declared) for name, declared in told.items() if declared is not None}
+        types = {name: self.model.graph.declared.get(name) for name in call.node.outputs}
+        known = {name: self.sizes.known(declared) for name, declared in types.items() if declared is not None}
         return {name: tensor for name, tensor in known.items() if tensor is not None}
 
     def _opaque(
@@ -194,25 +198,25 @@ class Reader:
         """A layer of unknown cost, if at least the shapes are known; what comes of shapes alone costs nothing."""
         names = [name for name in call.node.outputs if name]
         if not names or any(name not in shapes for name in names):
-            raise self._refused(call, error)
+            raise self._refusal(call, error)
         tensors = [self._for_samples(shapes[name]) for name in names]
         if call.given and all(value.is_constant for value in call.given):
             made: Sequence[Value] = [Value(tensor) for tensor in tensors]
         else:
             try:
-                made = self._observed(call, tensors, error)
+                made = self._unruled(call, tensors, error)
             except UnsupportedError:
-                raise self._refused(call, error) from None
+                raise self._refusal(call, error) from None
         results = iter(made)
         return [next(results) if name else None for name in call.node.outputs]
 
-    def _observed(
+    def _unruled(
         self, call: Call, tensors: Sequence[TensorType], error: UnsupportedError | ShapeError
     ) -> Sequence[Value]:
         """Of integers and truth values alone it costs nothing, whatever it does."""
         axes = [from_batch(tensor.shape) for tensor in tensors]
         if any(len(each) > 1 for each in axes) or any(0 in tensor.shape for tensor in tensors):
-            raise self._refused(call, error)
+            raise self._refusal(call, error)
         grows = any(axes)
         reads = [value for value in call.given if not value.is_constant]
         floating = any(tensor.is_floating for tensor in (*tensors, *(value.tensor for value in reads)))
@@ -230,7 +234,7 @@ class Reader:
             return tensor
         return TensorType((SAMPLES, *tensor.shape[1:]), tensor.dtype)
 
-    def _refused(self, call: Call, error: UnsupportedError | ShapeError) -> ArchcostError:
+    def _refusal(self, call: Call, error: UnsupportedError | ShapeError) -> ArchcostError:
         why = error.problem if isinstance(error, ShapeError) else str(error)
         expected, found = (error.expected, error.found) if isinstance(error, ShapeError) else (None, None)
         return ArchcostError(
@@ -251,7 +255,7 @@ class Reader:
                 ).at(layer=shorten(str(node)))
 
 
-def _require_few(model: Model) -> None:
+def _require_few_operators(model: Model) -> None:
     """Operators are counted before any is looked at, those of a function each time that it is called."""
     counts: dict[str, int] = {}
 
@@ -310,25 +314,25 @@ def _resolved(node: Node, attributes: Mapping[str, Any]) -> Node:
     return node._replace(attributes=given)
 
 
-def _reads(node: Node) -> Iterator[str]:
+def _read_names(node: Node) -> Iterator[str]:
     """Those of branches within as well."""
     yield from (name for name in node.inputs if name)
     for value in node.attributes.values():
         if isinstance(value, Graph):
             yield from value.outputs
             for inner in value.nodes:
-                yield from _reads(inner)
+                yield from _read_names(inner)
 
 
-def _alive(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
+def _needed_nodes(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
     """What the outputs come of, in order."""
     wanted = set(outputs)
-    alive: list[Node] = []
+    needed: list[Node] = []
     for node in reversed(nodes):
         if wanted.intersection(node.outputs):
-            wanted.update(_reads(node))
-            alive.append(node)
-    return alive[::-1]
+            wanted.update(_read_names(node))
+            needed.append(node)
+    return needed[::-1]
 
 
 def _readers(nodes: Sequence[Node], outputs: Sequence[str]) -> dict[str, Node]:
@@ -336,7 +340,7 @@ def _readers(nodes: Sequence[Node], outputs: Sequence[str]) -> dict[str, Node]:
     first: dict[str, Node] = {}
     several = set(outputs)
     for node in nodes:
-        for name in _reads(node):
+        for name in _read_names(node):
             if name in first:
                 several.add(name)
             first[name] = node

@@ -66,11 +66,11 @@ class Sizes:
         return int(factor.strip() or "1") * known
 
 
-CALLED = ("batch", "batch_size", "batchsize")
+BATCH_NAMES = ("batch", "batch_size", "batchsize")
 """Names of an axis that can be no other."""
 
 
-class Said(NamedTuple):
+class Choice(NamedTuple):
     """What a caller says of an input. `axis` is that of the batch, None where it has none; unless it is said at all."""
 
     is_placed: bool
@@ -102,34 +102,40 @@ def bind(
     marks = {clean(name): value.batch_axis for name, value in declared.items() if value.batch_axis is not None}
     apart = {word for word, mark in marks.items() if mark == "none" and word not in (batch_dims or {})}
     dims = {word: int(mark) for word, mark in marks.items() if mark.isdecimal()} | dict(batch_dims or {})
-    said = {name: _said(asked.get(word), word, {*unbatched, *apart}, dims) for word, name in names.items()}
-    axes = _batch_axes(declared, said)
+    chosen = {name: _choice(asked.get(word), word, {*unbatched, *apart}, dims) for word, name in names.items()}
+    axes = _batch_axes(declared, chosen)
     batches = [_size_at(value, axes[name]) for name, value in declared.items()]
     symbols: dict[str, int] = {batch: SAMPLES for batch in batches if isinstance(batch, str)}
     for name, value in declared.items():
-        _use(name, value, axes[name], said[name], symbols)
-    inputs = {name: _bound(name, value, axes[name], said[name].sizes, symbols) for name, value in declared.items()}
+        _bind_names(name, value, axes[name], chosen[name], symbols)
+    inputs = {
+        name: _bound_tensor(name, value, axes[name], chosen[name].sizes, symbols) for name, value in declared.items()
+    }
     numbers = {batch for batch in batches if isinstance(batch, int)}
     return Sizes(inputs, axes, symbols, numbers.pop() if len(numbers) == 1 else None)
 
 
-def _said(asked: InputText | None, word: str, unbatched: Collection[str], batch_dims: Mapping[str, int]) -> Said:
+def _choice(asked: InputText | None, word: str, unbatched: Collection[str], batch_dims: Mapping[str, int]) -> Choice:
     if asked is not None and asked.batched is not None:
-        return Said(True, asked.shape.index("B") if asked.batched else None, asked)
+        return Choice(True, asked.shape.index("B") if asked.batched else None, asked)
     if word in unbatched:
-        return Said(True, None, asked)
+        return Choice(True, None, asked)
     if word in batch_dims:
-        return Said(True, batch_dims[word], asked)
-    return Said(False, None, asked)
+        return Choice(True, batch_dims[word], asked)
+    return Choice(False, None, asked)
 
 
-def _batch_axes(declared: Mapping[str, Declared], said: Mapping[str, Said]) -> dict[str, int | None]:
+def _batch_axes(declared: Mapping[str, Declared], chosen: Mapping[str, Choice]) -> dict[str, int | None]:
     """As a caller says; else where `batch` stands, else first, or where another input's first name stands.
 
     None is no batch. An input whose sizes are numbers has none where those of others are names. Where all are numbers,
     they must agree.
     """
-    axes = {name: _placed(name, value, said[name].axis) for name, value in declared.items() if said[name].is_placed}
+    axes = {
+        name: _checked_axis(name, value, chosen[name].axis)
+        for name, value in declared.items()
+        if chosen[name].is_placed
+    }
     free: dict[str, tuple[Size, ...]] = {}
     for name, value in declared.items():
         if value.sizes is None and name not in axes:
@@ -142,9 +148,9 @@ def _batch_axes(declared: Mapping[str, Declared], said: Mapping[str, Said]) -> d
             free[name] = value.sizes
     firsts = [declared[name].sizes or () for name, axis in axes.items() if axis == 0]
     named = {sizes[0] for sizes in (*firsts, *free.values()) if sizes and not isinstance(sizes[0], int)}
-    named |= {size for sizes in free.values() for size in sizes if str(size).lower() in CALLED}
+    named |= {size for sizes in free.values() for size in sizes if str(size).lower() in BATCH_NAMES}
     for name, sizes in free.items():
-        called = next((axis for axis, size in enumerate(sizes) if str(size).lower() in CALLED), None)
+        called = next((axis for axis, size in enumerate(sizes) if str(size).lower() in BATCH_NAMES), None)
         if called is not None:
             axes[name] = called
         elif not sizes:
@@ -156,7 +162,7 @@ def _batch_axes(declared: Mapping[str, Declared], said: Mapping[str, Said]) -> d
     counts = {name: _size_at(declared[name], axis) for name, axis in axes.items()}
     numbers = {name: size for name, size in counts.items() if isinstance(size, int)}
     if not named and len(set(numbers.values())) > 1:
-        raise _unequal(declared, numbers, said)
+        raise _unequal(declared, numbers, chosen)
     return axes
 
 
@@ -164,27 +170,29 @@ def _size_at(declared: Declared, axis: int | None) -> Size:
     return None if axis is None or declared.sizes is None else declared.sizes[axis]
 
 
-def _unequal(declared: Mapping[str, Declared], numbers: Mapping[str, int], said: Mapping[str, Said]) -> ArchcostError:
+def _unequal(
+    declared: Mapping[str, Declared], numbers: Mapping[str, int], chosen: Mapping[str, Choice]
+) -> ArchcostError:
     first = next(iter(numbers.values()))
-    odd = next((name for name, size in numbers.items() if size != first and not said[name].is_placed), None)
-    odd = odd or next(name for name in numbers if not said[name].is_placed)
+    odd = next((name for name, size in numbers.items() if size != first and not chosen[name].is_placed), None)
+    odd = odd or next(name for name in numbers if not chosen[name].is_placed)
     shape = "x".join(map(str, declared[odd].sizes or ()))
     return ArchcostError(
         "the inputs do not agree on how many samples there are",
         expected="the batch as the first axis of each, or said which input is without a batch, or has it elsewhere",
-        found=listing([f"{name} {_written(declared[name].sizes or ())}" for name in numbers], 6),
+        found=listing([f"{name} {_sizes_text(declared[name].sizes or ())}" for name in numbers], 6),
         hint=f"--input {clean(odd)}={shape}:unbatched, or B among the sizes, where the batch is",
     )
 
 
-def _placed(name: str, declared: Declared, axis: int | None) -> int | None:
+def _checked_axis(name: str, declared: Declared, axis: int | None) -> int | None:
     if axis is None:
         return None
     rank = len(declared.sizes or ())
     if type(axis) is not int or not -rank <= axis < rank:
         raise ArchcostError(
             f"input {name} has no axis {shorten(axis)} for its batch",
-            expected=_written(declared.sizes) if declared.sizes else "an input with axes",
+            expected=_sizes_text(declared.sizes) if declared.sizes else "an input with axes",
             found=f"batch in axis {shorten(axis)}",
         )
     return axis % rank
@@ -199,29 +207,29 @@ def _require_dtype(name: str, declared: Declared) -> None:
         )
 
 
-def _use(name: str, declared: Declared, axis: int | None, said: Said, symbols: dict[str, int]) -> None:
+def _bind_names(name: str, declared: Declared, axis: int | None, chosen: Choice, symbols: dict[str, int]) -> None:
     """What a shape that was asked for says of the file's names for sizes."""
-    shape = said.sizes
-    if shape is None or said.asked is None or declared.sizes is None:
+    shape = chosen.sizes
+    if shape is None or chosen.asked is None or declared.sizes is None:
         return
     rest = tuple([size for index, size in enumerate(declared.sizes) if index != axis])
-    if said.asked.dtype not in (None, declared.dtype):
-        raise ArchcostError(f"--input does not suit {name}", expected=declared.dtype, found=said.asked.dtype)
+    if chosen.asked.dtype not in (None, declared.dtype):
+        raise ArchcostError(f"--input does not suit {name}", expected=declared.dtype, found=chosen.asked.dtype)
     fits = len(rest) == len(shape) and all(
         not isinstance(size, int) or size == wanted for size, wanted in zip(rest, shape, strict=True)
     )
     if not fits:
-        raise ArchcostError(f"--input does not suit {name}", expected=_written(rest), found=_written(shape))
+        raise ArchcostError(f"--input does not suit {name}", expected=_sizes_text(rest), found=_sizes_text(shape))
     for size, wanted in zip(rest, shape, strict=True):
         if isinstance(size, str) and symbols.setdefault(size, wanted) != wanted:
             raise ArchcostError(
                 f"--input gives {size} two sizes",
-                expected=_written((symbols[size],)) if symbols[size] != SAMPLES else "the batch, which --batch says",
+                expected=_sizes_text((symbols[size],)) if symbols[size] != SAMPLES else "the batch, which --batch says",
                 found=f"{wanted} in {name}",
             )
 
 
-def _bound(
+def _bound_tensor(
     name: str, declared: Declared, axis: int | None, asked: tuple[int, ...] | None, symbols: Mapping[str, int]
 ) -> TensorType:
     declared_sizes = declared.sizes if declared.sizes is not None else asked
@@ -245,7 +253,7 @@ def _bound(
         sizes.append(known if known is not None else wanted or 0)
     if any(size % SAMPLES == 0 for index, size in enumerate(sizes) if index != axis):
         raise ArchcostError(
-            f"input {name} has the batch in two axes", expected="the batch once", found=_written(declared_sizes)
+            f"input {name} has the batch in two axes", expected="the batch once", found=_sizes_text(declared_sizes)
         )
     return TensorType(tuple(sizes), declared.dtype)
 
@@ -261,10 +269,10 @@ def _without_size(
     return ArchcostError(
         f"axis {index} of input {name}{f' ({size})' if size else ''} has no size",
         expected="a number for each axis" + (" but the batch's" if axis is not None else ""),
-        found=_written(["batch" if each == axis else known for each, known in enumerate(shown)]),
+        found=_sizes_text(["batch" if each == axis else known for each, known in enumerate(shown)]),
         hint=f"--input {clean(name)}={words}{':unbatched' if axis is None else ''} with numbers for N",
     )
 
 
-def _written(sizes: Sequence[Size]) -> str:
+def _sizes_text(sizes: Sequence[Size]) -> str:
     return "×".join("?" if size is None else str(size) for size in sizes) or "no axis"

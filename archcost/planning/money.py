@@ -75,7 +75,7 @@ def by_device(given: Given, names: Collection[str], dimension: str, meaning: str
     return {name: value for name, value in every.items() if value is not None}
 
 
-def spelled(texts: Sequence[str]) -> dict[str, str]:
+def per_device(texts: Sequence[str]) -> dict[str, str]:
     """`2.5` is for all devices, `NAME=2.5` for one; the last of each counts."""
     pairs = [text.rpartition("=") for text in texts]
     return {name: value for name, _, value in pairs}

@@ -23,7 +23,7 @@ from archcost.passes.run import Run
 from archcost.planning.intervals import UNKNOWN, Span
 from archcost.planning.money import Given, amount, by_device
 from archcost.planning.remedies import Remedy, remedies
-from archcost.planning.stepping import Step, all_reduce, checkpoint_bytes, gradient_bytes, together
+from archcost.planning.stepping import Step, all_reduce, checkpoint_bytes, gradient_bytes, overlapped
 from archcost.planning.trials import Lines, Trial
 from archcost.planning.workload import Workload, positive, workload
 from archcost.spec import ModelSpec
@@ -87,7 +87,7 @@ class DeviceRun:
     @property
     def seconds(self) -> Span:
         """Of a step."""
-        return UNKNOWN if self.step is None else together(self.step, self.reducing)
+        return UNKNOWN if self.step is None else overlapped(self.step, self.reducing)
 
     @property
     def hours(self) -> Span:
@@ -270,7 +270,7 @@ def plan(
     powers = by_device(power, names, "W", "power")
     grams = None if carbon is None else amount(carbon, "g/kWh", "carbon intensity")
 
-    sorting, part = _order(order), _part(spec, batch, positive(count, "devices"))
+    sorting, part = _order(order), _batch_share(spec, batch, positive(count, "devices"))
     graph = build(spec, part)
     work = workload(spec, batch * chosen.accumulation, dataset_size, epochs, tokens)
     flops = cost(graph).flops
@@ -279,7 +279,7 @@ def plan(
     kept = positive(keep, "checkpoints to keep")
     runner = _Runner(spec, part, chosen, count, work, kept, bool(named), alone, engine, calibration)
     found = [runner.on(profile, _charges(profile, prices, powers, grams)) for profile in devices]
-    ordered = tuple(sorted(found, key=lambda device: _place(device, sorting)))
+    ordered = tuple(sorted(found, key=lambda device: _sort_key(device, sorting)))
     return Plan(spec.name, batch, chosen, count, work, counted, sorting, graph, bool(named), ordered)
 
 
@@ -295,7 +295,7 @@ def _order(word: str) -> Order:
     )
 
 
-def _part(spec: ModelSpec, batch: int, count: int) -> int:
+def _batch_share(spec: ModelSpec, batch: int, count: int) -> int:
     """Of the batch, on each device."""
     if count == 1 or type(batch) is not int or batch < 1:
         return batch  # what is no batch is refused when the network is built
@@ -317,7 +317,7 @@ def _charges(
     return Charges(prices.get(profile.name), watts, given is None and watts is not None, grams)
 
 
-def _place(device: DeviceRun, order: Order) -> tuple[float, ...]:
+def _sort_key(device: DeviceRun, order: Order) -> tuple[float, ...]:
     """What is not known comes last, and what does not run behind it."""
     hours, dollars = (inf if span.middle is None else span.middle for span in (device.hours, device.cost))
     first = (dollars, hours) if order == "cost" else (hours, dollars)

@@ -38,7 +38,7 @@ def all_reduce(nbytes: int, count: int, profile: HardwareProfile) -> float | Non
     return None if link is None else 2 * (count - 1) / count * nbytes / link.amount
 
 
-def together(step: Step, reducing: float | None) -> Span:
+def overlapped(step: Step, reducing: float | None) -> Span:
     """Of a step whose gradients are added up meanwhile.
 
     At best nothing of that shows, at worst all of it; most likely what is left of it behind backward.

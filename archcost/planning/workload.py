@@ -59,14 +59,14 @@ def workload(
     sequences = _sequences(spec)
     if tokens is not None:
         sequence, number = _sequence(spec, sequences), positive(tokens, "tokens")
-        return Workload(_up(number, step * sequence), _up(number, sequence), None, None, number, sequence)
+        return Workload(_ceil_div(number, step * sequence), _ceil_div(number, sequence), None, None, number, sequence)
     size, times = positive(dataset_size, "dataset size"), positive(epochs, "epochs")
     sequence = next(iter(sequences.values())) if len(set(sequences.values())) == 1 else None
     samples = size * times
-    return Workload(_up(size, step) * times, samples, size, times, sequence and samples * sequence, sequence)
+    return Workload(_ceil_div(size, step) * times, samples, size, times, sequence and samples * sequence, sequence)
 
 
-def _up(number: int, step: int) -> int:
+def _ceil_div(number: int, step: int) -> int:
     return -(-number // step)
 
 

@@ -116,10 +116,10 @@ def checks(predicted: Predicted, measured: Measured, device: str) -> Iterator[Ch
     watched: dict[str, PhasePeak] = {phase.name: phase for phase in by_phase(predicted.watched)}
     by = f"tracker of {TORCH} on {device}"
     worst = max(watched.values(), key=lambda phase: phase.peak)
-    total = near("peak_bytes", TOTAL, worst.peak, measured.peak, by, TENSORS)
+    total = check_within("peak_bytes", TOTAL, worst.peak, measured.peak, by, TENSORS)
     yield total
     for phase in measured.phases:
-        yield near("peak_bytes", phase.name, watched[phase.name].peak, phase.peak, by, TENSORS)
+        yield check_within("peak_bytes", phase.name, watched[phase.name].peak, phase.peak, by, TENSORS)
     yield from role_checks(worst, measured.worst, total, by)
     if measured.unwatched is None:
         yield from _cuda_checks(predicted.line, measured, device)
@@ -132,9 +132,9 @@ def checks(predicted: Predicted, measured: Measured, device: str) -> Iterator[Ch
         ours = {str(name): nbytes for name, nbytes in requested_by_phase(line).items()}
         by = f"{witness} of {TORCH} on {device}"
         theirs = {phase.name: found[phase.name] for phase in measured.phases}
-        yield near(quantity, TOTAL, max(ours.values()), max(theirs.values()), by, tolerance)
+        yield check_within(quantity, TOTAL, max(ours.values()), max(theirs.values()), by, tolerance)
         for name, nbytes in theirs.items():
-            yield near(quantity, name, ours[name], nbytes, by, tolerance)
+            yield check_within(quantity, name, ours[name], nbytes, by, tolerance)
 
 
 def _cuda_checks(line: Timeline, measured: Measured, device: str) -> Iterator[Check]:
@@ -143,11 +143,11 @@ def _cuda_checks(line: Timeline, measured: Measured, device: str) -> Iterator[Ch
     played = simulate(changes(Played.of(line), line.requested, WORKSPACE_HOPPER if hopper else WORKSPACE))
     by = f"{TORCH} on {torch.cuda.get_device_name(device)}"
     assert measured.reserved_peak is not None
-    yield near("allocated_bytes", TOTAL, played.allocated, measured.allocator_peak, by, ALLOCATED)
-    yield near("reserved_bytes", TOTAL, played.reserved, measured.reserved_peak, by, ALLOCATED)
+    yield check_within("allocated_bytes", TOTAL, played.allocated, measured.allocator_peak, by, ALLOCATED)
+    yield check_within("reserved_bytes", TOTAL, played.reserved, measured.reserved_peak, by, ALLOCATED)
 
 
-def near(quantity: str, scope: str, ours: int, theirs: int, by: str, tolerance: float) -> Check:
+def check_within(quantity: str, scope: str, ours: int, theirs: int, by: str, tolerance: float) -> Check:
     """Equal, or within the tolerance, and then by how much it is off."""
     if ours == theirs:
         return compare(quantity, scope, ours, theirs, by)
@@ -161,7 +161,7 @@ def _saved_checks(line: Timeline, measured: Measured, device: str) -> Iterator[C
     cast = in_precision(line.graph, run, line.device)
     predicted = kept(cast, run.trains, line.device, run.mode != "infer", run.torch)
     by = f"saved tensors of {TORCH} on {device}"
-    named = _named(line.graph)
+    named = _known_names(line.graph)
     layers = {node.name: _as_saved(predicted.saved.get(node.name, ()), named) for node in line.graph.nodes}
     whole = sum(storage.nbytes for storage in predicted.storages)
     if run.autocast is not None and _shares_weights(line.graph):
@@ -172,7 +172,7 @@ def _saved_checks(line: Timeline, measured: Measured, device: str) -> Iterator[C
         theirs = measured.saved.layers[name]
         check = compare("saved_bytes", name, _nbytes(ours), _nbytes(theirs), by)
         if check.agrees and ours != theirs:
-            said = f"other storages: {_told(ours)}, and by the witness {_told(theirs)}"
+            said = f"other storages: {_storages_text(ours)}, and by the witness {_storages_text(theirs)}"
             check = Check("saved_bytes", name, _nbytes(ours), _nbytes(theirs), by, False, said)
         yield check
 
@@ -183,7 +183,7 @@ def _shares_weights(graph: ModelGraph) -> bool:
     return any(node.shared for node in graph.nodes) or len(set(given)) < len(given)
 
 
-def _named(graph: ModelGraph) -> frozenset[str]:
+def _known_names(graph: ModelGraph) -> frozenset[str]:
     """The storages that the witness can name; autocast's copies are not among them."""
     outputs = [str(Port(node.name, index)) for node in graph.nodes for index in range(len(node.output_types))]
     weights = [f"{node.name}.{weight.name}" for node in graph.nodes for weight in node.own_weights]
@@ -211,7 +211,7 @@ def _nbytes(saved: LayerSaved) -> int:
     return sum(saved.shared.values()) + sum(saved.own)
 
 
-def _told(saved: LayerSaved) -> str:
+def _storages_text(saved: LayerSaved) -> str:
     return ", ".join([*sorted(saved.shared), *(f"{nbytes:,} bytes" for nbytes in saved.own)]) or "nothing"
 
 

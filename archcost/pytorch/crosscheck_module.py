@@ -134,11 +134,11 @@ def _of_the_same_shapes(check: Check, graph: ModelGraph, parameters: Sequence[We
     theirs = Counter(weight.shape for weight in parameters)
     if ours == theirs:
         return check
-    only = f"archcost has {_told(ours - theirs)}, and torch {_told(theirs - ours)}"
+    only = f"archcost has {_shapes_text(ours - theirs)}, and torch {_shapes_text(theirs - ours)}"
     return replace(check, agrees=False, reason=f"as many values in other tensors: {only}")
 
 
-def _told(shapes: Counter[Shape]) -> str:
+def _shapes_text(shapes: Counter[Shape]) -> str:
     return listing(["×".join(map(str, shape)) or "a single value" for shape in shapes.elements()], 6) or "none"
 
 

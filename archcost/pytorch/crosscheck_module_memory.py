@@ -21,7 +21,7 @@ from archcost.hardware.calibration import Calibration
 from archcost.importers.naming import clean
 from archcost.passes.run import Run
 from archcost.pytorch.checks import TORCH, TOTAL, Check
-from archcost.pytorch.crosscheck_memory import HEADROOM, TENSORS, free_memory, near, role_checks
+from archcost.pytorch.crosscheck_memory import HEADROOM, TENSORS, check_within, free_memory, role_checks
 from archcost.pytorch.crosscheck_time import check_time
 from archcost.pytorch.machine import kernels_of
 from archcost.pytorch.measure import Phase, follow
@@ -121,7 +121,7 @@ def measure_module(graph: ModelGraph, run: Run, subject: Subject, device: str) -
             tracker.see(tensor, None, path)
         training = _training(graph, run, subject, device, dtype)
         with tracker.watching():
-            step(training, _nothing)
+            step(training, _ignore_phase)
         gc.collect()
         after: list[int] = []
 
@@ -144,7 +144,7 @@ def _hints(run: Run) -> Mapping[str, str]:
     return hints if run.weight_dtype is None else hints | {"dtype": f"--precision amp-{run.precision}"}
 
 
-def _nothing(phase: str) -> None:
+def _ignore_phase(phase: str) -> None:
     """Nobody listens."""
 
 
@@ -182,11 +182,11 @@ def _checks(line: Timeline, measured: MeasuredModule, by: str) -> Iterator[Check
     yield from _held_checks(line, measured, fold, by)
     ours: dict[str, PhasePeak] = {phase.name: phase for phase in by_phase(line)}
     worst = max(ours.values(), key=lambda phase: phase.peak)
-    total = near("peak_bytes", TOTAL, worst.peak, measured.worst.peak, by, TENSORS)
+    total = check_within("peak_bytes", TOTAL, worst.peak, measured.worst.peak, by, TENSORS)
     yield total
     for phase in measured.phases:
         mine = ours[phase.name].peak if phase.name in ours else 0
-        yield near("peak_bytes", phase.name, mine, phase.peak, by, TENSORS)
+        yield check_within("peak_bytes", phase.name, mine, phase.peak, by, TENSORS)
     for phase in measured.phases:
         events = _highest(line, phase.name)
         if events:
@@ -222,7 +222,7 @@ def _bodies(line: Timeline, event: int, fold: Callable[[str], Path], without: Se
     ]
 
 
-def _seen(seen: Iterable[Seen]) -> list[Body]:
+def _measured_bodies(seen: Iterable[Seen]) -> list[Body]:
     return [_body(each) for each in seen if each.nbytes]
 
 
@@ -245,9 +245,9 @@ def _held_checks(line: Timeline, measured: MeasuredModule, fold: Callable[[str],
     )
     for quantity, event, alive in moments:
         ours = _bodies(line, event, fold, without=RESIDENT)
-        theirs = _seen(seen for seen in alive if seen.key not in measured.resident)
-        check = near(quantity, TOTAL, _nbytes(ours), _nbytes(theirs), by, TENSORS)
-        yield _of_the_same_dtypes(_named(check, ours, theirs), ours, theirs)
+        theirs = _measured_bodies(seen for seen in alive if seen.key not in measured.resident)
+        check = check_within(quantity, TOTAL, _nbytes(ours), _nbytes(theirs), by, TENSORS)
+        yield _of_the_same_dtypes(_with_differences(check, ours, theirs), ours, theirs)
 
 
 RESIDENT: tuple[Role, ...] = ("weights", "buffers", "inputs", "optimizer_state")
@@ -255,21 +255,21 @@ RESIDENT: tuple[Role, ...] = ("weights", "buffers", "inputs", "optimizer_state")
 
 def _tensors(line: Timeline, events: Sequence[int], phase: Phase, fold: Callable[[str], Path], by: str) -> Check:
     """The tensors at the worst moment of a phase, one by one."""
-    theirs = _seen(phase.alive)
-    nearest = min((_bodies(line, event, fold) for event in events), key=lambda ours: _apart(ours, theirs))
-    check = near("peak_tensors", phase.name, _nbytes(nearest), phase.peak, by, TENSORS)
-    return _named(check, nearest, theirs)
+    theirs = _measured_bodies(phase.alive)
+    nearest = min((_bodies(line, event, fold) for event in events), key=lambda ours: _bytes_unmatched(ours, theirs))
+    check = check_within("peak_tensors", phase.name, _nbytes(nearest), phase.peak, by, TENSORS)
+    return _with_differences(check, nearest, theirs)
 
 
-def _named(check: Check, ours: Sequence[Body], theirs: Sequence[Body]) -> Check:
+def _with_differences(check: Check, ours: Sequence[Body], theirs: Sequence[Body]) -> Check:
     """The check, and which tensors only one side has.
 
     As many bytes may be other pieces: what a kernel makes for itself is one amount in a layer's rule.
     """
-    mine, torchs = unlike(ours, theirs)
+    mine, torchs = unmatched(ours, theirs)
     if not mine and not torchs:
         return check
-    said = f"archcost alone has {_told(mine)}; torch alone {_told(torchs)}"
+    said = f"archcost alone has {_bodies_text(mine)}; torch alone {_bodies_text(torchs)}"
     reason = f"{check.reason}; {said}" if check.reason else f"as many bytes in other pieces: {said}"
     return replace(check, reason=reason)
 
@@ -285,18 +285,18 @@ def _nbytes(bodies: Sequence[Body], dtype: str | None = None) -> int:
     return sum(body.nbytes for body in bodies if dtype in (None, body.kind.dtype))
 
 
-def _told(bodies: Sequence[Body]) -> str:
+def _bodies_text(bodies: Sequence[Body]) -> str:
     largest = sorted(bodies, key=lambda body: -body.nbytes)
     more = f", and {len(bodies) - AT_MOST:,} smaller" if len(bodies) > AT_MOST else ""
     return (", ".join([str(body) for body in largest[:AT_MOST]]) or "none") + more
 
 
-def _apart(ours: Sequence[Body], theirs: Sequence[Body]) -> int:
-    mine, torchs = unlike(ours, theirs)
+def _bytes_unmatched(ours: Sequence[Body], theirs: Sequence[Body]) -> int:
+    mine, torchs = unmatched(ours, theirs)
     return sum(body.nbytes for body in (*mine, *torchs))
 
 
-def unlike(ours: Sequence[Body], theirs: Sequence[Body]) -> tuple[list[Body], list[Body]]:
+def unmatched(ours: Sequence[Body], theirs: Sequence[Body]) -> tuple[list[Body], list[Body]]:
     """What has no counterpart of the same size and dtype; those of the same module are matched first."""
     mine, torchs = _by_kind(ours), _by_kind(theirs)
     only: tuple[list[Body], list[Body]] = ([], [])

@@ -32,20 +32,20 @@ def check_time(line: Timeline, training: Training, calibration: Calibration, dev
     """The whole step and its phases. Raises ArchcostError for a calibration of another kind of run."""
     by = f"clock of {TORCH} on {device}"
     with threads(calibration.threads):
-        said = _said(line, calibration)
-        reason = _elsewhere(line, calibration, device)
+        predicted = _predicted(line, calibration)
+        reason = _why_not_comparable(line, calibration, device)
         if reason is not None:
-            yield Check(QUANTITY, TOTAL, said.typical, None, by, None, reason)
+            yield Check(QUANTITY, TOTAL, predicted.typical, None, by, None, reason)
             return
-        took = _took(training, Bench(device))
-    low, high = (edge / said.typical for edge in said.band)
-    yield _near(TOTAL, said.typical, sum(took.values()), by, low, high)
+        took = _measured_phases(training, Bench(device))
+    low, high = (edge / predicted.typical for edge in predicted.band)
+    yield _check_within(TOTAL, predicted.typical, sum(took.values()), by, low, high)
     for name, seconds in took.items():
-        ours = next(phase.seconds for phase in said.phases if phase.name == name)
-        yield _near(name, ours or 0.0, seconds, by, low / PHASES_BAND, high * PHASES_BAND)
+        ours = next(phase.seconds for phase in predicted.phases if phase.name == name)
+        yield _check_within(name, ours or 0.0, seconds, by, low / PHASES_BAND, high * PHASES_BAND)
 
 
-def _said(line: Timeline, calibration: Calibration) -> StepTime:
+def _predicted(line: Timeline, calibration: Calibration) -> StepTime:
     known = calibration.device in hardware.names()
     profile = hardware.load(calibration.device if known else ANY[line.device])
     chosen = choose(profile, line.run, None, calibration.model_copy(update={"device": profile.name})).calibration
@@ -54,14 +54,14 @@ def _said(line: Timeline, calibration: Calibration) -> StepTime:
     return found
 
 
-def _elsewhere(line: Timeline, calibration: Calibration, device: str) -> str | None:
+def _why_not_comparable(line: Timeline, calibration: Calibration, device: str) -> str | None:
     machine = here(device, line.run.precision)
     made = (calibration.processor, calibration.version)
     found = (machine.processor, f"torch {machine.torch}")
     return None if made == found else f"the calibration was made on {made[0]} with {made[1]}, and this is {found[0]}"
 
 
-def _took(training: Training, bench: Bench) -> dict[str, float]:
+def _measured_phases(training: Training, bench: Bench) -> dict[str, float]:
     """By phase, the median of the faster half of the steps."""
     found: dict[str, list[float]] = {}
     for turn in range(UNCOUNTED + STEPS):
@@ -71,8 +71,8 @@ def _took(training: Training, bench: Bench) -> dict[str, float]:
     return {name: median(sorted(each)[: (len(each) + 1) // 2]) for name, each in found.items()}
 
 
-def _near(scope: str, ours: float, theirs: float, by: str, low: float, high: float) -> Check:
+def _check_within(scope: str, ours: float, theirs: float, by: str, low: float, high: float) -> Check:
     off = ours / theirs - 1 if theirs else float("inf")
     inside = low * ours <= theirs <= high * ours
-    said = f"{off:+.1%}, of {low * ours / theirs - 1:+.0%} to {high * ours / theirs - 1:+.0%}" if theirs else None
-    return Check(QUANTITY, scope, ours, theirs, by, inside, said)
+    text = f"{off:+.1%}, of {low * ours / theirs - 1:+.0%} to {high * ours / theirs - 1:+.0%}" if theirs else None
+    return Check(QUANTITY, scope, ours, theirs, by, inside, text)

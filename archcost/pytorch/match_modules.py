@@ -47,7 +47,7 @@ def by_module(
         if not any(part.check.agrees is False for part in parts):
             checks += parts
         elif sum(part.check.excess for part in parts) == 0:
-            checks.append(_Part(path, _together(quantity, path or whole, parts, by)))
+            checks.append(_Part(path, _sum_check(quantity, path or whole, parts, by)))
         elif path:
             found.setdefault(path.rpartition(".")[0], []).extend(parts)
         else:
@@ -66,7 +66,7 @@ def _depth(path: Path) -> int:
     return path.count(".") + 1 if path else 0
 
 
-def _together(quantity: str, scope: str, parts: list[_Part], by: str) -> Check:
+def _sum_check(quantity: str, scope: str, parts: list[_Part], by: str) -> Check:
     ours = sum(part.check.archcost for part in parts if isinstance(part.check.archcost, int))
     check = compare(quantity, scope, ours, ours, by)
     placed = [

@@ -88,7 +88,7 @@ def measure(graph: ModelGraph, run: Run, segments: Sequence[Sequence[str]] = (),
         training = prepare(graph, run, segments, device)
         saved = _saved(training)
         for _ in range(UNMEASURED):
-            step(training, _nothing)
+            step(training, _ignore_phase)
         gc.collect()
         phases = track(training)
         gc.collect()
@@ -230,10 +230,10 @@ def _saved(training: Training) -> NetworkSaved:
 def cuda_peaks(training: Training, device: str) -> tuple[int, int]:
     """`max_memory_allocated` and `max_memory_reserved` of one step."""
     torch.cuda.reset_peak_memory_stats(device)
-    step(training, _nothing)
+    step(training, _ignore_phase)
     torch.cuda.synchronize(device)
     return torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
 
 
-def _nothing(phase: str) -> None:
+def _ignore_phase(phase: str) -> None:
     """Nobody listens."""

@@ -144,11 +144,11 @@ def _count(subject: Subject, graph: ModelGraph, backward: bool, device: str) -> 
         try:
             with _composed(device), meter.where.followed(), meter.counter, meter:
                 results = tensors_of(subject.module(*given, **named))
-                forward, in_forward = meter.taken()
+                forward, in_forward = meter.take_counts()
                 losses = [result.sum() for result in results if result.requires_grad and result.is_floating_point()]
                 if losses and backward:
                     torch.autograd.backward(losses)
-                after, in_backward = meter.taken()
+                after, in_backward = meter.take_counts()
         finally:
             hook.remove()
         returned = tuple(_type_of(result) for result in results)
@@ -221,11 +221,11 @@ class _Meter(TorchDispatchMode):
                 self._note(path, RECOMPUTED, flops)
         return result
 
-    def taken(self) -> tuple[dict[Path, int], dict[Path, Excess]]:
+    def take_counts(self) -> tuple[dict[Path, int], dict[Path, Excess]]:
         """What was counted since it was last taken."""
-        taken = dict(self.counted), self.excess
+        counts = dict(self.counted), self.excess
         self.counted, self.excess = Counter(), {}
-        return taken
+        return counts
 
     def _convolution_backward(self, gradient: Shape, inputs: Shape, weight: Shape, *settings: Any, **made: Any) -> int:
         """As torch counts it from the shapes, noting how much too much that is."""

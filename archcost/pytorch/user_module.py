@@ -37,7 +37,7 @@ class Subject:
     @property
     def tensors(self) -> list[Tensor]:
         """What forward is given, tensor by tensor, as often as it stands there."""
-        return [*_given(list(self.given)), *_given(dict(self.named))]
+        return [*_tensors_given(list(self.given)), *_tensors_given(dict(self.named))]
 
     def with_values(self) -> Subject:
         """The same, with weights that have values. Raises ArchcostError where nobody has any."""
@@ -100,12 +100,12 @@ def _slots(kind: type) -> Sequence[str]:
     return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
-def _given(value: Any) -> Iterator[Tensor]:
+def _tensors_given(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, (Mapping, list, tuple)):
         for entry in _entries(value):
-            yield from _given(entry)
+            yield from _tensors_given(entry)
 
 
 def _replaced(value: Any, others: Iterator[Tensor]) -> Any:

@@ -31,7 +31,7 @@ from archcost.pytorch.machine import here, threads
 from archcost.pytorch.samples import summed_up
 from archcost.pytorch.timing import Bench, Sample
 from archcost.pytorch.training import Training, prepare, step
-from archcost.pytorch.validation import Record, Said, What, to_json, told
+from archcost.pytorch.validation import Pass, Predicted, Record, summary_table, to_json
 from archcost.spec import load
 from archcost.spec.overrides import override
 from archcost.times.operators import Operator, measured, operators
@@ -68,7 +68,7 @@ NETWORKS = (
     Network("mlp", None, (32, 128)),
 )
 
-RUNS: Mapping[What, Run] = {
+RUNS: Mapping[Pass, Run] = {
     "forward": Run(mode="infer", optimizer="none"),
     "step": Run(mode="train", optimizer="sgd-momentum"),
 }
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--log", default="validation.jsonl", metavar="FILE", help="lines are appended to it")
     given = parser.parse_args(arguments)
     with threads(given.threads), Path(given.log).open("a", encoding="utf-8") as log:
-        calibration = read(Path(given.calibration)) if given.calibration else _made()
+        calibration = read(Path(given.calibration)) if given.calibration else _calibrate_quickly()
         log.write(_machine(calibration))
         records: list[Record] = []
         for network in NETWORKS:
@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
                     log.write(to_json(record))
                     log.flush()
                     print(_line(record), flush=True)
-    print(told(records))
+    print(summary_table(records))
     return 0
 
 
@@ -113,7 +113,7 @@ def graph_of(network: Network, batch: int) -> ModelGraph:
     return build_graph(override(spec, (), (network.input,)) if network.input else spec, batch)
 
 
-def _made() -> Calibration:
+def _calibrate_quickly() -> Calibration:
     with TemporaryDirectory() as folder:
         return calibrate(Asked(Path(folder) / "calibration.yaml"), lambda done, total: None)
 
@@ -146,10 +146,10 @@ def validate(graph: ModelGraph, size: str | None, calibration: Calibration) -> I
     references = _references(calibration)
     samples: dict[str, list[Sample]] = {}
     again: dict[str, list[Sample]] = {}
-    passes: dict[What, list[float]] = {what: [] for what in RUNS}
+    passes: dict[Pass, list[float]] = {what: [] for what in RUNS}
     for training in trainings.values():
-        bench.wall(lambda training=training: step(training, _nothing))
-        bench.wall(lambda training=training: step(training, _nothing))
+        bench.wall(lambda training=training: step(training, _ignore_phase))
+        bench.wall(lambda training=training: step(training, _ignore_phase))
     for _ in range(TURNS):
         _time(references, again, bench)
         for what in RUNS:
@@ -160,8 +160,8 @@ def validate(graph: ModelGraph, size: str | None, calibration: Calibration) -> I
     for what in RUNS:
         line = lines[what]
         took = sorted(passes[what])[: (len(passes[what]) + 1) // 2]
-        by_classes = _said(line, calibration, {})
-        by_layers = _said(line, _slowed(calibration, drift), timed)
+        by_classes = _predict(line, calibration, {})
+        by_layers = _predict(line, _drifted(calibration, drift), timed)
         yield Record(graph.name, size, graph.batch, what, median(took), drift, by_classes, by_layers)
 
 
@@ -180,10 +180,10 @@ def _time(wanted: Mapping[str, Operator], samples: dict[str, list[Sample]], benc
 
 
 def _pass(training: Training, bench: Bench) -> float:
-    return bench.wall(lambda: step(training, _nothing))
+    return bench.wall(lambda: step(training, _ignore_phase))
 
 
-def _nothing(phase: str) -> None:
+def _ignore_phase(phase: str) -> None:
     """Only the whole is timed."""
 
 
@@ -195,29 +195,29 @@ def _drift(calibration: Calibration, again: Mapping[str, list[Sample]]) -> float
     return median(ratios) if ratios else 1.0
 
 
-def _slowed(calibration: Calibration, drift: float) -> Calibration:
+def _drifted(calibration: Calibration, drift: float) -> Calibration:
     """What is no layer's own, at the speed of now: sums of gradients, the optimizer, the way between layers."""
     slowed = {
-        name: {kind: pace.model_copy(update=_longer(pace, drift)) for kind, pace in getattr(calibration, name).items()}
+        name: {kind: pace.model_copy(update=_slower(pace, drift)) for kind, pace in getattr(calibration, name).items()}
         for name in ("classes", "backward", "optimizers")
     }
     return calibration.model_copy(update={**slowed, "dispatch": calibration.dispatch * drift})
 
 
-def _longer(pace: object, drift: float) -> dict[str, float]:
+def _slower(pace: object, drift: float) -> dict[str, float]:
     rates = {name: getattr(pace, name) for name in ("rate", "bandwidth", "reread")}
     slower = {name: value / drift for name, value in rates.items() if value is not None}
     return {**slower, "floor": getattr(pace, "floor") * drift}  # noqa: B009
 
 
-def _said(line: Timeline, calibration: Calibration, timed: Mapping[str, Measured]) -> Said:
+def _predict(line: Timeline, calibration: Calibration, timed: Mapping[str, Measured]) -> Predicted:
     given = calibration.model_copy(update={"operators": timed})
     found = step_time(
         kernels(line), line.run, load_profile(PROFILE), line.graph.batch, given, measured=measured(line, given)
     )
     assert found is not None
     assert found.step is not None
-    return Said(found.step, *found.band)
+    return Predicted(found.step, *found.band)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
-What = Literal["forward", "step"]
-By = Literal["classes", "layers"]
+Pass = Literal["forward", "step"]
+Method = Literal["classes", "layers"]
 """From constants of classes, or from each distinct layer of the network timed once."""
 
-BYS: tuple[By, ...] = ("classes", "layers")
+METHODS: tuple[Method, ...] = ("classes", "layers")
 
 
-class Said(NamedTuple):
+class Predicted(NamedTuple):
     """Seconds, and the band of nine in ten."""
 
     seconds: float
@@ -33,25 +33,25 @@ class Record:
     network: str
     input: str | None
     batch: int
-    what: What
+    what: Pass
     measured: float
     drift: float
-    classes: Said
-    layers: Said
+    classes: Predicted
+    layers: Predicted
 
     @property
-    def settled(self) -> float:
+    def undrifted(self) -> float:
         """Seconds, as if the machine had been as fast as when it was calibrated."""
         return self.measured / self.drift
 
-    def error(self, by: By) -> float:
+    def error(self, by: Method) -> float:
         """Relative; above 0 where too much was estimated. Layers were timed beside the network, and need no drift."""
-        said = getattr(self, by).seconds
-        return said / (self.settled if by == "classes" else self.measured) - 1
+        predicted = getattr(self, by).seconds
+        return predicted / (self.undrifted if by == "classes" else self.measured) - 1
 
-    def is_inside(self, by: By) -> bool:
-        said, took = getattr(self, by), self.settled if by == "classes" else self.measured
-        return said.low <= took <= said.high
+    def is_inside(self, by: Method) -> bool:
+        predicted, took = getattr(self, by), self.undrifted if by == "classes" else self.measured
+        return predicted.low <= took <= predicted.high
 
 
 def to_json(record: Record) -> str:
@@ -76,8 +76,8 @@ def read(file: Path) -> Log:
         if "network" not in entry:
             machines.append(entry)
             continue
-        said = {by: Said(*entry.pop(by)) for by in BYS}
-        record = Record(**entry, classes=said["classes"], layers=said["layers"])
+        predicted = {by: Predicted(*entry.pop(by)) for by in METHODS}
+        record = Record(**entry, classes=predicted["classes"], layers=predicted["layers"])
         records[record.network, record.input, record.batch, record.what] = record
     return Log(tuple(machines), tuple(records.values()))
 
@@ -92,18 +92,18 @@ class Summary(NamedTuple):
     inside: float
 
 
-def summary(records: Sequence[Record], by: By) -> Summary:
+def summary(records: Sequence[Record], by: Method) -> Summary:
     errors = sorted(abs(record.error(by)) for record in records)
     inside = sum(record.is_inside(by) for record in records)
     tenth = errors[min(len(errors) - 1, int(0.9 * len(errors)))]
     return Summary(len(errors), median(errors), tenth, errors[-1], inside / len(errors))
 
 
-def told(records: Iterable[Record]) -> str:
+def summary_table(records: Iterable[Record]) -> str:
     """A table by kind of estimate and pass."""
     every = list(records)
     lines = [f"{'':22}{'passes':>8}{'median':>9}{'90th':>9}{'worst':>9}{'inside':>9}"]
-    for by in BYS:
+    for by in METHODS:
         for what in ("forward", "step"):
             of_kind = [record for record in every if record.what == what]
             if of_kind:

@@ -54,7 +54,7 @@ def most_alive(events: Sequence[int], sizes: Sizes, batches: Integers, block: in
     base, teeth, tooth = _teeth(sizes, block)
     columns = [base[changed], sizes.slope[changed], *(tooth[changed] == each for each in range(len(teeth)))]
     moments = np.cumsum(np.stack(columns, axis=1) * signs[:, None], axis=0)
-    for odd, members in _companies(changed, signs, rounded).items():
+    for odd, members in _followed_by(changed, signs, rounded).items():
         lines = np.unique(moments[members], axis=0)
         beside = sum((rounded[storage] for storage in odd), np.zeros(len(batches), np.int64))
         np.maximum(most, _highest(lines, teeth, block, batches) + beside, out=most)
@@ -93,7 +93,7 @@ def _teeth(sizes: Sizes, block: int) -> tuple[Integers, Integers, Integers]:
     return base, teeth, tooth
 
 
-def _companies(changed: Integers, signs: Integers, odd: Mapping[int, Integers]) -> dict[frozenset[int], Integers]:
+def _followed_by(changed: Integers, signs: Integers, odd: Mapping[int, Integers]) -> dict[frozenset[int], Integers]:
     """The events that bring something, by the storages of odd sizes that live after them."""
     coming = np.flatnonzero(signs > 0)
     if not odd:

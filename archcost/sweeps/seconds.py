@@ -88,10 +88,10 @@ def seconds(phase: Phase, spent: Spend, first_touch: float | None, batches: Inte
     turns = [
         Turn(turn.start, times * turn.base, times * turn.slope)
         for grown, times in phase.kernels
-        for turn in _turns(grown, spent, first, last)
+        for turn in _breakpoints(grown, spent, first, last)
     ]
     if first_touch:
-        turns += [turn for block, times in phase.blocks for turn in _touched(block, times / first_touch, first)]
+        turns += [turn for block, times in phase.blocks for turn in _first_use(block, times / first_touch, first)]
     turns.sort()
     starts, base, slope = np.array(turns, np.float64).reshape(-1, 3).T
     passed = np.searchsorted(starts, batches, "right")
@@ -99,7 +99,7 @@ def seconds(phase: Phase, spent: Spend, first_touch: float | None, batches: Inte
     return bases[passed] + slopes[passed] * batches.astype(np.float64)
 
 
-def _turns(grown: GrowingKernel, spent: Spend, first: int, last: int) -> Iterator[Turn]:
+def _breakpoints(grown: GrowingKernel, spent: Spend, first: int, last: int) -> Iterator[Turn]:
     """Each the difference to the line before it."""
     before, batch = Amount(0.0, 0.0), first
     while batch <= last:
@@ -135,7 +135,7 @@ def _at(grown: GrowingKernel, batch: int) -> Kernel:
     return grown.second._replace(flops=flops, nbytes=nbytes, reread=reread, stretch=1.0)
 
 
-def _touched(block: Amount, seconds: float, first: int) -> Iterator[Turn]:
+def _first_use(block: Amount, seconds: float, first: int) -> Iterator[Turn]:
     """A block that is fetched anew, from the batch on that makes it so large."""
     if block.slope > 0:
         yield Turn(max(first, ceil((FRESH - block.base) / block.slope)), seconds * block.base, seconds * block.slope)

@@ -38,7 +38,7 @@ MOST_OF_FEW_WATTS = Share(0.25, 0.50, 1e-5)
 FEW_WATTS = 75
 
 
-def sags(profile: HardwareProfile) -> bool:
+def low_power(profile: HardwareProfile) -> bool:
     """Whether it is of so few watts."""
     return profile.tdp is not None and profile.tdp.amount <= FEW_WATTS
 
@@ -55,6 +55,10 @@ def paces(kernel: Kernel, profile: HardwareProfile, allows_tf32: bool) -> tuple[
     winograd = WINOGRAD if kernel.kind == "convolution 3x3" and kernel.dtype == "float32" else 1.0
     least, typical, most = (
         Pace(rate=peak and peak * share.rate * credit, bandwidth=bandwidth * share.bandwidth, floor=share.launch)
-        for share, credit in ((LEAST, winograd), (TYPICAL, 1.0), (MOST_OF_FEW_WATTS if sags(profile) else MOST, 1.0))
+        for share, credit in (
+            (LEAST, winograd),
+            (TYPICAL, 1.0),
+            (MOST_OF_FEW_WATTS if low_power(profile) else MOST, 1.0),
+        )
     )
     return least, typical, most

@@ -79,9 +79,9 @@ def choose(
     Raises ArchcostError for an engine that no calibration has, and for a given one of another precision or mode.
     """
     if given is not None:
-        return _given(given, profile, run, engine, threads)
+        return _the_users(given, profile, run, engine, threads)
     asked = engine or (CHANNELS_LAST if run.channels_last else DEFAULT)
-    known = calibration.of(profile.name, _word(asked))
+    known = calibration.of(profile.name, _engine_of(asked))
     suiting = [each for each in known if _is_asked(each, asked)]
     if engine is not None and not suiting:
         labels = [word for each in calibration.shipped() for word in (each.engine, each.label)]
@@ -94,7 +94,7 @@ def choose(
                 hint=nearest(engine, engines),
             )
     for by in (_by_runs, _by_others):
-        for precision in _alike(profile, run.precision):
+        for precision in _equal_precisions(profile, run.precision):
             found = by(profile, run, asked, [each for each in suiting if each.precision == precision], precision)
             if found is not None:
                 return found if precision == run.precision else _in_the_other(found, run.precision, precision)
@@ -113,7 +113,7 @@ def _by_others(
     profile: HardwareProfile, run: Run, asked: str, own: Sequence[Calibration], precision: str
 ) -> Chosen | None:
     """By its inference and another device's training, or by its relatives."""
-    return _borrowed(_Itself(profile), run, asked, precision)
+    return _from_relatives(_Itself(profile), run, asked, precision)
 
 
 class _Itself:
@@ -130,9 +130,9 @@ class _Itself:
 
 
 @lru_cache(maxsize=256)
-def _borrowed(device: _Itself, run: Run, asked: str, precision: str) -> Chosen | None:
+def _from_relatives(device: _Itself, run: Run, asked: str, precision: str) -> Chosen | None:
     profile = device.profile
-    known = calibration.of(profile.name, _word(asked))
+    known = calibration.of(profile.name, _engine_of(asked))
     own = [each for each in known if _is_asked(each, asked) and each.precision == precision]
     others = [each for each in calibration.of_engine(asked, precision) if _mode(run) in each.modes]
     inferred = [each for each in own if "infer" in each.modes] if run.trains else []
@@ -145,7 +145,7 @@ def _mode(run: Run) -> Modes:
     return "train" if run.trains else "infer"
 
 
-def _alike(profile: HardwareProfile, precision: Precision) -> tuple[Precision, ...]:
+def _equal_precisions(profile: HardwareProfile, precision: Precision) -> tuple[Precision, ...]:
     """The precision, and the other one of 16 bits where the device multiplies as fast in both."""
     rates = profile.rates.known()
     narrow = [rates.get(dtype) for dtype in ("float16", "bfloat16")]
@@ -163,7 +163,9 @@ def _in_the_other(found: Chosen, precision: str, other: str) -> Chosen:
     return Chosen(found.calibration.model_copy(update={"band": band}), (*found.notes, note))
 
 
-def _given(given: Calibration, profile: HardwareProfile, run: Run, engine: str | None, threads: int | None) -> Chosen:
+def _the_users(
+    given: Calibration, profile: HardwareProfile, run: Run, engine: str | None, threads: int | None
+) -> Chosen:
     """With a wider band where it was made on something else."""
     mode = "train" if run.trains else "infer"
     if given.precision != run.precision or mode not in given.modes:
@@ -220,7 +222,7 @@ def _kind(given: Calibration) -> str | None:
     return None if given.threads is None else "cpu"
 
 
-def _word(asked: str) -> str:
+def _engine_of(asked: str) -> str:
     """The engine of a label: `eager` of torch 2.9 eager."""
     return asked.rpartition(" ")[2]
 

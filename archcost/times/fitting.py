@@ -61,12 +61,12 @@ class Fitted(NamedTuple):
 
 def fit(forward: Sequence[Case], backward: Sequence[Case], inference: Sequence[Case] = ()) -> Fitted:
     """`inference` are layers that run other kernels there than in training."""
-    classes, back = _both(forward, backward)
+    classes, back = _joined(forward, backward)
     inferring = _classes(inference, classes, lambda kind: classes.get(kind) or _start(kind))
     pairs: list[tuple[float, float]] = []
     for fold in range(FOLDS):
-        kept = [_without(cases, fold) for cases in (forward, backward)]
-        without = _both(*kept)
+        kept = [_outside(cases, fold) for cases in (forward, backward)]
+        without = _joined(*kept)
         together: Paces = {**without[0], **without[1]}
         for cases, paces in ((forward, without[0]), (backward, together)):
             left_out = [case for index, case in enumerate(_by_kind(cases)) if index % FOLDS == fold]
@@ -81,11 +81,11 @@ def _by_kind(cases: Iterable[Case]) -> list[Case]:
     return sorted(cases, key=lambda case: case.kind)
 
 
-def _without(cases: Iterable[Case], fold: int) -> list[Case]:
+def _outside(cases: Iterable[Case], fold: int) -> list[Case]:
     return [case for index, case in enumerate(_by_kind(cases)) if index % FOLDS != fold]
 
 
-def _both(forward: Sequence[Case], backward: Sequence[Case]) -> tuple[dict[TimeClass, Pace], dict[TimeClass, Pace]]:
+def _joined(forward: Sequence[Case], backward: Sequence[Case]) -> tuple[dict[TimeClass, Pace], dict[TimeClass, Pace]]:
     classes = _classes(forward, {}, _start)
     return classes, _classes(backward, classes, lambda kind: classes.get(kind) or _start(kind))
 
@@ -103,11 +103,11 @@ def _classes(cases: Sequence[Case], known: Paces, start: Callable[[TimeClass], P
     fitted: dict[TimeClass, Pace] = {}
     for _ in range(2):
         paces: Paces = {**known, **fitted}
-        fitted = {kind: _one(kind, group, paces, start(kind)) for kind, group in groups.items()}
+        fitted = {kind: _fit_class(kind, group, paces, start(kind)) for kind, group in groups.items()}
     return fitted
 
 
-def _one(kind: TimeClass, cases: Iterable[Case], paces: Paces, start: Pace) -> Pace:
+def _fit_class(kind: TimeClass, cases: Iterable[Case], paces: Paces, start: Pace) -> Pace:
     points: list[tuple[Kernels, float]] = []
     for case in cases:
         own = tuple([kernel for kernel in case.kernels if kernel.kind == kind])

@@ -19,7 +19,7 @@ from archcost.hardware.calibration import Calibration, Pace
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
 from archcost.terms.time_classes import CONTRACTIONS, TimeClass
-from archcost.times.bound import sags
+from archcost.times.bound import low_power
 from archcost.times.roof import peak_rate
 
 WIDER = (1.35, 1.4, 2.0, 2.0)
@@ -49,7 +49,9 @@ def from_relatives(
     if not near:
         return None
     distance = min(near)
-    alike = sorted({each.device for each in near[distance]}, key=lambda device: _unlike(profile, load(device)))[:MOST]
+    alike = sorted({each.device for each in near[distance]}, key=lambda device: _log_ratio(profile, load(device)))[
+        :MOST
+    ]
     relatives = [each for each in near[distance] if each.device in alike]
     devices = listing(sorted(alike))
     scaled = [_scaled(each, load(each.device), profile, run) for each in relatives]
@@ -78,7 +80,7 @@ def from_relatives(
 
 
 def _distance(profile: HardwareProfile, other: HardwareProfile) -> int | None:
-    if _family(profile) != _family(other) or _sags(profile) != _sags(other):
+    if _family(profile) != _family(other) or _low_power(profile) != _low_power(other):
         return None
     if profile.architecture and profile.architecture == other.architecture:
         return 0 if profile.line == other.line else 1
@@ -87,12 +89,12 @@ def _distance(profile: HardwareProfile, other: HardwareProfile) -> int | None:
     return None if _family(profile) in ("gpu", "tpu") else 3
 
 
-def _sags(profile: HardwareProfile) -> bool:
+def _low_power(profile: HardwareProfile) -> bool:
     """Whether it is a card of few watts, whose clocks sag where it is busy for long."""
-    return _family(profile) == "gpu" and sags(profile)
+    return _family(profile) == "gpu" and low_power(profile)
 
 
-def _unlike(profile: HardwareProfile, other: HardwareProfile) -> float:
+def _log_ratio(profile: HardwareProfile, other: HardwareProfile) -> float:
     """How many times faster or slower by the data sheet, as a logarithm."""
     rates = [each.rates.float32 for each in (profile, other)]
     return abs(log(rates[0].amount / rates[1].amount)) if rates[0] and rates[1] else 0.0

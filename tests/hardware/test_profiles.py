@@ -12,7 +12,7 @@ import pytest
 from archcost import hardware
 from archcost.hardware import HardwareProfile
 from archcost.hardware.memory_types import LIMITS
-from archcost.hardware.plausibility import against_peers, alone
+from archcost.hardware.plausibility import against_peers, by_itself
 from archcost.hardware.profile import Figure
 
 ROOT = Path(__file__).parents[2]
@@ -226,6 +226,6 @@ def test_a_sparse_rate_taken_for_dense_is_seen(profile: HardwareProfile):
     matrix = [dtype for dtype in profile.rates.known() if dtype not in ("float64", "float32")]
     for dtypes in [*([dtype] for dtype in matrix), matrix]:
         slip = doubled(profile, dtypes)
-        refusal = alone(slip) or against_peers(slip, PROFILES)
+        refusal = by_itself(slip) or against_peers(slip, PROFILES)
         assert refusal is not None, dtypes
         assert "sparse" in refusal.problem

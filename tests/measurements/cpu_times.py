@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archcost.pytorch.validation import BYS, Log, Record, read, summary
+from archcost.pytorch.validation import METHODS, Log, Record, read, summary
 from tests.measurements.log import FOLDER
 from tests.measurements.page import BEGIN, END, ROOT, table
 
@@ -40,7 +40,7 @@ def block(log: Log) -> str:
 
 
 def _summaries(log: Log) -> Iterator[tuple[str | int, ...]]:
-    for by in BYS:
+    for by in METHODS:
         for what in ("forward", "step"):
             found = summary([record for record in log.records if record.what == what], by)
             yield FROM[by], what, found.passes, *(f"{share:.1%}" for share in found[1:])
@@ -54,5 +54,5 @@ def _row(record: Record) -> tuple[str | int, ...]:
         record.what,
         f"{1e3 * record.measured:.1f} ms",
         f"{record.drift:.2f}",
-        *(f"{record.error(by):+.1%}" for by in BYS),
+        *(f"{record.error(by):+.1%}" for by in METHODS),
     )

@@ -12,7 +12,7 @@ import archcost
 from archcost import Plan, hardware
 from archcost.planning.intervals import UNKNOWN, Span
 from archcost.planning.plan import Charges, DeviceRun
-from archcost.planning.stepping import Step, all_reduce, together
+from archcost.planning.stepping import Step, all_reduce, overlapped
 from archcost.planning.workload import workload
 from archcost.report.plan import duration
 from tests.planning.devices import CPU, GPU, device
@@ -167,9 +167,9 @@ def test_gradients_in_a_ring() -> None:
 
 def test_adding_up_is_hidden_at_best() -> None:
     step = Step(Span(1.0, 0.8, 1.2), 0.6, "public", "torch")
-    assert list(together(step, 0.5)) == near(Span(1.0, 0.8, 1.7))  # all of it behind backward's 0.6 s
-    assert list(together(step, 0.9)) == near(Span(1.3, 0.8, 2.1))
-    assert together(step, None) == Span(None, 0.8, None)
+    assert list(overlapped(step, 0.5)) == near(Span(1.0, 0.8, 1.7))  # all of it behind backward's 0.6 s
+    assert list(overlapped(step, 0.9)) == near(Span(1.3, 0.8, 2.1))
+    assert overlapped(step, None) == Span(None, 0.8, None)
 
 
 def test_each_device_has_its_part() -> None:

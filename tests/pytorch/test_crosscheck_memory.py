@@ -17,7 +17,7 @@ from archcost.layers import Sigmoid, Tanh
 from archcost.passes.run import Run
 from archcost.pytorch import crosscheck_memory, verify
 from archcost.pytorch.checks import TOTAL, Check
-from archcost.pytorch.crosscheck_memory import Predicted, check_memory, checks, near
+from archcost.pytorch.crosscheck_memory import Predicted, check_memory, check_within, checks
 from archcost.pytorch.measure import Measured, Phase
 from archcost.pytorch.saved import NetworkSaved
 from archcost.spec.overrides import override
@@ -104,13 +104,15 @@ def test_a_loss_that_reaches_no_weight() -> None:
     assert all(check.agrees for check in check_memory(spec, Run(optimizer="adam"), "cpu", 2))
 
 
-def test_near() -> None:
-    assert near("peak_bytes", TOTAL, 1000, 1000, "w", 0.005) == Check("peak_bytes", TOTAL, 1000, 1000, "w", True)
-    within = near("peak_bytes", TOTAL, 1005, 1000, "w", 0.005)
+def test_check_within() -> None:
+    assert check_within("peak_bytes", TOTAL, 1000, 1000, "w", 0.005) == Check(
+        "peak_bytes", TOTAL, 1000, 1000, "w", True
+    )
+    within = check_within("peak_bytes", TOTAL, 1005, 1000, "w", 0.005)
     assert (within.agrees, within.reason) == (True, "+0.500 %, of 0.5%")
-    beyond = near("peak_bytes", TOTAL, 994, 1000, "w", 0.005)
+    beyond = check_within("peak_bytes", TOTAL, 994, 1000, "w", 0.005)
     assert (beyond.agrees, beyond.reason) == (False, "-0.600 %, of 0.5%")
-    assert near("peak_bytes", TOTAL, 1, 0, "w", 0.005).agrees is False
+    assert check_within("peak_bytes", TOTAL, 1, 0, "w", 0.005).agrees is False
 
 
 def test_a_rule_that_keeps_too_much_is_found_out(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -11,12 +11,12 @@ from archcost.pytorch import validate as validating
 from archcost.pytorch.calibrate import Asked, calibrate
 from archcost.pytorch.probes import Probe
 from archcost.pytorch.validate import NETWORKS, validate
-from archcost.pytorch.validation import Record, Said, read, summary, to_json, told
+from archcost.pytorch.validation import Predicted, Record, read, summary, summary_table, to_json
 from tests.measurements.cpu_times import PAGE, renew
 
 
 def record(measured: float = 2.0, drift: float = 1.0, batch: int = 1) -> Record:
-    return Record("n", None, batch, "step", measured, drift, Said(1.0, 0.5, 2.5), Said(3.0, 2.5, 3.5))
+    return Record("n", None, batch, "step", measured, drift, Predicted(1.0, 0.5, 2.5), Predicted(3.0, 2.5, 3.5))
 
 
 def test_errors_are_relative_and_the_machine_may_have_been_slower() -> None:
@@ -35,7 +35,7 @@ def test_a_summary() -> None:
     records = [record(seconds) for seconds in (4.0, 2.0, 1.0, 0.8)]
     found = summary(records, "classes")
     assert found == pytest.approx((4, 0.375, 0.75, 0.75, 0.75))
-    assert "classes, step" in told(records)
+    assert "classes, step" in summary_table(records)
 
 
 def test_a_log_keeps_the_last_of_each(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from archcost.layers import Linear
 from archcost.pytorch import Verification, verify
 from archcost.pytorch.checks import Check
 from archcost.pytorch.crosscheck_module import check_module
-from archcost.pytorch.crosscheck_module_memory import Body, unlike
+from archcost.pytorch.crosscheck_module_memory import Body, unmatched
 from archcost.pytorch.match_modules import by_module
 from archcost.pytorch.user_module import Subject, tensors_of
 from archcost.tensors import TensorType
@@ -406,7 +406,7 @@ def body(size: int, dtype: str, path: str) -> Body:
 def test_tensors_are_matched_by_size_and_dtype_and_in_their_module_first() -> None:
     ours = [body(4, "float32", "a"), body(4, "float32", "b"), body(8, "bfloat16", "a")]
     theirs = [body(4, "float32", "b"), body(4, "float32", "c"), body(4, "float32", "a")]
-    mine, torchs = unlike(ours, theirs)
+    mine, torchs = unmatched(ours, theirs)
     assert [str(each) for each in mine] == ["8 bfloat16 of a tensor of a (16 bytes)"]
     assert [each.path for each in torchs] == ["c"]
 
