@@ -123,6 +123,14 @@ class Declared(BaseModel):
     name: Name | None = None
     inputs: tuple[Reference, ...] = ()
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Leaves the annotations of fields alone: those of class variables pydantic has read, and would read once more
+        for each class below.
+        """
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.__annotations__ = {name: kind for name, kind in cls.__annotations__.items() if name in cls.model_fields}
+
 
 class Layer(Declared):
     """One differentiable operation of torch's eager autograd.
