@@ -59,6 +59,15 @@ class Tape:
         self.events.append(number)
         return number
 
+    def come(self, held: Iterable[Held]) -> range:
+        """The same for several."""
+        first = len(self.storages)
+        self.storages += held
+        numbers = range(first, len(self.storages))
+        self.refs += [1] * len(numbers)
+        self.events += numbers
+        return numbers
+
     def again(self, storage: int) -> int:
         """Another storage like it, which has not come yet."""
         self.storages.append(self.storages[storage])
@@ -87,5 +96,4 @@ class Tape:
 
     def brief(self, held: Iterable[Held]) -> None:
         """Come together, and go at once."""
-        numbers = [self.new(each) for each in held]
-        self.events += [~number for number in numbers]
+        self.events += [~number for number in self.come(held)]

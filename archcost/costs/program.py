@@ -51,12 +51,12 @@ class Op(NamedTuple):
     @property
     def own(self) -> tuple[int, ...]:
         """Of what it makes, what lives for backward alone."""
-        return self.makes[len(self.makes) - len(self.rules.own) :]
+        return self.makes[len(self.makes) - self.rules.own :]
 
     @property
     def stays(self) -> tuple[int, ...]:
         """What it makes that does not live for backward alone."""
-        return self.makes[: len(self.makes) - len(self.rules.own)]
+        return self.makes[: len(self.makes) - self.rules.own]
 
     @property
     def runs_to_save(self) -> bool:
@@ -89,7 +89,7 @@ class Op(NamedTuple):
     @property
     def dropped(self) -> tuple[Own, ...]:
         """In place of the scratch of forward, what lives then under a checkpoint, which drops at once what is kept."""
-        return self.rules.dropped
+        return () if self.is_copy else self.rules.dropped
 
     @property
     def is_copy(self) -> bool:
@@ -103,28 +103,22 @@ class Op(NamedTuple):
         return sum([each.contraction + each.elementwise for each in flops])
 
 
-class Place(NamedTuple):
-    """Where gradients of one tensor come together: whose it is, and what they are called."""
-
-    owner: str
-    what: str
-
-
 @dataclass(frozen=True)
 class Program:
     """`resident` storages live through it all: weights, buffers, inputs. `root` is the place of the loss's gradient.
 
-    `parameters` are the places of the weights' gradients with the storage of the weight; `waits` says how many
-    gradients come together in a place. `returned` are the storages of the network's outputs, and `cached` the copies
-    of weights that autocast holds until forward ends.
+    A place is where the gradients of one tensor come together: of a weight its storage, of an output a number below
+    nothing. `makers` are the layers that make the outputs, from -1 down. `parameters` are weights that get a gradient;
+    `waits` says how many come together in their places. `returned` are the storages of the network's outputs, and
+    `cached` the copies of weights that autocast holds until forward ends.
     """
 
     storages: tuple[Held, ...]
     resident: tuple[int, ...]
     ops: tuple[Op, ...]
-    places: tuple[Place, ...]
+    makers: tuple[str, ...]
     root: int | None
-    parameters: Mapping[int, int]
+    parameters: frozenset[int]
     waits: Mapping[int, int]
     returned: tuple[int, ...]
     state: Mapping[int, tuple[int, ...]]
@@ -157,13 +151,11 @@ class _Writer:
         self.required = prepared.required
         self.needs = prepared.needs
         self.walk = prepared.walk
-        self.places: list[Place] = []
+        self.makers: list[str] = []
         self.of_outputs: dict[str, tuple[int, ...]] = {}
         """By layer, the places of its outputs' gradients."""
-        self.of_weights: dict[int, int] = {}
-        """The same by storage of a weight."""
         self.waits: dict[int, int] = {}
-        self.parameters: dict[int, int] = {}
+        self.parameters: set[int] = set()
         self.cached: list[int] = []
         self.made_copies: set[int] = set()
         self.leaves: set[str] = set()
@@ -172,7 +164,11 @@ class _Writer:
         self.ops: list[Op] = []
 
     def program(self) -> Program:
-        last = {port: i for i, node in enumerate(self.graph.nodes) for port in (*node.uses, *node.holds)}
+        last: dict[Port, int] = {}
+        for index, node in enumerate(self.graph.nodes):
+            last.update(dict.fromkeys(node.uses, index))
+            if node.holds:
+                last.update(dict.fromkeys(node.holds, index))
         ends: dict[int, list[Port]] = {}
         for port, reader in last.items():
             if port not in self.held and port.producer not in self.graph.inputs:
@@ -181,7 +177,6 @@ class _Writer:
         read: list[int] = []
         for index, (node, step) in enumerate(zip(self.graph.nodes, self.walk.steps, strict=True)):
             read += map(self._at, ends.get(index, ()))
-            self._places(node, step)
             if isinstance(node.layer, AutocastCopy):  # what it reads lives until the layer that it casts for is done
                 casts.append(self._op(node, step, ()))
                 source = node.inputs[0].producer
@@ -191,11 +186,7 @@ class _Writer:
             # Arguments are cast from the last to the first: bias, weight, input (as compiled by GCC).
             copies = list(self._copies(node, step)) if step.weights else []
             read += [copy.outputs[0] for copy in copies if copy.outputs]
-            unread = [
-                number
-                for index, number in enumerate(step.outputs)
-                if (node.name, index) not in last and (node.name, index) not in self.held
-            ]
+            unread = [at for port, at in self._outputs(node, step) if port not in last and port not in self.held]
             self.ops += [*copies, *casts, self._op(node, step, (*read, *unread))]
             casts.clear()
             read.clear()
@@ -203,9 +194,9 @@ class _Writer:
             tuple(self.walk.held),
             self.walk.resident,
             tuple(self.ops),
-            tuple(self.places),
+            tuple(self.makers),
             self._root(),
-            self.parameters,
+            frozenset(self.parameters),
             self.waits,
             tuple([self._at(port) for port in self.returned]),
             self._state(),
@@ -215,31 +206,26 @@ class _Writer:
             self._forgotten(),
         )
 
+    def _outputs(self, node: Node, step: Followed) -> Iterator[tuple[Port, int]]:
+        return ((Port(node.name, index), number) for index, number in enumerate(step.outputs))
+
     def _at(self, port: Port) -> int:
         return self.walk.at[port.producer][port.output]
 
-    def _places(self, node: Node, step: Followed) -> None:
+    def _places(self, node: Node, step: Followed) -> tuple[int, ...]:
         """Of the outputs' gradients. A weight that is handed out itself has one place for all that read it."""
-        begin = len(self.places)
-        self.places += [Place(node.name, "gradient")] * len(step.outputs)
-        places = self.of_outputs[node.name] = tuple(range(begin, len(self.places)))
-        if not places or isinstance(step.rules.outputs[0], New):
-            return
-        first = self.walk.held[step.outputs[0]]
-        if first.owner == node.name and first.role == "weights":
-            self.leaves.add(node.name)
-            place = self._of_weight(step.outputs[0])
-            self.of_outputs[node.name] = (place, *places[1:])
-            if first.what in self._needs(node.name).weights:  # the optimizer passes over what gets no gradient
-                self.parameters[place] = step.outputs[0]
-
-    def _of_weight(self, storage: int) -> int:
-        """The place of the gradient of a weight, or of autocast's copy of one."""
-        if storage not in self.of_weights:
-            held = self.walk.held[storage]
-            self.of_weights[storage] = len(self.places)
-            self.places.append(Place(held.owner, f"gradient of {held.what}"))
-        return self.of_weights[storage]
+        below = -1 - len(self.makers)
+        places = tuple(range(below, below - len(step.outputs), -1))
+        self.makers += [node.name] * len(places)
+        if step.weights and places and step.outputs[0] in step.weights:
+            first = self.walk.held[step.outputs[0]]
+            if first.owner == node.name and first.role == "weights":
+                self.leaves.add(node.name)
+                places = (step.outputs[0], *places[1:])
+                if first.what in self._needs(node.name).weights:  # the optimizer passes over what gets no gradient
+                    self.parameters.add(step.outputs[0])
+        self.of_outputs[node.name] = places
+        return places
 
     def _spoiled(self) -> dict[str, tuple[str, ...]]:
         """What torch refuses: a kept tensor is looked at when its backward comes, and not before."""
@@ -264,9 +250,9 @@ class _Writer:
         return {index: tuple(storages) for index, storages in until.items()}
 
     def _forgotten(self) -> dict[int, tuple[int, ...]]:
+        if self.needs and all(needs is self.required[name] for name, needs in self.needs.items()):
+            return {}  # all that was prepared leads to the loss, which the caller has
         found = forgotten(self.graph, self.held, self.required)
-        if not found:
-            return {}
         numbers = {op.name: index for index, op in enumerate(self.ops)}
         lost: dict[int, tuple[int, ...]] = {}
         for name, last in found.items():
@@ -301,35 +287,33 @@ class _Writer:
             if reference in step.rules.given_to:
                 turned = step.rules.gives[step.rules.given_to.index(reference)].is_turned
                 tensor = weight_type(weight, node)
-                gives = (Give(tensor, tensor, is_view=transposed, is_turned=turned),)
+                gives = (Give(tensor, tensor, transposed, is_turned=turned, is_whole=not transposed),)
                 into = (self._parameter(self.walk.weights[owner][weight.name]),)
             made = New(what, self.walk.held[number].tensor)
-            rules = copying(made, gives)
+            rules = copying(node.layer, made, gives)
             outputs = () if cached else (number,)
-            yield Op(f"{whose} ({what})", node, rules, (number,), outputs, (), (), (), (self._of_weight(number),), into)
+            yield Op(f"{whose} ({what})", node, rules, (number,), outputs, (), (), (), (number,), into)
 
     def _parameter(self, storage: int) -> int:
         """The place of a weight's gradient, of which one more comes together there."""
-        place = self._of_weight(storage)
-        self.waits[place] = self.waits.get(place, 0) + 1
-        self.parameters[place] = storage
-        return place
+        self.waits[storage] = self.waits.get(storage, 0) + 1
+        self.parameters.add(storage)
+        return storage
 
     def _op(self, node: Node, step: Followed, ends: Sequence[int]) -> Op:
-        rules, layer = step.rules, node.layer
-        made = [number for number, output in zip(step.outputs, rules.outputs, strict=True) if isinstance(output, New)]
+        rules, inputs = step.rules, step.inputs
         return Op(
             node.name,
             node,
             rules,
-            (*made, *step.own),
-            tuple(step.outputs),
-            tuple(map(self._at, node.uses)) if layer.asked or node.given else tuple(step.inputs),
+            step.makes,
+            step.outputs,
+            tuple(map(self._at, node.uses)) if node.layer.asked or node.given else inputs,
             tuple(ends),
             step.saved,
-            self.of_outputs[node.name],
+            self._places(node, step),
             tuple([self._into(node, step, each) for each in rules.given_to]),
-            tuple([step.inputs[index] for index in rules.outlives]) if step.saved else (),
+            tuple([inputs[index] for index in rules.outlives]) if step.saved and rules.outlives else (),
         )
 
     def _into(self, node: Node, step: Followed, reference: int) -> int:
@@ -337,8 +321,8 @@ class _Writer:
         weight = reference - len(step.inputs)
         port = node.inputs[reference] if weight < 0 else node.given.get(node.weights[weight].name)
         if port is None:
-            is_copy = node.weights[weight].cast is not None
-            return self._of_weight(step.weights[weight]) if is_copy else self._parameter(step.weights[weight])
+            storage = step.weights[weight]
+            return self._parameter(storage) if node.weights[weight].cast is None else storage
         place = self.of_outputs[port.producer][port.output]
         if place in self.parameters:  # of a weight that is an output, which waits for all that read it
             self.waits[place] = self.waits.get(place, 0) + 1

@@ -88,8 +88,7 @@ class Player:
 
     def keep(self, held: Iterable[Held]) -> None:
         """There before the step, and after it."""
-        for each in held:
-            self.tape.new(each)
+        self.tape.come(held)
 
     def forward(self) -> None:
         """All operations, with what autograd keeps. What the network returns stays held."""
@@ -196,25 +195,32 @@ class Player:
         self._within[segment] = [*held, *self._recompute(segment)]
 
     def _backward(self, index: int, op: Op, arriving: Mapping[int, Arrived], segment: Segment | None) -> None:
-        tape, gives = self.tape, op.rules.gives
+        tape, arrived, rules = self.tape, self._arrived, op.rules
         tape.mark("backward", op.name, index)
-        given = self._in_parts(index, op, arriving) if op.rules.parts else {}
-        summed = [number for number, give in enumerate(gives) if give.is_summed]
-        for number in range(len(gives)):
-            if number not in given and number not in summed:
+        given = self._in_parts(index, op, arriving) if rules.parts else {}
+        direct = len(rules.gives) - rules.summed
+        for number in range(direct):
+            if number not in given:
                 given[number] = self._give(op, number, arriving)
         self._passing(op, arriving)
         if segment is not None and not segment.reentrant:  # it hands out each tensor once, which goes with the function
             tape.let_go(self._pending.pop(index, ()))
-        for number in summed:
+        for number in range(direct, len(rules.gives)):
             given[number] = self._give(op, number, arriving)
-        for gradient in arriving.values():
-            tape.release(gradient.storage)
+        for storage, _ in arriving.values():
+            tape.release(storage)
         if index in self._pending:
             tape.let_go(self._pending.pop(index))
         if segment is not None and segment in self._checkpoints and not segment.reentrant:
             self._leave(segment, index)
-        tape.let_go([gradient.storage for number, gradient in given.items() if self._receive(op, number, gradient)])
+        added: list[int] = []
+        for number, gradient in given.items():
+            place = op.into[number]
+            if place < 0 and place not in arrived:
+                arrived[place] = gradient
+            elif self._receive(place, rules.gives[number], gradient):
+                added.append(gradient.storage)
+        tape.let_go(added)
 
     def _passing(self, op: Op, arriving: Mapping[int, Arrived]) -> None:
         """What lives only while an operation's backward runs."""
@@ -255,21 +261,21 @@ class Player:
         if isinstance(gradient, Handed):
             handed = arriving[op.takes[gradient.output]]
             self.tape.refs[handed.storage] += 1
-            return Arrived(handed.storage, handed.whole and not gradient.is_view)
-        whole = not give.is_view and (gradient is give.like or gradient.numel == give.like.numel)
-        return Arrived(self.tape.new(self._gradient(op.into[number], gradient)), whole)
+            return Arrived(handed.storage, False) if gradient.is_view else handed
+        return Arrived(self.tape.new(self._gradient(op.into[number], gradient)), give.is_whole)
 
     def _gradient(self, place: int, tensor: TensorType) -> Held:
-        stays = place in self.program.parameters and place not in self.gradients
-        owner, what = self.program.places[place]
-        return Held(owner, "gradients" if stays else "temporaries", what, tensor)
+        if place < 0:
+            return Held(self.program.makers[~place], "temporaries", "gradient", tensor)
+        weight, stays = self.program.storages[place], place in self.program.parameters and place not in self.gradients
+        return Held(weight.owner, "gradients" if stays else "temporaries", f"gradient of {weight.what}", tensor)
 
-    def _receive(self, op: Op, number: int, gradient: Arrived) -> bool:
+    def _receive(self, place: int, give: Give, gradient: Arrived) -> bool:
         """At a place where others may have arrived; a parameter's is done when all have.
 
         Whether it was added to others: the engine lets go of such only when it has handed out all of an operation's.
         """
-        tape, give, place = self.tape, op.rules.gives[number], op.into[number]
+        tape = self.tape
         first = self._arrived.get(place)
         if first is None:
             self._arrived[place] = gradient

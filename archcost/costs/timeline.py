@@ -109,12 +109,17 @@ class Timeline(Result):
     @cached_property
     def sizes(self) -> tuple[int, ...]:
         """Of the storages, in bytes; nothing for workspaces."""
-        return tuple([0 if held.role == "workspace" else held.tensor.nbytes for held in self.storages])
+        held = zip(self.storages, self.requested, strict=True)
+        return tuple([0 if each.role == "workspace" else nbytes for each, nbytes in held])
 
     @cached_property
     def requested(self) -> tuple[int, ...]:
         """Of the storages, in bytes, workspaces as well."""
-        return tuple([held.tensor.nbytes for held in self.storages])
+        known: dict[int, int] = {}  # equal tensors are mostly one object
+        for held in self.storages:
+            if id(held.tensor) not in known:
+                known[id(held.tensor)] = held.tensor.nbytes
+        return tuple([known[id(held.tensor)] for held in self.storages])
 
     @property
     def peak(self) -> int:
@@ -298,7 +303,7 @@ def learned(written: Program) -> list[Held]:
     """The parameters that get a gradient, in the order in which the optimizer has them."""
     if written.root is None:
         return []
-    trained = [written.storages[number] for number in sorted(written.parameters.values())]
+    trained = [written.storages[number] for number in sorted(written.parameters)]
     if not written.order:
         return trained
     places = {owned: place for place, owned in enumerate(written.order)}
@@ -323,8 +328,9 @@ def kept_state(learned: Sequence[Held], run: Run, device: Device) -> Iterator[He
     impl = implementation(run, device)
     tensors = [weight.tensor for weight in learned]
     works_on = optimized(tensors, run)
+    states = {tensor: state(run.optimizer, tensor, impl, device) for tensor in dict.fromkeys(works_on)}
     for weight, tensor in zip(learned, works_on, strict=True):
-        for own in state(run.optimizer, tensor, impl, device):
+        for own in states[tensor]:
             yield Held(weight.owner, "optimizer_state", f"{own.what} of {weight.what}", own.tensor)
     for weight, own in zip(learned, master_weights(tensors, run), strict=False):
         yield Held(weight.owner, "optimizer_state", f"{own.what} of {weight.what}", own.tensor)

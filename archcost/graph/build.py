@@ -54,7 +54,8 @@ def assemble(spec: ModelSpec, layers: Sequence[WiredLayer], batch: int = 1) -> M
     for layer in layers:
         wired = layer
         try:
-            wired = layer.sized(lambda port: _output(port, types).shape)
+            if layer.within is not None:
+                wired = layer.sized(lambda port: _output(port, types).shape)
             node = _infer(wired, types, known)
             if node.given:
                 _check_given(node, types)
@@ -164,14 +165,12 @@ def _apply_rules(wired: WiredLayer, input_types: Tensors) -> Facts:
         raise ShapeError(error.problem, expected=error.expected, found=found, hint=error.hint) from None
     weights = layer.weights(input_types)
     for made in (*output_types, *weights):
-        if prod(made.shape) >= LARGEST_TENSOR:
-            raise _too_large(TensorType(made.shape))
-        if len(made.shape) > MOST_AXES:
-            raise ShapeError(
-                "a tensor has too many axes", expected=f"at most {MOST_AXES}", found=f"{len(made.shape):,}"
-            )
-    work, windows = layer.work(input_types, output_types), layer.windows(input_types, output_types)
-    return Facts(input_types, output_types, weights, work, windows)
+        shape = made.shape
+        if prod(shape) >= LARGEST_TENSOR:
+            raise _too_large(TensorType(shape))
+        if len(shape) > MOST_AXES:
+            raise ShapeError("a tensor has too many axes", expected=f"at most {MOST_AXES}", found=f"{len(shape):,}")
+    return Facts.of(layer, input_types, output_types, weights)
 
 
 def _with_producers(found: str | None, ports: tuple[Port, ...], tensors: Tensors) -> str:

@@ -40,14 +40,43 @@ class SharedWeight:
     transposed: bool
 
 
+@dataclass(frozen=True)
+class Declared:
+    """A layer on the tensors of the spec: what it does there, worked out when somebody asks."""
+
+    layer: Layer
+    inputs: Tensors
+    outputs: Tensors
+
+    @cached_property
+    def work(self) -> tuple[Work, ...]:
+        return self.layer.work(self.inputs, self.outputs)
+
+    @cached_property
+    def windows(self) -> Rules | None:
+        return self.layer.windows(self.inputs, self.outputs)
+
+
 class Facts(NamedTuple):
     """What the rules of a layer say for given inputs. Equal layers on equal inputs share one."""
 
     input_types: Tensors
     output_types: Tensors
     weights: tuple[Weight, ...]
-    work: tuple[Work, ...]
-    windows: Rules | None
+    declared: Declared
+
+    @classmethod
+    def of(cls, layer: Layer, inputs: Tensors, outputs: Tensors, weights: tuple[Weight, ...] = ()) -> Facts:
+        return cls(inputs, outputs, weights, Declared(layer, inputs, outputs))
+
+    @property
+    def work(self) -> tuple[Work, ...]:
+        """In the dtypes of the spec, whatever those of the run."""
+        return self.declared.work
+
+    @property
+    def windows(self) -> Rules | None:
+        return self.declared.windows
 
 
 class Node(NamedTuple):

@@ -6,7 +6,7 @@ the loss is reached from it; so nothing before the first trainable layer does an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from archcost.graph import ModelGraph, Node, Port
@@ -39,28 +39,35 @@ def gradients_required(graph: ModelGraph) -> dict[str, Needs]:
     trainable = {node.name: node.trainable for node in graph.nodes}
     requires: set[str] = set()
     needs: dict[str, Needs] = {}
+    own: dict[int, tuple[str, ...]] = {}
+    """By facts the names of all parameters. Equal layers share them."""
     for node in graph.nodes:
-        types, untouched = node.facts.input_types, node.layer.untouched
-        inputs = tuple(
-            [
-                i
-                for i, port in enumerate(node.inputs)
-                if port.producer in requires and types[i].is_floating and i not in untouched
-            ]
-        )
-        weights = _trained_weights(node, trainable) if node.facts.weights else ()
-        if node.given:
-            weights += tuple([name for name, port in _given_parameters(node).items() if port.producer in requires])
+        inputs = tuple([index for index, (producer, _) in enumerate(node.inputs) if producer in requires])
+        if inputs:
+            types, untouched = node.facts.input_types, node.layer.untouched
+            inputs = tuple([index for index in inputs if types[index].is_floating and index not in untouched])
+        weights: tuple[str, ...] = ()
+        if node.given or node.shared:
+            weights = _trained_weights(node, trainable, requires)
+        elif node.trainable and node.facts.weights:
+            if id(node.facts) not in own:
+                own[id(node.facts)] = tuple([weight.name for weight in node.weights if not weight.is_buffer])
+            weights = own[id(node.facts)]
         if inputs or weights:
             requires.add(node.name)
-        needs[node.name] = Needs(inputs, weights)
+            needs[node.name] = Needs(inputs, weights)
+        else:
+            needs[node.name] = NOTHING
     return needs
 
 
-def _trained_weights(node: Node, trainable: Mapping[str, bool]) -> tuple[str, ...]:
-    """A shared weight is trained when the layer it belongs to is."""
-    own = tuple([weight.name for weight in node.own_weights if not weight.is_buffer]) if node.trainable else ()
-    return (*own, "weight") if node.shared and trainable[node.shared.owner] else own
+def _trained_weights(node: Node, trainable: Mapping[str, bool], requires: Collection[str]) -> tuple[str, ...]:
+    """Of a layer with weights of others: a shared one is trained when the layer it belongs to is."""
+    own = [weight.name for weight in node.own_weights if not weight.is_buffer] if node.trainable else []
+    if node.shared and trainable[node.shared.owner]:
+        own.append("weight")
+    given = [name for name, port in _given_parameters(node).items() if port.producer in requires]
+    return (*own, *given)
 
 
 def _given_parameters(node: Node) -> Mapping[str, Port]:
@@ -76,10 +83,16 @@ def _reached(graph: ModelGraph) -> set[str]:
     returned = zip(graph.outputs, graph.returned, strict=True)
     reached = {port.producer for port, tensor in returned if tensor.is_floating}
     for node in reversed(graph.nodes):
-        if node.name in reached:
-            for index, (port, tensor) in enumerate(zip(node.inputs, node.input_types, strict=True)):
-                if tensor.is_floating and index not in node.layer.untouched:
-                    reached.add(port.producer)
-            if node.given:
-                reached.update(port.producer for port in _given_parameters(node).values())
+        if node.name not in reached:
+            continue
+        types, untouched = node.facts.input_types, node.layer.untouched
+        reached.update(
+            [
+                producer
+                for index, (producer, _) in enumerate(node.inputs)
+                if producer not in reached and types[index].is_floating and index not in untouched
+            ]
+        )
+        if node.given:
+            reached.update([port.producer for port in _given_parameters(node).values()])
     return reached

@@ -6,14 +6,14 @@ storages, is looked up by whoever walks the network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from archcost.graph import Node
 from archcost.layers.base import Layer, Weight, is_view
-from archcost.layers.rules import Autograd, Call, NewView, without_gradients
-from archcost.passes.gradients import Needs
+from archcost.layers.rules import Call, NewView, without_gradients
+from archcost.passes.gradients import NOTHING, Needs
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import (
     FORWARD,
@@ -25,7 +25,6 @@ from archcost.terms.autograd import (
     Own,
     Saved,
     Scratch,
-    Setting,
     Stage,
     Stored,
     excess,
@@ -39,8 +38,6 @@ class Passing(NamedTuple):
 
     gradients: tuple[Gradient, ...]
     scratch: Scratch
-    dropped: tuple[Own, ...]
-    """In place of the scratch of forward, what lives then under a checkpoint, which drops at once what is kept."""
     viewed: tuple[bool, ...]
     """Whether the new gradient of each input is a view."""
     turned: bool
@@ -80,7 +77,6 @@ def ask(layer: Layer, call: Call) -> Answers:
         Passing(
             gradients,
             Scratch(forward, autograd.backward),
-            _dropped(layer, call, autograd),
             tuple([isinstance(given, NewView) for given in autograd.gradients]),
             autograd.turns_weight_gradient,
             autograd.stages if setting.needs else (),
@@ -90,13 +86,7 @@ def ask(layer: Layer, call: Call) -> Answers:
     )
 
 
-def _dropped(layer: Layer, call: Call, autograd: Autograd) -> tuple[Own, ...]:
-    """What lives beside the outputs at forward's worst moment where a checkpoint drops at once what is kept."""
-    if not call.setting.needs:
-        return autograd.where_nobody_needs()
-    if "composed" in layer.quirks:
-        return layer.autograd(replace(call, setting=without_gradients(call.setting))).where_nobody_needs()
-    return (*autograd.own(), *autograd.forward)
+NO_CALL = Call((), (), FORWARD)
 
 
 class New(NamedTuple):
@@ -107,7 +97,7 @@ class New(NamedTuple):
 
 
 Reference = int
-"""One of the tensors around a layer, counted through: its inputs, its weights, its outputs, its own for backward."""
+"""One of the tensors around a layer, counted through: its inputs, its weights, what it makes, its outputs."""
 
 
 class Give(NamedTuple):
@@ -122,6 +112,8 @@ class Give(NamedTuple):
     """Whether autograd's engine sums it up, after the operation's own function (validate_outputs in engine.cpp)."""
     is_turned: bool = False
     """Whether it lies in another order than what it is the gradient of."""
+    is_whole: bool = True
+    """Whether a new one is no view, and has as many values as what it is the gradient of."""
 
 
 class Part(NamedTuple):
@@ -133,12 +125,15 @@ class Part(NamedTuple):
 
 
 class LayerRules(NamedTuple):
-    """The answers of a layer in one setting, counted through."""
+    """The answers of a layer to one call, counted through."""
 
-    setting: Setting
-    outputs: tuple[New | Reference, ...]
-    own: tuple[New, ...]
-    """What lives for backward alone."""
+    layer: Layer
+    call: Call
+    makes: tuple[New, ...]
+    """Outputs in storages of their own, then what lives for backward alone."""
+    own: int
+    """How many of these live for backward alone."""
+    outputs: tuple[Reference, ...]
     saved: tuple[Reference, ...]
     layouts: tuple[Layout, ...]
     """Of the outputs."""
@@ -147,11 +142,11 @@ class LayerRules(NamedTuple):
     operands: tuple[Operand, ...]
     """Those whose gradient backward computes, where the loss is reached."""
     gives: tuple[Give, ...]
+    summed: int
+    """How many of them, the last ones, autograd's engine sums up after the operation's own function."""
     given_to: tuple[Reference, ...]
     """Of which tensor each of them is the gradient."""
     scratch: Scratch
-    dropped: tuple[Own, ...]
-    """In place of the scratch of forward, what lives then under a checkpoint, which drops at once what is kept."""
     parts: tuple[Part, ...]
     """Of its backward, where that is more than one operation."""
     outlives: tuple[Reference, ...]
@@ -162,48 +157,58 @@ class LayerRules(NamedTuple):
     is_view: bool
     hides_writes: bool
 
+    @property
+    def dropped(self) -> tuple[Own, ...]:
+        """In place of the scratch of forward, what lives then under a checkpoint, which drops at once what is kept."""
+        layer, call = self.layer, self.call
+        if call.setting.needs and "composed" in layer.quirks:
+            call = replace(call, setting=without_gradients(call.setting))
+        autograd = layer.autograd(call)
+        return (*autograd.own(), *autograd.forward) if call.setting.needs else autograd.where_nobody_needs()
 
-def layer_rules(
-    node: Node, needs: Needs, arriving: tuple[Layout, ...], setting: Setting, answers: Answers
-) -> LayerRules:
+
+def layer_rules(node: Node, needs: Needs, arriving: tuple[Layout, ...], call: Call, answers: Answers) -> LayerRules:
     """`needs` are the operands whose gradient is computed."""
-    passing, weights = answers.passing, {weight.name: index for index, weight in enumerate(node.weights)}
+    passing, weights = answers.passing, [weight.name for weight in node.weights]
     first_weight = len(node.inputs)
-    first_output = first_weight + len(node.weights)
-    first_own = first_output + len(answers.aliases)
-    own = list(dict.fromkeys([kept for kept in answers.saved if isinstance(kept, Own)]))
-
-    def counted(reference: Saved) -> Reference:
-        match reference:
-            case Input(index):
-                return index
-            case Stored(name):
-                return first_weight + weights[name]
-            case Output(index):
-                return first_output + index
-            case _:
-                return first_own + own.index(reference)
-
-    outputs: list[New | Reference] = []
+    first_made = first_weight + len(weights)
+    makes: list[New] = []
+    outputs: list[Reference] = []
     for index, alias in enumerate(answers.aliases):
         if alias is None:
-            outputs.append(New(f"output {index}" if index else "output", answers.allocated[index]))
+            outputs.append(first_made + len(makes))
+            makes.append(New(f"output {index}" if index else "output", answers.allocated[index]))
         else:
-            outputs.append(alias if isinstance(alias, int) else counted(Stored(alias)))
-    gives = list(_gives(node, needs, answers)) if needs.inputs or needs.weights else []
+            outputs.append(alias if isinstance(alias, int) else first_weight + weights.index(alias))
+    own = list(dict.fromkeys([kept for kept in answers.saved if isinstance(kept, Own)]))
+    first_own, first_output = len(makes), first_made + len(makes) + len(own)
+    saved: list[Reference] = []
+    for kept in answers.saved:
+        if isinstance(kept, Input):
+            saved.append(kept.index)
+        elif isinstance(kept, Output):
+            saved.append(first_output + kept.index)
+        elif isinstance(kept, Stored):
+            saved.append(first_weight + weights.index(kept.name))
+        else:
+            saved.append(first_made + first_own + own.index(kept))
+    makes += [New(kept.what, kept.tensor) for kept in own]
+    gives = _gives(node, needs, answers) if needs is not NOTHING else []
     return LayerRules(
-        setting,
+        node.layer,
+        call,
+        tuple(makes),
+        len(own),
         tuple(outputs),
-        tuple([New(kept.what, kept.tensor) for kept in own]),
-        tuple([counted(kept) for kept in answers.saved]),
+        tuple(saved),
         answers.layouts,
         arriving,
         needs.operands,
         tuple([give for _, give in gives]),
-        tuple([op if isinstance(op, int) else first_weight + weights[op] for op, _ in gives]),
+        sum([give.is_summed for _, give in gives]),
+        tuple([each if isinstance(each, int) else first_weight + weights.index(each) for each, _ in gives]),
         passing.scratch,
-        passing.dropped,
-        tuple([_part(stage, own, gives) for stage in passing.stages]),
+        tuple([_part(stage, makes[first_own:], gives) for stage in passing.stages]) if passing.stages else (),
         passing.outlives,
         passing.zeros,
         answers.overwrites,
@@ -212,13 +217,14 @@ def layer_rules(
     )
 
 
-def _part(stage: Stage, own: Sequence[Own], gives: Sequence[tuple[Operand, Give]]) -> Part:
+def _part(stage: Stage, own: Sequence[New], gives: Sequence[tuple[Operand, Give]]) -> Part:
     made = [index for index, (operand, _) in enumerate(gives) if operand in stage.operands]
     return Part(tuple(made), tuple([i for i, each in enumerate(own) if each.what in stage.frees]), stage.scratch)
 
 
-def _gives(node: Node, needs: Needs, answers: Answers) -> Iterator[tuple[Operand, Give]]:
+def _gives(node: Node, needs: Needs, answers: Answers) -> list[tuple[Operand, Give]]:
     passing = answers.passing
+    gives: list[tuple[Operand, Give]] = []
     for index in needs.inputs:
         gradient, tensor = passing.gradients[index], node.input_types[index]
         if gradient is None:
@@ -227,7 +233,11 @@ def _gives(node: Node, needs: Needs, answers: Answers) -> Iterator[tuple[Operand
             gradient = tensor if gradient.shape == tensor.shape else TensorType(gradient.shape, tensor.dtype)
         elif node.output_types[gradient.output].dtype != tensor.dtype:  # autograd's engine casts it
             gradient = tensor
-        yield index, Give(gradient, tensor, passing.viewed[index])
+        is_view = passing.viewed[index]
+        is_whole = not is_view and (isinstance(gradient, Handed) or gradient.numel == tensor.numel)
+        gives.append((index, Give(gradient, tensor, is_view, is_whole=is_whole)))
+    if not needs.weights:
+        return gives
     transposed = node.shared is not None and node.shared.transposed
     for weight in node.weights:
         if weight.name not in needs.weights or is_the_output(weight, node, answers.aliases[0]):
@@ -238,7 +248,13 @@ def _gives(node: Node, needs: Needs, answers: Answers) -> Iterator[tuple[Operand
         is_main = weight.name == "weight"
         is_view = is_main and (transposed or "weight gradient is view" in node.layer.quirks)
         is_summed = weight.name == "bias" and "sums bias gradient" in node.layer.quirks
-        yield weight.name, Give(tensor, tensor, is_view, is_summed, is_main and passing.turned)
+        give = Give(tensor, tensor, is_view, is_summed, is_main and passing.turned, not is_view)
+        gives.append((weight.name, give))
+    return sorted(gives, key=_is_summed) if "sums bias gradient" in node.layer.quirks else gives
+
+
+def _is_summed(given: tuple[Operand, Give]) -> bool:
+    return given[1].is_summed
 
 
 def is_the_output(weight: Weight, node: Node, alias: int | str | None) -> bool:
@@ -272,8 +288,8 @@ def through_view(answers: Answers, view: TensorType, whole: TensorType) -> Answe
     return answers._replace(passing=passing)
 
 
-def copying(made: New, gives: tuple[Give, ...]) -> LayerRules:
+def copying(layer: Layer, made: New, gives: tuple[Give, ...]) -> LayerRules:
     """Of a copy that autocast makes of a weight."""
     return LayerRules(
-        FORWARD, (made,), (), (), (None,), (), (), gives, (), NO_SCRATCH, (), (), (), (), False, False, False
+        layer, NO_CALL, (made,), 0, (0,), (), (None,), (), (), gives, 0, (), NO_SCRATCH, (), (), (), False, False, False
     )

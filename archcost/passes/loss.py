@@ -157,7 +157,7 @@ def _node(name: str, layer: Layer, reads: tuple[Term, ...], target: TensorType |
     ports = tuple(term.port for term in reads) + ((Port(LABELS),) if target else ())
     inputs = tuple(term.tensor for term in reads) + ((target,) if target else ())
     outputs = layer.output_types(inputs)
-    return Node(name, layer, ports, Facts(inputs, outputs, (), layer.work(inputs, outputs), None), True)
+    return Node(name, layer, ports, Facts.of(layer, inputs, outputs), True)
 
 
 def _already_there(given: RunGraph) -> Iterator[str]:

@@ -168,7 +168,7 @@ class _Retyping:
         if key not in self.copies:
             layer = AutocastCopy(dtype=dtype)
             outputs = layer.output_types((tensor,))
-            facts = Facts((tensor,), outputs, (), layer.work((tensor,), outputs), None)
+            facts = Facts.of(layer, (tensor,), outputs)
             self.copies[key] = Node("", layer, (), facts, True)
         made = self.copies[key]._replace(name=f"{node.name} ({what} as {dtype})", inputs=(port,))
         copy = Port(made.name)

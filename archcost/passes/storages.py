@@ -16,7 +16,7 @@ from archcost.layers import Write
 from archcost.layers.base import Weight
 from archcost.layers.rules import Call
 from archcost.passes.gradients import NOTHING, Needs, gradients_required
-from archcost.passes.layer_rules import LayerRules, New, ask, layer_rules, through_view, weight_type
+from archcost.passes.layer_rules import LayerRules, ask, layer_rules, through_view, weight_type
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Device, Setting
 from archcost.terms.memory_format import Layout, channels_last
@@ -42,19 +42,15 @@ class Held(NamedTuple):
 
 
 class Followed(NamedTuple):
-    """A layer in its place: the numbers of the storages around it, in the order of a `Reference`."""
+    """A layer in its place: the numbers of the storages around it."""
 
     rules: LayerRules
-    inputs: list[int]
-    weights: list[int]
+    inputs: tuple[int, ...]
+    weights: tuple[int, ...]
     """As it works on them: autocast's copies, or outputs of other layers, or its own."""
-    outputs: list[int]
-    own: list[int]
+    makes: tuple[int, ...]
+    outputs: tuple[int, ...]
     saved: tuple[int, ...]
-
-    @property
-    def all(self) -> list[int]:
-        return [*self.inputs, *self.weights, *self.outputs, *self.own]
 
 
 class Walk:
@@ -77,7 +73,7 @@ class Walk:
         self.required, self.needs = required, needs
         self._setting = (training, device, torch)
         self.held: list[Held] = []
-        self.at: dict[str, list[int]] = {}
+        self.at: dict[str, tuple[int, ...]] = {}
         """By input of the network or layer, the storages of its outputs."""
         self.layouts: dict[str, tuple[Layout, ...]] = {}
         self.weights: dict[str, dict[str, int]] = {}
@@ -88,7 +84,8 @@ class Walk:
         """Layers whose first output is a view."""
         self._known: dict[tuple[object, ...], LayerRules] = {}
         for name, tensor in graph.inputs.items():
-            self.at[name] = [self._new(name, "inputs", "input", tensor)]
+            self.at[name] = (len(self.held),)
+            self.held.append(Held(name, "inputs", "input", tensor))
             self.layouts[name] = (channels_last(tensor.shape) if images_last and tensor.rank == 4 else None,)
         for node in graph.nodes:
             if node.facts.weights:
@@ -97,46 +94,41 @@ class Walk:
         """Inputs and weights."""
         self.steps = [self._follow(node) for node in graph.nodes]
 
-    def _new(self, owner: str, role: Role, what: str, tensor: TensorType) -> int:
-        self.held.append(Held(owner, role, what, tensor))
-        return len(self.held) - 1
-
     def _own_weights(self, node: Node) -> None:
         rows = self._declared.get(id(node.facts))
         if rows is None:
-            rows = [_row(weight, node) for weight in node.weights]
-            self._declared[id(node.facts)] = rows
+            rows = self._declared[id(node.facts)] = [_row(weight, node) for weight in node.weights]
         if node.shared is not None or node.given:
             own = [weight.name for weight in node.own_weights]
             rows = [row for row in rows if row[1] in own]
-        self.weights[node.name] = {name: self._new(node.name, role, name, tensor) for role, name, tensor in rows}
+        first = len(self.held)
+        self.held += [Held(node.name, role, name, tensor) for role, name, tensor in rows]
+        self.weights[node.name] = {name: first + index for index, (_, name, _) in enumerate(rows)}
 
     def _follow(self, node: Node) -> Followed:
-        inputs = [self.at[port.producer][port.output] for port in node.inputs]
-        weights = self._worked_on(node) if node.facts.weights else []
+        name, held, at = node.name, self.held, self.at
+        inputs = tuple([at[producer][output] for producer, output in node.inputs])
+        weights = self._worked_on(node) if node.facts.weights else ()
         rules = self._rules(node, inputs)
-        around = [*inputs, *weights]
-        outputs: list[int] = []
-        for output in rules.outputs:
-            number = self._new(node.name, "activations", *output) if isinstance(output, New) else around[output]
-            outputs.append(number)
-            around.append(number)
-        own = [self._new(node.name, "activations", what, tensor) for what, tensor in rules.own]
-        around += own
-        saved = tuple(dict.fromkeys([around[each] for each in rules.saved]))
-        self.at[node.name], self.layouts[node.name] = outputs, rules.layouts
-        return Followed(rules, inputs, weights, outputs, own, saved)
+        makes = tuple(range(len(held), len(held) + len(rules.makes)))
+        held += [Held(name, "activations", what, tensor) for what, tensor in rules.makes]
+        around = (*inputs, *weights, *makes)
+        outputs = tuple([around[each] for each in rules.outputs])
+        around += outputs
+        saved = tuple(dict.fromkeys([around[each] for each in rules.saved])) if rules.saved else ()
+        at[name], self.layouts[name] = outputs, rules.layouts
+        return Followed(rules, inputs, weights, makes, outputs, saved)
 
     def _rules(self, node: Node, inputs: Sequence[int]) -> LayerRules:
-        arriving = tuple([self.layouts[port.producer][port.output] for port in node.inputs])
-        required, needs = self.required[node.name], self.needs.get(node.name, NOTHING)
-        shared = node.shared and node.shared.transposed
-        key: tuple[object, ...] = (id(node.facts), required, needs, arriving, shared, *node.given)
+        layouts, required = self.layouts, self.required[node.name]
+        arriving = tuple([layouts[producer][output] for producer, output in node.inputs])
+        trains, shared = node.name in self.needs, node.shared and node.shared.transposed
+        key: tuple[object, ...] = (id(node.facts), required, trains, arriving, shared, *node.given)
         rules = self._known.get(key)
         if rules is None:
             rules = self._known[key] = self._asked(node, arriving, None)
         if rules.overwrites and node.inputs[0].producer in self._views and node.inputs[0].output == 0:
-            if rules.setting.needs and not isinstance(node.layer, Write):
+            if rules.call.setting.needs and not isinstance(node.layer, Write):
                 whole = self.held[inputs[0]].tensor
                 if (*key, whole) not in self._known:
                     self._known[*key, whole] = self._asked(node, arriving, whole)
@@ -152,16 +144,17 @@ class Walk:
         given = arriving if any(layout is not None for layout in arriving) else ()
         operands = frozenset(self.required[node.name].operands)
         setting = Setting(operands, training, device, given, weights_dtype(node), torch)
-        answers = ask(node.layer, Call(node.input_types, node.output_types, setting))
+        call = Call(node.input_types, node.output_types, setting)
+        answers = ask(node.layer, call)
         if whole is not None:
             answers = through_view(answers, node.input_types[0], whole)
-        return layer_rules(node, self.needs.get(node.name, NOTHING), arriving, setting, answers)
+        return layer_rules(node, self.needs.get(node.name, NOTHING), arriving, call, answers)
 
-    def _worked_on(self, node: Node) -> list[int]:
-        own = self.weights[node.name]
-        if len(own) == len(node.weights) and all(weight.cast is None for weight in node.weights):
-            return [*own.values()]
-        return [self._weight(node, weight) for weight in node.weights]
+    def _worked_on(self, node: Node) -> tuple[int, ...]:
+        own, weights = self.weights[node.name], node.facts.weights
+        if len(own) == len(weights) and not any(weight.cast for weight in weights):
+            return tuple(own.values())
+        return tuple([self._weight(node, weight) for weight in weights])
 
     def _weight(self, node: Node, weight: Weight) -> int:
         """Where a weight lies as the layer works on it. A transposed one is a view of its owner's."""
@@ -174,7 +167,8 @@ class Walk:
         owner, what = copy_owner(node, weight)[0], copied(weight.name, weight.cast)
         if what not in self.weights[owner]:
             tensor = TensorType(weight_type(weight, node).shape, weight.cast)
-            self.weights[owner][what] = self._new(owner, "activations", what, tensor)
+            self.weights[owner][what] = len(self.held)
+            self.held.append(Held(owner, "activations", what, tensor))
         return self.weights[owner][what]
 
 
@@ -209,32 +203,42 @@ def spoiled(nodes: Iterable[Node], steps: Sequence[Followed]) -> dict[str, tuple
     results share the counter of the tensor that they are made of, and it is named by the storage of that; `Tensor.data`
     has its own, named by a number below nothing.
     """
-    if not any(step.rules.overwrites for step in steps):
+    if not _may_spoil(steps):
         return {}
-    counters: dict[str, list[int]] = {}
+    counters: dict[str, Sequence[int]] = {}
     keepers: dict[int, dict[str, None]] = {}
     found: dict[str, tuple[str, ...]] = {}
     hidden = count(-1, -1)
     for node, step in zip(nodes, steps, strict=True):
-        rules = step.rules
-        ports = zip(node.inputs, step.inputs, strict=True)
-        around = [counters[port.producer][port.output] if port.producer in counters else at for port, at in ports]
-        for weight, storage in zip(node.weights, step.weights, strict=True):
+        rules, reads = step.rules, zip(node.inputs, step.inputs, strict=True)
+        around = [counters[port.producer][port.output] if port.producer in counters else at for port, at in reads]
+        around += step.weights
+        for index, weight in enumerate(node.weights if node.given else ()):
             port = node.given.get(weight.name)
-            around.append(storage if port is None else counters.get(port.producer, {port.output: storage})[port.output])
-        outputs: list[int] = []
-        for output, storage in zip(rules.outputs, step.outputs, strict=True):
-            shared = next(hidden) if rules.hides_writes or isinstance(output, New) else around[output]
-            counter = storage if isinstance(output, New) else shared
-            outputs.append(counter)
-            around.append(counter)
-        counters[node.name] = outputs
+            if port is not None and port.producer in counters:
+                around[len(node.inputs) + index] = counters[port.producer][port.output]
+        around += step.makes
+        first_made = len(around) - len(step.makes)
+        counters[node.name] = [
+            next(hidden) if rules.hides_writes and each < first_made else around[each] for each in rules.outputs
+        ]
+        around += counters[node.name]
         if rules.overwrites and around[0] in keepers:
             found[node.name] = tuple(keepers[around[0]])
         for kept in rules.saved:
-            if kept < len(around):  # what is not the layer's own
-                keepers.setdefault(around[kept], {})[node.name] = None
+            keepers.setdefault(around[kept], {})[node.name] = None
     return found
+
+
+def _may_spoil(steps: Sequence[Followed]) -> bool:
+    """Whether a storage is overwritten that somebody keeps."""
+    written = {step.inputs[0] for step in steps if step.rules.overwrites}
+    kept: set[int] = set()
+    for step in steps if written else ():
+        if step.rules.overwrites and step.inputs[0] in kept:
+            return True
+        kept.update(written.intersection(step.saved))
+    return False
 
 
 StorageRole = Literal["input", "output", "weight", "saved"]
@@ -294,7 +298,9 @@ def kept(
     required = required_by(graph, autograd)
     walk = Walk(graph, training, device, required, required, torch or installed(), images_last)
     steps = walk.steps
-    roles: dict[int, StorageRole] = {number: "saved" for step in steps for number in step.own}
+    roles: dict[int, StorageRole] = {
+        number: "saved" for step in steps for number in step.makes[len(step.makes) - step.rules.own :]
+    }
     roles |= {number: "weight" for weights in walk.weights.values() for number in weights.values()}
     roles |= {walk.at[name][0]: "input" for name in graph.inputs}
     storages = [

@@ -127,7 +127,7 @@ def alone(row: Row, types: Tensors) -> ModelGraph:
     """The row as a network of one layer, whose inputs come in these dtypes."""
     layer, inputs = row.layer, row.input_types
     outputs = layer.output_types(inputs)
-    facts = Facts(inputs, outputs, layer.weights(inputs), layer.work(inputs, outputs), None)
+    facts = Facts.of(layer, inputs, outputs, layer.weights(inputs))
     ports = [Port(f"x{index}") for index in range(len(inputs))]
     spec = archcost.ModelSpec(name="row", inputs={"x": {"shape": ()}}, layers=())  # pyright: ignore[reportArgumentType]
     arriving = {port.producer: tensor for port, tensor in zip(ports, types, strict=True)}
