@@ -112,6 +112,11 @@ def result_dtype(tensors: Tensors) -> str:
     return promoted(first, second) if _kind(second) > _kind(first) else first
 
 
+def summed(tensor: TensorType) -> str:
+    """The dtype of a sum or a product of its values: torch takes integers together in int64."""
+    return tensor.dtype if tensor.is_floating else "int64"
+
+
 def format_shape(shape: tuple[int, ...]) -> str:
     """`2×3×224×224`; a scalar is `()`."""
     return "×".join(str(size) for size in shape) or "()"

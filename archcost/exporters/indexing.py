@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import reduce
 
 from archcost.exporters.binary import promoted
@@ -90,18 +89,11 @@ def grid_sample(part: Part) -> str:
     )
 
 
-def topk(part: Part) -> Sequence[str]:
-    layer = part.layer
-    settings = {"largest": int(layer.largest), "sorted": int(layer.sorted)}
-    return part.draw_many("TopK", 2, part.inputs[0], part.integers(layer.k), axis=layer.dim, **settings)
-
-
 def embedding(part: Part) -> str:
     return part.draw("Gather", part.weight(), part.inputs[0], axis=0)
 
 
 RENDERINGS: dict[str, Rendering] = {
-    "topk": topk,
     "gather": gather,
     "index_select": index_select,
     "index": index,

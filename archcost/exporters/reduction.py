@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archcost.exporters.emit import DTYPES, Part, Rendering
-from archcost.layers.base import normalize_axis
 
 
 def axes(part: Part) -> str:
@@ -47,16 +46,6 @@ def position(kind: str) -> Rendering:
     return rendering
 
 
-def ordered(part: Part) -> Sequence[str]:
-    """As many of the largest, or smallest, as there are."""
-    axis = normalize_axis(part.layer.dim, part.source.rank)
-    count = part.draw("Shape", part.inputs[0], start=axis, end=axis + 1)
-    settings = {"axis": axis, "largest": int(part.layer.descending), "sorted": 1}
-    tensor = part.inputs[0] if part.source.dtype != "bool" else part.cast(0, "uint8")
-    values, indices = part.draw_many("TopK", 2, tensor, count, **settings)
-    return values, indices
-
-
 def truth(kind: str) -> Rendering:
     def rendering(part: Part) -> str:
         return part.draw(kind, part.cast(0, "bool"), axes(part), keepdims=int(part.layer.keepdim))
@@ -81,10 +70,6 @@ def norm(part: Part) -> str:
     return part.draw(f"ReduceL{part.layer.ord}", part.inputs[0], axes(part), keepdims=int(part.layer.keepdim))
 
 
-def cumsum(part: Part) -> str:
-    return part.draw("CumSum", part.cast(), part.index(part.layer.dim))
-
-
 def cross_entropy(part: Part) -> str:
     return part.draw("SoftmaxCrossEntropyLoss", *part.inputs, reduction=part.layer.reduction)
 
@@ -106,8 +91,6 @@ RENDERINGS: dict[str, Rendering] = {
     "logsumexp": folded("ReduceLogSumExp"),
     "any": truth("ReduceMax"),
     "all": truth("ReduceMin"),
-    "sort": ordered,
-    "argsort": lambda part: ordered(part)[1],
     "amax": folded("ReduceMax"),
     "amin": folded("ReduceMin"),
     "max": picked("ReduceMax", "ArgMax"),
@@ -117,7 +100,6 @@ RENDERINGS: dict[str, Rendering] = {
     "var": variance,
     "std": lambda part: part.draw("Sqrt", variance(part)),
     "norm": norm,
-    "cumsum": cumsum,
     "cross_entropy": cross_entropy,
     "mse": mse,
     "l1_penalty": l1_penalty,

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Axis, Layer, Number, Size, Weight, WeightedLayer, normalize_axis, require_floating
+from archcost.layers.base import (
+    Axis,
+    Layer,
+    Number,
+    Size,
+    Weight,
+    WeightedLayer,
+    normalize_axis,
+    require_floating,
+    whole_along,
+)
 from archcost.layers.card import Card, onnx
 from archcost.layers.dtypes import (
     AS_GIVEN,
@@ -21,7 +31,7 @@ from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import INPUT, OUTPUT, Own, Stored, excess
 from archcost.terms.expressions import Step
 from archcost.terms.time_classes import TimeClass
-from archcost.terms.windows import SAME, WHOLE, Rules
+from archcost.terms.windows import Rules
 from archcost.work import Elementwise, Reduction, Work
 
 
@@ -343,8 +353,7 @@ class GLU(Layer):
         return (Step(f"output axis {axis}", "n/2", {"n": inputs[0].shape[axis]}),)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        along = normalize_axis(self.dim, inputs[0].rank)
-        return tuple(WHOLE if axis == along else SAME for axis in range(2, inputs[0].rank))
+        return whole_along(self.dim, inputs)
 
 
 class AxisActivation(Layer):
@@ -366,8 +375,7 @@ class AxisActivation(Layer):
         return (Reduction(inputs[0].numel, self.operations, {0: self.operations_backward}, self.type),)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        along = normalize_axis(self.dim, inputs[0].rank)
-        return tuple(WHOLE if axis == along else SAME for axis in range(2, inputs[0].rank))
+        return whole_along(self.dim, inputs)
 
 
 class Softmax(AxisActivation):

@@ -29,7 +29,7 @@ from archcost.terms.autograd import (
 from archcost.terms.expressions import Step
 from archcost.terms.memory_format import Layout, Shape
 from archcost.terms.time_classes import TimeClass
-from archcost.terms.windows import SAME, Rules
+from archcost.terms.windows import SAME, WHOLE, Rules
 from archcost.work import Work
 
 MAX_SIZE = 2**31 - 1
@@ -448,3 +448,9 @@ def normalize_axis(axis: int, rank: int, field: str = "dim", what: str = "an axi
     if not -rank <= axis < rank:
         raise ShapeError(f"{field} is out of range", expected=f"{what} from {-rank} to {rank - 1}", found=str(axis))
     return axis % rank
+
+
+def whole_along(dim: int, inputs: Tensors) -> Rules:
+    """Every result may depend on any value of that axis, and along the others on what lies in its place."""
+    along = normalize_axis(dim, inputs[0].rank)
+    return tuple([WHOLE if axis == along else SAME for axis in range(2, inputs[0].rank)])

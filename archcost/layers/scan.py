@@ -1,23 +1,34 @@
-"""Layers that go along an axis and leave as many values: running sums, sorting."""
+"""Layers that go along an axis: running sums, sorting, and the largest values of it."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Axis, Flag, FloatingDtype, Layer, Size, normalize_axis, require_floating
-from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, Autocast, Outcome
-from archcost.layers.indexing.gather import whole_along
-from archcost.layers.memory_order import ValueByValue
-from archcost.layers.reduction.reduce import summed
-from archcost.layers.rules import Quirk
-from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import NO_SCRATCH, OUTPUT, PASSED_ON, Gradient, Output, Own, Saved, Scratch, Setting
+from archcost.layers.base import Axis, Flag, FloatingDtype, Layer, Size, normalize_axis, require_floating, whole_along
+from archcost.layers.card import Card
+from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, Autocast
+from archcost.layers.memory_order import value_by_value
+from archcost.layers.rules import Autograd, Call, Placement, Quirk, own_storage
+from archcost.tensors import Tensors, TensorType, summed
+from archcost.terms.autograd import OUTPUT, PASSED_ON, Output, Own
 from archcost.terms.expressions import Step
-from archcost.terms.memory_format import Layout
 from archcost.terms.time_classes import TimeClass
 from archcost.terms.windows import Rules
 from archcost.work import Reduction, Work
+
+
+def card(torch: str, calls: tuple[str, ...] = (), time: TimeClass = "sort", autocast: Autocast = AS_GIVEN) -> Card:
+    return Card(
+        torch=torch,
+        calls=calls,
+        onnx=None,
+        autocast=autocast,
+        promotion="first",
+        fvcore="nothing",
+        time=time,
+        blas=False,
+    )
 
 
 class Cumsum(Layer):
@@ -28,9 +39,7 @@ class Cumsum(Layer):
 
     type: Literal["cumsum"] = "cumsum"
     prefix: ClassVar[str] = "cumsum"
-    autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
-    time_class: ClassVar[TimeClass] = "reduction"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = card("torch.cumsum", time="reduction", autocast=FLOAT32_OUT_ON_CUDA)
     dim: Axis
     dtype: FloatingDtype | None = None
 
@@ -38,23 +47,18 @@ class Cumsum(Layer):
         normalize_axis(self.dim, inputs[0].rank)
         return (TensorType(inputs[0].shape, self.dtype or summed(inputs[0])),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (PASSED_ON,) if self._is_single(inputs) else inputs
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Turned round, summed, turned round again. For a result in another dtype the input is cast, on a CPU within
-        the kernel, and back its gradient first.
+    def autograd(self, call: Call) -> Autograd:
+        """Backward is turned round, summed, and turned round again. For a result in another dtype the input is cast,
+        on a CPU within the kernel, and back its gradient first.
         """
-        if self._is_single(inputs):
-            return NO_SCRATCH
-        back = (Own("turned round", inputs[0]), Own("its sums", inputs[0]))
-        if not inputs[0].is_floating or inputs[0] == outputs[0]:
-            return Scratch(backward=back)
-        cast = (Own("input cast", outputs[0]),) if setting.device == "cuda" else ()
-        return Scratch(cast, (Own("gradient cast", inputs[0]), *back))
+        source, result = call.source, call.result
+        if self._is_single(call.inputs):
+            return Autograd((), (PASSED_ON,))
+        back = (Own("turned round", source), Own("its sums", source))
+        if not source.is_floating or source == result:
+            return Autograd((), call.inputs, backward=back)
+        cast = (Own("input cast", result),) if call.setting.device == "cuda" else ()
+        return Autograd((), call.inputs, forward=cast, backward=(Own("gradient cast", source), *back))
 
     def _is_single(self, inputs: Tensors) -> bool:
         return inputs[0].shape[self.dim] == 1
@@ -66,20 +70,27 @@ class Cumsum(Layer):
         return whole_along(self.dim, inputs)
 
 
-class Sorting(ValueByValue):
-    """Along `dim`, counted as one comparison a value. What comes out lies as the input does."""
+class Ordering(Layer):
+    """By the order of values along an axis: one comparison a value read, however many come out.
 
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "sort"
-    comes_out: ClassVar[Outcome] = "first"
-    dim: Axis = -1
-    descending: Flag = False
+    Backward puts the gradients of values where the indices say that they were.
+    """
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {}, "compared"),)
 
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        return super().layouts(inputs, outputs, setting) * len(outputs)
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((Output(1),), call.inputs)
+
+
+class Sorting(Ordering):
+    """What comes out lies as the input does."""
+
+    dim: Axis = -1
+    descending: Flag = False
+
+    def placement(self, call: Call) -> Placement:
+        return own_storage(call, value_by_value(call).layouts * len(call.outputs))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         return whole_along(self.dim, inputs)
@@ -93,14 +104,12 @@ class Sort(Sorting):
 
     type: Literal["sort"] = "sort"
     prefix: ClassVar[str] = "sort"
+    card: ClassVar[Card] = card("torch.sort")
     quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
 
     def output_types(self, inputs: Tensors) -> Tensors:
         normalize_axis(self.dim, inputs[0].rank)
         return (inputs[0], TensorType(inputs[0].shape, "int64"))
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Output(1),)
 
 
 class ArgSort(Sorting):
@@ -108,27 +117,26 @@ class ArgSort(Sorting):
 
     type: Literal["argsort"] = "argsort"
     prefix: ClassVar[str] = "argsort"
+    card: ClassVar[Card] = card("torch.argsort")
 
     def output_types(self, inputs: Tensors) -> Tensors:
         normalize_axis(self.dim, inputs[0].rank)
         return (TensorType(inputs[0].shape, "int64"),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """For the sorted values, until they are dropped."""
-        return (OUTPUT,)
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        return Scratch((Own("sorted values", inputs[0]),))
+    def autograd(self, call: Call) -> Autograd:
+        """The sorted values are made all the same, and dropped."""
+        return Autograd((OUTPUT,), call.inputs, forward=(Own("sorted values", call.source),))
 
 
-class TopK(Layer):
-    """The k largest values along `dim`, or smallest, and where they are (torch.topk). Outputs: values, indices."""
+class TopK(Ordering):
+    """The k largest values along `dim`, or smallest, and where they are (torch.topk). Outputs: values, indices.
+
+    Counted as one comparison a value read, whatever k is and the order; backward puts gradients at their indices.
+    """
 
     type: Literal["topk"] = "topk"
     prefix: ClassVar[str] = "topk"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "sort"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = card("torch.topk", ("topk",))
     quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
     k: Size
     dim: Axis = -1
@@ -137,19 +145,11 @@ class TopK(Layer):
 
     def output_types(self, inputs: Tensors) -> Tensors:
         require_floating(inputs)
-        shape = inputs[0].shape
-        axis = normalize_axis(self.dim, len(shape))
+        shape, axis = inputs[0].shape, normalize_axis(self.dim, inputs[0].rank)
         if self.k > shape[axis]:
             raise ShapeError("k is more than there are", expected=f"at most {shape[axis]}", found=str(self.k))
         picked = (*shape[:axis], self.k, *shape[axis + 1 :])
         return (TensorType(picked, inputs[0].dtype), TensorType(picked, "int64"))
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Output(1),)
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        """A comparison a value read, whatever k is and the order; backward puts gradients at their indices."""
-        return (Reduction(inputs[0].numel, 1, {}, "compared"),)
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         axis = normalize_axis(self.dim, inputs[0].rank)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from archcost.layers import Dropout, MaxPool1d, RMSNorm
+from archcost.layers.rules import Call
+from archcost.passes.layer_rules import ask
 from archcost.tensors import TensorType
 from archcost.terms.autograd import NO_SCRATCH, Own, Scratch, Setting
 from archcost.terms.memory_format import channels_last
@@ -13,7 +15,7 @@ IMAGES = (TensorType((2, 3, 5, 7)),)
 
 def test_dropout_draws_bytes() -> None:
     mask = Own("mask", TensorType((2, 3, 5, 7), "bool"))
-    assert Dropout().scratch(IMAGES, IMAGES, NOBODY) == Scratch((mask,))
+    assert ask(Dropout(), Call(IMAGES, IMAGES, NOBODY)).passing.scratch == Scratch((mask,))
 
 
 def test_a_maximum_over_one_axis_finds_indices_for_nobody() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archcost.importers.onnx.shape import reshaped
-from archcost.importers.onnx_call import Call, Result, Rule, one
+from archcost.importers.onnx_call import Call, Rule, one
 from archcost.importers.onnx_inference import as_written
 from archcost.importers.onnx_values import UnsupportedError, Value, samples_in
 from archcost.layers.base import normalize_axis
@@ -137,17 +137,6 @@ def one_hot(call: Call) -> Value:
     return call.cast(call.layer("one_hot", call.cast(call[0], "int64"), num_classes=classes[0]), values.tensor.dtype)
 
 
-def topk(call: Call) -> Result:
-    k = call.setting("k", 1)
-    if not k:
-        raise UnsupportedError("a number of values that is computed")
-    axis = call.axis(default=-1)
-    if k[0] == call[0].shape[axis]:
-        return call.layers("sort", call[0], dim=axis, descending=call.flag("largest", default=True))
-    settings = {"largest": call.flag("largest", default=True), "sorted": call.flag("sorted", default=True)}
-    return call.layers("topk", call[0], k=k[0], dim=axis, **settings)
-
-
 GRID_MODES = {"linear": "bilinear", "bilinear": "bilinear", "nearest": "nearest"}
 
 
@@ -189,7 +178,6 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("ScatterElements", "Scatter"), scattered),
     "ScatterND": scattered_slices,
     "OneHot": one_hot,
-    "TopK": topk,
     "GridSample": grid_sample,
     "Col2Im": col2im,
 }

@@ -1,4 +1,4 @@
-"""Operators that fold axes, running sums, and the loss."""
+"""Operators that fold axes, and the loss."""
 
 from __future__ import annotations
 
@@ -52,16 +52,6 @@ def position(type_: str) -> Rule:
     return lambda call: call.layer(type_, call[0], dim=call.axis(), keepdim=call.flag("keepdims", default=True))
 
 
-def cumsum(call: Call) -> Value:
-    axis = call.integers(1)
-    if not axis or call.integer("exclusive", 0):
-        raise UnsupportedError("a running sum without its own value")
-    if not call.integer("reverse", 0):
-        return call.layer("cumsum", call[0], dim=axis[0])
-    turned = call.layer("flip", call[0], dims=axis)
-    return call.layer("flip", call.layer("cumsum", turned, dim=axis[0]), dims=axis)
-
-
 def cross_entropy(call: Call) -> Result:
     outputs = [name for name in call.node.outputs if name]
     if call.get(2) is not None or len(outputs) > 1:
@@ -82,6 +72,5 @@ RULES: dict[str, Rule] = {
     "ReduceLogSumExp": reduced("logsumexp"),
     "ArgMax": position("argmax"),
     "ArgMin": position("argmin"),
-    "CumSum": cumsum,
     "SoftmaxCrossEntropyLoss": cross_entropy,
 }

@@ -1,4 +1,4 @@
-"""Values put or found by place: scatters, triangles, diagonals, sliding windows, orders."""
+"""Values put or found by place: scatters, triangles, diagonals, sliding windows."""
 
 from __future__ import annotations
 
@@ -16,17 +16,6 @@ from archcost.importers.torch.proposal import (
     rule_for,
     samples_in,
 )
-
-
-def _ordered(type_: str) -> RuleFunction:
-    def rule(result: Any, x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Proposal:
-        return Proposal(type_, (x,), {"dim": dim, "descending": descending})
-
-    return rule
-
-
-rule_for("sort")(_ordered("sort"))
-rule_for("argsort")(_ordered("argsort"))
 
 
 def _triangle(type_: str) -> RuleFunction:

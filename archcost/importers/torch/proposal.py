@@ -132,3 +132,8 @@ def finite(number: float) -> float:
 def overwriting(inplace: bool) -> dict[str, Any]:
     """The field of a layer that writes into its first input."""
     return {"inplace": True} if inplace else {}
+
+
+def named_dtype(dtype: Any) -> dict[str, Any]:
+    """The dtype that a call names for its result, if one."""
+    return {} if dtype is None else {"dtype": str(dtype).removeprefix("torch.")}

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from archcost.importers.torch.proposal import Proposal, RuleFunction, composite, rule_for
+from archcost.importers.torch.proposal import Proposal, RuleFunction, composite, named_dtype, rule_for
 
 
 @composite("histc")
@@ -35,14 +35,9 @@ def _reduction(type_: str) -> RuleFunction:
         if result.dtype != x.dtype or x.dim() == 0:
             return None
         fields = {"dim": _dims(x, named.get("axis", dim)), "keepdim": keepdim}
-        return Proposal(type_, (x,), fields | _named(dtype))
+        return Proposal(type_, (x,), fields | named_dtype(dtype))
 
     return rule
-
-
-def _named(dtype: Any) -> dict[str, Any]:
-    """The dtype that a call names for its result, if one."""
-    return {} if dtype is None else {"dtype": str(dtype).removeprefix("torch.")}
 
 
 for _type in ("mean", "sum", "amax", "amin"):
@@ -137,13 +132,3 @@ def norm(
     result: Tensor, x: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None
 ) -> Proposal | None:
     return vector_norm(result, x, 2 if p in ("fro", None) else p, dim, keepdim)
-
-
-@rule_for("cumsum")
-def cumsum(result: Tensor, x: Tensor, dim: int, *, dtype: Any = None) -> Proposal | None:
-    return Proposal("cumsum", (x,), {"dim": dim} | _named(dtype)) if result.dtype == x.dtype else None
-
-
-@rule_for("topk")
-def topk(result: Any, x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Proposal:
-    return Proposal("topk", (x,), {"k": k, "dim": dim, "largest": largest, "sorted": sorted})

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis, require_floating, require_rank
+from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis, require_floating, require_rank, whole_along
 from archcost.layers.broadcasting import broadcast_shape
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
 from archcost.layers.rules import Quirk
@@ -19,12 +19,6 @@ from archcost.terms.time_classes import TimeClass
 from archcost.terms.windows import SAME, WHOLE, Rules
 from archcost.work import Gather as Gathering
 from archcost.work import Reduction, Work
-
-
-def whole_along(dim: int, inputs: Tensors) -> Rules:
-    """Any position of the axis may have been picked."""
-    along = normalize_axis(dim, inputs[0].rank)
-    return tuple(WHOLE if axis == along else SAME for axis in range(2, inputs[0].rank))
 
 
 def require_indices(indices: TensorType, which: str = "the second input") -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Axis, Flag, Layer, Number, normalize_axis
+from archcost.layers.base import Arity, Axis, Flag, Layer, Number, normalize_axis, whole_along
 from archcost.layers.broadcasting import broadcast_shape
 from archcost.layers.comparison import require_mask
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
-from archcost.layers.indexing.gather import require_indices, whole_along
+from archcost.layers.indexing.gather import require_indices
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import PASSED_ON, Gradient, Input, Saved, Setting
 from archcost.terms.memory_format import Layout

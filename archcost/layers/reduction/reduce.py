@@ -8,7 +8,7 @@ from archcost.errors import ShapeError
 from archcost.layers.base import Axis, Flag, FloatingDtype, Layer, normalize_axis, require_floating
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32_ON_CUDA, Autocast, Outcome
 from archcost.layers.rules import Quirk
-from archcost.tensors import Tensors, TensorType
+from archcost.tensors import Tensors, TensorType, summed
 from archcost.terms.autograd import (
     INPUT,
     NO_SCRATCH,
@@ -132,11 +132,6 @@ class Sum(FoldingAxes):
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {}, "summed"),)
-
-
-def summed(tensor: TensorType) -> str:
-    """The dtype of a sum: torch adds integers up in int64."""
-    return tensor.dtype if tensor.is_floating else "int64"
 
 
 class Extreme(FoldingAxes):

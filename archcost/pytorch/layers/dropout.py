@@ -1,24 +1,21 @@
-"""Dropout in torch."""
+"""Dropout in torch, but for what cards name."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archcost.pytorch.layers.base import Factory, plain
+from archcost.layers import AlphaDropout
+from archcost.pytorch.layers.base import Inputs, mirrors, settings
 
 
-class AlphaDropout(nn.AlphaDropout):
+class AlphaDropping(nn.AlphaDropout):
     """Torch's own module forgets `inplace`."""
 
     def forward(self, input: Tensor) -> Tensor:
         return functional.alpha_dropout(input, self.p, self.training, self.inplace)
 
 
-FACTORIES: dict[str, Factory] = {
-    "dropout": plain(nn.Dropout),
-    "dropout1d": plain(nn.Dropout1d),
-    "dropout2d": plain(nn.Dropout2d),
-    "dropout3d": plain(nn.Dropout3d),
-    "alpha_dropout": plain(AlphaDropout),
-}
+@mirrors(AlphaDropout)
+def alpha_dropout(layer: AlphaDropout, inputs: Inputs) -> nn.Module:
+    return AlphaDropping(**settings(layer))

@@ -35,11 +35,8 @@ FACTORIES: dict[str, Factory] = {
     "var": function(torch.var),
     "std": function(torch.std),
     "norm": function(torch.linalg.vector_norm),  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-    "cumsum": function(torch.cumsum),
     "any": folding(torch.any),
     "all": folding(torch.all),
     "prod": folding(torch.prod),
     "logsumexp": function(torch.logsumexp),
-    "sort": function(torch.sort),
-    "argsort": function(torch.argsort),
 }

@@ -72,7 +72,6 @@ def write(layer: Write, inputs: Inputs) -> nn.Module:
 
 
 FACTORIES: dict[str, Factory] = {
-    "topk": function(torch.topk),
     "gather": gather,
     "index_select": index_select,
     "index": index,
