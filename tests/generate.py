@@ -23,14 +23,18 @@ RENEWED = {
 }
 """Pages with tables from the code; in the others, commands are run again."""
 
+LOCKS = ROOT / "tests" / "locks"
+"""A table of layers for each network that ships."""
+
 
 def main() -> None:
     layer_index.renew()
     archcost(["schema", "-o", str(zoo.folder() / "schema.json")])
     (zoo.folder() / totals.FILE).write_text(totals.text(), encoding="utf-8")
-    locked = ROOT / "tests" / "specs.lock"
-    locked.unlink()  # else tables of networks that are gone would stay
-    archcost(["lock", *zoo.names(), "-o", str(locked)])
+    for locked in LOCKS.glob("*.lock"):
+        locked.unlink()  # else those of networks that are gone would stay
+    for name in zoo.names():
+        archcost(["lock", name, "-o", str(LOCKS / f"{name}.lock")])
     measurements.BANDS.write_text(measurements.bands(), encoding="utf-8")
     brackets.LIMITS.write_text(brackets.limits_file(brackets.read()), encoding="utf-8")
     for page in PAGES:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isqrt
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from archcost.costs.optimizers import forms, implementation
 from archcost.graph import ModelGraph
@@ -22,7 +22,6 @@ from archcost.passes.run import Optimizer, OptimizerImpl, Precision, Run
 from archcost.terms.autograd import Device
 
 Price = Literal["free", "FLOPs", "arithmetic", "training", "task"]
-PRICES: tuple[Price, ...] = get_args(Price)
 
 OPTIMIZERS: tuple[Optimizer, ...] = ("adamw-8bit", "adafactor", "sgd-momentum", "sgd")
 """From the nearest to Adam to the furthest from it."""

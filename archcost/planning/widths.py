@@ -27,7 +27,7 @@ def widened(spec: ModelSpec, batch: int) -> Callable[[int], ModelGraph]:
     least. Raises ArchcostError, with the layer, for a network that cannot be scaled so.
     """
     layers = wire(spec).layers
-    scaling = _scaling(build(spec, batch), layers)
+    scaling = _scaling(build(spec, batch))
 
     def make(percent: int) -> ModelGraph:
         return assemble(spec, _scaled(layers, scaling, percent), batch)
@@ -47,7 +47,7 @@ class _Scaling(NamedTuple):
     """Sizes stay multiples of it."""
 
 
-def _scaling(graph: ModelGraph, layers: Sequence[WiredLayer]) -> _Scaling:
+def _scaling(graph: ModelGraph) -> _Scaling:
     last = _last(graph)
     sizes: dict[str, str] = {}
     follows: set[str] = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Sequence
 from typing import Any, cast
 
 from archcost.layers import TYPES
@@ -22,26 +23,35 @@ WIRING: Schema = {"name": NAME, "inputs": INPUTS, "given": GIVEN}
 """Fields of layers that say what they read, and cannot be `$expressions`."""
 
 
+WIDTH = 160
+"""Of a line, where what it holds can be broken: nearly every field of a layer is one line."""
+
+
 def schema_text() -> str:
-    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+    """With definitions by name and what fits in a line in one, so that of a changed field one line differs."""
+    return _text(schema(), "") + "\n"
+
+
+def _text(value: Any, indent: str) -> str:
+    short = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(short) <= WIDTH or not isinstance(value, (dict, list)):
+        return short
+    deeper = indent + " "
+    if isinstance(value, list):
+        return f"[\n{_listed([_text(each, deeper) for each in cast('list[Any]', value)], deeper)}\n{indent}]"
+    pairs = cast("dict[str, Any]", value).items()
+    lines = [f"{json.dumps(key, ensure_ascii=False)}: {_text(inner, deeper)}" for key, inner in pairs]
+    return f"{{\n{_listed(lines, deeper)}\n{indent}}}"
+
+
+def _listed(lines: Sequence[str], indent: str) -> str:
+    return ",\n".join([indent + line for line in lines])
 
 
 def schema() -> Schema:
     """Of a whole file, with the `input` shorthand and `extends`."""
     model = _plain(ModelSpec.model_json_schema())
-    definitions = model["$defs"]
-    entry = _plain(BlockUse.model_json_schema())["properties"]
-    definitions["Block"]["properties"]["layers"] = ENTRIES
-    shape = definitions["InputSpec"]["properties"]["shape"]
-    inputs = {
-        **model["properties"]["inputs"],
-        "description": "Inputs by name; a bare shape stands for a float32 input.",
-        "patternProperties": {
-            pattern: {"anyOf": [shape, named]}
-            for pattern, named in model["properties"]["inputs"]["patternProperties"].items()
-        },
-        "additionalProperties": False,
-    }
+    shape = model["$defs"]["InputSpec"]["properties"]["shape"]
     return {
         "$schema": DIALECT,
         "title": "archcost network",
@@ -54,7 +64,7 @@ def schema() -> Schema:
             },
             **model["properties"],
             "input": {**shape, "description": "Shape of one sample of the only input; the batch is added."},
-            "inputs": inputs,
+            "inputs": _inputs(model["properties"]["inputs"], shape),
             "layers": ENTRIES,
         },
         "additionalProperties": False,
@@ -64,34 +74,54 @@ def schema() -> Schema:
             {"required": ["name", "layers", "input"]},
             {"required": ["name", "layers", "inputs"]},
         ],
-        "$defs": {
-            **definitions,
-            "expression": {
-                "type": "string",
-                "pattern": "\\$",
-                "description": "Integer arithmetic over parameters: $width, $width * 2.",
-            },
-            "entry": _entry(),
-            "entry_name": entry["name"],
-            "entry_inputs": entry["inputs"],
-            "layer_given": {
-                **_plain(WeightedLayer.model_json_schema())["properties"]["given"],
-                "additionalProperties": False,
-                "description": "Weights that are none of the layer's own: by name, which output before it each is.",
-            },
-            "repeat": _repeat(),
-            "block_use": _block_use(),
-            **{f"layer_{type_}": _layer(type_) for type_ in TYPES},
+        "$defs": _definitions(model["$defs"]),
+    }
+
+
+def _inputs(given: Schema, shape: Schema) -> Schema:
+    return {
+        **given,
+        "description": "Inputs by name; a bare shape stands for a float32 input.",
+        "patternProperties": {
+            pattern: {"anyOf": [shape, named]} for pattern, named in given["patternProperties"].items()
         },
+        "additionalProperties": False,
+    }
+
+
+def _definitions(given: Schema) -> Schema:
+    """Those of pydantic, and by name those of entries and layers."""
+    entry = _plain(BlockUse.model_json_schema())["properties"]
+    block = given["Block"]
+    return {
+        **given,
+        "Block": {**block, "properties": {**block["properties"], "layers": ENTRIES}},
+        "expression": {
+            "type": "string",
+            "pattern": "\\$",
+            "description": "Integer arithmetic over parameters: $width, $width * 2.",
+        },
+        "entry": _entry(),
+        "entry_name": entry["name"],
+        "entry_inputs": entry["inputs"],
+        "layer_given": {
+            **_plain(WeightedLayer.model_json_schema())["properties"]["given"],
+            "additionalProperties": False,
+            "description": "Weights that are none of the layer's own: by name, which output before it each is.",
+        },
+        "repeat": _repeat(),
+        "block_use": _block_use(),
+        **{f"layer_{type_}": _layer(type_) for type_ in sorted(TYPES)},
     }
 
 
 def _entry() -> Schema:
     """A layer, the use of a block, or a repeat. Conditions, not alternatives, so that a mistake is told where it is."""
-    layers = [{"if": _with("type", {"const": type_}), "then": {"$ref": f"#/$defs/layer_{type_}"}} for type_ in TYPES]
+    types = sorted(TYPES)
+    layers = [{"if": _with("type", {"const": type_}), "then": {"$ref": f"#/$defs/layer_{type_}"}} for type_ in types]
     return {
         "type": "object",
-        "properties": {"type": {"enum": list(TYPES)}},
+        "properties": {"type": {"enum": types}},
         "oneOf": [{"required": ["type"]}, {"required": ["block"]}, {"required": ["repeat"]}],
         "allOf": [
             {"if": {"required": ["block"]}, "then": {"$ref": "#/$defs/block_use"}},
