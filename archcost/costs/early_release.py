@@ -1,7 +1,7 @@
-"""Which layers autograd forgets in the midst of forward: nobody holds their results, and no gradient leads to them.
+"""Layers whose saved tensors autograd releases during forward, since no gradient will lead to them.
 
-A result holds what its backward would need, and through it all that lies before it. Where it ends in indices, a mask
-or a `detach`, all that goes with the last tensor that leads there.
+A tensor keeps its graph of autograd alive: the saved tensors of the layer that made it, and of all layers before. Where
+a branch ends in indices, a mask or a `detach`, they go with the last tensor of the branch.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from archcost.passes.gradients import Needs
 
 
 def forgotten(graph: ModelGraph, held: Collection[Port], required: Mapping[str, Needs]) -> dict[str, str]:
-    """By layer, the one after which it is forgotten. `held` are ports that the caller has."""
+    """For each such layer the layer after which its saved tensors go. `held` are outputs that the caller references."""
     until: dict[str, float] = {}
     read: dict[Port, float] = {}
-    """By port, how long a reader holds it or leads back to it; later readers come first."""
+    """By output, the index of the last layer that reads it or leads back to it; filled from the end."""
     for index in range(len(graph.nodes) - 1, -1, -1):
         node = graph.nodes[index]
         ports = [Port(node.name, number) for number, tensor in enumerate(node.output_types) if tensor.is_floating]

@@ -107,9 +107,9 @@ class Growth:
         return demand(self.played, self.sizes(batch, threads), profile, self.trains)
 
     def verdict(self, batch: int, profile: HardwareProfile) -> Verdict:
-        return self.judged(batch, profile)[1]
+        return self.verdict_of(batch, profile)[1]
 
-    def judged(self, batch: int, profile: HardwareProfile) -> tuple[int, Verdict]:
+    def verdict_of(self, batch: int, profile: HardwareProfile) -> tuple[int, Verdict]:
         """The bytes that a verdict is of, and the verdict."""
         if batch > 1 and caches(profile) and not self.uneven:
             tensors = max([live + grows * batch for live, grows in self.moments()])
@@ -189,7 +189,7 @@ def largest_batch(grown: Growth, profile: HardwareProfile, worst: Verdict = "fit
     bound = limits(profile)
     limit = bound.safe if worst == "fits" else bound.most
     most = max(1, _most(grown, profile, limit))
-    needed, verdict = grown.judged(most, profile)
+    needed, verdict = grown.verdict_of(most, profile)
     if suits(verdict):
         return most
     below = max(1, (needed - limit) * most // needed)  # about how many samples are too many

@@ -1,4 +1,4 @@
-"""Regions of a module's own autocast, by the layers in them."""
+"""The regions of a network that its module runs under an autocast of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from archcost.spec.model import ModelSpec, Region
 
 
 def regions_of(spec: ModelSpec, names: Sequence[str]) -> Mapping[str, Region]:
-    """By layer the region that it is in; of several, the one that the spec names last. Raises SpecError."""
+    """The region that each layer is in, by its name; of several the last in the spec. Raises SpecError."""
     ranges = layer_ranges(spec, names, "autocast", "a region of autocast")
     return {names[index]: region for region, inside in zip(spec.autocast, ranges, strict=True) for index in inside}

@@ -1,4 +1,4 @@
-"""Checkpoints of a module's own (torch.utils.checkpoint), by the layers in them."""
+"""The checkpoints that a module sets itself (torch.utils.checkpoint), as the layers that each of them recomputes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from archcost.spec.model import ModelSpec
 
 
 class ModuleCheckpoint(NamedTuple):
-    """Layers, in order of execution, that the module computes again in backward; `reentrant` as torch calls it."""
+    """Layers, in order of execution, that the module computes again in backward; torch's `use_reentrant`."""
 
     names: tuple[str, ...]
     reentrant: bool
 
 
 def checkpoints_of(spec: ModelSpec, names: Sequence[str]) -> tuple[ModuleCheckpoint, ...]:
-    """In order of execution. Raises SpecError for a layer that is not there, and for layers in two checkpoints."""
+    """In order of execution. Raises SpecError for an unknown layer, and for one in two checkpoints."""
     ranges = layer_ranges(spec, names, "checkpoints", "a checkpoint")
     taken: set[int] = set()
     for number, inside in enumerate(ranges):

@@ -1,4 +1,6 @@
-"""Blocks and repeats written out, names given, `$parameters` filled in: entries → a flat list of layers."""
+"""Expansion: the entries of a spec → a flat list of layers. Blocks and repeats are written out, every layer gets its
+full name, and `$parameters` get their values.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,12 @@ from archcost.spec.model import BlockUse, Entry, LayerTemplate, ModelSpec, Repea
 from archcost.terms.expressions import FUNCTIONS, FormulaError, evaluate
 
 MOST_LAYERS = 200_000
-"""Layers and the connections between them. More is a mistake (a repeat of 10^12) and is refused before any work."""
+"""The most layers and connections of a network. More is a mistake (a repeat of 10^12), and is refused before any
+work is done.
+"""
 
 MOST_ARITHMETIC = 100_000
-"""Characters of all expressions worked out, and values carried into blocks: about a second."""
+"""The most characters of expressions that are evaluated, and values that are passed to blocks: about a second."""
 
 Values = Mapping[str, Value]
 
@@ -30,7 +34,7 @@ _BARE_NAME = re.compile(r"(?<![\w$])[A-Za-z_]\w*")
 
 
 class Scope(NamedTuple):
-    """A place where names are given: the network, one use of a block, or one round of a named repeat."""
+    """A namespace: the whole network, one use of a block, or one round of a named repeat."""
 
     prefix: str
     parent: Scope | None
@@ -47,7 +51,7 @@ class Scope(NamedTuple):
 
 
 class CompositePart(NamedTuple):
-    """Of a composite the layer at that place. `input` of its scope is what goes into the composite."""
+    """A layer of a composite: which one by `place`. The alias `input` of its scope is what goes into the composite."""
 
     composite: Composite
     place: int
@@ -55,7 +59,9 @@ class CompositePart(NamedTuple):
 
 
 class PlacedLayer(NamedTuple):
-    """A layer with its full name; `reads` are the names as written, to be looked up from `scope` outwards."""
+    """A layer in the flat list, with its full name. `reads` are names as written, to be looked up in `scope`, then in
+    the scopes around it.
+    """
 
     name: str
     layer: Layer
@@ -66,7 +72,7 @@ class PlacedLayer(NamedTuple):
 
 
 class Alias(NamedTuple):
-    """A name for other outputs: `input` inside a block, or the block itself, once all its layers are placed."""
+    """A name that stands for outputs of layers: `input` inside a block, or the name of a block, for what it returns."""
 
     name: str
     scope: Scope
@@ -75,7 +81,7 @@ class Alias(NamedTuple):
 
 
 class LimitError(SpecError):
-    """A network beyond the limits above."""
+    """The network exceeds MOST_LAYERS or MOST_ARITHMETIC."""
 
 
 class Expansion:
@@ -103,7 +109,7 @@ class Expansion:
         return SpecError(problem, **details).at(layer=layer, place=self.spec.source.place(path))
 
     def entries(self, entries: tuple[Entry, ...], scope: Scope, values: Values, path: Path) -> str | None:
-        """Place entries one after the other; the full name of the last, or None when there is none."""
+        """Add entries to `steps`, in order. Returns the full name of the last one, or None for none."""
         last: str | None = None
         for index, entry in enumerate(entries):
             at = (*path, index)
@@ -128,7 +134,7 @@ class Expansion:
         return taken
 
     def composite(self, composite: Composite, full: str, scope: Scope, path: Path) -> str:
-        """The parts in a scope of their own, as a block's layers are."""
+        """Add the layers of a composite to `steps`, in a scope of their own, as those of a block."""
         body = Scope(full, scope, scope.trainable and composite.trainable)
         self.steps.append(Alias(self.names.claim(f"{full}.input", path), scope, composite.inputs, path))
         sketch = composite.sketch()
@@ -141,7 +147,7 @@ class Expansion:
         return full
 
     def fill_template(self, template: LayerTemplate, values: Values, name: str, path: Path) -> Declared:
-        """The layer that a template means under these values."""
+        """The layer of a template with these values of the parameters."""
         key = (id(template), id(values))
         if key not in self._layers:
             filled = {k: self.fill(v, values, name, (*path, k)) for k, v in template.fields.items()}
@@ -161,7 +167,7 @@ class Expansion:
         return self._by_fields[alike]
 
     def without_place(self, layer: Declared) -> Declared:
-        """The layer without its name and inputs, which differ wherever it is spelled out, as an importer does."""
+        """The layer without its name and inputs, so that equal layers of a spec without blocks are one object too."""
         if id(layer) not in self._bare:
             self._bare[id(layer)] = layer if isinstance(layer, Composite) else self._copied(layer)
         return self._bare[id(layer)]
@@ -173,7 +179,7 @@ class Expansion:
         return self._by_fields[alike]
 
     def fill(self, value: Value, values: Values, name: str, path: Path) -> Value:
-        """A value with every `$expression` in it worked out."""
+        """A value with every `$expression` in it evaluated. Raises SpecError."""
         entries = as_list(value)
         if entries is not None:
             self.spend(len(entries), name, path)
@@ -255,7 +261,7 @@ class Expansion:
         return full
 
     def bind(self, use: BlockUse, values: Values, name: str, path: Path) -> Values:
-        """The network's parameters, and the block's with their defaults and what this use says."""
+        """The values of all parameters inside a use of a block: the network's and the block's own."""
         key = (id(use), id(values))
         if key in self._bound:
             return self._bound[key]
@@ -295,7 +301,7 @@ class Expansion:
         return self._bound[key]
 
     def with_defaults(self, declared: Values, given: Values, outer: Values, name: str, path: Path) -> Values:
-        """A default may use the network's parameters and those before it."""
+        """The `outer` values and those declared, given or by default. A default may use all that stand before it."""
         self.spend(len(declared) + len(outer), name, path)
         values = dict(outer)
         for key, default in declared.items():
@@ -332,7 +338,7 @@ class Expansion:
         return rounds
 
     def count(self, entries: tuple[Entry, ...], values: Values, path: Path) -> int:
-        """How much the walk would place. Refuses too much before the walk."""
+        """How many layers and connections the entries expand to. Raises LimitError where they are too many."""
         total = 0
         for index, entry in enumerate(entries):
             at = (*path, index)
@@ -363,13 +369,13 @@ class Expansion:
 
 
 def _count_given(entry: Declared | LayerTemplate) -> int:
-    """The weights that a layer is given, each a connection."""
+    """How many weights a layer is given by other layers; each is a connection."""
     given = entry.fields.get("given", {}) if isinstance(entry, LayerTemplate) else getattr(entry, "given", {})
     return len(given)
 
 
 def expand(spec: ModelSpec) -> list[PlacedLayer | Alias]:
-    """Every layer of the network in order, and the names that stand for others. Raises SpecError."""
+    """Every layer of the network in order of execution, and the aliases between them. Raises SpecError."""
     check_nesting(spec)
     expansion = Expansion(spec)
     for name in spec.inputs:

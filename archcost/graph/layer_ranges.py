@@ -1,4 +1,4 @@
-"""Layers that a spec names by the first and the last of them."""
+"""Ranges of layers that a spec writes as `first` and `last`, under `autocast` and `checkpoints`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from archcost.spec.model import Checkpoint, ModelSpec, Region
 
 
 def layer_ranges(spec: ModelSpec, names: Sequence[str], field: str, what: str) -> list[range]:
-    """For each entry of `autocast` or `checkpoints`, its layers by their place in `names`, the order of execution.
+    """For each entry of the spec's `field` its range of indices into `names`, the layers in order of execution.
 
-    `what` such an entry is, the message says. Raises SpecError.
+    `what` is what a message calls such an entry. Raises SpecError for an unknown name, or a range that ends before it
+    begins.
     """
     entries: Sequence[Region | Checkpoint] = getattr(spec, field)
     order = {name: index for index, name in enumerate(names)} if entries else {}

@@ -1,4 +1,4 @@
-"""Whether the loss that a spec names suits what its network returns."""
+"""The check that the loss named by a spec suits the outputs of its network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXPECTED_OUTPUTS = {
 
 
 def check_loss(graph: ModelGraph) -> None:
-    """Raises SpecError. Scalars that the network computes itself, such as a penalty, are added to the loss."""
+    """Raises SpecError where the loss suits no output. Scalar outputs, such as a penalty, are added to it."""
     loss = graph.spec.loss
     if loss not in EXPECTED_OUTPUTS or not graph.nodes:
         return

@@ -1,4 +1,4 @@
-"""A network with its sizes: every layer, what goes in, what comes out."""
+"""`ModelGraph`: a network with a batch size, so that every tensor has a shape."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Port(NamedTuple):
-    """One output of a layer (or an input of the network, whose only output is 0)."""
+    """One output of a layer, by the layer's name and the number of the output. An input of the network has output 0."""
 
     producer: str
     output: int = 0
@@ -58,7 +58,7 @@ class Declared:
 
 
 class Facts(NamedTuple):
-    """What the rules of a layer say for given inputs. Equal layers on equal inputs share one."""
+    """What a layer's rules give for inputs of these shapes. Equal layers on equal inputs share one object."""
 
     input_types: Tensors
     output_types: Tensors
@@ -80,7 +80,7 @@ class Facts(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A layer in its place. `trainable` already includes what the blocks around it say."""
+    """A layer of a ModelGraph, wired and with shapes. `trainable` includes what the blocks around it say."""
 
     name: str
     layer: Layer
@@ -91,18 +91,18 @@ class Node(NamedTuple):
     path: tuple[str | int, ...] = ()
     """Where the layer stands in the spec, for messages."""
     given: Mapping[str, Port] = NO_PORTS
-    """By the names of its weights, those that are outputs of other layers."""
+    """Weights that are outputs of other layers, by their names in this layer."""
     holds: tuple[Port, ...] = ()
-    """What it does not read, and what lives until it is done all the same: a composite's inputs, for its last part."""
+    """Outputs that it does not read, and that stay alive until it is done, as a composite's inputs do."""
 
     @property
     def reads(self) -> tuple[Port, ...]:
-        """All that it works on: its inputs, then the weights that are given."""
+        """Its inputs, then the outputs of other layers that are its weights."""
         return (*self.inputs, *self.given.values()) if self.given else self.inputs
 
     @property
     def uses(self) -> tuple[Port, ...]:
-        """What has to live for it: `reads` without inputs that are only asked what they are."""
+        """What has to be in memory for it: `reads` without those of which it only asks the shape or dtype."""
         asked = self.layer.asked
         if not asked:
             return self.reads
@@ -122,7 +122,7 @@ class Node(NamedTuple):
 
     @property
     def own_weights(self) -> tuple[Weight, ...]:
-        """Without the one that belongs to another layer, and those that are given."""
+        """Its weights without those that belong to another layer or are outputs of one."""
         if self.shared is None and not self.given:
             return self.weights
         others = {*self.given, "weight"} if self.shared else self.given
@@ -138,13 +138,13 @@ class ModelGraph:
     inputs: Mapping[str, TensorType]
     nodes: tuple[Node, ...]
     outputs: tuple[Port, ...]
-    """What the network returns, and the loss sums."""
+    """What the network returns. The loss of a training step is made of it."""
     state: Mapping[Port, str] = field(default_factory=dict[Port, str])
-    """What the module keeps from step to step, each until this layer of the next step is done."""
+    """Outputs that the module keeps until the next step, each with the layer of that step after which it goes."""
     regions: Mapping[str, Region] = field(default_factory=dict[str, Region])
-    """By layer the module's own autocast, where it has one."""
+    """The autocast that the module itself sets, by the layers under it."""
     checkpoints: tuple[ModuleCheckpoint, ...] = ()
-    """What the module itself computes again in backward."""
+    """The checkpoints that the module itself sets."""
 
     @property
     def name(self) -> str:
@@ -152,7 +152,7 @@ class ModelGraph:
 
     @cached_property
     def parameters(self) -> tuple[Owned, ...]:
-        """In the order in which an optimizer goes through them. Raises SpecError."""
+        """All parameters, in the order in which an optimizer goes through them. Raises SpecError."""
         owned = [
             Owned(node.name, weight.name) for node in self.nodes for weight in node.own_weights if not weight.is_buffer
         ]
@@ -160,7 +160,7 @@ class ModelGraph:
 
     @cached_property
     def assumptions(self) -> Mapping[str, tuple[str, ...]]:
-        """What is assumed, and the layers whose numbers rest on it; none where all do."""
+        """Each assumption with the layers that it is about; without any where it is about the whole network."""
         assumed: dict[str, list[str]] = {text: [] for text in self.spec.assumptions}
         for node in self.nodes:
             if node.layer.assumption:
@@ -169,21 +169,22 @@ class ModelGraph:
 
     @cached_property
     def unknown(self) -> tuple[str, ...]:
-        """Layers of which nobody knows how many operations they are."""
+        """Names of layers whose number of operations is not known."""
         return tuple(node.name for node in self.nodes if node.layer.is_unknown)
 
     @cached_property
     def returned(self) -> tuple[TensorType, ...]:
-        """The tensors of `outputs`."""
+        """Shapes and dtypes of `outputs`."""
         made = {name: (tensor,) for name, tensor in self.inputs.items()}
         made |= {node.name: node.output_types for node in self.nodes}
         return tuple([made[port.producer][port.output] for port in self.outputs])
 
     @cached_property
     def nx(self) -> nx.DiGraph[str]:
-        """The same as a frozen networkx DiGraph: inputs and layers by name, with `node` or `tensor`; edges carry ports.
+        """The network as a frozen networkx DiGraph. Vertices are names of inputs (with `tensor`) and of layers (with
+        `node`); edges carry `ports`.
 
-        Made when first asked for: no cost needs more than the order of the layers, and networkx is slow to import.
+        Made when first asked for, since no cost needs it and networkx is slow to import.
         """
         import networkx as nx
 

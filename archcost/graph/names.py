@@ -1,4 +1,4 @@
-"""The full names of a network: given once each, counted where nobody gave one."""
+"""The full (dotted) names of layers and blocks: each is given once; a layer without a name gets one with a number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONGEST_NAME = 400
 
 
 class Names:
-    """The full names given so far."""
+    """The full names that are in use so far, each with its place in the spec."""
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
@@ -68,7 +68,7 @@ class Names:
         return name
 
     def number(self, scope: str, prefix: str) -> str:
-        """`conv1`, `conv2`, … in each scope, names given by hand left out."""
+        """The next free name of the form `conv1`, `conv2`, … in a scope."""
         key = f"{scope}.{prefix}" if scope else prefix
         number = self.counters.get(key, 0) + 1
         while f"{key}{number}" in self.given:

@@ -1,4 +1,4 @@
-"""How deep blocks and repeats stand inside each other. No parameter has a say in it, so it is known before any walk."""
+"""How deep blocks and repeats of a spec are nested. It depends on no parameter, so it is checked before expansion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEEPEST_NESTING = 64
 
 
 def check_nesting(spec: ModelSpec) -> None:
-    """Raises SpecError for a block inside itself, and for too many levels; in blocks without a use too."""
+    """Raises SpecError for a block that contains itself, and for too many levels; also in blocks that nothing uses."""
     nesting = _Nesting(spec)
     nesting.depth(spec.layers, ("layers",), 0, ())
     for name in spec.blocks:
@@ -25,7 +25,7 @@ class _Nesting:
         self.depths: dict[str, int] = {}
 
     def depth(self, entries: tuple[Entry, ...], path: Path, level: int, around: tuple[str, ...]) -> int:
-        """Levels below these entries, which stand at `level` inside the blocks `around`."""
+        """How many levels are below these entries, which are at `level`, inside the blocks `around`."""
         deepest = 0
         for index, entry in enumerate(entries):
             at = (*path, index)

@@ -19,10 +19,11 @@ class Owned(NamedTuple):
 
 
 def in_order(owned: Sequence[Owned], order: Sequence[str]) -> list[Owned]:
-    """Each name of `order` takes those parameters that nobody took before: a layer's, those of all layers under a
-    dotted name, or one alone (`fc.bias`). The rest comes last. All within one name come as in `owned`.
+    """The parameters in the order that a spec's `parameter_order` says.
 
-    Raises SpecError for a name that takes none.
+    Each of its names stands for the parameters of a layer, of all layers under a dotted name, or for one (`fc.bias`);
+    those that an earlier name stood for are left out, and those of no name come last. Within one name the order is that
+    of `owned`. Raises SpecError for a name that stands for none.
     """
     if not order:
         return list(owned)
@@ -43,7 +44,7 @@ def in_order(owned: Sequence[Owned], order: Sequence[str]) -> list[Owned]:
 
 
 def by_prefix(owned: Iterable[Owned]) -> Mapping[str, Sequence[Owned]]:
-    """By name, the parameters that it stands for. A name of a layer and of a parameter of another means the layer."""
+    """Parameters by every name that stands for some: of a layer, a dotted prefix, or a parameter, in that order."""
     under: dict[str, list[Owned]] = {}
     single: dict[str, list[Owned]] = {}
     for each in owned:
@@ -60,9 +61,8 @@ def prefixes(name: str) -> Iterator[str]:
 
 
 def shortest_order(owned: Sequence[Owned], wanted: Sequence[Owned]) -> tuple[str, ...]:
-    """Few names that bring the parameters of `owned` into the order that is wanted; none where they are in it.
-
-    `wanted` holds the same parameters. The longest run that one name stands for is taken first.
+    """A short `parameter_order` that brings the parameters of `owned` into the order `wanted`; empty where they are in
+    it. Greedy: at each place the name that stands for the most parameters.
     """
     under = by_prefix(owned)
     left = dict.fromkeys(owned)
@@ -79,6 +79,6 @@ def shortest_order(owned: Sequence[Owned], wanted: Sequence[Owned]) -> tuple[str
 
 
 def _begins(run: Iterable[Owned], wanted: Sequence[Owned], done: int) -> bool:
-    """Whether these come next."""
+    """Whether the parameters of `run` are those of `wanted` from the place `done` on."""
     end = len(wanted)
     return all(place < end and own == wanted[place] for place, own in enumerate(run, done))

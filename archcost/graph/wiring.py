@@ -1,4 +1,7 @@
-"""Names as written → the outputs they mean."""
+"""Wiring: every name that a spec writes under `inputs`, `outputs`, `weight`, `given`, `holds` and `state` is looked up.
+
+In: the flat list of layers from `expand`. Out: `Wiring`, in which each layer knows which outputs of others it reads.
+"""
 
 from __future__ import annotations
 
@@ -16,29 +19,36 @@ from archcost.spec.model import ModelSpec
 from archcost.terms.memory_format import Shape
 
 MOST_SEARCHED = 10_000
-"""Steps among which a circle is looked for; beyond, the message only says that a name comes later."""
+"""In networks of at most so many steps a message shows the whole circle; in larger ones it only says that the name
+comes later, since the search is slow.
+"""
 
 
 class WithinComposite(NamedTuple):
-    """In a composite, and what goes into that."""
+    """That a layer is a part of a composite: which part, and which outputs go into the composite."""
 
     part: CompositePart
     sources: tuple[Port, ...]
 
     @property
     def holds(self) -> tuple[Port, ...]:
-        """What goes into a module of torch is held by its caller until it is done."""
+        """What the last part keeps alive: the inputs of the composite, as the caller of a torch module holds them until
+        the module returns.
+        """
         return self.sources if self.part.is_last else ()
 
 
 @lru_cache(maxsize=1000)
 def _parts(composite: Composite, shape: Shape) -> tuple[Layer, ...]:
-    """Equal parts are one object, whose facts are worked out once."""
+    """The layers of a composite for an input of this shape. Cached, so that equal parts are one object."""
     return composite.parts(shape)
 
 
 class WiredLayer(NamedTuple):
-    """A layer that knows what it reads. One `within` a composite is of some size until `sized` gives it its own."""
+    """A layer with the outputs that it reads, before shapes are known.
+
+    The parts of a composite (`within`) have sizes that depend on the shape of its input; `sized` fills them in.
+    """
 
     name: str
     layer: Layer
@@ -50,20 +60,20 @@ class WiredLayer(NamedTuple):
     """By the names of its weights, those that are outputs of other layers."""
     within: WithinComposite | None = None
     named: tuple[Port, ...] = ()
-    """What a variable of forward still holds while it runs."""
+    """What the spec's `holds` names: outputs that a variable of forward keeps alive until this layer is done."""
 
     @property
     def reads(self) -> tuple[Port, ...]:
-        """All that it works on: its inputs, then the weights that are given."""
+        """Its inputs, then the outputs of other layers that are its weights."""
         return (*self.inputs, *self.given.values()) if self.given else self.inputs
 
     @property
     def holds(self) -> tuple[Port, ...]:
-        """What it does not read, and what lives until it is done all the same."""
+        """Outputs that it does not read, and that stay alive until it is done."""
         return (*self.within.holds, *self.named) if self.within else self.named
 
     def sized(self, shape_of: Callable[[Port], Shape]) -> WiredLayer:
-        """The same with all sizes. Raises ShapeError when what goes into a composite does not suit it."""
+        """The layer with all its sizes. Raises ShapeError where a composite refuses its input."""
         if self.within is None:
             return self
         composite, shape = self.within.part.composite, shape_of(self.within.sources[0])
@@ -75,20 +85,20 @@ NO_STATE: Mapping[Port, str] = {}
 
 
 class Wiring(NamedTuple):
-    """Every layer in order of execution, and what the network returns."""
+    """The wired layers in order of execution, and the outputs that the network returns."""
 
     layers: tuple[WiredLayer, ...]
     outputs: tuple[Port, ...]
     state: Mapping[Port, str] = NO_STATE
-    """By port the layer of the next step until which it is there."""
+    """Outputs that the module keeps until the next step, each with the layer of that step after which it goes."""
 
 
 _KNOWN: dict[int, Wiring] = {}
-"""By the identity of a spec, as long as it lives. Building it again, for another batch, need not wire it again."""
+"""Wirings by the identity of their spec, as long as the spec lives: another batch size needs no second look-up."""
 
 
 def wire(spec: ModelSpec) -> Wiring:
-    """Every layer with its inputs found. Raises SpecError for a name that is unknown, doubled, or comes later."""
+    """The wiring of a spec. Raises SpecError for a name that is unknown, stands twice, or is of a later layer."""
     if id(spec) not in _KNOWN:
         _KNOWN[id(spec)] = _wire(spec)
         weakref.finalize(spec, _KNOWN.pop, id(spec))
@@ -123,13 +133,13 @@ def _wire(spec: ModelSpec) -> Wiring:
 
 
 def _unread_outputs(wired: Sequence[WiredLayer]) -> tuple[Port, ...]:
-    """The first output of every layer that nobody reads."""
+    """What a network without `outputs` returns: the first output of every layer that no other reads."""
     read = {port.producer for layer in wired for port in layer.reads}
     return tuple([Port(layer.name) for layer in wired if layer.name not in read])
 
 
 class _Names:
-    """Which outputs each name means, as far as the network has been walked."""
+    """The names known so far, each with the outputs that it means; () for a layer or an input, which means its own."""
 
     def __init__(self, spec: ModelSpec, steps: list[PlacedLayer | Alias]) -> None:
         self.spec = spec
@@ -159,11 +169,11 @@ class _Names:
         raise self._missing(name, reader, field)
 
     def returned(self, references: Sequence[str]) -> tuple[Port, ...]:
-        """What the network's `outputs` name."""
+        """The outputs that the spec's `outputs` name."""
         return self.look_up_all(references, "outputs")
 
     def look_up_all(self, references: Sequence[str], *field: str) -> tuple[Port, ...]:
-        """What a list in `field` of the spec names, where every layer is known."""
+        """The outputs that a list in a field of the spec names. Called at the end, when every layer is known."""
         top = Scope("", None, True)
         asking = (
             (Alias(".".join(field), top, (name,), (*field, index)), name) for index, name in enumerate(references)
@@ -171,7 +181,7 @@ class _Names:
         return tuple([self.look_up(name, reader)[0] for reader, name in asking])
 
     def state_ports(self, wired: Sequence[WiredLayer]) -> Mapping[Port, str]:
-        """What the spec's `state` keeps, and until which layer."""
+        """The outputs that the spec's `state` names, each with the layer until which it is kept. Raises SpecError."""
         known = {layer.name for layer in wired} if self.spec.state else set[str]()
         for reference, until in self.spec.state.items():
             if until not in known:
@@ -181,7 +191,7 @@ class _Names:
         return {self.look_up_all([name], "state", name)[0]: until for name, until in self.spec.state.items()}
 
     def with_holds(self, wired: list[WiredLayer]) -> list[WiredLayer]:
-        """The layers with what the spec's `holds` says of each."""
+        """The layers with the outputs that the spec's `holds` names for each. Raises SpecError."""
         if not self.spec.holds:
             return wired
         order = dict.fromkeys(self.spec.inputs, -1) | {layer.name: index for index, layer in enumerate(wired)}
@@ -249,7 +259,7 @@ class _Names:
         )
 
     def _later(self, name: str, reader: PlacedLayer | Alias) -> PlacedLayer | Alias | None:
-        """The step of that name that is still to come."""
+        """The layer or alias of that name that comes later in the network, if there is one."""
         wanted = {scope.full(name) for scope in reader.scope.outwards()}
         return next((step for step in self.steps if step.name in wanted and step.name not in self.known), None)
 
@@ -267,7 +277,7 @@ class _Names:
         )
 
     def shared(self, step: PlacedLayer, reference: str) -> SharedWeight:
-        """The layer whose weight this one uses."""
+        """The owner of the weight that `weight: name.weight` means. Raises SpecError."""
         transposed = reference.endswith(".T")
         name = reference.removesuffix(".T").removesuffix(".weight")
         for scope in step.scope.outwards():
@@ -276,7 +286,7 @@ class _Names:
         raise self._missing(name, step, "weight")
 
     def given(self, step: PlacedLayer) -> Mapping[str, Port]:
-        """The outputs that are weights of this layer."""
+        """The outputs that `given` names, by the names of the weights that they replace. Raises SpecError."""
         references = _given(step)
         if step.layer.shared_weight and "weight" in references:
             raise self.refuse(
@@ -294,7 +304,7 @@ class _Names:
 
 
 def _given(step: PlacedLayer | Alias) -> Mapping[str, str]:
-    """What a layer is given for weights, as written."""
+    """The field `given` as it is written; empty where the layer has none."""
     if isinstance(step, PlacedLayer) and isinstance(step.layer, WeightedLayer):
         return step.layer.given
     return {}
@@ -303,7 +313,7 @@ def _given(step: PlacedLayer | Alias) -> Mapping[str, str]:
 def _circle(
     steps: Sequence[PlacedLayer | Alias], start: PlacedLayer | Alias, end: PlacedLayer | Alias
 ) -> tuple[str, ...]:
-    """From `end` on to `start`, which `end` reads, and back: a circle. Empty when `start` does not come from `end`."""
+    """The names along a circle, from `end` to `start`, which `end` reads, and back. Empty where there is none."""
     import networkx as nx  # no cost needs an algorithm, only this message
 
     names = {step.name for step in steps}

@@ -83,16 +83,16 @@ class Figure(Origin):
         expected = f"a number and a unit: {', '.join(known)}"
         read = parse_quantity(text) if isinstance(text, str) else None
         if read is None:
-            raise _told("not a quantity", expected, spell(text))
+            raise _problem("not a quantity", expected, spell(text))
         if read.unit not in known:
             hint = _binary(read) if known == Size.units else nearest(read.unit, known, count=1)
-            raise _told("wrong unit", expected, spell(text), hint)
+            raise _problem("wrong unit", expected, spell(text), hint)
         amount = read.amount(cls.dimension)
         if amount <= 0:
             hint = "leave out what the device has not, or what is not known" if amount == 0 else None
-            raise _told("not a positive number", f"more than 0 {read.unit}", spell(text), hint)
+            raise _problem("not a positive number", f"more than 0 {read.unit}", spell(text), hint)
         if amount > cls.most:
-            raise _told(
+            raise _problem(
                 "too large to be true",
                 f"at most {show_in(cls.most, read.unit, cls.dimension)} {read.unit}",
                 spell(text),
@@ -104,7 +104,7 @@ class Figure(Origin):
         return self.quantity(self.value).amount(self.dimension)
 
 
-def _told(problem: str, expected: str, found: str, hint: str | None = None) -> PydanticCustomError:
+def _problem(problem: str, expected: str, found: str, hint: str | None = None) -> PydanticCustomError:
     return PydanticCustomError(
         "told",
         "{problem}",

@@ -1,8 +1,8 @@
-"""Where a module switches autocast by itself: `torch.autocast` is heard while the module runs.
+"""Regions of forward that a module runs under an autocast of its own: `torch.autocast` is intercepted.
 
-The module runs without autocast, so what it would do under one has to be told apart. `torch.autocast(…, enabled=False)`
-and one with a dtype of its own are seen as they are entered. A module that asks first whether autocast is on hears no
-the first time; where one asked, the second run says yes, and what it enters then counts.
+The module runs without autocast around it. When it enters `torch.autocast(…, enabled=False)`, or one with a dtype, a
+region begins. Where it asks whether autocast is on, the first run answers no and the second yes, and what it enters
+then counts.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ AUTOCAST_QUERIES = ("is_autocast_enabled", "is_autocast_cpu_enabled")
 
 
 class AmbientAutocast(int):
-    """The answer yes to `torch.is_autocast_enabled()`. Where the module hands it to torch.autocast as `enabled`,
-    autocast stays what it is outside.
+    """True as the answer to `torch.is_autocast_enabled()`. Passed on as `enabled` of torch.autocast, it means whatever
+    is set outside.
     """
 
 
@@ -38,12 +38,12 @@ def _attributes_replaced(holder: Any, attributes: Mapping[str, Any]) -> Generato
 
 
 class RegionTracker:
-    """The regions that are open, the innermost last."""
+    """The regions that are entered at the moment, the innermost last."""
 
     def __init__(self, answer: bool = False) -> None:
         self.open: list[AutocastRegion | None] = []
         self.answer = answer
-        """What a module hears that asks whether autocast is on."""
+        """The answer to the question whether autocast is on."""
         self.was_asked = False
 
     @property
@@ -51,7 +51,7 @@ class RegionTracker:
         return self.open[-1] if self.open else None
 
     def _of(self, device: str, dtype: Any, enabled: Any) -> AutocastRegion | None:
-        """None: as it is outside."""
+        """The region that is entered; None for what is set outside."""
         if isinstance(enabled, AmbientAutocast):
             return self.current
         word = str(dtype).removeprefix("torch.") if enabled else "off"
@@ -59,7 +59,7 @@ class RegionTracker:
 
     @contextmanager
     def intercepted(self) -> Generator[None]:
-        """Torch tells of every autocast that is entered and left."""
+        """Every torch.autocast that is entered or left is noted."""
         made, enter, leave = autocast.__init__, autocast.__enter__, autocast.__exit__
         wishes: dict[int, tuple[str, Any, Any]] = {}
 

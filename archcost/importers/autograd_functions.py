@@ -1,7 +1,7 @@
-"""`torch.autograd.Function`s that a module applies: their backward is run too, and written down with what they keep.
+"""Applications of `torch.autograd.Function` in a module: their backward is run and recorded, too.
 
-Forward's calls are recorded as any others made without autograd. Behind them comes a layer `function`: backward is
-called once on the meta device, under a record of its own, whose layers are that layer's `backward`.
+The calls of its forward are recorded like others that are made without autograd. After them comes a layer `function`,
+whose field `backward` lists the layers of the Function's backward, recorded by a recorder of its own.
 """
 
 from __future__ import annotations
@@ -41,11 +41,10 @@ AUTOGRAD: frozenset[Any] = frozenset([torch.autograd.grad, torch.autograd.backwa
 
 @contextmanager
 def functions_followed(capture: Capture) -> Generator[None]:
-    """While it lasts, every Function that this thread applies is written into the record of `capture`.
+    """Every Function that this thread applies meanwhile is recorded by the recorder of `capture`.
 
-    In torch 2.13 `Function.apply` asks its base for `apply` at each call, so one that stands there is found whatever
-    name a module has given to `apply` before. In 2.14 it is one builtin and is replaced itself: a name that was given
-    to it before leads past this.
+    In torch 2.13 `Function.apply` looks `apply` up in its base class, where it is replaced, so a name bound to it
+    earlier is intercepted as well. In 2.14 it is one builtin, and an earlier name is not.
     """
     own: Any = autograd_function.Function.__dict__["apply"]
     asks_base = isinstance(own, classmethod)
@@ -82,7 +81,7 @@ class _FunctionInterceptor:
         self.capture = capture
         self.record = capture.record
         self.zero_fills: dict[int, bool] = {}
-        """By `ctx`, whether zeros stand for a gradient that does not arrive, where that was said."""
+        """By the identity of a `ctx`, what it was told by `set_materialize_grads`."""
 
     def apply(self, cls: Any, plain: Plain, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         given = [each for each in args if isinstance(each, Tensor)]
@@ -111,7 +110,7 @@ def _as_tuple(result: Any) -> Sequence[Any]:
 
 
 def _context(cls: Any, outputs: Iterable[Tensor]) -> Any:
-    """The `ctx` of the call that returned these; None where autograd does not come back to it."""
+    """The `ctx` of the application with these outputs; None where no gradient leads to it."""
     for output in outputs:
         node: Any = output.grad_fn
         for candidate in (node, *[following for following, _ in getattr(node, "next_functions", ())]):
@@ -121,18 +120,18 @@ def _context(cls: Any, outputs: Iterable[Tensor]) -> Any:
 
 
 def _is_ambient(cls: Any) -> bool:
-    """Whether backward runs under forward's autocast: torch.amp.custom_fwd notes it, and custom_bwd brings it back."""
+    """Whether backward runs under forward's autocast, by torch.amp.custom_fwd and custom_bwd."""
     forward, backward = _closure_variables(cls.forward), _closure_variables(cls.backward)
     return "bwd" in backward and "cast_inputs" in forward and forward["cast_inputs"] is None
 
 
 def _closure_variables(function: Any) -> Mapping[str, Any]:
-    """What a function has from the one that made it, by name."""
+    """The variables that a function captures from the one that made it, by name."""
     return inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
 
 
 class _FunctionCall:
-    """One call of a Function, after its forward. `wanted` are the positions of its arguments that have a gradient."""
+    """One application of a Function, after its forward. `wanted` are positions of arguments that require a gradient."""
 
     def __init__(
         self,
@@ -150,15 +149,15 @@ class _FunctionCall:
         self.wanted = wanted
         self.arguments = len(arguments)
         self.returned = returned
-        """What is no tensor among it has a place in backward all the same, and no gradient."""
+        """What forward returned. Backward has an argument for each, None for what is no tensor."""
         self.outputs = tensors_in(returned)
         self.reads: list[Ref] = list(arguments)
         self.lying = {place_of(each): each for each in (*given, *self.outputs) if each.is_meta}
-        """What forward took and returned, by where it lies: what is handed on or kept may be another object."""
+        """Arguments and outputs by where they lie, since a saved tensor may be another object."""
         self.known: dict[str, Tensor] = {}
-        """The inputs that backward may come across, by name."""
+        """The layer's inputs that backward may read, by name."""
         self.captured: list[int] = []
-        """Those that it has by other ways than `ctx`."""
+        """Inputs that backward reads and `ctx` does not hold."""
 
     def write(self, cls: Any) -> None:
         returns = [self._index(output) for output in self.outputs]
@@ -184,7 +183,7 @@ class _FunctionCall:
             self.record.register(output, ref)
 
     def _index(self, tensor: Tensor) -> int:
-        """Which input of the layer a tensor is, one more where it was none."""
+        """The number of the layer's input that a tensor is; it is added where it was none."""
         if self.record.find(tensor) is None and tensor.is_meta and place_of(tensor) in self.lying:
             tensor = self.lying[place_of(tensor)]
         ref = self.record.reference(tensor if self.record.find(tensor) else tensor.detach())
@@ -198,7 +197,7 @@ class _FunctionCall:
         return index
 
     def _backward(self) -> dict[str, Any]:
-        """The fields of the layer that say what backward does."""
+        """The fields of the layer that describe backward."""
         arriving = [self._output_gradient(each) for each in self.returned]
         tensors = [grad for grad, each in zip(arriving, self.returned, strict=True) if isinstance(each, Tensor)]
         grads = {written("grad", index): grad for index, grad in enumerate(tensors) if grad is not None}
@@ -216,37 +215,37 @@ class _FunctionCall:
         return _BackwardFields(own, self._sizing).fields(refs)
 
     def _output_gradient(self, returned: Any) -> Tensor | None:
-        """A gradient like what was returned; zeros where none would arrive, unless `ctx` asks for none."""
+        """The gradient of an output that backward is called with; None where it would get none."""
         if not isinstance(returned, Tensor) or not (returned.requires_grad or self.zero_fills):
             return None
         return torch.empty(returned.shape, dtype=returned.dtype, device="meta")
 
     def _name_of_captured(self, tensor: Tensor) -> str | None:
-        """The name of a tensor that `ctx` does not hold, and backward has by other ways; None of a constant."""
+        """The input's name of a tensor that backward reads and `ctx` does not hold; None of a constant."""
         if self.record.find(tensor) is None:
             return None
         self.captured.append(self._index(tensor))
         return written(INPUTS, self.captured[-1])
 
     def _sizing(self) -> str:
-        """The input that says how many samples there are."""
+        """The name of the input that is read for the size of the batch."""
         if self.record.batch_ref not in self.reads:
             self.reads.append(self.record.batch_ref)
         return written(INPUTS, self.reads.index(self.record.batch_ref))
 
 
 class _BackwardRecorder(Recorder):
-    """A record that holds no tensor, and so learns when each dies: `ends` says after how many entries."""
+    """A recorder that references no tensor: `ends` says after how many entries each is released."""
 
     def require_heard(self, tensor: Tensor) -> None:
-        """What backward is given may be of another Function."""
+        """Arguments of backward may be results of other Functions."""
 
     def __init__(self, inputs: Mapping[str, Tensor], captured: Callable[[Tensor], str | None]) -> None:
         self.ends: dict[Ref, int] = {}
         self.run_again: dict[int, weakref.ref[Tensor]] = {}
         self.captured = captured
         self.following: dict[int, weakref.ref[Tensor]] = {}
-        """Constants made in the dtype of another tensor."""
+        """Constants that were made in the dtype of another tensor."""
         super().__init__(inputs, {})
         self.batch_first = Ref("input", SIZING)
         for name, tensor in inputs.items():
@@ -272,7 +271,7 @@ class _BackwardRecorder(Recorder):
         self.ends[ref] = max(self.ends.get(ref, 0), len(self.entries))
 
     def reference(self, tensor: Tensor, detached: bool = False) -> Ref:
-        """Autograd looks away all the time, so nothing is detached."""
+        """Autograd is off throughout, so nothing is detached."""
         if self.find(tensor) is None and (name := self.captured(tensor)) is not None:
             self.register(tensor, Ref("input", name))
         return super().reference(tensor)
@@ -288,7 +287,7 @@ class _BackwardRecorder(Recorder):
 
 
 class _BackwardCapture(Capture):
-    """Follows a backward, which must not ask autograd for gradients itself: what that computes comes by nowhere."""
+    """The mode that records a backward. It may not call autograd itself, as those calls are not intercepted."""
 
     record: _BackwardRecorder
 
@@ -302,12 +301,12 @@ class _BackwardCapture(Capture):
         return result
 
     def _follows(self, name: str, dtype: torch.dtype | None) -> bool:
-        """Whether a constant is made in the dtype of another tensor: as one like it, or in one that was asked for."""
+        """Whether a call makes a constant in the dtype of another tensor: like it, or in a dtype asked of it."""
         return (name in VALUELESS and dtype is None) or (name in VALUELESS | FACTORIES and dtype in self.last_queried)
 
 
 class _BackwardFields:
-    """What was recorded of a backward, in the words of the layer."""
+    """The recorded backward as fields of the layer `function`."""
 
     def __init__(self, own: _BackwardRecorder, batch_ref: Callable[[], str]) -> None:
         self.own = own
@@ -335,7 +334,7 @@ class _BackwardFields:
         return written(self.names[cast("int", ref.key)], ref.output)
 
     def _holds(self) -> dict[str, tuple[str, ...]]:
-        """Names that outlive the last who reads them, by the layer that runs meanwhile."""
+        """Tensors that stay alive after their last reader, by the layer until which they do."""
         last: dict[str, int] = {}
         for number, entry in enumerate(self.own.entries):
             for ref in (Ref("entry", number), *entry.reads, *entry.weights.values()):

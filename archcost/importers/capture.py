@@ -70,7 +70,9 @@ from archcost.importers.unintercepted_calls import Scripted
 
 
 class Capture(CallMode):
-    """Writes into `record`. `originals` are the module's real weights, by identity, with those that stand for them."""
+    """The mode of the first run: records every call. `originals` maps the identity of each of the module's own weights
+    to the meta tensor that stands for it.
+    """
 
     def __init__(self, record: Recorder, originals: Mapping[int, Tensor], regions: RegionTracker) -> None:
         super().__init__(originals)
@@ -82,18 +84,18 @@ class Capture(CallMode):
         self.vmap_mode: VmapOperatorMode | None = None
         self.products = ConstantProducts(record, self._record_product)
         self.last_queried: dict[torch.dtype, Tensor] = {}
-        """By dtype the tensor that was asked for it last."""
+        """The tensor that was last asked for its dtype, by that dtype."""
         self.dtype_variables: dict[Variable, Tensor] = {}
-        """By variable the tensor whose dtype it holds."""
+        """Local variables that hold a dtype, and the tensor that it was asked of."""
         self.dtype_sources: dict[int, Ref] = {}
-        """By constant, as long as it is there, the tensor of the network whose dtype it was given."""
+        """The tensor whose dtype a constant was given, by the identity of the constant, as long as it lives."""
 
     def _run_operators(self, func: Any, args: Any, kwargs: Any) -> Any:
         with OperatorMode(self.record):
             return func(*args, **kwargs)
 
     def _in_vmap(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
-        """Operators are seen until the next call that is none of torch.vmap's, so those too that it ends with."""
+        """Operators are recorded until the next call outside of torch.vmap, to have those that end it as well."""
         if self.vmap_mode is None:
             self.record.register_all_places()
             self.vmap_mode = VmapOperatorMode(self.record)
@@ -110,7 +112,7 @@ class Capture(CallMode):
         super().__exit__(*error)  # pyright: ignore[reportUnknownMemberType]
 
     def release(self) -> None:
-        """Of all tensors, once the module has run."""
+        """Drop all references to tensors, when the module has run."""
         for known in (self.held, self.stand_ins, self.last_queried, self.dtype_variables):
             known.clear()
         self.record.release()
@@ -139,7 +141,7 @@ class Capture(CallMode):
     def _constant_arguments(
         self, constants: Sequence[tuple[int, int]], args: Any, kwargs: Any
     ) -> Iterator[ConstantRead]:
-        """Arguments that became constants while the step was taken."""
+        """The arguments that were recorded as constants during the call."""
         made = dict(constants)
         for place, tensor in enumerate(tensors_in((args, kwargs))):
             entry = made.get(storage_of(self.stand_ins.get(id(tensor), tensor)))
@@ -200,7 +202,7 @@ class Capture(CallMode):
             self._remember_dtype_source(result, ref)
 
     def _constant(self, constant: Any, dtype: torch.dtype | None, like: Tensor | None = None) -> Any:
-        """A constant; where its dtype was asked of a tensor before, of which."""
+        """Note of which tensor the dtype of a new constant was asked, if of any."""
         asked = like if like is not None else self.last_queried.get(dtype) if dtype is not None else None
         if isinstance(constant, Tensor) and asked is not None:
             self._note_dtype_source(constant, asked)
@@ -212,7 +214,7 @@ class Capture(CallMode):
         weakref.finalize(constant, self.dtype_sources.pop, key, None)
 
     def _record_cast(self, step: Step, source: Tensor, cast: RequestedCast) -> Tensor:
-        """A cast is a layer wherever it may matter in some precision, also where it does nothing to float32."""
+        """Record a cast, also one that does nothing to float32: in another precision it may do something."""
         result = cast.of(source)
         is_same = cast.dtype in (None, source.dtype)
         if is_same and cast.copy:
@@ -239,7 +241,7 @@ class Capture(CallMode):
         return result
 
     def _call_with_out(self, step: Step, func: Any, args: Any, *, out: Tensor, **kwargs: Any) -> Tensor:
-        """`out=`: what was made for it is the result, and anything else is written over."""
+        """A call with `out=`: a new tensor becomes the result; one that is recorded already is written over."""
         step.kind = "into"
         with self:
             result = func(*args, **kwargs)
@@ -250,7 +252,7 @@ class Capture(CallMode):
         return out
 
     def _replace(self, constant: Tensor, changed: Tensor) -> None:
-        """A constant that had values holds some of the network's from now on."""
+        """A constant now holds values of the network: what is read of it is `changed`."""
         ref = self.record.find(changed)
         if ref is not None:
             self.record.register(constant, ref)
@@ -322,7 +324,7 @@ class Capture(CallMode):
         return self._record_operators_beneath(func, args, kwargs)
 
     def _record_operators_beneath(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """What lies beneath the call, and what autograd keeps of it."""
+        """Record the operators that a call dispatches, and which tensors autograd saves meanwhile."""
         first = len(self.record.entries)
         saved: list[Tensor] = []
 

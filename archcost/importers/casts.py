@@ -1,4 +1,4 @@
-"""Calls that cast a tensor or move it, and what they ask for."""
+"""Calls that cast or move a tensor: the dtype that they request, and where the code has it from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 DEVICE_MOVES = frozenset(["cpu", "cuda", "xpu", "npu", "hpu", "ipu", "pin_memory", "share_memory_"])
-"""Methods that hand out the tensor itself where it is there already."""
+"""Methods that move a tensor to a device. There is one device here, so they return the tensor itself."""
 
 NAMED: Mapping[str, torch.dtype] = {
     "float": torch.float32,
@@ -22,15 +22,13 @@ NAMED: Mapping[str, torch.dtype] = {
     "half": torch.float16,
     "bfloat16": torch.bfloat16,
 }
-"""Methods that are called as the dtype."""
+"""Methods named after a dtype."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedCast:
-    """What a call makes of its first argument: in `dtype`, or in its own where that is None; a copy in any case with
-    `copy`. `like` is the tensor whose dtype it is; `is_named` says that it is written in the call's name.
-
-    A move to another device is none here: there is one device.
+    """What a call requests: `dtype` (None: as it is), and with `copy` a copy in any case. `like` is the tensor whose
+    dtype it is, `is_named` whether the dtype is in the name of the call.
     """
 
     dtype: torch.dtype | None = None
@@ -43,7 +41,7 @@ class RequestedCast:
 
 
 def requested_cast(name: str, args: Any, kwargs: Mapping[str, Any]) -> RequestedCast | None:
-    """What the call asks for; None where it casts nothing (`x.type()` only tells)."""
+    """What the call requests; None where it casts nothing (`x.type()` only returns a name)."""
     given = [*args[1:], *kwargs.values()]
     if name in NAMED:
         return RequestedCast(NAMED[name], is_named=True)
@@ -61,7 +59,7 @@ def requested_cast(name: str, args: Any, kwargs: Mapping[str, Any]) -> Requested
 
 
 def _typed(word: Any) -> torch.dtype:
-    """What "torch.cuda.FloatTensor" is on a CPU, or the class of that name."""
+    """The dtype of `torch.cuda.FloatTensor` and the like, given as a name or a class."""
     name = word if isinstance(word, str) else f"{word.__module__}.{word.__name__}"
     return torch.empty(0, device="cpu").type(f"torch.{name.rpartition('.')[2]}").dtype
 
@@ -71,7 +69,7 @@ Variable = tuple[int, str]
 
 
 class DtypeSource(NamedTuple):
-    """How a call spells the dtype it wants: by a name (`torch.float32`), by a question (`y.dtype`) or by a variable."""
+    """Where the code has a dtype from: a name (`torch.float32`), an attribute (`y.dtype`) or a local variable."""
 
     by_name: bool = False
     by_question: bool = False
@@ -79,7 +77,7 @@ class DtypeSource(NamedTuple):
 
 
 def dtype_source() -> DtypeSource:
-    """What the user's code hands to the call that is under way as its last argument, as far as that can be read."""
+    """Where the last argument of the current call comes from, by the bytecode of the user's function."""
     frame = _frame_of_user()
     if frame is None:
         return DtypeSource()
@@ -96,7 +94,7 @@ def dtype_source() -> DtypeSource:
 
 
 def variable_assigned() -> Variable | None:
-    """The variable that the user's code is about to put the attribute into that it is asking for."""
+    """The local variable to which the user's code is about to assign the attribute that it asks for."""
     frame = _frame_of_user()
     if frame is None:
         return None
@@ -108,7 +106,7 @@ def variable_assigned() -> Variable | None:
 
 
 def _frame_of_user() -> FrameType | None:
-    """The innermost that is none of torch's own or of the importer's."""
+    """The innermost frame of neither torch nor the importer."""
     frame = inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__", "").startswith(("archcost.importers", "torch.")):
         frame = frame.f_back
@@ -121,7 +119,7 @@ BETWEEN = frozenset(["PRECALL", "KW_NAMES", "CACHE", "PUSH_NULL"])
 
 @lru_cache(maxsize=10_000)
 def _instructions_around(code: CodeType, offset: int) -> tuple[Instruction, Instruction]:
-    """The instructions before and after the one at that offset."""
+    """The bytecode instructions before and after the one at an offset."""
     before, found = ("", None), False
     for each in dis.get_instructions(code):
         if found:

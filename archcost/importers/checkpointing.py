@@ -1,4 +1,4 @@
-"""`torch.utils.checkpoint` in a module: which entries it would compute again in backward."""
+"""Calls of `torch.utils.checkpoint` in a module: which entries it would compute again in backward."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ NESTED = "a checkpoint around others only runs forward once more, which is not c
 
 
 class Checkpoints:
-    """Of one run, in order; of those that lie within each other the inner ones.
+    """The checkpoints of one run, in order; of nested ones the inner.
 
-    Where backward comes to a checkpoint that has others in it, it runs all of it again, and the others hold again what
-    they held. What is alive then is what would be without the outer one.
+    An outer checkpoint runs all of its forward again, after which the inner ones hold what they held: what is alive is
+    the same as without it.
     """
 
     def __init__(self, record: Recorder) -> None:
@@ -30,7 +30,7 @@ class Checkpoints:
 
     @contextmanager
     def marked(self, reentrant: bool) -> Generator[None]:
-        """What is recorded meanwhile is one checkpoint, where autograd looks on."""
+        """What is recorded meanwhile is one checkpoint, if autograd is on."""
         first, in_function, before = len(self.record.entries), self.record.in_function, len(self.found)
         self.record.in_function |= reentrant and not torch.is_grad_enabled()
         try:
@@ -45,14 +45,14 @@ class Checkpoints:
 
 
 Mark = Callable[[bool], AbstractContextManager[None]]
-"""What stands around a checkpoint, reentrant or not, while its function runs."""
+"""A context for the function of a checkpoint, given whether it is reentrant."""
 
 
 @contextmanager
 def intercepted(mark: Mark) -> Generator[None]:
-    """`checkpoint` looks up the two ways that it has in its own module, under whatever name it was imported.
+    """Functions that are checkpointed run as they are, with `mark` around each.
 
-    Functions run as they are, with `mark` around each.
+    Both implementations are replaced in torch's own module, where `checkpoint` looks them up.
     """
     own: Any = module
     plain = "_checkpoint_without_reentrant_generator"
@@ -75,7 +75,7 @@ def intercepted(mark: Mark) -> Generator[None]:
 
 
 class _Reentrant:
-    """In place of CheckpointFunction. Where no argument has a gradient, autograd looks away from all that runs."""
+    """In place of CheckpointFunction. Autograd is off where no argument requires a gradient, as in torch."""
 
     def __init__(self, mark: Mark) -> None:
         self.mark = mark

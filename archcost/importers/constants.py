@@ -1,7 +1,7 @@
-"""Products of constants, which torch works out again in each forward.
+"""Matrix products of constants, which a module computes again in each forward, and which torch's counter counts.
 
-They keep their values, since a module may look at them, and no other call on constants is a layer. So what goes on the
-record are tensors without values in their place.
+Other calls on constants are no layers. The results keep their values, since a module may look at them, so the products
+are recorded on meta tensors in their place.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ chain_matmul multi_dot linalg_multi_dot matrix_power linalg_matrix_power
 """
 PRODUCTS = frozenset(_PRODUCTS.split())
 NAMED_AXES = ("einsum", "tensordot")
-"""Products that are of matrices in the end, whatever they are given."""
+"""Products with named axes, which are of matrices whatever the ranks of their operands."""
 
 
 class ConstantProducts:
-    """`follow(name, func, args, kwargs)` makes a call and writes it on the record."""
+    """Records products of constants. `follow(name, func, args, kwargs)` makes a call and records it."""
 
     def __init__(self, record: Recorder, follow: Callable[[str, Any, Any, Any], Any]) -> None:
         self.record = record
@@ -34,7 +34,7 @@ class ConstantProducts:
         self.stand_ins: MutableMapping[Tensor, Tensor] = WeakIdKeyDictionary()
 
     def note(self, name: str, func: Any, args: Any, kwargs: Any, result: Any) -> None:
-        """Products with vectors stay free, as they are to torch's counter."""
+        """Record a product that was made. Those with vectors are left out, as torch's counter leaves them out."""
         operands = [each for each in tree_leaves(args) if isinstance(each, Tensor)]
         operands = operands[:1] if name == "linear" else operands
         if name not in NAMED_AXES and any(each.dim() < 2 for each in operands):
@@ -45,7 +45,7 @@ class ConstantProducts:
             self.stand_ins[result] = sketch
 
     def without_values(self, tensor: Tensor) -> Tensor:
-        """What stands for a tensor that has values: where it is a product, that on the record."""
+        """A meta tensor in place of one with values: the recorded one where it is a product."""
         known = self.stand_ins.get(tensor)
         if known is not None and (known.shape, known.dtype) == (tensor.shape, tensor.dtype):
             return known

@@ -1,4 +1,4 @@
-"""The example inputs of a module: their names, where each has its batch, and what the module is run with instead."""
+"""The example inputs of a module: their names and batch axes, and the inputs that the module is run with instead."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from archcost.spec.model import InputSpec
 from archcost.tensors import DTYPE_BYTES, TensorType
 
 BatchAxes = Mapping[int, int | None]
-"""The axis of the batch by the identity of a tensor; None is no batch. Who is not named has it first."""
+"""Batch axes by the identity of a tensor; None means no batch. For a tensor that is left out it is axis 0."""
 
 
 class Example(NamedTuple):
-    """What the module is run with: as the spec declares it, where each tensor has its batch, and as it was given."""
+    """Example inputs: as the spec declares them, the batch axis of each tensor, and the arguments as given."""
 
     inputs: Mapping[str, InputSpec]
     places: BatchAxes
@@ -31,9 +31,8 @@ class Example(NamedTuple):
     named: Mapping[str, Any]
 
     def samples(self, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
-        """The same with `SAMPLES` samples in each tensor that has a batch: floats on the meta device in `dtype`,
-        integers as often as needed, since a module may look at those (a mask that is all true, a token that pads, the
-        edges of a graph).
+        """The arguments with `SAMPLES` samples: floats on the meta device in `dtype`, and integers with the values of
+        the first sample, since a module may look at them (a mask, padding tokens, the edges of a graph).
         """
         return self._sampled(self.given, dtype), self._sampled(self.named, dtype)
 
@@ -49,7 +48,7 @@ class Example(NamedTuple):
 
 
 def batch_assumptions(entries: Sequence[Entry], inputs: Mapping[str, InputSpec]) -> tuple[str, ...]:
-    """What is assumed of inputs from which forward picks a sample, as it picks a row of what has no batch."""
+    """The assumption about each input from which forward selects one sample: that it does have a batch."""
     names: dict[str, None] = {}
     for entry in entries:
         layer, source = entry.layer, next(iter(entry.reads), None)
@@ -104,7 +103,7 @@ def example_of(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any
 
 
 def _tensors(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any]) -> Iterator[tuple[str, str, Tensor]]:
-    """Each with its argument's name, and its own."""
+    """Each tensor with the name of its argument, and its own name."""
     try:
         arguments = list(inspect.signature(module.forward).parameters.values())
     except (TypeError, ValueError):
@@ -118,7 +117,7 @@ def _tensors(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any])
 
 
 def _require_one_batch(specs: Mapping[str, InputSpec], counts: Mapping[str, int]) -> None:
-    """As many samples in each input that has a batch."""
+    """Raises ArchcostError unless all inputs with a batch have as many samples."""
     first, *others = [*counts] or [""]
     odd = [name for name in others if counts[name] != counts[first]]
     if not odd:
@@ -142,9 +141,9 @@ def batch_axes_of(
     unbatched: Collection[str],
     batch_dims: Mapping[str, int],
 ) -> BatchAxes:
-    """What a caller says of inputs by their names, or by that of an argument with several tensors.
+    """`unbatched` and `batch_dims` by tensor. Names are those of inputs, or of arguments with several tensors.
 
-    Raises ArchcostError for a name that no input has, or an axis that it does not have.
+    Raises ArchcostError for an unknown name, or an axis that the input does not have.
     """
     unbatched = [unbatched] if isinstance(unbatched, str) else unbatched
     places: dict[int, int | None] = {}

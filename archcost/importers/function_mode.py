@@ -1,8 +1,8 @@
-"""A module followed call by call, at the level at which a person writes torch: what every run of it has in common.
+"""`CallMode`: a TorchFunctionMode that intercepts every call of torch in a module's forward.
 
-`CallMode` is a TorchFunctionMode: every function, method and operator of torch that Python calls comes by, with real
-(meta) tensors, so loops, branches on shapes and any Python between the calls simply run. `Capture` writes down what it
-hears; `LifetimeMode` hears the same calls once more, and sees when each tensor goes.
+Calls arrive as they are written in Python (`linear`, `scaled_dot_product_attention`), with meta tensors, so loops,
+branches on shapes and all Python between them simply run. `Capture` records the calls of the first run; `LifetimeMode`
+makes the same calls in a second run, and sees when each tensor is released.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ requires_grad_ retain_grad is_signed data_ptr untyped_storage is_inference _set_
 promote_types result_type can_cast
 """
 QUERIES = frozenset(_ASKED.split())
-"""Questions about a tensor that make none; and whether gradients are asked for, which no_grad puts back."""
+"""Calls that only ask something of a tensor, and the switch of autograd that no_grad uses: none is recorded."""
 
 CPU_ANSWERS: dict[str, Any] = {
     "get:device": torch.device("cpu"),
@@ -49,7 +49,7 @@ CPU_ANSWERS: dict[str, Any] = {
     "get:is_xpu": False,
     "_nested_tensor_from_mask_left_aligned": False,  # so that a transformer does without nested tensors
 }
-"""What a module hears about where its tensors are, so that it does as it would with values."""
+"""Answers to questions about the device, so that a module does what it would do on a CPU."""
 
 _MADE = """
 zeros ones full empty arange linspace logspace rand randn randint randperm eye tensor as_tensor scalar_tensor
@@ -60,30 +60,30 @@ VALUELESS = frozenset(
     [f"{name}_like" for name in ("zeros", "ones", "full", "empty", "rand", "randn", "randint")]
     + [f"new_{name}" for name in ("zeros", "ones", "full", "empty", "tensor", "empty_strided")]
 )
-"""Tensors that take a shape from another, and no values."""
+"""Calls that make a tensor with the shape of another, and none of its values."""
 
 INPLACE_OPERATORS = {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "div", "idiv": "div", "ipow": "pow"}
 SETTERS = frozenset(["copy_", "zero_", "fill_", "normal_", "uniform_", "bernoulli_", "index_put_", "masked_scatter_"])
-"""Values that are overwritten, whatever they were."""
+"""Methods that write over a tensor without reading it."""
 
 CASTS = DEVICE_MOVES | frozenset(["to", "float", "double", "half", "bfloat16", "type", "type_as"])
-"""Calls that hand out a tensor in another dtype or on another device, or as it is."""
+"""Calls that return the tensor in another dtype or on another device, or the tensor itself."""
 
 DTYPED = frozenset(["softmax", "log_softmax", "prod", "cumprod", "nansum"])
 """Calls with a `dtype`, to which the values are cast first (SoftMax.cpp)."""
 
 MOST_VALUES = 2**22
-"""Constants, and what is computed of integers, have values up to so many, since a module may look at them."""
+"""Constants, and results computed of integers, keep their values up to this size, since a module may look at them."""
 
 MOST_CONSTANT_VALUES = 2**26
-"""What is computed of constants alone has values up to so many."""
+"""The same of results that are computed of constants alone."""
 
 FEW_VALUES = 2**10
-"""Of so few values nothing too large is made."""
+"""Arguments with so few values are not checked for the size of the result."""
 
 
 class CallMode(TorchFunctionMode):
-    """Hears every call. What is only asked about a tensor is answered as if it lay on a CPU, with values."""
+    """Intercepts every call. Questions about a tensor are answered as if it were on a CPU."""
 
     is_paused = False
 
@@ -91,11 +91,11 @@ class CallMode(TorchFunctionMode):
         super().__init__()
         self.wraps = any(is_wrapper(tensor) for tensor in originals.values())
         self.inside: list[Any] = []
-        """Functions that a wrapper's own class works out just now."""
+        """Functions that the class of a wrapper tensor is computing at the moment."""
 
     @contextmanager
     def paused(self) -> Generator[None]:
-        """Nothing is heard, and calls are as ever."""
+        """No call is intercepted."""
         before, self.is_paused = self.is_paused, True
         try:
             yield
@@ -133,7 +133,7 @@ class CallMode(TorchFunctionMode):
         return self._on_call(name, func, args, kwargs)
 
     def _on_subclass(self, wrapper: Tensor, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        """A call on a tensor made of others, whose own calls are heard instead."""
+        """A call on a wrapper tensor: its class computes it, and the calls that this makes are intercepted."""
         rule = own_rule(wrapper)
         if rule is None or func in self.inside:
             return self._run_operators(func, args, kwargs)
@@ -145,7 +145,7 @@ class CallMode(TorchFunctionMode):
             self.inside.pop()
 
     def _in_vmap(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
-        """A call in torch.vmap, on one of many: what is seen is the operator on all of them."""
+        """A call inside torch.vmap, on one sample of many. The operator beneath it works on all of them."""
         if name in CPU_ANSWERS:
             return CPU_ANSWERS[name]
         if name in QUERIES or name.startswith("set:"):
@@ -155,26 +155,26 @@ class CallMode(TorchFunctionMode):
         return func(*self._emptied(args), **self._emptied(kwargs))
 
     def _run_operators(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """A call that is no layer whatever it does: its operators may be."""
+        """Make a call that is no layer, whose operators may be."""
         raise NotImplementedError
 
     def _dtype_queried(self, tensor: Tensor) -> None:
-        """The module wants to know the dtype of a tensor."""
+        """The module asks for the dtype of a tensor."""
         raise NotImplementedError
 
     def _note_dtype_source(self, result: Tensor, source: Tensor) -> None:
-        """A constant takes its shape and dtype from a tensor."""
+        """A constant was made with the shape and dtype of a tensor."""
 
     def _on_call(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
-        """A call that makes a tensor, or changes one."""
+        """Make a call that returns or changes a tensor."""
         raise NotImplementedError
 
     def _stand_in_for(self, tensor: Tensor) -> Tensor:
-        """What stands for a tensor that has values beside some that have none."""
+        """The meta tensor that stands for a tensor with values in a call with other meta tensors."""
         raise NotImplementedError
 
     def _emptied(self, value: Any, scalars: bool = False) -> Any:
-        """Tensors that have values, without them: beside a tensor of the meta device torch takes scalars alone."""
+        """The arguments with meta tensors in place of those with values, as torch does not mix them, scalars apart."""
         if isinstance(value, Tensor):
             return value if value.is_meta or (value.dim() == 0 and not scalars) else self._stand_in_for(value)
         if isinstance(value, dict):
@@ -186,14 +186,16 @@ class CallMode(TorchFunctionMode):
 
 
 def is_recast(args: Any, kwargs: Any) -> bool:
-    """Whether floats are to be taken in another kind of float."""
+    """Whether a call with a `dtype` casts floats to another floating dtype first."""
     dtype = kwargs.get("dtype")
     given = isinstance(dtype, torch.dtype) and dtype.is_floating_point and args and isinstance(args[0], Tensor)
     return bool(given and args[0].is_floating_point())
 
 
 def masks_to_indices(name: str, args: Any) -> Any:
-    """`x[mask]` where the mask has values of its own, whatever the batch: the places where it is true."""
+    """The arguments of an indexing with the indices where a mask is true, for masks whose values do not depend on the
+    batch.
+    """
     if name not in ("getitem", "setitem"):
         return args
     entries: tuple[Any, ...] = args[1] if isinstance(args[1], tuple) else (args[1],)
@@ -218,7 +220,7 @@ def where_mask(target: Tensor, mask: Tensor, value: Any) -> Tensor:
 
 
 NUMBERS = ("__float__", "__int__", "__bool__", "__complex__", "__index__")
-"""Python's own questions for the value; `float` without lines is a cast."""
+"""Methods by which Python asks for a value. `float` without underscores is a cast."""
 
 _NAMES: dict[Any, str] = {}
 
@@ -241,7 +243,7 @@ def name_of(func: Any) -> str:
 
 
 def base_of(name: str) -> tuple[str, bool]:
-    """The name without what says that the call writes into its first argument."""
+    """The name of a call out of place, and whether this one works in place."""
     if name in INPLACE_OPERATORS:
         return INPLACE_OPERATORS[name], True
     if name.endswith("_") and name[:-1] in RULES:
@@ -251,7 +253,7 @@ def base_of(name: str) -> tuple[str, bool]:
 
 @cache
 def is_composed(func: Any) -> bool:
-    """Whether a function of Python asks first if somebody overrides it, and then calls others."""
+    """Whether it is a Python function of torch that checks for overrides before it calls others."""
     return isinstance(func, FunctionType) and any(name in func.__code__.co_names for name in CHECKS)
 
 
@@ -260,7 +262,7 @@ CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_
 
 @cache
 def unoverridden(func: FunctionType) -> Callable[..., Any]:
-    """The same function, which asks nobody whether it is overridden: its body runs, and the calls in it come by."""
+    """The function without its check for overrides, so that its body runs and the calls in it are intercepted."""
     blind = {name: _never for name in CHECKS if name in func.__globals__}
     copy = FunctionType(
         func.__code__, {**func.__globals__, **blind}, func.__name__, func.__defaults__, func.__closure__
@@ -274,7 +276,7 @@ def _never(*tensors: Any) -> bool:
 
 
 def make_constant(func: Any, args: Any, kwargs: Any) -> Any:
-    """A constant: with its values where they are few; without where the batch asks for many, or a device has none."""
+    """Make a constant: with values up to MOST_VALUES, else on the meta device."""
     without = {key: value for key, value in kwargs.items() if key not in ("device", "pin_memory")}
     sketch = func(*args, **without, device="meta")
     device = kwargs.get("device")
@@ -283,7 +285,7 @@ def make_constant(func: Any, args: Any, kwargs: Any) -> Any:
 
 
 def largest_result(func: Any, args: Any, kwargs: Any) -> int:
-    """How many values the largest tensor has that a call on tensors with values would make; 0 if they decide."""
+    """The number of elements of the largest result of a call; 0 where values decide it."""
     try:
         args, kwargs = tree_map_only(Tensor, lambda tensor: tensor.detach().to("meta"), (args, kwargs))
         sketch = func(*args, **kwargs)

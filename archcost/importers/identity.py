@@ -1,4 +1,4 @@
-"""What a tensor is told by: its type, where it lies, and which of its axes come from the batch."""
+"""Facts of a torch tensor: its type, its storage, and which of its axes are the batch."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def place_of(tensor: Tensor) -> Any:
 
 
 def batch_axis(tensor: Tensor) -> int | None:
-    """The first that comes from the batch."""
+    """The first axis whose size is a multiple of SAMPLES; None where there is none."""
     return next((axis for axis, size in enumerate(tensor.shape) if samples_in(size)), None)
 
 
 def by_sample(tensor: Tensor) -> tuple[int, ...]:
-    """The shape for one sample, with the axis of the batch in front."""
+    """The shape of one sample, the axis of the batch first."""
     sizes = sorted(tensor.shape, key=lambda size: samples_in(size) == 0)
     return tuple([samples_in(size) or size for size in sizes])
 
 
 def mentions_batch(values: Iterable[Any]) -> bool:
-    """Whether a field would hold a size of the batch that the module was run with."""
+    """Whether any of a layer's fields is a multiple of SAMPLES, so that the layer would hold for that batch alone."""
     for value in values:
         if isinstance(value, (list, tuple)):
             if mentions_batch(cast("Sequence[Any]", value)):

@@ -1,6 +1,6 @@
-"""Modules that make their own weights when they first run: lazy ones, and those that do it by hand.
+"""Modules whose weights are made in their first run: lazy modules of torch, and those that do so by hand.
 
-Such a module is run once, without a record and without values, and read as it is afterwards.
+Such a module is run once without recording, and imported as it is afterwards.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from archcost.importers.torch.proposal import samples_in
 
 
 class MuteRecorder(Recorder):
-    """A record in which no tensor is known, so that calls run and none is written down."""
+    """A recorder that knows no tensor, so that calls run and none is recorded."""
 
     def find(self, tensor: Tensor) -> Ref | None:
         return None
 
     def refuse_new(self, tensor: Tensor) -> None:
-        """Making weights is what this run is for."""
+        """New weights are what this run is for."""
 
 
 class LazyWeightsError(Exception):
-    """The first run makes weights, or drops some: those that it makes or drops."""
+    """The first run makes or drops weights. The message lists their names."""
 
 
 class WaitingParameter(UninitializedParameter):
@@ -42,19 +42,19 @@ class WaitingBuffer(UninitializedBuffer):
 
 
 def waiting(tensor: Tensor, is_buffer: bool) -> Tensor:
-    """A weight that waits for its shape, and will have no values then."""
+    """A lazy weight that will be on the meta device when it gets its shape."""
     if is_buffer:
         return WaitingBuffer(tensor.requires_grad, device="meta")  # pyright: ignore[reportCallIssue]
     return WaitingParameter(requires_grad=tensor.requires_grad, device="meta")  # pyright: ignore[reportCallIssue]
 
 
 def names_of(module: nn.Module) -> set[str]:
-    """The parameters and buffers that the module has."""
+    """Names of the module's parameters and buffers."""
     return {name for name, _ in (*module.named_parameters(), *module.named_buffers())}
 
 
 def require_shapes(module: nn.Module) -> None:
-    """Raises LazyWeightsError where a weight waits for the first run."""
+    """Raises LazyWeightsError where a weight is lazy, so that it has no shape yet."""
     named = (*module.named_parameters(), *module.named_buffers())
     lazy = [name for name, each in named if is_lazy(each)]
     if lazy:
@@ -62,7 +62,7 @@ def require_shapes(module: nn.Module) -> None:
 
 
 def require_same_weights(module: nn.Module, before: set[str]) -> None:
-    """Raises LazyWeightsError where the weights are not those of before. A buffer of the samples is none."""
+    """Raises LazyWeightsError where weights were made or dropped, buffers of the size of the batch aside."""
     batched = {name for name, each in module.named_buffers() if any(map(samples_in, each.shape))}
     changed = (names_of(module) ^ before) - batched
     if changed:

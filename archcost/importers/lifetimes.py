@@ -1,9 +1,8 @@
-"""The module once more, with nothing that requires a gradient: when each tensor goes, and in which dtype it is made.
+"""`LifetimeMode`: the second run of a module, which shows when each tensor is released, and the dtype of each cast.
 
-Weak references tell after which call a tensor was let go, exactly when eager torch would: by then no variable of
-forward, no attribute and no argument of a caller named it any more. Where nothing requires a gradient, autograd keeps
-no tensor alive beside them. The weights are bfloat16, so a cast to a dtype by name tells itself from one that follows
-another tensor.
+Weak references tell after which call a tensor is released: as in eager torch, when no variable of forward, no attribute
+and no argument refers to it. Nothing requires a gradient, so autograd keeps none alive. Weights are bfloat16, so that a
+cast to a dtype by name differs from one to the dtype of another tensor.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ from archcost.importers.trace import Step, Trace, are_mixed, shape_of, tensors_i
 
 
 class DivergedError(BaseException):
-    """The module makes other calls than the first time. No `except Exception` of the module's is meant by it."""
+    """The module makes other calls than in the first run. A BaseException, so that no module catches it."""
 
 
 class Release(NamedTuple):
-    """A tensor of the record, and the last call that had begun when it went."""
+    """That a recorded tensor was released, and the number of the call that was last begun by then."""
 
     ref: Ref
     step: int
 
 
 class LifetimeMode(CallMode):
-    """Takes every call as `trace` says that it was taken. `originals` are the module's weights, as for Capture."""
+    """Makes every call as the first run made it, by its `trace`. `originals` are those of Capture."""
 
     def __init__(self, trace: Trace, originals: Mapping[int, Tensor], regions: RegionTracker) -> None:
         super().__init__(originals)
@@ -44,17 +43,17 @@ class LifetimeMode(CallMode):
         self.replays = not trace.has_to_do_with_dtypes
         self.open = regions
         self.regions: dict[int, AutocastRegion | None] = {}
-        """By step the module's own autocast."""
+        """The module's own autocast, by the number of the call."""
         self.now = -1
         self.releases: list[Release] = []
         self.living: dict[int, Ref] = {}
-        """By the identity of a tensor."""
+        """Tensors that are alive, by identity."""
         self.dtypes: dict[int, torch.dtype] = {}
-        """By step, that of a cast's result."""
+        """The dtype of a cast's result, by the number of the call."""
         self.constants: dict[int, torch.dtype] = {}
-        """By entry, that of a constant."""
+        """The dtype of a constant, by its entry."""
         self.dtype_sources: dict[int, Ref] = {}
-        """By step, the tensor whose dtype a cast was given, as far as that is known."""
+        """The tensor that was last asked for the dtype of a cast, by the number of the call."""
         self._references: dict[int, weakref.ref[Any]] = {}
         self._stand_ins: dict[int, Tensor] = dict(originals)
         self._originals: dict[int, weakref.ref[Tensor]] = {}
@@ -63,11 +62,11 @@ class LifetimeMode(CallMode):
         self._last_queried: dict[torch.dtype, Ref | None] = {}
 
     def finished(self) -> bool:
-        """Whether all calls came."""
+        """Whether all calls of the first run were made."""
         return self.now == len(self.steps) - 1
 
     def remaining(self, owned: Collection[Tensor]) -> dict[Ref, Any]:
-        """What is still there, by weak references, but for what took the place of a weight. Nothing is watched then."""
+        """Tensors that are still alive, as weak references, without those that replaced a weight. Ends the tracking."""
         replacing = {id(tensor) for tensor in owned}
         remaining = {ref: self._references[key]() for key, ref in self.living.items() if key not in replacing}
         self._references.clear()
@@ -75,7 +74,7 @@ class LifetimeMode(CallMode):
         return {ref: weakref.ref(remaining[ref]) for ref in order}
 
     def await_release(self, remaining: Mapping[Ref, Any]) -> None:
-        """Note in `replaced` by which call each of these goes that were there before."""
+        """Note in `replaced` during which call of this run each of these, left from the run before, is released."""
         for ref, reference in remaining.items():
             self._waiting.append(weakref.ref(reference(), partial(self._note_replaced, ref)))
 
@@ -122,7 +121,7 @@ class LifetimeMode(CallMode):
         self.living[key] = ref
 
     def _track_storage(self, constant: Tensor, ref: Ref) -> None:
-        """A constant may be read through views of what a variable names."""
+        """Track the storage of a constant, which may be read through views."""
         storage: Any = constant.untyped_storage()
         key = id(storage)
         if key not in self.living:
@@ -134,7 +133,7 @@ class LifetimeMode(CallMode):
         del self._references[key]
 
     def _replace(self, constant: Tensor, changed: Tensor) -> None:
-        """What a constant is that had values and holds some of the network's from now on."""
+        """A constant now holds values of the network: what is read of it is `changed`."""
         ref = self.living.pop(id(changed), None)
         self._references.pop(id(changed), None)
         self._stand_in_for(constant)

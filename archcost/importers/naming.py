@@ -1,8 +1,8 @@
-"""A record → `ModelSpec`: whose every weight is, and what every layer is called.
+"""Recorded entries → `ModelSpec`: which layer owns each weight, and the name of every layer.
 
-A weight that one layer uses belongs to it. One that several use, or that is computed with, is a `parameter` of its own
-(or a `buffer`), which others are given; tied tables keep the shorter way of a spec, `weight: name.weight`.
-A layer is called as the module that called it, and where a module called several, they are numbered in it.
+A weight that one layer uses belongs to it. One that several use, or that is an operand of a call, becomes a layer of
+its own (`parameter` or `buffer`), which others are given; tied tables are written `weight: name.weight`. A layer has
+the name of the module that called it; several in one module are numbered under its name.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ NOTHING = Observations()
 NO_RUNNING_MEAN = Ref("weight", "")
 
 RUNNING_STATISTICS = ("running_mean", "running_var")
-"""What norms have as buffers; any other weight of a layer is trained."""
+"""The buffers of norms; all other weights of layers are trained."""
 
 
 @dataclass
 class _Uses:
-    """Where a weight is used: in which entries as which weight of the layer, and in which as an input."""
+    """The uses of a weight: as a weight of a layer (entry and name there), and as an input (`read`, by entry)."""
 
     slots: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     read: list[int] = field(default_factory=list[int])
@@ -49,7 +49,7 @@ def spec_of(
     observed: Observations = NOTHING,
     in_order: bool = False,
 ) -> ModelSpec:
-    """`in_order`: the record has the weights in the order in which an optimizer would."""
+    """The spec of recorded entries. `in_order`: the record's weights are in the order of `module.parameters()`."""
     naming = _Naming(record, inputs)
     spec = naming.spec(name, title, outputs, observed)
     order = naming.order(spec.layers) if in_order else ()
@@ -57,7 +57,7 @@ def spec_of(
 
 
 def _with_counters(entries: Sequence[Entry], weights: Mapping[str, Any]) -> list[Entry]:
-    """A batch norm that is called several times counts its batches once, so that its counter is given to each call."""
+    """The entries, in which a batch norm that is called several times is given one `num_batches_tracked`."""
     calls = Counter(entry.weights["running_mean"] for entry in entries if "running_mean" in entry.weights)
     several = {mean: _counter(mean) for mean, number in calls.items() if number > 1 and _counter(mean) in weights}
     return [_given(entry, several.get(entry.weights.get("running_mean", NO_RUNNING_MEAN))) for entry in entries]
@@ -101,7 +101,7 @@ class _Naming:
         return {slot for _, slot in uses.slots} == {"weight"} and types <= TIED
 
     def _trainable(self, entry: Entry) -> bool:
-        """A layer trains or it is frozen: as its first parameter is."""
+        """Whether a layer is trained: as its first parameter is."""
         own = [self.weights[str(ref.key)] for ref in entry.weights.values() if ref.kind == "weight"]
         return next((weight.trainable for weight in own if not weight.is_buffer), True)
 
@@ -125,7 +125,7 @@ class _Naming:
         return tuple(dict.fromkeys(self._reference(ref) for ref in refs))
 
     def _regions(self) -> Iterator[Region]:
-        """Layers one after the other that the module runs under one autocast of its own."""
+        """Runs of layers under one autocast of the module's own."""
         numbered = zip(self.entries, self.names.layers, strict=True)
         for region, group in groupby(numbered, key=lambda each: each[0].region):
             if region is not None:
@@ -138,7 +138,7 @@ class _Naming:
             yield Checkpoint(first=first, last=last, reentrant=each.reentrant)
 
     def order(self, layers: Iterable[Any]) -> tuple[str, ...]:
-        """The module's own order of parameters, where that of the layers is another."""
+        """The spec's `parameter_order`; empty where the module's order is that of the layers."""
         own: dict[str, list[Owned]] = {}
         owners: dict[str, Owned] = {}
         for path, weight in self.weights.items():
@@ -219,7 +219,7 @@ class _Naming:
 
 
 def _unread(layers: Sequence[Layer], first: str) -> tuple[str, ...]:
-    """What a spec without `outputs` returns."""
+    """What a spec of these layers would return without `outputs`."""
     read: set[str] = set()
     previous = first
     for layer in layers:
@@ -251,12 +251,12 @@ class _Names:
 
 
 def clean(path: str) -> str:
-    """Dotted words of letters, digits and _."""
+    """A path as a name in a spec: words of letters, digits and _, with dots between them."""
     return ".".join(re.sub(r"\W", "_", part, flags=re.ASCII) for part in path.split(".") if part)
 
 
 def _names(entries: Sequence[Entry], standalone: set[str], inputs: Mapping[str, InputSpec]) -> _Names:
-    """A layer alone in its module has the module's name; others are numbered under it."""
+    """Names for all entries and standalone weights."""
     paths = [clean(entry.path) for entry in entries]
     weights: dict[str, str] = {}
     for path in sorted(standalone):

@@ -1,4 +1,4 @@
-"""What onnx's own rules say of an operator's shapes: ours are held beside it, and operators without a layer take it.
+"""Shapes by onnx's own inference: ours are compared with them, and operators without a layer have no others.
 
 One operator at a time. Onnx can infer a whole file, and would follow its sizes through arithmetic, but there a range of
 a large number is as large in memory.
@@ -74,7 +74,7 @@ def _context(opset: int) -> Any:
 def _input_protos(
     node: Node, inputs: Sequence[Value | None], batch: int | None
 ) -> tuple[dict[str, TypeProto], dict[str, TensorProto]]:
-    """Types of the inputs, and of those with few numbers, these."""
+    """Types of the inputs, and the values of those that have few."""
     from onnx import numpy_helper
 
     types: dict[str, TypeProto] = {}
@@ -104,7 +104,7 @@ def _numbers(output: TypeProto) -> TensorType | None:
 
 
 def as_written(tensor: TensorType, batch: int | None) -> TensorType:
-    """A tensor of ours as it is for the batch that the file was written for: so many for each sample, and some more."""
+    """The type that a tensor has for the batch that the file was written for: sizes are multiples of it, plus some."""
     if batch is None:
         return tensor
     sizes = (size // SAMPLES * batch + size % SAMPLES for size in tensor.shape)

@@ -1,4 +1,4 @@
-"""Layers written down while an ONNX graph is read: each with the shapes that its own rules give it."""
+"""`Net`: the layers recorded while an ONNX graph is read, each checked by its own rules for shapes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BUFFERS = ("running_mean", "running_var")
 
 @dataclass(frozen=True, slots=True)
 class HeldWeight:
-    """A weight of the file that some layer uses."""
+    """A weight that a layer uses. It is an initializer of the file, or an input marked as a weight."""
 
     tensor: TensorType
     is_buffer: bool
@@ -30,11 +30,10 @@ class HeldWeight:
 
 
 class Net:
-    """The record so far.
+    """The entries so far.
 
-    `held` are the tensors of the file, `buffers` those that it marks as such. `apart` are weights of which some use
-    needs another orientation than the others: they stand as layers of their own, and whoever uses them turned is given
-    the result of a transpose.
+    `held` are tensors of the file, `buffers` the names of those that it marks as such. `apart` are weights that are
+    used in several orientations: they are layers of their own, and some users are given a transpose of them.
     """
 
     def __init__(
@@ -48,12 +47,12 @@ class Net:
         self.entries: list[Entry] = []
         self.weights: dict[str, HeldWeight] = {}
         self.turned: set[tuple[int, str]] = set()
-        """Weights of entries, by number and name there, that the file holds turned, or in another shape."""
+        """Weights of entries (by number and name) that the file has transposed, or in another shape."""
         self.standalone: dict[int, tuple[Value, Ref]] = {}
 
     @property
     def batched(self) -> Value:
-        """What is read for its batch alone: an input with the batch first, or else one that is turned for it."""
+        """The input that layers read for the size of the batch: one with the batch first, or a transpose of one."""
         if self.batch_first is None:
             places = [(from_batch(value.shape)[0], value) for value in self.inputs if from_batch(value.shape)]
             axis, value = min(places, key=lambda place: place[0])
@@ -70,10 +69,10 @@ class Net:
         fields: Mapping[str, Any],
         sized: bool = False,
     ) -> tuple[Value, ...]:
-        """What comes out of a new layer. Of constants alone there is none: what comes out is constant too.
+        """Record a layer, and return its outputs. Of constant inputs alone the outputs are constant, without a layer.
 
-        `sized` adds an input of the network, read for its batch alone. Raises UnsupportedError where fields are none of
-        the layer's, ShapeError where its rules refuse what arrives.
+        `sized` adds an input that is read for the size of the batch. Raises UnsupportedError for fields that the
+        layer does not take, ShapeError where its rules refuse the inputs.
         """
         layer = checked_layer(type_, fields)
         types = [value.tensor for value in reads]
@@ -99,7 +98,7 @@ class Net:
         return len(self.entries) - 1
 
     def reference(self, value: Value, path: str) -> Ref:
-        """Where a layer reads a value: what the file holds, and what comes of shapes, becomes a layer of its own."""
+        """Where a value comes from. A tensor of the file, or one computed of shapes, becomes a layer of its own."""
         if value.ref is not None:
             return value.ref
         if id(value) not in self.standalone:
@@ -126,14 +125,14 @@ class Net:
         return seen.ref
 
     def _weight(self, value: Value, name: str, is_buffer: bool) -> HeldWeight:
-        """The weight of that name, noted when it is first used."""
+        """The weight of that name, recorded at its first use."""
         tensor = self.held.get(name, value.tensor)
         if not all(0 < size <= MAX_SIZE for size in tensor.shape):
             raise UnsupportedError(f"a weight of {tensor}")
         return self.weights.setdefault(name, HeldWeight(tensor, is_buffer or name in self.buffers))
 
     def _constant(self, tensor: TensorType, path: str) -> Ref:
-        """A tensor that no value of the network goes into."""
+        """Record a `constant` layer. Raises UnsupportedError where the batch is two of its axes."""
         axes = from_batch(tensor.shape)
         if len(axes) > 1:
             raise UnsupportedError("a constant with the batch in two axes")
@@ -145,7 +144,7 @@ class Net:
         return Ref("entry", self._add(Entry(checked_layer("constant", fields), reads, {}, path)))
 
     def _use(self, slot: str, value: Value, path: str) -> Ref:
-        """A weight of a layer: one that the file holds, or a tensor that was computed."""
+        """Where the weight of a layer comes from: the file, or a layer that computes it."""
         name = value.held or f"{path}.{slot}_{len(self.weights)}".lstrip(".")
         if value.ref is not None or name in self.apart:
             return self.reference(value, path)
@@ -158,7 +157,7 @@ COUNTED_BY_LAYERS = ("num_batches_tracked",)
 
 
 def _require_fitting(layer: Layer, types: Tensors, weights: Mapping[str, Value]) -> None:
-    """As many values as the layer has weights, however a file packs them."""
+    """Raises ShapeError unless the weights have as many values as the layer needs, however a file packs them."""
     if not weights:
         return
     wanted = sum(weight.numel for weight in layer.weights(types) if weight.name not in COUNTED_BY_LAYERS)
@@ -168,13 +167,13 @@ def _require_fitting(layer: Layer, types: Tensors, weights: Mapping[str, Value])
 
 
 def _before_batch(tensor: TensorType, reads: Sequence[Value]) -> int:
-    """Of an axis that the batch decides, as in what was read: none of a layer's own rules changes its order."""
+    """How many values come before each sample in the axis of the batch: as in the inputs, since no layer changes it."""
     grown = {tensor.shape[axis] for axis in from_batch(tensor.shape)}
     return next((value.before_batch for value in reads if value.before_batch > 1 and grown & set(value.shape)), 1)
 
 
 def _sources(reads: Sequence[Value]) -> tuple[str, ...]:
-    """The weights that values come of; none where something else goes in."""
+    """Names of the weights from which alone the values are computed; none where anything else is an input."""
     found: dict[str, None] = {}
     for value in reads:
         own = (value.held,) if value.is_held_weight and value.held else value.sources
@@ -201,13 +200,13 @@ def require_known(tensors: Tensors) -> None:
 
 @dataclass(frozen=True)
 class UsedLayers:
-    """The entries that outputs come of, numbered again, with the weights they use."""
+    """The entries that the outputs depend on, renumbered, with the weights that they use."""
 
     entries: tuple[Entry, ...]
     weights: Mapping[str, HeldWeight]
     outputs: tuple[Ref, ...]
     other_orientations: frozenset[str]
-    """Weights of which some use needs another orientation than the others."""
+    """Weights that are used in several orientations."""
 
 
 def used_by_outputs(net: Net, outputs: Sequence[Ref]) -> UsedLayers:

@@ -1,4 +1,4 @@
-"""The protobufs of an ONNX file → plain values. Nothing in a file is run, and no data beside it is read."""
+"""An ONNX file as plain values. Nothing in it is run, and no external data is read."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def _mark(name: str, marks: Mapping[str, str]) -> str | None:
 
 
 def _placeholder_name(name: str) -> str:
-    """A dotted path as torch.export writes it in the name of a placeholder."""
+    """The name that torch.export gives the placeholder of a weight with this dotted path."""
     return re.sub(r"\W", "_", name).lower()
 
 
@@ -206,7 +206,7 @@ WORDS = {"p": "parameter", "b": "buffer", "c": "constant"}
 
 
 def _marks_of_torch(nodes: Iterable[NodeProto]) -> Mapping[str, str]:
-    """Which weights are parameters and which buffers, as torch's exporter tells beside each operator."""
+    """Whether each weight is a parameter or a buffer, by the metadata that torch's exporter adds to operators."""
     marks: dict[str, str] = {}
     for node in nodes:
         for entry in node.metadata_props:
@@ -282,7 +282,7 @@ def declared_of(proto: TypeProto) -> Declared | None:
 
 
 def _size_name(size: str | bytes) -> str | None:
-    """A `?` is no name: several sizes may have it."""
+    """The name of a size; None for `?`, which stands for several sizes."""
     return _text(size).strip("?") or None
 
 

@@ -29,7 +29,7 @@ Environment = dict[str, Value]
 
 
 class Frame(NamedTuple):
-    """Where an operator stands: in the graph itself, or in a function or branch below it."""
+    """The context of an operator: the graph itself, or a function or branch within it, `depth` levels down."""
 
     path: str = ""
     attributes: Mapping[str, Any] = {}
@@ -54,7 +54,7 @@ class Reader:
         }
 
     def _is_weight(self, held: Held) -> bool:
-        """What the file marks; in one that marks nothing, every floating tensor of several values."""
+        """Whether a tensor is a weight: as the file marks it; without marks, if it is floating and no single value."""
         if held.mark == "constant" or (held.mark is None and not held.tensor.is_floating):
             return False
         return held.mark is not None or (not self.model.is_marked and held.tensor.numel > 1)
@@ -64,7 +64,7 @@ class Reader:
         return used_by_outputs(self.net, [self._returned(value) for value in values])
 
     def _returned(self, value: Value) -> Ref:
-        """An output of a layer, if need be of one that does nothing."""
+        """The reference of a network output; an `identity` layer is added where it is no output of a layer."""
         ref = self.net.reference(value, "")
         if ref.kind == "entry":
             return ref
@@ -125,7 +125,7 @@ class Reader:
         return results
 
     def _is_about_batch(self, call: Call) -> bool:
-        """Whether onnx, too, finds fault with any other batch."""
+        """Whether onnx's inference, too, fails for another batch."""
         return infer(call.node, call.inputs, self.model.opset, None).complaint is not None
 
     def _converted(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
@@ -154,7 +154,7 @@ class Reader:
     def _inlined(
         self, function: Function, call: Call, given: Mapping[str, Any], frame: Frame
     ) -> Sequence[Value | None]:
-        """What the body of a function makes of the call's inputs."""
+        """The results of a function's body, whose operators are converted with the inputs of the call."""
         inside: Environment = {
             name: value for name, value in zip(function.inputs, call.inputs, strict=False) if value is not None
         }
@@ -165,7 +165,7 @@ class Reader:
         return [results.get(name) for name in function.outputs]
 
     def _chosen_branch(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
-        """The one that shapes decide for."""
+        """The results of the branch that the condition selects, where it is known from shapes."""
         condition = call[0].number
         if condition is None:
             raise UnsupportedError("a branch that values decide")
@@ -177,7 +177,7 @@ class Reader:
         return self._convert_all(graph.nodes, graph.outputs, inside, frame._replace(depth=frame.depth + 1))
 
     def _by_definition(self, call: Call, frame: Frame) -> Sequence[Value | None] | None:
-        """By ONNX's own definition of an operator as a function of others, where it has one."""
+        """The results by ONNX's own definition of the operator as a function of others, where it has one."""
         try:
             function = _standard_function(call, self.model.opset)
             return None if function is None else self._inlined(function, call, call.node.attributes, frame)
@@ -185,7 +185,7 @@ class Reader:
             return None
 
     def _declared_types(self, call: Call, frame: Frame) -> Mapping[str, TensorType]:
-        """What the file says of the outputs of an operator in the graph itself."""
+        """The types that the file declares for the outputs, by name."""
         if frame.depth:
             return {}
         types = {name: self.model.graph.declared.get(name) for name in call.node.outputs}
@@ -195,7 +195,9 @@ class Reader:
     def _opaque(
         self, call: Call, shapes: Mapping[str, TensorType], error: UnsupportedError | ShapeError
     ) -> Sequence[Value | None]:
-        """A layer of unknown cost, if at least the shapes are known; what comes of shapes alone costs nothing."""
+        """The results of an operator without a layer. Where shapes are known they come from an opaque layer, or are
+        constant where all inputs are.
+        """
         names = [name for name in call.node.outputs if name]
         if not names or any(name not in shapes for name in names):
             raise self._refusal(call, error)
@@ -213,7 +215,7 @@ class Reader:
     def _unruled(
         self, call: Call, tensors: Sequence[TensorType], error: UnsupportedError | ShapeError
     ) -> Sequence[Value]:
-        """Of integers and truth values alone it costs nothing, whatever it does."""
+        """Add an `opaque` layer, or `integers` where neither inputs nor results are floating."""
         axes = [from_batch(tensor.shape) for tensor in tensors]
         if any(len(each) > 1 for each in axes) or any(0 in tensor.shape for tensor in tensors):
             raise self._refusal(call, error)
@@ -244,7 +246,7 @@ class Reader:
         ).at(layer=shorten(str(call.node)))
 
     def _compare(self, node: Node, results: Sequence[Value | None], inferred: Mapping[str, TensorType]) -> None:
-        """Ours beside what onnx infers."""
+        """Raises ArchcostError where a result has another type than onnx infers."""
         for name, value in zip(node.outputs, results, strict=False):
             if not name or value is None or name not in inferred:
                 continue
@@ -256,7 +258,7 @@ class Reader:
 
 
 def _require_few_operators(model: Model) -> None:
-    """Operators are counted before any is looked at, those of a function each time that it is called."""
+    """Raises ArchcostError for too many operators, those of functions counted at each call."""
     counts: dict[str, int] = {}
 
     def count(nodes: Sequence[Node], within: tuple[str, ...]) -> int:
@@ -281,7 +283,7 @@ def _require_few_operators(model: Model) -> None:
 
 
 def _require_no_batch(tensors: Mapping[str, TensorType]) -> None:
-    """Sizes of the file are told from those of the batch by the prime that stands for it."""
+    """Raises ArchcostError where a size of the file is a multiple of SAMPLES, which stands for the batch."""
     for name, tensor in tensors.items():
         if from_batch(tensor.shape):
             raise ArchcostError(
@@ -292,7 +294,7 @@ def _require_no_batch(tensors: Mapping[str, TensorType]) -> None:
 
 
 def _tensors_of(graph: Graph) -> dict[str, TensorType]:
-    """Of what a graph holds, its constants included."""
+    """Types of the initializers and constants of a graph, by name."""
     held = {name: held.tensor for name, held in graph.held.items()}
     for node in graph.nodes:
         value = node.attributes.get("value") if node.kind == "Constant" else None
@@ -302,7 +304,7 @@ def _tensors_of(graph: Graph) -> dict[str, TensorType]:
 
 
 def _resolved(node: Node, attributes: Mapping[str, Any]) -> Node:
-    """In the body of a function: with the attributes that its caller names."""
+    """A node of a function's body with the attributes that the caller passes."""
     if not any(isinstance(value, FromCaller) for value in node.attributes.values()):
         return node
     given: dict[str, Any] = {}
@@ -315,7 +317,7 @@ def _resolved(node: Node, attributes: Mapping[str, Any]) -> Node:
 
 
 def _read_names(node: Node) -> Iterator[str]:
-    """Those of branches within as well."""
+    """Names of the tensors that a node reads, those inside its branches included."""
     yield from (name for name in node.inputs if name)
     for value in node.attributes.values():
         if isinstance(value, Graph):
@@ -325,7 +327,7 @@ def _read_names(node: Node) -> Iterator[str]:
 
 
 def _needed_nodes(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
-    """What the outputs come of, in order."""
+    """The nodes that the outputs depend on, in order."""
     wanted = set(outputs)
     needed: list[Node] = []
     for node in reversed(nodes):
@@ -336,7 +338,7 @@ def _needed_nodes(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
 
 
 def _readers(nodes: Sequence[Node], outputs: Sequence[str]) -> dict[str, Node]:
-    """For each tensor that one node alone reads, once, which."""
+    """For each tensor that is read once, the node that reads it."""
     first: dict[str, Node] = {}
     several = set(outputs)
     for node in nodes:

@@ -1,4 +1,4 @@
-"""Sizes of a network's inputs: the batch, what the file says, and what `--input` adds."""
+"""The sizes of an ONNX file's inputs as numbers: from the file, from `--input`, and SAMPLES for the batch."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ class Sizes:
 
 
 BATCH_NAMES = ("batch", "batch_size", "batchsize")
-"""Names of an axis that can be no other."""
+"""Names that an axis of the batch has in files."""
 
 
 class Choice(NamedTuple):
-    """What a caller says of an input. `axis` is that of the batch, None where it has none; unless it is said at all."""
+    """What a caller says of an input. Where `is_placed`, `axis` is the batch's, None for no batch."""
 
     is_placed: bool
     axis: int | None
@@ -79,7 +79,7 @@ class Choice(NamedTuple):
 
     @property
     def sizes(self) -> tuple[int, ...] | None:
-        """All but the batch's."""
+        """The sizes that were given, without the batch."""
         return None if self.asked is None else tuple([size for size in self.asked.shape if size != "B"])
 
 
@@ -89,7 +89,10 @@ def bind(
     unbatched: Collection[str] = (),
     batch_dims: Mapping[str, int] | None = None,
 ) -> Sizes:
-    """Every axis a number. `given` are texts as of `--input`: 3x224x224, name=128. Raises ArchcostError."""
+    """The inputs with a number for every axis. `given` are texts of `--input`: 3x224x224, name=128.
+
+    Raises ArchcostError.
+    """
     if not declared:
         raise ArchcostError("the network has no input", expected="one at least", found="none")
     names = {clean(name): name for name in declared}
@@ -126,10 +129,11 @@ def _choice(asked: InputText | None, word: str, unbatched: Collection[str], batc
 
 
 def _batch_axes(declared: Mapping[str, Declared], chosen: Mapping[str, Choice]) -> dict[str, int | None]:
-    """As a caller says; else where `batch` stands, else first, or where another input's first name stands.
+    """The batch axis of each input, None for no batch: as the caller says; else the axis that is named `batch`, else
+    the first, or one with the name of another input's first axis.
 
-    None is no batch. An input whose sizes are numbers has none where those of others are names. Where all are numbers,
-    they must agree.
+    An input whose first size is a number has no batch where others have names there. Where all are numbers, they must
+    be equal.
     """
     axes = {
         name: _checked_axis(name, value, chosen[name].axis)
@@ -208,7 +212,7 @@ def _require_dtype(name: str, declared: Declared) -> None:
 
 
 def _bind_names(name: str, declared: Declared, axis: int | None, chosen: Choice, symbols: dict[str, int]) -> None:
-    """What a shape that was asked for says of the file's names for sizes."""
+    """Bind the file's names of sizes to the numbers of `--input`. Raises ArchcostError where the two differ."""
     shape = chosen.sizes
     if shape is None or chosen.asked is None or declared.sizes is None:
         return
@@ -261,7 +265,7 @@ def _bound_tensor(
 def _without_size(
     name: str, sizes: Sequence[Size], index: int, axis: int | None, symbols: Mapping[str, int]
 ) -> ArchcostError:
-    """The first axis of which neither the file nor `--input` says the size."""
+    """The error for an axis whose size neither the file nor `--input` gives."""
     size = sizes[index]
     shown = [symbols.get(each, each) if isinstance(each, str) else each for each in sizes]
     rest = ["B" if each == axis else known for each, known in enumerate(shown) if each != axis or axis != 0]

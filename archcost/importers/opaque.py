@@ -1,4 +1,4 @@
-"""What has no rule, as layers that say what was observed: constants, and operations with the shapes that came out."""
+"""Layers for what no rule proposes: constants, and operations of which only the shapes of the results are known."""
 
 from __future__ import annotations
 
@@ -14,14 +14,11 @@ from archcost.tensors import DTYPE_BYTES, TensorType
 
 
 class OutOfSightError(ArchcostError):
-    """A tensor arrived that depends on the network's values, but no call was seen that made it."""
+    """A tensor depends on the network's values, and the call that made it was not intercepted."""
 
 
 def constant_of(kind: TensorType) -> tuple[Layer, bool]:
-    """A layer for a tensor that no call on the network's values made, and whether the batch is one of its axes.
-
-    Raises OutOfSightError.
-    """
+    """A `constant` layer of this type, and whether one of its axes is the batch. Raises OutOfSightError."""
     scaled = [axis for axis, size in enumerate(kind.shape) if samples_in(size)]
     if kind.dtype not in DTYPE_BYTES:
         raise OutOfSightError("a constant cannot be declared", expected=", ".join(DTYPE_BYTES), found=str(kind))
@@ -37,9 +34,9 @@ def constant_of(kind: TensorType) -> tuple[Layer, bool]:
 
 
 def operation_of(op: str, kinds: Sequence[TensorType], floats: bool) -> tuple[Layer, bool]:
-    """A layer for an operation that returned these, and whether the batch is an axis of any.
+    """An `opaque` layer for an operation with results of these types, and whether any has the batch as an axis.
 
-    Without `floats` among what goes in and out it does no floating-point operation. Raises OutOfSightError.
+    Without `floats` among inputs and results it is `integers`, which has no FLOPs. Raises OutOfSightError.
     """
     scaled = [[axis for axis, size in enumerate(kind.shape) if samples_in(size)] for kind in kinds]
     type_ = "opaque" if floats else "integers"

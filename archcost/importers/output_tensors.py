@@ -1,4 +1,4 @@
-"""The tensors in what a module returns: of containers in order, then all that objects of any class lead to."""
+"""The tensors in what a module returns: those in containers, in order, then those that other objects refer to."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ MOST_OBJECTS = 100_000
 
 
 def tensors_of(result: Any) -> list[Tensor]:
-    """The tensors in what a module returns, each once: of tuples, lists, dicts and dataclasses in order, then those
-    that other objects hold (a cache of keys and values), by what Python's garbage collector sees of them.
+    """Each tensor once: those in tuples, lists, dicts and dataclasses in order, then those that other objects refer to
+    (a cache of keys and values, say), as Python's garbage collector sees it.
     """
     found = {id(tensor): tensor for tensor in flat_tensors(result)}
     if not isinstance(result, Tensor):
@@ -38,7 +38,7 @@ def tensors_of(result: Any) -> list[Tensor]:
 
 
 def flat_tensors(value: Any) -> list[Tensor]:
-    """Of containers alone, one after the other."""
+    """The tensors in nested containers, in order."""
     if isinstance(value, Tensor):
         return [value]
     if isinstance(value, Mapping):
@@ -53,7 +53,7 @@ def flat_tensors(value: Any) -> list[Tensor]:
 
 
 def _tensors_held_by(result: Any) -> list[Tensor]:
-    """Breadth first. Modules, classes and what functions call are passed by: what those hold is not returned."""
+    """Breadth first over references. Modules and classes are not searched, as what they hold is not returned."""
     found: list[Tensor] = []
     seen: set[int] = set()
     waiting: list[Any] = [result]

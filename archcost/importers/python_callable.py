@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class CalledModule(NamedTuple):
-    """A callable's module with its spec, and what its forward is called with. `make` calls it again, with values."""
+    """The module of a callable, its spec, and the arguments of its forward. `make` makes the module again."""
 
     spec: ModelSpec
     module: nn.Module
@@ -160,7 +160,7 @@ def _called(network: str, make: Callable[..., Any], positional: tuple[Any, ...],
 
 
 def _argument_text(positional: tuple[Any, ...], named: dict[str, Any]) -> str:
-    """The arguments, as they are written in a call."""
+    """The arguments of the callable as they are written in a call, for a title."""
     if not positional and not named:
         return ""
     return f"({listing([*map(repr, positional), *(f'{key}={value!r}' for key, value in named.items())])})"

@@ -1,4 +1,4 @@
-"""One call of torch put on the record: by the rule of its name, or by the operators that it consists of."""
+"""Recording one call of torch: as the layer that a rule proposes, or as the operators that it dispatches."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from archcost.importers.torch.proposal import Rule
 from archcost.importers.trace import tensors_in
 
 IMAGE_RANKS = (4, 5)
-"""Axes of tensors that kernels of the CPU may lay channels last where those of the meta device lay them row-major."""
+"""Ranks of image tensors: CPU kernels may return them channels last, where the meta device returns row-major ones."""
 
 
 def assigned_values(name: str, args: Any, kwargs: Any) -> Overwrite:
-    """What a method that sets values puts where."""
+    """What a method such as `copy_` or `index_put_` writes, and over how many places."""
     target, *given = args
     if name != "index_put_":
         return Overwrite(list(tensors_in((given, kwargs))), target.numel())
@@ -32,7 +32,7 @@ def assigned_values(name: str, args: Any, kwargs: Any) -> Overwrite:
 
 
 class Call:
-    """One call, before it runs: what it is given, and what it changes if it works in place."""
+    """A call that is about to run: its arguments, and the tensor that it changes if it works in place."""
 
     def __init__(self, args: Any, kwargs: Any, inplace: bool, record: Recorder) -> None:
         self.args = args
@@ -42,7 +42,7 @@ class Call:
         self.whole = record.base_of_view(args[0]) if inplace else None
 
     def write(self, rule: Rule, result: Any, places: bool = False) -> bool:
-        """Whether what the call returned is on the record: as a layer, or because nothing was done."""
+        """Record the call's result by a rule. False where the rule has no layer for it, so that nothing is recorded."""
         results = tuple(tensors_in(result))
         if any(made.numel() for made in results):
             return self._write(rule, results, result, places)
@@ -81,7 +81,7 @@ class Call:
 
 
 class OperatorMode(TorchDispatchMode):
-    """The operators that one call of C++ consists of."""
+    """Records every ATen operator that one call dispatches, each by its own rule, or as opaque."""
 
     def __init__(self, record: Recorder) -> None:
         super().__init__()  # pyright: ignore[reportUnknownMemberType]
@@ -117,7 +117,7 @@ class OperatorMode(TorchDispatchMode):
 
 
 class ScriptedOperatorMode(OperatorMode):
-    """A function of TorchScript, which takes its arguments apart from autograd and puts its own backward in place."""
+    """The same inside a TorchScript function, which detaches its arguments since it has a backward of its own."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         ref = self.record.find(args[0]) if func is torch.ops.aten.detach.default else None
@@ -129,7 +129,7 @@ class ScriptedOperatorMode(OperatorMode):
 
 
 class VmapOperatorMode(OperatorMode):
-    """Stays while other calls are made, of which none is heard twice."""
+    """The same under torch.vmap: it stays active over several calls, which no function mode sees meanwhile."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         with torch._C.DisableTorchFunction():  # pyright: ignore[reportPrivateUsage]

@@ -1,4 +1,4 @@
-"""What an importer writes down of a network, before layers have names: torch or no torch."""
+"""What an importer records of a network before layers have names, whether it reads a torch module or an ONNX file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archcost.layers import Layer
 
 
 class Ref(NamedTuple):
-    """An output of an entry by its number, an input of the network by its name, or a weight by its dotted path."""
+    """Where a tensor comes from: an entry (by its number), an input (by its name) or a weight (by its dotted path)."""
 
     kind: Literal["entry", "input", "weight"]
     key: int | str
@@ -18,7 +18,7 @@ class Ref(NamedTuple):
 
 
 class AutocastRegion(NamedTuple):
-    """An autocast of the module's own: a dtype or `off`, and its device where that is not whichever it runs on."""
+    """An autocast that the module itself enters: its dtype or `off`; its device, None for the one it runs on."""
 
     dtype: str
     device: str | None
@@ -26,8 +26,8 @@ class AutocastRegion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A layer in its place: what it reads, whose its weights are, in which module and under which autocast of the
-    module's own it was called.
+    """A recorded layer: what it reads, where its weights come from, the path of the module that called it, and the
+    module's own autocast that it was called under.
     """
 
     layer: Layer
@@ -47,8 +47,10 @@ class Checkpointed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """What was seen of a run beside its entries: what something names until an entry is done, by its number; what the
-    module keeps from step to step, until this entry of the next; what the numbers rest on.
+    """What a run showed beside its entries.
+
+    `holds`: tensors that stay alive until an entry is done, by its number. `state`: tensors that the module keeps until
+    an entry of the next step. `assumptions`: what the numbers rest on.
     """
 
     holds: Mapping[int, Sequence[Ref]] = field(default_factory=dict[int, Sequence[Ref]])
@@ -69,7 +71,7 @@ class Weight(Protocol):
 
 
 class NetworkRecord(Protocol):
-    """A record of a whole network."""
+    """All entries of a network, and its weights by their dotted paths."""
 
     @property
     def entries(self) -> Sequence[Entry]: ...

@@ -1,7 +1,7 @@
-"""What is written down while a module runs: layers, and which of their outputs each tensor is.
+"""`Recorder`: the layers of a module, recorded while it runs, and which output of which layer every tensor is.
 
-Tensors are known by their identity, so all of them are held until the record is finished: on the meta device that
-costs nothing. A tensor that no call on the network's values made is a constant, and becomes a layer where it is read.
+Tensors are told apart by identity, so all are referenced until the recording ends, which costs nothing on the meta
+device. A tensor that no recorded call made is a constant, which is recorded as a layer when something reads it.
 """
 
 from __future__ import annotations
@@ -40,9 +40,8 @@ class ModuleWeight(NamedTuple):
 
 
 class Overwrite(NamedTuple):
-    """Values put into `numel` places: those of the first of `parts`, or a number.
-
-    Other parts are indices along `dims`. `in_place` is a result that lies there already, as a view of it all.
+    """A write over part of a tensor: `numel` values, of the first of `parts` or a number; other parts are indices along
+    `dims`. With `in_place` the values are already there, since the result is a view of the tensor.
     """
 
     parts: Sequence[Tensor]
@@ -52,13 +51,13 @@ class Overwrite(NamedTuple):
 
 
 class Recorder:
-    """The entries so far. `path` and `region` are set by who follows the modules, and their autocast."""
+    """The entries so far. `path` (of the module that runs) and `region` (its own autocast) are set from outside."""
 
     def __init__(
         self, inputs: Mapping[str, Tensor], weights: Mapping[str, ModuleWeight], dtype: torch.dtype = torch.float32
     ) -> None:
         self.dtype = dtype
-        """In which the module runs. What is written down is float32 all the same."""
+        """The dtype that the module runs in. Entries are float32 in any case."""
         self.entries: list[Entry] = []
         self.path = ""
         self.region: AutocastRegion | None = None
@@ -67,39 +66,39 @@ class Recorder:
         self.batch_first: Ref | None = None
         self.held: list[Tensor] = []
         self.functions: list[Any] = []
-        """The `ctx` of every autograd.Function that was heard to be applied."""
+        """The `ctx` of every autograd.Function whose application was intercepted."""
         self.assumptions: list[str] = []
         self.refs: dict[int, Ref] = {}
         self.places: dict[Any, Ref] = {}
         self.required: dict[int, bool] = {}
         self.detached: dict[int, Ref] = {}
         self.no_gradient: set[int] = set()
-        """Tensors made of trained weights where autograd looked away: no gradient goes back from who reads them."""
+        """Tensors made of trained weights while autograd was off: no gradient flows back through them."""
         self.in_function = False
-        """Whether what runs is forward of an autograd.Function: weights get no gradient from it."""
+        """Whether the forward of an autograd.Function runs, whose calls give weights no gradient."""
         self.pending: dict[int, list[tuple[Tensor, Overwrite, bool]]] = {}
-        """What was written over part of a tensor, through views of it."""
+        """Writes through a view, by the tensor viewed. They are recorded when that tensor is read again."""
         self.constants: list[tuple[int, int]] = []
-        """Of each constant the storage that it lay in, and its entry."""
+        """The storage and the entry of every constant."""
         self.opaques: dict[int, dict[int, str]] = {}
-        """By entry of an opaque layer, its inputs and outputs by their storages."""
+        """For every opaque entry the names of its inputs and outputs, by their storages."""
         self.known_since: dict[int, int] = {}
-        """How many entries there were when a tensor was last known."""
+        """The number of entries when a tensor was registered."""
         self.overwritten: dict[int, int] = {}
-        """The same of a storage when something wrote over all of it, by the storage."""
+        """The number of entries when a whole storage was written over."""
         for name, tensor in inputs.items():
             self.register(tensor, Ref("input", name))
         for path, weight in weights.items():
             self.register(weight.tensor, Ref("weight", path))
 
     def assume(self, call: str) -> None:
-        """Reading a call of this name may rest on something that is said with the numbers."""
+        """Note the assumption that the rule of this call makes, if it makes one."""
         if call in ASSUMED and ASSUMED[call] not in self.assumptions:
             self.assumptions.append(ASSUMED[call])
 
     @property
     def batch_ref(self) -> Ref:
-        """What is read for its batch alone: an input with the batch first, or else one that is turned for it."""
+        """The input that layers read for the size of the batch: one with the batch first, or a transpose of one."""
         if self.batch_first is None:
             name = min(self.batch_axes, key=self.batch_axes.__getitem__)
             self.batch_first = Ref("input", name)
@@ -109,13 +108,13 @@ class Recorder:
         return self.batch_first
 
     def float32_type(self, tensor: Tensor) -> TensorType:
-        """What it is where weights are float32."""
+        """The type that it has when weights are float32."""
         kind = type_of(tensor)
         low = str(self.dtype).removeprefix("torch.")
         return kind._replace(dtype="float32") if kind.dtype == low else kind
 
     def release(self) -> None:
-        """Of all tensors, once nothing more is written down: what they were is in the entries."""
+        """Drop all references to tensors, when the recording has ended."""
         for known in (self.held, self.functions, self.refs, self.places, self.pending, self.known_since, self.detached):
             known.clear()
 
@@ -127,12 +126,12 @@ class Recorder:
         self.detached.pop(id(tensor), None)
 
     def register_place(self, tensor: Tensor, ref: Ref) -> None:
-        """Beneath autograd a view may come back as another object; it lies in the same place."""
+        """Register it also by where it lies, since below autograd a view may come back as another object."""
         self.register(tensor, ref)
         self.places[place_of(tensor)] = ref
 
     def register_all_places(self) -> None:
-        """From now on every tensor so far is also known by where it lies."""
+        """Register all tensors so far by where they lie."""
         self.places.update({place_of(tensor): self.refs[id(tensor)] for tensor in self.held if tensor.is_meta})
 
     def find(self, tensor: Tensor) -> Ref | None:
@@ -144,12 +143,12 @@ class Recorder:
         return found
 
     def is_batch_counter(self, tensor: Tensor) -> bool:
-        """Whether it is the counter of a batch norm, whose layer adds to it."""
+        """Whether it is `num_batches_tracked` of a batch norm, which the layer itself counts up."""
         ref = self.find(tensor)
         return ref is not None and ref.kind == "weight" and str(ref.key).endswith("num_batches_tracked")
 
     def reference(self, tensor: Tensor, detached: bool = False) -> Ref:
-        """Raises OutOfSightError."""
+        """Where a tensor that a layer reads comes from; else a constant is recorded. Raises OutOfSightError."""
         for whole, written, apart in self.pending.pop(id(tensor), ()):
             if written.in_place:
                 self._copy_instead(written.parts[0])
@@ -197,7 +196,7 @@ class Recorder:
             )
 
     def refuse_new(self, tensor: Tensor) -> None:
-        """Raises OutOfSightError for a weight that forward has made, or that lies in a list of the module's."""
+        """Raises OutOfSightError for a trained tensor that is no parameter of the module."""
         if tensor.requires_grad and torch.is_grad_enabled():
             raise OutOfSightError(
                 "forward wants the gradient of a tensor that is none of the module's parameters",
@@ -209,14 +208,13 @@ class Recorder:
         return self.add(LAYERS["detach"](type="detach"), (ref,))
 
     def _is_stale(self, tensor: Tensor) -> bool:
-        """Whether it is a view, and something wrote over the whole of what it is a view of."""
+        """Whether it is a view of a tensor that has been written over since it was registered."""
         written = self.overwritten.get(storage_of(tensor), 0) if tensor._is_view() else 0
         return written > self.known_since[id(tensor)]
 
     def base_of_view(self, target: Tensor) -> Tensor:
-        """What an operation in place on `target` changes, asked before it runs: the tensor that it is a view of.
-
-        Not where that is a tensor within an operator, which nobody else has a hand on.
+        """The tensor that an operation in place on `target` changes, asked before it runs: the base of a view, unless
+        that is internal to an operator.
         """
         base = target._base
         whole = target if base is None or (base.requires_grad and self.find(base) is None) else base
@@ -225,10 +223,10 @@ class Recorder:
         return whole
 
     def overwrite(self, target: Tensor, whole: Tensor, written: Overwrite, detached: bool = False) -> None:
-        """`whole`, which `target` is or is a view of, has other values in a part of it.
+        """Record that a part of `whole` got other values, through `target`, which is `whole` or a view of it.
 
-        Through a view, that is noted, and done when somebody reads the whole again. Where autograd looks away it stays
-        what it was to autograd, and the write is done at once.
+        A write through a view is recorded when `whole` is read again; at once where autograd is off, since to autograd
+        `whole` is unchanged then.
         """
         if detached and whole.requires_grad:
             self._overwrite(target, written, detached)
@@ -240,7 +238,7 @@ class Recorder:
         self.overwritten[storage_of(whole)] = len(self.entries)
 
     def _copy_instead(self, result: Tensor) -> None:
-        """What overwrote a tensor through a view of it all, which somebody reads again."""
+        """Make the layer of `result` one that copies: it wrote through a view, and its input is read again."""
         ref = self.refs[id(result)]
         if ref.kind == "entry" and isinstance(ref.key, int):
             entry = self.entries[ref.key]
@@ -264,7 +262,7 @@ class Recorder:
     def write(
         self, proposal: Proposal, results: Sequence[Tensor], detached: bool = False, places: bool = False
     ) -> bool:
-        """Add a layer for a call that returned these tensors. False where the layer's own rules say something else."""
+        """Add the proposed layer for a call with these results. False where the layer's own rules give others."""
         if proposal.type == "concat":
             proposal = self._without_empty_operands(proposal)
         if any(self.find(tensor) is not None for tensor in proposal.spared):
@@ -302,7 +300,7 @@ class Recorder:
         return True
 
     def _without_empty_operands(self, proposal: Proposal) -> Proposal:
-        """A concat without operands that have no values and that no layer makes."""
+        """A concat without operands that are empty and constant."""
         filled = tuple([tensor for tensor in proposal.inputs if tensor.numel() or self.find(tensor) is not None])
         if not filled or len(filled) == len(proposal.inputs):
             return proposal
@@ -338,7 +336,7 @@ class Recorder:
         places: bool = False,
         detached: bool = False,
     ) -> None:
-        """An operation without a rule, as it was observed. Without floats it does no floating-point operation."""
+        """Add an opaque layer for an operation that no rule proposes."""
         reads = list(reads)
         floats = any(type_of(tensor).is_floating for tensor in (*reads, *results))
         layer, sized = operation_of(op, [self.float32_type(tensor) for tensor in results], floats)
@@ -353,11 +351,11 @@ class Recorder:
             (self.register_place if places else self.register)(tensor, Ref("entry", made.key, output))
 
     def add(self, layer: Layer, reads: tuple[Ref, ...]) -> Ref:
-        """A layer that is none of a call of torch."""
+        """Add a layer that stands for no call of torch."""
         return self._add(layer, reads, {})
 
     def note_saved(self, first: int, saved: Sequence[Tensor]) -> None:
-        """What autograd was seen to keep while the entries from `first` on were made, told of the opaque ones."""
+        """Add to the opaque entries from `first` on which tensors autograd was seen to save of them."""
         expected = [index for index in self.opaques if index >= first]
         kept: dict[int, list[str]] = {index: [] for index in expected}
         own: dict[int, list[tuple[int, ...]]] = {index: [] for index in expected}
@@ -382,6 +380,6 @@ def _operand_name(side: str, index: int) -> str:
 
 
 def _are_weights(expected: Sequence[Weight], given: Mapping[str, Tensor | None]) -> bool:
-    """Whether the call's tensors are the layer's weights. Batch norm counts its batches by itself."""
+    """Whether the call's tensors have the shapes of the layer's weights, `num_batches_tracked` aside."""
     shapes = {weight.name: weight.shape for weight in expected if weight.name != "num_batches_tracked"}
     return shapes == {name: tuple(tensor.shape) for name, tensor in given.items() if tensor is not None}

@@ -1,4 +1,4 @@
-"""What a second run of a module tells of the first: lifetimes, dtypes, what stays, and whether it is the same."""
+"""The second run of a module: lifetimes and dtypes of tensors, what it keeps, and whether its calls are the same."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from archcost.layers import LAYERS
 from archcost.layers.shape.copy import LIKE, WEIGHTS
 
 SEEDS_HIGH = {"torch": 155, "random": 153, "numpy": 319}
-"""Seeds whose first number between 0 and 1 is above 0.99. A layer dropped at random is kept then, as a rule."""
+"""Seeds whose first random number is above 0.99, so that a module that drops layers at random keeps them."""
 
 SEEDS_LOW = {"torch": 3, "random": 139, "numpy": 106}
-"""Seeds whose first number is below 0.01, so that whoever drops layers at random goes another way."""
+"""Seeds whose first random number is below 0.01, so that such a module drops them, which shows."""
 
 
 class RunnableModule(NamedTuple):
-    """A module that can be run: its weights with what stands for them, and what calls it. `owned` are afterwards the
-    tensors that stand where a parameter or buffer stood.
+    """A module that can be run: stand-ins by the identity of its weights, and a function that calls it. After a run
+    `owned` returns the tensors that are in place of its parameters and buffers.
     """
 
     originals: Mapping[int, Tensor]
@@ -52,19 +52,19 @@ Run = Callable[[torch.dtype], contextlib.AbstractContextManager[RunnableModule]]
 
 @dataclass(frozen=True, slots=True)
 class SecondRun:
-    """A run that was watched; what is still there when what it returned has gone; by step the region of the module's
-    own autocast, where the module asked whether there is one outside.
+    """A second run. `state`: tensors that are alive when its outputs are released. `regions`: the module's own autocast
+    by the number of the call, where the module asked whether autocast is on.
     """
 
     watch: LifetimeMode
     state: Mapping[Ref, int | None]
-    """Until which step of the next run; None where it is there even then."""
+    """The call of a third run during which it is released; None where it outlives that, too."""
     regions: Mapping[int, AutocastRegion | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """`seen` is None where nothing could be seen; `assumptions` say why numbers may differ from run to run."""
+    """What the second run showed. `seen` is None where it failed; `assumptions` say what may differ from run to run."""
 
     seen: SecondRun | None
     in_bfloat16: bool = True
@@ -76,9 +76,9 @@ BOTH = (torch.bfloat16, torch.float32)
 
 
 def run_again(run: Run, trace: Trace, asks_for_autocast: bool, dtypes: Sequence[torch.dtype] = BOTH) -> Findings:
-    """In bfloat16 where the module takes it, else in float32, which tells lifetimes and no dtypes.
+    """In bfloat16 where the module runs in it, else in float32, which shows lifetimes and no dtypes.
 
-    Where the first run had to do with no dtype, there is none to tell.
+    In float32 at once where the first run had nothing to do with dtypes.
     """
     if not trace.has_to_do_with_dtypes and not asks_for_autocast:
         dtypes = (torch.float32,)
@@ -98,7 +98,7 @@ def run_again(run: Run, trace: Trace, asks_for_autocast: bool, dtypes: Sequence[
 
 
 def only_casts_more(one: Trace, other: Trace) -> bool:
-    """Whether the other run makes the same calls, and more casts beside them."""
+    """Whether the other run makes the same calls, and some casts more."""
     calls = [[step.name for step in trace.steps if step.name not in CASTS] for trace in (one, other)]
     return calls[0] == calls[1] and len(other.steps) > len(one.steps)
 
@@ -129,7 +129,7 @@ def _watch_run(run: Run, trace: Trace, dtype: torch.dtype, answer: bool) -> Seco
 
 
 def _when_replaced(running: RunnableModule, trace: Trace, left: Mapping[Ref, Any]) -> dict[Ref, int | None]:
-    """When what is left goes, while the module runs once more as it is now."""
+    """During which call of a third run each tensor that is left is released."""
     regions = RegionTracker()
     watch = LifetimeMode(trace, running.originals, regions)
     watch.await_release(left)
@@ -140,7 +140,7 @@ def _when_replaced(running: RunnableModule, trace: Trace, left: Mapping[Ref, Any
 
 @contextmanager
 def _intercepting(watch: LifetimeMode, regions: RegionTracker) -> Generator[None]:
-    """Every call of the module comes by, as in the first run."""
+    """Intercept every call of the module, as in the first run."""
     with regions.intercepted(), unintercepted_calls.intercepted(), watch, without_collections():
         yield
 
@@ -183,7 +183,7 @@ def seeded(seeds: Mapping[str, int]) -> Generator[None]:
 def observations(
     entries: list[Entry], findings: Findings, steps: Sequence[Step], returned: Collection[Ref]
 ) -> Observations:
-    """What the second run told, of entries that are settled by it."""
+    """What a spec says of the second run. Sets dtypes and autocast regions of the entries by it."""
     set_dtypes(entries, findings, steps)
     seen = findings.seen
     if seen is None:
@@ -200,7 +200,7 @@ def observations(
 def holds(
     entries: Sequence[Entry], seen: SecondRun, steps: Sequence[Step], returned: Collection[Ref]
 ) -> dict[int, list[Ref]]:
-    """By entry what it does not read, and what something names until it is done."""
+    """By the number of an entry, the tensors that are alive until it is done, and that no later entry reads."""
     last: dict[Ref, int] = {}
     for index, entry in enumerate(entries):
         asked = entry.layer.asked
@@ -218,7 +218,7 @@ def holds(
 
 
 def set_dtypes(entries: list[Entry], findings: Findings, steps: Sequence[Step]) -> None:
-    """Casts and constants get the dtype that they were seen to have: one by name, or that of another tensor."""
+    """Set the dtypes of casts and constants by what the second run showed: a dtype by name, or that of a tensor."""
     watch = findings.seen.watch if findings.seen is not None and findings.in_bfloat16 else None
     for number, step in enumerate(steps):
         if step.cast is None:
@@ -244,7 +244,7 @@ def set_dtypes(entries: list[Entry], findings: Findings, steps: Sequence[Step]) 
 
 
 def _cast_like(entry: Entry, like: Ref | None) -> Entry:
-    """A cast to the dtype of another tensor; where that is a weight, to that of the weights."""
+    """The cast as one to the dtype of another tensor; of a weight, to that of the weights."""
     if like is None or like.kind == "weight":
         return replace(entry, layer=entry.layer.model_copy(update={"dtype": WEIGHTS}))
     return replace(entry, layer=LAYERS["cast_like"](type="cast_like"), reads=(*entry.reads, like))

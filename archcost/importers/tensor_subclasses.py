@@ -1,4 +1,4 @@
-"""Tensor subclasses made of other tensors, as quantised weights are; what a call on one does, its class says."""
+"""Wrapper tensors: subclasses that consist of other tensors, such as quantised weights, and define what calls do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def wrapper_in(args: Any, kwargs: Any) -> Tensor | None:
 
 
 def parts_of(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """The tensor, or those that it is made of, with dotted names."""
+    """The tensor itself, or those that a wrapper consists of, with dotted names."""
     if not is_wrapper(tensor):
         yield name, tensor
         return
@@ -30,13 +30,13 @@ def parts_of(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
 
 
 def weights_of(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Parameters, then buffers: what each is made of."""
+    """The parameters, then the buffers; of wrappers the tensors that they consist of."""
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
         yield from parts_of(name, tensor)
 
 
 def made_of(tensor: Tensor, stand_in: Callable[[Tensor], Tensor]) -> Tensor:
-    """The same wrapper of other tensors, still a parameter if it was one."""
+    """A copy of a wrapper with other tensors in it; a parameter if it was one."""
     if not is_wrapper(tensor):
         return stand_in(tensor)
     wrapper: Any = tensor
@@ -50,7 +50,7 @@ def made_of(tensor: Tensor, stand_in: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 def own_rule(wrapper: Tensor) -> Callable[..., Any] | None:
-    """What the wrapper's class does in place of functions of torch; None where it goes by operators alone."""
+    """The `__torch_function__` of the wrapper's class, where it has one of its own."""
     class_: Any = type(wrapper)
     rule: Any = class_.__torch_function__
     plain = cast("Any", Tensor).__torch_function__
@@ -59,6 +59,6 @@ def own_rule(wrapper: Tensor) -> Callable[..., Any] | None:
 
 
 def own_operator(wrapper: Tensor) -> Callable[..., Any]:
-    """What its class does for an operator."""
+    """The `__torch_dispatch__` of the wrapper's class."""
     class_: Any = type(wrapper)
     return cast("Callable[..., Any]", class_.__torch_dispatch__)

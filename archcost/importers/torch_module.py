@@ -1,7 +1,7 @@
 """`nn.Module` and example inputs → `ModelSpec`, without allocating a weight.
 
-The module runs once on the meta device, with weights put in place of its own and taken out again, and with a batch of
-`SAMPLES`. `capture` sees the calls, `record` writes them down, `naming` makes a spec of it.
+The module runs on the meta device, with meta tensors in place of its weights and a batch of `SAMPLES`. `capture`
+intercepts the calls, `recorder` records layers, a second run shows lifetimes and dtypes, `naming` makes the spec.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def spec_from(
 
 
 class FollowedModule(NamedTuple):
-    """What forward called and returned, and what was seen when it ran again."""
+    """A module that was run: the recorded layers, the outputs, and what the second run showed."""
 
     record: Recorder
     outputs: list[Ref]
@@ -131,7 +131,7 @@ def _follow(module: nn.Module, example: Example) -> FollowedModule:
 
 
 class FirstRun(NamedTuple):
-    """A run of which every call was written down."""
+    """The first run, whose calls were recorded."""
 
     capture: Capture
     checkpoints: Checkpoints
@@ -170,7 +170,7 @@ def _first_run(module: nn.Module, example: Example, dtype: torch.dtype = torch.f
 
 
 def _first_run_in_bfloat16(module: nn.Module, example: Example) -> FirstRun | None:
-    """None where the module takes no such weights."""
+    """The first run in bfloat16; None where the module does not run in it."""
     try:
         with printing_nothing():
             return _first_run(module, example, torch.bfloat16)
@@ -184,7 +184,7 @@ def _tensors(example: Example, given: Any, named: Any) -> dict[str, Tensor]:
 
 @contextmanager
 def _run_in(module: nn.Module, example: Example, dtype: torch.dtype) -> Generator[RunnableModule]:
-    """The module in another dtype, with nothing that requires a gradient."""
+    """The module with meta weights in a dtype, none of which requires a gradient."""
     given, named = example.samples(dtype)
     with (
         _meta_weights(module, dtype, trained=False) as (weights, stand_ins),
@@ -194,12 +194,12 @@ def _run_in(module: nn.Module, example: Example, dtype: torch.dtype) -> Generato
 
 
 def _owned(module: nn.Module, weights: Collection[str]) -> list[Tensor]:
-    """What stands now under the names of these parameters and buffers."""
+    """The tensors that the module has now under these names of parameters and buffers."""
     return [each for name, each in (*module.named_parameters(), *module.named_buffers()) if name in weights]
 
 
 def _follow_after_a_run(module: nn.Module, example: Example) -> FollowedModule:
-    """The same of the module as its first run leaves it."""
+    """Follow the module as its first run leaves it, with the weights that this made."""
     given, named = example.samples()
     with _meta_weights(module) as (_, originals):
         with printing_nothing():
@@ -223,7 +223,7 @@ def _modules(module: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def _require_python(module: nn.Module) -> None:
-    """What torch.jit or torch.compile run, nobody sees; nor the weights that torch's quantised modules pack away."""
+    """Raises ArchcostError for scripted, compiled and quantised modules, whose calls or weights cannot be seen."""
     for path, each in _modules(module):
         if type(each).__module__.startswith("torch.ao.nn.quantized"):
             raise ArchcostError(
@@ -243,7 +243,7 @@ def _require_python(module: nn.Module) -> None:
 
 
 def _require_known_dtypes(module: nn.Module) -> None:
-    """Floats of 16 bits and more are taken for float32."""
+    """Raises ArchcostError for weights of dtypes that a spec cannot declare."""
     known = DTYPE_BYTES | FLOAT8_BYTES
     for name, each in weights_of(module):
         kind = type_of(each)
@@ -253,7 +253,7 @@ def _require_known_dtypes(module: nn.Module) -> None:
 
 
 def _require_other_sizes(module: nn.Module, examples: Mapping[str, InputSpec]) -> None:
-    """A size that is a multiple of `SAMPLES` would be taken for one that comes from the batch."""
+    """Raises ArchcostError for a size that is a multiple of SAMPLES, and so could not be told from the batch."""
     shapes: dict[str, tuple[int, ...]] = {f"input {name}": example.sizes for name, example in examples.items()}
     shapes |= {name: tuple(each.shape) for name, each in weights_of(module)}
     for name, shape in shapes.items():
@@ -270,10 +270,10 @@ def _require_other_sizes(module: nn.Module, examples: Mapping[str, InputSpec]) -
 def _meta_weights(
     module: nn.Module, dtype: torch.dtype = torch.float32, trained: bool = True
 ) -> Generator[tuple[dict[str, ModuleWeight], dict[int, Tensor]]]:
-    """Meta tensors in place of every parameter and buffer, and by the identity of the original what stands for it.
-    Floats are in `dtype`; without `trained` none requires a gradient.
+    """Meta tensors in place of every parameter and buffer: yields them by path, and by the identity of the original.
 
-    Afterwards every module has the attributes that it had before, and lists, dicts and sets among them what they held.
+    Floats are in `dtype`; without `trained` none requires a gradient. Afterwards every module has its attributes of
+    before, and lists, dicts and sets among them their contents.
     """
     weights: dict[str, ModuleWeight] = {}
     stand_ins: dict[int, Tensor] = {}
@@ -377,11 +377,11 @@ VALUES_WANTED = (
 
 
 NO_META_KERNEL = ("with Meta tensors", "find the fake impl", "'Meta' backend")
-"""What torch says where an operator has no rule for the meta device."""
+"""Parts of torch's messages where an operator has no kernel for the meta device."""
 
 
 def _explain_failure(error: Exception | SystemExit, module: str, path: str, several: bool) -> ArchcostError:
-    """What stopped forward, with the module and the line of the user's code. Of several inputs, one may be no batch."""
+    """The error that stopped forward, as an ArchcostError with the module and the line of the user's code."""
     where = f"{module}.{path}" if path else module
     said = first_line(error)
     if isinstance(error, ArchcostError):

@@ -1,4 +1,4 @@
-"""The calls that a module made when it was followed, in order, so that a second run can be held against the first."""
+"""The trace of a run: every call of torch that the module made, in order. A second run is compared with it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from torch.nn.parameter import is_lazy
 from archcost.importers.recorded import Ref
 
 Kind = Literal["made", "passed", "set", "cast", "composite", "into", "over", "free", "called", "composed"]
-"""How a call was taken: as a constant made, as what it was given handed back, as an assignment, a cast, other calls in
-its place, a result put into a new `out` or written over one, a call on constants, a layer (or what lies beneath one), a
-function of Python whose own calls came by.
+"""How a call was handled. made: it makes a constant; passed: it returned its argument; set: an assignment to an index;
+cast; composite: other calls were made in its place; into, over: its `out` is a new tensor, or one that is written over;
+free: all its arguments are constants; called: a layer, or its operators; composed: a Python function whose own calls
+were recorded.
 """
 
 
 class CallResult(NamedTuple):
-    """A tensor that a call returned: which of the record's it is, if it is one, and what it is like."""
+    """A tensor that a call returned: its reference, where it is recorded, its shape and its dtype."""
 
     ref: Ref | None
     shape: tuple[int, ...]
@@ -29,17 +30,17 @@ class CallResult(NamedTuple):
 
 @dataclass(slots=True)
 class RecordedCast:
-    """A cast as it was written: to a dtype by name, to that of `like`, or to one that a variable held."""
+    """A cast, by the number of its entry: to a dtype that is named in the code (`is_named`), or to that of `like`."""
 
     entry: int
     is_named: bool
     like: Ref | None
     is_sure: bool
-    """Whether it is known by the code that the dtype is that of `like`; else it was the last to be asked."""
+    """Whether the code shows that the dtype is that of `like`; else `like` was the last to be asked."""
 
 
 class ConstantRead(NamedTuple):
-    """An argument by its place that became a constant of the record, which entry, and whose dtype it was given."""
+    """An argument, by its place, that was recorded as a constant: its entry, and the tensor that gave the dtype."""
 
     place: int
     entry: int
@@ -48,7 +49,7 @@ class ConstantRead(NamedTuple):
 
 @dataclass(slots=True)
 class Step:
-    """One call. Its entries, those of calls within it included, are those from `first` up to `end`."""
+    """One call. Its entries, with those of calls within it, are numbered from `first` up to `end`."""
 
     name: str
     first: int
@@ -56,9 +57,9 @@ class Step:
     end: int = 0
     results: tuple[CallResult, ...] = ()
     drops_values: bool = False
-    """Whether tensors that had values were replaced by some without, single values too."""
+    """Whether arguments with values, scalars too, were replaced by meta tensors."""
     same_shape: bool = False
-    """Whether it made one new tensor, without values, whose shape follows from those of what it was given."""
+    """Whether it returned one new meta tensor, whose shape follows from the shapes of its arguments."""
     cast: RecordedCast | None = None
     constants: tuple[ConstantRead, ...] = ()
 
@@ -69,7 +70,7 @@ batch_norm layer_norm group_norm relu gelu silu sigmoid tanh softmax dropout add
 max_pool2d avg_pool2d adaptive_avg_pool2d embedding
 """
 SHAPE_FOLLOWS = frozenset(_SHAPED.split())
-"""Calls that make a tensor whose shape follows from those of what they are given: most of the time of a second run."""
+"""Calls whose result has a shape that follows from those of the arguments, so that a second run can skip them."""
 
 
 @dataclass(slots=True)
@@ -77,11 +78,11 @@ class Trace:
     steps: list[Step] = field(default_factory=list[Step])
     asks_for_dtypes: bool = False
     makes_floats: bool = False
-    """Whether floating constants came to be read."""
+    """Whether floating constants were read by a layer."""
 
     @property
     def has_to_do_with_dtypes(self) -> bool:
-        """Whether the module casts, makes constants or asks for a dtype, so that it may do otherwise in another."""
+        """Whether the module casts, reads floating constants or asks for dtypes, so that another dtype may matter."""
         return self.asks_for_dtypes or self.makes_floats or any(step.cast is not None for step in self.steps)
 
     def start(self, name: str, first: int) -> Step:
@@ -108,10 +109,10 @@ def _collect(value: Any, found: list[Tensor]) -> None:
 
 
 def are_mixed(tensors: Sequence[Tensor]) -> bool:
-    """Whether some have values and some have none."""
+    """Whether some are on the meta device, and some have values."""
     return any(tensor.is_meta for tensor in tensors) and not all(tensor.is_meta for tensor in tensors)
 
 
 def shape_of(tensor: Tensor) -> tuple[int, ...]:
-    """Nothing for a weight that waits for its first run."""
+    """The shape; () for a lazy parameter, which has none yet."""
     return () if is_lazy(tensor) else tuple(tensor.shape)

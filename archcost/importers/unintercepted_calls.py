@@ -1,4 +1,4 @@
-"""Calls that no mode hears by itself: functions of TorchScript and of torch.compile, and those in torch.vmap."""
+"""Calls that a function mode does not intercept by itself: of TorchScript, of torch.compile, and in torch.vmap."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _C = cast("Any", torch._C)  # pyright: ignore[reportPrivateUsage]
 
 @dataclass(frozen=True, slots=True)
 class Scripted:
-    """A function of TorchScript as a call that is heard."""
+    """A function of TorchScript in the form of a torch function, so that the mode intercepts it."""
 
     function: Any = field(compare=False)
     run: Callable[..., Any] = field(compare=False)
@@ -33,7 +33,7 @@ class Scripted:
 
 @contextmanager
 def intercepted() -> Generator[None]:
-    """Functions of TorchScript come by like those of torch, and compiled ones run as the Python that they were."""
+    """Scripted functions are intercepted like those of torch, and compiled ones run as the Python that they were."""
     class_ = _C.ScriptFunction
     run = class_.__call__
 
@@ -57,14 +57,14 @@ def intercepted() -> Generator[None]:
 
 
 def _eagerly() -> AbstractContextManager[Any]:
-    """Nothing is compiled while it is open. Where nothing was, the compiler (slow to load) is left alone."""
+    """Nothing is compiled meanwhile. Where the compiler was never loaded, it is not loaded for this."""
     if "torch._dynamo" not in sys.modules:
         return nullcontext()
     return cast("AbstractContextManager[Any]", torch.compiler.set_stance("force_eager"))
 
 
 def in_vmap() -> bool:
-    """Whether torch.vmap is at work, whose tensors hide an axis. Raises OutOfSightError for other transforms."""
+    """Whether torch.vmap is active, whose tensors hide an axis. Raises OutOfSightError for other transforms."""
     if _C._functorch.maybe_current_level() is None:
         return False
     kinds = {each.key().name for each in _C._functorch.get_interpreter_stack()}

@@ -37,7 +37,7 @@ def segments(graph: ModelGraph, recompute: str) -> tuple[Names, ...]:
     if recompute == "blocks":
         return tuple(_blocks(graph.nodes, 0))
     if recompute.startswith("every:"):
-        return tuple(_every(graph.nodes, _length(recompute)))
+        return tuple(_runs_of(graph.nodes, _length(recompute)))
     return tuple(_named(graph, [name.strip() for name in recompute.split(",")]))
 
 
@@ -72,8 +72,8 @@ def _length(recompute: str) -> int:
     raise ArchcostError("every:K recomputes K layers at a time", expected="K of 1 or more", found=shorten(recompute))
 
 
-def _every(nodes: Sequence[Node], length: int) -> Iterator[Names]:
-    """K layers each. A layer that overwrites what arrives stays with the layer before it, which made that."""
+def _runs_of(nodes: Sequence[Node], length: int) -> Iterator[Names]:
+    """Names of `length` layers at a time. A layer that overwrites its input stays with the layer that made that."""
     group: list[str] = []
     for node in nodes:
         if len(group) >= length and not overwrites(node):

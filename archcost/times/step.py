@@ -44,7 +44,7 @@ def step_time(
         step, repeated(step, measured), at_pace(pace_of, calibration.overlaps), measured, calibration.first_touch
     )
     queued, host = is_queued(profile), calibration.dispatch
-    phases = tuple([phase.told(host, queued) for phase in timed.phases])
+    phases = tuple([phase.phase_time(host, queued) for phase in timed.phases])
     forward, backward, optimizer = (phase.seconds for phase in phases)
     whole = forward + backward + optimizer
     low, high = _band(calibration, timed)
@@ -234,7 +234,7 @@ class _Phase:
     def roof(self) -> Roof:
         return max(self.waits, key=self.waits.__getitem__) if self.waits else NOTHING.roof
 
-    def told(self, dispatch: float, queued: bool) -> PhaseTime:
+    def phase_time(self, dispatch: float, queued: bool) -> PhaseTime:
         host = self.launches * dispatch
         seconds = max(self.seconds, host) if queued else self.seconds + host
         longest = max(self.waits.values(), default=0.0)

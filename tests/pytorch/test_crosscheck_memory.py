@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 import archcost
 from archcost.cli import main
 from archcost.errors import ArchcostError
-from archcost.layers import Sigmoid, Tanh
+from archcost.layers import Layer, Sigmoid, Tanh
 from archcost.passes.run import Run
 from archcost.pytorch import crosscheck_memory, verify
 from archcost.pytorch.checks import TOTAL, Check
@@ -21,7 +22,7 @@ from archcost.pytorch.crosscheck_memory import Predicted, check_memory, check_wi
 from archcost.pytorch.measure import Measured, Phase
 from archcost.pytorch.saved import NetworkSaved
 from archcost.spec.overrides import override
-from archcost.terms.autograd import INPUT, OUTPUT
+from archcost.terms.autograd import INPUT, OUTPUT, Saved
 
 Checks = tuple[Check, ...]
 
@@ -115,9 +116,15 @@ def test_check_within() -> None:
     assert check_within("peak_bytes", TOTAL, 1, 0, "w", 0.005).agrees is False
 
 
+def say_kept(monkeypatch: pytest.MonkeyPatch, kind: type[Layer], *saved: Saved) -> None:
+    """Have a layer's rule say that it saves other tensors than it does."""
+    plain = kind.autograd
+    monkeypatch.setattr(kind, "autograd", lambda self, call: replace(plain(self, call), saved=saved))
+
+
 def test_a_rule_that_keeps_too_much_is_found_out(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     """Tanh said to keep its input as well: both layers, the total and the peaks differ, and the exit code is 1."""
-    monkeypatch.setattr(Tanh, "keeps", lambda *_: (INPUT, OUTPUT))
+    say_kept(monkeypatch, Tanh, INPUT, OUTPUT)
     found = check_memory(archcost.load("mlp"), Run(optimizer="sgd"), batch=512)
     wrong = Counter(check.quantity for check in found if check.agrees is False)
     assert wrong["saved_bytes"] == 3
@@ -127,7 +134,7 @@ def test_a_rule_that_keeps_too_much_is_found_out(monkeypatch: pytest.MonkeyPatch
 
 
 def test_other_storages_of_the_same_size_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Sigmoid, "keeps", lambda *_: (INPUT,))
+    say_kept(monkeypatch, Sigmoid, INPUT)
     spec = network(CONV, {"type": "sigmoid", "name": "sigmoid"})
     found = of(check_memory(spec, Run(optimizer="sgd"), batch=2), "saved_bytes")["sigmoid"]
     assert found.agrees is False

@@ -1,7 +1,7 @@
-"""What a call of torch becomes: the words of the tables in this folder.
+"""Proposals: which layer a call of torch is, and the registry of the rules that say so.
 
-A rule takes what torch returned and the call's own arguments, and says which layer that is; None where it is no layer
-as it was called. Who asks holds the answer against the shapes that torch made, so a rule need not check them.
+A rule gets what torch returned and the arguments of the call, and returns a `Proposal`, or None where no layer does
+what was called. `Recorder.write` checks a proposal against the shapes that torch made, so a rule need not.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ SAMPLES = 1009
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A layer of `type` with `fields`, what it reads, and the tensors that are its weights, by their names in it.
+    """A layer: its type, its fields, the tensors that it reads, and those that are its weights, by name.
 
-    `sized` says that it also reads an input of the network, for its batch alone. `spared` are further inputs that the
-    layer does without where all of them are constants.
+    With `sized` it also reads an input of the network, for the size of the batch. `spared` are inputs that the layer
+    needs only where one of them is no constant.
     """
 
     type: str
@@ -41,7 +41,7 @@ RuleFunction = Callable[..., Proposal | None]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule, and whether it can be told that the call writes into its first argument."""
+    """A rule. `takes_inplace`: the function has an argument that says that the call writes into its first one."""
 
     function: RuleFunction
     takes_inplace: bool
@@ -52,7 +52,7 @@ RULES: dict[str, Rule] = {}
 
 Composite = Callable[..., Any]
 COMPOSITES: dict[str, Composite] = {}
-"""Calls that are others, one after the other: functions to run in their place."""
+"""Calls of torch that amount to several others: functions that make those, by the name of the call."""
 
 
 def rule_for(*names: str) -> Callable[[RuleFunction], RuleFunction]:
@@ -101,7 +101,7 @@ def composite(*names: str) -> Callable[[Composite], Composite]:
 
 
 def one(sizes: Any) -> Any:
-    """Torch's shorthand: one integer where all are the same."""
+    """One integer where all sizes are the same, as torch lets them be written; else a list."""
     if isinstance(sizes, (list, tuple)):
         entries = tuple(cast("Sequence[Any]", sizes))
         return entries[0] if entries and all(entry == entries[0] for entry in entries) else list(entries)
@@ -109,14 +109,14 @@ def one(sizes: Any) -> Any:
 
 
 def listed(sizes: Sequence[Any]) -> tuple[Any, ...]:
-    """Sizes given one by one, or as one list."""
+    """Sizes that were passed one by one or as one list, as a tuple."""
     if len(sizes) == 1 and isinstance(sizes[0], (list, tuple)):
         return tuple(cast("Sequence[Any]", sizes[0]))
     return tuple(sizes)
 
 
 def samples_in(size: int) -> int:
-    """How many times the batch a size is; 0 where it does not come from the batch."""
+    """A size divided by SAMPLES; 0 where it is no multiple of it, so that it does not come from the batch."""
     return size // SAMPLES if size and size % SAMPLES == 0 else 0
 
 
@@ -125,7 +125,7 @@ def is_number(value: Any) -> bool:
 
 
 def finite(number: float) -> float:
-    """What is put somewhere: no cost depends on it, and a spec holds no infinity."""
+    """A filling value within what a spec can write: no infinity. No cost depends on it."""
     return max(min(float(number), 3e38), -3e38)
 
 
