@@ -16,14 +16,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import ceil, prod
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from archcost.costs import cpu_attention
 from archcost.layers import Layer
-from archcost.layers.convolution.conv import Convolution, Kernel
-from archcost.layers.upsampling import Upsample
 from archcost.tensors import DTYPE_BYTES, Tensors
 from archcost.work import Operand
+
+if TYPE_CHECKING:  # a family is imported where there is a layer of it
+    from archcost.layers.upsampling import Upsample
 
 Direction = Literal["forward", "backward"]
 
@@ -251,6 +251,8 @@ def _summed_apart(p: Problem, weight: int) -> int:
 
 def _problem(call: Call) -> Problem:
     """A layer over one axis is run as one over two, the first of a single value."""
+    from archcost.layers.convolution.conv import Convolution, Kernel
+
     layer = call.layer
     assert isinstance(layer, Kernel)
     source, product = call.inputs[0].shape, call.outputs[0].shape
@@ -284,6 +286,8 @@ def _is_native(call: Call, p: Problem) -> bool:
 
 
 def _convolution(call: Call, *, backward: bool) -> int:
+    from archcost.layers.convolution.conv import Convolution, Kernel
+
     p = _problem(call)
     layer = call.layer
     assert isinstance(layer, Kernel)
@@ -349,6 +353,8 @@ def _norm_backward(call: Call) -> int:
 
 def _upsample(call: Call) -> int:
     """Small images are turned to channels last and back (`_use_vectorized_kernel_cond_2d`, cpu/UpSampleKernel.cpp)."""
+    from archcost.layers.upsampling import Upsample
+
     layer, output = call.layer, call.outputs[0]
     assert isinstance(layer, Upsample)
     if layer.antialias:
@@ -396,6 +402,12 @@ def _logsumexp(call: Call) -> int:
     return call.outputs[0].nbytes + call.inputs[0].nbytes
 
 
+def _attention(call: Call, *, backward: bool) -> int:
+    from archcost.costs import cpu_attention
+
+    return cpu_attention.backward(call) if backward else cpu_attention.forward(call)
+
+
 Rule = Callable[[Call], int]
 _KERNELS = tuple(f"{kind}{ndim}d" for kind in ("conv", "conv_transpose") for ndim in (1, 2, 3))
 _RULES: Mapping[Direction, Mapping[str, Rule]] = {
@@ -407,7 +419,7 @@ _RULES: Mapping[Direction, Mapping[str, Rule]] = {
         **dict.fromkeys([f"adaptive_avg_pool{ndim}d" for ndim in (1, 2, 3)], _pooled_to_one),
         "mse": _squares,
         "logsumexp": _logsumexp,
-        "scaled_dot_product_attention": cpu_attention.forward,
+        "scaled_dot_product_attention": partial(_attention, backward=False),
     },
     "backward": {
         **dict.fromkeys(_KERNELS, partial(_convolution, backward=True)),
@@ -417,6 +429,6 @@ _RULES: Mapping[Direction, Mapping[str, Rule]] = {
         ),
         **dict.fromkeys([f"max_unpool{ndim}d" for ndim in (1, 2, 3)], _mean),
         **dict.fromkeys(["add", "mul"], _repeated_backward),
-        "scaled_dot_product_attention": cpu_attention.backward,
+        "scaled_dot_product_attention": partial(_attention, backward=True),
     },
 }

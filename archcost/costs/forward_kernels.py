@@ -8,13 +8,11 @@ that lie in different orders read across rows.
 from __future__ import annotations
 
 from math import prod
+from typing import TYPE_CHECKING
 
 from archcost.costs.kernel import Kernel, Kernels, dtype_of, stretch
 from archcost.costs.program import Op
 from archcost.costs.timeline import Timeline
-from archcost.layers.attention.scaled_dot_product import KEY, MASK, QUERY, VALUE, ScaledDotProductAttention
-from archcost.layers.convolution.conv import Convolution
-from archcost.layers.matmul.product import Product
 from archcost.layers.shape.copy import Recast
 from archcost.tensors import TensorType
 from archcost.terms.autograd import FORWARD, Own, Setting
@@ -22,8 +20,12 @@ from archcost.terms.memory_format import Layout, is_channels_last, is_dense, is_
 from archcost.terms.time_classes import ALIGNED, CONTRACTIONS, CONVOLUTIONS, TimeClass, is_unaligned
 from archcost.work import Flops, Shared, Work
 
+if TYPE_CHECKING:  # a family is imported where there is a layer of it
+    from archcost.layers.convolution.conv import Convolution
+
 IN_16_BITS = ("float16", "bfloat16")
 DEPTHWISE: frozenset[TimeClass] = frozenset(["depthwise", "depthwise strided", "depthwise wide"])
+BATCHED_PRODUCTS: frozenset[TimeClass] = frozenset(["batched product", "unaligned batched product"])
 VALUE_BY_VALUE: frozenset[TimeClass] = frozenset(["elementwise", "transcendental"])
 WIDE = 7
 """From which on torch has no depthwise kernel made for the size (DepthwiseConv2d.cu knows 1, 3 and 5)."""
@@ -79,8 +81,8 @@ def forward_kernels(op: Op, own: Kernel, line: Timeline, narrow_attention: bool 
         return ()
     if line.device == "cpu":
         return (own,)
-    if isinstance(layer, ScaledDotProductAttention) and not layer.runs_fused(op.node.input_types, _setting(op, line)):
-        return _composed_attention(op, op.node.input_types[QUERY].dtype if narrow_attention else "float32")
+    if own.kind == "attention" and not _runs_fused(op, line):
+        return _composed_attention(op, op.node.input_types[0].dtype if narrow_attention else "float32")
     return (own, *_copies(op, own), *_turned(op, own))
 
 
@@ -92,15 +94,28 @@ def _kind(op: Op, line: Timeline) -> TimeClass:
         return kind
     if kind in CONTRACTIONS and dtype_of(op) == "float32" and line.run.matmul_dtype in IN_16_BITS:
         return "float32 product"
-    if kind in DEPTHWISE and isinstance(node.layer, Convolution):
-        return _depthwise(op, node.layer)
-    if isinstance(node.layer, Product) and kind in ("batched product", "unaligned batched product"):
+    if kind in DEPTHWISE and (convolution := _convolution(op)):
+        return _depthwise(op, convolution)
+    if kind in BATCHED_PRODUCTS and _is_matrix_product(op):
         return "unaligned batched product" if _is_unaligned(op) else "batched product"
     if isinstance(node.layer, Recast):
         return "elementwise"
     if kind == "copy" and node.layer.type in RESHAPING and is_permuted(node.input_types[0].shape, _layout(op)):
         return "strided"
     return _value_by_value(op, kind) if kind in VALUE_BY_VALUE else kind
+
+
+def _convolution(op: Op) -> Convolution | None:
+    """The layer, where it is one and not transposed."""
+    from archcost.layers.convolution.conv import Convolution
+
+    return op.node.layer if isinstance(op.node.layer, Convolution) else None
+
+
+def _is_matrix_product(op: Op) -> bool:
+    from archcost.layers.matmul.product import Product
+
+    return isinstance(op.node.layer, Product)
 
 
 RESHAPING = frozenset(["reshape", "view", "flatten", "contiguous", "unflatten", "identity"])
@@ -176,8 +191,8 @@ def _turned(op: Op, own: Kernel) -> Kernels:
     A single position in rows of whole vectors is a product as it lies. Rows of an odd number of 16-bit values begin
     between words, and are moved value by value.
     """
-    layer = op.node.layer
-    if own.kind not in CONVOLUTIONS or own.dtype not in IN_16_BITS or not isinstance(layer, Convolution):
+    layer = _convolution(op) if own.kind in CONVOLUTIONS and own.dtype in IN_16_BITS else None
+    if layer is None:
         return ()
     source, output = op.node.input_types[0], op.node.output_types[0]
     positions = prod(output.shape[2:])
@@ -190,10 +205,19 @@ def _turned(op: Op, own: Kernel) -> Kernels:
     return (Kernel("transposition", 0, 2 * (source.nbytes + output.nbytes), own.dtype, 2, longer),)
 
 
+def _runs_fused(op: Op, line: Timeline) -> bool:
+    from archcost.layers.attention.scaled_dot_product import ScaledDotProductAttention
+
+    layer = op.node.layer
+    return not isinstance(layer, ScaledDotProductAttention) or layer.runs_fused(op.node.input_types, _setting(op, line))
+
+
 def _composed_attention(op: Op, dtype: str) -> Kernels:
     """Query and key scaled, their product, a mask added, the softmax, the product with the values
     (`_scaled_dot_product_attention_math` in native/transformers/attention.cpp).
     """
+    from archcost.layers.attention.scaled_dot_product import KEY, MASK, QUERY, VALUE
+
     query, key, value = (TensorType(tensor.shape, dtype) for tensor in op.node.input_types[:3])
     output = TensorType(op.node.output_types[0].shape, dtype)
     scores = TensorType((*query.shape[:-1], key.shape[-2]), dtype)

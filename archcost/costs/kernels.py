@@ -12,15 +12,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 from archcost.costs.backward_kernels import added, additions, backward_kernels
-from archcost.costs.composed_attention import composed_attention
-from archcost.costs.folding import folded
 from archcost.costs.forward_kernels import forward_kernels, own_kernel
 from archcost.costs.fusion import fused
 from archcost.costs.kernel import Kernel, Kernels, dtype_of
 from archcost.costs.optimizer_kernels import optimizer_kernels
 from archcost.costs.program import Op
 from archcost.costs.timeline import Timeline
-from archcost.layers.attention.scaled_dot_product import ScaledDotProductAttention
 from archcost.tensors import TensorType
 from archcost.terms.time_classes import Fuses
 
@@ -81,6 +78,8 @@ def kernels(line: Timeline, fuses: Collection[Fuses] = ("attention",)) -> StepKe
     if "elementwise" in fuses:
         layers = _with_forward(layers, fused(line.program, [layer.forward for layer in layers]))
     if "weights" in fuses:
+        from archcost.costs.folding import folded
+
         layers = _with_forward(layers, folded(line.program, [layer.forward for layer in layers]))
     accumulation = line.run.accumulation if line.run.trains else 1
     return StepKernels(tuple(layers), line.recomputed, tuple(optimizer_kernels(line)), accumulation)
@@ -98,9 +97,11 @@ def _given(op: Op) -> tuple[object, ...]:
 def _of(op: Op, line: Timeline, fuses: Collection[Fuses]) -> tuple[Kernels, Kernels, Kernels]:
     if op.is_copy:
         return _copy_of_weight(op, line)
-    if "attention" not in fuses and isinstance(op.node.layer, ScaledDotProductAttention):
-        return *composed_attention(op, line.run.autocast is not None, line.device == "cuda"), ()
     own = own_kernel(op, line)
+    if "attention" not in fuses and own.kind == "attention":
+        from archcost.costs.composed_attention import composed_attention
+
+        return *composed_attention(op, line.run.autocast is not None, line.device == "cuda"), ()
     if own.kind == "free":
         return (), (), ()
     return forward_kernels(op, own, line, "attention in 16 bits" in fuses), *backward_kernels(op, own, line.storages)

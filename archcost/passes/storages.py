@@ -12,7 +12,6 @@ from itertools import count
 from typing import Literal, NamedTuple, get_args
 
 from archcost.graph import ModelGraph, Node, Port
-from archcost.layers import Write
 from archcost.layers.base import Weight
 from archcost.layers.rules import Call
 from archcost.passes.gradients import NOTHING, Needs, gradients_required
@@ -128,6 +127,8 @@ class Walk:
         if rules is None:
             rules = self._known[key] = self._asked(node, arriving, None)
         if rules.overwrites and node.inputs[0].producer in self._views and node.inputs[0].output == 0:
+            from archcost.layers.indexing.write import Write  # a family that is not imported for networks without
+
             if rules.call.setting.needs and not isinstance(node.layer, Write):
                 whole = self.held[inputs[0]].tensor
                 if (*key, whole) not in self._known:
