@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from archcost.errors import ArchcostError
 from archcost.graph import Node
@@ -211,10 +211,13 @@ WRITTEN: dict[type[Layer], Rendering] = {}
 """By class of layers, the renderings that stand in this folder: where a card does not say all."""
 
 
-def draws(*kinds: type[Layer]) -> Callable[[Rendering], Rendering]:
+Drawing = TypeVar("Drawing", bound=Rendering)
+
+
+def draws(*kinds: type[Layer]) -> Callable[[Drawing], Drawing]:
     """Registers a rendering for layers of these classes."""
 
-    def register(rendering: Rendering) -> Rendering:
+    def register(rendering: Drawing) -> Drawing:
         WRITTEN.update(dict.fromkeys(kinds, rendering))
         return rendering
 

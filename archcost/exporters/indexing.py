@@ -1,23 +1,41 @@
-"""Values picked by index or place, in ONNX."""
+"""Values picked and put by index, in ONNX."""
 
 from __future__ import annotations
 
 from functools import reduce
 
 from archcost.exporters.binary import promoted
-from archcost.exporters.emit import DTYPES, Part, Rendering
+from archcost.exporters.emit import DTYPES, Part, draws
+from archcost.layers import (
+    Bucketize,
+    Embedding,
+    ExpertRoute,
+    Gather,
+    GridSample,
+    Index,
+    IndexAdd,
+    IndexSelect,
+    MaskedScatter,
+    OneHot,
+    Scatter,
+    ScatterAdd,
+    Write,
+)
 from archcost.layers.base import normalize_axis
 from archcost.layers.indexing.gather import axes_of, side_by_side
 
 
+@draws(Gather)
 def gather(part: Part) -> str:
     return part.draw("GatherElements", *part.inputs, axis=part.layer.dim)
 
 
+@draws(IndexSelect)
 def index_select(part: Part) -> str:
     return part.draw("Gather", *part.inputs, axis=normalize_axis(part.layer.dim, part.source.rank))
 
 
+@draws(Index)
 def index(part: Part) -> str:
     """The axes that are listed in front, positions side by side, and the result where torch puts it."""
     axes = axes_of(part.layer.dims, part.source.rank)
@@ -35,6 +53,7 @@ def index(part: Part) -> str:
     return part.draw("Transpose", found, perm=[*order[:before], *range(listed_axes), *order[before:]])
 
 
+@draws(Scatter)
 def scatter(part: Part) -> str:
     """Torch takes as many of the values as there are indices."""
     tensor, indices, *given = part.inputs
@@ -44,6 +63,7 @@ def scatter(part: Part) -> str:
     return scattered(part, tensor, indices, given[0], reduction="none")
 
 
+@draws(ScatterAdd)
 def scatter_add(part: Part) -> str:
     return scattered(part, *part.inputs, reduction="add")
 
@@ -56,6 +76,7 @@ def scattered(part: Part, tensor: str, indices: str, values: str, reduction: str
     return part.draw("ScatterElements", tensor, indices, values, axis=part.layer.dim, reduction=reduction)
 
 
+@draws(IndexAdd)
 def index_add(part: Part) -> str:
     """The list of positions stretched over the other axes."""
     tensor, positions, values = part.inputs
@@ -66,10 +87,12 @@ def index_add(part: Part) -> str:
     return part.draw("ScatterElements", tensor, indices, values, axis=axis, reduction="add")
 
 
+@draws(OneHot)
 def one_hot(part: Part) -> str:
     return part.draw("OneHot", part.inputs[0], part.index(part.layer.num_classes), part.integers(0, 1), axis=-1)
 
 
+@draws(Bucketize)
 def bucketize(part: Part) -> str:
     """How many boundaries lie below, or as far below as `right` says."""
     dtype = promoted(part.node.input_types)
@@ -78,6 +101,7 @@ def bucketize(part: Part) -> str:
     return part.draw("ReduceSum", part.draw("Cast", below, to=DTYPES["int64"]), part.integers(-1), keepdims=0)
 
 
+@draws(GridSample)
 def grid_sample(part: Part) -> str:
     layer = part.layer
     return part.draw(
@@ -89,19 +113,23 @@ def grid_sample(part: Part) -> str:
     )
 
 
+@draws(Embedding)
 def embedding(part: Part) -> str:
     return part.draw("Gather", part.weight(), part.inputs[0], axis=0)
 
 
-RENDERINGS: dict[str, Rendering] = {
-    "gather": gather,
-    "index_select": index_select,
-    "index": index,
-    "scatter": scatter,
-    "scatter_add": scatter_add,
-    "index_add": index_add,
-    "one_hot": one_hot,
-    "bucketize": bucketize,
-    "grid_sample": grid_sample,
-    "embedding": embedding,
-}
+@draws(Write)
+def written(part: Part) -> Sequence[str]:
+    """Over all of a tensor, the values themselves; where a part of it lies no spec says."""
+    layer = part.layer
+    if not layer.is_all(part.node.input_types):
+        return part.draw_unknown(layer.type, 1, *part.inputs)
+    whole, *given = part.inputs
+    value = part.cast(1) if given else part.number(0)
+    return (part.draw("Expand", value, part.draw("Shape", whole)),)
+
+
+@draws(MaskedScatter, ExpertRoute)
+def unknown(part: Part) -> Sequence[str]:
+    """What values or strides decide, in a way that no operator has."""
+    return part.draw_unknown(part.layer.type, len(part.node.output_types), *part.inputs)

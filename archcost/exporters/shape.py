@@ -1,11 +1,46 @@
-"""Layers that see, move and repeat values, and tensors that no layer computes, in ONNX."""
+"""Layers that see, move, copy and repeat values in ONNX, but for those whose cards name an operator."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from archcost.errors import ArchcostError
-from archcost.exporters.emit import DTYPES, MAX_INT64, Part, Rendering, operator
+from archcost.exporters.emit import DTYPES, MAX_INT64, Part, draws
+from archcost.layers import (
+    AsStrided,
+    Cast,
+    CastLike,
+    Chunk,
+    Clone,
+    Concat,
+    Contiguous,
+    Detach,
+    Diagonal,
+    Expand,
+    Flatten,
+    Flip,
+    Pad,
+    Permute,
+    PixelShuffle,
+    PixelUnshuffle,
+    RepeatInterleave,
+    Reshape,
+    Roll,
+    Select,
+    Slice,
+    Split,
+    Squeeze,
+    Stack,
+    TensorUnfold,
+    Tile,
+    Transpose,
+    Tril,
+    Triu,
+    Unbind,
+    Unflatten,
+    Unsqueeze,
+    View,
+)
 from archcost.layers.base import normalize_axis
 
 PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -16,19 +51,28 @@ def axis_of(part: Part, dim: int) -> int:
     return normalize_axis(dim, part.source.rank)
 
 
+@draws(Clone, Contiguous, Detach)
+def same(part: Part) -> str:
+    return part.draw("Identity", part.inputs[0])
+
+
+@draws(Unflatten, Reshape, View)
 def reshaped(part: Part) -> str:
     return part.reshape(part.inputs[0], part.source.shape, part.result.shape)
 
 
+@draws(Flatten)
 def flatten(part: Part) -> str:
     whole = part.layer.start_dim == 1 and axis_of(part, part.layer.end_dim) == part.source.rank - 1
     return part.draw("Flatten", part.inputs[0], axis=1) if whole else reshaped(part)
 
 
+@draws(Permute)
 def permute(part: Part) -> str:
     return part.draw("Transpose", part.inputs[0], perm=tuple(axis_of(part, axis) for axis in part.layer.dims))
 
 
+@draws(Transpose)
 def transpose(part: Part) -> str:
     order = list(range(part.source.rank))
     first, second = axis_of(part, part.layer.dim0), axis_of(part, part.layer.dim1)
@@ -36,6 +80,7 @@ def transpose(part: Part) -> str:
     return part.draw("Transpose", part.inputs[0], perm=order)
 
 
+@draws(Squeeze)
 def squeeze(part: Part) -> str:
     dims = (part.layer.dim,) if isinstance(part.layer.dim, int) else part.layer.dim
     single = [axis for axis in (axis_of(part, dim) for dim in dims) if part.source.shape[axis] == 1]
@@ -44,10 +89,12 @@ def squeeze(part: Part) -> str:
     return part.draw("Squeeze", part.inputs[0], part.integers(*single))
 
 
+@draws(Unsqueeze)
 def unsqueeze(part: Part) -> str:
     return part.draw("Unsqueeze", part.inputs[0], part.integers(part.layer.dim))
 
 
+@draws(Slice)
 def sliced(part: Part) -> str:
     layer = part.layer
     start = 0 if layer.start is None else layer.start
@@ -59,10 +106,12 @@ def cut(part: Part, tensor: str, axis: int, start: int, stop: int, step: int = 1
     return part.draw("Slice", tensor, *(part.integers(value) for value in (start, stop, axis, step)))
 
 
+@draws(Select)
 def select(part: Part) -> str:
     return part.draw("Gather", part.inputs[0], part.index(part.layer.index), axis=axis_of(part, part.layer.dim))
 
 
+@draws(Pad)
 def pad(part: Part) -> str:
     """ONNX names all that is put before the axes, the outermost first, and then all that is put after."""
     layer = part.layer
@@ -74,6 +123,7 @@ def pad(part: Part) -> str:
     return part.draw("Pad", part.inputs[0], pads, part.number(layer.value or 0), mode="constant")
 
 
+@draws(Split)
 def split(part: Part) -> Sequence[str]:
     axis, pieces = axis_of(part, part.layer.dim), part.node.output_types
     if part.carries_batch(part.source.shape[axis]):
@@ -88,11 +138,13 @@ def split(part: Part) -> Sequence[str]:
     )
 
 
+@draws(Chunk)
 def chunk(part: Part) -> Sequence[str]:
     count = len(part.node.output_types)
     return part.draw_many("Split", count, part.inputs[0], axis=axis_of(part, part.layer.dim), num_outputs=count)
 
 
+@draws(Unbind)
 def unbind(part: Part) -> Sequence[str]:
     axis = axis_of(part, part.layer.dim)
     count = len(part.node.output_types)
@@ -100,28 +152,25 @@ def unbind(part: Part) -> Sequence[str]:
     return [part.draw("Squeeze", piece, part.integers(axis)) for piece in pieces]
 
 
+@draws(Expand)
 def expand(part: Part) -> str:
     """A size of 1 leaves an axis as it is."""
     return part.draw("Expand", part.inputs[0], part.integers(*(max(size, 1) for size in part.layer.size)))
 
 
-def expand_batch(part: Part) -> str:
-    layer, rank = part.layer, part.result.rank
-    axis = normalize_axis(layer.dim, rank)
-    sizes = [1] * rank if layer.size is None else [max(size, 1) for size in layer.size]
-    return part.draw("Expand", part.inputs[0], part.times_samples(sizes, axis, part.inputs[1]))
-
-
+@draws(Stack)
 def stack(part: Part) -> str:
     axis = normalize_axis(part.layer.dim, part.result.rank)
     apart = [part.draw("Unsqueeze", tensor, part.integers(axis)) for tensor in part.inputs]
     return part.draw("Concat", *apart, axis=axis)
 
 
+@draws(Concat)
 def concat(part: Part) -> str:
     return part.draw("Concat", *part.inputs, axis=axis_of(part, part.layer.dim))
 
 
+@draws(Roll)
 def roll(part: Part) -> str:
     """What falls off an end, put before the rest."""
     tensor = part.inputs[0]
@@ -134,6 +183,7 @@ def roll(part: Part) -> str:
     return part.draw("Identity", tensor)
 
 
+@draws(Flip)
 def flip(part: Part) -> str:
     tensor = part.inputs[0]
     for axis in part.layer.dims:
@@ -141,6 +191,7 @@ def flip(part: Part) -> str:
     return tensor
 
 
+@draws(RepeatInterleave)
 def repeat_interleave(part: Part) -> str:
     """A new axis behind the one that is meant, stretched, and made one with it."""
     axis, repeats = axis_of(part, part.layer.dim), part.layer.repeats
@@ -152,6 +203,7 @@ def repeat_interleave(part: Part) -> str:
     return part.reshape(stretched, (*shape[: axis + 1], repeats, *shape[axis + 1 :]), part.result.shape)
 
 
+@draws(Tile)
 def tile(part: Part) -> str:
     dims = part.layer.dims
     if len(part.inputs) == 1:
@@ -159,10 +211,12 @@ def tile(part: Part) -> str:
     return part.draw("Tile", part.inputs[0], part.times_samples(dims, 0, part.inputs[1]))
 
 
+@draws(PixelShuffle)
 def pixel_shuffle(part: Part) -> str:
     return part.draw("DepthToSpace", part.inputs[0], blocksize=part.layer.upscale_factor, mode="CRD")
 
 
+@draws(PixelUnshuffle)
 def pixel_unshuffle(part: Part) -> str:
     """Step by step: ONNX's SpaceToDepth puts the channels in another order."""
     batch, channels, height, width = part.source.shape
@@ -173,27 +227,14 @@ def pixel_unshuffle(part: Part) -> str:
     return part.reshape(turned, tuple(apart[axis] for axis in (0, 1, 3, 5, 2, 4)), part.result.shape)
 
 
+@draws(Cast, CastLike)
 def cast(part: Part) -> str:
     return part.draw("Cast", part.inputs[0], to=DTYPES[part.node.output_types[0].dtype])
 
 
-def standing(part: Part) -> str:
-    """A parameter or buffer as it is."""
-    (own,) = part.node.weights
-    return part.draw("Identity", part.weight(own.name))
-
-
-def constant(part: Part) -> str:
-    """Zeros: what a network makes of no value of its own has no values here."""
-    layer = part.layer
-    value = part.number(0, part.node.output_types[0].dtype)
-    if layer.is_for_any_batch(part.node.input_types):
-        return part.draw("Expand", value, part.integers(*layer.shape))
-    axis = normalize_axis(layer.dim, len(layer.shape))
-    return part.draw("Expand", value, part.times_samples(layer.shape, axis, part.inputs[0]))
-
-
-def triangle(part: Part, upper: int) -> str:
+@draws(Tril, Triu)
+def triangle(part: Part) -> str:
+    upper = int(isinstance(part.layer, Triu))
     return part.draw("Trilu", part.inputs[0], part.index(part.layer.diagonal), upper=upper)
 
 
@@ -208,6 +249,7 @@ def of_any_batch(part: Part, *axes: int) -> None:
         )
 
 
+@draws(Diagonal)
 def diagonal(part: Part) -> str:
     """Both axes last and made one, of which every so many-th value is picked."""
     rows, columns = axis_of(part, part.layer.dim1), axis_of(part, part.layer.dim2)
@@ -223,6 +265,7 @@ def diagonal(part: Part) -> str:
     return part.draw("Gather", flat, picked, axis=len(rest))
 
 
+@draws(TensorUnfold)
 def slices(part: Part) -> str:
     """A row of positions for each slice, and their axis put last."""
     layer = part.layer
@@ -236,64 +279,7 @@ def slices(part: Part) -> str:
     return part.draw("Transpose", found, perm=(*order, axis + 1))
 
 
-def written(part: Part) -> Sequence[str]:
-    """Over all of a tensor, the values themselves; where a part of it lies no spec says."""
-    layer = part.layer
-    if not layer.is_all(part.node.input_types):
-        return part.draw_unknown(layer.type, 1, *part.inputs)
-    whole, *given = part.inputs
-    value = part.cast(1) if given else part.number(0)
-    return (part.draw("Expand", value, part.draw("Shape", whole)),)
-
-
+@draws(AsStrided)
 def unknown(part: Part) -> Sequence[str]:
-    """What values or strides decide, in a way that no operator has."""
+    """What strides decide, in a way that no operator has."""
     return part.draw_unknown(part.layer.type, len(part.node.output_types), *part.inputs)
-
-
-def opaque(part: Part) -> Sequence[str]:
-    return part.draw_unknown(part.layer.op, len(part.node.output_types), *part.inputs)
-
-
-def returned(part: Part) -> Sequence[str]:
-    """What forward made, by layers of its own: a file says nothing of a backward."""
-    returns: Sequence[int] = part.layer.returns
-    return tuple([part.draw("Identity", part.inputs[index]) for index in returns])
-
-
-RENDERINGS: dict[str, Rendering] = {
-    **dict.fromkeys(("identity", "clone", "contiguous", "detach"), operator("Identity")),
-    "flatten": flatten,
-    **dict.fromkeys(("unflatten", "reshape", "view"), reshaped),
-    "permute": permute,
-    "transpose": transpose,
-    "squeeze": squeeze,
-    "unsqueeze": unsqueeze,
-    "slice": sliced,
-    "select": select,
-    "pad": pad,
-    "split": split,
-    "chunk": chunk,
-    "unbind": unbind,
-    "expand": expand,
-    "expand_batch": expand_batch,
-    "stack": stack,
-    "concat": concat,
-    "roll": roll,
-    "flip": flip,
-    "repeat_interleave": repeat_interleave,
-    "tile": tile,
-    "pixel_shuffle": pixel_shuffle,
-    "pixel_unshuffle": pixel_unshuffle,
-    **dict.fromkeys(("cast", "cast_like"), cast),
-    **dict.fromkeys(("parameter", "buffer"), standing),
-    "constant": constant,
-    "tril": lambda part: triangle(part, upper=0),
-    "triu": lambda part: triangle(part, upper=1),
-    "diagonal": diagonal,
-    "tensor_unfold": slices,
-    "write": written,
-    **dict.fromkeys(("masked_scatter", "expert_route", "as_strided"), unknown),
-    **dict.fromkeys(("opaque", "integers"), opaque),
-    "function": returned,
-}

@@ -53,8 +53,8 @@ from archcost.importers.record_call import (
 from archcost.importers.recorded import Ref
 from archcost.importers.recorder import Overwrite, Recorder
 from archcost.importers.torch import COMPOSITES, RULES
+from archcost.importers.torch.indexing import seen_at
 from archcost.importers.torch.proposal import Proposal
-from archcost.importers.torch.shaping import seen_at
 from archcost.importers.trace import (
     SHAPE_FOLLOWS,
     CallResult,

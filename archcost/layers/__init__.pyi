@@ -61,6 +61,8 @@ from archcost.layers.dropout import Dropout as Dropout
 from archcost.layers.dropout import Dropout1d as Dropout1d
 from archcost.layers.dropout import Dropout2d as Dropout2d
 from archcost.layers.dropout import Dropout3d as Dropout3d
+from archcost.layers.indexing.classes import Bucketize as Bucketize
+from archcost.layers.indexing.classes import OneHot as OneHot
 from archcost.layers.indexing.embedding import Embedding as Embedding
 from archcost.layers.indexing.expert_route import ExpertRoute as ExpertRoute
 from archcost.layers.indexing.gather import Gather as Gather
@@ -137,14 +139,13 @@ from archcost.layers.scan import Cumsum as Cumsum
 from archcost.layers.scan import Sort as Sort
 from archcost.layers.scan import TopK as TopK
 from archcost.layers.shape.concat import Concat as Concat
+from archcost.layers.shape.concat import Stack as Stack
 from archcost.layers.shape.copy import Cast as Cast
 from archcost.layers.shape.copy import CastLike as CastLike
 from archcost.layers.shape.copy import Clone as Clone
 from archcost.layers.shape.copy import Contiguous as Contiguous
 from archcost.layers.shape.diagonal import AsStrided as AsStrided
-from archcost.layers.shape.diagonal import Bucketize as Bucketize
 from archcost.layers.shape.diagonal import Diagonal as Diagonal
-from archcost.layers.shape.diagonal import OneHot as OneHot
 from archcost.layers.shape.diagonal import TensorUnfold as TensorUnfold
 from archcost.layers.shape.diagonal import Tril as Tril
 from archcost.layers.shape.diagonal import Triu as Triu
@@ -153,12 +154,10 @@ from archcost.layers.shape.move import PixelShuffle as PixelShuffle
 from archcost.layers.shape.move import PixelUnshuffle as PixelUnshuffle
 from archcost.layers.shape.move import RepeatInterleave as RepeatInterleave
 from archcost.layers.shape.move import Roll as Roll
-from archcost.layers.shape.move import Stack as Stack
 from archcost.layers.shape.move import Tile as Tile
 from archcost.layers.shape.pad import Pad as Pad
 from archcost.layers.shape.reshape import Flatten as Flatten
 from archcost.layers.shape.reshape import Identity as Identity
-from archcost.layers.shape.reshape import Permute as Permute
 from archcost.layers.shape.reshape import Reshape as Reshape
 from archcost.layers.shape.reshape import Unflatten as Unflatten
 from archcost.layers.shape.reshape import View as View
@@ -167,6 +166,7 @@ from archcost.layers.shape.split import Split as Split
 from archcost.layers.shape.split import Unbind as Unbind
 from archcost.layers.shape.views import Detach as Detach
 from archcost.layers.shape.views import Expand as Expand
+from archcost.layers.shape.views import Permute as Permute
 from archcost.layers.shape.views import Select as Select
 from archcost.layers.shape.views import Slice as Slice
 from archcost.layers.shape.views import Squeeze as Squeeze

@@ -43,8 +43,8 @@ class Card:
     """No field has a default: what is left out would be wrong in silence."""
 
     torch: str | None
-    """What torch has for it: a module (`nn.ReLU`), a function (`torch.asinh`) or a method, with its twin that
-    overwrites (`Tensor.exp`). None where it takes a function of our own, in archcost/pytorch/layers."""
+    """What torch has for it: a module (`nn.ReLU`), a function (`torch.asinh`, `functional.pad`) or a method, with its
+    twin that overwrites (`Tensor.exp`). None where it takes a function of our own, in archcost/pytorch/layers."""
     calls: tuple[str, ...]
     """The names of calls in torch that are this layer, their arguments being its fields in the same order. A call whose
     arguments are to be interpreted has a rule in archcost/importers/torch, under the first of these names."""

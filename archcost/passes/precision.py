@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
-from archcost.layers.base import Weight
+from archcost.layers.base import Dtype, Weight
+from archcost.layers.card import Card
 from archcost.layers.dtypes import Treatment
 from archcost.layers.rules import Precision
-from archcost.layers.shape.copy import WEIGHTS, Casting
+from archcost.layers.shape.copy import WEIGHTS, Recast
+from archcost.layers.shape.reshape import moving
 from archcost.passes.contract import Condition, Pass, RunGraph
 from archcost.passes.run import Run
 from archcost.tensors import Tensors, TensorType, result_dtype
@@ -27,10 +29,15 @@ RAISED: Mapping[str, str] = {"bfloat16": "float32", "float16": "float32"}
 AS_THEY_ARE: Mapping[str, str] = {}
 
 
-class AutocastCopy(Casting):
+class AutocastCopy(Recast):
     """A copy that autocast makes for one layer (torch's `_to_copy`)."""
 
     type: Literal["(cast)"] = "(cast)"
+    card: ClassVar[Card] = moving(None, promotion="named")
+    dtype: Dtype
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType(inputs[0].shape, self.dtype),)
 
 
 def _in_precision(given: RunGraph) -> RunGraph:

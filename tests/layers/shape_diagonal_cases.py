@@ -1,8 +1,8 @@
-"""Triangles, diagonals, classes, bins and sliding views."""
+"""Triangles, diagonals and sliding views."""
 
 from __future__ import annotations
 
-from archcost.layers import AsStrided, Bucketize, Diagonal, OneHot, TensorUnfold, Tril, Triu
+from archcost.layers import AsStrided, Diagonal, TensorUnfold, Tril, Triu
 from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
@@ -20,20 +20,6 @@ ROWS: tuple[Row, ...] = (
         backward_input=90,  # 2*3*5*3: slices share values
     ),
     Row(TensorUnfold(dimension=-1, size=2, step=3), inputs=((2, 7),), outputs=((2, 2, 2),)),  # (7 - 2) / 3 + 1
-    Row(OneHot(num_classes=7), inputs=(TensorType((2, 3), "int64"),), outputs=((2, 3, 7),)),
-    Row(
-        Bucketize(),
-        inputs=((2, 3, 5), (7,)),
-        outputs=((2, 3, 5),),
-        forward=90,  # 2*3*5 * 3: 7 boundaries are halved three times
-        dtypes=("int64",),
-    ),
-    Row(
-        Bucketize(right=True),
-        inputs=(TensorType((2, 3), "int64"), TensorType((2,), "int64")),
-        outputs=((2, 3),),
-        forward=12,  # 2*3 * 2
-    ),
     Row(
         AsStrided(size=(-1, 3, 3, 5), stride=(35, 10, 5, 1)),
         inputs=((2, 7, 5),),

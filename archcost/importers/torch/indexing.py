@@ -1,10 +1,120 @@
-"""Values picked by index."""
+"""Values picked and put by index, where a card does not say all."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
 from torch import Tensor
 
-from archcost.importers.torch.proposal import Proposal, rule_for
+from archcost.importers.torch.proposal import (
+    Proposal,
+    RuleFunction,
+    composite,
+    finite,
+    is_number,
+    overwriting,
+    rule_for,
+)
+
+
+@composite("getitem")
+def getitem(x: Tensor, index: Any) -> Any:
+    seen, tensors = seen_at(x, index)
+    if tensors:
+        return torch.ops.aten.index.Tensor(seen, tensors)
+    return torch.ops.aten.alias.default(x) if seen is x else seen
+
+
+def seen_at(x: Tensor, index: Any) -> tuple[Tensor, list[Tensor | None]]:
+    """As python_variable_indexing.cpp does: integers and slices one after the other, and the tensors, by axis."""
+    entries = list(cast("tuple[Any, ...]", index)) if isinstance(index, tuple) else [index]
+    if any(isinstance(entry, (list, tuple)) for entry in entries):
+        entries = [torch.tensor(entry) if isinstance(entry, (list, tuple)) else entry for entry in entries]
+    taken = sum(entry is not None and entry is not Ellipsis for entry in entries)
+    taken += sum(entry.dim() - 1 for entry in entries if isinstance(entry, Tensor) and entry.dtype == torch.bool)
+    result, axis = x, 0
+    tensors: list[Tensor | None] = []
+    for entry in entries:
+        if entry is None:
+            result = result.unsqueeze(axis)
+            axis += 1
+        elif entry is Ellipsis:
+            axis += x.dim() - taken
+        elif isinstance(entry, slice):
+            if entry != slice(None):
+                steps = range(result.shape[axis])[entry]
+                result = torch.ops.aten.slice.Tensor(result, axis, steps.start, steps.stop, steps.step)
+            axis += 1
+        elif isinstance(entry, Tensor) and not (entry.dim() == 0 and not entry.is_meta and entry.dtype != torch.bool):
+            tensors += [None] * (axis - len(tensors)) + [entry]
+            axis += 1
+        else:
+            result = result.select(axis, int(entry))
+    return result, tensors
+
+
+@rule_for("index")
+def index(result: Tensor, x: Tensor, indices: Sequence[Tensor | None]) -> Proposal | None:
+    given = {axis: entry for axis, entry in enumerate(indices) if entry is not None}
+    if any(entry.dtype == torch.bool for entry in given.values()):
+        return None
+    return Proposal("index", (x, *given.values()), {"dims": list(given)})
+
+
+@rule_for("index_select")
+def index_select(result: Tensor, x: Tensor, dim: int, index: Tensor) -> Proposal:
+    return Proposal("index_select", (x, index), {"dim": dim})
+
+
+@rule_for("gather", "take_along_dim")
+def gather(result: Tensor, x: Tensor, *given: Any, dim: Any = None, index: Any = None, **named: Any) -> Proposal | None:
+    for value in given:
+        dim, index = (value, index) if isinstance(value, int) else (dim, value)
+    return Proposal("gather", (x, index), {"dim": dim}) if isinstance(dim, int) else None
+
+
+@rule_for("grid_sample")
+def grid_sample(
+    result: Tensor,
+    x: Tensor,
+    grid: Tensor,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+    align_corners: bool | None = None,
+) -> Proposal:
+    fields = {"mode": mode, "padding_mode": padding_mode, "align_corners": bool(align_corners)}
+    return Proposal("grid_sample", (x, grid), fields)
+
+
+@rule_for("one_hot")
+def one_hot(result: Tensor, x: Tensor, num_classes: int = -1) -> Proposal:
+    return Proposal("one_hot", (x,), {"num_classes": result.shape[-1]})
+
+
+@rule_for("scatter")
+def scatter(
+    result: Tensor, x: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, inplace: bool = False
+) -> Proposal | None:
+    fields: dict[str, Any] = {"dim": dim, **overwriting(inplace)}
+    given = value if src is None else src
+    if isinstance(given, Tensor):
+        return Proposal("scatter", (x, index, given), fields)
+    if not is_number(given):
+        return None
+    return Proposal("scatter", (x, index), {**fields, "value": finite(given)})
+
+
+def _added(type_: str) -> RuleFunction:
+    def rule(result: Tensor, x: Tensor, dim: int, index: Tensor, source: Tensor, inplace: bool = False) -> Proposal:
+        return Proposal(type_, (x, index, source), {"dim": dim, **overwriting(inplace)})
+
+    return rule
+
+
+rule_for("scatter_add")(_added("scatter_add"))
+rule_for("index_add")(_added("index_add"))
 
 
 @rule_for("embedding")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
 from itertools import takewhile
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from torch import Tensor
 
@@ -55,10 +55,13 @@ COMPOSITES: dict[str, Composite] = {}
 """Calls of torch that amount to several others: functions that make those, by the name of the call."""
 
 
-def rule_for(*names: str) -> Callable[[RuleFunction], RuleFunction]:
+Written = TypeVar("Written", bound=RuleFunction)
+
+
+def rule_for(*names: str) -> Callable[[Written], Written]:
     """Registers a rule under the names of the calls that it is for."""
 
-    def register(function: RuleFunction) -> RuleFunction:
+    def register(function: Written) -> Written:
         entry = Rule(function, "inplace" in signature(function).parameters)
         RULES.update(dict.fromkeys(names, entry))
         return function
@@ -67,16 +70,22 @@ def rule_for(*names: str) -> Callable[[RuleFunction], RuleFunction]:
 
 
 def rule_of(kind: type[Layer]) -> Rule:
-    """For calls whose arguments are tensors first, and then the layer's fields in the same order, `inplace` last."""
+    """For calls whose arguments are tensors first, the last of them perhaps by its name, and then the layer's fields in
+    the same order, `inplace` last.
+    """
     without = {*Declared.model_fields, "trainable", "given", "inplace"}
     names = [name for name in kind.model_fields if name not in without]
     floats = {name for name in names if str(kind.model_fields[name].annotation) in ("<class 'float'>", "float | None")}
 
     def function(result: Any, *arguments: Any, inplace: bool = False, **named: Any) -> Proposal | None:
-        tensors = tuple(takewhile(is_tensor, arguments))
-        least, most = kind.arity
-        given = dict(zip(names, arguments[len(tensors) :], strict=False)) | named
-        if len(tensors) < least or (most is not None and len(tensors) > most) or not given.keys() <= {*names}:
+        first = tuple(takewhile(is_tensor, arguments))
+        last = tuple(filter(is_tensor, named.values()))
+        tensors, (least, most) = (*first, *last), kind.arity
+        given = dict(zip(names, arguments[len(first) :], strict=False))
+        given |= {name: value for name, value in named.items() if not is_tensor(value)}
+        if len(last) > 1 or len(tensors) < least or (most is not None and len(tensors) > most):
+            return None
+        if not given.keys() <= {*names}:
             return None
         fields = {name: float(value) if name in floats and is_number(value) else value for name, value in given.items()}
         if any(isinstance(value, Tensor) for value in fields.values()):

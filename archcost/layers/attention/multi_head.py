@@ -14,9 +14,9 @@ from archcost.layers.base import Composite, Flag, Layer, Reference, Size, requir
 from archcost.layers.linear import Linear
 from archcost.layers.parameter import Parameter
 from archcost.layers.shape.copy import Contiguous
-from archcost.layers.shape.reshape import Flatten, Permute, Unflatten
+from archcost.layers.shape.reshape import Flatten, Unflatten
 from archcost.layers.shape.split import Split
-from archcost.layers.shape.views import Select, Transpose
+from archcost.layers.shape.views import Permute, Select, Transpose
 from archcost.tensors import TensorType
 from archcost.terms.memory_format import Shape
 

@@ -1,4 +1,4 @@
-"""Tensors side by side."""
+"""Tensors side by side: along an axis that they have, or along a new one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Axis, Layer, normalize_axis
 from archcost.layers.broadcasting import together
-from archcost.layers.dtypes import WIDEST_ON_CPU, Autocast, Outcome
+from archcost.layers.card import Card, Onnx, onnx
+from archcost.layers.dtypes import WIDEST_ON_CPU
+from archcost.layers.rules import Autograd, Call, Placement, own_storage
+from archcost.layers.shape.reshape import moving
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import VIEWED, Gradient, Saved, Setting
+from archcost.terms.autograd import VIEWED
 from archcost.terms.expressions import Step
-from archcost.terms.memory_format import Layout, channels_last, is_channels_last
-from archcost.terms.time_classes import TimeClass
+from archcost.terms.memory_format import channels_last, is_channels_last, laid, strides_of, unsqueezed, view
 from archcost.terms.windows import Rules
 from archcost.work import Copy, Work
 
@@ -20,15 +22,28 @@ MOST_TERMS = 16
 """A longer sum explains nothing."""
 
 
-class Concat(Layer):
+def joining(*calls: str, operator: Onnx | None = None) -> Card:
+    return moving(None, *calls, operator=operator, autocast=WIDEST_ON_CPU, promotion="promoted")
+
+
+class Joined(Layer):
+    """The values of all inputs, along one axis. Backward gives each its piece of the gradient that arrives."""
+
+    arity: ClassVar[Arity] = Arity(1, None)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Copy(outputs[0].numel, 0, {}, "values moved"),)
+
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), (VIEWED,) * len(call.inputs))
+
+
+class Concat(Joined):
     """Tensors side by side along `dim` (torch.cat). `dim` defaults to 1, the channels, where torch has the batch."""
 
     type: Literal["concat"] = "concat"
     prefix: ClassVar[str] = "concat"
-    arity: ClassVar[Arity] = Arity(1, None)
-    autocast: ClassVar[Autocast] = WIDEST_ON_CPU
-    time_class: ClassVar[TimeClass] = "copy"
-    comes_out: ClassVar[Outcome] = "promoted"
+    card: ClassVar[Card] = joining("cat", "concat", "concatenate", operator=onnx("Concat"))
     dim: Axis = 1
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -45,20 +60,10 @@ class Concat(Layer):
         total = sum(tensor.shape[axis] for tensor in inputs)
         return (TensorType((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Copy(outputs[0].numel, 0, {}, "values moved"),)
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        """Slices of the one that arrives."""
-        return (VIEWED,) * len(inputs)
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+    def placement(self, call: Call) -> Placement:
         """Images that all have their channels last stay so."""
-        last = (is_channels_last(tensor.shape, setting.layout(index)) for index, tensor in enumerate(inputs))
-        return (channels_last(outputs[0].shape) if inputs[0].rank > 3 and all(last) else None,)
+        last = (is_channels_last(each.shape, call.setting.layout(index)) for index, each in enumerate(call.inputs))
+        return own_storage(call, (channels_last(call.result.shape) if call.source.rank > 3 and all(last) else None,))
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         axis = normalize_axis(self.dim, inputs[0].rank)
@@ -68,3 +73,40 @@ class Concat(Layer):
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         spatial = normalize_axis(self.dim, inputs[0].rank) >= 2
         return None if spatial else super().windows(inputs, outputs)
+
+
+class Stack(Joined):
+    """Tensors of one shape side by side along a new axis `dim` (torch.stack); it defaults to 1, behind the batch."""
+
+    type: Literal["stack"] = "stack"
+    prefix: ClassVar[str] = "stack"
+    card: ClassVar[Card] = joining("stack")
+    dim: Axis = 1
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        first = inputs[0]
+        axis = normalize_axis(self.dim, first.rank + 1)
+        if any(other != first for other in inputs):
+            raise ShapeError("inputs do not go together", expected="equal shapes", found=together(inputs))
+        return (TensorType((*first.shape[:axis], len(inputs), *first.shape[axis:]), first.dtype),)
+
+    def placement(self, call: Call) -> Placement:
+        """Joined along the axis behind the new one and seen split, or with the new axis last (native stack).
+
+        Images that all have their channels last stay so, as in a concatenation.
+        """
+        shape, count = call.source.shape, len(call.inputs)
+        axis = normalize_axis(self.dim, len(shape) + 1)
+        layouts = [call.setting.layout(index) for index in range(count)]
+        if axis == len(shape):
+            shape = (*shape, 1)
+            layouts = [laid(shape, unsqueezed(shape[:-1], strides_of(shape[:-1], lay), axis)) for lay in layouts]
+        if len(shape) < 4 or not all(is_channels_last(shape, layout) for layout in layouts):
+            return own_storage(call)
+        joined = (*shape[:axis], shape[axis] * count, *shape[axis + 1 :])
+        strides = view(joined, channels_last(joined), call.result.shape)
+        return own_storage(call, (None if strides is None else laid(call.result.shape, strides),))
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        """Axes change their meaning, so the receptive field is not followed further."""
+        return

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
-from archcost.layers.base import Arity, Dtype, dtype_among
-from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
-from archcost.layers.memory_order import ValueByValue
-from archcost.layers.shape.reshape import Reshaping
+from archcost.layers.base import Arity, dtype_among
+from archcost.layers.card import Card, onnx
+from archcost.layers.memory_order import value_by_value
+from archcost.layers.rules import Call, Placement
+from archcost.layers.shape.reshape import Reshaping, moving
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
-from archcost.terms.autograd import PASSED_ON, Gradient, Saved, Setting
-from archcost.terms.memory_format import Layout, is_row_major
-from archcost.terms.time_classes import TimeClass
+from archcost.terms.autograd import PASSED_ON, Gradient
+from archcost.terms.memory_format import is_row_major
 from archcost.work import Copy, Work
 
 
-class Clone(Reshaping, ValueByValue):
+class Clone(Reshaping):
     """A copy, its values in the order of the input's (torch.clone). Backward hands on what arrives."""
 
     type: Literal["clone"] = "clone"
     prefix: ClassVar[str] = "clone"
+    card: ClassVar[Card] = moving("torch.clone", "clone")
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return inputs
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (PASSED_ON,)
+    def gradient(self, call: Call) -> Gradient:
+        return PASSED_ON
+
+    def placement(self, call: Call) -> Placement:
+        return value_by_value(call)
 
 
 class Contiguous(Reshaping):
@@ -35,15 +40,16 @@ class Contiguous(Reshaping):
 
     type: Literal["contiguous"] = "contiguous"
     prefix: ClassVar[str] = "contiguous"
+    card: ClassVar[Card] = moving("Tensor.contiguous", "contiguous")
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return inputs
 
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        return (0 if is_row_major(inputs[0].shape, setting.layout(0)) else None,)
+    def gradient(self, call: Call) -> Gradient:
+        return PASSED_ON
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (PASSED_ON,)
+    def placement(self, call: Call) -> Placement:
+        return Placement((0 if is_row_major(call.source.shape, call.layout) else None,), (None,))
 
 
 WEIGHTS = "weights"
@@ -56,34 +62,19 @@ DtypeToFollow = Annotated[str, BeforeValidator(dtype_among([*DTYPE_BYTES, WEIGHT
 DtypeOrWeights = Annotated[str, BeforeValidator(dtype_among([*DTYPE_BYTES, WEIGHTS]))]
 
 
-class Recast(ValueByValue):
+class Recast(Reshaping):
     """The input itself where it has that dtype already, else a copy in it, its values in the same order."""
 
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "copy"
-    comes_out: ClassVar[Outcome] = "named"
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        return (0 if outputs[0] == inputs[0] else None,)
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+    def gradient(self, call: Call) -> Gradient:
         """Cast back."""
-        return (PASSED_ON if outputs[0] == inputs[0] else inputs[0],)
+        return PASSED_ON if call.result == call.source else call.source
+
+    def placement(self, call: Call) -> Placement:
+        of_first = replace(call, inputs=call.inputs[:1])
+        return value_by_value(of_first, 0 if call.result == call.source else None)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Copy(inputs[0].numel, 0, {}, "values in another dtype"),)
-
-
-class Casting(Recast):
-    """To a dtype that is named."""
-
-    dtype: Dtype
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        return (TensorType(inputs[0].shape, self.dtype),)
 
 
 class Cast(Recast):
@@ -95,6 +86,7 @@ class Cast(Recast):
 
     type: Literal["cast"] = "cast"
     prefix: ClassVar[str] = "cast"
+    card: ClassVar[Card] = moving(None, "to", operator=onnx("Cast"), promotion="named")
     dtype: DtypeOrWeights
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -109,15 +101,10 @@ class CastLike(Recast):
 
     type: Literal["cast_like"] = "cast_like"
     prefix: ClassVar[str] = "cast"
+    card: ClassVar[Card] = moving("Tensor.type_as", operator=onnx("CastLike"), promotion="named")
     arity: ClassVar[Arity] = Arity(2, 2)
     untouched: ClassVar[frozenset[int]] = frozenset({1})
     asked: ClassVar[frozenset[int]] = frozenset({1})
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(inputs[0].shape, inputs[1].dtype),)
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        return super().layouts(inputs[:1], outputs, setting)
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (*super().gradients(inputs, outputs, setting), None)

@@ -1,4 +1,4 @@
-"""Layers that form tensors for masks and tables: triangles, diagonals, classes, bins, sliding views."""
+"""Parts of matrices, and sliding views: triangles, diagonals, strides of one's own."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import MAX_SIZE, Arity, Axis, Count, Flag, Layer, Size, normalize_axis
-from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
-from archcost.layers.indexing.gather import require_indices
-from archcost.layers.memory_order import ValueByValue
-from archcost.layers.shape.reshape import Reshaping
+from archcost.layers.base import MAX_SIZE, Axis, Count, Size, normalize_axis
+from archcost.layers.card import Card
+from archcost.layers.rules import Autograd, Call, NewView
+from archcost.layers.shape.reshape import Reshaping, moving
 from archcost.layers.shape.views import SeenOtherwise, SizeOrSame
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import Gradient, Own, Saved, Scratch, Setting
+from archcost.terms.autograd import Gradient, Own
 from archcost.terms.expressions import Step
-from archcost.terms.memory_format import Layout, Shape, Strides, is_row_major, like, strides_of
-from archcost.terms.time_classes import TimeClass
-from archcost.terms.windows import Rules
-from archcost.work import Copy, Elementwise, Operand, Work
+from archcost.terms.memory_format import Shape, Strides, is_row_major, like, strides_of
+from archcost.work import Elementwise, Operand, Work
 
 Offset = Annotated[int, Field(strict=True, ge=-MAX_SIZE, le=MAX_SIZE)]
 
@@ -41,6 +38,7 @@ class Tril(Triangle):
 
     type: Literal["tril"] = "tril"
     prefix: ClassVar[str] = "tril"
+    card: ClassVar[Card] = moving("torch.tril", "tril")
 
 
 class Triu(Triangle):
@@ -48,6 +46,7 @@ class Triu(Triangle):
 
     type: Literal["triu"] = "triu"
     prefix: ClassVar[str] = "triu"
+    card: ClassVar[Card] = moving("torch.triu", "triu")
 
 
 class Diagonal(SeenOtherwise):
@@ -58,6 +57,7 @@ class Diagonal(SeenOtherwise):
 
     type: Literal["diagonal"] = "diagonal"
     prefix: ClassVar[str] = "diagonal"
+    card: ClassVar[Card] = moving("torch.diagonal", "diagonal")
     offset: Offset = 0
     dim1: Axis = 0
     dim2: Axis = 1
@@ -80,8 +80,8 @@ class Diagonal(SeenOtherwise):
             strides[rows] + strides[columns],
         )
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return inputs
+    def gradient(self, call: Call) -> Gradient:
+        return call.source
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         length = outputs[0].shape[-1]
@@ -96,6 +96,7 @@ class TensorUnfold(SeenOtherwise):
 
     type: Literal["tensor_unfold"] = "tensor_unfold"
     prefix: ClassVar[str] = "slices"
+    card: ClassVar[Card] = moving("Tensor.unfold", "windows", "aten::unfold")
     dimension: Axis
     size: Size
     step: Size
@@ -110,8 +111,8 @@ class TensorUnfold(SeenOtherwise):
             (*strides[:axis], strides[axis] * self.step, *strides[axis + 1 :], strides[axis]),
         )
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return inputs
+    def gradient(self, call: Call) -> Gradient:
+        return call.source
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         shared = self.size > self.step
@@ -133,6 +134,7 @@ class AsStrided(SeenOtherwise):
 
     type: Literal["as_strided"] = "as_strided"
     prefix: ClassVar[str] = "strided"
+    card: ClassVar[Card] = moving(None, "as_strided")
     size: tuple[SizeOrSame, ...]
     stride: tuple[Count, ...]
     batch_strides: tuple[Count, ...] = ()
@@ -165,15 +167,23 @@ class AsStrided(SeenOtherwise):
             )
         return sizes, strides
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        """A storage that holds what the input and the result look at."""
-        shape = inputs[0].shape
-        own = _extent(shape, strides_of(shape, setting.layout(0)))
-        held = max(own, self.storage_offset + _extent(outputs[0].shape, self.strides(shape)))
-        return (TensorType((held,), inputs[0].dtype),)
+    def autograd(self, call: Call) -> Autograd:
+        """The gradient is a view of a storage that holds what the input and the result look at.
 
-    def input_gradient_is_view(self, inputs: Tensors) -> bool:
-        return True
+        Where values are seen twice, backward makes positions of all values, and of those seen; and row by row a
+        gradient whose axes lie as the output's do.
+        """
+        shape, seen = call.source.shape, call.result.shape
+        strides = self.strides(shape)
+        own = _extent(shape, strides_of(shape, call.layout))
+        held = max(own, self.storage_offset + _extent(seen, strides))
+        gradient = NewView(TensorType((held,), call.source.dtype))
+        if not self.overlaps(call.inputs, call.outputs):
+            return Autograd((), (gradient,))
+        positions = Own("positions", TensorType((held + call.result.numel,), "int64"))
+        is_copied = not is_row_major(seen, like(seen, [(seen, strides)]))
+        copied = (Own("row-major gradient", call.result),) if is_copied else ()
+        return Autograd((), (gradient,), backward=(positions, *copied))
 
     def overlaps(self, inputs: Tensors, outputs: Tensors) -> bool:
         """Whether a value may be seen twice (`_maybe_overlapping_memory` in FunctionsManual.cpp)."""
@@ -184,18 +194,6 @@ class AsStrided(SeenOtherwise):
                     return True
                 reach += stride * (size - 1)
         return False
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Positions of all values, and of those seen; and row by row a gradient whose axes lie as the output's do."""
-        if not self.overlaps(inputs, outputs):
-            return Scratch()
-        (storage,) = self.gradients(inputs, outputs, setting)
-        assert isinstance(storage, TensorType)
-        positions = Own("positions", TensorType((storage.numel + outputs[0].numel,), "int64"))
-        shape = outputs[0].shape
-        arrived = like(shape, [(shape, self.strides(inputs[0].shape))])
-        copied = () if is_row_major(shape, arrived) else (Own("row-major gradient", outputs[0]),)
-        return Scratch(backward=(positions, *copied))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         gradients: dict[Operand, int] = {0: 1} if self.overlaps(inputs, outputs) else {}
@@ -209,65 +207,3 @@ class AsStrided(SeenOtherwise):
 def _extent(shape: Shape, strides: Strides) -> int:
     """Values from the first to the last that is seen."""
     return 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-
-
-class OneHot(Layer):
-    """For each class among `num_classes` a 1, the others 0, in a last axis of int64 (torch.nn.functional.one_hot)."""
-
-    type: Literal["one_hot"] = "one_hot"
-    prefix: ClassVar[str] = "one_hot"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "copy"
-    comes_out: ClassVar[Outcome] = "named"
-    num_classes: Size
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        require_indices(inputs[0], "the input")
-        return (TensorType((*inputs[0].shape, self.num_classes), "int64"),)
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """There is no gradient."""
-        return ()
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        """Writing zeros and ones is free."""
-        return (Copy(outputs[0].numel, 0, {}, "values written"),)
-
-    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
-        return (Step(f"output axis {inputs[0].rank}", "C", {"C": self.num_classes}, "as num_classes says"),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
-        """A new axis, so no receptive field is followed."""
-        return
-
-
-class Bucketize(ValueByValue):
-    """The bin of each value between the rising boundaries of the second input, in int64 (torch.bucketize).
-
-    Halving n boundaries takes ⌈log2(n + 1)⌉ comparisons a value. There is no gradient.
-    """
-
-    type: Literal["bucketize"] = "bucketize"
-    prefix: ClassVar[str] = "bucketize"
-    arity: ClassVar[Arity] = Arity(2, 2)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "copy"
-    comes_out: ClassVar[Outcome] = "named"
-    right: Flag = False
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        if inputs[1].rank != 1:
-            raise ShapeError("boundaries must be a list", expected="one axis", found=str(inputs[1]))
-        return (TensorType(inputs[0].shape, "int64"),)
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        return (None,)
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Elementwise(outputs[0].numel, inputs[1].numel.bit_length(), {}, "compared"),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
-        return super().windows(inputs, outputs)

@@ -9,72 +9,19 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import MAX_SIZE, Arity, Axis, Layer, Size, normalize_axis, require_rank
-from archcost.layers.broadcasting import together
-from archcost.layers.dtypes import WIDEST_ON_CPU, Autocast, Outcome
-from archcost.layers.memory_order import OfImages, ValueByValue
+from archcost.layers.base import MAX_SIZE, Arity, Axis, Size, normalize_axis, require_rank
+from archcost.layers.card import Card, onnx
+from archcost.layers.memory_order import of_images, value_by_value
 from archcost.layers.parameter import times_batch
-from archcost.layers.shape.reshape import Reshaping
+from archcost.layers.rules import Call, NewView, Placement, own_storage
+from archcost.layers.shape.reshape import Reshaping, moving
 from archcost.layers.shape.views import Repeating
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import PASSED_ON, VIEWED, Gradient, Saved, Setting
+from archcost.terms.autograd import PASSED_ON, VIEWED, Gradient
 from archcost.terms.expressions import Step
-from archcost.terms.memory_format import Layout, channels_last, is_channels_last, laid, strides_of, unsqueezed, view
-from archcost.terms.time_classes import TimeClass
 from archcost.terms.windows import SAME, WHOLE, Rules, Window
-from archcost.work import Copy, Work
 
 Shift = Annotated[int, Field(strict=True, ge=-MAX_SIZE, le=MAX_SIZE)]
-
-
-class Stack(Layer):
-    """Tensors of one shape side by side along a new axis `dim` (torch.stack); it defaults to 1, behind the batch."""
-
-    type: Literal["stack"] = "stack"
-    prefix: ClassVar[str] = "stack"
-    arity: ClassVar[Arity] = Arity(1, None)
-    autocast: ClassVar[Autocast] = WIDEST_ON_CPU
-    time_class: ClassVar[TimeClass] = "copy"
-    comes_out: ClassVar[Outcome] = "promoted"
-    dim: Axis = 1
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        first = inputs[0]
-        axis = normalize_axis(self.dim, first.rank + 1)
-        if any(other != first for other in inputs):
-            raise ShapeError("inputs do not go together", expected="equal shapes", found=together(inputs))
-        return (TensorType((*first.shape[:axis], len(inputs), *first.shape[axis:]), first.dtype),)
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Copy(outputs[0].numel, 0, {}, "values moved"),)
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        """Pieces of the one that arrives."""
-        return (VIEWED,) * len(inputs)
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        """Joined along the axis behind the new one and seen split, or with the new axis last (native stack).
-
-        Images that all have their channels last stay so, as in a concatenation.
-        """
-        shape = inputs[0].shape
-        axis = normalize_axis(self.dim, len(shape) + 1)
-        layouts = [setting.layout(index) for index in range(len(inputs))]
-        if axis == len(shape):
-            shape = (*shape, 1)
-            layouts = [laid(shape, unsqueezed(shape[:-1], strides_of(shape[:-1], lay), axis)) for lay in layouts]
-        if len(shape) < 4 or not all(is_channels_last(shape, layout) for layout in layouts):
-            return (None,)
-        joined = (*shape[:axis], shape[axis] * len(inputs), *shape[axis + 1 :])
-        strides = view(joined, channels_last(joined), outputs[0].shape)
-        return (None if strides is None else laid(outputs[0].shape, strides),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
-        """Axes change their meaning, so the receptive field is not followed further."""
-        return
 
 
 def named_axes(dims: tuple[int, ...], rank: int) -> tuple[int, ...]:
@@ -85,11 +32,18 @@ def named_axes(dims: tuple[int, ...], rank: int) -> tuple[int, ...]:
     return axes
 
 
-class Roll(Reshaping, OfImages):
+def moved_windows(dims: tuple[int, ...], inputs: Tensors) -> Rules:
+    """Along these axes any value may have come from anywhere."""
+    axes = named_axes(dims, inputs[0].rank)
+    return tuple(WHOLE if axis in axes else SAME for axis in range(2, inputs[0].rank))
+
+
+class Roll(Reshaping):
     """Values moved on by `shifts` along `dims`; what falls off the end comes in at the front (torch.roll)."""
 
     type: Literal["roll"] = "roll"
     prefix: ClassVar[str] = "roll"
+    card: ClassVar[Card] = moving("torch.roll", "roll")
     shifts: tuple[Shift, ...]
     dims: tuple[Axis, ...]
 
@@ -100,25 +54,30 @@ class Roll(Reshaping, OfImages):
             )
         return inputs
 
+    def placement(self, call: Call) -> Placement:
+        return of_images(call)
+
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        axes = named_axes(self.dims, inputs[0].rank)
-        return tuple(WHOLE if axis in axes else SAME for axis in range(2, inputs[0].rank))
+        return moved_windows(self.dims, inputs)
 
 
-class Flip(Reshaping, ValueByValue):
+class Flip(Reshaping):
     """Values in the opposite order along `dims` (torch.flip)."""
 
     type: Literal["flip"] = "flip"
     prefix: ClassVar[str] = "flip"
+    card: ClassVar[Card] = moving("torch.flip", "flip")
     dims: tuple[Axis, ...]
 
     def output_types(self, inputs: Tensors) -> Tensors:
         named_axes(self.dims, inputs[0].rank)
         return inputs
 
+    def placement(self, call: Call) -> Placement:
+        return value_by_value(call)
+
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        axes = named_axes(self.dims, inputs[0].rank)
-        return tuple(WHOLE if axis in axes else SAME for axis in range(2, inputs[0].rank))
+        return moved_windows(self.dims, inputs)
 
 
 class RepeatInterleave(Repeating):
@@ -126,7 +85,7 @@ class RepeatInterleave(Repeating):
 
     type: Literal["repeat_interleave"] = "repeat_interleave"
     prefix: ClassVar[str] = "repeat"
-    ends_in_view: ClassVar[bool] = True
+    card: ClassVar[Card] = moving("torch.repeat_interleave", "repeat_interleave")
     repeats: Size
     dim: Axis
 
@@ -135,11 +94,12 @@ class RepeatInterleave(Repeating):
         axis = normalize_axis(self.dim, len(shape))
         return (TensorType((*shape[:axis], shape[axis] * self.repeats, *shape[axis + 1 :]), inputs[0].dtype),)
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (VIEWED,) if self.repeats == 1 else inputs
+    def gradient(self, call: Call) -> Gradient | NewView:
+        return VIEWED if self.repeats == 1 else NewView(call.source)
 
-    def input_gradient_is_view(self, inputs: Tensors) -> bool:
-        return True
+    def placement(self, call: Call) -> Placement:
+        """A view of the copy that torch makes."""
+        return own_storage(call)._replace(is_view=True)
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         axis = normalize_axis(self.dim, inputs[0].rank)
@@ -160,6 +120,7 @@ class Tile(Repeating):
 
     type: Literal["tile"] = "tile"
     prefix: ClassVar[str] = "tile"
+    card: ClassVar[Card] = moving(None, "tile", "repeat", operator=onnx("Tile"))
     arity: ClassVar[Arity] = Arity(1, 2)
     untouched: ClassVar[frozenset[int]] = frozenset({1})
     dims: tuple[Size, ...]
@@ -176,9 +137,8 @@ class Tile(Repeating):
         columns = zip(shape, self.times(inputs), strict=True)
         return (TensorType(tuple(size * times for size, times in columns), inputs[0].dtype),)
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        first = PASSED_ON if prod(self.times(inputs)) == 1 else inputs[0]
-        return (first, None)[: len(inputs)]
+    def gradient(self, call: Call) -> Gradient:
+        return PASSED_ON if prod(self.times(call.inputs)) == 1 else call.source
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         columns = enumerate(zip(inputs[0].shape, self.times(inputs), strict=True))
@@ -195,11 +155,19 @@ class Tile(Repeating):
 IMAGE = "(batch, channels, height, width)"
 
 
-class PixelShuffle(Reshaping, OfImages):
+class Pixels(Reshaping):
+    """Channels and pixels that change places."""
+
+    def placement(self, call: Call) -> Placement:
+        return of_images(call)
+
+
+class PixelShuffle(Pixels):
     """Channels (C·r², H, W) laid out as pixels: (C, H·r, W·r) with r = `upscale_factor` (torch.nn.PixelShuffle)."""
 
     type: Literal["pixel_shuffle"] = "pixel_shuffle"
     prefix: ClassVar[str] = "pixel_shuffle"
+    card: ClassVar[Card] = moving("nn.PixelShuffle", "pixel_shuffle", operator=onnx("DepthToSpace"))
     upscale_factor: Size
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -228,11 +196,12 @@ class PixelShuffle(Reshaping, OfImages):
         return (Window(jump, jump - 1, 0),) * 2
 
 
-class PixelUnshuffle(Reshaping, OfImages):
+class PixelUnshuffle(Pixels):
     """Pixels gathered as channels: (C, H, W) → (C·r², H/r, W/r), r = `downscale_factor` (torch.nn.PixelUnshuffle)."""
 
     type: Literal["pixel_unshuffle"] = "pixel_unshuffle"
     prefix: ClassVar[str] = "pixel_unshuffle"
+    card: ClassVar[Card] = moving("nn.PixelUnshuffle", "pixel_unshuffle", operator=onnx("SpaceToDepth"))
     downscale_factor: Size
 
     def output_types(self, inputs: Tensors) -> Tensors:

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.layers.base import MAX_SIZE, Number, require_positive
+from archcost.layers.card import Card, onnx
 from archcost.layers.convolution.circular_padding import circular_backward
-from archcost.layers.dtypes import IN_FLOAT32_ON_CPU, Autocast, Treatment
-from archcost.layers.memory_order import OfImages
-from archcost.layers.shape.reshape import Reshaping
+from archcost.layers.dtypes import IN_FLOAT32_ON_CPU
+from archcost.layers.memory_order import of_images, value_by_value
+from archcost.layers.rules import Autograd, Call, Placement, Precision, own_storage
+from archcost.layers.shape.reshape import Reshaping, moving
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import INPUT, NO_SCRATCH, Device, Saved, Scratch, Setting, excess
+from archcost.terms.autograd import INPUT, Device, excess
 from archcost.terms.expressions import Step
-from archcost.terms.memory_format import Layout, like
-from archcost.terms.time_classes import TimeClass
 from archcost.terms.windows import Rules, Window
 
 Border = Annotated[int, Field(strict=True, ge=-MAX_SIZE, le=MAX_SIZE)]
 """Values added at an end of an axis; so many cut off where it is negative."""
 
 
-class Pad(Reshaping, OfImages):
+class Pad(Reshaping):
     """`pad` counts from the last axis: [left, right, top, bottom, …] (torch.nn.functional.pad).
 
     Mode constant reaches every axis, the batch's included, and crops where a number is negative.
@@ -31,16 +32,16 @@ class Pad(Reshaping, OfImages):
 
     type: Literal["pad"] = "pad"
     prefix: ClassVar[str] = "pad"
-    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
-    time_class: ClassVar[TimeClass] = "copy"
+    card: ClassVar[Card] = moving("functional.pad", "pad", operator=onnx("Pad"), autocast=IN_FLOAT32_ON_CPU)
     pad: tuple[Border, ...]
     mode: Literal["constant", "reflect", "replicate", "circular"] = "constant"
     value: Number | None = None
 
-    def treatment(self, inputs: Tensors, device: Device) -> Treatment:
+    def precision(self, inputs: Tensors, device: Device) -> Precision:
         """The CPU's list has the operators that mirror and repeat edges, but not reflection_pad3d."""
         is_listed = self.mode == "replicate" or (self.mode == "reflect" and len(self.pad) < 6)
-        return super().treatment(inputs, device) if is_listed else "as given"
+        listed = super().precision(inputs, device)
+        return listed if is_listed else listed._replace(treatment="as given")
 
     def output_types(self, inputs: Tensors) -> Tensors:
         shape = list(inputs[0].shape)
@@ -73,21 +74,19 @@ class Pad(Reshaping, OfImages):
             if count > most:
                 raise ShapeError(f"mode {self.mode} cannot pad so far", expected=f"at most {most}", found=str(count))
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+    def autograd(self, call: Call) -> Autograd:
         """The gradient of a reflected or replicated border is worked out from the input."""
-        return (INPUT,) if self.mode in ("reflect", "replicate") else ()
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
         if self.mode != "circular":
-            return NO_SCRATCH
+            return Autograd((INPUT,) if self.mode in ("reflect", "replicate") else (), call.inputs)
         pads = list(zip(self.pad[::2], self.pad[1::2], strict=True))[::-1]
-        return Scratch(backward=excess("gradients of the borders", circular_backward(inputs[0], pads), inputs[0].dtype))
+        borders = excess("gradients of the borders", circular_backward(call.source, pads), call.source.dtype)
+        return Autograd((), call.inputs, backward=borders)
 
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+    def placement(self, call: Call) -> Placement:
         """What is padded by nothing, or cropped alone, is copied as it lies."""
         if self.mode == "constant" and max(self.pad) <= 0:
-            return (like(outputs[0].shape, [(outputs[0].shape, setting.layout(0))]),)
-        return (None,) if self.mode == "circular" else super().layouts(inputs, outputs, setting)
+            return value_by_value(replace(call, inputs=call.outputs))
+        return own_storage(call) if self.mode == "circular" else of_images(call)
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         steps: list[Step] = []

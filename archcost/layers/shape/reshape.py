@@ -9,46 +9,64 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.layers.base import MAX_SIZE, Axis, Layer, normalize_axis
+from archcost.layers.card import Card, Onnx, onnx
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.layers.rules import Autograd, Call, NewView, Placement, own_storage
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import PASSED_ON, VIEWED, Gradient, Saved, Setting
+from archcost.terms.autograd import PASSED_ON, VIEWED, Gradient
 from archcost.terms.expressions import Step
-from archcost.terms.memory_format import Layout, laid, strides_of, view
-from archcost.terms.time_classes import TimeClass
+from archcost.terms.memory_format import laid, view
 from archcost.terms.windows import WHOLE, Rules
 from archcost.work import Copy, Work
 
 
-class Reshaping(Layer):
-    """Nothing is computed: a view, or a copy."""
+def moving(
+    torch: str | None,
+    *calls: str,
+    operator: Onnx | None = None,
+    autocast: Autocast = AS_GIVEN,
+    promotion: Outcome = "first",
+) -> Card:
+    """The card of a layer that moves values and computes nothing."""
+    return Card(
+        torch=torch,
+        calls=calls,
+        onnx=operator,
+        autocast=autocast,
+        promotion=promotion,
+        fvcore="nothing",
+        time="copy",
+        blas=False,
+    )
 
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "copy"
-    comes_out: ClassVar[Outcome] = "first"
+
+class Reshaping(Layer):
+    """Nothing is computed: a view, or a copy. A second input is read for its size or dtype alone."""
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Copy(inputs[0].numel, 0, {}, "values moved"),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), (self.gradient(call), *[None] * (len(call.inputs) - 1)))
+
+    def gradient(self, call: Call) -> Gradient | NewView:
+        """Of the first input: a new tensor like it, unless a layer says else."""
+        return call.source
+
+    def placement(self, call: Call) -> Placement:
+        return own_storage(call)
 
 
 class Viewing(Reshaping):
     """Seen in another shape: a view where the input's values lie so that there is one, else a copy."""
 
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        return (None if self._view(inputs, outputs, setting) is None else 0,)
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        strides = self._view(inputs, outputs, setting)
-        return (None if strides is None else laid(outputs[0].shape, strides),)
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+    def gradient(self, call: Call) -> Gradient | NewView:
         """Seen in the input's shape, also where forward had to copy."""
-        return (VIEWED,)
+        return VIEWED
 
-    def _view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int, ...] | None:
-        return view(inputs[0].shape, setting.layout(0), outputs[0].shape)
+    def placement(self, call: Call) -> Placement:
+        strides = view(call.source.shape, call.layout, call.result.shape)
+        return own_storage(call) if strides is None else Placement((0,), (laid(call.result.shape, strides),))
 
 
 class Identity(Viewing):
@@ -56,12 +74,13 @@ class Identity(Viewing):
 
     type: Literal["identity"] = "identity"
     prefix: ClassVar[str] = "identity"
+    card: ClassVar[Card] = moving("nn.Identity", "alias", operator=onnx("Identity"))
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return inputs
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (PASSED_ON,)
+    def gradient(self, call: Call) -> Gradient:
+        return PASSED_ON
 
 
 class Flatten(Viewing):
@@ -69,6 +88,7 @@ class Flatten(Viewing):
 
     type: Literal["flatten"] = "flatten"
     prefix: ClassVar[str] = "flatten"
+    card: ClassVar[Card] = moving("nn.Flatten", "flatten", operator=onnx("Flatten"))
     start_dim: Axis = 1
     end_dim: Axis = -1
 
@@ -85,9 +105,9 @@ class Flatten(Viewing):
         flat = (*shape[:first], prod(shape[first : last + 1]), *shape[last + 1 :])
         return (TensorType(flat, inputs[0].dtype),)
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+    def gradient(self, call: Call) -> Gradient:
         """Where nothing changes torch returns the input itself."""
-        return (PASSED_ON,) if outputs == inputs else super().gradients(inputs, outputs, setting)
+        return PASSED_ON if call.outputs == call.inputs else VIEWED
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         first = normalize_axis(self.start_dim, inputs[0].rank)
@@ -126,6 +146,7 @@ class Unflatten(Viewing):
 
     type: Literal["unflatten"] = "unflatten"
     prefix: ClassVar[str] = "unflatten"
+    card: ClassVar[Card] = moving("nn.Unflatten", "unflatten")
     dim: Axis
     unflattened_size: ShapeWithRest
 
@@ -144,6 +165,7 @@ class Reshape(Viewing):
 
     type: Literal["reshape"] = "reshape"
     prefix: ClassVar[str] = "reshape"
+    card: ClassVar[Card] = moving(None, "reshape", operator=onnx("Reshape"))
     shape: ShapeWithRest
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -165,6 +187,7 @@ class View(Viewing):
 
     type: Literal["view"] = "view"
     prefix: ClassVar[str] = "view"
+    card: ClassVar[Card] = moving("torch.reshape", "view")
     shape: ShapeWithRest
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -174,37 +197,6 @@ class View(Viewing):
         if source.numel != 1:
             raise ShapeError("a shape without sizes is that of a single value", expected="1 element", found=str(source))
         return (TensorType((), source.dtype),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
-        """Axes change their meaning, so the receptive field is not followed further."""
-        return
-
-
-class Permute(Reshaping):
-    """Axes in another order, the batch's included (torch.permute)."""
-
-    type: Literal["permute"] = "permute"
-    prefix: ClassVar[str] = "permute"
-    dims: tuple[Axis, ...]
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        rank = inputs[0].rank
-        order = [normalize_axis(axis, rank, "dims") for axis in self.dims]
-        if sorted(order) != list(range(rank)):
-            raise ShapeError(
-                "dims must name every axis once", expected=f"an order of 0 to {rank - 1}", found=str(list(self.dims))
-            )
-        return (TensorType(tuple(inputs[0].shape[axis] for axis in order), inputs[0].dtype),)
-
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        return (0,) * len(outputs)
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        strides = strides_of(inputs[0].shape, setting.layout(0))
-        return (laid(outputs[0].shape, tuple(strides[axis] for axis in self.dims)),)
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (VIEWED,)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """Axes change their meaning, so the receptive field is not followed further."""

@@ -6,10 +6,11 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Axis, Flag, Size, normalize_axis
-from archcost.layers.shape.reshape import Reshaping
+from archcost.layers.card import Card
+from archcost.layers.rules import Autograd, Call, Placement
+from archcost.layers.shape.reshape import Reshaping, moving
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import Setting
-from archcost.terms.memory_format import Layout, laid, strides_of
+from archcost.terms.memory_format import laid, strides_of
 from archcost.terms.windows import Rules
 
 MOST_PIECES = 10_000
@@ -42,16 +43,13 @@ class Pieces(Reshaping):
         pieces = self.pieces(shape[axis])
         return tuple(TensorType((*shape[:axis], size, *shape[axis + 1 :]), inputs[0].dtype) for size in pieces)
 
-    def missing_gradient(self, output: TensorType) -> TensorType:
-        return output
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), call.inputs, zeros=call.outputs)
 
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        return (0,) * len(outputs)
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+    def placement(self, call: Call) -> Placement:
         """Pieces lie where the whole does, with gaps between."""
-        strides = strides_of(inputs[0].shape, setting.layout(0))
-        return tuple(laid(piece.shape, strides) for piece in outputs)
+        strides = strides_of(call.source.shape, call.layout)
+        return Placement((0,) * len(call.outputs), tuple([laid(piece.shape, strides) for piece in call.outputs]))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         spatial = normalize_axis(self.dim, inputs[0].rank) >= 2
@@ -67,16 +65,13 @@ class Split(Pieces):
 
     type: Literal["split"] = "split"
     prefix: ClassVar[str] = "split"
+    card: ClassVar[Card] = moving(None, "split", "split_with_sizes")
     split_size: Size | tuple[Size, ...]
     dim: Axis = 1
     unsafe: Flag = False
 
-    @property
-    def hides_writes(self) -> bool:
-        return self.unsafe
-
-    def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
-        return not self.unsafe
+    def placement(self, call: Call) -> Placement:
+        return super().placement(call)._replace(is_view=not self.unsafe, hides_writes=self.unsafe)
 
     def pieces(self, size: int) -> tuple[int, ...]:
         if isinstance(self.split_size, int):
@@ -98,6 +93,7 @@ class Chunk(Pieces):
 
     type: Literal["chunk"] = "chunk"
     prefix: ClassVar[str] = "chunk"
+    card: ClassVar[Card] = moving("torch.chunk", "chunk")
     chunks: Size
     dim: Axis = 0
 
@@ -110,6 +106,7 @@ class Unbind(Reshaping):
 
     type: Literal["unbind"] = "unbind"
     prefix: ClassVar[str] = "unbind"
+    card: ClassVar[Card] = moving("torch.unbind", "unbind")
     dim: Axis = 0
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -118,17 +115,14 @@ class Unbind(Reshaping):
         require_few(shape[axis])
         return (TensorType((*shape[:axis], *shape[axis + 1 :]), inputs[0].dtype),) * shape[axis]
 
-    def missing_gradient(self, output: TensorType) -> TensorType:
-        """One zero, seen repeated."""
-        return TensorType((), output.dtype)
+    def autograd(self, call: Call) -> Autograd:
+        """In place of a gradient that does not arrive one zero, seen repeated."""
+        return Autograd((), call.inputs, zeros=(TensorType((), call.result.dtype),) * len(call.outputs))
 
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        return (0,) * len(outputs)
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        axis = normalize_axis(self.dim, inputs[0].rank)
-        strides = strides_of(inputs[0].shape, setting.layout(0))
-        return (laid(outputs[0].shape, (*strides[:axis], *strides[axis + 1 :])),) * len(outputs)
+    def placement(self, call: Call) -> Placement:
+        axis, count = normalize_axis(self.dim, call.source.rank), len(call.outputs)
+        strides = strides_of(call.source.shape, call.layout)
+        return Placement((0,) * count, (laid(call.result.shape, (*strides[:axis], *strides[axis + 1 :])),) * count)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         """Axes change their meaning, so the receptive field is not followed further."""

@@ -8,11 +8,13 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.layers.base import MAX_SIZE, Axis, Flag, Size, normalize_axis
-from archcost.layers.shape.reshape import Reshaping
+from archcost.layers.card import Card, onnx
+from archcost.layers.rules import Call, NewView, Placement
+from archcost.layers.shape.reshape import Reshaping, moving
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import PASSED_ON, VIEWED, Gradient, Setting
+from archcost.terms.autograd import PASSED_ON, VIEWED, Gradient
 from archcost.terms.expressions import Step
-from archcost.terms.memory_format import Layout, Shape, Strides, laid, strides_of, unsqueezed
+from archcost.terms.memory_format import Shape, Strides, laid, strides_of, unsqueezed
 from archcost.terms.windows import SAME, WHOLE, Rules, Window
 from archcost.work import Copy, Reduction, Work
 
@@ -33,8 +35,6 @@ class Repeating(Reshaping):
 class SeenOtherwise(Reshaping):
     """Never a copy. Subclasses give the shape and the strides that the same storage is seen with."""
 
-    ends_in_view: ClassVar[bool] = True
-
     def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
         """Raises ShapeError when a tensor of this shape cannot be seen so."""
         raise NotImplementedError
@@ -43,16 +43,13 @@ class SeenOtherwise(Reshaping):
         shape, _ = self.seen(inputs[0].shape, strides_of(inputs[0].shape, None))
         return (TensorType(shape, inputs[0].dtype),)
 
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        return (0,)
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        shape = inputs[0].shape
-        return (laid(*self.seen(shape, strides_of(shape, setting.layout(0)))),)
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+    def gradient(self, call: Call) -> Gradient | NewView:
         """What arrives, seen as the input; where there was nothing to do, torch returns the input itself."""
-        return (PASSED_ON if outputs == inputs else VIEWED,)
+        return PASSED_ON if call.outputs == call.inputs else VIEWED
+
+    def placement(self, call: Call) -> Placement:
+        shape = call.source.shape
+        return Placement((0,), (laid(*self.seen(shape, strides_of(shape, call.layout))),), is_view=True)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         """Axes change their meaning, so the receptive field is not followed further."""
@@ -67,40 +64,69 @@ class Detach(SeenOtherwise):
 
     type: Literal["detach"] = "detach"
     prefix: ClassVar[str] = "detach"
+    card: ClassVar[Card] = moving(None, "detach", "detach_")
     untouched: ClassVar[frozenset[int]] = frozenset({0})
     data: Flag = False
-
-    @property
-    def hides_writes(self) -> bool:
-        return self.data
 
     def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
         return shape, strides
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (None,)
+    def gradient(self, call: Call) -> None:
+        return None
+
+    def placement(self, call: Call) -> Placement:
+        return super().placement(call)._replace(hides_writes=self.data)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         return tuple(SAME for _ in inputs[0].shape[2:])
 
 
-class Transpose(SeenOtherwise):
+class Reordered(SeenOtherwise):
+    """Axes in another order: a view, even where it is the order that there was."""
+
+    def order(self, rank: int) -> list[int]:
+        """Which axis stands at each place. Raises ShapeError."""
+        raise NotImplementedError
+
+    def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
+        order = self.order(len(shape))
+        return tuple([shape[axis] for axis in order]), tuple([strides[axis] for axis in order])
+
+    def gradient(self, call: Call) -> Gradient:
+        return VIEWED
+
+
+class Transpose(Reordered):
     """Two axes change places (torch.transpose)."""
 
     type: Literal["transpose"] = "transpose"
     prefix: ClassVar[str] = "transpose"
+    card: ClassVar[Card] = moving("torch.transpose", "transpose", "swapaxes", "swapdims", "transpose_")
     dim0: Axis
     dim1: Axis
 
-    def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
-        order = list(range(len(shape)))
-        first = normalize_axis(self.dim0, len(shape), "dim0")
-        second = normalize_axis(self.dim1, len(shape), "dim1")
+    def order(self, rank: int) -> list[int]:
+        order = list(range(rank))
+        first, second = normalize_axis(self.dim0, rank, "dim0"), normalize_axis(self.dim1, rank, "dim1")
         order[first], order[second] = second, first
-        return tuple([shape[axis] for axis in order]), tuple([strides[axis] for axis in order])
+        return order
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (VIEWED,)
+
+class Permute(Reordered):
+    """Axes in another order, the batch's included (torch.permute)."""
+
+    type: Literal["permute"] = "permute"
+    prefix: ClassVar[str] = "permute"
+    card: ClassVar[Card] = moving("torch.permute", "permute", operator=onnx("Transpose"))
+    dims: tuple[Axis, ...]
+
+    def order(self, rank: int) -> list[int]:
+        order = [normalize_axis(axis, rank, "dims") for axis in self.dims]
+        if sorted(order) != list(range(rank)):
+            raise ShapeError(
+                "dims must name every axis once", expected=f"an order of 0 to {rank - 1}", found=str(list(self.dims))
+            )
+        return order
 
 
 class Squeeze(SeenOtherwise):
@@ -108,6 +134,7 @@ class Squeeze(SeenOtherwise):
 
     type: Literal["squeeze"] = "squeeze"
     prefix: ClassVar[str] = "squeeze"
+    card: ClassVar[Card] = moving("torch.squeeze", "squeeze", operator=onnx("Squeeze"))
     dim: Axis | tuple[Axis, ...]
 
     def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
@@ -118,8 +145,8 @@ class Squeeze(SeenOtherwise):
         kept = [axis for axis, size in enumerate(shape) if axis not in named or size != 1]
         return tuple([shape[axis] for axis in kept]), tuple([strides[axis] for axis in kept])
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (VIEWED,) if outputs != inputs or isinstance(self.dim, tuple) else (PASSED_ON,)
+    def gradient(self, call: Call) -> Gradient:
+        return VIEWED if call.outputs != call.inputs or isinstance(self.dim, tuple) else PASSED_ON
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         """Features are left where every spatial axis goes."""
@@ -133,6 +160,7 @@ class Unsqueeze(SeenOtherwise):
 
     type: Literal["unsqueeze"] = "unsqueeze"
     prefix: ClassVar[str] = "unsqueeze"
+    card: ClassVar[Card] = moving("torch.unsqueeze", "unsqueeze", operator=onnx("Unsqueeze"))
     dim: Axis
 
     def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
@@ -148,6 +176,7 @@ class Slice(SeenOtherwise):
 
     type: Literal["slice"] = "slice"
     prefix: ClassVar[str] = "slice"
+    card: ClassVar[Card] = moving(None, "slice", operator=onnx("Slice"))
     start: Position | None = None
     stop: Position | None = None
     step: Size = 1
@@ -170,8 +199,8 @@ class Slice(SeenOtherwise):
         ends = ["" if end is None else str(end) for end in (self.start, self.stop)]
         return ":".join(ends if self.step == 1 else [*ends, str(self.step)])
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (PASSED_ON,) if outputs == inputs else inputs
+    def gradient(self, call: Call) -> Gradient:
+        return PASSED_ON if call.outputs == call.inputs else call.source
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         axis = normalize_axis(self.dim, inputs[0].rank)
@@ -196,6 +225,7 @@ class Select(SeenOtherwise):
 
     type: Literal["select"] = "select"
     prefix: ClassVar[str] = "select"
+    card: ClassVar[Card] = moving("torch.select", "select")
     index: Position
     dim: Axis = 1
 
@@ -204,8 +234,8 @@ class Select(SeenOtherwise):
         normalize_axis(self.index, shape[axis], "index", "a position")
         return (*shape[:axis], *shape[axis + 1 :]), (*strides[:axis], *strides[axis + 1 :])
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return inputs
+    def gradient(self, call: Call) -> Gradient:
+        return call.source
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         """One position of the only spatial axis leaves features that look there."""
@@ -234,6 +264,13 @@ def expanded(shape: Shape, strides: Strides, size: tuple[int, ...]) -> tuple[Sha
     return wanted, tuple([stride if want == have else 0 for want, have, stride in columns])
 
 
+def summed_to(tensor: TensorType, rank: int) -> TensorType | NewView:
+    """The gradient of what was stretched to so many axes: summed with its axes kept, then seen without those in front
+    (`at::sum_to` in ExpandUtils.h).
+    """
+    return NewView(tensor) if rank > tensor.rank else tensor
+
+
 def repeated_windows(inputs: Tensors, outputs: Tensors) -> Rules | None:
     """Every position of a repeated axis looks at its one value."""
     if outputs[0].rank != inputs[0].rank:
@@ -250,17 +287,14 @@ class Expand(Repeating, SeenOtherwise):
 
     type: Literal["expand"] = "expand"
     prefix: ClassVar[str] = "expand"
+    card: ClassVar[Card] = moving("Tensor.expand", "expand", operator=onnx("Expand"))
     size: tuple[SizeOrSame, ...]
 
     def seen(self, shape: Shape, strides: Strides) -> tuple[Shape, Strides]:
         return expanded(shape, strides, self.size)
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (PASSED_ON,) if outputs == inputs else inputs
-
-    def input_gradient_is_view(self, inputs: Tensors) -> bool:
-        """Summed with its axes kept, then seen without those in front (`at::sum_to` in ExpandUtils.h)."""
-        return len(self.size) > inputs[0].rank
+    def gradient(self, call: Call) -> Gradient | NewView:
+        return PASSED_ON if call.outputs == call.inputs else summed_to(call.source, len(self.size))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         return repeated_windows(inputs, outputs)

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from archcost.layers import Layer, WeightedLayer
 from archcost.layers.shape.copy import LIKE, WEIGHTS
@@ -55,6 +56,8 @@ def factory_of(kind: type[Layer]) -> Factory:
             return plain(getattr(nn, name))
         case "torch":
             return function(getattr(torch, name))
+        case "functional":
+            return function(getattr(functional, name))
         case "Tensor":
             return method(name)
         case _:

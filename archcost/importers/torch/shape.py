@@ -1,9 +1,10 @@
-"""Views, copies, and values moved to other places."""
+"""Views, copies, and values moved to other places, where a card does not say all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from archcost.importers.torch.proposal import Proposal, composite, finite, is_number, listed, rule_for, samples_in
 
 
-@rule_for("view", "reshape", "view_as", "reshape_as", "_unsafe_view", "_reshape_alias", "aten::view", "ravel")
+@rule_for("view", "reshape", "view_as", "reshape_as", "_unsafe_view", "_reshape_alias", "ravel")
 def reshape(result: Tensor, x: Tensor, *given: Any, shape: Any = None) -> Proposal | None:
     if result.dtype != x.dtype:
         return None  # the bits seen as another dtype
@@ -41,11 +42,6 @@ def permute(result: Tensor, x: Tensor, *dims: Any) -> Proposal:
     return Proposal("permute", (x,), {"dims": list(listed(dims))})
 
 
-@rule_for("transpose", "swapaxes", "swapdims", "transpose_")
-def transpose(result: Tensor, x: Tensor, dim0: int, dim1: int) -> Proposal:
-    return Proposal("transpose", (x,), {"dim0": dim0, "dim1": dim1})
-
-
 @rule_for("t", "get:T", "get:mT", "get:H", "get:mH", "adjoint", "numpy_T")
 def turned(result: Tensor, x: Tensor) -> Proposal | None:
     return Proposal("transpose", (x,), {"dim0": -2, "dim1": -1}) if x.dim() == 2 or result.dim() != 2 else None
@@ -71,11 +67,6 @@ def squeeze(result: Tensor, x: Tensor, *dims: Any, dim: Any = None) -> Proposal 
     return Proposal("squeeze", (x,), {"dim": named})
 
 
-@rule_for("unsqueeze")
-def unsqueeze(result: Tensor, x: Tensor, dim: int) -> Proposal:
-    return Proposal("unsqueeze", (x,), {"dim": dim})
-
-
 @rule_for("expand", "expand_as", "broadcast_to")
 def expand(result: Tensor, x: Tensor, *sizes: Any, **named: Any) -> Proposal | None:
     after = tuple(result.shape)
@@ -93,7 +84,7 @@ def expand(result: Tensor, x: Tensor, *sizes: Any, **named: Any) -> Proposal | N
     return Proposal("expand_batch", (x,), {"size": counted, "dim": grown[0]}, sized=True)
 
 
-@rule_for("tile", "repeat")
+@rule_for("tile")
 def tile(result: Tensor, x: Tensor, *dims: Any, **named: Any) -> Proposal | None:
     times = listed(dims) if dims else tuple(next(iter(named.values())))
     times = (1,) * (x.dim() - len(times)) + times
@@ -111,32 +102,18 @@ def repeat_interleave(result: Tensor, x: Tensor, repeats: Any, dim: int | None =
     return Proposal("repeat_interleave", (x,), {"repeats": repeats, "dim": dim})
 
 
-@rule_for("chunk")
-def chunk(result: Any, x: Tensor, chunks: int, dim: int = 0) -> Proposal:
-    return Proposal("chunk", (x,), {"chunks": chunks, "dim": dim})
-
-
 @rule_for("unsafe_split", "unsafe_split_with_sizes")
-def unsafe_split(result: Any, x: Tensor, split_size: Any, dim: int = 0) -> Proposal | None:
+def unsafe_split(result: Any, x: Tensor, split_size: Any, dim: int = 0) -> Proposal:
     proposal = split(result, x, split_size, dim)
-    return (
-        proposal
-        if proposal is None or proposal.type != "split"
-        else Proposal("split", (x,), {**proposal.fields, "unsafe": True})
-    )
+    return replace(proposal, fields={**proposal.fields, "unsafe": True}) if proposal.type == "split" else proposal
 
 
-@rule_for("split", "split_with_sizes")
-def split(result: Any, x: Tensor, split_size: Any, dim: int = 0) -> Proposal | None:
+@rule_for("split")
+def split(result: Any, x: Tensor, split_size: Any, dim: int = 0) -> Proposal:
     size = split_size if isinstance(split_size, int) else list(split_size)
     if isinstance(size, int) and samples_in(size):
         return Proposal("chunk", (x,), {"chunks": len(result), "dim": dim})
     return Proposal("split", (x,), {"split_size": size, "dim": dim})
-
-
-@rule_for("unbind")
-def unbind(result: Any, x: Tensor, dim: int = 0) -> Proposal | None:
-    return Proposal("unbind", (x,), {"dim": dim})
 
 
 @rule_for("select")
@@ -144,17 +121,17 @@ def select(result: Tensor, x: Tensor, dim: int, index: int) -> Proposal | None:
     return Proposal("select", (x,), {"dim": dim, "index": index})
 
 
-@rule_for("aten::slice", "slice")
+@rule_for("slice")
 def slice_(
     result: Tensor, x: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Proposal | None:
     size = x.shape[dim]
-    begin, stop, step = range(size)[start:end:step].start, range(size)[start:end:step].stop, step
+    taken = range(size)[start:end:step]
     fields: dict[str, Any] = {"dim": dim}
-    if begin:
-        fields["start"] = begin
-    if stop < size:
-        fields["stop"] = stop
+    if taken.start:
+        fields["start"] = taken.start
+    if taken.stop < size:
+        fields["stop"] = taken.stop
     return Proposal("slice", (x,), {**fields, "step": step} if step != 1 else fields)
 
 
@@ -169,68 +146,7 @@ def rows(x: Tensor) -> Any:
     return iter(x.unbind(0))
 
 
-@composite("getitem")
-def getitem(x: Tensor, index: Any) -> Any:
-    seen, tensors = seen_at(x, index)
-    if tensors:
-        return torch.ops.aten.index.Tensor(seen, tensors)
-    return torch.ops.aten.alias.default(x) if seen is x else seen
-
-
-def seen_at(x: Tensor, index: Any) -> tuple[Tensor, list[Tensor | None]]:
-    """As python_variable_indexing.cpp does: integers and slices one after the other, and the tensors, by axis."""
-    entries = list(cast("tuple[Any, ...]", index)) if isinstance(index, tuple) else [index]
-    if any(isinstance(entry, (list, tuple)) for entry in entries):
-        entries = [torch.tensor(entry) if isinstance(entry, (list, tuple)) else entry for entry in entries]
-    taken = sum(entry is not None and entry is not Ellipsis for entry in entries)
-    taken += sum(entry.dim() - 1 for entry in entries if isinstance(entry, Tensor) and entry.dtype == torch.bool)
-    result, axis = x, 0
-    tensors: list[Tensor | None] = []
-    for entry in entries:
-        if entry is None:
-            result = result.unsqueeze(axis)
-            axis += 1
-        elif entry is Ellipsis:
-            axis += x.dim() - taken
-        elif isinstance(entry, slice):
-            if entry != slice(None):
-                steps = range(result.shape[axis])[entry]
-                result = torch.ops.aten.slice.Tensor(result, axis, steps.start, steps.stop, steps.step)
-            axis += 1
-        elif isinstance(entry, Tensor) and not (entry.dim() == 0 and not entry.is_meta and entry.dtype != torch.bool):
-            tensors += [None] * (axis - len(tensors)) + [entry]
-            axis += 1
-        else:
-            result = result.select(axis, int(entry))
-    return result, tensors
-
-
-@rule_for("alias", "aten::alias")
-def alias(result: Tensor, x: Tensor) -> Proposal:
-    return Proposal("identity", (x,))
-
-
-@rule_for("aten::index", "index")
-def index(result: Tensor, x: Tensor, indices: Sequence[Tensor | None]) -> Proposal | None:
-    given = {axis: entry for axis, entry in enumerate(indices) if entry is not None}
-    if any(entry.dtype == torch.bool for entry in given.values()):
-        return None
-    return Proposal("index", (x, *given.values()), {"dims": list(given)})
-
-
-@rule_for("index_select")
-def index_select(result: Tensor, x: Tensor, dim: int, index: Tensor) -> Proposal:
-    return Proposal("index_select", (x, index), {"dim": dim})
-
-
-@rule_for("gather", "take_along_dim")
-def gather(result: Tensor, x: Tensor, *given: Any, dim: Any = None, index: Any = None, **named: Any) -> Proposal | None:
-    for value in given:
-        dim, index = (value, index) if isinstance(value, int) else (dim, value)
-    return Proposal("gather", (x, index), {"dim": dim}) if isinstance(dim, int) else None
-
-
-@rule_for("cat", "concat", "concatenate")
+@rule_for("cat")
 def concat(result: Tensor, tensors: Sequence[Tensor], dim: int = 0, **named: Any) -> Proposal:
     filled = [tensor for tensor in tensors if tensor.numel() or (tensor.requires_grad and tensor.dim() == result.dim())]
     return Proposal("concat", filled, {"dim": named.get("axis", dim)})
@@ -275,18 +191,14 @@ def clone(result: Tensor, x: Tensor, *, memory_format: Any = torch.preserve_form
     return Proposal("contiguous", (x,)) if memory_format == torch.contiguous_format else None
 
 
-@rule_for("detach", "detach_")
-def detach(result: Tensor, x: Tensor) -> Proposal:
-    return Proposal("detach", (x,))
-
-
 @rule_for("get:data")
 def data(result: Tensor, x: Tensor) -> Proposal:
     return Proposal("detach", (x,), {"data": True})
 
 
 @rule_for(
-    "to", "float", "double", "half", "bfloat16", "int", "long", "bool", "short", "char", "byte", "type", "type_as"
+    *("to", "float", "double", "half", "bfloat16", "int", "long", "bool", "short", "char", "byte", "type", "type_as"),
+    "aten::_to_copy",
 )
 def cast_(result: Tensor, x: Tensor, *given: Any, **named: Any) -> Proposal:
     if result.dtype == x.dtype:
@@ -294,27 +206,18 @@ def cast_(result: Tensor, x: Tensor, *given: Any, **named: Any) -> Proposal:
     return Proposal("cast", (x,), {"dtype": str(result.dtype).removeprefix("torch.")})
 
 
-rule_for("aten::_to_copy")(cast_)
-
-
-@rule_for("pixel_shuffle")
-def pixel_shuffle(result: Tensor, x: Tensor, upscale_factor: int) -> Proposal:
-    return Proposal("pixel_shuffle", (x,), {"upscale_factor": upscale_factor})
-
-
-@rule_for("pixel_unshuffle")
-def pixel_unshuffle(result: Tensor, x: Tensor, downscale_factor: int) -> Proposal:
-    return Proposal("pixel_unshuffle", (x,), {"downscale_factor": downscale_factor})
-
-
-@rule_for("grid_sample")
-def grid_sample(
-    result: Tensor,
-    x: Tensor,
-    grid: Tensor,
-    mode: str = "bilinear",
-    padding_mode: str = "zeros",
-    align_corners: bool | None = None,
-) -> Proposal:
-    fields = {"mode": mode, "padding_mode": padding_mode, "align_corners": bool(align_corners)}
-    return Proposal("grid_sample", (x, grid), fields)
+@rule_for("as_strided")
+def strided(
+    result: Tensor, x: Tensor, size: Sequence[Any], stride: Sequence[Any], storage_offset: int | None = None
+) -> Proposal | None:
+    """With the batch in the first axis of both alone; samples may lie one behind the other, or side by side."""
+    first = x.shape[0] if x.dim() and samples_in(x.shape[0]) else None
+    sizes = [-1 if first and axis == 0 and each == first else int(each) for axis, each in enumerate(size)]
+    steps = [int(each) for each in stride]
+    side_by_side = [axis for axis, each in enumerate(steps) if first and each and each % first == 0]
+    strides = [each // first if first and axis in side_by_side else each for axis, each in enumerate(steps)]
+    begin = 0 if storage_offset is None else int(storage_offset) - int(x.storage_offset())
+    if begin < 0 or any(samples_in(number) for number in (begin, *sizes, *strides)):
+        return None
+    fields = {"size": sizes, "stride": strides, "batch_strides": side_by_side, "storage_offset": begin}
+    return Proposal("as_strided", (x,), fields)

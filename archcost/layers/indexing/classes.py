@@ -1,0 +1,72 @@
+"""Values as indices: classes as ones and zeros, and the bins of numbers. There is no gradient."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from archcost.errors import ShapeError
+from archcost.layers.base import Arity, Flag, Layer, Size
+from archcost.layers.card import Card
+from archcost.layers.indexing.gather import require_indices
+from archcost.layers.rules import Autograd, Call, Placement, own_storage
+from archcost.layers.shape.reshape import moving
+from archcost.tensors import Tensors, TensorType
+from archcost.terms.expressions import Step
+from archcost.work import Copy, Elementwise, Work
+
+
+class OneHot(Layer):
+    """For each class among `num_classes` a 1, the others 0, in a last axis of int64 (torch.nn.functional.one_hot)."""
+
+    type: Literal["one_hot"] = "one_hot"
+    prefix: ClassVar[str] = "one_hot"
+    card: ClassVar[Card] = moving("functional.one_hot", "one_hot", promotion="named")
+    num_classes: Size
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_indices(inputs[0], "the input")
+        return (TensorType((*inputs[0].shape, self.num_classes), "int64"),)
+
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), call.inputs)
+
+    def placement(self, call: Call) -> Placement:
+        return own_storage(call)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Writing zeros and ones is free."""
+        return (Copy(outputs[0].numel, 0, {}, "values written"),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        return (Step(f"output axis {inputs[0].rank}", "C", {"C": self.num_classes}, "as num_classes says"),)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> None:
+        """A new axis, so no receptive field is followed."""
+        return
+
+
+class Bucketize(Layer):
+    """The bin of each value between the rising boundaries of the second input, in int64 (torch.bucketize).
+
+    Halving n boundaries takes ⌈log2(n + 1)⌉ comparisons a value. There is no gradient.
+    """
+
+    type: Literal["bucketize"] = "bucketize"
+    prefix: ClassVar[str] = "bucketize"
+    card: ClassVar[Card] = moving("torch.bucketize", "bucketize", promotion="named")
+    arity: ClassVar[Arity] = Arity(2, 2)
+    right: Flag = False
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        if inputs[1].rank != 1:
+            raise ShapeError("boundaries must be a list", expected="one axis", found=str(inputs[1]))
+        return (TensorType(inputs[0].shape, "int64"),)
+
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), call.inputs)
+
+    def placement(self, call: Call) -> Placement:
+        return own_storage(call)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Elementwise(outputs[0].numel, inputs[1].numel.bit_length(), {}, "compared"),)
