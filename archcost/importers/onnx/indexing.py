@@ -1,49 +1,11 @@
-"""Operators that cut out and pick values."""
+"""Operators that pick and put values by index."""
 
 from __future__ import annotations
 
-from archcost.importers.onnx.shape import reshaped
+from archcost.importers.onnx.shape import cut, reshaped
 from archcost.importers.onnx_call import Call, Rule, one
 from archcost.importers.onnx_inference import as_written
 from archcost.importers.onnx_values import UnsupportedError, Value, samples_in
-from archcost.layers.base import normalize_axis
-
-
-def slice_(call: Call) -> Value:
-    """An axis at a time; one that is taken as a whole is left alone."""
-    value = call[0]
-    starts, ends = call.setting("starts", 1) or [], call.setting("ends", 2) or []
-    axes = call.setting("axes", 3) or list(range(len(starts)))
-    steps = call.integers(4) or [1] * len(starts)
-    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        value = _cut(call, value, start, end, normalize_axis(axis, value.rank, "axes"), step)
-    return value
-
-
-def _cut(call: Call, value: Value, start: int, end: int, axis: int, step: int) -> Value:
-    size = value.shape[axis]
-    if samples_in(size) and call.written_for is not None:
-        whole = as_written(value.tensor, call.written_for).shape[axis]
-        if range(whole)[start:end:step] != range(whole):
-            raise call.for_one_batch("cuts")
-        return value
-    if step < 0:
-        taken = range(size)[start if start < size else None : end if end >= -size else None : step]
-        if step != -1 or len(taken) != size:
-            raise UnsupportedError("a slice backwards of some values")
-        return call.layer("flip", value, dims=[axis])
-    taken = range(size)[start:end:step]
-    if len(taken) == size:
-        return value
-    if samples_in(size):  # ends that hold for any batch
-        if samples_in(end) and end < size:
-            raise UnsupportedError("a slice of some of the batch")
-        return call.layer("slice", value, start=start or None, stop=None if end >= size else end, step=step, dim=axis)
-    return call.layer("slice", value, start=taken.start or None, stop=_stop(taken, size), step=step, dim=axis)
-
-
-def _stop(taken: range, size: int) -> int | None:
-    return None if taken.stop >= size else taken.stop
 
 
 def gather(call: Call) -> Value:
@@ -61,7 +23,7 @@ def gather(call: Call) -> Value:
             return call.layer("select", data, index=numbers[0], dim=axis)
         run = _run(numbers, data.shape[axis])
         if indices.rank == 1 and run is not None:
-            return _cut(call, data, run.start, run.stop, axis, run.step)
+            return cut(call, data, run.start, run.stop, axis, run.step)
     indices = call.cast(indices, "int64") if indices.tensor.dtype != "int32" or axis else indices
     is_table = data.is_weight and data.rank == 2 and axis == 0 and data.held is not None and not data.turned
     if is_table and data.tensor.is_floating and not indices.is_constant:
@@ -171,7 +133,6 @@ def col2im(call: Call) -> Value:
 
 
 RULES: dict[str, Rule] = {
-    "Slice": slice_,
     "Gather": gather,
     "GatherElements": gather_elements,
     "GatherND": gather_nd,

@@ -1,4 +1,4 @@
-"""Operators that see, move and repeat values, and tensors made of shapes alone."""
+"""Operators that see, cut, move, copy and repeat values."""
 
 from __future__ import annotations
 
@@ -11,25 +11,10 @@ from operator import mul
 from archcost.importers.onnx.linear import is_matrix_of_weights, turned
 from archcost.importers.onnx_call import Call, Result, Rule
 from archcost.importers.onnx_inference import as_written
-from archcost.importers.onnx_model import Held, dtype_of
+from archcost.importers.onnx_model import dtype_of
 from archcost.importers.onnx_sizes import SAMPLES
 from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in
 from archcost.layers.base import normalize_axis
-from archcost.tensors import TensorType
-
-
-def shape(call: Call) -> Value:
-    import numpy as np
-
-    start, end = call.integer("start", 0), call.integer("end", call[0].rank)
-    sizes = np.array(call[0].shape[start:end], np.int64)
-    return Value(TensorType(sizes.shape, "int64"), numbers=sizes)
-
-
-def size(call: Call) -> Value:
-    import numpy as np
-
-    return Value(TensorType((), "int64"), numbers=np.array(call[0].tensor.numel, np.int64))
 
 
 def reshape(call: Call) -> Value:
@@ -231,29 +216,6 @@ def space_to_depth(call: Call) -> Value:
     return call.layer("pixel_unshuffle", call[0], downscale_factor=call.integer("blocksize"))
 
 
-def constant_of_shape(call: Call) -> Value:
-    value = call.node.attributes.get("value")
-    dtype = value.tensor.dtype if isinstance(value, Held) else "float32"
-    return Value(TensorType(tuple(call.integers(0) or ()), dtype))
-
-
-def range_(call: Call) -> Value:
-    start, limit, step = (call[index].numbers for index in range(3))
-    if start is None or limit is None or step is None or not step.item():
-        raise UnsupportedError("a range whose ends are computed")
-    count = max(0, -int((start.item() - limit.item()) // step.item()))
-    return Value(TensorType((count,), call[0].tensor.dtype))
-
-
-def random(call: Call) -> Value:
-    """Of a shape that is an attribute, or like the input."""
-    sizes = call.sizes("shape")
-    number = call.integer("dtype", 0)
-    if sizes is None:
-        return Value(TensorType(call[0].shape, dtype_of(number) if number else call[0].tensor.dtype))
-    return Value(TensorType(tuple(sizes), dtype_of(number) if number else "float32"))
-
-
 def triangle(call: Call) -> Value:
     diagonal = call.integers(1, 1) or [0]
     return call.layer("triu" if call.flag("upper", default=True) else "tril", call[0], diagonal=diagonal[0])
@@ -271,10 +233,52 @@ def transpose(call: Call) -> Value:
     return call.layer("permute", value, dims=order)
 
 
+def slice_(call: Call) -> Value:
+    """An axis at a time; one that is taken as a whole is left alone."""
+    value = call[0]
+    starts, ends = call.setting("starts", 1) or [], call.setting("ends", 2) or []
+    axes = call.setting("axes", 3) or list(range(len(starts)))
+    steps = call.integers(4) or [1] * len(starts)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        value = cut(call, value, start, end, normalize_axis(axis, value.rank, "axes"), step)
+    return value
+
+
+def cut(call: Call, value: Value, start: int, end: int, axis: int, step: int) -> Value:
+    size = value.shape[axis]
+    if samples_in(size) and call.written_for is not None:
+        whole = as_written(value.tensor, call.written_for).shape[axis]
+        if range(whole)[start:end:step] != range(whole):
+            raise call.for_one_batch("cuts")
+        return value
+    if step < 0:
+        taken = range(size)[start if start < size else None : end if end >= -size else None : step]
+        if step != -1 or len(taken) != size:
+            raise UnsupportedError("a slice backwards of some values")
+        return call.layer("flip", value, dims=[axis])
+    taken = range(size)[start:end:step]
+    if len(taken) == size:
+        return value
+    if samples_in(size):  # ends that hold for any batch
+        if samples_in(end) and end < size:
+            raise UnsupportedError("a slice of some of the batch")
+        return call.layer("slice", value, start=start or None, stop=None if end >= size else end, step=step, dim=axis)
+    return call.layer("slice", value, start=taken.start or None, stop=_stop(taken, size), step=step, dim=axis)
+
+
+def _stop(taken: range, size: int) -> int | None:
+    return None if taken.stop >= size else taken.stop
+
+
+def cast(call: Call) -> Value:
+    return call.cast(call[0], dtype_of(call.integer("to")))
+
+
 RULES: dict[str, Rule] = {
     "Transpose": transpose,
-    "Shape": shape,
-    "Size": size,
+    "Cast": cast,
+    "CastLike": lambda call: call.cast(call[0], call[1].tensor.dtype),
+    "Identity": lambda call: call[0],
     "Reshape": reshape,
     "Flatten": flatten,
     "Squeeze": squeeze,
@@ -282,6 +286,7 @@ RULES: dict[str, Rule] = {
     "Expand": expand,
     "Tile": tile,
     "Concat": concat,
+    "Slice": slice_,
     "Split": split,
     "SplitToSequence": split_to_sequence,
     "SequenceConstruct": lambda call: replace(call[0], pieces=call.given),
@@ -290,8 +295,5 @@ RULES: dict[str, Rule] = {
     "Pad": pad,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": space_to_depth,
-    "ConstantOfShape": constant_of_shape,
-    "Range": range_,
-    **dict.fromkeys(("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "EyeLike"), random),
     "Trilu": triangle,
 }

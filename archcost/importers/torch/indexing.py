@@ -139,3 +139,8 @@ def embedding_of_torch(
     result: Tensor, weight: Tensor, indices: Tensor, padding_idx: int = -1, *rest: bool
 ) -> Proposal | None:
     return embedding(result, indices, weight, None if padding_idx < 0 else padding_idx)
+
+
+@rule_for("masked_scatter")
+def masked_scatter(result: Tensor, x: Tensor, mask: Tensor, source: Tensor, inplace: bool = False) -> Proposal:
+    return Proposal("masked_scatter", (x, mask, source), overwriting(inplace))
