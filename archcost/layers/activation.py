@@ -16,7 +16,7 @@ from archcost.layers.base import (
     require_floating,
     whole_along,
 )
-from archcost.layers.card import Card, onnx
+from archcost.layers.card import Card, Onnx, onnx
 from archcost.layers.dtypes import (
     AS_GIVEN,
     FLOAT32_OF_BFLOAT16_ON_CUDA,
@@ -38,15 +38,15 @@ from archcost.work import Elementwise, Reduction, Work
 def card(
     module: str,
     calls: tuple[str, ...],
-    operator: str | None,
+    operator: str | Onnx | None,
     time: TimeClass,
     autocast: Autocast = AS_GIVEN,
-    **attributes: str,
 ) -> Card:
+    """What all activations have in common beside these: fvcore leaves them out."""
     return Card(
         torch=f"nn.{module}",
         calls=calls,
-        onnx=onnx(operator, **attributes) if operator else None,
+        onnx=onnx(operator) if isinstance(operator, str) else operator,
         autocast=autocast,
         promotion="first",
         fvcore="nothing",
@@ -59,159 +59,69 @@ def activation(
     base: type[Base],
     name: str,
     type_: str,
-    cards: Card,
+    operator: str | Onnx | None,
+    time: TimeClass,
     forward: str,
     backward: str,
     saved: str | None = None,
     prefix: str | None = None,
+    autocast: Autocast = AS_GIVEN,
     **fields: tuple[Any, Any],
 ) -> type[Base]:
-    """A module that has a kernel of its own for backward, which makes nothing on the way."""
+    """A module of torch's that has a kernel of its own for backward, which makes nothing on the way."""
+    cards = card(name, (type_, *SYNONYMS.get(type_, ())), operator, time, autocast)
     return function(__name__, base, name, type_, Formula(forward, backward, saved), cards, fields=fields, prefix=prefix)
 
 
+SYNONYMS = {"silu": ("swish",)}
 FAST: TimeClass = "elementwise"
 SLOW: TimeClass = "transcendental"
+ONE, HALF = (Number, 1.0), (Number, 0.5)
 
-ReLU = activation(Activation, "ReLU", "relu", card("ReLU", ("relu",), "Relu", FAST), "max(x, 0)", "where(y > 0, dy, 0)")
+# fmt: off
+ReLU = activation(Activation, "ReLU", "relu", "Relu", FAST, "max(x, 0)", "where(y > 0, dy, 0)")
 ReLU6 = activation(
-    Activation,
-    "ReLU6",
-    "relu6",
-    card("ReLU6", ("relu6",), None, FAST),
-    "min(max(x, 0), 6)",
-    "where(0 < x < 6, dy, 0)",
-    prefix="relu",
-)
+    Activation, "ReLU6", "relu6", None, FAST, "min(max(x, 0), 6)", "where(0 < x < 6, dy, 0)", prefix="relu")
 LeakyReLU = activation(
-    Activation,
-    "LeakyReLU",
-    "leaky_relu",
-    card("LeakyReLU", ("leaky_relu",), "LeakyRelu", FAST, alpha="negative_slope"),
-    "max(x, negative_slope*x)",
-    "where(y > 0, dy, negative_slope*dy)",
-    "x",
-    prefix="relu",
-    negative_slope=(Number, 0.01),
-)
+    Activation, "LeakyReLU", "leaky_relu", onnx("LeakyRelu", alpha="negative_slope"), FAST,
+    "max(x, negative_slope*x)", "where(y > 0, dy, negative_slope*dy)", "x", "relu", negative_slope=(Number, 0.01))
 ELU = activation(
-    Activation,
-    "ELU",
-    "elu",
-    card("ELU", ("elu",), "Elu", SLOW, alpha="alpha"),
-    "where(x > 0, x, alpha*(exp(x) - 1))",
-    "where(y > 0, dy, dy*(y + alpha))",
-    "x",
-    alpha=(Number, 1.0),
-)
+    Activation, "ELU", "elu", onnx("Elu", alpha="alpha"), SLOW,
+    "where(x > 0, x, alpha*(exp(x) - 1))", "where(y > 0, dy, dy*(y + alpha))", "x", alpha=ONE)
 CELU = activation(
-    Activation,
-    "CELU",
-    "celu",
-    card("CELU", ("celu",), "Celu", SLOW, alpha="alpha"),
-    "where(x > 0, x, alpha*(exp(x/alpha) - 1))",
-    "where(y > 0, dy, dy*(y + alpha)/alpha)",
-    "x",
-    alpha=(Number, 1.0),
-)
+    Activation, "CELU", "celu", onnx("Celu", alpha="alpha"), SLOW,
+    "where(x > 0, x, alpha*(exp(x/alpha) - 1))", "where(y > 0, dy, dy*(y + alpha)/alpha)", "x", alpha=ONE)
 SELU = activation(
-    Activation,
-    "SELU",
-    "selu",
-    card("SELU", ("selu",), "Selu", SLOW),
-    "scale*where(x > 0, x, alpha*(exp(x) - 1))",
-    "dy*where(y > 0, scale, y + scale*alpha)",
-    "x",
-)
+    Activation, "SELU", "selu", "Selu", SLOW,
+    "scale*where(x > 0, x, alpha*(exp(x) - 1))", "dy*where(y > 0, scale, y + scale*alpha)", "x")
 SiLU = activation(
-    Activation,
-    "SiLU",
-    "silu",
-    card("SiLU", ("silu", "swish"), None, SLOW),
-    "x*sigmoid(x)",
-    "s = sigmoid(x); dy*s*(1 + x*(1 - s))",
-)
+    Activation, "SiLU", "silu", None, SLOW, "x*sigmoid(x)", "s = sigmoid(x); dy*s*(1 + x*(1 - s))")
 Mish = activation(
-    Activation,
-    "Mish",
-    "mish",
-    card("Mish", ("mish",), "Mish", SLOW),
-    "x*tanh(log(1 + exp(x)))",
-    "t = tanh(log(1 + exp(x))); dy*(t + x*(1 - t*t)*sigmoid(x))",
-)
+    Activation, "Mish", "mish", "Mish", SLOW,
+    "x*tanh(log(1 + exp(x)))", "t = tanh(log(1 + exp(x))); dy*(t + x*(1 - t*t)*sigmoid(x))")
 Hardsigmoid = activation(
-    Activation,
-    "Hardsigmoid",
-    "hardsigmoid",
-    card("Hardsigmoid", ("hardsigmoid",), None, FAST),
-    "min(max(x/6 + 1/2, 0), 1)",
-    "where(-3 < x < 3, dy/6, 0)",
-)
+    Activation, "Hardsigmoid", "hardsigmoid", None, FAST, "min(max(x/6 + 1/2, 0), 1)", "where(-3 < x < 3, dy/6, 0)")
 Hardswish = activation(
-    Activation,
-    "Hardswish",
-    "hardswish",
-    card("Hardswish", ("hardswish",), "HardSwish", FAST),
-    "x*min(max(x/6 + 1/2, 0), 1)",
-    "where(x <= -3, 0, where(x < 3, dy*(x/3 + 1/2), dy))",
-)
+    Activation, "Hardswish", "hardswish", "HardSwish", FAST,
+    "x*min(max(x/6 + 1/2, 0), 1)", "where(x <= -3, 0, where(x < 3, dy*(x/3 + 1/2), dy))")
 Hardtanh = activation(
-    Activation,
-    "Hardtanh",
-    "hardtanh",
-    card("Hardtanh", ("hardtanh",), None, FAST),
-    "min(max(x, min_val), max_val)",
-    "where(min_val < x < max_val, dy, 0)",
-    min_val=(Number, -1.0),
-    max_val=(Number, 1.0),
-)
+    Activation, "Hardtanh", "hardtanh", None, FAST,
+    "min(max(x, min_val), max_val)", "where(min_val < x < max_val, dy, 0)", min_val=(Number, -1.0), max_val=ONE)
 Threshold = activation(
-    Activation,
-    "Threshold",
-    "threshold",
-    card("Threshold", ("threshold",), None, FAST),
-    "where(x > threshold, x, value)",
-    "where(x > threshold, dy, 0)",
-    threshold=(Number, REQUIRED),
-    value=(Number, REQUIRED),
-)
-Sigmoid = activation(
-    ValueFunction,
-    "Sigmoid",
-    "sigmoid",
-    card("Sigmoid", ("sigmoid",), "Sigmoid", SLOW),
-    "1/(1 + exp(-x))",
-    "dy*(1 - y)*y",
-)
-Tanh = activation(ValueFunction, "Tanh", "tanh", card("Tanh", ("tanh",), "Tanh", SLOW), "tanh(x)", "dy*(1 - y*y)")
+    Activation, "Threshold", "threshold", None, FAST, "where(x > threshold, x, value)",
+    "where(x > threshold, dy, 0)", threshold=(Number, REQUIRED), value=(Number, REQUIRED))
+Sigmoid = activation(ValueFunction, "Sigmoid", "sigmoid", "Sigmoid", SLOW, "1/(1 + exp(-x))", "dy*(1 - y)*y")
+Tanh = activation(ValueFunction, "Tanh", "tanh", "Tanh", SLOW, "tanh(x)", "dy*(1 - y*y)")
 Softplus = activation(
-    ValueFunction,
-    "Softplus",
-    "softplus",
-    card("Softplus", ("softplus",), None, SLOW, IN_FLOAT32_ON_CUDA),
-    "log(1 + exp(beta*x))/beta",
-    "dy*sigmoid(beta*x)",
-    beta=(Number, 1.0),
-    threshold=(Number, 20.0),
-)
+    ValueFunction, "Softplus", "softplus", None, SLOW, "log(1 + exp(beta*x))/beta", "dy*sigmoid(beta*x)",
+    autocast=IN_FLOAT32_ON_CUDA, beta=ONE, threshold=(Number, 20.0))
 Hardshrink = activation(
-    ValueFunction,
-    "Hardshrink",
-    "hardshrink",
-    card("Hardshrink", ("hardshrink",), None, FAST),
-    "where(-lambd <= x <= lambd, 0, x)",
-    "where(-lambd <= x <= lambd, 0, dy)",
-    lambd=(Number, 0.5),
-)
+    ValueFunction, "Hardshrink", "hardshrink", None, FAST,
+    "where(-lambd <= x <= lambd, 0, x)", "where(-lambd <= x <= lambd, 0, dy)", lambd=HALF)
 Softshrink = activation(
-    ValueFunction,
-    "Softshrink",
-    "softshrink",
-    card("Softshrink", ("softshrink",), None, FAST),
-    "x - where(x > lambd, lambd, where(x < -lambd, -lambd, x))",
-    "where(-lambd <= x <= lambd, 0, dy)",
-    lambd=(Number, 0.5),
-)
+    ValueFunction, "Softshrink", "softshrink", None, FAST,
+    "x - where(x > lambd, lambd, where(x < -lambd, -lambd, x))", "where(-lambd <= x <= lambd, 0, dy)", lambd=HALF)
+# fmt: on
 
 
 class GELU(ValueFunction):
@@ -219,7 +129,7 @@ class GELU(ValueFunction):
 
     type: Literal["gelu"] = "gelu"
     prefix: ClassVar[str] = "gelu"
-    card: ClassVar[Card] = card("GELU", ("gelu",), "Gelu", SLOW, approximate="approximate")
+    card: ClassVar[Card] = card("GELU", ("gelu",), onnx("Gelu", approximate="approximate"), SLOW)
     formula: ClassVar[Formula] = Formula(
         "x/2*(1 + erf(x/2**0.5))", "dy*((1 + erf(x/2**0.5))/2 + x*(exp(x*x*-0.5)/(2*pi)**0.5))"
     )
