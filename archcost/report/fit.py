@@ -122,7 +122,7 @@ def _one_device(fit: Fit, device: DeviceFit) -> Iterator[Part]:
     yield ladder(device.estimate)
     time = device.estimate.time
     yield times.unknown_sentence(device.estimate.time_notes) if time is None else times.sentence(time)
-    yield f"At batch {count(device.bound_batch)} most lives at {device.binding.at}, {size(device.binding.peak)}:"
+    yield f"At batch {count(device.bound_batch)} the peak is at {device.binding.at}, {size(device.binding.peak)}:"
     yield _binding_tensors(device.binding)
     if device.remedies is not None:
         yield from _remedies(device.remedies)

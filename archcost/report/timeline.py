@@ -137,7 +137,7 @@ def _roles(line: Timeline) -> Table:
     ]
     held: list[Role] = [role for role in ROLES if any(phase.roles[role] for phase in phases)]
     rows = tuple((role.replace("_", " "), *(phase.roles[role] for phase in phases)) for role in held)
-    return Table((Column("bytes at the worst of"), *columns), rows, ("together", *(phase.peak for phase in phases)))
+    return Table((Column("bytes at the peak of"), *columns), rows, ("together", *(phase.peak for phase in phases)))
 
 
 def alive_table(alive: Sequence[Alive], most: int) -> Table:

@@ -19,15 +19,15 @@ GROUP_COLUMNS = (
     Column("witness", "right"),
     Column("agree", "right"),
     Column("differ", "right"),
-    Column("silent", "right"),
-    Column("witness is"),
+    Column("uncounted", "right"),
+    Column("counted by"),
 )
 DIFFERENCE_COLUMNS = (
     Column("quantity"),
     Column("where"),
     Column("archcost", "right"),
     Column("witness", "right"),
-    Column("witness is"),
+    Column("counted by"),
 )
 EACH = {
     "step_seconds": "phase",
@@ -47,9 +47,9 @@ def document(result: Result) -> Document:
     parts = (
         Table(GROUP_COLUMNS, tuple(_group_row(*group) for group in _groups(checks))),
         *_differences(checks),
-        *_reasons("Said of numbers that differ:", [c for c in checks if c["agrees"] is False and c["reason"]]),
-        *_reasons("Said of numbers that agree:", [c for c in checks if c["agrees"] and c["reason"]]),
-        *_reasons("Silent witnesses:", [c for c in checks if c["agrees"] is None]),
+        *_reasons("Notes on numbers that differ:", [c for c in checks if c["agrees"] is False and c["reason"]]),
+        *_reasons("Notes on numbers that agree:", [c for c in checks if c["agrees"] and c["reason"]]),
+        *_reasons("Not counted by a witness:", [c for c in checks if c["agrees"] is None]),
         _verdict(checks),
     )
     data = tuple(tuple(_data_cell(check[column]) for column in DATA_COLUMNS) for check in checks)
@@ -82,7 +82,7 @@ def _words(quantity: str) -> str:
 
 def _value(value: Any) -> str:
     if value is None:
-        return "silent"
+        return "uncounted"
     if isinstance(value, float):
         return duration(value)
     return count(value) if isinstance(value, int) else shapes(tuple(tuple(shape) for shape in value))

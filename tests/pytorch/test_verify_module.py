@@ -623,19 +623,19 @@ def test_what_is_no_module_and_no_spec() -> None:
 TEXT = """\
 plain on cpu: archcost beside its witnesses (independent counts)
 
-quantity                archcost     witness   agree  differ  silent  witness is
---------------------  ----------  ----------  ------  ------  ------  ---------------------------------------
-parameters                   114         114  3 of 3       0       0  torch VERSION
-trainable parameters          44         114  1 of 3       2       0  torch VERSION
-buffers                        0           0  1 of 1       0       0  torch VERSION
-input shapes          each input  each input  1 of 1       0       0  torch VERSION on meta
-output shapes                3×4         3×4  3 of 3       0       0  torch VERSION on meta
-FLOPs forward                600         600  3 of 3       0       0  FlopCounterMode of torch VERSION on meta
-FLOPs backward               240         840  0 of 3       3       0  FlopCounterMode of torch VERSION on meta
+quantity                archcost     witness   agree  differ  uncounted  counted by
+--------------------  ----------  ----------  ------  ------  ---------  ---------------------------------------
+parameters                   114         114  3 of 3       0          0  torch VERSION
+trainable parameters          44         114  1 of 3       2          0  torch VERSION
+buffers                        0           0  1 of 1       0          0  torch VERSION
+input shapes          each input  each input  1 of 1       0          0  torch VERSION on meta
+output shapes                3×4         3×4  3 of 3       0          0  torch VERSION on meta
+FLOPs forward                600         600  3 of 3       0          0  FlopCounterMode of torch VERSION on meta
+FLOPs backward               240         840  0 of 3       3          0  FlopCounterMode of torch VERSION on meta
 
 These differ, and nobody knows why:
 
-quantity              where  archcost  witness  witness is
+quantity              where  archcost  witness  counted by
 --------------------  -----  --------  -------  ---------------------------------------
 trainable parameters  total        44      114  torch VERSION
 trainable parameters  a             0       70  torch VERSION
@@ -643,7 +643,7 @@ FLOPs backward        total       240      840  FlopCounterMode of torch VERSION
 FLOPs backward        a             0      360  FlopCounterMode of torch VERSION on meta
 FLOPs backward        b           240      480  FlopCounterMode of torch VERSION on meta
 
-Said of numbers that differ:
+Notes on numbers that differ:
 - FLOPs backward of a: archcost has a (linear) 0 here
 - FLOPs backward of b: archcost has b (linear) 240 here
 

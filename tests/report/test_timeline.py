@@ -51,16 +51,16 @@ after                       0.71 KiB  ██████████████
 
 █ weights, gradients, optimizer state, buffers; ▒ inputs and activations; ░ temporaries.
 
-bytes at the worst of  forward  backward, the peak  optimizer
----------------------  -------  ------------------  ---------
-weights                    188                 188        188
-gradients                    0                 108        188
-optimizer state            188                 188        188
-inputs                     144                 144        144
-activations                256                 144         16
-temporaries                  0                 260          0
----------------------  -------  ------------------  ---------
-together                   776               1,032        724
+bytes at the peak of  forward  backward, the peak  optimizer
+--------------------  -------  ------------------  ---------
+weights                   188                 188        188
+gradients                   0                 108        188
+optimizer state           188                 188        188
+inputs                    144                 144        144
+activations               256                 144         16
+temporaries                 0                 260          0
+--------------------  -------  ------------------  ---------
+together                  776               1,032        724
 
 Alive at the peak, the largest first:
 
@@ -101,7 +101,7 @@ def test_text() -> None:
 def test_columns_add_up_to_what_is_printed() -> None:
     """Of a network whose list is cut, in a run that has every role."""
     line = archcost.timeline(archcost.build(archcost.load("resnet18"), 2), archcost.Run(precision="amp-bf16"), "cuda")
-    roles, alive = render(line).split("bytes at the worst of")[1].split("Alive at the peak")
+    roles, alive = render(line).split("bytes at the peak of")[1].split("Alive at the peak")
     table = [
         list(map(_number, re.findall(r"[\d,]+", row))) for row in roles.splitlines()[2:] if re.search(r" [\d,]+$", row)
     ]

@@ -37,16 +37,16 @@ GOOD = [
 TEXT = """\
 net on cpu: archcost beside its witnesses (independent counts)
 
-quantity         archcost     witness   agree  differ  silent  witness is
--------------  ----------  ----------  ------  ------  ------  ----------
-parameters          1,792       1,792  2 of 2       0       0  torch 2
-output shapes  each layer  each layer  1 of 1       0       0  torch 2
-MACs                5,000       5,000  2 of 4       0       2  fvcore 1
+quantity         archcost     witness   agree  differ  uncounted  counted by
+-------------  ----------  ----------  ------  ------  ---------  ----------
+parameters          1,792       1,792  2 of 2       0          0  torch 2
+output shapes  each layer  each layer  1 of 1       0          0  torch 2
+MACs                5,000       5,000  2 of 4       0          2  fvcore 1
 
-Said of numbers that agree:
+Notes on numbers that agree:
 - MACs of total: taken off: 7
 
-Silent witnesses:
+Not counted by a witness:
 - MACs of relu1, relu2: no rule for relu
 
 All 5 numbers that a witness counted agree, 2 have no witness.
