@@ -16,7 +16,7 @@ from archcost.layers import ReLU
 from archcost.spec import Repeat
 
 BARE = "import pydantic, networkx, yaml"
-SUMMARY = "import sys; from archcost.cli import main; sys.exit(main(['summary', 'vgg_d']))"
+SUMMARY = "import sys; from archcost.cli import main; sys.argv[1:] = ['summary', 'vgg_d']; sys.exit(main())"
 NETWORKS = ("vgg_d", "resnet50", "densenet121")
 CHAINS = (1_000, 10_000, 100_000)
 
