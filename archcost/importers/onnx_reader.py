@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from archcost.errors import ArchcostError, ShapeError, shorten
-from archcost.graph.expand import MOST_LAYERS
+from archcost.graph.size import MOST_LAYERS
 from archcost.importers.naming import clean
 from archcost.importers.onnx import RULES
 from archcost.importers.onnx_call import Call

@@ -7,7 +7,7 @@ import pytest
 import archcost
 from archcost import ArchcostError
 from archcost.costs import cost
-from archcost.graph.expand import MOST_LAYERS
+from archcost.graph.size import MOST_LAYERS
 from archcost.layers import COMPOSITES, Composite, MultiHeadAttention
 from archcost.planning.widths import widened
 from tests.graph.wiring import graph, names
