@@ -48,12 +48,8 @@ from archcost.layers.comparison import Lt as Lt
 from archcost.layers.comparison import MaskedFill as MaskedFill
 from archcost.layers.comparison import Ne as Ne
 from archcost.layers.comparison import Where as Where
-from archcost.layers.convolution.conv import Conv1d as Conv1d
-from archcost.layers.convolution.conv import Conv2d as Conv2d
-from archcost.layers.convolution.conv import Conv3d as Conv3d
-from archcost.layers.convolution.conv import ConvTranspose1d as ConvTranspose1d
-from archcost.layers.convolution.conv import ConvTranspose2d as ConvTranspose2d
-from archcost.layers.convolution.conv import ConvTranspose3d as ConvTranspose3d
+from archcost.layers.convolution.conv import Convolution as _Convolution
+from archcost.layers.convolution.conv import TransposedConvolution as _TransposedConvolution
 from archcost.layers.convolution.fold import Fold as Fold
 from archcost.layers.convolution.fold import Unfold as Unfold
 from archcost.layers.dropout import AlphaDropout as AlphaDropout
@@ -233,6 +229,18 @@ class Tanh(_ValueFunction): ...
 class Threshold(_Activation):
     threshold: float
     value: float
+
+class Conv1d(_Convolution): ...
+
+class Conv2d(_Convolution): ...
+
+class Conv3d(_Convolution): ...
+
+class ConvTranspose1d(_TransposedConvolution): ...
+
+class ConvTranspose2d(_TransposedConvolution): ...
+
+class ConvTranspose3d(_TransposedConvolution): ...
 
 class Abs(_OverwritingFunction): ...
 

@@ -103,12 +103,6 @@ RULES: Mapping[Counted, Rule] = {
 """By the word on a layer's card."""
 
 WITHOUT_CARD: dict[str, Rule] = {
-    "conv1d": macs,
-    "conv2d": macs,
-    "conv3d": macs,
-    "conv_transpose1d": macs,
-    "conv_transpose2d": macs,
-    "conv_transpose3d": macs,
     "embedding": nothing,
     "rnn": nothing,
     "gru": nothing,
@@ -192,8 +186,6 @@ WITHOUT_CARD: dict[str, Rule] = {
     "write": nothing,
     "grid_sample": grid_sample,
     "expert_route": nothing,
-    "unfold": nothing,
-    "fold": nothing,
     "cross_entropy": nothing,
     "mse": nothing,
     "l1_penalty": nothing,

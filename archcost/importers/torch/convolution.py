@@ -7,7 +7,13 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from archcost.importers.torch.proposal import Proposal, RuleFunction, one, rule_for
+from archcost.importers.torch.proposal import Proposal, RuleFunction, one, rule_for, rule_of
+from archcost.layers import Fold
+
+
+def _fields(weight: Tensor, bias: Tensor | None, groups: int, **sizes: Any) -> dict[str, Any]:
+    given = {name: one(each) for name, each in {"kernel_size": weight.shape[2:], **sizes}.items()}
+    return {**given, "groups": groups, "bias": bias is not None}
 
 
 def _convolution(ndim: int) -> RuleFunction:
@@ -21,15 +27,8 @@ def _convolution(ndim: int) -> RuleFunction:
         dilation: Any = 1,
         groups: int = 1,
     ) -> Proposal:
-        fields = {
-            "out_channels": weight.shape[0],
-            "kernel_size": one(weight.shape[2:]),
-            "stride": one(stride),
-            "padding": one(padding),
-            "dilation": one(dilation),
-            "groups": groups,
-            "bias": bias is not None,
-        }
+        fields = _fields(weight, bias, groups, stride=stride, padding=padding, dilation=dilation)
+        fields["out_channels"] = weight.shape[0]
         return Proposal(f"conv{ndim}d", (x,), fields, {"weight": weight, "bias": bias})
 
     return rule
@@ -47,16 +46,8 @@ def _transposed(ndim: int) -> RuleFunction:
         groups: int = 1,
         dilation: Any = 1,
     ) -> Proposal:
-        fields = {
-            "out_channels": weight.shape[1] * groups,
-            "kernel_size": one(weight.shape[2:]),
-            "stride": one(stride),
-            "padding": one(padding),
-            "output_padding": one(output_padding),
-            "dilation": one(dilation),
-            "groups": groups,
-            "bias": bias is not None,
-        }
+        sizes = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation}
+        fields = {**_fields(weight, bias, groups, **sizes), "out_channels": weight.shape[1] * groups}
         return Proposal(f"conv_transpose{ndim}d", (x,), fields, {"weight": weight, "bias": bias})
 
     return rule
@@ -86,36 +77,9 @@ def convolution(
     return _convolution(ndim)(result, x, weight, bias, stride, padding, dilation, groups)
 
 
-@rule_for("im2col")
-def im2col(
-    result: Tensor, x: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
-) -> Proposal | None:
-    fields = {
-        "kernel_size": one(kernel_size),
-        "dilation": one(dilation),
-        "padding": one(padding),
-        "stride": one(stride),
-    }
-    return Proposal("unfold", (x,), fields)
-
-
 @rule_for("col2im")
-def col2im(
-    result: Tensor,
-    x: Tensor,
-    output_size: Any,
-    kernel_size: Any,
-    dilation: Any = 1,
-    padding: Any = 0,
-    stride: Any = 1,
-) -> Proposal | None:
-    fields = {
-        "kernel_size": one(kernel_size),
-        "dilation": one(dilation),
-        "padding": one(padding),
-        "stride": one(stride),
-    }
-    return Proposal("fold", (x,), {**fields, "output_size": one(output_size)})
+def col2im(result: Tensor, x: Tensor, output_size: Any, *given: Any, **named: Any) -> Proposal | None:
+    return rule_of(Fold).function(result, x, *given, output_size=output_size, **named)
 
 
 MEANT: dict[Any, str] = {

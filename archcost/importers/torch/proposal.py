@@ -71,10 +71,11 @@ def rule_for(*names: str) -> Callable[[Written], Written]:
 
 def rule_of(kind: type[Layer]) -> Rule:
     """For calls whose arguments are tensors first, the last of them perhaps by its name, and then the layer's fields in
-    the same order, `inplace` last.
+    the same order, `inplace` last. Torch's empty list of sizes is a field that is left out.
     """
     without = {*Declared.model_fields, "trainable", "given", "inplace"}
     names = [name for name in kind.model_fields if name not in without]
+    sizes = {name for name in names if "int | tuple[int, ...]" in str(kind.model_fields[name].annotation)}
     floats = {name for name in names if str(kind.model_fields[name].annotation) in ("<class 'float'>", "float | None")}
 
     def function(result: Any, *arguments: Any, inplace: bool = False, **named: Any) -> Proposal | None:
@@ -87,7 +88,12 @@ def rule_of(kind: type[Layer]) -> Rule:
             return None
         if not given.keys() <= {*names}:
             return None
-        fields = {name: float(value) if name in floats and is_number(value) else value for name, value in given.items()}
+        given = {name: one(value) if name in sizes else value for name, value in given.items()}
+        fields = {
+            name: float(value) if name in floats and is_number(value) else value
+            for name, value in given.items()
+            if value != []
+        }
         if any(isinstance(value, Tensor) for value in fields.values()):
             return None
         return Proposal(kind.model_fields["type"].default, tensors, {**fields, **overwriting(inplace)})

@@ -18,15 +18,17 @@ from archcost.layers.base import (
     require_images,
     require_positive,
 )
+from archcost.layers.card import Card
 from archcost.layers.convolution.circular_padding import circular_backward
-from archcost.layers.dtypes import IN_16_BITS, IN_FLOAT32_ON_CPU, Autocast, Outcome, Treatment
-from archcost.layers.memory_order import OfImages
-from archcost.layers.rules import Quirk
+from archcost.layers.dtypes import IN_16_BITS, IN_FLOAT32_ON_CPU
+from archcost.layers.memory_order import of_images
+from archcost.layers.rules import Autograd, Call, Placement, Precision, Quirk, Timing, own_storage
 from archcost.layers.symbols import AXES, left_over, product
+from archcost.layers.twins import twins
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import INPUT, Device, Own, Saved, Scratch, Setting, Stored, excess
+from archcost.terms.autograd import INPUT, Device, Own, Stored, excess
 from archcost.terms.expressions import Step
-from archcost.terms.memory_format import Layout, is_channels_last, is_row_major
+from archcost.terms.memory_format import is_channels_last, is_row_major
 from archcost.terms.time_classes import TimeClass, is_unaligned
 from archcost.terms.windows import Rules, Window
 from archcost.work import Contraction, Elementwise, Work
@@ -40,11 +42,23 @@ WIDE, MANY = 64, 32
 """Channels of a group, and groups, from which on libraries have other kernels."""
 
 
-class Kernel(WeightedLayer, OfImages):
+def card(name: str, time: TimeClass) -> Card:
+    """On a GPU it is cuDNN that computes them, not BLAS."""
+    return Card(
+        torch=f"nn.{name}",
+        calls=(),
+        onnx=None,
+        autocast=IN_16_BITS,
+        promotion="first",
+        fvcore="macs",
+        time=time,
+        blas=False,
+    )
+
+
+class Kernel(WeightedLayer):
     """What a convolution and a transposed convolution share: a kernel slid over `ndim` axes, in groups."""
 
-    autocast: ClassVar[Autocast] = IN_16_BITS
-    comes_out: ClassVar[Outcome] = "first"
     ndim: ClassVar[int]
 
     out_channels: Size
@@ -84,32 +98,30 @@ class Kernel(WeightedLayer, OfImages):
     def bias_work(self, outputs: Tensors) -> tuple[Work, ...]:
         return (Elementwise(outputs[0].numel, 1, {"bias": 1}, "bias added"),) if self.bias else ()
 
-    def extents(self, inputs: Tensors, outputs: Tensors) -> tuple[int, ...]:
-        """Kernels, and the values under one: positions are always many. Of groups the channels of each, out and in,
+    def timing(self, inputs: Tensors, outputs: Tensors) -> Timing:
+        """By kernels, and the values under one: positions are always many. Of groups the channels of each, out and in,
         unless they are single.
         """
         first, second, *taps = self.weights(inputs)[0].shape
         if self.groups == 1:
-            return first, second * prod(taps)
-        return (first // self.groups, second) if second > 1 else ()
+            return Timing(self.card.time, (first, second * prod(taps)))
+        return Timing(self.card.time, (first // self.groups, second) if second > 1 else ())
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Both operands of the product, whichever gradient is needed."""
-        return (INPUT, Stored("weight"))
+    def autograd(self, call: Call) -> Autograd:
+        """Both operands of the product are kept, whichever gradient is needed."""
+        turned = self.is_weight_turned(call)
+        return Autograd((INPUT, Stored("weight")), call.inputs, turns_weight_gradient=turned)
 
-    fewest_axes: ClassVar[int] = 3
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        """Torch works on images; what is none it first makes row-major."""
-        if self.ndim == 1 and not is_row_major(inputs[0].shape, setting.layout(0)):
-            return (None,)
-        return super().layouts(inputs, outputs, setting)
-
-    def turns_weight_gradient(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
-        """With its channels last, as the images have them."""
-        _, channels, *kernel = self.weights(inputs)[0].shape
-        images = self.ndim > 1 and is_channels_last(inputs[0].shape, setting.layout(0))
+    def is_weight_turned(self, call: Call) -> bool:
+        """Whether the gradient of the weight has its channels last, as the images have them."""
+        _, channels, *kernel = self.weights(call.inputs)[0].shape
+        images = self.ndim > 1 and is_channels_last(call.source.shape, call.layout)
         return images and channels > 1 and prod(kernel) > 1
+
+    def placement(self, call: Call) -> Placement:
+        """Torch works on images; what is none it first makes row-major."""
+        is_copied = self.ndim == 1 and not is_row_major(call.source.shape, call.layout)
+        return own_storage(call) if is_copied else of_images(call, fewest_axes=3)
 
     def parameter_step(self, inputs: Tensors) -> Step:
         """(k·C_in/g + 1)·C_out. Every kernel reads all the channels of its group; one bias an output channel."""
@@ -134,13 +146,15 @@ class Convolution(Kernel):
     """Output size ⌊(H + 2p − d(k−1) − 1)/s⌋ + 1; weight (C_out, C_in/g, k…); MACs output·C_in/g·k (torch.nn.Conv2d)."""
 
     prefix: ClassVar[str] = "conv"
-    time_class: ClassVar[TimeClass] = "convolution"
     quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
 
     padding: Padding = 0
     padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
 
-    def timed(self, inputs: Tensors, outputs: Tensors) -> TimeClass:
+    def timing(self, inputs: Tensors, outputs: Tensors) -> Timing:
+        return super().timing(inputs, outputs)._replace(time_class=self._time_class(inputs))
+
+    def _time_class(self, inputs: Tensors) -> TimeClass:
         """By what its kernels do: channel by channel, few channels in, one position, or three by three."""
         channels = inputs[0].shape[1]
         strides = self.strides()
@@ -200,58 +214,51 @@ class Convolution(Kernel):
         shape = (self.out_channels, inputs[0].shape[1] // self.groups, *self.kernels())
         return (Weight("weight", shape), *self.bias_weights())
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+    def autograd(self, call: Call) -> Autograd:
         """Torch pads by a copy what its convolution cannot: with other values than zeros, or unevenly.
 
         The gradient of a reflected or replicated border is worked out from the input, which is then kept too.
         """
-        if not self._pads_a_copy(inputs[0]):
-            return super().keeps(inputs, outputs, setting)
-        padded = TensorType(self._padded(inputs[0]).shape, outputs[0].dtype)
-        for_padding = (INPUT,) if self.padding_mode in ("reflect", "replicate") and 0 in setting.needs else ()
-        return (*for_padding, Own("padded input", padded), Stored("weight"))
+        padded = self._padded(call.source)
+        if self.padding_mode == "zeros" and padded == call.source:
+            return super().autograd(call)
+        copy = Own("padded input", TensorType(padded.shape, call.result.dtype))
+        is_read = self.padding_mode in ("reflect", "replicate") and call.needs(0)
+        return Autograd(
+            (*((INPUT,) if is_read else ()), copy, Stored("weight")),
+            call.inputs,
+            (Own("padded input before its cast", padded),) if padded.dtype != call.result.dtype else (),
+            self._gradients_of_the_copy(call, padded) if call.needs(0) else (),
+            saves_for_nobody=True,
+            turns_weight_gradient=self.is_weight_turned(call),
+        )
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """The padded input's gradient, which is larger than the input's."""
-        forward = self.unkept(inputs, outputs, setting)
-        if inputs[0].dtype != outputs[0].dtype:
-            return self._cast_between(inputs[0], outputs[0], setting, forward)
-        if 0 not in setting.needs or not self._pads_a_copy(inputs[0]):
-            return Scratch(forward)
-        more = self._padded(inputs[0]).numel - inputs[0].numel
+    def _gradients_of_the_copy(self, call: Call, padded: TensorType) -> tuple[Own, ...]:
+        """The padded input's gradient, which is larger than the input's; under autocast in both dtypes."""
+        source, result = call.source, call.result
+        if padded.dtype != result.dtype:
+            narrow = TensorType(padded.shape, result.dtype).nbytes
+            worst = max(narrow, padded.nbytes - result.nbytes) - source.nbytes
+            return excess("gradients of the padded input", worst, "uint8")
+        more = padded.numel - source.numel
         if self.padding_mode == "circular":
-            more = max(more, circular_backward(inputs[0], self.paddings()) - outputs[0].numel)
-        return Scratch(forward, excess("gradient of the padded input", more, inputs[0].dtype))
+            more = max(more, circular_backward(source, self.paddings()) - result.numel)
+        return excess("gradient of the padded input", more, source.dtype)
 
-    def treatment_before(self, device: Device) -> Treatment | None:
-        """Torch pads, and then casts the padded copy. The CPU's list has no reflection_pad3d (see Pad)."""
-        if self.padding_mode == "zeros":
-            return None
-        is_listed = self.padding_mode == "replicate" or (self.padding_mode == "reflect" and self.ndim < 3)
-        return IN_FLOAT32_ON_CPU.on(device) if is_listed else "as given"
+    def is_weight_turned(self, call: Call) -> bool:
+        return super().is_weight_turned(call) and self.padding_mode != "circular"
 
-    def _cast_between(
-        self, source: TensorType, output: TensorType, setting: Setting, forward: tuple[Own, ...]
-    ) -> Scratch:
-        """Under autocast: the padded input before its cast, and in backward its gradient in both dtypes."""
-        padded = self._padded(source)
-        narrow = TensorType(padded.shape, output.dtype)
-        forward = (*forward, Own("padded input before its cast", padded))
-        if 0 not in setting.needs:
-            return Scratch(forward)
-        worst = max(narrow.nbytes, padded.nbytes - output.nbytes) - source.nbytes
-        return Scratch(forward, excess("gradients of the padded input", worst, "uint8"))
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+    def placement(self, call: Call) -> Placement:
         """Circular padding is written row by row."""
-        return (None,) if self.padding_mode == "circular" else super().layouts(inputs, outputs, setting)
+        return own_storage(call) if self.padding_mode == "circular" else super().placement(call)
 
-    def turns_weight_gradient(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
-        turned = super().turns_weight_gradient(inputs, outputs, setting)
-        return turned and self.padding_mode != "circular"
-
-    def _pads_a_copy(self, source: TensorType) -> bool:
-        return self.padding_mode != "zeros" or self._padded(source) != source
+    def precision(self, inputs: Tensors, device: Device) -> Precision:
+        """Torch pads, and then casts the padded copy. The CPU's list has no reflection_pad3d (see Pad)."""
+        given = super().precision(inputs, device)
+        if self.padding_mode == "zeros":
+            return given
+        is_listed = self.padding_mode == "replicate" or (self.padding_mode == "reflect" and self.ndim < 3)
+        return given._replace(before=IN_FLOAT32_ON_CPU.on(device) if is_listed else "as given")
 
     def _padded(self, source: TensorType) -> TensorType:
         """The copy that torch pads; of zeros, only what the far sides have more than the near ones."""
@@ -283,19 +290,7 @@ class Convolution(Kernel):
         return (*sizes, self.parameter_step(inputs), Step("MACs", macs, values, note))
 
 
-class Conv1d(Convolution):
-    type: Literal["conv1d"] = "conv1d"
-    ndim: ClassVar[int] = 1
-
-
-class Conv2d(Convolution):
-    type: Literal["conv2d"] = "conv2d"
-    ndim: ClassVar[int] = 2
-
-
-class Conv3d(Convolution):
-    type: Literal["conv3d"] = "conv3d"
-    ndim: ClassVar[int] = 3
+Conv1d, Conv2d, Conv3d = twins(__name__, Convolution, "Conv", lambda name, ndim: card(name, "convolution"))
 
 
 class TransposedConvolution(Kernel):
@@ -306,7 +301,6 @@ class TransposedConvolution(Kernel):
     """
 
     prefix: ClassVar[str] = "conv_transpose"
-    time_class: ClassVar[TimeClass] = "transposed convolution"
 
     padding: Counts = 0
     output_padding: Counts = 0
@@ -365,16 +359,6 @@ class TransposedConvolution(Kernel):
         return (*sizes, self.parameter_step(inputs), Step("MACs", macs, values, note))
 
 
-class ConvTranspose1d(TransposedConvolution):
-    type: Literal["conv_transpose1d"] = "conv_transpose1d"
-    ndim: ClassVar[int] = 1
-
-
-class ConvTranspose2d(TransposedConvolution):
-    type: Literal["conv_transpose2d"] = "conv_transpose2d"
-    ndim: ClassVar[int] = 2
-
-
-class ConvTranspose3d(TransposedConvolution):
-    type: Literal["conv_transpose3d"] = "conv_transpose3d"
-    ndim: ClassVar[int] = 3
+ConvTranspose1d, ConvTranspose2d, ConvTranspose3d = twins(
+    __name__, TransposedConvolution, "ConvTranspose", lambda name, ndim: card(name, "transposed convolution")
+)

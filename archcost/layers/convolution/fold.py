@@ -16,17 +16,30 @@ from archcost.layers.base import (
     require_positive,
     require_rank,
 )
-from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.layers.card import Card
+from archcost.layers.dtypes import AS_GIVEN
+from archcost.layers.rules import Autograd, Call, Placement, own_storage
 from archcost.layers.symbols import asked_for
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import Gradient, Saved, Setting
 from archcost.terms.expressions import Step
-from archcost.terms.time_classes import TimeClass
 from archcost.work import Gather, Reduction, Work
 
 
 def larger(first: TensorType, second: TensorType) -> TensorType:
     return first if first.numel >= second.numel else second
+
+
+def card(name: str, call: str) -> Card:
+    return Card(
+        torch=f"nn.{name}",
+        calls=(call,),
+        onnx=None,
+        autocast=AS_GIVEN,
+        promotion="first",
+        fvcore="nothing",
+        time="gather",
+        blas=False,
+    )
 
 
 class Patches(Layer):
@@ -35,9 +48,6 @@ class Patches(Layer):
     A storage never shrinks, so that of an output, and of a gradient, holds the larger of patches and image.
     """
 
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "gather"
-    comes_out: ClassVar[Outcome] = "first"
     kernel_size: Sizes
     dilation: Sizes = 1
     padding: Counts = 0
@@ -56,14 +66,11 @@ class Patches(Layer):
     def patch(self) -> int:
         return prod(per_axis(self.kernel_size, 2, "kernel_size"))
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), (larger(call.source, call.result),))
 
-    def allocated(self, inputs: Tensors, outputs: Tensors) -> Tensors:
-        return (larger(outputs[0], inputs[0]),)
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (larger(inputs[0], outputs[0]),)
+    def placement(self, call: Call) -> Placement:
+        return own_storage(call)._replace(allocated=(larger(call.result, call.source),))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """Axes change their meaning, so the receptive field is not followed further."""
@@ -75,6 +82,7 @@ class Unfold(Patches):
 
     type: Literal["unfold"] = "unfold"
     prefix: ClassVar[str] = "unfold"
+    card: ClassVar[Card] = card("Unfold", "im2col")
 
     def output_types(self, inputs: Tensors) -> Tensors:
         require_images(inputs[0], 2)
@@ -104,6 +112,7 @@ class Fold(Patches):
 
     type: Literal["fold"] = "fold"
     prefix: ClassVar[str] = "fold"
+    card: ClassVar[Card] = card("Fold", "col2im")
     output_size: Sizes
 
     def output_types(self, inputs: Tensors) -> Tensors:

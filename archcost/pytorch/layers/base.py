@@ -64,6 +64,11 @@ def factory_of(kind: type[Layer]) -> Factory:
             raise KeyError(kind.__name__)
 
 
+def module_of(layer: Layer) -> Callable[..., nn.Module]:
+    """The module of torch that its card names."""
+    return getattr(nn, str(layer.card.torch).removeprefix("nn."))
+
+
 def plain(module: Callable[..., nn.Module]) -> Factory:
     """A layer that needs to know nothing of its inputs."""
 
