@@ -10,6 +10,7 @@ import pytest
 import archcost
 from archcost.errors import ArchcostError
 from archcost.layers import GroupNorm
+from archcost.layers.rules import Call
 from archcost.pytorch.crosscheck_memory import check_memory
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Input, Own, Setting
@@ -75,7 +76,9 @@ def test_a_setting_asks_for_a_release_or_a_later_one() -> None:
     source = TensorType((2, 6, 7), "float32")
     turned = ((42, 1, 6),)
     kept = [
-        GroupNorm(num_groups=3).keeps((source,), (source,), Setting(frozenset({0}), layouts=turned, torch=release))
+        GroupNorm(num_groups=3)
+        .autograd(Call((source,), (source,), Setting(frozenset({0}), layouts=turned, torch=release)))
+        .saved
         for release in RELEASES
     ]
     assert kept[0][0] == Own("row-major input", source)

@@ -1,4 +1,4 @@
-"""Norms in ONNX."""
+"""Norms in ONNX, but for those whose cards name an operator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from archcost.layers import (
     InstanceNorm2d,
     InstanceNorm3d,
     LayerNorm,
-    LocalResponseNorm,
     RMSNorm,
     WeightNorm,
 )
@@ -80,12 +79,6 @@ def rms_norm(part: Part) -> str:
     scale = part.weight() if part.has("weight") else part.full(1.0, shape)
     epsilon = FLOAT32_EPSILON if part.layer.eps is None else part.layer.eps
     return part.draw("RMSNormalization", part.inputs[0], scale, axis=-len(shape), epsilon=epsilon)
-
-
-@draws(LocalResponseNorm)
-def local_response_norm(part: Part) -> str:
-    layer = part.layer
-    return part.draw("LRN", part.inputs[0], size=layer.size, alpha=layer.alpha, beta=layer.beta, bias=layer.k)
 
 
 @draws(WeightNorm)

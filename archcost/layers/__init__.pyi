@@ -79,13 +79,9 @@ from archcost.layers.matmul.added import BAddBMM as BAddBMM
 from archcost.layers.matmul.einsum import Einsum as Einsum
 from archcost.layers.matmul.product import Bmm as Bmm
 from archcost.layers.matmul.product import MatMul as MatMul
-from archcost.layers.normalization.instance_norm import InstanceNorm1d as InstanceNorm1d
-from archcost.layers.normalization.instance_norm import InstanceNorm2d as InstanceNorm2d
-from archcost.layers.normalization.instance_norm import InstanceNorm3d as InstanceNorm3d
+from archcost.layers.normalization.instance_norm import InstanceNorm as _InstanceNorm
 from archcost.layers.normalization.local_response_norm import LocalResponseNorm as LocalResponseNorm
-from archcost.layers.normalization.norms import BatchNorm1d as BatchNorm1d
-from archcost.layers.normalization.norms import BatchNorm2d as BatchNorm2d
-from archcost.layers.normalization.norms import BatchNorm3d as BatchNorm3d
+from archcost.layers.normalization.norms import BatchNorm as _BatchNorm
 from archcost.layers.normalization.norms import GroupNorm as GroupNorm
 from archcost.layers.normalization.norms import LayerNorm as LayerNorm
 from archcost.layers.normalization.norms import RMSNorm as RMSNorm
@@ -241,6 +237,18 @@ class ConvTranspose1d(_TransposedConvolution): ...
 class ConvTranspose2d(_TransposedConvolution): ...
 
 class ConvTranspose3d(_TransposedConvolution): ...
+
+class InstanceNorm1d(_InstanceNorm): ...
+
+class InstanceNorm2d(_InstanceNorm): ...
+
+class InstanceNorm3d(_InstanceNorm): ...
+
+class BatchNorm1d(_BatchNorm): ...
+
+class BatchNorm2d(_BatchNorm): ...
+
+class BatchNorm3d(_BatchNorm): ...
 
 class Abs(_OverwritingFunction): ...
 

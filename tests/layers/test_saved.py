@@ -56,9 +56,9 @@ def test_running_statistics_do_not_spare_the_batch_s_own() -> None:
     image = TensorType((2, 6, 5, 7))
     evaluated = Setting(frozenset({0}), training=False, device="cuda")
     own = [Own("mean", TensorType((6,))), Own("1/deviation", TensorType((6,)))]
-    assert [*BatchNorm2d(affine=False).saves((image,), (image,), evaluated)][-2:] == own
-    assert not any(isinstance(kept, Own) for kept in BatchNorm2d().saves((image,), (image,), evaluated))
-    assert [*BatchNorm2d().saves((HALF,), (HALF,), evaluated)][-2:] == own
+    assert [*ask(BatchNorm2d(affine=False), Call((image,), (image,), evaluated)).saved][-2:] == own
+    assert not any(isinstance(kept, Own) for kept in ask(BatchNorm2d(), Call((image,), (image,), evaluated)).saved)
+    assert [*ask(BatchNorm2d(), Call((HALF,), (HALF,), evaluated)).saved][-2:] == own
 
 
 def test_fused_attention_keeps_rows() -> None:

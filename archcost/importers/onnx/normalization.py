@@ -99,22 +99,10 @@ def instance_norm(call: Call) -> Result:
     return call.weighted("group_norm", value, own, num_groups=value.shape[1], eps=eps, affine=is_affine)
 
 
-def local_response_norm(call: Call) -> Value:
-    return call.layer(
-        "local_response_norm",
-        call[0],
-        size=call.integer("size"),
-        alpha=call.real("alpha", 1e-4),
-        beta=call.real("beta", 0.75),
-        k=call.real("bias", 1.0),
-    )
-
-
 RULES: dict[str, Rule] = {
     "BatchNormalization": batch_norm,
     "LayerNormalization": layer_norm,
     "RMSNormalization": rms_norm,
     "GroupNormalization": group_norm,
     "InstanceNormalization": instance_norm,
-    "LRN": local_response_norm,
 }

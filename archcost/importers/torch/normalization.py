@@ -10,9 +10,27 @@ from torch import Tensor
 from archcost.importers.torch.proposal import Proposal, rule_for
 
 
-def _affine(weight: Tensor | None, bias: Tensor | None) -> dict[str, bool]:
-    """A scale without a shift is told apart; without a scale there is nothing to tell."""
-    return {"affine": weight is not None, **({"bias": False} if weight is not None and bias is None else {})}
+def _norm(
+    type_: str,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    *statistics: Tensor | None,
+    scale: str = "affine",
+    **fields: Any,
+) -> Proposal | None:
+    """A scale without a shift is told apart; without a scale there is nothing to tell, and a shift alone is no layer.
+    `statistics` are the running mean and variance.
+    """
+    if weight is None and bias is not None:
+        return None
+    fields[scale] = weight is not None
+    if weight is not None and bias is None:
+        fields["bias"] = False
+    running = dict(zip(("running_mean", "running_var"), statistics, strict=False))
+    if running:
+        fields["track_running_stats"] = running["running_mean"] is not None
+    return Proposal(type_, (x,), fields, {"weight": weight, "bias": bias, **running})
 
 
 @rule_for("batch_norm")
@@ -27,14 +45,10 @@ def batch_norm(
     momentum: float | None = 0.1,
     eps: float = 1e-5,
 ) -> Proposal | None:
-    if (weight is None and bias is not None) or x.dim() > 5:
+    if x.dim() > 5:
         return None
-    fields: dict[str, Any] = {"eps": eps, "momentum": momentum, **_affine(weight, bias)}
-    fields["track_running_stats"] = running_mean is not None
-    if not training:
-        fields["training"] = False
-    weights = {"weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
-    return Proposal(f"batch_norm{max(x.dim() - 2, 1)}d", (x,), fields, weights)
+    type_, standing = f"batch_norm{max(x.dim() - 2, 1)}d", {} if training else {"training": False}
+    return _norm(type_, x, weight, bias, running_mean, running_var, eps=eps, momentum=momentum, **standing)
 
 
 @rule_for("torch.batch_norm")
@@ -65,12 +79,10 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Proposal | None:
-    if not use_input_stats or (weight is None and bias is not None):
+    if not use_input_stats:
         return None
-    fields: dict[str, Any] = {"eps": eps, "momentum": momentum, **_affine(weight, bias)}
-    fields["track_running_stats"] = running_mean is not None
-    weights = {"weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
-    return Proposal(f"instance_norm{x.dim() - 2}d", (x,), fields, weights)
+    type_ = f"instance_norm{x.dim() - 2}d"
+    return _norm(type_, x, weight, bias, running_mean, running_var, eps=eps, momentum=momentum)
 
 
 @rule_for("layer_norm")
@@ -83,13 +95,8 @@ def layer_norm(
     eps: float = 1e-5,
     cudnn_enable: bool = True,
 ) -> Proposal | None:
-    if weight is None and bias is not None:
-        return None
-    fields: dict[str, Any] = {"eps": eps, "elementwise_affine": weight is not None}
-    fields["normalized_shape"] = list(normalized_shape)
-    if weight is not None:
-        fields["bias"] = bias is not None
-    return Proposal("layer_norm", (x,), fields, {"weight": weight, "bias": bias})
+    shape = list(normalized_shape)
+    return _norm("layer_norm", x, weight, bias, scale="elementwise_affine", eps=eps, normalized_shape=shape)
 
 
 @rule_for("rms_norm")
@@ -114,17 +121,7 @@ def group_norm(
     eps: float = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Proposal | None:
-    if weight is None and bias is not None:
-        return None
-    fields: dict[str, Any] = {"eps": eps, "num_groups": num_groups, **_affine(weight, bias)}
-    return Proposal("group_norm", (x,), fields, {"weight": weight, "bias": bias})
-
-
-@rule_for("local_response_norm")
-def local_response_norm(
-    result: Tensor, x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-) -> Proposal:
-    return Proposal("local_response_norm", (x,), {"size": size, "alpha": alpha, "beta": beta, "k": float(k)})
+    return _norm("group_norm", x, weight, bias, eps=eps, num_groups=num_groups)
 
 
 @rule_for("_weight_norm")

@@ -8,36 +8,43 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Number, Size, require_floating
-from archcost.layers.dtypes import Autocast, Outcome, Treatment
-from archcost.layers.memory_order import ValueByValue
-from archcost.layers.rules import Quirk
+from archcost.layers.base import Layer, Number, Size, require_floating
+from archcost.layers.card import Card, onnx
+from archcost.layers.dtypes import Autocast
+from archcost.layers.memory_order import value_by_value
+from archcost.layers.normalization.norms import card
+from archcost.layers.rules import Autograd, Call, Placement, Precision, Quirk
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
-from archcost.terms.autograd import INPUT, Device, Own, Saved, Scratch, Setting, excess
-from archcost.terms.time_classes import TimeClass
+from archcost.terms.autograd import INPUT, Device, Own, excess
 from archcost.work import Elementwise, Reduction, Work
 
 
-class LocalResponseNorm(ValueByValue):
+class LocalResponseNorm(Layer):
     """b_c = a_c / (k + α/n·Σ a_j²)^β over the n channels around c, clipped at the ends (torch.nn.LocalResponseNorm).
 
     Krizhevsky et al. 2012 do not divide α by n; torch and Caffe do. Write α·n here for the paper's α.
     """
 
     prefix: ClassVar[str] = "lrn"
-    quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
     type: Literal["local_response_norm"] = "local_response_norm"
-    autocast: ClassVar[Autocast] = Autocast("float32 out", "float32 out")
-    time_class: ClassVar[TimeClass] = "response norm"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = card(
+        "LocalResponseNorm",
+        ("local_response_norm",),
+        onnx("LRN", size="size", alpha="alpha", beta="beta", bias="k"),
+        "nothing",
+        "response norm",
+        Autocast("float32 out", "float32 out"),
+    )
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
     size: Size = Field(description="channels in a window; the paper's n")
     alpha: Number = 1e-4
     beta: Number = 0.75
     k: Number = 1.0
 
-    def treatment(self, inputs: Tensors, device: Device) -> Treatment:
+    def precision(self, inputs: Tensors, device: Device) -> Precision:
         """Torch composes it: of the power, raised on a GPU; of avg_pool3d, raised on a CPU, where there are images."""
-        return "as given" if device == "cpu" and inputs[0].rank == 3 else super().treatment(inputs, device)
+        given = super().precision(inputs, device)
+        return given._replace(treatment="as given") if device == "cpu" and inputs[0].rank == 3 else given
 
     def output_types(self, inputs: Tensors) -> Tensors:
         require_floating(inputs)
@@ -52,27 +59,36 @@ class LocalResponseNorm(ValueByValue):
         clipped = _reach(channels, before) + _reach(channels, after) + channels
         return batch * prod(sizes) * clipped
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+    def autograd(self, call: Call) -> Autograd:
         """Torch pads the squares, averages them, and divides by a power: the padded squares, its base and its value.
 
         Under autocast base and divisor are float32 as the output is; the squares are on a CPU, but not on a GPU.
         """
-        squares = self._padded(inputs[0] if setting.device == "cuda" else outputs[0])
-        return (INPUT, Own("padded squares", squares), Own("base", outputs[0]), Own("divisor", outputs[0]))
+        squares = self._padded(call.source if call.setting.device == "cuda" else call.result)
+        saved = (INPUT, Own("padded squares", squares), Own("base", call.result), Own("divisor", call.result))
+        return Autograd(saved, call.inputs, self._forward(call), self._backward(call))
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Beside the output: the squares' means, scaled and raised by k, or the padded squares.
+    def _forward(self, call: Call) -> tuple[Own, ...]:
+        """Where nobody keeps them, the squares' means, scaled and raised by k, or the padded squares; narrow ones
+        beside their copy in float32.
+        """
+        if call.setting.needs:
+            return ()
+        source, result = call.source, call.result
+        narrow = self._padded(source).nbytes if result.dtype != source.dtype else 0
+        made = max(2 * result.nbytes, self._padded(result).nbytes + narrow)
+        return excess("squares and their means", made // DTYPE_BYTES[source.dtype], source.dtype)
 
-        Backward of the quotient makes three tensors for the divisor's gradient, and has what was kept around it.
+    def _backward(self, call: Call) -> tuple[Own, ...]:
+        """That of the quotient makes three tensors for the divisor's gradient, and has what was kept around it.
         By the time of the padded squares' gradient, base, divisor and what arrived are gone.
         """
-        source, result, padded = inputs[0], outputs[0], self._padded(outputs[0])
-        size = DTYPE_BYTES[source.dtype]
-        narrow = self._padded(source).nbytes if result.dtype != source.dtype else 0  # beside its copy in float32
-        made = 0 if setting.needs else max(2 * result.nbytes, padded.nbytes + narrow)
-        forward = excess("squares and their means", made // size, source.dtype)
-        backward = max(4 * result.nbytes - source.nbytes, padded.nbytes - 2 * result.nbytes)
-        return Scratch(forward, excess("gradients of divisor and squares", backward // size, source.dtype))
+        source, result = call.source, call.result
+        made = max(4 * result.nbytes - source.nbytes, self._padded(result).nbytes - 2 * result.nbytes)
+        return excess("gradients of divisor and squares", made // DTYPE_BYTES[source.dtype], source.dtype)
+
+    def placement(self, call: Call) -> Placement:
+        return value_by_value(call)
 
     def _padded(self, source: TensorType) -> TensorType:
         batch, channels, *sizes = source.shape

@@ -24,19 +24,42 @@ from archcost.layers.base import (
     require_floating,
     require_images,
 )
-from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CUDA, Autocast, Outcome
-from archcost.layers.memory_order import OfImages
-from archcost.layers.rules import Quirk
+from archcost.layers.card import Card, Counted, Onnx, onnx
+from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CUDA, Autocast
+from archcost.layers.memory_order import of_images
+from archcost.layers.rules import Autograd, Call, Placement, Quirk, Timing, own_storage
+from archcost.layers.twins import twins
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
-from archcost.terms.autograd import INPUT, Own, Saved, Scratch, Setting, Stored, excess, statistic
+from archcost.terms.autograd import INPUT, Own, Saved, Setting, Stored, excess, statistic, worst
 from archcost.terms.expressions import Step
-from archcost.terms.memory_format import Layout, channels_last, is_channels_last, is_row_major, is_same, like
+from archcost.terms.memory_format import channels_last, is_channels_last, is_row_major, is_same, like
 from archcost.terms.time_classes import TimeClass
 from archcost.work import Elementwise, Operand, Reduction, Work
 
 STANDARDISE, STANDARDISE_BACKWARD = 5, 7
 SHIFT_AND_SCALE, SHIFT_AND_SCALE_BACKWARD = 2, 1
 """With statistics that stand: a difference and a product, and back the product."""
+
+
+def card(
+    name: str,
+    calls: tuple[str, ...],
+    operator: Onnx | None,
+    fvcore: Counted,
+    time: TimeClass = "layer norm",
+    autocast: Autocast = IN_FLOAT32_ON_CUDA,
+) -> Card:
+    """What norms have in common beside these."""
+    return Card(
+        torch=f"nn.{name}",
+        calls=calls,
+        onnx=operator,
+        autocast=autocast,
+        promotion="first",
+        fvcore=fvcore,
+        time=time,
+        blas=False,
+    )
 
 
 def scale_and_shift(numel: int, scale: bool, shift: bool) -> tuple[Work, ...]:
@@ -74,7 +97,6 @@ def allocates_statistics(source: TensorType, shifts: bool, setting: Setting) -> 
 class ChannelNorm(WeightedLayer):
     """A norm with one scale and shift a channel; `bias: false` leaves the shift out."""
 
-    comes_out: ClassVar[Outcome] = "first"
     eps: Number = 1e-5
     affine: Flag = True
     bias: Flag = True
@@ -93,10 +115,6 @@ class ChannelNorm(WeightedLayer):
         standardise = Reduction(numel, STANDARDISE, {0: STANDARDISE_BACKWARD}, "standardised")
         return (standardise, *scale_and_shift(numel, self.affine, self.has_shift()))
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """The statistics are worked out for nobody as well."""
-        return Scratch(self.unkept(inputs, outputs, setting))
-
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         if not self.affine:
             return ()
@@ -104,16 +122,14 @@ class ChannelNorm(WeightedLayer):
         return (Step("parameters", formula, {"C": inputs[0].shape[1]}, note),)
 
 
-class BatchNorm(ChannelNorm, OfImages):
+class BatchNorm(ChannelNorm):
     """Mean and variance of a channel over batch and positions. Counted as in training (torch.nn.BatchNorm2d).
 
     `training: false` takes the running statistics in training as well, as a norm does that is left in evaluation.
     """
 
     prefix: ClassVar[str] = "bn"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "batch norm"
-    ndims: ClassVar[tuple[int, ...]]
+    ndim: ClassVar[int]
 
     momentum: Number | None = 0.1
     track_running_stats: Flag = True
@@ -138,41 +154,43 @@ class BatchNorm(ChannelNorm, OfImages):
         standing = Elementwise(numel, SHIFT_AND_SCALE, {0: SHIFT_AND_SCALE_BACKWARD}, "shifted and scaled")
         return (standing, *scale_and_shift(numel, self.affine, self.has_shift()))
 
-    def extents(self, inputs: Tensors, outputs: Tensors) -> tuple[int, ...]:
+    def timing(self, inputs: Tensors, outputs: Tensors) -> Timing:
         """Statistics are worked out channel by channel."""
-        return inputs[0].shape[1:2] if self.training else ()
+        return Timing(self.card.time, inputs[0].shape[1:2] if self.training else ())
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        if inputs[0].rank - 2 not in self.ndims:
-            require_images(inputs[0], self.ndims[-1])
+        if inputs[0].rank != 2 or self.ndim > 1:  # the one of sequences takes features as well
+            require_images(inputs[0], self.ndim)
         require_floating(inputs)
         return inputs
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """The batch's own mean and 1/deviation, unless the running ones were used.
+    def autograd(self, call: Call) -> Autograd:
+        """The batch's own mean and 1/deviation are kept, unless the running ones were used.
 
         cuDNN gets an input that is row-major or has its channels last, and may add a small reserve.
         """
-        source, layout = inputs[0], setting.layout(0)
+        source, layout, setting = call.source, call.layout, call.setting
         lies = is_row_major(source.shape, layout) or (source.rank > 3 and is_channels_last(source.shape, layout))
-        copied = not lies and runs_in_cudnn(source, self.has_shift(), setting)
-        scale = (Stored("weight"),) if self.affine else ()
+        is_copied = not lies and runs_in_cudnn(source, self.has_shift(), setting)
         running = (Stored("running_mean"), Stored("running_var")) if self.track_running_stats else ()
         own = (setting.training and self.training) or not self.track_running_stats
-        own = own or allocates_statistics(inputs[0], self.has_shift(), setting)
-        channels = inputs[0].shape[1:2]
-        read = Own("row-major input", source) if copied else INPUT
-        return (read, *scale, *running, *(mean_and_scale(channels, inputs[0], setting) if own else ()))
+        own = own or allocates_statistics(source, self.has_shift(), setting)
+        saved = (
+            Own("row-major input", source) if is_copied else INPUT,
+            *((Stored("weight"),) if self.affine else ()),
+            *running,
+            *(mean_and_scale(source.shape[1:2], source, setting) if own else ()),
+        )
+        return Autograd(saved, call.inputs, saves_for_nobody=True)
 
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+    def placement(self, call: Call) -> Placement:
         """Channels last, whatever the stride of an axis of one value; a single position lies row-major."""
-        shape, layout = inputs[0].shape, setting.layout(0)
-        if inputs[0].rank < self.fewest_axes:
-            return super().layouts(inputs, outputs, setting)
-        if is_row_major(shape, layout):
-            return (None,)
+        shape, layout = call.source.shape, call.layout
+        if len(shape) < 4 or is_row_major(shape, layout):
+            return own_storage(call)
         last = channels_last(shape)
-        return (last if is_channels_last(shape, layout) or is_same(shape, layout, last) else None,)
+        is_last = is_channels_last(shape, layout) or is_same(shape, layout, last)
+        return own_storage(call, (last if is_last else None,))
 
     def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
         channels = inputs[0].shape[1]
@@ -189,29 +207,21 @@ def running_statistics(channels: int, tracked: bool) -> tuple[Weight, ...]:
     )
 
 
-class BatchNorm1d(BatchNorm):
-    type: Literal["batch_norm1d"] = "batch_norm1d"
-    ndims: ClassVar[tuple[int, ...]] = (0, 1)
+BatchNorm1d, BatchNorm2d, BatchNorm3d = twins(
+    __name__,
+    BatchNorm,
+    "BatchNorm",
+    lambda name, ndim: card(name, (), None, "batch norm", "batch norm", AS_GIVEN),
+)
 
 
-class BatchNorm2d(BatchNorm):
-    type: Literal["batch_norm2d"] = "batch_norm2d"
-    ndims: ClassVar[tuple[int, ...]] = (2,)
-
-
-class BatchNorm3d(BatchNorm):
-    type: Literal["batch_norm3d"] = "batch_norm3d"
-    ndims: ClassVar[tuple[int, ...]] = (3,)
-
-
-class GroupNorm(ChannelNorm, OfImages):
+class GroupNorm(ChannelNorm):
     """Mean and variance of each group of channels of each sample (torch.nn.GroupNorm)."""
 
     prefix: ClassVar[str] = "gn"
-    quirks: ClassVar[frozenset[Quirk]] = frozenset(["copies pieces"])
     type: Literal["group_norm"] = "group_norm"
-    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
-    time_class: ClassVar[TimeClass] = "layer norm"
+    card: ClassVar[Card] = card("GroupNorm", ("group_norm",), onnx("GroupNormalization"), "channel norm")
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["copies pieces"])
     num_groups: Size
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -229,23 +239,26 @@ class GroupNorm(ChannelNorm, OfImages):
     def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
         return self.affine_weights(inputs[0].shape[1])
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+    def autograd(self, call: Call) -> Autograd:
         """The kernel wants its input row-major, or on the CPU channels last: otherwise torch 2.13 keeps a copy."""
-        source, layout = inputs[0], setting.layout(0)
-        images = setting.device == "cpu" and source.rank > 3 and is_channels_last(source.shape, layout)
-        read = images or setting.since("2.14") or is_row_major(source.shape, layout)
+        source, setting = call.source, call.setting
+        images = setting.device == "cpu" and source.rank > 3 and is_channels_last(source.shape, call.layout)
+        is_read = images or setting.since("2.14") or is_row_major(source.shape, call.layout)
         groups = (source.shape[0], self.num_groups)
-        return (
-            INPUT if read else Own("row-major input", source),
+        saved = (
+            INPUT if is_read else Own("row-major input", source),
             *((Stored("weight"),) if self.affine else ()),
             *mean_and_scale(groups, source, replace(setting, device="cpu")),  # one function for both devices
         )
+        return Autograd(saved, call.inputs, saves_for_nobody=True)
+
+    def placement(self, call: Call) -> Placement:
+        return of_images(call)
 
 
 class FeatureNorm(WeightedLayer):
     """A norm over the last axes; `normalized_shape` defaults to the last axis alone and is checked when given."""
 
-    comes_out: ClassVar[Outcome] = "first"
     normalized_shape: Sizes | None = None
 
     def normalized(self, inputs: Tensors) -> tuple[int, ...]:
@@ -262,6 +275,10 @@ class FeatureNorm(WeightedLayer):
             )
         return wanted
 
+    def rows(self, inputs: Tensors) -> tuple[int, ...]:
+        """The axes in front of those, with a statistic for each."""
+        return inputs[0].shape[: inputs[0].rank - len(self.normalized(inputs))]
+
     def output_types(self, inputs: Tensors) -> Tensors:
         self.normalized(inputs)
         return inputs
@@ -272,8 +289,7 @@ class LayerNorm(FeatureNorm):
 
     prefix: ClassVar[str] = "ln"
     type: Literal["layer_norm"] = "layer_norm"
-    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
-    time_class: ClassVar[TimeClass] = "layer norm"
+    card: ClassVar[Card] = card("LayerNorm", ("layer_norm",), onnx("LayerNormalization"), "layer norm")
     eps: Number = 1e-5
     elementwise_affine: Flag = True
     bias: Flag = True
@@ -284,17 +300,18 @@ class LayerNorm(FeatureNorm):
         shape = self.normalized(inputs)
         return (Weight("weight", shape), *((Weight("bias", shape),) if self.bias else ()))
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        rows = inputs[0].shape[: inputs[0].rank - len(self.normalized(inputs))]
-        names = [weight.name for weight in self.weights(inputs)]
-        return (INPUT, *(Stored(name) for name in names), *mean_and_scale(rows, inputs[0], setting))
+    def timing(self, inputs: Tensors, outputs: Tensors) -> Timing:
+        """By the length of a row: each is worked out by itself."""
+        return Timing(self.card.time, (prod(self.normalized(inputs)),))
 
-    def extents(self, inputs: Tensors, outputs: Tensors) -> tuple[int, ...]:
-        """A row: each is worked out by itself."""
-        return (prod(self.normalized(inputs)),)
+    def autograd(self, call: Call) -> Autograd:
+        rows = self.rows(call.inputs)
+        names = [weight.name for weight in self.weights(call.inputs)]
+        saved = (INPUT, *(Stored(name) for name in names), *mean_and_scale(rows, call.source, call.setting))
+        return Autograd(saved, call.inputs, saves_for_nobody=True)
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        return Scratch(self.unkept(inputs, outputs, setting))
+    def placement(self, call: Call) -> Placement:
+        return own_storage(call)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """A value: mean, difference, square, sum, scale; backward two sums (3) and their combination (4)."""
@@ -310,78 +327,71 @@ class LayerNorm(FeatureNorm):
         return (Step("parameters", formula, values, note),)
 
 
-class RMSNorm(FeatureNorm, OfImages):
+class RMSNorm(FeatureNorm):
     """Each row divided by the root of its mean square (torch.nn.RMSNorm)."""
 
     prefix: ClassVar[str] = "rms_norm"
-    quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
     type: Literal["rms_norm"] = "rms_norm"
-    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
-    time_class: ClassVar[TimeClass] = "layer norm"
+    card: ClassVar[Card] = card("RMSNorm", ("rms_norm",), onnx("RMSNormalization"), "nothing")
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
     eps: Number | None = None
     elementwise_affine: Flag = True
 
     def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
         return (Weight("weight", self.normalized(inputs)),) if self.elementwise_affine else ()
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """On the CPU torch composes it of products, in float32 where the input has fewer bits; on CUDA one kernel."""
-        source, wide = inputs[0], self._wide(inputs[0])
-        rows = source.shape[: source.rank - len(self.normalized(inputs))]
+    def autograd(self, call: Call) -> Autograd:
+        """On the CPU torch composes it of products, in float32 where the input has fewer bits
+        (aten/src/ATen/native/layer_norm.cpp); on CUDA it is one kernel.
+        """
+        source, rows = call.source, self.rows(call.inputs)
         scale = (Stored("weight"),) if self.elementwise_affine else ()
-        if self._is_fused(inputs, setting):
-            return (INPUT, *scale, Own("1/root", statistic(rows, source.dtype, setting)))
+        if self._is_fused(call):
+            saved = (INPUT, *scale, Own("1/root", statistic(rows, source.dtype, call.setting)))
+            return Autograd(saved, call.inputs, saves_for_nobody=True)
+        dtype = "float32" if source.dtype in ("float16", "bfloat16") else source.dtype
+        wide, roots = TensorType(source.shape, dtype), TensorType(rows, dtype)
         kept: list[Saved] = []
-        if 0 in setting.needs:
-            kept += [
-                INPUT if wide == source else Own("input in float32", wide),
-                Own("1/root", TensorType(rows, wide.dtype)),
-                *scale,
-            ]
-        if "weight" in setting.needs:
+        if call.needs(0):
+            kept += [INPUT if wide == source else Own("input in float32", wide), Own("1/root", roots), *scale]
+        if call.needs("weight"):
             kept.append(Own("normalised input", wide))
-        return tuple(kept)
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """The worst moments of torch's composition, in bytes (aten/src/ATen/native/layer_norm.cpp)."""
-        if self._is_fused(inputs, setting):
-            return Scratch(self.unkept(inputs, outputs, setting))
-        source, wide = inputs[0], self._wide(inputs[0])
-        full, narrow = wide.nbytes, source.nbytes
-        roots = TensorType(source.shape[: source.rank - len(self.normalized(inputs))], wide.dtype).nbytes
-        widened = full if wide != source else 0
-        normalised = full if "weight" in setting.needs else 0
-        moments = [
-            widened + full + 2 * roots,  # squares, their means, the roots
-            widened + roots + (2 if self.elementwise_affine else 1) * full,  # normalised; times the weight
-        ]
-        if like(source.shape, [(source.shape, setting.layout(0))]) != self.layouts(inputs, outputs, setting)[0]:
-            moments.append(widened + roots + normalised + 2 * full)  # made row-major
-        if widened:
-            moments.append(
-                (widened if 0 in setting.needs else 0) + roots + normalised + full + narrow
-            )  # narrowed again
-        kept = sum(own.tensor.nbytes for own in self.saves(inputs, outputs, setting) if isinstance(own, Own))
-        if 0 in setting.needs:
+        spared = sum([own.tensor.nbytes for own in kept if isinstance(own, Own)])
+        forward = self._products(call, wide.nbytes, roots.nbytes) - source.nbytes - spared
+        if call.needs(0):
             # Three factors of the squares' gradient, beside that of the product; what arrived, the roots and the
             # normalised input are gone.
-            backward = 5 * full - 2 * narrow - normalised - roots
+            backward = 5 * wide.nbytes - 2 * source.nbytes - roots.nbytes - wide.nbytes * call.needs("weight")
         else:
-            backward = 2 * full - narrow if widened else full
+            backward = 2 * wide.nbytes - source.nbytes if wide != source else wide.nbytes
         size = DTYPE_BYTES[source.dtype]
-        return Scratch(
-            excess("products of the input", (max(moments) - narrow - kept) // size, source.dtype),
+        return Autograd(
+            tuple(kept),
+            call.inputs,
+            excess("products of the input", forward // size, source.dtype),
             excess("products of the gradient", backward // size, source.dtype),
         )
 
-    def _is_fused(self, inputs: Tensors, setting: Setting) -> bool:
-        """On CUDA torch has one kernel, but for images with their channels last and for a weight of another dtype."""
-        mixed = self.elementwise_affine and setting.weights is not None
-        images = inputs[0].rank > 3 and is_channels_last(inputs[0].shape, setting.layout(0))
-        return setting.device == "cuda" and not mixed and not images
+    def _products(self, call: Call, full: int, roots: int) -> int:
+        """Bytes at the worst moment of forward, of which `full` are an input's in the wider dtype."""
+        shape, narrow = call.source.shape, call.source.nbytes
+        is_widened, is_turned = full != narrow, like(shape, [(shape, call.layout)]) != self.placement(call).layouts[0]
+        steps = [full if is_widened else 0]
+        steps += [full, roots, roots, -full - roots]  # squares, their means and the roots
+        steps += [full]  # the normalised input, and its product with the weight
+        steps += [full, 0 if call.needs("weight") else -full] if self.elementwise_affine else []
+        steps += [full, -full] if is_turned else []  # made row-major
+        steps += [0 if call.needs(0) else -full, narrow] if is_widened else []  # narrowed again
+        return worst(steps)
 
-    def _wide(self, source: TensorType) -> TensorType:
-        return TensorType(source.shape, "float32" if source.dtype in ("float16", "bfloat16") else source.dtype)
+    def placement(self, call: Call) -> Placement:
+        return of_images(call)
+
+    def _is_fused(self, call: Call) -> bool:
+        """On CUDA torch has one kernel, but for images with their channels last and for a weight of another dtype."""
+        mixed = self.elementwise_affine and call.setting.weights is not None
+        images = call.source.rank > 3 and is_channels_last(call.source.shape, call.layout)
+        return call.setting.device == "cuda" and not mixed and not images
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Square, sum, scale: 3 a value; backward a product and a sum, a product and a difference, a scale: 5."""

@@ -6,12 +6,12 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Axis, Layer, normalize_axis, require_floating
-from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
-from archcost.layers.rules import Quirk
+from archcost.layers.card import Card
+from archcost.layers.dtypes import AS_GIVEN
+from archcost.layers.rules import Autograd, Call, Placement, Quirk, own_storage
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
-from archcost.terms.autograd import Input, Own, Saved, Scratch, Setting
+from archcost.terms.autograd import Input, Own
 from archcost.terms.memory_format import is_row_major
-from archcost.terms.time_classes import TimeClass
 from archcost.work import Elementwise, Reduction, Shared, Work
 
 
@@ -23,9 +23,16 @@ class WeightNorm(Layer):
     type: Literal["weight_norm"] = "weight_norm"
     prefix: ClassVar[str] = "weight_norm"
     arity: ClassVar[Arity] = Arity(2, 2)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "reduction"
-    comes_out: ClassVar[Outcome] = "promoted"
+    card: ClassVar[Card] = Card(
+        torch=None,
+        calls=("_weight_norm",),
+        onnx=None,
+        autocast=AS_GIVEN,
+        promotion="promoted",
+        fvcore="nothing",
+        time="reduction",
+        blas=False,
+    )
     quirks: ClassVar[frozenset[Quirk]] = frozenset(["copies pieces"])
     dim: Axis = 0
 
@@ -47,23 +54,24 @@ class WeightNorm(Layer):
             raise ShapeError("lengths do not go with the directions", expected=str(expected), found=str(lengths))
         return (directions,)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Both inputs, copied where they do not lie in rows, and the norms, whichever gradient is wanted."""
-        dtype = "float32" if DTYPE_BYTES[inputs[1].dtype] == 2 else inputs[1].dtype
-        norms = Own("norms", TensorType(inputs[1].shape, dtype))
+    def autograd(self, call: Call) -> Autograd:
+        """Both inputs are kept, copied where they do not lie in rows, and the norms, whichever gradient is wanted: one
+        kernel makes both (native/WeightNorm.cpp).
+        """
+        lengths = call.inputs[1]
+        dtype = "float32" if DTYPE_BYTES[lengths.dtype] == 2 else lengths.dtype
         copies = ("copy of the directions", "copy of the lengths")
         rows = [
-            Input(index) if is_row_major(tensor.shape, setting.layout(index)) else Own(copies[index], tensor)
-            for index, tensor in enumerate(inputs)
+            Input(index) if is_row_major(tensor.shape, call.setting.layout(index)) else Own(copies[index], tensor)
+            for index, tensor in enumerate(call.inputs)
         ]
-        return (*rows, norms)
+        unwanted = [tensor for index, tensor in enumerate(call.inputs) if not call.needs(index)]
+        backward = tuple([Own("a gradient that nobody wants", tensor) for tensor in unwanted])
+        saved = (*rows, Own("norms", TensorType(lengths.shape, dtype)))
+        return Autograd(saved, call.inputs, backward=backward, saves_for_nobody=True)
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Norms without a use; and one kernel makes both gradients, wanted or not (native/WeightNorm.cpp)."""
-        unwanted = [
-            Own("a gradient that nobody wants", inputs[index]) for index in (0, 1) if index not in setting.needs
-        ]
-        return Scratch(self.unkept(inputs, outputs, setting), tuple(unwanted))
+    def placement(self, call: Call) -> Placement:
+        return own_storage(call)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Squares and their sum, the product with g/‖v‖; backward Σ dw·v for both, and (g/‖v‖)·(dw − v·(…)) for v."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from archcost.layers import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, Layer, LayerNorm, RMSNorm, WeightNorm
-from archcost.pytorch.layers.base import Factory, Inputs, plain, settings
-
-
-def channel_norm(module: Callable[..., nn.Module]) -> Factory:
-    def factory(layer: Layer, inputs: Inputs) -> nn.Module:
-        return module(inputs[0].shape[1], **settings(layer))
-
-    return factory
+from archcost.layers import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    RMSNorm,
+    WeightNorm,
+)
+from archcost.pytorch.layers.base import Called, Inputs, mirrors, module_of, settings
 
 
 class InEvaluation(nn.Module):
@@ -26,65 +29,41 @@ class InEvaluation(nn.Module):
         return super().train(False)
 
 
-class StandingBatchNorm1d(InEvaluation, nn.BatchNorm1d):
-    pass
+STANDING: dict[Any, type[nn.Module]] = {
+    module: type(f"Standing{module.__name__}", (InEvaluation, module), {})
+    for module in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+}
 
 
-class StandingBatchNorm2d(InEvaluation, nn.BatchNorm2d):
-    pass
+@mirrors(BatchNorm1d, BatchNorm2d, BatchNorm3d)
+def batch_norm(layer: BatchNorm1d | BatchNorm2d | BatchNorm3d, inputs: Inputs) -> nn.Module:
+    module = module_of(layer)
+    make = module if layer.training else STANDING[module]
+    return make(inputs[0].shape[1], **settings(layer, "training")).train()
 
 
-class StandingBatchNorm3d(InEvaluation, nn.BatchNorm3d):
-    pass
+@mirrors(InstanceNorm1d, InstanceNorm2d, InstanceNorm3d)
+def instance_norm(layer: InstanceNorm1d | InstanceNorm2d | InstanceNorm3d, inputs: Inputs) -> nn.Module:
+    return module_of(layer)(inputs[0].shape[1], **settings(layer))
 
 
-def batch_norm(module: Callable[..., nn.Module], standing: Callable[..., nn.Module]) -> Factory:
-    def factory(layer: BatchNorm1d | BatchNorm2d | BatchNorm3d, inputs: Inputs) -> nn.Module:
-        make = module if layer.training else standing
-        return make(inputs[0].shape[1], **settings(layer, "training")).train()
-
-    return factory
-
-
+@mirrors(GroupNorm)
 def group_norm(layer: GroupNorm, inputs: Inputs) -> nn.Module:
     return nn.GroupNorm(num_channels=inputs[0].shape[1], **settings(layer))
 
 
-def feature_norm(module: Callable[..., nn.Module]) -> Factory:
-    def factory(layer: LayerNorm | RMSNorm, inputs: Inputs) -> nn.Module:
-        shape = layer.normalized_shape or inputs[0].shape[-1]
-        return module(shape, **settings(layer, "normalized_shape"))
-
-    return factory
+@mirrors(LayerNorm, RMSNorm)
+def feature_norm(layer: LayerNorm | RMSNorm, inputs: Inputs) -> nn.Module:
+    shape = layer.normalized_shape or inputs[0].shape[-1]
+    return module_of(layer)(shape, **settings(layer, "normalized_shape"))
 
 
-class NormedWeight(nn.Module):
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, directions: Tensor, lengths: Tensor) -> Tensor:
-        axis = self.dim % directions.dim()  # to torch, -1 is all axes
-        return torch._weight_norm(directions, lengths, axis)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
-
-
+@mirrors(WeightNorm)
 def weight_norm(layer: WeightNorm, inputs: Inputs) -> nn.Module:
-    return NormedWeight(layer.dim)
+    return Called(normed, settings(layer))
 
 
-FACTORIES: dict[str, Factory] = {
-    "batch_norm1d": batch_norm(nn.BatchNorm1d, StandingBatchNorm1d),
-    "batch_norm2d": batch_norm(nn.BatchNorm2d, StandingBatchNorm2d),
-    "batch_norm3d": batch_norm(nn.BatchNorm3d, StandingBatchNorm3d),
-    "instance_norm1d": channel_norm(nn.InstanceNorm1d),
-    "instance_norm2d": channel_norm(nn.InstanceNorm2d),
-    "instance_norm3d": channel_norm(nn.InstanceNorm3d),
-    "group_norm": group_norm,
-    "layer_norm": feature_norm(nn.LayerNorm),
-    "rms_norm": feature_norm(nn.RMSNorm),
-    "local_response_norm": plain(nn.LocalResponseNorm),
-    "weight_norm": weight_norm,
-}
+def normed(directions: Tensor, lengths: Tensor, dim: int) -> Tensor:
+    """To torch, -1 is all axes."""
+    axis = dim % directions.dim()
+    return torch._weight_norm(directions, lengths, axis)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
