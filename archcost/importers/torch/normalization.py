@@ -47,8 +47,9 @@ def batch_norm(
 ) -> Proposal | None:
     if x.dim() > 5:
         return None
-    type_, standing = f"batch_norm{max(x.dim() - 2, 1)}d", {} if training else {"training": False}
-    return _norm(type_, x, weight, bias, running_mean, running_var, eps=eps, momentum=momentum, **standing)
+    type_ = f"batch_norm{max(x.dim() - 2, 1)}d"
+    fields: dict[str, Any] = {"eps": eps, "momentum": momentum, **({} if training else {"training": False})}
+    return _norm(type_, x, weight, bias, running_mean, running_var, **fields)
 
 
 @rule_for("torch.batch_norm")
