@@ -92,7 +92,7 @@ def rule_of(kind: type[Layer]) -> Rule:
         fields = {
             name: float(value) if name in floats and is_number(value) else value
             for name, value in given.items()
-            if value != []
+            if not (name in sizes and value == [])
         }
         if any(isinstance(value, Tensor) for value in fields.values()):
             return None
