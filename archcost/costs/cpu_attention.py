@@ -7,23 +7,10 @@ backward against the allocator where query, key and value come of one product, a
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from archcost.layers import Layer, ScaledDotProductAttention
+from archcost.costs.cpu_call import Call
+from archcost.layers import ScaledDotProductAttention
 from archcost.layers.attention.scaled_dot_product import KEY, QUERY, VALUE
 from archcost.tensors import Tensors
-
-
-class Call(Protocol):
-    """As far as it matters here, the call of cpu_kernels.py."""
-
-    @property
-    def layer(self) -> Layer: ...
-    @property
-    def inputs(self) -> Tensors: ...
-    @property
-    def threads(self) -> int: ...
-
 
 KEYS = 512
 """In a block."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from archcost.costs.cpu_kernels import Call, Direction
+from archcost.costs.cpu_call import Call, Direction
 from archcost.costs.program import Held
 
 Phase = Literal["before", "forward", "recompute", "backward", "optimizer", "after"]

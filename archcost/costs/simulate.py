@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from archcost.costs.checkpoint_segments import Segment, recomputed
-from archcost.costs.cpu_kernels import Call, Direction, allocates, own_memory
+from archcost.costs.cpu_call import Call, Direction
+from archcost.costs.cpu_kernels import allocates, own_memory
 from archcost.costs.events import KernelRun, Tape
 from archcost.costs.program import Give, Held, Op, Program
 from archcost.tensors import TensorType

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from archcost.costs.cpu_kernels import Call, Direction, own_memory
+from archcost.costs.cpu_call import Call, Direction
+from archcost.costs.cpu_kernels import own_memory
 from archcost.costs.timeline import Timeline, highest, timeline
 from archcost.errors import ArchcostError
 from archcost.estimates.devices import caches

@@ -8,7 +8,8 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from archcost.costs.cpu_kernels import Direction, own_memory
+from archcost.costs.cpu_call import Direction
+from archcost.costs.cpu_kernels import own_memory
 from archcost.estimates.batches import GrowingRun
 from archcost.sweeps.envelope import Integers
 from archcost.sweeps.samples import Samples, Span

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from archcost.costs.cpu_kernels import Call
+from archcost.costs.cpu_call import Call
 from archcost.pytorch.layers import FACTORIES
 
 MARK = "operator "

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from archcost.costs.cpu_kernels import Call, own_memory
+from archcost.costs.cpu_call import Call
+from archcost.costs.cpu_kernels import own_memory
 from archcost.layers import LAYERS
 from archcost.tensors import TensorType
 from tests.pytorch.kernel_memory import AVX512, BFLOAT16, REASON, measured

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 import archcost
-from archcost.costs.cpu_kernels import Call, Direction, own_memory
+from archcost.costs.cpu_call import Call, Direction
+from archcost.costs.cpu_kernels import own_memory
 from archcost.passes.gradients import gradients_needed
 from archcost.pytorch.network import as_tuple
 from archcost.spec.overrides import override
