@@ -22,7 +22,7 @@ Action = Callable[[argparse.Namespace], "tuple[str, int] | tuple[bytes, int]"]
 
 
 class Once(argparse._StoreAction):  # pyright: ignore[reportPrivateUsage]
-    """One value. A second one is refused: the first would be gone in silence."""
+    """An option with one value. A second one is refused, since it would replace the first in silence."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         if option_string is not None:

@@ -61,7 +61,7 @@ def _save_onnx(output: str, written: bytes) -> None:
 
 
 def require_calibration(output: str) -> None:
-    """Before anything is timed. Raises ArchcostError where FILE holds something else than a calibration."""
+    """Raises ArchcostError where FILE exists and is no calibration. Called before anything is timed."""
     from archcost.hardware.calibration_file import WRITTEN
 
     before = first_bytes(output)
@@ -70,7 +70,7 @@ def require_calibration(output: str) -> None:
 
 
 def _save_calibration(output: str, written: str) -> None:
-    """Whole or not at all, so that an interruption leaves the last one."""
+    """Write a calibration whole or not at all, so that an interruption leaves the one before."""
     from archcost.hardware.calibration_file import partial
 
     require_calibration(output)
@@ -85,7 +85,7 @@ def _save_lock(output: str, written: str) -> None:
 
 
 def _require_no_input(output: str, inputs: Iterable[Path]) -> None:
-    """The same file by any name: a link to it, another path."""
+    """Raises ArchcostError where FILE is one of the files read, under whatever path."""
     status = file_status(output)
     if status is None:
         return

@@ -70,12 +70,12 @@ class Recipe:
         return load(self.network, self.settings, self.inputs, json.loads(self.args or "null"))
 
     def cost(self, folder: Path) -> ModelCost:
-        """The same, its path meant from `folder`, and costed."""
+        """The cost of the network; a path in the recipe is relative to `folder`."""
         network = str(folder / self.network) if self.is_file else self.network
         return cost(build(replace(self, network=network).load(), self.batch))
 
     def seen_from(self, folder: Path) -> Recipe:
-        """The same with its path, which is meant from the current folder, rewritten to be meant from `folder`."""
+        """The recipe with its path, relative to the current folder, made relative to `folder`."""
         if not self.is_file:
             return self
         return replace(self, network=Path(os.path.relpath(self.network, folder)).as_posix())
@@ -176,7 +176,7 @@ def write_section(now: Section, path: Path) -> None:
 
 
 def write_sections(now: Iterable[Section], path: Path) -> None:
-    """The same of several. Of processes that write one file, each keeps what the others have written."""
+    """Write several sections. Processes that write one file keep each other's sections."""
     new = {section.recipe: section for section in now}
     with exclusively(path):
         kept = _sections_of(path)
@@ -250,7 +250,7 @@ def _parse_section(head: str, lines: _Lines) -> Section:
 
 
 def _parse_recipe(head: str, lines: _Lines) -> Recipe:
-    """The same options as the command line of `archcost lock`."""
+    """A section's head, which has the options of `archcost lock`."""
     try:
         kind, *words = shlex.split(head)
     except ValueError:

@@ -97,7 +97,7 @@ def _worked_out() -> Listing:
 
 
 def _digest() -> str:
-    """Of the specs and of those that they extend."""
+    """A hash of the specs and of those that they extend."""
     read = sha256()
     for file in sorted(zoo.folder().rglob("*.yaml")):
         read.update(file.relative_to(zoo.folder()).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")

@@ -10,7 +10,7 @@ CACHING = frozenset(["NVIDIA", "AMD"])
 
 
 def torch_device(profile: HardwareProfile) -> Device:
-    """Whose kernels run: those of CUDA stand for every accelerator."""
+    """The torch device whose kernels a device runs: `cuda` for every accelerator, else `cpu`."""
     return "cpu" if profile.kind in ("cpu", "microcontroller") else "cuda"
 
 

@@ -30,7 +30,7 @@ from archcost.times.operators import measured
 
 @dataclass(frozen=True)
 class Estimate(Result):
-    """One step on a device. `to_dict()` is `archcost estimate --format json`."""
+    """The estimate of one step on a device. `to_dict()` is `archcost estimate --format json`."""
 
     line: Timeline
     hardware: HardwareProfile
@@ -76,12 +76,12 @@ class Estimate(Result):
 
     @property
     def fits(self) -> bool:
-        """It is not certain to fail: that it is safe, only the verdict says."""
+        """Whether the step is not certain to fail. Whether it is safe, the verdict says."""
         return self.verdict != "does not fit"
 
     @property
     def limits(self) -> Limits:
-        """Of what a step may need on that device."""
+        """The two limits of the device: bytes that are safe, and bytes that may work."""
         return limits(self.hardware)
 
     @property
@@ -127,7 +127,7 @@ class Estimate(Result):
 
     @cached_property
     def time(self) -> StepTime | None:
-        """None where the device has no rate for the precision."""
+        """The time of the step; None where the device has no rate for the precision."""
         return step_time(
             kernels(self.line, self.chosen.fuses),
             self.run,

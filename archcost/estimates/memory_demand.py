@@ -76,7 +76,7 @@ class Demand:
     verdict: Verdict
     flash: int = 0
     caching: Caching | None = None
-    """None where no allocator caches."""
+    """Bytes of the allocator's segments; None where no allocator caches."""
 
     @property
     def is_safe(self) -> bool:
@@ -88,7 +88,7 @@ class Demand:
 
     @property
     def reserved(self) -> int | None:
-        """None where no allocator caches."""
+        """Bytes of the allocator's segments; None where no allocator caches."""
         return None if self.caching is None else self._blocks[1]
 
     @cached_property
@@ -108,7 +108,7 @@ def _library(profile: HardwareProfile) -> int:
 
 
 def demand(played: Played, sizes: Sequence[int], profile: HardwareProfile, trains: bool) -> Demand:
-    """Of storages of these sizes, by number, workspaces included."""
+    """The demand of a step whose storages have these sizes, workspaces included."""
     before = (*played.resident, *played.state)
     peak, _ = highest((*before, *played.step), sizes)
     if caches(profile):
@@ -138,7 +138,7 @@ def _unbounded(played: Played, sizes: tuple[int, ...], library: int) -> Simulate
 
 
 def changes(played: Played, sizes: Sequence[int], library: int) -> list[tuple[int, int]]:
-    """From the first tensor on: the first step, in which the optimizer makes its state, and those after it.
+    """The allocations from the first tensor on: the first step, in which the optimizer makes its state, and later ones.
 
     `library` are the bytes that the library of matrix products takes for each thread that uses it.
     """
@@ -163,5 +163,5 @@ def _once_more(played: Played, step: list[tuple[int, int]], free: int) -> list[t
 
 
 def _play(events: Sequence[int], sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """As plain pairs, which are made in half the time: `fit` makes them for many batches."""
+    """The allocations as plain pairs, which are made in half the time; `fit` makes them for many batches."""
     return [(each, sizes[each]) if each >= 0 else (~each, FREE) for each in events]

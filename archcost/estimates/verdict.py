@@ -40,14 +40,14 @@ class Limits(NamedTuple):
 
 
 class Shares(NamedTuple):
-    """Of the memory beside the context: what the steps that real cards ran and refused say (tests/measurements)."""
+    """Shares of the memory beside the context, by the steps that real cards ran and refused (tests/measurements)."""
 
     safe: float
     most: float
 
 
 def limits(profile: HardwareProfile) -> Limits:
-    """Of that device."""
+    """The two limits of a device, in bytes."""
     free = room(profile)
     if not caches(profile):
         return Limits(free, free)

@@ -54,7 +54,7 @@ class ReadError(SpecError):
     path: Path = ()
 
     def inside(self, container: list[Any] | dict[str, Any], step: str | int | None) -> ReadError:
-        """The same seen from the value around it, of which `step` was being read; None for a key."""
+        """The error as seen from the value around, of which the entry `step` was read; None for a key."""
         if isinstance(container, list):
             container.append(self.tree)
         elif isinstance(step, str):
@@ -101,7 +101,7 @@ def _read_bytes(path: FilePath, place: Place) -> bytes:
 
 
 def _place_after(text: str, file: str) -> Place:
-    """Where the character after `text` stands."""
+    """The place right after `text`."""
     return Place(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
 
 

@@ -27,7 +27,7 @@ def recording_reads() -> Generator[list[Path]]:
 
 
 def record_read(path: Path) -> None:
-    """Said by whoever reads a file that a user named."""
+    """Note that a file which the user named was read."""
     files = _recorded_reads.get()
     if files is not None:
         files.append(path)
@@ -46,7 +46,7 @@ def first_bytes(path: str | Path) -> bytes:
 
 
 def file_status(path: str | Path) -> os.stat_result | None:
-    """Of a regular file; None of anything else."""
+    """The status of a regular file; None for anything else."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -87,7 +87,7 @@ def write_whole(path: str | Path, content: bytes) -> None:
 
 
 def _status(path: str | Path) -> os.stat_result | None:
-    """None where there is nothing yet."""
+    """The status of a path; None where there is nothing."""
     try:
         return os.stat(path)
     except FileNotFoundError:

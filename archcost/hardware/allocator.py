@@ -62,12 +62,12 @@ class Simulated:
 
 
 def rounded(nbytes: int) -> int:
-    """To a multiple of 512 bytes (round_size). Nothing takes nothing: `allocate` returns before it asks for a block."""
+    """A size rounded up to a multiple of 512 bytes (round_size in c10); 0 stays 0, as no block is taken for it."""
     return (nbytes + MIN_BLOCK - 1) // MIN_BLOCK * MIN_BLOCK
 
 
 def segment_size(size: int) -> int:
-    """Of the segment that is asked for when no free block holds `size` rounded bytes (get_allocation_size)."""
+    """Bytes of the segment that is taken from the driver when no free block has `size` bytes (get_allocation_size)."""
     if size <= SMALL:
         return SMALL_SEGMENT
     if size < LARGE:

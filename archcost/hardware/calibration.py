@@ -65,7 +65,7 @@ class Pace(BaseModel):
 
 
 class Measured(NamedTuple):
-    """Of one layer: the medians of its calls, and by how much these differ, as a share of the median."""
+    """A timed layer: the median seconds of its calls, and their spread as a share of the median."""
 
     forward: Seconds
     backward: Seconds
@@ -73,7 +73,7 @@ class Measured(NamedTuple):
 
 
 class Errors(BaseModel):
-    """Of what the runs were predicted to take without their own family: |predicted / measured − 1|."""
+    """Errors |predicted / measured − 1| of runs whose family of networks was left out of the fit."""
 
     model_config = FROZEN
 
@@ -155,7 +155,7 @@ def read(path: Path) -> Calibration:
 
 
 def loads(text: str, file: str) -> Calibration:
-    """The same of its text."""
+    """A calibration from the text of its file. Raises SpecError with the place of the mistake."""
     tree, marks = parse(text, file)
     if as_mapping(tree) is None:
         raise SpecError(
@@ -181,13 +181,13 @@ def loads(text: str, file: str) -> Calibration:
 
 @cache
 def shipped() -> tuple[Calibration, ...]:
-    """Those that come with the package, in the order of their files."""
+    """The calibrations that ship with the package, in the order of their files."""
     return tuple([read(path) for path in sorted(FOLDER.glob("*.yaml"))])
 
 
 @cache
 def of(device: str, engine: str) -> tuple[Calibration, ...]:
-    """Of one device and engine: names of files start with both, so that only those are read."""
+    """The shipped calibrations of a device with an engine. Names of files start with both, so only those are read."""
     found = [read(path) for path in sorted(FOLDER.glob(f"{device}--{engine}--*.yaml"))]
     return tuple([each for each in found if (each.device, each.engine) == (device, engine)])
 

@@ -15,7 +15,7 @@ WRITTEN = "# archcost.calibration/1, written by archcost hardware calibrate"
 
 
 def partial(output: Path) -> Path:
-    """Where what was timed for this file is kept until it is whole."""
+    """The path of the file that keeps the times of an unfinished calibration."""
     return output.with_name(output.name + ".partial")
 
 
@@ -83,7 +83,7 @@ def seconds(amount: float) -> str:
 
 
 def _in(amount: float, dimension: str) -> str:
-    """In the largest unit of which there is one, to six digits, without an exponent."""
+    """An amount in the largest unit that is not above it, with six digits and no exponent."""
     units = sorted(UNITS[dimension].items(), key=lambda unit: unit[1])
     name, worth = next((unit for unit in reversed(units) if amount >= unit[1]), units[0])
     number = amount / float(worth)

@@ -22,7 +22,7 @@ _FOLDER = FilePath(__file__).parent / "profiles"
 
 @cache
 def names() -> tuple[str, ...]:
-    """Of the profiles that ship."""
+    """Names of the profiles that ship."""
     return tuple(sorted(file.stem for file in _FOLDER.glob("*.yaml")))
 
 

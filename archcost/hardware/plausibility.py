@@ -138,7 +138,7 @@ def _is_about(ratio: float, whole: float) -> bool:
 
 
 class Pair(NamedTuple):
-    """Of two dtypes that sum alike: how the faster relates to the slower on all devices known, and never does."""
+    """Two dtypes with sums of the same kind: ratios of their rates that devices have, and that none has."""
 
     slower: str
     faster: str
@@ -248,7 +248,7 @@ def against_peers(profile: HardwareProfile, peers: Sequence[HardwareProfile]) ->
 
 
 def _faster_sums(rate: FloatRate, peer: FloatRate) -> int:
-    """How much faster the rate may be for what it sums in: float16 takes half the time at best. 0: no comparison."""
+    """By how much sums in float16 may make a rate higher than sums in float32; 0 where they cannot be compared."""
     if rate.accumulate == peer.accumulate:
         return 1
     return 2 if rate.accumulate == "float16" else 0

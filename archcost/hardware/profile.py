@@ -40,7 +40,7 @@ Kind = Literal["gpu", "tpu", "soc", "cpu", "microcontroller"]
 
 
 class Source(BaseModel):
-    """Where figures are from, when they were taken down from there, and what that is worth."""
+    """A source of figures: what it is, the date on which it was read, and how reliable that is."""
 
     model_config = FROZEN
 
@@ -194,7 +194,7 @@ class Processors(Figure):
 
 
 class Price(Figure):
-    """At launch, before tax. A price without a date says nothing."""
+    """The price at launch, before tax, with its date."""
 
     dimension = "USD"
     most = 1e8
@@ -263,7 +263,7 @@ class Memory(BaseModel):
 
 
 class Links(BaseModel):
-    """Each in one direction: to devices of the same node, to the host's memory, to other nodes."""
+    """Bandwidths of links, in one direction: to devices of the same node, to the host's memory, to other nodes."""
 
     model_config = FROZEN
 
@@ -294,7 +294,7 @@ class Seen(BaseModel):
 
 
 class HardwareProfile(Result, BaseModel):
-    """One device. What is not known is absent; nothing has a default."""
+    """The profile of one device. A figure that is not known is None; none has a default."""
 
     model_config = FROZEN
 

@@ -45,7 +45,7 @@ class Case(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One change in words, and what it costs; `note` says more of the price."""
+    """A change to a run or a network, in words, with its cost; `note` says more about the cost."""
 
     what: str
     price: Price
@@ -142,7 +142,7 @@ def smaller_batches(case: Case) -> list[int]:
 
 
 def with_batch(case: Case, batch: int) -> Case:
-    """The same samples in passes of `batch`, which must divide; in training their gradients add up to one step."""
+    """The case with its samples in passes of `batch`, which must divide them; in training with accumulation."""
     passes = case.batch // batch
     run = replace(case.run, accumulation=case.run.accumulation * passes) if case.run.trains else case.run
     return case._replace(batch=batch, run=run)

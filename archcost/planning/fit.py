@@ -65,7 +65,7 @@ class DeviceFit:
 
     @property
     def time(self) -> StepTime | None:
-        """Of a step at the asked batch; None where there is no answer, or no rate for the precision."""
+        """The time of a step at the asked batch; None where there is no answer, or no rate for the precision."""
         return self.timed if self.estimate is None else self.estimate.time
 
     @property
@@ -74,7 +74,7 @@ class DeviceFit:
 
     @property
     def fits(self) -> bool:
-        """It is not certain to fail."""
+        """Whether it is not certain to fail: `fits` or `tight`."""
         return self.verdict in ("fits", "tight")
 
     @property
@@ -84,7 +84,7 @@ class DeviceFit:
 
     @property
     def largest(self) -> Largest | None:
-        """Of what was asked for: the batch, if nothing else was."""
+        """The largest batch, image side or width that fits, whichever was asked for."""
         return self.varied or self.batches
 
     @property
@@ -107,7 +107,7 @@ class DeviceFit:
 
     @cached_property
     def binding(self) -> Binding | None:
-        """Where the peak falls, and the tensors there."""
+        """The peak at batch `bound_batch`: where it is, and its tensors."""
         if self.grown is not None:
             return self.grown.binding(self.bound_batch)
         return None if self.estimate is None else _binding(self.estimate)
@@ -263,7 +263,7 @@ class _Answers:
         return DeviceFit(profile, self.batch, grown, *self.known[alike], timed=self.timing.on(profile))
 
     def in_full(self, profile: HardwareProfile) -> DeviceFit:
-        """With the step itself, and remedies where it does not fit. Raises OverBudgetError."""
+        """The answer for one device, with its estimate, and remedies where it does not fit. Raises OverBudgetError."""
         line, needs = trial(build(self.spec, self.batch), self.run, profile)
         none_fits = not is_automatic(self.run) and no_batch_fits(line, profile)
         grown = None if is_automatic(self.run) or none_fits else self._growth(torch_device(profile))

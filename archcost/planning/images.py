@@ -1,4 +1,4 @@
-"""The same network on larger and smaller images."""
+"""A network with inputs of another image size."""
 
 from __future__ import annotations
 

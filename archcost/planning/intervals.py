@@ -24,7 +24,7 @@ class Span(NamedTuple):
 
     @property
     def middle(self) -> float | None:
-        """To put spans in order: the most likely value, else the geometric mean of the bounds, else the one known."""
+        """The value to sort by: the likely one, else the geometric mean of the bounds, else the one known."""
         if self.likely is not None:
             return self.likely
         if self.low is None or self.high is None:

@@ -19,7 +19,7 @@ Given = Amount | Mapping[str, Amount] | None
 
 
 def amount(value: object, dimension: str, meaning: str) -> float:
-    """In the unit that names the dimension. Raises ArchcostError for another unit, and for less than nothing."""
+    """An amount as a number in the base unit. Raises ArchcostError for another unit, and for a negative amount."""
     number = _number(value, dimension, meaning) if isinstance(value, str) else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number):
         raise _refused(meaning, dimension, value)
@@ -60,7 +60,7 @@ def _refused(meaning: str, dimension: str, value: object) -> ArchcostError:
 
 
 def by_device(given: Given, names: Collection[str], dimension: str, meaning: str) -> dict[str, float]:
-    """Of the devices whose amount is given. The name "" stands for all that are not named."""
+    """The amounts by device; the name "" stands for all that are not named."""
     amounts = given if isinstance(given, Mapping) else {} if given is None else {"": given}
     strange = [name for name in amounts if name and name not in names]
     if strange:

@@ -72,7 +72,7 @@ class DeviceRun:
 
     @property
     def verdict(self) -> Verdict | None:
-        """Of the step that was asked for."""
+        """The verdict of the step as it was asked for."""
         if self.problem is not None:
             return None
         return self.estimate.verdict if self.fits and self.estimate is not None else "does not fit"
@@ -86,7 +86,7 @@ class DeviceRun:
 
     @property
     def seconds(self) -> Span:
-        """Of a step."""
+        """Seconds of a step, as an interval."""
         return UNKNOWN if self.step is None else overlapped(self.step, self.reducing)
 
     @property
@@ -99,7 +99,7 @@ class DeviceRun:
 
     @property
     def energy(self) -> Span:
-        """In kWh, of the devices alone."""
+        """The energy of the devices alone, in kWh."""
         if self.charges.watts is None:
             return UNKNOWN
         drawn = self.device_hours.times(self.charges.watts / 1000)
@@ -107,13 +107,13 @@ class DeviceRun:
 
     @property
     def cost(self) -> Span:
-        """In USD."""
+        """The price of the run, in USD."""
         price = self.charges.usd_per_hour
         return UNKNOWN if price is None else self.device_hours.times(price)
 
     @property
     def carbon(self) -> Span:
-        """In kg of CO2."""
+        """The carbon of the run, in kg of CO2."""
         grams = self.charges.grams_per_kilowatt_hour
         return UNKNOWN if grams is None else self.energy.times(grams / 1000)
 
@@ -296,7 +296,7 @@ def _order(word: str) -> Order:
 
 
 def _batch_share(spec: ModelSpec, batch: int, count: int) -> int:
-    """Of the batch, on each device."""
+    """The part of the batch that one of `count` devices has. Raises ArchcostError where it does not divide."""
     if count == 1 or type(batch) is not int or batch < 1:
         return batch  # what is no batch is refused when the network is built
     if batch % count:

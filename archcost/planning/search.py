@@ -72,7 +72,7 @@ class _Search:
         return fits, None
 
     def _guess(self, fits: int, fails: int) -> int:
-        """Where memory would be full, did it grow with the square of the value."""
+        """The value at which memory would be full if it grew with the square of the value."""
         least, most = self.known[fits].demand.needed, self.known[fails].demand.needed
         share = min(max(self.room - least, 0), most - least) / (most - least) if most > least else 0.5
         return min(max(isqrt(int(fits**2 + share * (fails**2 - fits**2))), fits + 1), fails - 1)

@@ -59,7 +59,7 @@ class Timing:
         return choose(profile, self.run, self.engine, own)
 
     def on(self, profile: HardwareProfile) -> StepTime | None:
-        """None where the device has no rate for the precision."""
+        """The time of the step on a device; None where that has no rate for the precision."""
         chosen = self.chosen(profile)
         device = torch_device(profile)
         if device not in self.lines:

@@ -1,4 +1,4 @@
-"""One step re-estimated with other sizes or settings: the ground of every answer here."""
+"""Trials: a step estimated again with other sizes or settings, from which all answers of planning follow."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Lines:
         self.known: dict[tuple[int, Device, int | None], Timeline] = {}
 
     def on(self, value: int, profile: HardwareProfile) -> Trial:
-        """Of the network of that value (a side, a width). Raises ArchcostError where there is none."""
+        """The trial with a value (an image side, a width). Raises ArchcostError where no such network exists."""
         if is_automatic(self.run):
             return trial(self.make(value), self.run, profile)
         device, threads = torch_device(profile), threads_of(profile)

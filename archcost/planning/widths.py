@@ -1,4 +1,4 @@
-"""The same network wider and narrower: hidden channels and features times a number of percent."""
+"""A network with its hidden channels and features scaled by a percentage."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def widened(spec: ModelSpec, batch: int) -> Callable[[int], ModelGraph]:
 
 
 class _Scaling(NamedTuple):
-    """By layer what changes: `sizes` the field that is scaled, `follows` those whose groups are their channels."""
+    """What changes by layer: `sizes` are fields that are scaled, `follows` layers whose groups equal their channels."""
 
     sizes: dict[str, str]
     follows: set[str]
@@ -97,7 +97,7 @@ def _times(size: int, percent: int, unit: int) -> int:
 
 
 def _field(layer: Layer) -> str:
-    """Where a layer says how many channels or features come out."""
+    """The field of a layer that is its number of output channels or features."""
     fields = type(layer).model_fields
     return next((field for field in ("out_channels", "out_features") if field in fields), "")
 

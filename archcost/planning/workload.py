@@ -43,7 +43,7 @@ def workload(
     epochs: int | str | None = None,
     tokens: int | str | None = None,
 ) -> Workload:
-    """In steps of `step` samples. Raises ArchcostError for what is no number of them, and for too much or too little.
+    """The number of steps of `step` samples that a run has. Raises ArchcostError for amounts that are no such number.
 
     Each epoch ends with a step of what is left; tokens are read as one stream of sequences.
     """

@@ -98,7 +98,7 @@ def _free_bytes(estimate: Estimate) -> int:
 
 
 def ladder(estimate: Estimate) -> Table:
-    """From the bytes of tensors to the memory of the device."""
+    """The table that leads from the bytes of tensors to the memory that the device shows."""
     columns = (Column("memory"), Column("bytes", "right"), Column("", "right"), Column("which is"))
     return Table(columns, tuple((name, nbytes, size(nbytes), what) for name, nbytes, what in _ladder_rows(estimate)))
 
@@ -195,7 +195,7 @@ def _data(data: dict[str, Any]) -> Table:
 
 
 def _times(data: dict[str, Any]) -> dict[str, Cell]:
-    """Of the step, its phases and its slowest layers."""
+    """Time as rows of csv: of the step, of its phases and of its slowest layers."""
     low, high = data["band"] or (None, None)
     numbers = {name: value for name, value in data.items() if name != "band" and not isinstance(value, list | dict)}
     slowest = {f"slowest.{layer['name']}": layer["seconds"] for layer in data["slowest"]}

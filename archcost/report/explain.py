@@ -33,7 +33,7 @@ CONSTANT = "nothing trainable gives its weights: nobody needs their gradient"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One number, None where it is not known. Without a formula the note says why it is what it is."""
+    """One number of the working, None where it is not known. Without a formula the note gives the reason."""
 
     quantity: str
     result: int | Fraction | None

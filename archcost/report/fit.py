@@ -1,4 +1,4 @@
-"""Where a network fits: one table of all devices, or all about one: the verdict, what binds, and what to change."""
+"""A `Fit`: a table of all devices, or all about one: the verdict, the tensors at the peak, and remedies."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def _cheapest(remedy: Remedy) -> str:
 
 
 def _checkpoints(remedy: Remedy) -> Iterator[str]:
-    """Those that were searched for; others are told by their word."""
+    """The layers that `recompute: auto` chose; with other settings their word says which."""
     if remedy.case.run.recompute == "auto":
         runs = [names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}" for names in remedy.trial.line.segments]
         yield f"Recomputed: {listing(runs, MOST_CHECKPOINTS)}."

@@ -23,7 +23,7 @@ class Written(NamedTuple):
 
 
 class Style(Protocol):
-    """How the signs look."""
+    """How numbers, names and operators are written: as text or as LaTeX."""
 
     def number(self, value: int) -> str: ...
     def name(self, name: str) -> str: ...

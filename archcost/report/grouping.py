@@ -42,7 +42,7 @@ class Group(Costed):
         return self.layers[-1].output_shapes
 
     def to_dict(self) -> dict[str, Any]:
-        """As a layer of the summary, with how many layers were folded and no type of its own."""
+        """The group in the form of a layer of the summary, with the number of layers in it and no type."""
         if not self.is_folded:
             return self.layers[0].to_dict()
         inside = {layer.name for layer in self.layers}
@@ -58,7 +58,7 @@ class Group(Costed):
 
 
 class Seconds(NamedTuple):
-    """Of layers in a step: typical ones where there are only bounds."""
+    """Seconds of several layers in one step: typical ones where only bounds are known."""
 
     forward: float
     backward: float
@@ -116,7 +116,7 @@ class Folded(Result):
 
     @property
     def seconds(self) -> dict[str, Seconds]:
-        """By the name of a group. What autocast copies for a layer is that layer's."""
+        """Seconds by the name of a group. Autocast's copies for a layer are among its own."""
         if self.time is None:
             return {}
         known = {layer.name for layer in self.cost.layers}

@@ -103,7 +103,7 @@ def with_band(span: Span, unit: str = "") -> str:
 
 
 def digits(value: float) -> str:
-    """To three digits, or to the unit."""
+    """A number with three digits, or without decimals."""
     if value >= 1e12:
         return f"{value:.3g}"
     if value >= 99.95 or value == 0:

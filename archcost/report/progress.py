@@ -1,4 +1,4 @@
-"""How far a long command is, on the terminal that shows errors. Where nobody looks on, it says nothing."""
+"""Progress of a long command on standard error; nothing where that is no terminal."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def _axis_steps(layer: LayerCost, axis: int, rule: Rule, branches: Sequence[Inte
 
 
 def _whole_positions(quantity: str, formula: str, values: Values, note: str = "") -> Step:
-    """Whole input positions: a view or an edge that ends between two of them does not reach the next."""
+    """A step of working whose result is rounded down to whole input positions."""
     if exact(formula, values).denominator == 1:
         return Step(quantity, formula, values, note)
     return Step(quantity, f"({formula})//1", values, note)

@@ -21,7 +21,7 @@ def settings(line: Timeline) -> str:
 
 
 def words(run: Run, form: OptimizerImpl | None) -> str:
-    """The same of a run; `form` is that of its optimizer, where it is known."""
+    """The settings of a run in words; `form` is the optimizer's implementation, where it is known."""
     optimizer = "no optimizer" if run.optimizer == "none" else run.optimizer + (f" ({form})" if form else "")
     parts = [
         MODES[run.mode],

@@ -78,7 +78,7 @@ def heading(cost: ModelCost) -> tuple[str, ...]:
 
 
 def shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
-    """Of more than two only the first: a split may have thousands of pieces."""
+    """Shapes of outputs as text; of more than two only the first, since a split may have thousands."""
     return f"{format_shape(shapes[0])}, …" if len(shapes) > 2 else ", ".join(map(format_shape, shapes))
 
 

@@ -39,7 +39,7 @@ def _cells(seconds: Seconds, trains: bool) -> tuple[Cell, ...]:
 
 
 def notes(folded: Folded, estimate: Estimate) -> Iterator[Part]:
-    """Of which step on which device the times are, and what comes on top of them."""
+    """Notes on the times: of which step on which device they are, and what is added to them."""
     if folded.time is None:
         yield times.unknown_sentence(estimate.time_notes)
         return

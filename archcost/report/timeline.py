@@ -120,7 +120,7 @@ def _bars(moments: Sequence[Moment], peak: int) -> Table:
 
 
 def _bar(moment: Moment, peak: int) -> str:
-    """As long as the moment is high; its parts end where their sum does."""
+    """A bar as long as the bytes of a moment, in parts by role."""
     roles = moment.by_role
     bar, live = "", 0
     for character, _, members in STACKED:
@@ -130,7 +130,7 @@ def _bar(moment: Moment, peak: int) -> str:
 
 
 def _roles(line: Timeline) -> Table:
-    """At the first worst moment of each phase."""
+    """The bytes by role at the peak of each phase."""
     phases = by_phase(line)
     columns = [
         Column(f"{phase.name}, the peak" if phase.peak == line.peak else phase.name, "right") for phase in phases

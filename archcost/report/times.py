@@ -1,4 +1,4 @@
-"""How long a step takes, in words: one number with its band where runs are known, bounds where they are not."""
+"""A `StepTime`: one number with its error band where it is calibrated, lower and upper bounds where it is not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_NAMED = 3
 
 
 def document(time: StepTime) -> Document:
-    """Of a step by itself, in a notebook say; csv has its layers."""
+    """The report of a step's time alone; csv has its layers."""
     return Document(f"A step of {count(time.samples)} samples", tuple(parts(time)), _data(time))
 
 
@@ -42,7 +42,7 @@ def sentence(time: StepTime) -> str:
 
 
 def unknown_sentence(notes: Iterable[str]) -> str:
-    """Where there is no time."""
+    """The sentence where no time is known, with the reasons."""
     return f"Time of a step: not known. {'; '.join(notes)}."
 
 
@@ -75,7 +75,7 @@ def _basis(time: StepTime) -> str:
 
 
 def _measured(engine: str, basis: Calibration) -> str:
-    """Of layers that were timed: a step is a sum of them, in which errors even out, as its band says."""
+    """The basis of a time in words, where layers were timed on the machine itself."""
     layers = f"{count(basis.runs)} layer{'s' * (basis.runs > 1)}"
     classes = f"{count(basis.families)} class{'es' * (basis.families > 1)}"
     text = f"Calibrated: {engine}, {layers} of {classes} timed on {basis.processor or basis.device}"
@@ -120,7 +120,7 @@ def _layers(time: StepTime, layers: tuple[LayerTime, ...]) -> Table:
 
 
 def _four_digits(number: float) -> str:
-    """To four digits, without a power of ten."""
+    """A number with four digits, without an exponent."""
     return f"{float(f'{number:.4g}'):,.0f}" if number >= 1000 else f"{number:.4g}"
 
 

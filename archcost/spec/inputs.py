@@ -58,18 +58,18 @@ class InputSpec(BaseModel):
 
     @property
     def batch_axis(self) -> int | None:
-        """Of the whole tensor; None where it has no batch."""
+        """The axis of the batch in the whole tensor; None where it has no batch."""
         if not self.batched:
             return None
         return self.shape.index(BATCH) if BATCH in self.shape else 0
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Of one sample, or of the whole tensor where it has no batch."""
+        """The sizes of one sample, or of the whole tensor where it has no batch."""
         return tuple([size for size in self.shape if size != BATCH])
 
     def with_sizes(self, sizes: tuple[int, ...]) -> InputSpec:
-        """The same with other sizes, as many as before."""
+        """The input with other sizes, of which there must be as many."""
         axis = self.shape.index(BATCH) if BATCH in self.shape else None
         shape = sizes if axis is None else (*sizes[:axis], BATCH, *sizes[axis:])
         return InputSpec(shape=shape, dtype=self.dtype, batched=self.batched)
@@ -81,7 +81,7 @@ class InputSpec(BaseModel):
 
     @classmethod
     def of(cls, tensor: TensorType, batch_axis: int | None) -> InputSpec:
-        """Of a whole tensor. Raises ValidationError for what cannot be an input."""
+        """The input that a whole tensor is an example of. Raises ValidationError for what cannot be an input."""
         sizes: tuple[int | Literal["B"], ...] = tensor.shape
         if batch_axis is not None:
             place: tuple[Literal["B"], ...] = ("B",) if batch_axis else ()

@@ -34,7 +34,7 @@ PATTERNS = {
 
 
 class Mistake(NamedTuple):
-    """One of pydantic's errors, at a path that the file really has. For what is missing, the path ends with it."""
+    """One of pydantic's errors, with its path in the file. The path of a missing field ends with its name."""
 
     path: Path
     kind: str

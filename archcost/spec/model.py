@@ -238,7 +238,7 @@ class Published(BaseModel):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """Where the parts of a spec stand in its files, for messages. Two specs are equal wherever they were read."""
+    """The file of a spec and the place of each part in it, for messages. It does not count when specs are compared."""
 
     file: str
     marks: Mapping[Path, Mark] = field(default_factory=dict[Path, Mark])

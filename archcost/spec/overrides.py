@@ -143,7 +143,7 @@ class InputText(NamedTuple):
         return _valid(self.text, shape, self.dtype or known.dtype, batched)
 
     def alone(self) -> InputSpec:
-        """Without anything known: float32, and the batch first."""
+        """The input where nothing else is known of it: float32, and the batch first."""
         return _valid(self.text, self.shape, self.dtype or "float32", self.batched is not False)
 
 

@@ -28,7 +28,7 @@ WIDTH = 160
 
 
 def schema_text() -> str:
-    """With definitions by name and what fits in a line in one, so that of a changed field one line differs."""
+    """The schema as text: definitions in order of names, and a line for each field, so that diffs are short."""
     return _text(schema(), "") + "\n"
 
 
@@ -49,7 +49,7 @@ def _listed(lines: Sequence[str], indent: str) -> str:
 
 
 def schema() -> Schema:
-    """Of a whole file, with the `input` shorthand and `extends`."""
+    """The JSON Schema of a whole file, with the `input` shorthand and `extends`."""
     model = _plain(ModelSpec.model_json_schema())
     shape = model["$defs"]["InputSpec"]["properties"]["shape"]
     return {
@@ -90,7 +90,7 @@ def _inputs(given: Schema, shape: Schema) -> Schema:
 
 
 def _definitions(given: Schema) -> Schema:
-    """Those of pydantic, and by name those of entries and layers."""
+    """All definitions of the schema, by name: pydantic's, and those of entries and layers."""
     entry = _plain(BlockUse.model_json_schema())["properties"]
     block = given["Block"]
     return {

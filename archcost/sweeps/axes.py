@@ -44,7 +44,7 @@ def batches(given: object, others: int) -> Integers:
 
 
 def devices(given: object) -> list[HardwareProfile]:
-    """By name, path or profile. Raises ArchcostError for one that is not known, or is named twice."""
+    """Profiles of devices, given by name, path or profile. Raises ArchcostError for an unknown one, and for doubles."""
     found: list[HardwareProfile] = []
     for each in _several(given, "hardware"):
         if not isinstance(each, str | HardwareProfile):
@@ -55,7 +55,7 @@ def devices(given: object) -> list[HardwareProfile]:
 
 
 def runs(settings: Mapping[str, object]) -> tuple[list[Run], list[str]]:
-    """One for each combination of settings, the last field running fastest, and the fields that get a column."""
+    """The runs of all combinations of settings, the last field fastest, and the fields that become columns."""
     known = [field.name for field in fields(Run)]
     for name in settings:
         if name not in known:
@@ -77,7 +77,7 @@ def runs(settings: Mapping[str, object]) -> tuple[list[Run], list[str]]:
 
 
 def engines(given: object) -> list[str | None]:
-    """None is that of `estimate`."""
+    """The engines that are swept; None means the default of `estimate`."""
     found = _several(given, "engine")
     for each in found:
         if each is not None and not isinstance(each, str):

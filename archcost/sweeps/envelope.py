@@ -32,7 +32,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Of storages by number, in bytes: `base` + `slope`·N, or for each batch its own, if it is in `odd`."""
+    """Bytes of storages by number: `base` + `slope`·N at batch N; those in `odd` have their own at each batch."""
 
     base: Integers
     slope: Integers
@@ -138,14 +138,14 @@ def _highest(lines: Integers, teeth: Integers, block: int, batches: Integers) ->
 
 
 def _tooth_heights(teeth: Integers, block: int) -> Integers:
-    """The most that is missing to a whole block at any batch."""
+    """The most bytes by which rounding to blocks can raise a storage at any batch."""
     if not len(teeth):
         return np.zeros(0, np.int64)
     return (-(teeth[:, :1] + teeth[:, 1:] * np.arange(block)) % block).max(axis=1)
 
 
 def _split(lines: Sequence[Line], first: int, last: int) -> list[int]:
-    """Where one line takes over from another, and where the batch doubles: near the first many may be the highest."""
+    """Batches at which to split the range: where lines cross, and doublings, as near the first many are highest."""
     doubled: list[int] = []
     batch = first
     while batch <= last:

@@ -70,7 +70,7 @@ class _Run(NamedTuple):
 
 
 def growing(lines: Sequence[Timeline], fuses: Sequence[Fuses]) -> GrowingStep | None:
-    """Of a step at two, three and FAR samples; None where some amount is no line."""
+    """The kernels of a step as lines in the batch, from two, three and FAR samples; None where one is no line."""
     twos, threes, fars = (list(_runs(line, fuses)) for line in lines)
     if not len(twos) == len(threes) == len(fars):
         return None

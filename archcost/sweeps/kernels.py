@@ -28,7 +28,7 @@ class Piece(NamedTuple):
 
 
 def pieces(run: GrowingRun, threads: int, first: int, last: int) -> list[Piece] | None:
-    """Of the kernel from one batch to another; None where there are too many."""
+    """The kernel's own memory as lines, each for a range of batches; None where there are too many."""
     found: list[Piece] = []
     batch = first
     while batch <= last:
@@ -40,12 +40,12 @@ def pieces(run: GrowingRun, threads: int, first: int, last: int) -> list[Piece] 
 
 
 def each(run: GrowingRun, threads: int, batches: Integers) -> Integers:
-    """Of the kernel, batch by batch."""
+    """The kernel's own memory at each batch."""
     return np.array([own_memory(run.at(batch, threads), run.direction) for batch in batches.tolist()], np.int64)
 
 
 def _piece(run: GrowingRun, threads: int, batch: int, last: int) -> tuple[Piece, int]:
-    """At the batch, and the first one for which it does not hold."""
+    """The line at a batch, and the first batch for which it no longer holds."""
     span = Span(batch, batch, last)
     call = run.second._replace(
         inputs=_followed(run.second.inputs, run.third.inputs, span),
@@ -64,7 +64,7 @@ def _followed(second: Tensors, third: Tensors, span: Span) -> Tensors:
 
 
 def _tensor(second: TensorType, third: TensorType, span: Span) -> TensorType:
-    """With `Samples` for each axis that grows; a rule takes them for the integers that they stand for."""
+    """The tensor with `Samples` for sizes that grow with the batch, which a rule uses like integers."""
     shape = [
         two if two == three else cast("int", Samples(span, two - 2 * (three - two), three - two))
         for two, three in zip(second.shape, third.shape, strict=True)

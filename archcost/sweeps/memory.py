@@ -40,7 +40,7 @@ def verdicts(needed: Integers, grown: Growth, profile: HardwareProfile) -> NDArr
 
 
 def requested(grown: Growth, threads: int | None, batches: Integers) -> Integers:
-    """The same with workspaces among them, and with what a CPU's kernels allocate for themselves."""
+    """The peaks with libraries' workspaces and with what a CPU's kernels allocate for themselves."""
     base, slope = _base(grown), _slope(grown)
     if threads is None or not len(batches):
         return most_alive(grown.line.events, Sizes(base, slope, {}), batches)
@@ -56,7 +56,8 @@ def requested(grown: Growth, threads: int | None, batches: Integers) -> Integers
 
 
 class _Kernels(NamedTuple):
-    """By storage: its lines, or where they are too many, what it takes at each batch. At `turns` some line changes."""
+    """Memory of CPU kernels by storage: lines, or bytes at each batch where there are too many. `turns` are batches at
+    which a line changes."""
 
     lines: dict[int, list[Piece]]
     odd: dict[int, Integers]

@@ -20,14 +20,14 @@ def undominated(costs: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _two(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Of distinct rows, sorted: each is beaten unless its last cost is lower than all before."""
+    """Undominated rows of two costs; rows are distinct and sorted, so the second cost must be lower than all before."""
     last = costs[:, -1]
     least_before = np.concatenate([[np.inf], np.minimum.accumulate(last)[:-1]]) if len(last) else last
     return last < least_before
 
 
 def _many(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Of distinct rows, sorted: a row can only be beaten by one before it. What one beats is not looked at again."""
+    """Undominated rows of several costs; rows are distinct and sorted, so only an earlier one can dominate."""
     left: NDArray[Any] = np.arange(len(costs))
     kept = np.zeros(len(costs), np.bool_)
     while len(left):

@@ -29,7 +29,7 @@ from archcost.times.step import peak
 
 
 class Rows(NamedTuple):
-    """By batch; NaN is what is not known."""
+    """The columns of a run on a device, by batch; NaN is not known."""
 
     peak_bytes: Integers
     needed_bytes: Integers
@@ -45,7 +45,7 @@ class Rows(NamedTuple):
 
 
 class Answers:
-    """Of a network at some batches, which rise. What several devices share is worked out once."""
+    """Answers for a network at ascending batches. What devices share is computed once."""
 
     def __init__(self, spec: ModelSpec, batches: Integers, allocator: bool) -> None:
         self.spec, self.batches, self.allocator = spec, batches, allocator
@@ -68,7 +68,7 @@ class Answers:
         return _joined(self._one_by_one(self.batches[:1], run, profile, chosen), together)
 
     def _step(self, run: Run, device: Device, fuses: tuple[Fuses, ...]) -> GrowingStep | None:
-        """None where something is no line in the batch."""
+        """The step as lines in the batch; None where something in it is no line."""
         if (run, device) not in self.growths:
             self.growths[run, device] = growth(self.spec, run, device)
         if (run, device, fuses) not in self.steps:

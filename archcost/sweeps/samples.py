@@ -45,7 +45,7 @@ class Samples:
 
     @property
     def value(self) -> Number:
-        """At the batch of the span."""
+        """The number at the batch itself."""
         return self.base + self.slope * self.span.at
 
     def __add__(self, other: Samples | Number) -> Samples:

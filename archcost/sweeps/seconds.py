@@ -36,7 +36,7 @@ class Times(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """From the batch `start` on, so much more: a constant, and a sample."""
+    """A change of a line from the batch `start` on: an added constant, and an added slope."""
 
     start: int
     base: float
@@ -46,7 +46,7 @@ class Turn(NamedTuple):
 def times(
     step: GrowingStep, run: Run, profile: HardwareProfile, calibration: Calibration | None, batches: Integers
 ) -> Times | None:
-    """None where the device has no rate for the dtype, and no calibration."""
+    """Seconds of a step at each batch; None where the device has neither rate nor calibration."""
     if calibration is None:
         return _bounds(step, run, profile, batches)
     spent, queued = at_pace(pace_in(calibration, run), calibration.overlaps), is_queued(profile)
@@ -83,7 +83,7 @@ def model_flops(step: GrowingStep, batches: Integers) -> Floats:
 
 
 def seconds(phase: Phase, spent: Spend, first_touch: float | None, batches: Integers) -> Floats:
-    """Of all kernels of a phase, one after the other, and of the memory that they touch first."""
+    """Seconds of a phase's kernels, one after the other, and of the memory that they touch first."""
     first, last = int(batches[0]), int(batches[-1])
     turns = [
         Turn(turn.start, times * turn.base, times * turn.slope)
@@ -100,7 +100,7 @@ def seconds(phase: Phase, spent: Spend, first_touch: float | None, batches: Inte
 
 
 def _breakpoints(grown: GrowingKernel, spent: Spend, first: int, last: int) -> Iterator[Turn]:
-    """Each the difference to the line before it."""
+    """The line of a kernel's seconds as changes from range to range."""
     before, batch = Amount(0.0, 0.0), first
     while batch <= last:
         line, beyond = _line(grown, spent, batch, last)
@@ -120,7 +120,7 @@ def _line(grown: GrowingKernel, spent: Spend, batch: int, last: int) -> tuple[Am
 
 
 def _with(grown: GrowingKernel, span: Span) -> Kernel:
-    """With `Samples` for its amounts; the rule takes them for the numbers that they stand for."""
+    """The kernel with `Samples` for its amounts, which the rule uses like numbers."""
     flops, nbytes, reread = (
         cast("int", Samples(span, *amount) if amount.slope else amount.base)
         for amount in (grown.computed, grown.moved, grown.reread)

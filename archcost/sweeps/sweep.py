@@ -101,12 +101,12 @@ def _columns(blocks: Sequence[_Block], batches: Integers, places: Integers, show
 
 
 def _words(values: Sequence[str], times: int) -> Column:
-    """One a block, repeated for each of its batches."""
+    """A column of words: one for each block, repeated for its batches."""
     words = tuple(dict.fromkeys(values))
     codes: Mapping[str, int] = {word: code for code, word in enumerate(words)}
     return Column(np.repeat(np.array([codes[value] for value in values], np.int16), times), words)
 
 
 def _spelled(value: Any) -> str:
-    """Of a setting: None is torch's own choice, or the spec's."""
+    """The value of a setting as a word; None is torch's own choice, or the spec's."""
     return "default" if value is None else str(value)

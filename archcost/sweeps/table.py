@@ -34,7 +34,7 @@ class Column(NamedTuple):
         return np.array(self.words, dtype=object)[self.values] if self.words else self.values
 
     def plain(self, rows: slice) -> list[Any]:
-        """As Python's numbers and words; None is what is not known."""
+        """The values as Python's numbers and strings; None is not known."""
         some = self.values[rows].tolist()
         if self.words:
             return [self.words[code] for code in some]
@@ -79,7 +79,7 @@ class Sweep(Result):
         return bool((self["verdict"] != "does not fit").any())
 
     def is_unknown(self, name: str) -> bool:
-        """In every row."""
+        """Whether every row is unknown."""
         column = self._column(name)
         return not column.words and bool(np.isnan(column.values).all())
 
@@ -96,7 +96,7 @@ class Sweep(Result):
             )
 
     def where(self, rows: Array | Sequence[bool]) -> Sweep:
-        """Those rows for which it is true: `sweep.where(sweep["verdict"] == "fits")`."""
+        """The rows for which a condition holds: `sweep.where(sweep["verdict"] == "fits")`."""
         chosen = np.asarray(rows)
         if chosen.dtype != np.bool_ or chosen.shape != (len(self),):
             raise ArchcostError(
@@ -108,7 +108,7 @@ class Sweep(Result):
         return self._of(np.flatnonzero(chosen))
 
     def pareto(self, *names: str) -> Sweep:
-        """Those rows that no other beats: that is as good in all these columns and better in one.
+        """The rows that no other dominates, that is, equals in all these columns and beats in one.
 
         More is better of the batch, of samples a second and of MFU, and less of all other numbers. A row of which one
         of them is not known is left out; rows that do not fit are not, unless `where` has left them out.

@@ -1,4 +1,4 @@
-"""How long a step takes on a device."""
+"""The time of a step on a device."""
 
 from archcost.times.result import LayerTime, StepTime
 from archcost.times.step import step_time

@@ -21,7 +21,7 @@ WINOGRAD = 2.25
 
 
 class Share(NamedTuple):
-    """Of the nominal rate and bandwidth, and seconds of a launch."""
+    """Shares of the nominal rate and bandwidth that are reached, and seconds of a launch."""
 
     rate: float
     bandwidth: float

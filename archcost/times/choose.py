@@ -45,7 +45,7 @@ within that between autocast's two (timm's tables).
 
 
 class Chosen(NamedTuple):
-    """None where there is only the data sheet, and why. `differs` is what a given one was made on, and is not here."""
+    """The calibration that answers, None for the data sheet alone, and why. `differs`: on what else it was made."""
 
     calibration: Calibration | None
     notes: tuple[str, ...] = ()
@@ -104,7 +104,7 @@ def choose(
 def _by_runs(
     profile: HardwareProfile, run: Run, asked: str, own: Sequence[Calibration], precision: str
 ) -> Chosen | None:
-    """By runs of the device itself."""
+    """The newest shipped calibration of the device itself that suits."""
     suiting = [each for each in own if _mode(run) in each.modes]
     return Chosen(max(suiting, key=_release)) if suiting else None
 
@@ -112,7 +112,7 @@ def _by_runs(
 def _by_others(
     profile: HardwareProfile, run: Run, asked: str, own: Sequence[Calibration], precision: str
 ) -> Chosen | None:
-    """By its inference and another device's training, or by its relatives."""
+    """One derived from the device's inference and another's training, or from relatives."""
     return _from_relatives(_Itself(profile), run, asked, precision)
 
 
@@ -166,7 +166,7 @@ def _in_the_other(found: Chosen, precision: str, other: str) -> Chosen:
 def _the_users(
     given: Calibration, profile: HardwareProfile, run: Run, engine: str | None, threads: int | None
 ) -> Chosen:
-    """With a wider band where it was made on something else."""
+    """The user's calibration, with a wider band where it was made on another device, engine or release."""
     mode = "train" if run.trains else "infer"
     if given.precision != run.precision or mode not in given.modes:
         raise ArchcostError(
@@ -216,7 +216,7 @@ def _is_of_release(given: Calibration, run: Run) -> bool:
 
 
 def _kind(given: Calibration) -> str | None:
-    """Of a device that does not ship it is known of a CPU alone, whose threads are counted."""
+    """The kind of device that a calibration was made on; of one that does not ship, cpu where threads are named."""
     if given.device in library.names():
         return library.load(given.device).kind
     return None if given.threads is None else "cpu"

@@ -77,7 +77,7 @@ def fit(forward: Sequence[Case], backward: Sequence[Case], inference: Sequence[C
 
 
 def _by_kind(cases: Iterable[Case]) -> list[Case]:
-    """Those of a class one after the other, so that every fold has some of each."""
+    """The cases in the order of their classes, so that every fold has some of each."""
     return sorted(cases, key=lambda case: case.kind)
 
 
@@ -131,7 +131,7 @@ def _tempered(error: float) -> float:
 
 
 def _lowest(loss: Callable[[Mapping[str, float]], float], begun: Mapping[str, float]) -> dict[str, float]:
-    """By steps along one constant at a time, which become shorter: few points, no gradients, the same each time."""
+    """The constants with the lowest loss, by coordinate search with shrinking steps; deterministic."""
     values, least, step = dict(begun), loss(begun), 4.0
     while step > 1.01:
         moved = False

@@ -31,7 +31,7 @@ class Operator:
 
     @cached_property
     def key(self) -> str:
-        """The same text for layers that take the same time: fields, tensors, gradients, and how the module is run."""
+        """A text that is the same for layers that take the same time: fields, tensors, gradients, settings."""
         layer = self.layer
         fields = layer.model_dump(mode="json", exclude_defaults=True, exclude=set(WIRING))
         words = [f"{name}={json.dumps(value)}" for name, value in sorted(fields.items())]
@@ -44,12 +44,12 @@ class Operator:
 
 
 def operators(line: Timeline) -> Mapping[str, Operator]:
-    """By layer. Not among them are layers on weights that others make, which have no module of their own."""
+    """The distinct operators of a step, by layer. Layers whose weights others compute are left out."""
     return {op.name: _operator(op, line) for op in line.program.ops if not op.is_copy and not op.node.given}
 
 
 def measured(line: Timeline, calibration: Calibration | None) -> Mapping[str, Measured]:
-    """By layer, what the calibration has timed of it."""
+    """The times that the calibration has for the very layers of this step, by layer."""
     if calibration is None or not calibration.operators:
         return {}
     known = calibration.operators

@@ -95,7 +95,7 @@ def _low_power(profile: HardwareProfile) -> bool:
 
 
 def _log_ratio(profile: HardwareProfile, other: HardwareProfile) -> float:
-    """How many times faster or slower by the data sheet, as a logarithm."""
+    """The distance of two devices: |log| of the ratio of their rates by the data sheets."""
     rates = [each.rates.float32 for each in (profile, other)]
     return abs(log(rates[0].amount / rates[1].amount)) if rates[0] and rates[1] else 0.0
 
@@ -132,7 +132,7 @@ def _cores(profile: HardwareProfile) -> float:
 
 
 def _ratio(kind: TimeClass, found: Calibration, relative: HardwareProfile, profile: HardwareProfile, run: Run) -> float:
-    """How much faster the profile computes, by the data sheets, in the fastest dtype that both have for it."""
+    """The ratio of the devices' rates by the data sheets, in the fastest dtype that both have."""
     dtypes = ["int8"] if "int8" in found.engine else []
     dtypes += ["float16", "float32"] if found.chooses_dtypes else [run.matmul_dtype, "float32"]
     if kind not in CONTRACTIONS:

@@ -79,7 +79,7 @@ class LayerTime(NamedTuple):
         }
 
     def working(self) -> dict[str, Any]:
-        """The same with what is done, and what it waits for, once through each part that there is."""
+        """The layer's time with its FLOPs, bytes and roof, for each part of the step."""
         parts = zip(PARTS, self.parts, strict=True)
         return {**self.to_dict(), **{name: part.to_dict() for name, part in parts if part.launches}}
 
@@ -134,7 +134,7 @@ class StepTime(Result):
 
     @cached_property
     def layers(self) -> tuple[LayerTime, ...]:
-        """Those that run something. Worked out when somebody asks: the sums are those of equal layers together."""
+        """The layers that run kernels, one by one. Made when asked for, since sums are made over equal layers."""
         return tuple(self.by_layer())
 
     """What it rests on, where it is not a data sheet."""
@@ -217,7 +217,7 @@ def unknown_numbers(time: StepTime | None) -> tuple[str, ...]:
 
 
 def to_dict(time: StepTime | None, notes: tuple[str, ...]) -> dict[str, Any]:
-    """The same keys, whether there is a time or none; then the notes say why."""
+    """The JSON of a step's time. Without a time it has the same keys, and notes say why."""
     if time is not None:
         return time.to_dict()
     return {

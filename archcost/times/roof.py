@@ -1,4 +1,4 @@
-"""One kernel under its roof: which resource it waits for, and for how long."""
+"""The roofline of one kernel: its seconds, and the resource that limits it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def spend(kernel: Kernel, pace: Pace, overlaps: bool = True) -> Spent:
 
 
 def stretches(kernel: Kernel) -> tuple[float, float]:
-    """Of its FLOPs and of its bytes, where short axes leave units idle."""
+    """By how much short axes stretch the time for FLOPs and for bytes, as they leave units idle."""
     return (kernel.stretch, 1.0) if kernel.kind in CONTRACTIONS else (1.0, kernel.stretch)
 
 
