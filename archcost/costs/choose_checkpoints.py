@@ -7,11 +7,13 @@ may still hold. So a shortest path through the layers is looked for under limits
 that no other label beats in both (Desrochers and Soumis 1988), with prices of a byte to bound what is yet to come
 (Handler and Zang 1980).
 
-It is exact as long as all labels that may lead to the least work are followed, WIDTHS from a state within EFFORT: in
-0.02 s for VGG-D, 0.6 s for ResNet-50, 1 to 2 s for a random chain of 200 layers. Where they are more (DenseNet-121 in
-5 s under tight budgets, 500 layers in 10 s), the best found is given: it fits, and may not be the least. Networks of
-more than BOUNDARIES layers have checkpoints only at so many of the boundaries between layers. Exempt are outputs whose
-gradient nobody asks for: what is kept for them counts as held in any case.
+Checkpoints of few FLOPs are looked at first. Where those make an answer, one that alone has more work than all of that
+answer is no part of a better one, and is never built.
+
+It is exact as long as all labels that may lead to the least work are followed, WIDTHS from a state within EFFORT, as for
+VGG-D and ResNet-50. Where they are more (DenseNet under tight budgets, 500 layers), the best found is given: it fits,
+and may not be the least. Networks of more than BOUNDARIES layers have checkpoints only at so many of the boundaries
+between layers. Exempt are outputs whose gradient nobody asks for: what is kept for them counts as held in any case.
 
 Compare Chen et al. 2016 (√n segments), Kusumoto et al. 2019 and Feng and Huang 2021 (one level of recomputation on any
 graph), Kumar et al. 2019 (bounds by treewidth), Beaumont et al. 2019 (rotor: exact for chains, nested too), and Jain
@@ -22,14 +24,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
+from archcost.costs.checkpoint_bounds import Bound, Price, bounds, drop, prices
+from archcost.costs.checkpoint_growth import Span
+from archcost.costs.checkpoint_ways import ENDLESS, SCALE, Ways, cut, least, ways
 from archcost.costs.program import Program
 from archcost.costs.recompute import located
-from archcost.costs.segment_costs import Play, Span, Spans, rise
+from archcost.costs.segment_costs import Play, Spans, rise
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
 from archcost.passes.contract import Names
@@ -43,10 +47,11 @@ EFFORT = 3_000_000
 
 BOUNDARIES = 500
 
-SCALE = 2**20
-"""A FLOP in the units of work; a checkpoint is one, so that of equal work the fewest checkpoints win."""
+SMALL = 512
+"""Of all FLOPs of forward this part: what a checkpoint may have at first."""
 
-ENDLESS = 2**200
+FACTOR = 8
+"""A checkpoint may have so many times more FLOPs where there is no answer with smaller ones."""
 
 
 class OverBudgetError(ArchcostError):
@@ -64,309 +69,133 @@ class OverBudgetError(ArchcostError):
         self.least = least
 
 
-def cheapest(graph: ModelGraph, written: Program, play: Play, budget: int) -> tuple[Names, ...]:
-    """The layers to recompute, a tuple for each checkpoint; none when the step fits without. `budget` is in bytes.
+class Choice:
+    """Checkpoints of one network, for one budget after the other. `play` plays the step of a program."""
 
-    `play` plays the step of a program. Raises OverBudgetError.
-    """
-    plain = rise(play(written, ()))
-    if plain <= budget:
-        return ()
-    spans = Spans(written, play, frozenset(node.name for node in graph.nodes))
-    aim = budget
-    while True:
-        found = _search(spans, aim)
-        if found is None:
-            raise OverBudgetError(budget, max(budget + 1, min(plain, _least(spans))))
-        names = tuple([tuple(spans.names[first:end]) for first, end in found])
-        over = rise(play(written, located(written, names))) - budget
-        if over <= 0:
-            return names
-        aim -= over  # what the sums leave out: outputs whose gradient nobody asks for
-
-
-class Step(NamedTuple):
-    """From a state at a boundary to another: `adds` bytes to what is held, which may be `most` before, and `grows`
-    what forward has alive, which may be `most_alive` before."""
-
-    state: int
-    work: int
-    adds: int
-    most: int
-    grows: int
-    most_alive: int
-    span: Span
-
-
-class State(NamedTuple):
-    """At a boundary, which of the storages that somebody may still hold are held."""
-
-    boundary: int
-    held: frozenset[int]
-
-
-@dataclass(slots=True)
-class _Ways:
-    """All steps that can be part of an answer, by state; states are numbered along the network, the first is 0.
-
-    `least` is the least that is held at a state, `room` the most with which the end can be reached, `free` what forward
-    may have alive so that no step from there on is refused for it.
-    """
-
-    states: list[State]
-    steps: list[list[Step]]
-    last: int
-    ends: frozenset[int]
-    least: list[int]
-    room: list[int]
-    free: list[int]
+    def __init__(self, graph: ModelGraph, written: Program, play: Play) -> None:
+        self.graph, self.written, self.play = graph, written, play
+        self.plain = rise(play(written, ()))
+        self._spans: Spans | None = None
+        self._guess = 0
+        self._least: int | None = None
 
     @property
-    def count(self) -> int:
-        return sum(map(len, self.steps))
-
-    def tighten(self, budget: int) -> None:
-        """Drop the steps that no way within the limits takes."""
-        self.least = [0] + [ENDLESS] * (len(self.states) - 1)
-        for state, steps in enumerate(self.steps):
-            held = self.least[state]
-            steps[:] = [step for step in steps if held <= step.most]
-            for step in steps:
-                self.least[step.state] = min(self.least[step.state], held + step.adds)
-        self.room = [budget if state in self.ends else -1 for state in range(len(self.states))]
-        self.free = [ENDLESS] * len(self.states)
-        for state in range(len(self.states) - 1, -1, -1):
-            held = self.least[state]
-            steps = [step for step in self.steps[state] if held + step.adds <= self.room[step.state]]
-            self.steps[state] = steps
-            if steps:
-                self.room[state] = max([min(step.most, self.room[step.state] - step.adds) for step in steps])
-                self.free[state] = min([min(step.most_alive, self.free[step.state] - step.grows) for step in steps])
-
-
-def _ways(spans: Spans, budget: int) -> _Ways:
-    """Of the whole network: at every boundary the next layer as it is, or a checkpoint that begins there."""
-    count = len(spans.names)
-    cuts = _cuts(spans)
-    least: list[dict[frozenset[int], int]] = [{} for _ in range(count + 1)]
-    least[0][frozenset()] = 0
-    draft: list[tuple[State, list[tuple[State, Span, int, int, int]]]] = []
-    for boundary in range(count):
-        held_least = min(least[boundary].values(), default=0)
-        checkpoints = spans.checkpoints(boundary, budget - held_least) if boundary in cuts else ()
-        choices = [spans.plain(boundary), *(span for span in checkpoints if span.end in cuts)]
-        for held, before in least[boundary].items():
-            alive = spans.cost(spans.crossing[boundary][1] - held)
-            steps: list[tuple[State, Span, int, int, int]] = []
-            for span in choices:
-                takes = spans.cost(span.takes - held)
-                most = min(budget - takes - span.backward, budget - span.after, budget - span.forward - alive)
-                if before > most:
-                    continue
-                after = State(span.end, (held | span.takes | span.owns) & spans.crossing[span.end][1])
-                adds = takes + span.owned
-                least[span.end][after.held] = min(least[span.end].get(after.held, ENDLESS), before + adds)
-                steps.append((after, span, adds, most, spans.cost(span.ended - held - span.takes)))
-            draft.append((State(boundary, held), steps))
-    states = [state for state, _ in draft] + [State(count, held) for held in least[count]]
-    number = {state: index for index, state in enumerate(states)}
-    ends = [number[State(count, held)] for held in least[count]]
-    numbered = [
-        [
-            Step(number[after], _work(span), adds, most, span.stays - lost, budget - span.forward, span)
-            for after, span, adds, most, lost in steps
-        ]
-        for _, steps in draft
-    ]
-    ways = _Ways(states, [*numbered, *([] for _ in ends)], spans.last, frozenset(ends), [], [], [])
-    ways.tighten(budget)
-    return ways
-
-
-def _work(span: Span) -> int:
-    return span.flops * SCALE + 1 if span.is_checkpoint else 0
-
-
-def _cuts(spans: Spans) -> frozenset[int]:
-    """Where checkpoints may begin and end: everywhere, or where in each stretch the least crosses."""
-    stretch = -(-spans.last // BOUNDARIES)
-    starts = range(0, spans.last + 1, max(stretch, 1))
-    stretches = [range(start, min(start + stretch, spans.last + 1)) for start in starts]
-    return frozenset(min(each, key=lambda boundary: spans.crossing[boundary][0]) for each in stretches if each)
-
-
-def _least(spans: Spans) -> int:
-    """The least budget for which there is a way."""
-    ways = _ways(spans, ENDLESS)
-    need = [0] * len(ways.states)
-    for state in range(len(ways.states) - 1, -1, -1):
-        needs = [max(ENDLESS - step.most, need[step.state] + step.adds) for step in ways.steps[state]]
-        need[state] = min(needs, default=0)
-    return max(spans.floor, need[0])
-
-
-class Price(NamedTuple):
-    """Work and bytes in one sum, a byte at `price`: the least sum from each state to the end, and `room` for bytes at
-    the network's end. A lower bound of the work of every way (Lagrange)."""
-
-    price: int
-    sums: list[int]
-    room: int
+    def spans(self) -> Spans:
+        if self._spans is None:
+            self._spans = Spans(self.written, self.play, frozenset(node.name for node in self.graph.nodes))
+            self._guess = sum([op.forward_flops for op in self.written.ops]) // SMALL + 1
+        return self._spans
 
     @property
-    def bound(self) -> int:
-        return self.sums[0] - self.price * self.room
+    def least(self) -> int:
+        """The least budget for which there are checkpoints."""
+        if self._least is None:
+            self._least = least(self.spans, cut(self.spans, BOUNDARIES))
+        return self._least
+
+    def cheapest(self, budget: int) -> tuple[Names, ...]:
+        """The layers to recompute, a tuple for each checkpoint; none when the step fits without. `budget` is in bytes.
+
+        Raises OverBudgetError.
+        """
+        if self.plain <= budget:
+            return ()
+        aim = budget
+        while True:
+            found = _search(self.spans, aim, self._guess)
+            if found is None:
+                raise OverBudgetError(budget, max(budget + 1, min(self.plain, self.least)))
+            self._guess = max(self._guess, 2 * (found[0] // SCALE))
+            names = tuple([tuple(self.spans.names[first:end]) for first, end in _checkpoints(found)])
+            over = rise(self.play(self.written, located(self.written, names))) - budget
+            if over <= 0:
+                return names
+            aim -= over  # what the sums leave out: outputs whose gradient nobody asks for
 
 
-Path = tuple[Span, "Path"] | None
-"""A span, and those before it."""
-
-Label = tuple[int, int, int, Path]
-"""A way to a state: its work, the bytes held for backward, and those alive in forward."""
+Label = tuple[int, int, int, int, Span | None, "Label | None"]
+"""A way to a state: its work, the bytes held for backward, those alive in forward, a number by which equal labels stand
+in order, its last step and the label before that."""
 
 
-def _search(spans: Spans, budget: int) -> list[tuple[int, int]] | None:
-    """The checkpoints of least work as pairs of boundaries, or None."""
+def _search(spans: Spans, budget: int, most: int) -> Label | None:
+    """The way of least work. `most` FLOPs are tried first for a checkpoint: a guess at what all have together."""
     if spans.floor > budget:
         return None
-    ways = _ways(spans, budget)
-    if ways.room[0] < 0:
-        return None
-    best: Label | None = None
-    for width in WIDTHS:
-        if width > WIDTHS[0] and width * ways.count > EFFORT:
-            break
-        prices = _prices(ways)
-        found, is_whole = _follow(ways, prices, _bounds(ways, min(2 * width, 64)), width, best)
-        best = found or best
-        if is_whole:
+    cuts, total = cut(spans, BOUNDARIES), sum([op.forward_flops for op in spans.ops])
+    open_ways = ways(spans, cuts, budget, most)
+    followed = _follow(open_ways, WIDTHS[0], ENDLESS)
+    while followed.best is None and most < total:
+        most = min(FACTOR * most, total)
+        open_ways = ways(spans, cuts, budget, most)
+        followed = _follow(open_ways, WIDTHS[0], ENDLESS)
+    if followed.best is not None and followed.best[0] > most * SCALE:  # larger ones may be part of a better answer
+        open_ways = ways(spans, cuts, budget, followed.best[0] // SCALE)
+        followed = _better(followed, _follow(open_ways, WIDTHS[0], followed.best[0] + 1))
+    for width in WIDTHS[1:]:
+        best = followed.best
+        if followed.is_whole:
             break
         if best is not None:
-            _drop(ways, prices, best[0])
-            ways.tighten(budget)
-            if ways.room[0] < 0:
-                break
-    return None if best is None else _taken(best)
+            drop(open_ways, followed.prices, best[0])
+            open_ways.tighten(budget)
+        if open_ways.is_blocked or width * open_ways.count > EFFORT:
+            break
+        followed = _better(followed, _follow(open_ways, width, ENDLESS if best is None else best[0]))
+    return followed.best
 
 
-def _taken(label: Label) -> list[tuple[int, int]]:
+def _checkpoints(label: Label) -> list[tuple[int, int]]:
+    """Those on the way, as pairs of boundaries."""
     spans: list[Span] = []
-    path = label[-1]
-    while path is not None:
-        span, path = path
-        spans.append(span)
+    before: Label | None = label
+    while before is not None:
+        _, _, _, _, span, before = before
+        spans += [span] if span else []
     ends = [0, *(span.end for span in reversed(spans))]
     return [pair for pair, span in zip(pairwise(ends), reversed(spans), strict=True) if span.is_checkpoint]
 
 
-def _prices(ways: _Ways) -> list[Price]:
-    """The best of prices over all orders of magnitude, and of some between."""
-    room = max(ways.room[state] for state, at in enumerate(ways.states) if at.boundary == ways.last)
-    tried = {price: _price(ways, price, room) for price in (0, *(8**power for power in range(2, 16)))}
-    for _ in range(4):
-        best = max(tried.values(), key=lambda each: each.bound).price
-        ordered = sorted(tried)
-        near = ordered[max(ordered.index(best) - 1, 0) : ordered.index(best) + 2]
-        for low, high in pairwise(near):
-            between = (low + high) // 2
-            tried.setdefault(between, _price(ways, between, room))
-    return sorted(tried.values(), key=lambda each: -each.bound)[:5]
+class _Followed(NamedTuple):
+    """The best label at the end, whether it is the best of all, and the prices by which that was told."""
+
+    best: Label | None
+    is_whole: bool
+    prices: Sequence[Price]
 
 
-def _price(ways: _Ways, price: int, room: int) -> Price:
-    sums = [ENDLESS] * len(ways.states)
-    for state in ways.ends:
-        sums[state] = 0
-    for state in range(len(sums) - 1, -1, -1):
-        steps = ways.steps[state]
-        byte = price if ways.states[state].boundary < ways.last else 0
-        if steps:
-            sums[state] = min([work + byte * adds + sums[end] for end, work, adds, _, _, _, _ in steps])
-    return Price(price, sums, room)
+def _better(before: _Followed, now: _Followed) -> _Followed:
+    return now if now.best is not None else now._replace(best=before.best)
 
 
-class Bound(NamedTuple):
-    """The least work to the end from a state where no more than `most` is held, as two lists in ascending order."""
-
-    most: Sequence[int]
-    work: Sequence[int]
-
-
-def _bounds(ways: _Ways, width: int) -> list[Bound]:
-    """Of every state, from the end: the choices between work and room, neighbours merged into one that beats both."""
-    bounds = [Bound((ENDLESS,), (0,)) if state in ways.ends else Bound((), ()) for state in range(len(ways.states))]
-    for state in range(len(bounds) - 1, -1, -1):
-        held = ways.least[state]
-        choices: list[tuple[int, int]] = []
-        for end, work, adds, most, _, _, _ in ways.steps[state]:
-            behind = bounds[end]
-            least = held + adds
-            choices += [
-                (work + more, most if most < room - adds else room - adds)
-                for room, more in zip(behind.most, behind.work, strict=True)
-                if room >= least
-            ]
-        if choices:
-            bounds[state] = _merged(sorted(choices), width)
-    return bounds
-
-
-def _merged(choices: Sequence[tuple[int, int]], width: int) -> Bound:
-    """Of (work, room), by work: those with more room than all of less work, at most about `width` of them."""
-    room: list[int] = []
-    work: list[int] = []
-    for each, most in choices:
-        if not room or most > room[-1]:
-            room.append(most)
-            work.append(each)
-    if len(room) <= width:
-        return Bound(room, work)
-    stretch = (room[-1] - room[0]) // width + 1
-    firsts = [0] + [
-        index
-        for index in range(1, len(room))
-        if (room[index] - room[0]) // stretch > (room[index - 1] - room[0]) // stretch
-    ]
-    return Bound([room[index - 1] for index in (*firsts[1:], len(room))], [work[index] for index in firsts])
-
-
-def _follow(
-    ways: _Ways, prices: Sequence[Price], bounds: Sequence[Bound], width: int, best: Label | None
-) -> tuple[Label | None, bool]:
-    """The best label at the end that beats `best`, with no more than `width` labels from a state; whether it is the
-    best of all."""
-    limit = ENDLESS if best is None else best[0]
-    labels: list[list[Label]] = [[] for _ in ways.states]
-    labels[0] = [(0, 0, 0, None)]
+def _follow(ways: Ways, width: int, limit: int) -> _Followed:
+    """Of less work than `limit`, with no more than `width` labels from a state."""
+    if ways.is_blocked:
+        return _Followed(None, True, ())
+    known, behind = prices(ways), bounds(ways, min(2 * width, 64))
+    labels: list[list[Label]] = [[] for _ in ways.steps]
+    labels[0] = [(0, 0, 0, 0, None, None)]
     is_whole = True
+    numbers = count(1)
     for state, steps in enumerate(ways.steps):
         if not steps or not labels[state]:
             continue
-        hopeful: list[tuple[int, Label]] = []
-        lines = [(price.sums[state] - price.price * price.room, price.price) for price in prices]
-        priced = ways.states[state].boundary <= ways.last
-        for label in _undominated(labels[state], ways.free[state]):
-            done, held, _, _ = label
-            index = bisect_left(bounds[state].most, held)
-            if index == len(bounds[state].most):
-                continue
-            behind = bounds[state].work[index]
-            if priced:
-                behind = max(behind, *[sums + price * held for sums, price in lines])
-            if done + behind < limit:
-                hopeful.append((done + behind, label))
+        left = _undominated(labels[state], ways.free[state])
+        priced = known if ways.boundaries[state] <= ways.last else ()
+        hopeful = _hopeful(left, _lines(priced, state, left), behind[state], limit)
         labels[state] = []
         if len(hopeful) > width:
             is_whole = False
             hopeful = [*sorted(hopeful, key=itemgetter(0))[: width - 1], min(hopeful, key=_alive)]
         for end, work, adds, most, grows, most_alive, span in steps:
+            below = limit - work
             labels[end] += [
-                (done + work, held + adds, alive + grows, (span, path))
-                for _, (done, held, alive, path) in hopeful
-                if held <= most and alive <= most_alive
+                (label[0] + work, label[1] + adds, label[2] + grows, next(numbers), span, label)
+                for _, label in hopeful
+                if label[1] <= most and label[2] <= most_alive and label[0] < below
             ]
     found = [label for state in ways.ends for label in labels[state]]
-    return min(found, key=itemgetter(0, 1), default=None), is_whole
+    return _Followed(min(found, key=itemgetter(0, 1), default=None), is_whole, known)
 
 
 def _alive(hopeful: tuple[int, Label]) -> int:
@@ -377,23 +206,53 @@ def _undominated(labels: list[Label], free: int) -> list[Label]:
     """Without those that another beats, or equals, in work, bytes held and bytes alive, as far as these matter."""
     left: list[Label] = []
     least_held = least_alive = ENDLESS
-    for label in sorted(labels, key=itemgetter(0, 1, 2)):
-        _, held, alive, _ = label
-        alive = max(alive, free)
-        if held < least_held or alive < least_alive:
+    labels.sort()
+    for label in labels:
+        held, alive = label[1], label[2]
+        if alive < free:
+            alive = free
+        if held < least_held:
             left.append(label)
-            least_held, least_alive = min(held, least_held), min(alive, least_alive)
+            least_held = held
+            if alive < least_alive:
+                least_alive = alive
+        elif alive < least_alive:
+            left.append(label)
+            least_alive = alive
     return left
 
 
-def _drop(ways: _Ways, prices: Sequence[Price], work: int) -> None:
-    """Leave out the steps that no way of less work takes, by the bound of each price."""
+def _lines(prices: Sequence[Price], state: int, labels: Sequence[Label]) -> list[tuple[int, int]]:
+    """What is to come by each price: a sum, and so much a byte that is held; without lines that lie below another for
+    all of these labels.
+    """
+    helds = [label[1] for label in labels]
+    low, high = min(helds), max(helds)
+    lines: list[tuple[int, int]] = []
     for price in prices:
-        sums = [ENDLESS] * len(ways.states)
-        sums[0] = 0
-        for state, steps in enumerate(ways.steps):
-            byte = price.price if ways.states[state].boundary < ways.last else 0
-            most = work + price.price * price.room - sums[state]
-            steps[:] = [step for step in steps if step.work + byte * step.adds + price.sums[step.state] < most]
-            for step in steps:
-                sums[step.state] = min(sums[step.state], sums[state] + step.work + byte * step.adds)
+        total, byte = price.sums[state] - price.price * price.room, price.price
+        if not any(a + b * low >= total + byte * low and a + b * high >= total + byte * high for a, b in lines):
+            lines.append((total, byte))
+    return lines
+
+
+def _hopeful(
+    labels: Sequence[Label], lines: Sequence[tuple[int, int]], behind: Bound, limit: int
+) -> list[tuple[int, Label]]:
+    """Those that may come to less work than `limit`, each with the work that it comes to at the least."""
+    most, work = behind
+    hopeful: list[tuple[int, Label]] = []
+    for label in labels:
+        held = label[1]
+        index = bisect_left(most, held)
+        if index == len(most):
+            continue
+        least = work[index]
+        for total, byte in lines:
+            more = total + byte * held
+            if more > least:
+                least = more
+        least += label[0]
+        if least < limit:
+            hopeful.append((least, label))
+    return hopeful

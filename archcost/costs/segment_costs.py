@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from itertools import chain
 
+from archcost.costs.checkpoint_growth import NOTHING, Backward, Growing, Grown, OpCosts, Span
 from archcost.costs.checkpoint_segments import Segment
 from archcost.costs.events import Mark, Tape, by_mark
 from archcost.costs.program import Op, Program
@@ -20,40 +21,6 @@ from archcost.terms.autograd import Handed
 
 Play = Callable[[Program, Sequence[Segment]], Tape]
 """One step of a program, segments of it computed again."""
-
-NOTHING: frozenset[int] = frozenset()
-
-
-class Span(NamedTuple):
-    """One layer that keeps what it does, or a checkpoint of layers up to the boundary `end`.
-
-    Held for backward are `takes`, storages from before, and `owns`, which are `owned` bytes. Forward loses hold of
-    `ended`, and of what it made there stay `stays` bytes, `owns` among them. In bytes needed: `forward` beside what
-    forward has alive at its beginning, `backward` beside what is held before it and `takes`, `after` beside the first
-    alone.
-    """
-
-    end: int
-    is_checkpoint: bool
-    flops: int
-    takes: frozenset[int]
-    owns: frozenset[int]
-    owned: int
-    ended: frozenset[int]
-    stays: int
-    forward: int
-    backward: int
-    after: int
-
-
-class Backward(NamedTuple):
-    """The most that lives at an operation, beside what is kept: before it, in its own function, while sums of it are
-    taken, and as its gradients are handed out."""
-
-    before: int = 0
-    function: int = 0
-    sums: int = 0
-    handing: int = 0
 
 
 class Spans:
@@ -84,6 +51,10 @@ class Spans:
         self.last = sum(name in names for name in self.names)
         """The last boundary that a checkpoint may reach."""
         self.crossing = self._crossing()
+        self._op_costs = [self._costs_of(index) for index in range(len(self.ops))]
+        self._plain: dict[int, Span] = {}
+        self._grown: dict[int, tuple[list[Grown], Iterator[Grown]]] = {}
+        """By boundary the checkpoints that begin there, as far as somebody has asked."""
 
     def cost(self, storages: frozenset[int]) -> int:
         """Bytes that it costs to hold them."""
@@ -144,6 +115,11 @@ class Spans:
 
     def plain(self, first: int) -> Span:
         """The layer at that boundary, keeping what it keeps."""
+        if first not in self._plain:
+            self._plain[first] = self._kept_as_it_is(first)
+        return self._plain[first]
+
+    def _kept_as_it_is(self, first: int) -> Span:
         begin, end = self.begins[first], self.begins[first + 1]
         kept = frozenset([s for index in range(begin, end) for s in self.saved[index] if self.held[s]])
         takes = frozenset([s for s in kept if self.made[s] < begin])
@@ -165,116 +141,56 @@ class Spans:
             max(moments[-1].handing, *[max(moment) for moment in moments[:-1]], 0),
         )
 
-    def checkpoints(self, first: int, most: int) -> Iterator[Span]:
-        """Of the layers from that boundary on, as long as their backward alone needs no more than `most`."""
-        growing = _Checkpoint(self, first)
+    def checkpoints(self, first: int, most: int, work: int) -> Iterator[Span]:
+        """Of the layers from that boundary on, as long as their backward alone needs no more than `most`, and they no
+        more than `work` FLOPs.
+        """
+        if first not in self._grown:
+            self._grown[first] = [], self._grow(first)
+        known, growing = self._grown[first]
+        for grown in chain(known, _noting(growing, known)):
+            if grown.needs > most or grown.flops > work:
+                return
+            if grown.span is not None and grown.span.backward <= most:
+                yield grown.span
+
+    def _grow(self, first: int) -> Iterator[Grown]:
+        before = self.crossing[first][0]
+        growing = Growing(self.begins[first], before, self.least_before, self.overwritten, self.backward)
         for end in range(first + 1, self.last + 1):
             for index in range(self.begins[end - 1], self.begins[end]):
-                if not growing.add(index):
+                if not growing.add(index, self._op_costs[index]):
                     return
-            if growing.needs > most:
-                return
-            if growing.saver is None:
-                continue
-            span = growing.span(end)
-            if span.backward <= most and all(
-                self.overwritten.get(storage, -1) < self.begins[end] for storage in span.takes
-            ):
-                yield span
+            yield Grown(growing.needs, growing.flops, growing.span(end, self.begins[end]))
 
-
-class _Checkpoint:
-    """A checkpoint that grows by one operation after the other."""
-
-    def __init__(self, spans: Spans, first: int) -> None:
-        self.spans = spans
-        self.begin = spans.begins[first]
-        self.before = spans.crossing[first][0]
-        """Bytes from before that forward still has alive."""
-        self.takes: frozenset[int] = NOTHING
-        self.kept: set[int] = set()
-        self.saver: int | None = None
-        """The last operation that keeps anything and whose backward comes, at which everything is computed again."""
-        self.flops = self._run = 0
-        self.stays = self.forward = self.again = 0
-        self._kept = 0
-        self._alive = 0
-        """While it is computed again: what is kept, and what is yet to be read."""
-        self._highest = 0
-        self._inside = self._trailing = self.after = self.backward = 0
-
-    def add(self, index: int) -> bool:
-        """False where it would overwrite what the checkpoint holds."""
-        spans, op = self.spans, self.spans.ops[index]
-        sizes, made = spans.sizes, spans.made
-        if overwrites(op.node) and made.get(op.outputs[0], -1) < self.begin:
-            return False
-        new = {s for s in op.reads if s not in self.takes and made.get(s, -1) < self.begin and spans.held[s]}
-        if new:
-            self.takes |= new
-        self.forward = max(self.forward, spans.forward_inside[index] - self.before)
+    def _costs_of(self, index: int) -> OpCosts:
+        op, sizes, made, held = self.ops[index], self.sizes, self.made, self.held
         scratch = sum([own.tensor.nbytes for own in op.scratch.forward])
         comes = sum([sizes[s] for s in op.makes])
-        stopped = (
-            sum([sizes[s] for s in op.makes if s not in op.stays]) if "stops early" in op.node.layer.quirks else comes
-        )
-        level, last = self._alive + comes + scratch, self._alive + stopped + scratch
-        kept = self._kept
-        for storage in spans.saved[index]:
-            if made.get(storage, -1) >= self.begin and storage not in self.kept:
-                self.kept.add(storage)
-                self._kept += sizes[storage]
-        self._alive += comes
-        self.stays += sum([spans.held[s] for s in op.makes])
-        for storage in spans.ended[index]:
-            if made[storage] < self.begin:
-                self.before -= spans.held[storage]
-                continue
-            self.stays -= spans.held[storage]
-            if storage not in self.kept:
-                self._alive -= sizes[storage]
+        stopped = sum([sizes[s] for s in op.stays]) if "stops early" in op.node.layer.quirks else comes
         flops = op.forward_flops
-        if op.saved:
-            self.again = max(self._highest, last if op.runs_to_save else 0)
-            self.flops = self._run + (flops if op.runs_to_save else 0)
-        self._highest = max(self._highest, level)
-        self._run += flops
-        if index in spans.backward:
-            self._pass(index, kept)
-        return True
-
-    def _pass(self, index: int, kept: int) -> None:
-        """Backward through an operation; before it, `kept` bytes were kept."""
-        moment = self.spans.backward[index]
-        if not self.spans.saved[index]:
-            without = max(moment.function, moment.sums, moment.handing)
-            if self.saver is None:  # the checkpoint has gone by then
-                self.after = max(self.after, without)
-            else:
-                self._inside = max(self._inside, self._kept + without)
-                self._trailing = max(self._trailing, without)
-            return
-        self._inside = max(self._inside, self._kept + moment.function, kept + moment.sums)
-        if self.saver is None:
-            self.after = max(self.after, moment.handing)
-        else:
-            self._inside = max(self._inside, kept + moment.handing)
-        self.saver = index
-        self.backward = self._inside
-        self._trailing = 0
-
-    @property
-    def needs(self) -> int:
-        """At least, however long it grows; it is computed again at a later moment then, when other gradients live."""
-        return max(self.backward, self.again + self.spans.least_before)
-
-    def span(self, end: int) -> Span:
-        assert self.saver is not None
-        again = self.again + self.spans.backward[self.saver].before
-        backward = max(self.backward, self._trailing, again)
-        return Span(
-            end, True, self.flops, self.takes, NOTHING, 0, NOTHING, self.stays, self.forward, backward, self.after
+        return OpCosts(
+            made.get(op.outputs[0], -1) if overwrites(op.node) else len(self.ops),
+            tuple([(s, made.get(s, -1)) for s in dict.fromkeys(op.reads) if held[s]]),
+            comes,
+            comes + scratch,
+            stopped + scratch if op.runs_to_save else 0,
+            sum([held[s] for s in op.makes]),
+            bool(op.saved),
+            tuple([(s, made.get(s, -1), sizes[s]) for s in self.saved[index]]),
+            tuple([(s, made[s], held[s], sizes[s]) for s in self.ended[index]]),
+            flops,
+            flops if op.runs_to_save else 0,
+            op.runs_to_save,
+            self.forward_inside[index],
+            self.backward.get(index),
         )
+
+
+def _noting(growing: Iterator[Grown], known: list[Grown]) -> Iterator[Grown]:
+    for grown in growing:
+        known.append(grown)
+        yield grown
 
 
 def _moments(tape: Tape) -> Iterator[tuple[Mark, int, Sequence[int]]]:

@@ -7,13 +7,13 @@ the step's function returns, what the network returned and the loss.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple, get_args
 
 from archcost.costs.checkpoint_segments import Segment, recomputed
-from archcost.costs.choose_checkpoints import cheapest
+from archcost.costs.choose_checkpoints import Choice
 from archcost.costs.events import KernelRun, Mark, Phase, Tape, by_mark
 from archcost.costs.optimizers import (
     implementation,
@@ -231,6 +231,13 @@ def timeline(
     `recompute: auto` keeps to. Raises ArchcostError for settings that do not suit each other or the network, and
     OverBudgetError.
     """
+    return timelines(graph, run, device, threads, out_of_place)(budget)
+
+
+def timelines(
+    graph: ModelGraph, run: Run, device: Device, threads: int | None = None, out_of_place: bool = False
+) -> Callable[[int | None], Timeline]:
+    """Budget → the step; what is the same for all budgets is worked out once."""
     if device not in get_args(Device):
         raise ArchcostError(
             "kernels of that device are not known",
@@ -243,26 +250,30 @@ def timeline(
     if written.root is not None:  # else there is no backward to refuse
         _refuse_spoiled(written)
     play = partial(_play, run=run, device=device, threads=threads, out_of_place=out_of_place)
-    names, own = ready.recomputed, graph.checkpoints if run.trains else ()
-    if run.trains and run.recompute == "auto":
-        names = cheapest(ready.network, written, play, _required(budget))
-    found = tuple(sorted((*own_checkpoints(written, own), *located(written, names))))
-    tape = play(written, found)
-    again = [index for segment in found for index, runs in recomputed(written.ops, segment) if runs]
-    return Timeline(
-        ready.network,
-        run,
-        device,
-        written,
-        (*names, *(each.names for each in own)),
-        tuple(tape.storages),
-        tuple(tape.events),
-        tuple(tape.marks),
-        tape.kernels,
-        tape.copies,
-        tuple(again),
-        found,
-    )
+    own = graph.checkpoints if run.trains else ()
+    choice = Choice(ready.network, written, play) if run.trains and run.recompute == "auto" else None
+
+    def played(budget: int | None) -> Timeline:
+        names = ready.recomputed if choice is None else choice.cheapest(_required(budget))
+        found = tuple(sorted((*own_checkpoints(written, own), *located(written, names))))
+        tape = play(written, found)
+        again = [index for segment in found for index, runs in recomputed(written.ops, segment) if runs]
+        return Timeline(
+            ready.network,
+            run,
+            device,
+            written,
+            (*names, *(each.names for each in own)),
+            tuple(tape.storages),
+            tuple(tape.events),
+            tuple(tape.marks),
+            tape.kernels,
+            tape.copies,
+            tuple(again),
+            found,
+        )
+
+    return played
 
 
 def _required(budget: int | None) -> int:

@@ -6,8 +6,10 @@ before, so the budget starts at all that there is and comes down by what was too
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from archcost.costs.choose_checkpoints import OverBudgetError
-from archcost.costs.timeline import Timeline, timeline
+from archcost.costs.timeline import Timeline, timeline, timelines
 from archcost.estimates.batches import threads_of
 from archcost.estimates.devices import torch_device
 from archcost.estimates.memory_demand import Demand, Played, demand
@@ -29,29 +31,31 @@ def step(graph: ModelGraph, run: Run, profile: HardwareProfile) -> tuple[Timelin
 
     It looks for checkpoints with which the step is safe, and where there are none, for such as may do.
     """
+    lines = timelines(graph, run, torch_device(profile), threads_of(profile))
     if not is_automatic(run):
-        return _played(graph, run, profile, None)
+        line = lines(None)
+        return line, _demand(line, profile)
     bound = limits(profile)
     try:
-        return _within(graph, run, profile, bound.safe)
+        return _within(lines, profile, bound.safe)
     except OverBudgetError:
         if bound.most == bound.safe:
             raise
-    return _within(graph, run, profile, bound.most)
+    return _within(lines, profile, bound.most)
 
 
-def _within(graph: ModelGraph, run: Run, profile: HardwareProfile, limit: int) -> tuple[Timeline, Demand]:
+def _within(lines: Callable[[int | None], Timeline], profile: HardwareProfile, limit: int) -> tuple[Timeline, Demand]:
     budget = limit
     while True:
-        line, needs = _played(graph, run, profile, budget)
+        line = lines(budget)
+        needs = _demand(line, profile)
         if needs.needed <= limit and needs.verdict != "does not fit":
             return line, needs
         budget = min(budget, line.peak) - max(needs.needed - limit, line.peak // LEAST_STEP)
 
 
-def _played(graph: ModelGraph, run: Run, profile: HardwareProfile, budget: int | None) -> tuple[Timeline, Demand]:
-    line = timeline(graph, run, torch_device(profile), threads_of(profile), budget=budget)
-    return line, demand(Played.of(line), line.requested, profile, run.trains)
+def _demand(line: Timeline, profile: HardwareProfile) -> Demand:
+    return demand(Played.of(line), line.requested, profile, line.run.trains)
 
 
 def line_on(graph: ModelGraph, run: Run, profile: HardwareProfile) -> Timeline:
