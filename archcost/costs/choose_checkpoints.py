@@ -10,7 +10,7 @@ that no other label beats in both (Desrochers and Soumis 1988), with prices of a
 Checkpoints of few FLOPs are looked at first. Where those make an answer, one that alone has more work than all of that
 answer is no part of a better one, and is never built.
 
-It is exact as long as all labels that may lead to the least work are followed, WIDTHS from a state within EFFORT, as for
+It is exact as long as all labels that may lead to the least work are followed, WIDTHS from a state within EFFORT: for
 VGG-D and ResNet-50. Where they are more (DenseNet under tight budgets, 500 layers), the best found is given: it fits,
 and may not be the least. Networks of more than BOUNDARIES layers have checkpoints only at so many of the boundaries
 between layers. Exempt are outputs whose gradient nobody asks for: what is kept for them counts as held in any case.
