@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import reduce
 from math import prod
 from typing import NamedTuple
@@ -60,6 +61,16 @@ class TensorType(NamedTuple):
 
 
 Tensors = tuple[TensorType, ...]
+
+
+def nbytes(tensors: Iterable[TensorType]) -> list[int]:
+    """Of each. Equal tensors are mostly one object, whose bytes are worked out once."""
+    known: dict[int, int] = {}
+    listed = list(tensors)
+    for tensor in listed:
+        if id(tensor) not in known:
+            known[id(tensor)] = tensor.nbytes
+    return [known[id(tensor)] for tensor in listed]
 
 
 def promoted(one: str, other: str) -> str:

@@ -60,21 +60,14 @@ def kernels(line: Timeline, fuses: Collection[Fuses] = ("attention",)) -> StepKe
     sums = additions(line.program)
     for op in line.program.ops:
         before = added(op, sums) if sums and op.gives else ()
-        key = (
-            id(op.node.facts),
-            op.is_copy,
-            op.operands,
-            bool(op.makes),
-            op.gives and _given(op),
-            op.layouts,
-            op.is_copy and op.name,
-            before,
-        )
-        if key not in known:
+        key = (id(op.rules), before)  # equal layers on equal inputs share their rules
+        found = known.get(key)
+        if found is None:
             forward, by_input, by_weight = _of(op, line, fuses)
             fresh = _fresh(op, line)
-            known[key] = LayerKernels(op.name, forward, (*before, *by_input), by_weight, len(before), fresh)
-        layers.append(LayerKernels(op.name, *known[key][1:]))
+            found = LayerKernels(op.name, forward, (*before, *by_input), by_weight, len(before), fresh)
+            known[key] = found
+        layers.append(found._replace(name=op.name))
     if "elementwise" in fuses:
         layers = _with_forward(layers, fused(line.program, [layer.forward for layer in layers]))
     if "weights" in fuses:
@@ -87,11 +80,6 @@ def kernels(line: Timeline, fuses: Collection[Fuses] = ("attention",)) -> StepKe
 
 def _with_forward(layers: Iterable[LayerKernels], forwards: Iterable[Kernels]) -> list[LayerKernels]:
     return [layer._replace(forward=forward) for layer, forward in zip(layers, forwards, strict=True)]
-
-
-def _given(op: Op) -> tuple[object, ...]:
-    """What decides how many tensors its backward makes."""
-    return tuple([give.gradient for give in op.gives])
 
 
 def _of(op: Op, line: Timeline, fuses: Collection[Fuses]) -> tuple[Kernels, Kernels, Kernels]:

@@ -36,7 +36,7 @@ from archcost.passes.contract import Names
 from archcost.passes.order import prepared
 from archcost.passes.recompute import instead
 from archcost.passes.run import Run
-from archcost.tensors import TensorType
+from archcost.tensors import Tensors, TensorType, nbytes
 from archcost.terms.autograd import Device
 
 RNG_STATE = Held("checkpoint", "workspace", "state of the random numbers", TensorType((5056,), "uint8"))
@@ -115,11 +115,12 @@ class Timeline(Result):
     @cached_property
     def requested(self) -> tuple[int, ...]:
         """Of the storages, in bytes, workspaces as well."""
-        known: dict[int, int] = {}  # equal tensors are mostly one object
-        for held in self.storages:
-            if id(held.tensor) not in known:
-                known[id(held.tensor)] = held.tensor.nbytes
-        return tuple([known[id(held.tensor)] for held in self.storages])
+        return tuple(nbytes(self.tensors))
+
+    @property
+    def tensors(self) -> Tensors:
+        """Of the storages."""
+        return tuple([held.tensor for held in self.storages])
 
     @property
     def peak(self) -> int:

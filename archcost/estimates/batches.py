@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from archcost.costs.cpu_call import Call, Direction
 from archcost.costs.cpu_kernels import own_memory
+from archcost.costs.resize import Resized, resized
 from archcost.costs.timeline import Timeline, highest, timeline
 from archcost.errors import ArchcostError
 from archcost.estimates.devices import caches
@@ -21,7 +23,7 @@ from archcost.graph import build
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
 from archcost.spec import ModelSpec
-from archcost.tensors import TensorType
+from archcost.tensors import Tensors, TensorType, nbytes
 from archcost.terms.autograd import Device
 
 MOST = 2**31 - 1
@@ -65,23 +67,28 @@ def _grown(second: TensorType, third: TensorType, batch: int) -> TensorType:
     return TensorType(tuple(sizes), second.dtype)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Growth:
     """A network's step at every batch: the size of each tensor is `base` + `slope`·N, if it is not `uneven`."""
 
     spec: ModelSpec
     line: Timeline
-    """At two samples, or at one where no input has a batch."""
+    """At FAR samples, or at one where no input has a batch."""
     played: Played
     base: tuple[int, ...]
     slope: tuple[int, ...]
     kernels: Mapping[int, GrowingRun]
-    others: tuple[Timeline, ...] = ()
-    """At three samples and at FAR."""
     uneven: tuple[int, ...] = ()
     """Storages in whole pages, as oneDNN's workspace of an LSTM: `base` and `slope` are nothing, which they never are
     below, and at each batch they are worked out again.
     """
+
+    @property
+    def lines(self) -> tuple[Timeline, Timeline, Timeline]:
+        """At two samples, at three and at FAR."""
+        run, device = self.line.run, self.line.device
+        second, third = (timeline(build(self.spec, batch), run, device, 1) for batch in (2, 3))
+        return second, third, self.line
 
     @property
     def trains(self) -> bool:
@@ -113,7 +120,7 @@ class Growth:
     def verdict_of(self, batch: int, profile: HardwareProfile) -> tuple[int, Verdict]:
         """The bytes that a verdict is of, and the verdict."""
         if batch > 1 and caches(profile) and not self.uneven:
-            tensors = max([live + grows * batch for live, grows in self.moments()])
+            tensors = max([live + grows * batch for live, grows in self.moments])
             needed = tensors + workspace(self.played, profile)
             return needed, limits(profile).verdict(needed)
         found = self.demand(batch, profile)
@@ -129,6 +136,7 @@ class Growth:
         tensors = tuple([Bound(each.held.owner, each.held.what, sizes[each.storage], each.why) for each in alive])
         return Binding(peak, f"{mark.phase} {mark.name}".strip(), tensors)
 
+    @cached_property
     def moments(self) -> list[tuple[int, int]]:
         """What lives after each event that brings something: a + b·N bytes. Those that no other exceeds."""
         live = grows = 0
@@ -155,25 +163,44 @@ def growth(spec: ModelSpec, run: Run, device: Device) -> Growth:
     """
     if not spec.has_batch:
         line = timeline(build(spec), run, device, 1)
-        return Growth(spec, line, Played.of(line), _tensors(line), (0,) * len(line.storages), {})
-    second, third, far = (timeline(build(spec, batch), run, device, 1) for batch in (2, 3, FAR))
-    if not second.events == third.events == far.events:
-        raise ArchcostError(f"{second.graph.name}: another batch makes other tensors")
-    twos, threes, fars = (_tensors(line) for line in (second, third, far))
+        return Growth(spec, line, Played.of(line), _bytes(line.tensors, line), (0,) * len(line.storages), {})
+    far = timeline(build(spec, FAR), run, device, 1)
+    second, third = (_at(spec, batch, far) for batch in (2, 3))
+    twos, threes, fars = (_bytes(tensors, far) for tensors in (second.tensors, third.tensors, far.tensors))
     strays = [two + (three - two) * (FAR - 2) != last for two, three, last in zip(twos, threes, fars, strict=True)]
     slope = tuple([0 if stray else three - two for stray, two, three in zip(strays, twos, threes, strict=True)])
     base = tuple([0 if stray else two - 2 * grows for stray, two, grows in zip(strays, twos, slope, strict=True)])
     kernels = {
-        storage: GrowingRun(run.call, third.kernels[storage].call, run.direction)
-        for storage, run in second.kernels.items()
+        storage: GrowingRun(_on(run.call, second.calls[storage]), _on(run.call, third.calls[storage]), run.direction)
+        for storage, run in far.kernels.items()
     }
     uneven = tuple([storage for storage, stray in enumerate(strays) if stray])
-    return Growth(spec, second, Played.of(second), base, slope, kernels, (third, far), uneven)
+    return Growth(spec, far, Played.of(far), base, slope, kernels, uneven)
 
 
-def _tensors(line: Timeline) -> tuple[int, ...]:
-    """Sizes, nothing for what kernels allocate."""
-    return tuple([0 if storage in line.kernels else nbytes for storage, nbytes in enumerate(line.requested)])
+def _at(spec: ModelSpec, batch: int, far: Timeline) -> Resized:
+    """The same step at another batch. It is played where it is not certain to be the same.
+
+    Raises ArchcostError where other tensors are made.
+    """
+    graph = build(spec, batch)
+    found = resized(far, graph)
+    if found is not None:
+        return found
+    line = timeline(graph, far.run, far.device, 1)
+    if line.events != far.events:
+        raise ArchcostError(f"{line.graph.name}: another batch makes other tensors")
+    calls = {storage: (run.call.inputs, run.call.outputs) for storage, run in line.kernels.items()}
+    return Resized(line.tensors, calls)
+
+
+def _on(call: Call, tensors: tuple[Tensors, Tensors]) -> Call:
+    return call._replace(inputs=tensors[0], outputs=tensors[1])
+
+
+def _bytes(tensors: Tensors, line: Timeline) -> tuple[int, ...]:
+    """Of storages, nothing for what kernels allocate."""
+    return tuple([0 if storage in line.kernels else each for storage, each in enumerate(nbytes(tensors))])
 
 
 def largest_batch(grown: Growth, profile: HardwareProfile, worst: Verdict = "fits") -> int:
@@ -230,7 +257,7 @@ def _most(grown: Growth, profile: HardwareProfile, limit: int) -> int:
     stored = sum([grown.base[each] for each in grown.played.weights]) if flash else 0
     free = limit - workspace(grown.played, profile) + stored
     most = MOST
-    for live, grows in grown.moments():
+    for live, grows in grown.moments:
         if live > free:
             return 0
         if grows > 0:

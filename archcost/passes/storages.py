@@ -85,7 +85,7 @@ class Walk:
         for name, tensor in graph.inputs.items():
             self.at[name] = (len(self.held),)
             self.held.append(Held(name, "inputs", "input", tensor))
-            self.layouts[name] = (channels_last(tensor.shape) if images_last and tensor.rank == 4 else None,)
+            self.layouts[name] = (input_layout(tensor, images_last),)
         for node in graph.nodes:
             if node.facts.weights:
                 self._own_weights(node)
@@ -171,6 +171,11 @@ class Walk:
             self.weights[owner][what] = len(self.held)
             self.held.append(Held(owner, "activations", what, tensor))
         return self.weights[owner][what]
+
+
+def input_layout(tensor: TensorType, images_last: bool) -> Layout:
+    """In which order the values of an input of the network lie."""
+    return channels_last(tensor.shape) if images_last and tensor.rank == 4 else None
 
 
 def _row(weight: Weight, node: Node) -> tuple[Role, str, TensorType]:

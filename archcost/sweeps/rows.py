@@ -73,8 +73,8 @@ class Answers:
             self.growths[run, device] = growth(self.spec, run, device)
         if (run, device, fuses) not in self.steps:
             grown = self.growths[run, device]
-            even = bool(grown.others) and not grown.uneven
-            self.steps[run, device, fuses] = growing((grown.line, *grown.others), fuses) if even else None
+            even = self.spec.has_batch and not grown.uneven
+            self.steps[run, device, fuses] = growing(grown.lines, fuses) if even else None
         return self.steps[run, device, fuses]
 
     def _together(
