@@ -103,7 +103,7 @@ def _kind(dtype: str) -> int:
 
 
 def with_number(dtype: str, number: float) -> str:
-    """Of values of that dtype and a number, which counts only where it is of a higher kind (torch.result_type)."""
+    """The dtype of values combined with a number, which matters only if of a higher kind (torch.result_type)."""
     kind = INTEGER if isinstance(number, int) else FLOAT
     if _kind(dtype) >= kind:
         return dtype
@@ -111,7 +111,7 @@ def with_number(dtype: str, number: float) -> str:
 
 
 def result_dtype(tensors: Tensors) -> str:
-    """Of values computed from several tensors (torch.result_type).
+    """The dtype of values computed from several tensors (torch.result_type).
 
     A tensor without axes counts only where it is of a higher kind than the others: bool, integers, floats.
     """

@@ -87,13 +87,13 @@ class Quantity(NamedTuple):
     unit: str
 
     def amount(self, dimension: str) -> int | float:
-        """In the unit that names the dimension: bytes, FLOP/s. An int where it is whole. KeyError for a wrong unit."""
+        """The amount in the base unit (bytes, FLOP/s), an int where it is whole. Raises KeyError for a wrong unit."""
         exact = self.number * UNITS[dimension][self.unit]
         return exact.numerator if exact.denominator == 1 else float(exact)
 
 
 def parse_quantity(text: str) -> Quantity | None:
-    """None if it is not a number and a word."""
+    """A quantity from its text; None if that is no number and word."""
     match = _QUANTITY.fullmatch(text) if len(text) <= 60 else None
     return Quantity(Fraction(match.group(1)), match.group(2)) if match else None
 

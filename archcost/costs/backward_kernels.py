@@ -50,7 +50,7 @@ def backward_kernels(op: Op, forward: Kernel, storages: Sequence[Held]) -> tuple
 
 
 def _contraction(op: Op, forward: Kernel, written: int, made: int) -> tuple[Kernels, Kernels]:
-    """Each product reads what arrived and the other operand, and writes a gradient: as many bytes as forward moves."""
+    """The kernels of a contraction's gradients: each reads the output's gradient and the other operand."""
     work = op.node.facts.work
     inputs = [each for each in op.operands if isinstance(each, int)]
     weights = [each for each in op.operands if isinstance(each, str)]
@@ -68,13 +68,13 @@ def _contraction(op: Op, forward: Kernel, written: int, made: int) -> tuple[Kern
 
 
 def _pieces(given: Sequence[Give], written: int, dtype: str) -> Kernels:
-    """Of what was joined, gradients are views into the whole; layers that want rows without gaps copy them."""
+    """Copies of gradients that are slices of the gradient of a concat, for layers that need contiguous rows."""
     views = [give for give in given if isinstance(give.gradient, Handed) and (give.gradient.is_view or give.is_view)]
     return (Kernel("copy", 0, 2 * written, dtype, len(views)),) if len(views) > 1 else ()
 
 
 def additions(program: Program) -> Mapping[int, Kernel]:
-    """By place, what adds up gradients of which several arrive: two are read and one written, once less than arrive."""
+    """The kernels that add up the gradients of a tensor that several layers read, by its place."""
     counts = Counter([place for op in program.ops for place in op.into])
     several = {place for place, count in counts.items() if count > 1 and place not in program.parameters}
     if not several:
@@ -93,5 +93,5 @@ def additions(program: Program) -> Mapping[int, Kernel]:
 
 
 def added(op: Op, additions: Mapping[int, Kernel]) -> Kernels:
-    """Before an operation's own backward."""
+    """The additions that run before an operation's own backward."""
     return tuple([additions[place] for place in op.takes if place in additions])

@@ -1,4 +1,4 @@
-"""How far predicted bytes were off where they were measured: the error bands of an estimate.
+"""The error bands of memory: by how much predicted bytes differed from measured ones.
 
 The numbers come from the log of measured steps (docs/measurements.md) and ship as error_bands.json.
 """

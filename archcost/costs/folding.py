@@ -31,7 +31,7 @@ WINOGRAD = 5
 
 
 def folded(program: Program, forward: Sequence[Kernels]) -> tuple[Kernels, ...]:
-    """By operation its kernels of forward, with those gone that are folded into another's."""
+    """The forward kernels of every operation, without those that are folded into another's."""
     weighted: set[str] = set()
     found: list[Kernels] = []
     for op, kernels in zip(program.ops, forward, strict=True):
@@ -50,7 +50,7 @@ def _multiplies_weights(forward: Kernels, op: Op) -> bool:
 
 
 def _apart(forward: Kernels, op: Op) -> Kernels:
-    """Of a contraction, computing and moving; of other layers, moving alone. Copies of autocast are none of them."""
+    """An operation's kernels without autocast's copies; of what is no contraction only those that move bytes."""
     if not forward or op.is_copy:
         return ()
     kind, dtype = _alone(forward[0].kind, op), forward[0].dtype
@@ -69,7 +69,7 @@ def _moved(kind: TimeClass, op: Op) -> int:
 
 
 def _alone(kind: TimeClass, op: Op) -> TimeClass:
-    """Of a convolution in groups, what one group is. Rows of any length are packed, so that none is unaligned."""
+    """The class of a grouped convolution as that of one group. Rows are packed, so that none is unaligned."""
     layer = op.node.layer
     if kind.endswith("grouped convolution") and isinstance(layer, Convolution):
         return "convolution 1x1" if set(layer.kernels()) == {1} else "convolution"

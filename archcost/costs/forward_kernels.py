@@ -132,7 +132,7 @@ def _depthwise(op: Op, layer: Convolution) -> TimeClass:
 
 
 def _value_by_value(op: Op, kind: TimeClass) -> TimeClass:
-    """Where operands lie in different orders, some are read across rows; where one is repeated, it is looked up."""
+    """The class of a pointwise kernel: another where operands differ in memory format, or one is broadcast."""
     output = op.node.output_types[0]
     columns = [(tensor, _layout(op, index)) for index, tensor in enumerate(op.node.input_types)]
     whole = [(tensor, layout) for tensor, layout in columns if tensor.numel == output.numel]
@@ -154,7 +154,7 @@ def _is_unaligned(op: Op) -> bool:
 
 
 def _leading(tensor: TensorType, layout: Layout) -> int:
-    """From one row, or column, to the next."""
+    """The distance from one row, or column, to the next, in elements."""
     *_, outer, inner = strides_of(tensor.shape, layout)
     if inner == 1 or tensor.shape[-1] == 1:
         return outer

@@ -47,7 +47,7 @@ class _Group:
 
 
 def fused(program: Program, forward: Sequence[Kernels]) -> tuple[Kernels, ...]:
-    """By operation its kernels of forward; those of a group are told at its last member."""
+    """The forward kernels of every operation; those of a fused group stand at its last member."""
     found: list[Kernels] = [
         kernels[:1] if kernels and (op.is_copy or kernels[0].kind in ALONE) else ()
         for op, kernels in zip(program.ops, forward, strict=True)

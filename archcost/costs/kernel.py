@@ -38,7 +38,7 @@ Kernels = tuple[Kernel, ...]
 
 
 def stretch(kind: TimeClass, extents: tuple[int, ...]) -> float:
-    """Of work of a class that is spread over these axes."""
+    """The factor by which short axes prolong work of a class, since they leave units idle."""
     tile = TILES.get(kind, TILE)
     return prod(1 + tile / max(1, extent) for extent in extents)
 

@@ -16,7 +16,7 @@ from archcost.work import NO_FLOPS, Flops, backward
 
 
 class TrainingFlops(NamedTuple):
-    """One step of training: forward, and the two halves of backward."""
+    """FLOPs of a training step: forward, gradients of inputs, gradients of weights."""
 
     forward: Flops = NO_FLOPS
     backward_input: Flops = NO_FLOPS

@@ -13,7 +13,7 @@ from archcost.passes.run import Optimizer
 
 
 class Passes(NamedTuple):
-    """Of a step in torch's operations: how many there are, and how many tensors they read and write in all."""
+    """An optimizer's step: how many operations of torch, and how many tensors they read and write in all."""
 
     operations: int
     tensors: int

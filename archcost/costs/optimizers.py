@@ -208,7 +208,7 @@ def _nbytes(tensors: Iterable[Own]) -> int:
 
 
 def _groups(parameters: Sequence[TensorType]) -> list[list[TensorType]]:
-    """By dtype, as foreach works on them, the dtype seen last coming first.
+    """The parameters by dtype, as foreach processes them, the dtype seen last first.
 
     That is the order of libstdc++'s unordered_map, which torch collects them in (aten/src/ATen/native/ForeachUtils.h);
     it matters only where there are several.
@@ -349,7 +349,7 @@ def optimized(parameters: Sequence[TensorType], run: Run) -> Tensors:
 
 
 def master_weights(parameters: Sequence[TensorType], run: Run) -> tuple[Own, ...]:
-    """One for each parameter, kept from step to step; none without master weights."""
+    """The float32 copy of each parameter that is kept from step to step; none without master weights."""
     return tuple([Own("master weight", copy) for copy in optimized(parameters, run)]) if run.master_weights else ()
 
 

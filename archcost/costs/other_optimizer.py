@@ -1,4 +1,4 @@
-"""The same step with another optimizer: its passes are the same, event by event, and are not played again."""
+"""A step with another optimizer: its passes are the same, event by event, and are not simulated again."""
 
 from __future__ import annotations
 

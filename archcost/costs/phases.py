@@ -28,7 +28,7 @@ class PhasePeak(NamedTuple):
 
 
 def by_phase(line: Timeline) -> tuple[PhasePeak, ...]:
-    """Of the tensors, in the order in which phases begin. What is recomputed belongs to backward."""
+    """The peak of tensors in each phase, in order. Recomputation belongs to backward."""
     worst: dict[PhaseName, PhasePeak] = {}
     for moment, name in zip(line.moments, _phase_of_marks(line), strict=True):
         if name is not None and (name not in worst or moment.peak > worst[name].peak):
@@ -37,7 +37,7 @@ def by_phase(line: Timeline) -> tuple[PhasePeak, ...]:
 
 
 def requested_by_phase(line: Timeline) -> dict[PhaseName, int]:
-    """The same in all that is asked of the allocator: with what kernels and checkpoints hold beside tensors."""
+    """The peak of each phase in all that is asked of the allocator, kernels' own memory included."""
     sizes = line.requested
     worst: dict[PhaseName, int] = {}
     live = 0

@@ -21,7 +21,7 @@ STAYS = {
 
 
 class Uses(NamedTuple):
-    """By storage, who keeps it, reads it or holds it for a second forward; operations by number."""
+    """The users of each storage: operations, by number, that save it, read it, or hold it for recomputation."""
 
     keepers: dict[int, list[int]]
     keepers_again: dict[int, list[int]]
@@ -50,7 +50,7 @@ class Uses(NamedTuple):
 
 
 def why(program: Program, uses: Uses, held: Held, storage: int, again: bool, mark: Mark) -> str:
-    """Of the storage of that number; of the first, where it was computed `again`."""
+    """Why a storage is alive at a mark; of a storage that was recomputed, `again` is the first one."""
     if held.role in STAYS:
         return STAYS[held.role]
     if held.role == "temporaries":

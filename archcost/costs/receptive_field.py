@@ -1,4 +1,4 @@
-"""How much of the input one output position sees, how far apart neighbours look, and what the padding does.
+"""Receptive fields: the input positions that an output position depends on, effective stride and effective padding.
 
 Output position o sees the input positions [jump·o + low, jump·o + high]; rules compose by substitution, and
 branches join by the hull of their intervals (Araujo, Norris and Sim, "Computing receptive fields of
@@ -19,7 +19,7 @@ from archcost.terms.windows import SAME, Everything, Rational, Rule, Window
 
 
 class Interval(NamedTuple):
-    """One axis of a receptive field, in input positions."""
+    """The receptive field along one axis, in input positions."""
 
     jump: Rational
     low: Rational
@@ -32,7 +32,7 @@ class Interval(NamedTuple):
 
     @property
     def padding(self) -> int:
-        """How far the first output position's view hangs over the edge (the effective padding)."""
+        """The effective padding: by how much the first output's receptive field extends beyond the edge."""
         return -ceil(self.low)
 
 

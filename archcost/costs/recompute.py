@@ -18,7 +18,7 @@ def layer_of(op: Op) -> str:
 
 
 def own_checkpoints(program: Program, checkpoints: Sequence[ModuleCheckpoint]) -> tuple[Segment, ...]:
-    """Those of the module. Raises ArchcostError where layers in one do not follow one another."""
+    """The module's own checkpoints as segments. Raises ArchcostError where layers of one do not follow one another."""
     pairs = [(located(program, (each.names,), chosen=False), each.reentrant) for each in checkpoints]
     return tuple([segment._replace(reentrant=reentrant) for found, reentrant in pairs for segment in found])
 

@@ -36,17 +36,17 @@ class RunGraph:
 
     @classmethod
     def of(cls, graph: ModelGraph, run: Run, device: Device) -> RunGraph:
-        """As it was built, before any pass."""
+        """The graph as it was built, before any pass."""
         return cls(graph, graph, run, device, tuple(dict.fromkeys(graph.outputs)))
 
     @cached_property
     def required(self) -> Mapping[str, Needs]:
-        """By layer, the operands that autograd prepares for in forward; nothing where it is off."""
+        """The operands for which autograd saves tensors in forward, by layer; empty where autograd is off."""
         return required_by(self.graph, self.run.mode != "infer")
 
     @cached_property
     def needs(self) -> Mapping[str, Needs]:
-        """By layer, the operands whose gradient backward computes; empty where there is no backward."""
+        """The operands whose gradients backward computes, by layer; empty without a backward."""
         return gradients_needed(self.graph, self.required) if self.run.trains else {}
 
     @cached_property

@@ -62,7 +62,7 @@ def gradients_required(graph: ModelGraph) -> dict[str, Needs]:
 
 
 def _trained_weights(node: Node, trainable: Mapping[str, bool], requires: Collection[str]) -> tuple[str, ...]:
-    """Of a layer with weights of others: a shared one is trained when the layer it belongs to is."""
+    """The weights of a layer that are trained; a shared one is when its owner is."""
     own = [weight.name for weight in node.own_weights if not weight.is_buffer] if node.trainable else []
     if node.shared and trainable[node.shared.owner]:
         own.append("weight")

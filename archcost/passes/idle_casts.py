@@ -45,7 +45,7 @@ def _reading(node: Node, same: Mapping[Port, Port]) -> Node:
 
 
 def _last_left(graph: ModelGraph, left: Collection[str]) -> dict[str, str]:
-    """By layer itself where it is left, else the one left before it."""
+    """For each layer itself if it remains, else the last layer before it that does."""
     last: dict[str, str] = {}
     before = ""
     for node in graph.nodes:

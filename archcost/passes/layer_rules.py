@@ -273,7 +273,7 @@ def weight_type(weight: Weight, node: Node) -> TensorType:
 
 
 def through_view(answers: Answers, view: TensorType, whole: TensorType) -> Answers:
-    """Of a layer that overwrites a view.
+    """The rules of a layer that overwrites a view.
 
     What arrived is put into zeros like the whole (as_strided_backward in torch/csrc/autograd/FunctionsManual.cpp); of
     those a copy is made, and of the view's part in it a second one, which takes the place of what arrived. The layer's
@@ -289,7 +289,7 @@ def through_view(answers: Answers, view: TensorType, whole: TensorType) -> Answe
 
 
 def copying(layer: Layer, made: New, gives: tuple[Give, ...]) -> LayerRules:
-    """Of a copy that autocast makes of a weight."""
+    """The rules of a copy that autocast makes of a weight."""
     return LayerRules(
         layer, NO_CALL, (made,), 0, (0,), (), (None,), (), (), gives, 0, (), NO_SCRATCH, (), (), (), False, False, False
     )

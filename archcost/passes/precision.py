@@ -153,7 +153,7 @@ class _Retyping:
         return precision.treatment
 
     def _wanted(self, treatment: Treatment, read: Tensors) -> Mapping[str, str]:
-        """By the dtypes that arrive, those in which autocast hands them to the layer; others stay."""
+        """The dtypes in which autocast passes the inputs to the layer."""
         match treatment:
             case "16 bits":
                 return {dtype: self.autocast for dtype in NARROWED if dtype != self.autocast} if self.autocast else {}
@@ -203,7 +203,7 @@ class _Retyping:
         return node.facts._replace(input_types=types, output_types=outputs, weights=weights)
 
     def _named(self, node: Node, types: Tensors) -> Tensors:
-        """Of a layer that says itself in which dtype values come out."""
+        """The layer with the dtype of its results named, where it names one itself."""
         outputs = node.layer.output_types(types)
         if _dtype_field(node) == WEIGHTS:
             return tuple([self._declared(tensor) for tensor in outputs])
@@ -259,7 +259,7 @@ def _in_another(given: RunGraph) -> Iterator[str]:
 
 
 def _in_no_dtype_of_the_run(given: RunGraph) -> Iterator[str]:
-    """Where a layer reads another dtype than arrives, or than autocast or the run would have it read."""
+    """The error where a layer needs another dtype than it gets, or than autocast or the run gives it."""
     graph, run = given.graph, given.run
     made = {Port(name): tensor for name, tensor in graph.inputs.items()}
     if run.weight_dtype is not None:

@@ -94,7 +94,7 @@ def instead(node: Node) -> str:
 
 
 def _named(graph: ModelGraph, names: Sequence[str]) -> Iterator[Names]:
-    """Each name is a layer, or a block whose layers make one segment."""
+    """Segments from names: each is a layer, or a block, whose layers are one segment."""
     taken: set[str] = set()
     known = dict.fromkeys(node.name for node in graph.nodes)
     for name in names:

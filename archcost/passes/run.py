@@ -1,4 +1,4 @@
-"""How a network is run: what a planner chooses, the network and its batch given."""
+"""`Run`: the settings of a step, as a planner chooses them for a given network and batch."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class Walk:
         return tuple([self._weight(node, weight) for weight in weights])
 
     def _weight(self, node: Node, weight: Weight) -> int:
-        """Where a weight lies as the layer works on it. A transposed one is a view of its owner's."""
+        """The storage of a weight. A transposed one is a view of its owner's."""
         if weight.name in node.given:
             port = node.given[weight.name]
             return self.at[port.producer][port.output]
@@ -183,7 +183,7 @@ def _row(weight: Weight, node: Node) -> tuple[Role, str, TensorType]:
 
 
 def copy_owner(node: Node, weight: Weight) -> tuple[str, bool]:
-    """Whose copy autocast makes of a weight, and whether it is one of a transposed weight: such is the reader's own."""
+    """The owner of autocast's copy of a weight, and whether it is of a transposed one, which the reader owns."""
     if weight.name != "weight" or node.shared is None:
         return node.name, False
     return (node.name, True) if node.shared.transposed else (node.shared.owner, False)

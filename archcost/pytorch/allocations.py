@@ -21,14 +21,14 @@ MARK = "archcost phase: "
 
 @dataclass(frozen=True, slots=True)
 class Peaks:
-    """By phase the most bytes alive: of all that was allocated, and of tensors alone."""
+    """Peaks in bytes by phase: of all that was allocated, and of tensors alone."""
 
     allocator: dict[str, int]
     tensors: dict[str, int]
 
 
 class Block(NamedTuple):
-    """One allocation. `ends` None: it is there after the run. A `tensor` outlives the operator that made it."""
+    """One allocation; `ends` is None where it is alive after the run. A `tensor` outlives the operator."""
 
     nbytes: int
     begins: int
@@ -44,14 +44,14 @@ class Trace(NamedTuple):
 
 
 def peaks(run: Callable[[Callable[[str], None]], None], resident: int) -> Peaks:
-    """Of `run`, which is given a function to tell it the phase that begins. `resident` bytes are there before."""
+    """The peaks of `run`, which calls its argument when a phase begins. `resident` bytes were there before."""
     trace = trace_of(run)
     tensors = [block for block in trace.blocks if block.tensor]
     return Peaks(peak_by_phase(trace.blocks, trace.phases, resident), peak_by_phase(tensors, trace.phases, resident))
 
 
 def trace_of(run: Callable[[Callable[[str], None]], None]) -> Trace:
-    """Of one run on the CPU. What was allocated before it is not followed."""
+    """The allocations of one run on the CPU, without those made before it."""
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # its library announces every start and end on stderr
     with profile(
         activities=[ProfilerActivity.CPU],

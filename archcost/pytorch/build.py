@@ -121,7 +121,7 @@ def _make(
 
 
 def _module(layer: WiredLayer, inputs: tuple[Tensor, ...], device: str) -> nn.Module:
-    """In the element type that arrives, as the weights of a network of doubles are doubles."""
+    """The torch module of a layer, with weights in the dtype of its input."""
     with torch.device(device):
         module = FACTORIES[layer.layer.type](layer.layer, inputs)
     if inputs and inputs[0].is_floating_point():

@@ -109,7 +109,7 @@ def points(quick: bool = False, run: Run = TRAINING, device: Device = "cpu") -> 
 
 
 def _operators(asked: Asked) -> Iterator[Operator]:
-    """Of the networks, as they are trained and as they infer: those that torch has a module for."""
+    """The operators of the networks, in training and inference, for which torch has a module."""
     for graph in asked.networks:
         for mode in MODES:
             found = operators(timeline(graph, _run(mode, asked), kernels_of(asked.device)))
@@ -181,7 +181,7 @@ def _class(point: Point) -> str:
 
 
 def _cases(timed: Iterable[tuple[Point, Measured]], touch: float | None) -> tuple[list[Case], list[Case], list[Case]]:
-    """Of forward, of backward, and of inference."""
+    """The timed cases of forward, of backward and of inference."""
     forward: list[Case] = []
     backward: list[Case] = []
     inference: list[Case] = []

@@ -1,4 +1,4 @@
-"""One number beside its witness, and what all witnesses said: the results of `verify`."""
+"""`Check` and `Verification`: each number beside that of its witness (torch, fvcore, or a measured step)."""
 
 from __future__ import annotations
 

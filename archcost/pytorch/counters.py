@@ -47,7 +47,7 @@ def count_weights(network: Network) -> dict[str, Weights]:
 
 
 def count_all_weights(network: Network) -> Weights:
-    """The same of the whole module, as torch lists it."""
+    """The weights of the whole module, as torch lists them."""
     parameters = list(network.parameters())
     return Weights(
         sum(weight.numel() for weight in parameters),
@@ -57,7 +57,7 @@ def count_all_weights(network: Network) -> Weights:
 
 
 class Pass(NamedTuple):
-    """One layer in a forward and a backward pass."""
+    """What was counted of one layer in a forward and a backward pass."""
 
     inputs: tuple[Tensor, ...]
     """Meta tensors like those that arrived."""

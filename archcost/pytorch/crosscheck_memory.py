@@ -91,7 +91,7 @@ def check_memory(spec: ModelSpec, run: Run, device: str = "cpu", batch: int = 1)
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """One step, played three times: as it is, with what kernels allocate, and as it is under a dispatch mode."""
+    """The predicted step: of tensors, with kernels' own memory, and as it is under a dispatch mode."""
 
     line: Timeline
     with_kernels: Timeline
@@ -111,7 +111,7 @@ class Predicted:
 
 
 def checks(predicted: Predicted, measured: Measured, device: str) -> Iterator[Check]:
-    """Of one step; what is kept by each layer first."""
+    """The checks of one step, beginning with the saved tensors of each layer."""
     yield from _saved_checks(predicted.line, measured, device)
     watched: dict[str, PhasePeak] = {phase.name: phase for phase in by_phase(predicted.watched)}
     by = f"tracker of {TORCH} on {device}"
@@ -138,7 +138,7 @@ def checks(predicted: Predicted, measured: Measured, device: str) -> Iterator[Ch
 
 
 def _cuda_checks(line: Timeline, measured: Measured, device: str) -> Iterator[Check]:
-    """Not yet held against a card. Without the workspaces of convolutions, which cuDNN chooses."""
+    """The allocator's numbers on a GPU, without workspaces of convolutions. Not yet compared with a real card."""
     hopper = torch.cuda.get_device_capability(device)[0] >= 9
     played = simulate(changes(Played.of(line), line.requested, WORKSPACE_HOPPER if hopper else WORKSPACE))
     by = f"{TORCH} on {torch.cuda.get_device_name(device)}"
@@ -156,7 +156,7 @@ def check_within(quantity: str, scope: str, ours: int, theirs: int, by: str, tol
 
 
 def _saved_checks(line: Timeline, measured: Measured, device: str) -> Iterator[Check]:
-    """The same storages by name and size, each counted once; nothing recomputed."""
+    """Saved storages by name and size, each counted once, without recomputation."""
     run = line.run
     cast = in_precision(line.graph, run, line.device)
     predicted = kept(cast, run.trains, line.device, run.mode != "infer", run.torch)
@@ -216,7 +216,7 @@ def _storages_text(saved: LayerSaved) -> str:
 
 
 def role_checks(worst: PhasePeak, found: Phase, total: Check, by: str) -> Iterator[Check]:
-    """At the worst moment, where both have the same one; off by no more than the peak itself may be."""
+    """Bytes by role at the peak, where it is the same moment on both sides, within the peak's tolerance."""
     for scope, roles in ROLES.items():
         ours = sum(worst.roles[role] for role in roles)
         if not total.agrees or worst.name != found.name:

@@ -129,7 +129,7 @@ def _summed(pairs: Any) -> dict[Path, int]:
 
 
 def _of_the_same_shapes(check: Check, graph: ModelGraph, parameters: Sequence[Weight]) -> Check:
-    """As many values may be other tensors: an optimizer that goes through them one by one then needs other room."""
+    """The check, failed where parameters of equal number have other shapes, as an optimizer's memory would differ."""
     ours = Counter(weight.shape for node in graph.nodes for weight in node.own_weights if not weight.is_buffer)
     theirs = Counter(weight.shape for weight in parameters)
     if ours == theirs:
@@ -143,7 +143,7 @@ def _shapes_text(shapes: Counter[Shape]) -> str:
 
 
 def _buffer_bytes(graph: ModelGraph, buffers: Sequence[Weight]) -> Iterator[Check]:
-    """By dtype. Floats of any kind are imported as float32."""
+    """Checks of the bytes of buffers by dtype. All floating dtypes are imported as float32."""
     ours: Counter[str] = Counter()
     for node in graph.nodes:
         for weight in node.own_weights:
@@ -216,7 +216,7 @@ def _in_all(excess: Any) -> Excess:
 
 
 def _with_attention(expected: ModelCost, counted: ModuleCounts, fold: Fold) -> dict[Path, Excess]:
-    """How much too much torch counts in backward, by module: what was seen while it counted, and attention."""
+    """The excess of torch's count of backward by module: noted while counting, and that of attention."""
     excess = {path: dict(known) for path, known in counted.excess["backward"].items()}
     for layer in expected.layers:
         again = _composed_attention(layer)
@@ -243,7 +243,7 @@ def _composed_attention(layer: LayerCost) -> int:
 
 
 def _bounded(check: Check, unknown: Sequence[str]) -> Check:
-    """Where a layer is unknown, ours is a lower bound: more is no disagreement, and no agreement."""
+    """The check, undecided where a layer is unknown, so that our number is a lower bound."""
     if check.agrees or not unknown or check.excess > 0:
         return check
     said = f"as the operations of {listing(unknown, 3)} are not known, archcost's is a lower bound"

@@ -275,7 +275,7 @@ def _with_differences(check: Check, ours: Sequence[Body], theirs: Sequence[Body]
 
 
 def _of_the_same_dtypes(check: Check, ours: Sequence[Body], theirs: Sequence[Body]) -> Check:
-    """As many bytes of another dtype are a difference, where what lives is no kernel's own."""
+    """The check, failed where bytes of a dtype differ, kernels' own memory aside."""
     excess = [_nbytes(ours, dtype) - _nbytes(theirs, dtype) for dtype in {body.kind.dtype for body in (*ours, *theirs)}]
     apart = max(sum(each for each in excess if each > 0), -sum(each for each in excess if each < 0))
     return replace(check, agrees=check.agrees and apart <= TENSORS * _nbytes(theirs))
@@ -326,7 +326,7 @@ def _by_kind(bodies: Iterable[Body]) -> Mapping[tuple[str, int], list[Body]]:
 
 
 def _bounded(check: Check, unknown: Sequence[str]) -> Check:
-    """Where a layer is unknown, what it keeps is not known either: ours is a lower bound."""
+    """The check, undecided where a layer is unknown, so that our bytes are a lower bound."""
     if check.agrees is not False or not unknown or check.excess > 0:
         return check
     said = f"as what {listing(unknown, 3)} keeps is not known, archcost's is a lower bound"

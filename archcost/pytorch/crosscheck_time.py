@@ -62,7 +62,7 @@ def _why_not_comparable(line: Timeline, calibration: Calibration, device: str) -
 
 
 def _measured_phases(training: Training, bench: Bench) -> dict[str, float]:
-    """By phase, the median of the faster half of the steps."""
+    """Seconds by phase: the median of the faster half of the steps."""
     found: dict[str, list[float]] = {}
     for turn in range(UNCOUNTED + STEPS):
         for name, seconds in bench.phases(lambda begins: step(training, begins)).items():

@@ -1,4 +1,4 @@
-"""Where a witness is known to be wrong: what it says, why, and by exactly how much."""
+"""Known differences: where a witness is wrong, why, and by exactly how much."""
 
 from __future__ import annotations
 

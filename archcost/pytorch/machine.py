@@ -25,17 +25,17 @@ class Machine(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As a profile of hardware would be called."""
+        """The name that a hardware profile of it would have."""
         return re.sub(r"[^a-z0-9]+", "-", self.processor.lower()).strip("-") or "this-machine"
 
 
 def kernels_of(device: str) -> Device:
-    """Whose kernels run on that device of torch's."""
+    """The vendor of the kernels that run on a torch device."""
     return "cuda" if torch.device(device).type == "cuda" else "cpu"
 
 
 def here(device: str, precision: str) -> Machine:
-    """With as many threads as torch has at the moment."""
+    """This machine, with the number of threads that torch uses at the moment."""
     kernels = kernels_of(device)
     on_cuda = kernels == "cuda"
     return Machine(
@@ -48,7 +48,7 @@ def here(device: str, precision: str) -> Machine:
 
 
 def cpu_name() -> str:
-    """As the system tells it."""
+    """The name of the CPU, by the operating system."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -74,7 +74,7 @@ class Measured:
 
     @property
     def peak(self) -> int:
-        """Of live tensors."""
+        """The most bytes of live tensors."""
         return self.worst.peak
 
 
@@ -108,7 +108,7 @@ def resident(training: Training) -> int:
 
 
 def track(training: Training) -> tuple[Phase, ...]:
-    """One step of a network under the tracker. Optimizer state has been made before."""
+    """A step of a network under the tracker, when the optimizer has its state."""
     assert isinstance(training.network, Network)
     return follow(training, _layers(training.network), Tracker())
 
@@ -118,7 +118,7 @@ def _layers(network: Network) -> list[nn.Module]:
 
 
 def follow(training: Training, layers: Iterable[nn.Module], tracker: Tracker) -> tuple[Phase, ...]:
-    """The same of any module. What is made while one of `layers` runs, and outlives it, is an activation."""
+    """A step of any module under the tracker. Tensors made in one of `layers` that outlive it are activations."""
     watched = _Watched(tracker, _hold(tracker, training))
     with watched.over(layers, training.network), tracker.watching():
         step(training, tracker.mark)

@@ -159,7 +159,7 @@ def _count(subject: Subject, graph: ModelGraph, backward: bool, device: str) -> 
 
 
 def weights_of(module: nn.Module) -> ModuleWeights:
-    """As torch lists them, each once."""
+    """The module's weights, each once, in torch's order."""
     return ModuleWeights(
         tuple(_weight(path, weight) for path, weight in module.named_parameters()),
         tuple(_weight(path, buffer) for path, buffer in module.named_buffers()),
@@ -228,7 +228,7 @@ class _Meter(TorchDispatchMode):
         return counts
 
     def _convolution_backward(self, gradient: Shape, inputs: Shape, weight: Shape, *settings: Any, **made: Any) -> int:
-        """As torch counts it from the shapes, noting how much too much that is."""
+        """Torch's count from the shapes; notes by how much it is too high."""
         counted: int = cast("Any", conv_backward_flop).__wrapped__(gradient, inputs, weight, *settings, **made)
         transposed, mask = settings[4], settings[7]
         forward = conv_flop_count(list(inputs), list(weight), list(gradient), transposed=transposed)

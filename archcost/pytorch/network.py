@@ -80,7 +80,7 @@ def as_tuple(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def children_of(module: nn.Module) -> dict[str, nn.Module | None]:
-    """By name, apart from attributes: a layer may be called `type`, `float` or `forward`."""
+    """A container's modules by name, apart from attributes, since a layer may be called `type` or `forward`."""
     return module._modules  # pyright: ignore[reportPrivateUsage]
 
 

@@ -30,7 +30,7 @@ class Whereabouts:
         """Nodes of autograd are numbered as they are made: those from `_from[i]` on are made in module `_since[i]`."""
 
     def path(self) -> Path:
-        """Of the module at work now."""
+        """The path of the module that runs now."""
         if self._inside:
             return self._inside[-1]
         node: Any = torch._C._current_autograd_node()  # pyright: ignore

@@ -14,7 +14,7 @@ from archcost.pytorch.timing import Sample
 
 
 class Samples:
-    """By key, each round of calls. Appended line by line, so that an interruption costs the call that it falls into."""
+    """Timed rounds of calls by key, in a file of lines, so that an interruption costs no more than one call."""
 
     def __init__(self, output: Path, machine: Machine) -> None:
         self.path = partial(output)
@@ -43,7 +43,7 @@ class Samples:
 
 
 def _entry(line: str) -> tuple[str, list[Sample]] | None:
-    """None of a line that was not written to its end."""
+    """The entry of a line; None of one that was not written to its end."""
     try:
         key, samples = json.loads(line)
         return key, [Sample(*sample) for sample in samples]

@@ -47,7 +47,7 @@ class NetworkSaved:
 
 
 def address(tensor: Tensor) -> int:
-    """Of the storage, whatever view of it the tensor is."""
+    """The address of the tensor's storage, the same for all views of it."""
     return tensor.untyped_storage().data_ptr()
 
 
@@ -81,7 +81,7 @@ class _Record:
 
 
 def watch(module: nn.Module, inputs: Sequence[Tensor]) -> NetworkSaved:
-    """One layer by itself, called `layer`, and its inputs `0`, `1`, …. What needs a gradient is the caller's choice."""
+    """Saved tensors of one layer (`layer`) with inputs `0`, `1`, …, which require gradients as they are set to."""
     record = _Record("layer")
     places = {str(index): record.name(str(index), tensor) for index, tensor in enumerate(inputs)}
     _name_stored(record, "layer", module)
@@ -93,7 +93,7 @@ def watch(module: nn.Module, inputs: Sequence[Tensor]) -> NetworkSaved:
 
 
 def watch_network(network: Network, inputs: Mapping[str, Tensor]) -> NetworkSaved:
-    """One forward pass, in the mode that the network is in."""
+    """Saved tensors of a forward pass of the network, in its current mode."""
     record = _Record()
     places = {name: record.name(name, tensor) for name, tensor in inputs.items()}
     strides: dict[str, tuple[int, ...]] = {}

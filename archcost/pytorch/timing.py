@@ -50,7 +50,7 @@ Mark = Any
 
 
 class Bench:
-    """Where layers are timed one after the other."""
+    """A bench on which layers are timed one after the other."""
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
@@ -157,7 +157,7 @@ class Bench:
         self._room.sum()
 
     def _cost_of_asking(self) -> float:
-        """Of a call of autograd that finds next to nothing to do, from the layer on: a network returns once for all."""
+        """Seconds of a call of autograd with almost nothing to do, which a network makes once for all its layers."""
         nothing = Operator(Flatten(type="flatten"), (TensorType((2, 8, 8)),), needs=frozenset({0}))
         return median(sample.backward or 0.0 for sample in self.time(nothing, 25))
 

@@ -152,7 +152,7 @@ def loss_of(loss: str, results: Sequence[Tensor], target: Tensor | None) -> Tens
 
 
 def _update(training: Training, optimizer: Optimizer) -> None:
-    """With masters: all gradients in float32, the step, the new weights in 16 bits."""
+    """The optimizer's step with master weights: gradients in float32, the step, new weights in 16 bits."""
     pairs = list(zip(training.masters, trained(training.network), strict=True)) if training.masters else []
     for master, weight in pairs:
         master.grad = None if weight.grad is None else weight.grad.float()

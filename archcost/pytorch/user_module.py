@@ -40,7 +40,7 @@ class Subject:
         return [*_tensors_given(list(self.given)), *_tensors_given(dict(self.named))]
 
     def with_values(self) -> Subject:
-        """The same, with weights that have values. Raises ArchcostError where nobody has any."""
+        """The module with weights that have values. Raises ArchcostError where there are none."""
         if not any(tensor.is_meta for tensor in (*self.module.parameters(), *self.module.buffers())):
             return self
         if self.remake is None:
@@ -141,7 +141,7 @@ def inputs_like(
 
 
 def _first_sample(example: Tensor, shape: Sequence[int]) -> Tensor:
-    """As often as the shape has it; zeros where it is no other number of samples."""
+    """The first sample repeated to the shape; zeros where the shapes differ in more than the number of samples."""
     others = [axis for axis, size in enumerate(shape) if axis < example.dim() and example.shape[axis] != size]
     if len(others) != 1 or example.dim() != len(shape):
         return torch.zeros(shape, dtype=example.dtype)
@@ -191,7 +191,7 @@ OWN = frozenset({"_parameters", "_buffers", "_modules"})
 
 
 def _copied(tensor: Tensor | None, copies: dict[int, Tensor], device: str, dtype: torch.dtype | None) -> Tensor | None:
-    """The same copy for the same tensor: tied weights stay tied."""
+    """The copy of a tensor, one for each, so that tied weights stay tied."""
     if tensor is None:
         return None
     if id(tensor) not in copies:

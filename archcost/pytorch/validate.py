@@ -184,7 +184,7 @@ def _pass(training: Training, bench: Bench) -> float:
 
 
 def _ignore_phase(phase: str) -> None:
-    """Only the whole is timed."""
+    """Phases are not noted, since only the whole step is timed."""
 
 
 def _drift(calibration: Calibration, again: Mapping[str, list[Sample]]) -> float:

@@ -61,14 +61,14 @@ def to_json(record: Record) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Each machine with what was measured there."""
+    """The machines, and what was measured on them."""
 
     machines: tuple[dict[str, Any], ...]
     records: tuple[Record, ...]
 
 
 def read(file: Path) -> Log:
-    """Of a network, batch and pass that was measured several times, the last."""
+    """The log of a file; of a network, batch and pass that was measured several times the last."""
     machines: list[dict[str, Any]] = []
     records: dict[tuple[str, str | None, int, str], Record] = {}
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
@@ -83,7 +83,7 @@ def read(file: Path) -> Log:
 
 
 class Summary(NamedTuple):
-    """Of the errors' sizes, and the share of measured times inside their bands."""
+    """Median, 90th percentile and maximum of the errors, and the share of measured times inside their bands."""
 
     passes: int
     median: float

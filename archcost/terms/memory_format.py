@@ -122,7 +122,7 @@ def is_dense(shape: Shape, layout: Layout) -> bool:
 
 
 def numel_stored(shape: Shape, strides: Strides) -> int:
-    """How many values there are in storage, repeated ones counted once."""
+    """The number of elements in storage, broadcast ones counted once."""
     return prod(size for size, stride in zip(shape, strides, strict=True) if stride != 0)
 
 
@@ -132,7 +132,7 @@ def channels_last(shape: Shape) -> Layout:
 
 
 def unsqueezed(shape: Shape, strides: Strides, axis: int) -> Strides:
-    """With a new axis of a single value (torch's inferUnsqueezeGeometry)."""
+    """The strides with a new axis of size 1 (torch's inferUnsqueezeGeometry)."""
     step = 1 if axis == len(shape) else shape[axis] * strides[axis]
     return (*strides[:axis], step, *strides[axis:])
 

@@ -14,7 +14,7 @@ RELEASES: tuple[Torch, ...] = get_args(Torch)
 
 @cache
 def version_here() -> str | None:
-    """Of the torch that is installed: `2.13.0+cpu`."""
+    """The version of the installed torch, such as `2.13.0+cpu`."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
