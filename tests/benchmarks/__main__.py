@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks import since
 from tests.benchmarks.test_speed import NETWORKS
 from tests.benchmarks.test_sweep_speed import BATCHES, CONFIGURATIONS, DEVICES, NETWORK, PRECISIONS
 
@@ -107,6 +108,8 @@ def page(record: dict[str, Any]) -> str:
             "A chain of n linear layers through a training step with Adam.",
             "",
             *chain_table(groups["timeline of a chain"]),
+            "",
+            *since.section(),
             "",
         ]
     )
