@@ -34,7 +34,7 @@ def one_device_each(argv: Sequence[str]) -> list[str]:
     return apart
 
 
-def _spec(network: str, options: argparse.Namespace) -> ModelSpec:
+def spec_of(network: str, options: argparse.Namespace) -> ModelSpec:
     from archcost.importers.networks import load
 
     spec = load(network, options.settings, options.inputs, options.args)
@@ -47,7 +47,7 @@ def _spec(network: str, options: argparse.Namespace) -> ModelSpec:
 
 
 def _cost(network: str, options: argparse.Namespace) -> ModelCost:
-    return _known(_cost_of(_spec(network, options), options), options)
+    return _known(_cost_of(spec_of(network, options), options), options)
 
 
 def _cost_of(spec: ModelSpec, options: argparse.Namespace) -> ModelCost:
@@ -66,7 +66,7 @@ def _known(found: ModelCost, options: argparse.Namespace) -> ModelCost:
     return found
 
 
-def _render(result: Result, options: argparse.Namespace) -> str:
+def rendered(result: Result, options: argparse.Namespace) -> str:
     from archcost.report import render
 
     return render(result, options.format)
@@ -75,7 +75,7 @@ def _render(result: Result, options: argparse.Namespace) -> str:
 def list_networks(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.comparison.totals import shipped
 
-    return _render(shipped(), options), 0
+    return rendered(shipped(), options), 0
 
 
 def summarize(options: argparse.Namespace) -> tuple[str, int]:
@@ -84,7 +84,7 @@ def summarize(options: argparse.Namespace) -> tuple[str, int]:
     timed = _timed(options) if options.time else None
     if timed is None and (given := [*_changed_engine(options), *changed_settings(run_of(options))]):
         raise ArchcostError("no step is timed", expected="--time with settings of one", found=", ".join(given))
-    return _render(Folded(_cost(options.network, options), options.depth, timed), options), 0
+    return rendered(Folded(_cost(options.network, options), options.depth, timed), options), 0
 
 
 def _timed(options: argparse.Namespace) -> Estimate:
@@ -108,7 +108,7 @@ def _changed_engine(options: argparse.Namespace) -> list[str]:
 def explain(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.report.explain import explain
 
-    return _render(explain(_cost(options.network, options), options.layer), options), 0
+    return rendered(explain(_cost(options.network, options), options.layer), options), 0
 
 
 def compare(options: argparse.Namespace) -> tuple[str, int]:
@@ -120,7 +120,7 @@ def compare(options: argparse.Namespace) -> tuple[str, int]:
     # --args are for the callables: beside one, another network has none
     without_args = argparse.Namespace(**{**vars(options), "args": None}) if called else options
     costs = [_cost(network, options if network in called else without_args) for network in networks]
-    return _render(compare(costs), options), 0
+    return rendered(compare(costs), options), 0
 
 
 def estimate(options: argparse.Namespace) -> tuple[str, int]:
@@ -130,7 +130,7 @@ def estimate(options: argparse.Namespace) -> tuple[str, int]:
         raise CheckError(
             f"{result.network} on {result.hardware.name}: not all is known", found=", ".join(result.unknown)
         )
-    return _render(result, options), 0 if result.fits else 1
+    return rendered(result, options), 0 if result.fits else 1
 
 
 def _estimated(options: argparse.Namespace) -> Estimate:
@@ -141,7 +141,7 @@ def _estimated(options: argparse.Namespace) -> Estimate:
     from archcost.estimates import estimate
 
     return estimate(
-        _spec(options.network, options),
+        spec_of(options.network, options),
         options.batch,
         hardware=options.hardware,
         run=run_of(options),
@@ -175,7 +175,7 @@ def timeline(options: argparse.Namespace) -> tuple[str, int]:
 
     if options.strict:
         _cost(options.network, options)
-    graph = build(_spec(options.network, options), options.batch)
+    graph = build(spec_of(options.network, options), options.batch)
     if options.hardware is None:
         line = timeline(graph, run_of(options), options.device)
     else:
@@ -183,13 +183,13 @@ def timeline(options: argparse.Namespace) -> tuple[str, int]:
         from archcost.estimates.auto_recompute import line_on
 
         line = line_on(graph, run_of(options), hardware.load(options.hardware))
-    return _render(FoldedTimeline(line, options.depth), options), 0
+    return rendered(FoldedTimeline(line, options.depth), options), 0
 
 
 def fit(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.planning import fit
 
-    spec = _spec(options.network, options)
+    spec = spec_of(options.network, options)
     if options.strict:
         _cost(options.network, options)
     result = fit(
@@ -204,14 +204,14 @@ def fit(options: argparse.Namespace) -> tuple[str, int]:
     if options.strict and result.unknown:
         raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
     _refuse_stretched(result.differs, options)
-    return _render(result, options), 0 if result.fits else 1
+    return rendered(result, options), 0 if result.fits else 1
 
 
 def plan(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.planning import plan
     from archcost.planning.money import per_device
 
-    spec = _spec(options.network, options)
+    spec = spec_of(options.network, options)
     if options.strict:
         _cost(options.network, options)
     result = plan(
@@ -234,7 +234,7 @@ def plan(options: argparse.Namespace) -> tuple[str, int]:
     if options.strict and result.unknown:
         raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
     _refuse_stretched(result.differs, options)
-    return _render(result, options), 0 if result.runs else 1
+    return rendered(result, options), 0 if result.runs else 1
 
 
 def sweep(options: argparse.Namespace) -> tuple[str, int]:
@@ -248,7 +248,7 @@ def sweep(options: argparse.Namespace) -> tuple[str, int]:
         raise ArchcostError("no device to sweep over", expected="--hardware, a name or a file, once per device")
     asked = {name: getattr(options, name) for name in Run.__dataclass_fields__}
     result = sweep(
-        _spec(options.network, options),
+        spec_of(options.network, options),
         list(chain.from_iterable(options.batch or [(1,)])),
         hardware=options.hardware,
         engine=options.engine,
@@ -263,7 +263,7 @@ def sweep(options: argparse.Namespace) -> tuple[str, int]:
     shown = result.where(result["verdict"] == "fits") if options.fitting else result
     if options.pareto:
         shown = shown.pareto(*options.pareto.split(","))
-    return _render(shown, options), 0 if result.fits else 1
+    return rendered(shown, options), 0 if result.fits else 1
 
 
 def verify(options: argparse.Namespace) -> tuple[str, int]:
@@ -277,14 +277,14 @@ def verify(options: argparse.Namespace) -> tuple[str, int]:
     run = given if options.measure else None
     if is_callable(options.network):
         return _verify_callable(options, run)
-    spec = _spec(options.network, options)
+    spec = spec_of(options.network, options)
     if options.strict:
         _cost(options.network, options)
     from archcost import pytorch
 
     known = _calibration(options)
     result = pytorch.verify(spec, device=options.device, batch=options.batch, run=run, calibration=known)
-    return _render(result, options), 0 if result.ok else 1
+    return rendered(result, options), 0 if result.ok else 1
 
 
 def _verify_callable(options: argparse.Namespace, run: Run | None) -> tuple[str, int]:
@@ -303,7 +303,7 @@ def _verify_callable(options: argparse.Namespace, run: Run | None) -> tuple[str,
     subject = Subject(called.module, called.given, called.named, called.make)
     with printing_to_stderr():
         result = check_module(spec, subject, options.device, options.batch, run, _calibration(options))
-    return _render(result, options), 0 if result.ok else 1
+    return rendered(result, options), 0 if result.ok else 1
 
 
 def lock(options: argparse.Namespace) -> tuple[str, int]:
@@ -333,66 +333,20 @@ def export(options: argparse.Namespace) -> tuple[bytes, int]:
         _cost(options.network, options)
     from archcost.exporters import onnx_bytes
 
-    return onnx_bytes(_spec(options.network, options), options.batch), 0
+    return onnx_bytes(spec_of(options.network, options), options.batch), 0
 
 
 def import_network(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.costs import cost
     from archcost.graph import build
 
-    spec = _spec(options.network, options)
+    spec = spec_of(options.network, options)
     _known(cost(build(spec, options.batch)), options)  # what cannot be built is not written
     if not (options.output or "").endswith(".json"):
         return spec.to_yaml(), 0
     from archcost.cli.outputs import spec_json
 
     return spec_json(spec.to_dict()), 0
-
-
-def list_hardware(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost import hardware
-
-    return _render(hardware.shipped(), options), 0
-
-
-def show_hardware(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost import hardware
-
-    return _render(hardware.load(options.name), options), 0
-
-
-def calibrate_hardware(options: argparse.Namespace) -> tuple[str, int]:
-    if options.output is None:
-        hint = "archcost hardware calibrate -o FILE"
-        raise ArchcostError("no file to write to", expected="-o FILE", hint=hint)
-    from archcost import hardware
-    from archcost.cli.outputs import require_calibration
-    from archcost.graph import build
-    from archcost.hardware.calibration_file import as_text
-    from archcost.passes.run import Run
-    from archcost.pytorch.calibrate import Asked, calibrate
-    from archcost.report.progress import Progress
-
-    require_calibration(options.output)
-    networks = [] if options.network is None else [build(_spec(options.network, options), options.batch)]
-    asked = Asked(
-        Path(options.output),
-        options.device,
-        options.threads,
-        options.quick,
-        Run(precision=options.precision).precision,
-        hardware.load(options.hardware).name if options.hardware else None,
-        networks,
-    )
-    with Progress("calibrating", "layers") as progress:
-        made = calibrate(asked, progress)
-    return as_text(made), 0
-
-
-def check_hardware(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost import hardware
-
-    return _render(hardware.check(options.file), options), 0
 
 
 def schema(options: argparse.Namespace) -> tuple[str, int]:

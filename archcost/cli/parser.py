@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from archcost import __version__
 from archcost.cli import commands
+from archcost.cli import hardware_commands as hardware
 from archcost.cli.options import (
     WORKING_FORMATS,
     Action,
@@ -271,16 +272,16 @@ def _hardware(added: argparse.ArgumentParser) -> None:
 
 
 HARDWARE = (
-    Command("list", "the devices that ship: memory, bandwidth, rates", commands.list_hardware, _listing),
-    Command("show", "every figure of a device, with its source and date", commands.show_hardware, _hardware_show),
+    Command("list", "the devices that ship: memory, bandwidth, rates", hardware.list_hardware, _listing),
+    Command("show", "every figure of a device, with its source and date", hardware.show_hardware, _hardware_show),
     Command(
         "calibrate",
         "time this machine, class by class of layers, for estimate --calibration",
-        commands.calibrate_hardware,
+        hardware.calibrate_hardware,
         _hardware_calibrate,
         "calibration",
     ),
-    Command("check", "refuse a profile that is ill formed, or impossible", commands.check_hardware, _hardware_check),
+    Command("check", "refuse a profile that is ill formed, or impossible", hardware.check_hardware, _hardware_check),
 )
 
 COMMANDS = (

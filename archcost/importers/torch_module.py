@@ -7,18 +7,15 @@ intercepts the calls, `recorder` records layers, a second run shows lifetimes an
 from __future__ import annotations
 
 import re
-from collections import OrderedDict, defaultdict, deque
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from copy import copy
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.nn.parameter import is_lazy
 
 from archcost.errors import ArchcostError, first_line, line_of, shorten
 from archcost.importers import unintercepted_calls
@@ -27,20 +24,19 @@ from archcost.importers.autograd_functions import functions_followed
 from archcost.importers.capture import Capture
 from archcost.importers.checkpointing import Checkpoints, intercepted
 from archcost.importers.examples import BatchAxes, Example, batch_assumptions, batch_axes_of, example_of
-from archcost.importers.function_mode import MOST_VALUES
-from archcost.importers.identity import type_of
 from archcost.importers.lazy_weights import (
     LazyWeightsError,
     MuteRecorder,
     names_of,
     require_same_weights,
     require_shapes,
-    waiting,
 )
+from archcost.importers.meta_weights import meta_weights, modules_of
+from archcost.importers.module_checks import require_known_dtypes, require_other_sizes, require_python
 from archcost.importers.naming import clean, spec_of
 from archcost.importers.output_tensors import flat_tensors, tensors_of
 from archcost.importers.recorded import Observations, Ref
-from archcost.importers.recorder import ModuleWeight, Recorder
+from archcost.importers.recorder import Recorder
 from archcost.importers.second_run import (
     SEEDS_HIGH,
     RunnableModule,
@@ -50,11 +46,8 @@ from archcost.importers.second_run import (
     run_again,
     seeded,
 )
-from archcost.importers.tensor_subclasses import is_wrapper, made_of, parts_of, weights_of
-from archcost.importers.torch.proposal import SAMPLES, samples_in
+from archcost.importers.torch.proposal import SAMPLES
 from archcost.spec import ModelSpec
-from archcost.spec.model import InputSpec
-from archcost.tensors import DTYPE_BYTES, FLOAT8_BYTES
 
 
 class ValuesWantedError(ArchcostError):
@@ -92,7 +85,7 @@ def spec_from(
 ) -> ModelSpec:
     """`from_torch` with the axes of the batch by tensor."""
     example = example_of(module, inputs, named, places)
-    _require_python(module)
+    require_python(module)
     try:
         result = _follow(module, example)
     except LazyWeightsError:
@@ -112,8 +105,8 @@ class FollowedModule(NamedTuple):
 def _follow(module: nn.Module, example: Example) -> FollowedModule:
     """Raises LazyWeightsError where forward makes weights or drops some."""
     require_shapes(module)
-    _require_known_dtypes(module)
-    _require_other_sizes(module, example.inputs)
+    require_known_dtypes(module)
+    require_other_sizes(module, example.inputs)
     first = _first_run(module, example)
     again = partial(_run_in, module, example)
     findings = run_again(again, first.capture.trace, first.regions.was_asked)
@@ -142,7 +135,7 @@ class FirstRun(NamedTuple):
 def _first_run(module: nn.Module, example: Example, dtype: torch.dtype = torch.float32) -> FirstRun:
     given, named = example.samples(dtype)
     regions = RegionTracker()
-    with _meta_weights(module, dtype) as (weights, originals):
+    with meta_weights(module, dtype) as (weights, originals):
         before = names_of(module)
         record = Recorder(_tensors(example, given, named), weights, dtype)
         capture = Capture(record, originals, regions)
@@ -187,7 +180,7 @@ def _run_in(module: nn.Module, example: Example, dtype: torch.dtype) -> Generato
     """The module with meta weights in a dtype, none of which requires a gradient."""
     given, named = example.samples(dtype)
     with (
-        _meta_weights(module, dtype, trained=False) as (weights, stand_ins),
+        meta_weights(module, dtype, trained=False) as (weights, stand_ins),
         intercepted(lambda reentrant: nullcontext()),
     ):
         yield RunnableModule(stand_ins, lambda: module(*given, **named), lambda: _owned(module, weights))
@@ -201,7 +194,7 @@ def _owned(module: nn.Module, weights: Collection[str]) -> list[Tensor]:
 def _follow_after_a_run(module: nn.Module, example: Example) -> FollowedModule:
     """Follow the module as its first run leaves it, with the weights that this made."""
     given, named = example.samples()
-    with _meta_weights(module) as (_, originals):
+    with meta_weights(module) as (_, originals):
         with printing_nothing():
             mute = MuteRecorder(_tensors(example, given, named), {})
             _run(module, Capture(mute, originals, RegionTracker()), given, named)
@@ -218,123 +211,9 @@ def _follow_after_a_run(module: nn.Module, example: Example) -> FollowedModule:
             ) from error
 
 
-def _modules(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    return list(module.named_modules())  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportUnknownMemberType]
-
-
-def _require_python(module: nn.Module) -> None:
-    """Raises ArchcostError for scripted, compiled and quantised modules, whose calls or weights cannot be seen."""
-    for path, each in _modules(module):
-        if type(each).__module__.startswith("torch.ao.nn.quantized"):
-            raise ArchcostError(
-                "a quantised module of torch keeps its weights packed out of sight",
-                expected="the module as it was before, or weights in tensors of integers",
-                found=f"{type(each).__module__}.{type(each).__name__}",
-                layer=path or None,
-            )
-        compiled = type(each).__name__ == "OptimizedModule" or getattr(each, "_compiled_call_impl", None) is not None
-        if compiled or isinstance(each, torch.jit.ScriptModule):
-            raise ArchcostError(
-                f"a {'compiled' if compiled else 'scripted'} module runs out of sight",
-                expected=f"the module as it was before {'torch.compile' if compiled else 'torch.jit'}",
-                found=type(each).__name__,
-                layer=path or None,
-            )
-
-
-def _require_known_dtypes(module: nn.Module) -> None:
-    """Raises ArchcostError for weights of dtypes that a spec cannot declare."""
-    known = DTYPE_BYTES | FLOAT8_BYTES
-    for name, each in weights_of(module):
-        kind = type_of(each)
-        if kind.dtype not in known or (kind.dtype in FLOAT8_BYTES and each.requires_grad):
-            found = f"{kind}{', trained' if kind.dtype in FLOAT8_BYTES else ''}"
-            raise ArchcostError(f"{name} cannot be declared", expected=", ".join(DTYPE_BYTES), found=found)
-
-
-def _require_other_sizes(module: nn.Module, examples: Mapping[str, InputSpec]) -> None:
-    """Raises ArchcostError for a size that is a multiple of SAMPLES, and so could not be told from the batch."""
-    shapes: dict[str, tuple[int, ...]] = {f"input {name}": example.sizes for name, example in examples.items()}
-    shapes |= {name: tuple(each.shape) for name, each in weights_of(module)}
-    for name, shape in shapes.items():
-        if any(map(samples_in, shape)):
-            raise ArchcostError(
-                f"{name} has a size that cannot be told from the batch",
-                expected=f"no multiple of {SAMPLES:,}, the batch that the module is run with",
-                found=" × ".join(map(str, shape)),
-                hint="another size, put right in the spec that is saved",
-            )
-
-
-@contextmanager
-def _meta_weights(
-    module: nn.Module, dtype: torch.dtype = torch.float32, trained: bool = True
-) -> Generator[tuple[dict[str, ModuleWeight], dict[int, Tensor]]]:
-    """Meta tensors in place of every parameter and buffer: yields them by path, and by the identity of the original.
-
-    Floats are in `dtype`; without `trained` none requires a gradient. Afterwards every module has its attributes of
-    before, and lists, dicts and sets among them their contents.
-    """
-    weights: dict[str, ModuleWeight] = {}
-    stand_ins: dict[int, Tensor] = {}
-    modules = _modules(module)
-    before = [(each, type(each), dict(vars(each))) for _, each in modules]
-    containers: list[Any] = [
-        value for *_, attributes in before for value in attributes.values() if type(value) in CONTAINERS
-    ]
-    contents = [copy(value) if value else () for value in containers]
-    try:
-        for path, each in modules:
-            for kind in ("_parameters", "_buffers"):
-                is_buffer, owned = kind == "_buffers", cast("dict[str, Tensor | None]", vars(each)[kind])
-                replaced: dict[str, Any] = {}
-                for key, tensor in owned.items():
-                    if tensor is not None and is_lazy(tensor):
-                        replaced[key] = waiting(tensor, is_buffer)
-                        continue
-                    if tensor is not None and id(tensor) not in stand_ins:
-                        made = _stand_in(tensor, is_buffer, dtype, trained)
-                        stand_ins[id(tensor)] = made
-                        for part, each_made in parts_of(f"{path}.{key}".lstrip("."), made):
-                            weights[part] = ModuleWeight(each_made, is_buffer, tensor.requires_grad)
-                    replaced[key] = None if tensor is None else stand_ins[id(tensor)]
-                vars(each)[kind] = replaced
-        yield weights, stand_ins
-    finally:
-        for each, class_, attributes in before:
-            each.__class__ = class_  # a lazy module takes another
-            vars(each).clear()
-            vars(each).update(attributes)
-        for container, content in zip(containers, contents, strict=True):
-            container.clear()
-            if not content:
-                continue
-            getattr(container, "extend" if hasattr(container, "extend") else "update")(content)
-
-
-CONTAINERS = (list, dict, set, deque, OrderedDict, defaultdict)
-
-
-def _stand_in(tensor: Tensor, is_buffer: bool, dtype: torch.dtype, trained: bool) -> Tensor:
-    if is_wrapper(tensor):
-        return made_of(
-            tensor,
-            lambda part: torch.empty(
-                part.shape,
-                dtype=dtype if part.is_floating_point() and part.element_size() > 1 else part.dtype,
-                device="meta",
-            ),
-        )
-    if is_buffer and not tensor.is_meta and not tensor.is_floating_point() and tensor.numel() <= MOST_VALUES:
-        return tensor.detach().cpu().clone()
-    dtype = dtype if tensor.is_floating_point() and tensor.element_size() > 1 else tensor.dtype
-    made = torch.empty(tensor.shape, dtype=dtype, device="meta")
-    return made if is_buffer else nn.Parameter(made, requires_grad=trained and tensor.requires_grad)
-
-
 def _run(module: nn.Module, capture: Capture, given: Any, named: Any) -> Any:
     record = capture.record
-    paths = {id(each): path for path, each in _modules(module)}
+    paths = {id(each): path for path, each in modules_of(module)}
     inside: list[str] = []
 
     def enter(called: nn.Module, arguments: Any) -> None:
