@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archcost.errors import ArchcostError
-from archcost.exporters.emit import Attribute, Part, Rendering
+from archcost.exporters.emit import Attribute, Part, draws
+from archcost.layers import GRU, LSTM, RNN
 
-KINDS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
-
-
+@draws(RNN, GRU, LSTM)
 def recurrent(part: Part) -> Sequence[str]:
     """ONNX keeps the weights of both directions in one tensor, and both biases, so these have names of their own."""
     layer = part.layer
@@ -55,7 +54,7 @@ def _one_layer(part: Part, steps: str, number: int) -> tuple[str, ...]:
         settings["linear_before_reset"] = 1
     if layer.type == "rnn":
         settings["activations"] = (layer.nonlinearity.capitalize(),) * layer.directions
-    return part.draw_many(KINDS[layer.type], 1 + layer.states, steps, *weights, **settings)
+    return part.draw_many(part.layer.card.onnx.operator, 1 + layer.states, steps, *weights, **settings)
 
 
 def _side_by_side(part: Part, states: str) -> str:
@@ -67,6 +66,3 @@ def _side_by_side(part: Part, states: str) -> str:
 
 def _stacked(part: Part, ends: tuple[str, ...]) -> str:
     return ends[0] if len(ends) == 1 else part.draw("Concat", *ends, axis=0)
-
-
-RENDERINGS: dict[str, Rendering] = dict.fromkeys(KINDS, recurrent)

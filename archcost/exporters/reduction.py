@@ -1,4 +1,4 @@
-"""Layers that fold axes, and losses, in ONNX."""
+"""Layers that fold axes, in ONNX."""
 
 from __future__ import annotations
 
@@ -70,20 +70,6 @@ def norm(part: Part) -> str:
     return part.draw(f"ReduceL{part.layer.ord}", part.inputs[0], axes(part), keepdims=int(part.layer.keepdim))
 
 
-def cross_entropy(part: Part) -> str:
-    return part.draw("SoftmaxCrossEntropyLoss", *part.inputs, reduction=part.layer.reduction)
-
-
-def mse(part: Part) -> str:
-    apart = part.draw("Sub", *part.inputs)
-    kind = "ReduceMean" if part.layer.reduction == "mean" else "ReduceSum"
-    return part.draw(kind, part.draw("Mul", apart, apart), keepdims=0)
-
-
-def l1_penalty(part: Part) -> str:
-    return part.draw("Mul", part.draw("ReduceL1", part.inputs[0], keepdims=0), part.number(part.layer.weight))
-
-
 RENDERINGS: dict[str, Rendering] = {
     "mean": folded("ReduceMean"),
     "sum": folded("ReduceSum"),
@@ -100,7 +86,4 @@ RENDERINGS: dict[str, Rendering] = {
     "var": variance,
     "std": lambda part: part.draw("Sqrt", variance(part)),
     "norm": norm,
-    "cross_entropy": cross_entropy,
-    "mse": mse,
-    "l1_penalty": l1_penalty,
 }

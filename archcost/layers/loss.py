@@ -6,13 +6,29 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Layer, Number, require_floating
+from archcost.layers.card import Card
 from archcost.layers.dtypes import FLOAT32_OUT_ON_CUDA, IN_FLOAT32, Autocast, Outcome
+from archcost.layers.rules import Autograd, Call, Placement, own_storage
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import INPUT, Input, Own, Saved, Scratch, Setting, before_cast, excess
+from archcost.terms.autograd import INPUT, Input, Own, before_cast, excess
 from archcost.terms.time_classes import TimeClass
 from archcost.work import Elementwise, Reduction, Work
 
 Averaging = Literal["mean", "sum"]
+
+
+def losing(torch: str | None, autocast: Autocast, time: TimeClass = "reduction", promotion: Outcome = "first") -> Card:
+    """The card of a loss: torch composes the calls for it of others, which are heard one by one."""
+    return Card(
+        torch=torch,
+        calls=(),
+        onnx=None,
+        autocast=autocast,
+        promotion=promotion,
+        fvcore="nothing",
+        time=time,
+        blas=False,
+    )
 
 
 class Loss(Layer):
@@ -32,9 +48,7 @@ class CrossEntropy(Loss):
 
     type: Literal["cross_entropy"] = "cross_entropy"
     arity: ClassVar[Arity] = Arity(2, 2)
-    autocast: ClassVar[Autocast] = Autocast("float32", "float32 out")
-    time_class: ClassVar[TimeClass] = "softmax"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = losing("nn.CrossEntropyLoss", Autocast("float32", "float32 out"), "softmax")
     reduction: Averaging = "mean"
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -47,23 +61,22 @@ class CrossEntropy(Loss):
             raise ShapeError("the second input must be the labels", expected=str(wanted), found=str(labels))
         return (TensorType((), scores.dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Labels, the scores' log-probabilities, and the sum of the labels' weights.
+    def autograd(self, call: Call) -> Autograd:
+        """It keeps labels, the scores' log-probabilities, and the sum of the labels' weights. Backward makes the
+        gradient of the log-probabilities before the scores'; the loss's own and the total weight, two scalars, are gone
+        by then.
 
         On a GPU autocast leaves log_softmax in 16 bits, as its dtype is given (`cross_entropy_loss` in LossNLL.cpp),
-        and casts what comes of it for nll_loss: both are kept.
+        and casts what comes of it for nll_loss: both are kept, and the gradient in float32 comes first.
         """
-        (scores, _), dtype = inputs, outputs[0].dtype
-        cast = () if dtype == scores.dtype else (Own(f"log-probabilities in {dtype}", TensorType(scores.shape, dtype)),)
-        return (Input(1), Own("log-probabilities", scores), *cast, Own("total weight", TensorType((), dtype)))
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Their gradient, before the scores'. The loss's own and the total weight, two scalars, are gone by then."""
-        scores, dtype = inputs[0], outputs[0].dtype
-        if dtype != scores.dtype:  # that in float32 comes first, and is the largest
-            return Scratch(self.unkept(inputs, outputs, setting), before_cast(scores, dtype))
+        scores, dtype = call.source, call.result.dtype
+        cast: tuple[Own, ...] = ()
         backward = excess("gradient of the log-probabilities", scores.numel - 2, scores.dtype)
-        return Scratch(self.unkept(inputs, outputs, setting), backward)
+        if dtype != scores.dtype:
+            cast = (Own(f"log-probabilities in {dtype}", TensorType(scores.shape, dtype)),)
+            backward = before_cast(scores, dtype)
+        own = (Own("log-probabilities", scores), *cast, Own("total weight", TensorType((), dtype)))
+        return Autograd((Input(1), *own), call.inputs, backward=backward, saves_for_nobody=True)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """log_softmax (5 a score), then an addition a label.
@@ -82,9 +95,7 @@ class MSE(Loss):
 
     type: Literal["mse"] = "mse"
     arity: ClassVar[Arity] = Arity(2, 2)
-    autocast: ClassVar[Autocast] = IN_FLOAT32
-    time_class: ClassVar[TimeClass] = "reduction"
-    comes_out: ClassVar[Outcome] = "promoted"
+    card: ClassVar[Card] = losing("nn.MSELoss", IN_FLOAT32, promotion="promoted")
     reduction: Averaging = "mean"
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -95,12 +106,12 @@ class MSE(Loss):
             )
         return (TensorType((), inputs[0].dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Input(0), Input(1))
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((INPUT, Input(1)), call.inputs)
 
-    def allocated(self, inputs: Tensors, outputs: Tensors) -> Tensors:
+    def placement(self, call: Call) -> Placement:
         """The scalar stays in the storage made for all squares (`TORCH_META_FUNC(mse_loss)` in native/Loss.cpp)."""
-        return (inputs[0],)
+        return own_storage(call)._replace(allocated=(call.source,))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Difference, square, sum; backward, for each side, the difference again and a product with 2·dy/N."""
@@ -112,23 +123,21 @@ class L1Penalty(Loss):
 
     type: Literal["l1_penalty"] = "l1_penalty"
     prefix: ClassVar[str] = "penalty"
-    autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
-    time_class: ClassVar[TimeClass] = "reduction"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = losing(None, FLOAT32_OUT_ON_CUDA)
     weight: Number = 1.0
 
     def output_types(self, inputs: Tensors) -> Tensors:
         require_floating(inputs)
         return (TensorType((), inputs[0].dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """The values whose sign backward takes."""
-        return (INPUT,)
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """In 16 bits, of a sum in float32, the gradient of the absolute values is no view but a copy."""
-        copied = (Own("gradient of the absolute values", inputs[0]),) if inputs[0].dtype != outputs[0].dtype else ()
-        return Scratch((Own("absolute values", inputs[0]),), (*copied, Own("signs", inputs[0])))
+    def autograd(self, call: Call) -> Autograd:
+        """Backward takes the sign of the values. In 16 bits, of a sum in float32, the gradient of the absolute values
+        is no view but a copy.
+        """
+        source = call.source
+        copied = (Own("gradient of the absolute values", source),) if source.dtype != call.result.dtype else ()
+        absolute = (Own("absolute values", source),)
+        return Autograd((INPUT,), call.inputs, forward=absolute, backward=(*copied, Own("signs", source)))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Absolute value and sum; backward sign and product."""

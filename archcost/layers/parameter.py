@@ -9,13 +9,15 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Axis, Count, Layer, Weight, WeightedLayer, dtype_among, normalize_axis
-from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.layers.card import Card
+from archcost.layers.dtypes import AS_GIVEN, Outcome
+from archcost.layers.rules import Autograd, Call, Placement
 from archcost.layers.shape.copy import LIKE, WEIGHTS, DtypeToFollow
-from archcost.layers.shape.views import SizeOrSame, expanded, repeated_windows
+from archcost.layers.shape.views import SizeOrSame, expanded, repeated_windows, summed_to
 from archcost.tensors import DTYPE_BYTES, FLOAT8_BYTES, FLOATING, Tensors, TensorType
-from archcost.terms.autograd import PASSED_ON, Gradient, Saved, Setting
+from archcost.terms.autograd import PASSED_ON
 from archcost.terms.expressions import Step
-from archcost.terms.memory_format import Layout, laid, strides_of
+from archcost.terms.memory_format import laid, strides_of
 from archcost.terms.time_classes import TimeClass
 from archcost.terms.windows import Rules
 from archcost.work import Copy, Elementwise, Work
@@ -30,23 +32,34 @@ def sizes_as_said(shape: tuple[int, ...]) -> tuple[Step, ...]:
     return tuple(Step(f"output axis {axis}", "n", {"n": size}, "as shape says") for axis, size in enumerate(shape))
 
 
+def unread(time: TimeClass, promotion: Outcome) -> Card:
+    """The card of a tensor that comes of no value of the network: no call of torch is one by its name."""
+    return Card(
+        torch=None,
+        calls=(),
+        onnx=None,
+        autocast=AS_GIVEN,
+        promotion=promotion,
+        fvcore="nothing",
+        time=time,
+        blas=False,
+    )
+
+
 class Standing(Layer):
     """A weight or buffer as it is: it reads nothing, and puts out no tensor of its own."""
 
     arity: ClassVar[Arity] = Arity(0, 0)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "free"
-    comes_out: ClassVar[Outcome] = "weight"
     shape: WholeShape
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Copy(outputs[0].numel, 0, {}, "nothing moved"),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), ())
 
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | str | None, ...]:
-        return tuple(weight.name for weight in self.weights(inputs))
+    def placement(self, call: Call) -> Placement:
+        return Placement(tuple([weight.name for weight in self.weights(call.inputs)]), (None,))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """It looks at no input."""
@@ -62,6 +75,7 @@ class Parameter(Standing, WeightedLayer):
 
     type: Literal["parameter"] = "parameter"
     prefix: ClassVar[str] = "parameter"
+    card: ClassVar[Card] = unread("free", "weight")
     dtype: StoredDtype = "float32"
 
     @model_validator(mode="after")
@@ -88,6 +102,7 @@ class Buffer(Standing):
 
     type: Literal["buffer"] = "buffer"
     prefix: ClassVar[str] = "buffer"
+    card: ClassVar[Card] = unread("free", "weight")
     dtype: StoredDtype = "float32"
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -112,10 +127,8 @@ class Constant(Layer):
 
     type: Literal["constant"] = "constant"
     prefix: ClassVar[str] = "constant"
+    card: ClassVar[Card] = unread("copy", "named")
     arity: ClassVar[Arity] = Arity(0, 2)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "copy"
-    comes_out: ClassVar[Outcome] = "named"
     untouched: ClassVar[frozenset[int]] = frozenset({0, 1})
     asked: ClassVar[frozenset[int]] = frozenset({0, 1})
     shape: WholeShape
@@ -143,11 +156,8 @@ class Constant(Layer):
         """Writing numbers is free, random ones too."""
         return (Copy(outputs[0].numel, 0, {}, "values written"),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (None,) * len(inputs)
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), (None,) * len(call.inputs))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """It looks at no value."""
@@ -189,12 +199,9 @@ class ExpandBatch(Layer):
 
     type: Literal["expand_batch"] = "expand_batch"
     prefix: ClassVar[str] = "expand"
+    card: ClassVar[Card] = unread("copy", "first")
     arity: ClassVar[Arity] = Arity(2, 2)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "copy"
-    comes_out: ClassVar[Outcome] = "first"
     untouched: ClassVar[frozenset[int]] = frozenset({1})
-    ends_in_view: ClassVar[bool] = True
     size: tuple[SizeOrSame, ...] | None = None
     dim: Axis = 0
 
@@ -226,23 +233,15 @@ class ExpandBatch(Layer):
         summed = 1 if inputs[0].numel != outputs[0].numel else 0
         return (Elementwise(outputs[0].numel, 0, {0: summed}, "samples repeated"),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | str | None, ...]:
-        return (0,)
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        shape = inputs[0].shape
-        return (laid(*expanded(shape, strides_of(shape, setting.layout(0)), self.wanted(inputs))),)
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
+    def autograd(self, call: Call) -> Autograd:
         """The second input only says how many samples there are."""
-        return (PASSED_ON if inputs[0] == outputs[0] else inputs[0], None)
+        summed = PASSED_ON if call.source == call.result else summed_to(call.source, len(self.size or ()))
+        return Autograd((), (summed, None))
 
-    def input_gradient_is_view(self, inputs: Tensors) -> bool:
-        """Summed with its axes kept, then seen without those in front (`at::sum_to` in ExpandUtils.h)."""
-        return self.size is not None and len(self.size) > inputs[0].rank
+    def placement(self, call: Call) -> Placement:
+        shape = call.source.shape
+        seen = expanded(shape, strides_of(shape, call.layout), self.wanted(call.inputs))
+        return Placement((0,), (laid(*seen),), is_view=True)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         return repeated_windows(inputs, outputs)

@@ -10,12 +10,14 @@ from archcost.graph import Node, Port
 from archcost.graph.model_graph import Facts
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Arity
-from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32, Autocast, Outcome
+from archcost.layers.card import Card
+from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32
+from archcost.layers.loss import losing
+from archcost.layers.rules import Autograd, Call
 from archcost.passes.contract import Condition, Pass, RunGraph
 from archcost.passes.precision import IN_DECLARED_DTYPES
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import PASSED_ON, VIEWED, Gradient, Own, Saved, Scratch, Setting
-from archcost.terms.time_classes import TimeClass
+from archcost.terms.autograd import PASSED_ON, VIEWED, Own
 from archcost.work import Elementwise, Reduction, Work
 
 LABELS = "(labels)"
@@ -27,18 +29,13 @@ class Sum(Layer):
     """Σx, a scalar, whose gradient is spread over the input without a copy (torch.sum, `expand`)."""
 
     type: Literal["(sum)"] = "(sum)"
-    autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
-    time_class: ClassVar[TimeClass] = "reduction"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = losing("torch.sum", FLOAT32_OUT_ON_CUDA)
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType((), inputs[0].dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (VIEWED,)
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), (VIEWED,))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {0: 0}, "added"),)
@@ -48,22 +45,21 @@ class L1(Layer):
     """Mean of |a − b|: prediction and target of one shape (torch.nn.functional.l1_loss, composed by torch)."""
 
     type: Literal["(l1)"] = "(l1)"
-    autocast: ClassVar[Autocast] = IN_FLOAT32
-    time_class: ClassVar[TimeClass] = "reduction"
-    comes_out: ClassVar[Outcome] = "promoted"
+    card: ClassVar[Card] = losing("nn.L1Loss", IN_FLOAT32, promotion="promoted")
     arity = Arity(2, 2)
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType((), inputs[0].dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Own("differences", inputs[0]),)
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def autograd(self, call: Call) -> Autograd:
         """The absolute values; backward the mean's gradient and the signs beside their product."""
-        kept = () if setting.needs else (Own("differences", inputs[0]),)
-        back = (Own("gradient of the absolute values", inputs[0]), Own("signs", inputs[0]))
-        return Scratch((*kept, Own("absolute values", inputs[0])), back)
+        return Autograd(
+            (Own("differences", call.source),),
+            call.inputs,
+            forward=(Own("absolute values", call.source),),
+            backward=(Own("gradient of the absolute values", call.source), Own("signs", call.source)),
+            saves_for_nobody=True,
+        )
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 3, {0: 2, 1: 2}, "absolute differences"),)
@@ -73,19 +69,14 @@ class Total(Layer):
     """A sum of two scalars, the one so far and the next."""
 
     type: Literal["(total)"] = "(total)"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "elementwise"
-    comes_out: ClassVar[Outcome] = "promoted"
+    card: ClassVar[Card] = losing("torch.add", AS_GIVEN, "elementwise", "promoted")
     arity = Arity(2, 2)
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (inputs[0],)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (PASSED_ON,) * len(inputs)
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), (PASSED_ON,) * len(call.inputs))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Elementwise(1, 1, {}, "added"),)

@@ -68,7 +68,7 @@ def index_select(result: Tensor, x: Tensor, dim: int, index: Tensor) -> Proposal
     return Proposal("index_select", (x, index), {"dim": dim})
 
 
-@rule_for("gather", "take_along_dim")
+@rule_for("gather")
 def gather(result: Tensor, x: Tensor, *given: Any, dim: Any = None, index: Any = None, **named: Any) -> Proposal | None:
     for value in given:
         dim, index = (value, index) if isinstance(value, int) else (dim, value)
@@ -139,8 +139,3 @@ def embedding_of_torch(
     result: Tensor, weight: Tensor, indices: Tensor, padding_idx: int = -1, *rest: bool
 ) -> Proposal | None:
     return embedding(result, indices, weight, None if padding_idx < 0 else padding_idx)
-
-
-@rule_for("masked_scatter")
-def masked_scatter(result: Tensor, x: Tensor, mask: Tensor, source: Tensor, inplace: bool = False) -> Proposal:
-    return Proposal("masked_scatter", (x, mask, source), overwriting(inplace))

@@ -6,10 +6,9 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Flag, Layer, Size
-from archcost.layers.card import Card
-from archcost.layers.indexing.gather import require_indices
-from archcost.layers.rules import Autograd, Call, Placement, own_storage
-from archcost.layers.shape.reshape import moving
+from archcost.layers.card import Card, onnx
+from archcost.layers.indexing.gather import placing, require_indices
+from archcost.layers.rules import Autograd, Call
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.expressions import Step
 from archcost.work import Copy, Elementwise, Work
@@ -20,7 +19,9 @@ class OneHot(Layer):
 
     type: Literal["one_hot"] = "one_hot"
     prefix: ClassVar[str] = "one_hot"
-    card: ClassVar[Card] = moving("functional.one_hot", "one_hot", promotion="named")
+    card: ClassVar[Card] = placing(
+        "functional.one_hot", "one_hot", operator=onnx("OneHot"), promotion="named", time="copy"
+    )
     num_classes: Size
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -29,9 +30,6 @@ class OneHot(Layer):
 
     def autograd(self, call: Call) -> Autograd:
         return Autograd((), call.inputs)
-
-    def placement(self, call: Call) -> Placement:
-        return own_storage(call)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Writing zeros and ones is free."""
@@ -53,7 +51,7 @@ class Bucketize(Layer):
 
     type: Literal["bucketize"] = "bucketize"
     prefix: ClassVar[str] = "bucketize"
-    card: ClassVar[Card] = moving("torch.bucketize", "bucketize", promotion="named")
+    card: ClassVar[Card] = placing("torch.bucketize", "bucketize", promotion="named", time="copy")
     arity: ClassVar[Arity] = Arity(2, 2)
     right: Flag = False
 
@@ -64,9 +62,6 @@ class Bucketize(Layer):
 
     def autograd(self, call: Call) -> Autograd:
         return Autograd((), call.inputs)
-
-    def placement(self, call: Call) -> Placement:
-        return own_storage(call)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Elementwise(outputs[0].numel, inputs[1].numel.bit_length(), {}, "compared"),)

@@ -8,11 +8,12 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.layers.base import MAX_SIZE, Size, Weight, WeightedLayer, WeightReference
-from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.layers.card import Card
+from archcost.layers.indexing.gather import placing
+from archcost.layers.rules import Autograd, Call
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import INPUT, Saved, Setting
+from archcost.terms.autograd import INPUT
 from archcost.terms.expressions import Step
-from archcost.terms.time_classes import TimeClass
 from archcost.work import Gather, Work
 
 INDEX_DTYPES = ("int64", "int32")
@@ -27,9 +28,7 @@ class Embedding(WeightedLayer):
 
     type: Literal["embedding"] = "embedding"
     prefix: ClassVar[str] = "emb"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "gather"
-    comes_out: ClassVar[Outcome] = "weight"
+    card: ClassVar[Card] = placing(None, "embedding", promotion="weight")
     num_embeddings: Size
     embedding_dim: Size
     padding_idx: Annotated[int, Field(strict=True, ge=-MAX_SIZE, le=MAX_SIZE)] | None = None
@@ -57,8 +56,8 @@ class Embedding(WeightedLayer):
         """Nothing is computed; backward adds every value to its row."""
         return (Gather(outputs[0].numel, 0, {"weight": 1}, "rows picked"),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (INPUT,)
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((INPUT,), call.inputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """An index has no features, so the axes do not correspond."""

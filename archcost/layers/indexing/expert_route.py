@@ -6,11 +6,12 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Layer, Size
-from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.layers.card import Card
+from archcost.layers.indexing.gather import placing
+from archcost.layers.rules import Autograd, Call
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import Own, Saved, Scratch, Setting
+from archcost.terms.autograd import Own
 from archcost.terms.expressions import Step
-from archcost.terms.time_classes import TimeClass
 from archcost.work import Gather, Work
 
 
@@ -24,9 +25,7 @@ class ExpertRoute(Layer):
 
     type: Literal["expert_route"] = "expert_route"
     prefix: ClassVar[str] = "route"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "gather"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = placing(None)
     assumption: ClassVar[str] = "every expert is chosen equally often, whatever the values"
     num_experts: Size
 
@@ -45,12 +44,10 @@ class ExpertRoute(Layer):
         shared = (self.num_experts, choices.numel // self.num_experts)
         return (TensorType(shared, "int64"), choices)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def autograd(self, call: Call) -> Autograd:
         """The order, and beside it what is sorted the second time."""
-        return Scratch(forward=(Own("order", outputs[1]), Own("sorted", outputs[1])))
+        choices = call.outputs[1]
+        return Autograd((), call.inputs, forward=(Own("order", choices), Own("sorted", choices)))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Sorting indices is free, as moving values is."""

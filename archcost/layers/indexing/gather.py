@@ -1,4 +1,4 @@
-"""Layers that pick values by index or by place: the largest of an axis, listed positions, points of an image."""
+"""Layers that pick values by index or by place: listed positions, points of an image."""
 
 from __future__ import annotations
 
@@ -10,15 +10,38 @@ from pydantic import Field
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis, require_floating, require_rank, whole_along
 from archcost.layers.broadcasting import broadcast_shape
+from archcost.layers.card import Card, Counted, Onnx, onnx
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
-from archcost.layers.rules import Quirk
+from archcost.layers.rules import Autograd, Call, Placement, Quirk, own_storage
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import INPUT, NO_SCRATCH, Input, Own, Saved, Scratch, Setting
-from archcost.terms.memory_format import Layout, like, strides_of
+from archcost.terms.autograd import INPUT, Input, Own
+from archcost.terms.memory_format import like, strides_of
 from archcost.terms.time_classes import TimeClass
 from archcost.terms.windows import SAME, WHOLE, Rules
 from archcost.work import Gather as Gathering
 from archcost.work import Reduction, Work
+
+
+def placing(
+    torch: str | None,
+    *calls: str,
+    operator: Onnx | None = None,
+    autocast: Autocast = AS_GIVEN,
+    promotion: Outcome = "first",
+    time: TimeClass = "gather",
+    fvcore: Counted = "nothing",
+) -> Card:
+    """The card of a layer that picks values by index, or puts them."""
+    return Card(
+        torch=torch,
+        calls=calls,
+        onnx=operator,
+        autocast=autocast,
+        promotion=promotion,
+        fvcore=fvcore,
+        time=time,
+        blas=False,
+    )
 
 
 def require_indices(indices: TensorType, which: str = "the second input") -> None:
@@ -26,56 +49,57 @@ def require_indices(indices: TensorType, which: str = "the second input") -> Non
         raise ShapeError(f"{which} must be indices", expected="int64", found=str(indices))
 
 
-class Gather(Layer):
+def require_within(source: TensorType, indices: TensorType, axis: int) -> None:
+    """Indices along `axis` have a place of the input for each of theirs."""
+    columns = enumerate(zip(indices.shape, source.shape, strict=False))
+    if indices.rank != source.rank or any(listed > size for place, (listed, size) in columns if place != axis):
+        raise ShapeError(
+            "the indices reach beyond the input",
+            expected=f"as many axes as {source}, none longer but axis {axis}",
+            found=str(indices),
+        )
+
+
+class Picking(Layer):
+    """Values picked by index, along whole axes."""
+
+    arity: ClassVar[Arity] = Arity(2, 2)
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """Free forward; backward adds each gradient to those at its index."""
+        return (Gathering(outputs[0].numel, 0, {0: 1}, "values picked by index"),)
+
+
+class Gather(Picking):
     """Along `dim`, the values at the indices of the second input (torch.gather), which gives the output its shape."""
 
     type: Literal["gather"] = "gather"
     prefix: ClassVar[str] = "gather"
-    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
-    arity: ClassVar[Arity] = Arity(2, 2)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "gather"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = placing(None, "gather", "take_along_dim", operator=onnx("GatherElements"))
     dim: Axis
 
     def output_types(self, inputs: Tensors) -> Tensors:
         source, indices = inputs
         require_indices(indices)
         axis = normalize_axis(self.dim, source.rank)
-        if indices.rank != source.rank or any(
-            wanted > size
-            for place, (wanted, size) in enumerate(zip(indices.shape, source.shape, strict=True))
-            if place != axis
-        ):
-            raise ShapeError(
-                "the indices reach beyond the input",
-                expected=f"as many axes as {source}, none longer but axis {axis}",
-                found=str(indices),
-            )
+        require_within(source, indices, axis)
         return (TensorType(indices.shape, source.dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """The input for its shape alone."""
-        return (INPUT, Input(1))
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        """Free forward; backward adds each gradient to those at its index."""
-        return (Gathering(outputs[0].numel, 0, {0: 1}, "values picked by index"),)
+    def autograd(self, call: Call) -> Autograd:
+        """It keeps the input for its shape alone."""
+        return Autograd((INPUT, Input(1)), call.inputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         return whole_along(self.dim, inputs)
 
 
-class IndexSelect(Layer):
+class IndexSelect(Picking):
     """Along `dim`, the positions that the second input lists (torch.index_select)."""
 
     type: Literal["index_select"] = "index_select"
     prefix: ClassVar[str] = "index_select"
-    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
-    arity: ClassVar[Arity] = Arity(2, 2)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "gather"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = placing(None, "index_select")
     dim: Axis
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -85,12 +109,8 @@ class IndexSelect(Layer):
         axis = normalize_axis(self.dim, source.rank)
         return (TensorType((*source.shape[:axis], indices.numel, *source.shape[axis + 1 :]), source.dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Input(1),)
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        """Free forward; backward adds each gradient to those at its index."""
-        return (Gathering(outputs[0].numel, 0, {0: 1}, "values picked by index"),)
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((Input(1),), call.inputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         return whole_along(self.dim, inputs)
@@ -129,7 +149,7 @@ def picked(dims: Sequence[int], source: TensorType, indices: Tensors) -> TensorT
     return TensorType(shape, source.dtype)
 
 
-class Index(Layer):
+class Index(Picking):
     """The values at the positions that the other inputs list along the axes `dims`: x[:, i, j] (aten::index).
 
     There is an index for each of `dims`; they stretch to one shape as in a sum. It stands where those axes were when
@@ -138,35 +158,29 @@ class Index(Layer):
 
     type: Literal["index"] = "index"
     prefix: ClassVar[str] = "index"
-    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
+    card: ClassVar[Card] = placing(None, "index")
     arity: ClassVar[Arity] = Arity(2, None)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "gather"
-    comes_out: ClassVar[Outcome] = "first"
     dims: Annotated[tuple[Axis, ...], Field(min_length=1)]
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (picked(self.dims, inputs[0], inputs[1:]),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return tuple(Input(index) for index in range(1, len(inputs)))
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd(tuple([Input(index) for index in range(1, len(call.inputs))]), call.inputs)
 
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        """Free forward; backward adds each gradient to those at its index."""
-        return (Gathering(outputs[0].numel, 0, {0: 1}, "values picked by index"),)
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+    def placement(self, call: Call) -> Placement:
         """Torch's iterator runs over the source, which stands still where an index moves, and over the indices
         (AdvancedIndex in aten/src/ATen/native/TensorAdvancedIndexing.cpp).
         """
-        source, *indices = inputs
+        source, *indices = call.inputs
+        shape = call.result.shape
         axes, zeros, ones = axes_of(self.dims, source.rank), (0,) * source.rank, (1,) * source.rank
-        still = (0,) * (outputs[0].rank - source.rank + len(axes))
-        operands = [(outputs[0].shape, replaced(axes, strides_of(source.shape, setting.layout(0)), still))]
+        still = (0,) * (len(shape) - source.rank + len(axes))
+        operands = [(shape, replaced(axes, strides_of(source.shape, call.layout), still))]
         for number, listed in enumerate(indices, 1):
-            strides = strides_of(listed.shape, setting.layout(number))
+            strides = strides_of(listed.shape, call.setting.layout(number))
             operands.append((replaced(axes, ones, listed.shape), replaced(axes, zeros, strides)))
-        return (like(outputs[0].shape, operands),)
+        return own_storage(call, (like(shape, operands),))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         """Any position may have been picked, of axes that keep their place."""
@@ -186,9 +200,14 @@ class GridSample(Layer):
     type: Literal["grid_sample"] = "grid_sample"
     prefix: ClassVar[str] = "grid_sample"
     arity: ClassVar[Arity] = Arity(2, 2)
-    autocast: ClassVar[Autocast] = Autocast("float32", "widest")
-    time_class: ClassVar[TimeClass] = "interpolation"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = placing(
+        "functional.grid_sample",
+        "grid_sample",
+        operator=onnx("GridSample"),
+        autocast=Autocast("float32", "widest"),
+        time="interpolation",
+        fvcore="samples",
+    )
     mode: Literal["bilinear", "nearest"] = "bilinear"
     padding_mode: Literal["zeros", "border", "reflection"] = "zeros"
     align_corners: Flag = False
@@ -205,12 +224,10 @@ class GridSample(Layer):
             )
         return (TensorType((*image.shape[:2], *grid.shape[1:3]), image.dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Input(0), Input(1))
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def autograd(self, call: Call) -> Autograd:
         """The grid's gradient is made, wanted or not."""
-        return NO_SCRATCH if 1 in setting.needs else Scratch(backward=(Own("gradient of the grid", inputs[1]),))
+        unwanted = () if call.needs(1) else (Own("gradient of the grid", call.inputs[1]),)
+        return Autograd((INPUT, Input(1)), call.inputs, backward=unwanted)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Four values weighed: 4 products, 3 additions. Backward 4 and 4; for the grid, in each of 2 axes, 4·3.

@@ -7,13 +7,13 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Axis, Flag, Layer, Number, normalize_axis, whole_along
 from archcost.layers.broadcasting import broadcast_shape
+from archcost.layers.card import Card
 from archcost.layers.comparison import require_mask
-from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
-from archcost.layers.indexing.gather import require_indices
+from archcost.layers.dtypes import Autocast
+from archcost.layers.indexing.gather import placing, require_indices, require_within
+from archcost.layers.rules import Autograd, Call, Placement, own_storage
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import PASSED_ON, Gradient, Input, Saved, Setting
-from archcost.terms.memory_format import Layout
-from archcost.terms.time_classes import TimeClass
+from archcost.terms.autograd import PASSED_ON, Input, Setting
 from archcost.terms.windows import Rules
 from archcost.work import Copy, Gather, Work
 
@@ -21,30 +21,26 @@ from archcost.work import Copy, Gather, Work
 class Writing(Layer):
     """Into a copy of the first input, or with `inplace: true` into that itself."""
 
-    comes_out: ClassVar[Outcome] = "first"
     inplace: Flag = False
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (inputs[0],)
 
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        return (0,) if self.inplace else (None,)
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((Input(1),), call.inputs)
+
+    def placement(self, call: Call) -> Placement:
+        """A copy is row-major, however x lay."""
+        return Placement((0,), (call.layout,)) if self.inplace else own_storage(call)
 
     def overwrites(self, setting: Setting) -> bool:
         return self.inplace
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        """A copy is row-major, however x lay."""
-        return (setting.layout(0) if self.inplace else None,)
 
 
 class ByIndex(Writing):
     """Along `dim`, at the indices of the second input, which has as many axes as the first."""
 
     dim: Axis
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Input(1),)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         return whole_along(self.dim, inputs)
@@ -54,16 +50,7 @@ class ByIndex(Writing):
         source, indices, *values = inputs
         require_indices(indices)
         axis = normalize_axis(self.dim, source.rank)
-        if indices.rank != source.rank or any(
-            listed > size
-            for place, (listed, size) in enumerate(zip(indices.shape, source.shape, strict=True))
-            if place != axis
-        ):
-            raise ShapeError(
-                "the indices reach beyond the input",
-                expected=f"as many axes as {source}, none longer but axis {axis}",
-                found=str(indices),
-            )
+        require_within(source, indices, axis)
         for given in values:
             require_same_dtype(source, given)
             if given.shape != indices.shape:
@@ -83,9 +70,8 @@ class Scatter(ByIndex):
 
     type: Literal["scatter"] = "scatter"
     prefix: ClassVar[str] = "scatter"
+    card: ClassVar[Card] = placing(None, "scatter")
     arity: ClassVar[Arity] = Arity(2, 3)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "gather"
     value: Number | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -107,22 +93,18 @@ class ScatterAdd(ByIndex):
 
     type: Literal["scatter_add"] = "scatter_add"
     prefix: ClassVar[str] = "scatter_add"
+    card: ClassVar[Card] = placing(None, "scatter_add", autocast=Autocast("as given", "widest"))
     arity: ClassVar[Arity] = Arity(3, 3)
-    autocast: ClassVar[Autocast] = Autocast("as given", "widest")
-    time_class: ClassVar[TimeClass] = "gather"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         self.check(inputs)
         return (inputs[0],)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Input(1),) if 2 in setting.needs else ()
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((Input(1),) if call.needs(2) else (), (PASSED_ON, None, call.inputs[2]))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Gather(inputs[1].numel, 1, {}, "values added by index"),)
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (PASSED_ON, None, inputs[2])
 
 
 class IndexAdd(Writing):
@@ -133,9 +115,8 @@ class IndexAdd(Writing):
 
     type: Literal["index_add"] = "index_add"
     prefix: ClassVar[str] = "index_add"
+    card: ClassVar[Card] = placing(None, "index_add")
     arity: ClassVar[Arity] = Arity(3, 3)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "gather"
     dim: Axis
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -151,12 +132,9 @@ class IndexAdd(Writing):
             )
         return (source,)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Positions, and values for their shape alone."""
-        return (Input(1), Input(2)) if 2 in setting.needs else ()
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (PASSED_ON, None, inputs[2])
+    def autograd(self, call: Call) -> Autograd:
+        """It keeps positions, and values for their shape alone."""
+        return Autograd((Input(1), Input(2)) if call.needs(2) else (), (PASSED_ON, None, call.inputs[2]))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Gather(inputs[2].numel, 1, {}, "values added by index"),)
@@ -173,9 +151,8 @@ class MaskedScatter(Writing):
 
     type: Literal["masked_scatter"] = "masked_scatter"
     prefix: ClassVar[str] = "masked_scatter"
+    card: ClassVar[Card] = placing("Tensor.masked_scatter", "masked_scatter")
     arity: ClassVar[Arity] = Arity(3, 3)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "gather"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         source, mask, values = inputs
@@ -185,9 +162,6 @@ class MaskedScatter(Writing):
         if result != source:
             raise ShapeError("the mask cannot stretch the first input", expected=str(source), found=str(mask))
         return (source,)
-
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Input(1),)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Copy(outputs[0].numel, 0, {}, "values written by a mask"),)

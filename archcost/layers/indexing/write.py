@@ -11,12 +11,12 @@ from pydantic_core import PydanticCustomError
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Axis, Layer, Size
 from archcost.layers.broadcasting import broadcast_shape
-from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
-from archcost.layers.indexing.gather import picked
+from archcost.layers.card import Card
+from archcost.layers.indexing.gather import picked, placing
+from archcost.layers.rules import Autograd, Call, NewView, Placement
+from archcost.layers.shape.views import summed_to
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import NO_SCRATCH, PASSED_ON, Gradient, Input, Own, Saved, Scratch, Setting, excess
-from archcost.terms.memory_format import Layout
-from archcost.terms.time_classes import TimeClass
+from archcost.terms.autograd import PASSED_ON, Gradient, Input, Own, Setting, excess
 from archcost.terms.windows import Rules
 from archcost.work import Copy, Reduction, Work
 
@@ -32,9 +32,7 @@ class Write(Layer):
     type: Literal["write"] = "write"
     prefix: ClassVar[str] = "write"
     arity: ClassVar[Arity] = Arity(1, None)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "copy"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = placing(None, time="copy")
     numel: Size | None = None
     dims: tuple[Axis, ...] = ()
 
@@ -83,17 +81,11 @@ class Write(Layer):
                 "values cannot be put there", expected=f"{place}, or what stretches to it", found=str(values)
             )
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return tuple(Input(index) for index in range(2, len(inputs)))
-
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        return (0,)
+    def placement(self, call: Call) -> Placement:
+        return Placement((0,), (call.layout,))
 
     def overwrites(self, setting: Setting) -> bool:
         return True
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        return (setting.layout(0),)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Free forward; backward sums the gradient of what was stretched, an addition a value written."""
@@ -102,33 +94,36 @@ class Write(Layer):
             return (Copy(written, 0, {}, "values written"),)
         return (Reduction(written, 0, {1: 1}, "values written"),)
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        """The one that arrived with zeros in place of the part, and the part of it. `copy_` hands on all of it."""
-        whole, *read = inputs
-        handed = self.is_all(inputs) and read and read[0].dtype == whole.dtype
-        return (whole, PASSED_ON, *read[1:]) if handed else inputs
+    def autograd(self, call: Call) -> Autograd:
+        """It keeps indices. Backward gives what arrived with zeros in place of the part, and the part of it; `copy_`
+        hands on all of it.
+        """
+        whole, *read = call.inputs
+        saved = tuple([Input(index) for index in range(2, len(call.inputs))])
+        if self.is_all(call.inputs) and read and read[0].dtype == whole.dtype:
+            return Autograd(saved, (whole, PASSED_ON, *read[1:]))
+        gradients: list[Gradient | NewView] = [*call.inputs]
+        place = self.place(call.inputs)
+        if read:
+            gradients[1] = summed_to(read[0], place.rank)
+        return Autograd(saved, tuple(gradients), backward=self.made(call, place))
 
-    def viewed_gradients(self, inputs: Tensors, setting: Setting) -> tuple[bool, ...]:
-        """Summed with its axes kept, then seen without those in front (`at::sum_to` in ExpandUtils.h)."""
-        return tuple(index == 1 and self.place(inputs).rank > tensor.rank for index, tensor in enumerate(inputs))
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def made(self, call: Call, place: TensorType) -> tuple[Own, ...]:
         """Autograd copies what arrived, and then the part of it for the backward of what was written there (CopySlices
         in torch/csrc/autograd/functions/tensor.cpp). With indices and for all there is no such copy.
         """
-        if not setting.needs or self.is_all(inputs):
-            return NO_SCRATCH
-        whole, place = inputs[0], self.place(inputs)
-        part = inputs[1] if len(inputs) > 1 else place
-        summed = 1 in setting.needs and part.shape != place.shape
-        if self.is_listed(inputs):
+        if not call.setting.needs or self.is_all(call.inputs):
+            return ()
+        whole, part = call.source, call.inputs[1] if len(call.inputs) > 1 else place
+        summed = call.needs(1) and part.shape != place.shape
+        if self.is_listed(call.inputs):
             unsummed = excess("gradient before it is summed", place.numel if summed else 0, part.dtype)
-            return Scratch(backward=unsummed if 1 in setting.needs else (Own("zeros to put", part),))
+            return unsummed if call.needs(1) else (Own("zeros to put", part),)
         made = list(excess("gradient before it is summed", place.numel - part.numel if summed else 0, part.dtype))
-        made.append(Own("zeros for the part", place) if 0 in setting.needs else Own("gradient of the whole", whole))
-        if 1 not in setting.needs or part.dtype != whole.dtype:
+        made.append(Own("zeros for the part", place) if call.needs(0) else Own("gradient of the whole", whole))
+        if not call.needs(1) or part.dtype != whole.dtype:
             made.append(Own("gradient of the part", place))
-        return Scratch(backward=tuple(made))
+        return tuple(made)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         """Where the part lies is not said."""

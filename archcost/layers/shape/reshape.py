@@ -53,9 +53,6 @@ class Reshaping(Layer):
         """Of the first input: a new tensor like it, unless a layer says else."""
         return call.source
 
-    def placement(self, call: Call) -> Placement:
-        return own_storage(call)
-
 
 class Viewing(Reshaping):
     """Seen in another shape: a view where the input's values lie so that there is one, else a copy."""

@@ -1,33 +1,16 @@
-"""Losses in torch."""
+"""Losses in torch that are no module of its own."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from archcost.layers import L1Penalty
-from archcost.pytorch.layers.base import Factory, Inputs, plain
+from archcost.pytorch.layers.base import Called, Inputs, mirrors, settings
 
 
-class Penalty(nn.Module):
-    """`price`·Σ|x|, a scalar."""
-
-    def __init__(self, price: float) -> None:
-        super().__init__()
-        self.price = price
-
-    def forward(self, tensor: Tensor) -> Tensor:
-        return self.price * tensor.abs().sum()
-
-    def extra_repr(self) -> str:
-        return f"price={self.price}"
-
-
+@mirrors(L1Penalty)
 def l1_penalty(layer: L1Penalty, inputs: Inputs) -> nn.Module:
-    return Penalty(layer.weight)
+    def penalty(tensor: Tensor, weight: float) -> Tensor:
+        return weight * tensor.abs().sum()
 
-
-FACTORIES: dict[str, Factory] = {
-    "cross_entropy": plain(nn.CrossEntropyLoss),
-    "mse": plain(nn.MSELoss),
-    "l1_penalty": l1_penalty,
-}
+    return Called(penalty, settings(layer))

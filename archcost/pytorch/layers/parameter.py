@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from archcost.layers import Buffer, Constant, ExpandBatch, Parameter
 from archcost.layers.shape.copy import LIKE
-from archcost.pytorch.layers.base import Factory, Inputs, OfDtype, dtype_of
+from archcost.pytorch.layers.base import Inputs, OfDtype, dtype_of, mirrors
 
 
 class Learned(nn.Module):
@@ -67,25 +67,21 @@ class ExpandedBatch(nn.Module):
         return f"size={self.size}, dim={self.dim}"
 
 
+@mirrors(Parameter)
 def parameter(layer: Parameter, inputs: Inputs) -> nn.Module:
     return Learned(layer.shape, dtype_of(layer.dtype))
 
 
+@mirrors(Buffer)
 def buffer(layer: Buffer, inputs: Inputs) -> nn.Module:
     return Registered(layer.shape, dtype_of(layer.dtype))
 
 
+@mirrors(Constant)
 def constant(layer: Constant, inputs: Inputs) -> nn.Module:
     return Made(layer.shape, layer.dtype, layer.dim)
 
 
+@mirrors(ExpandBatch)
 def expand_batch(layer: ExpandBatch, inputs: Inputs) -> nn.Module:
     return ExpandedBatch(layer.size, layer.dim)
-
-
-FACTORIES: dict[str, Factory] = {
-    "parameter": parameter,
-    "buffer": buffer,
-    "constant": constant,
-    "expand_batch": expand_batch,
-}
