@@ -8,6 +8,7 @@ from archcost.errors import ArchcostError
 from archcost.exporters.emit import Attribute, Part, draws
 from archcost.layers import GRU, LSTM, RNN
 
+
 @draws(RNN, GRU, LSTM)
 def recurrent(part: Part) -> Sequence[str]:
     """ONNX keeps the weights of both directions in one tensor, and both biases, so these have names of their own."""

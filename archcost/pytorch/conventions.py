@@ -103,9 +103,6 @@ RULES: Mapping[Counted, Rule] = {
 """By the word on a layer's card."""
 
 WITHOUT_CARD: dict[str, Rule] = {
-    "rnn": nothing,
-    "gru": nothing,
-    "lstm": nothing,
     "max_pool1d": nothing,
     "max_pool2d": nothing,
     "max_pool3d": nothing,
@@ -164,9 +161,6 @@ WITHOUT_CARD: dict[str, Rule] = {
     "all": nothing,
     "prod": nothing,
     "logsumexp": nothing,
-    "opaque": nothing,
-    "integers": nothing,
-    "function": nothing,
     "remainder": nothing,
     "fmod": nothing,
 }

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import ClassVar, Literal
 
-from archcost.layers.dtypes import Autocast, Outcome
+from archcost.layers.card import Card
+from archcost.layers.dtypes import Autocast
 from archcost.layers.recurrent.inference import Made
-from archcost.layers.recurrent.rnn import Cell, Recurrent
+from archcost.layers.recurrent.rnn import Cell, Recurrent, recurrent
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Own, Saved
-from archcost.terms.time_classes import TimeClass
 from archcost.work import Operand
 
 
@@ -22,9 +22,7 @@ class GRU(Recurrent):
 
     prefix: ClassVar[str] = "gru"
     type: Literal["gru"] = "gru"
-    autocast: ClassVar[Autocast] = Autocast("as given", "16 bits")
-    time_class: ClassVar[TimeClass] = "recurrent"
-    comes_out: ClassVar[Outcome] = "last"
+    card: ClassVar[Card] = recurrent("GRU", "gru", autocast=Autocast("as given", "16 bits"), promotion="last")
     gates: ClassVar[int] = 3
     cell: ClassVar[tuple[int, int]] = (13, 15)
 

@@ -7,13 +7,13 @@ from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Count
-from archcost.layers.dtypes import IN_16_BITS, Autocast
+from archcost.layers.card import Card
 from archcost.layers.recurrent.inference import Fused, Made, fused
-from archcost.layers.recurrent.rnn import Cell, Recurrent
+from archcost.layers.recurrent.rnn import Cell, Recurrent, recurrent
+from archcost.layers.rules import Call, Placement
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
-from archcost.terms.autograd import INPUT, OUTPUT, Own, Saved, Scratch, Setting, Stored
+from archcost.terms.autograd import INPUT, OUTPUT, Own, Saved, Setting, Stored
 from archcost.terms.memory_format import is_row_major
-from archcost.terms.time_classes import TimeClass
 from archcost.work import Contraction, Operand, Shared, Work
 
 
@@ -27,8 +27,7 @@ class LSTM(Recurrent):
     prefix: ClassVar[str] = "lstm"
     type: Literal["lstm"] = "lstm"
     arity: ClassVar[Arity] = Arity(1, 3)
-    autocast: ClassVar[Autocast] = IN_16_BITS
-    time_class: ClassVar[TimeClass] = "recurrent"
+    card: ClassVar[Card] = recurrent("LSTM", "lstm")
     gates: ClassVar[int] = 4
     cell: ClassVar[tuple[int, int]] = (18, 22)
     states: ClassVar[int] = 2
@@ -38,8 +37,8 @@ class LSTM(Recurrent):
     def width(self) -> int:
         return self.proj_size or self.hidden_size
 
-    def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
-        return self.batch_first
+    def placement(self, call: Call) -> Placement:
+        return super().placement(call)._replace(is_view=self.batch_first)
 
     def output_types(self, inputs: Tensors) -> Tensors:
         if self.proj_size >= self.hidden_size:
@@ -139,10 +138,8 @@ class LSTM(Recurrent):
                 if self.names(suffix)[1] in needs:
                     yield Own(f"{suffix}, state {step}", TensorType((batch, self.proj_size), state.dtype))
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        if setting.needs and not self.proj_size:
-            return Scratch()
-        return super().scratch(inputs, outputs, setting)
+    def _made_by_all(self, call: Call) -> tuple[Own, ...]:
+        return super()._made_by_all(call) if self.proj_size else ()
 
     def _without_autograd(self, inputs: Tensors, setting: Setting) -> int:
         """In training autograd is on, and oneDNN makes its workspaces even where nothing of the layer is trained."""
@@ -174,10 +171,11 @@ class LSTM(Recurrent):
     def _unkept_last(self, batch: int) -> int:
         return batch * (self.hidden_size + self.width)
 
-    def _worked(self, cell: Cell, inputs: Tensors, outputs: Tensors, setting: Setting, kept: int) -> int:
+    def _worked(self, cell: Cell, call: Call, kept: int) -> int:
         """oneDNN makes every gradient, wanted or not."""
         if self.proj_size:
-            return super()._worked(cell, inputs, outputs, setting, kept)
+            return super()._worked(cell, call, kept)
+        inputs = call.inputs
         positions, batch = self._sizes(inputs)
         weights = sum(weight.numel for weight in self.weights(inputs) if weight.name.endswith(f"_{cell.suffix}"))
         weights += 0 if self.bias else 2 * 4 * self.hidden_size

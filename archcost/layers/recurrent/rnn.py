@@ -9,13 +9,14 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Flag, Size, Weight, WeightedLayer, require_floating, require_rank
+from archcost.layers.card import Card, onnx
 from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
 from archcost.layers.recurrent.inference import Made, Unrecorded, composed
+from archcost.layers.rules import Autograd, Call, Placement, own_storage
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import INPUT, Input, Own, Saved, Scratch, Setting, Stage, Stored, excess
+from archcost.terms.autograd import INPUT, Input, Own, Saved, Setting, Stage, Stored, excess
 from archcost.terms.expressions import Step
-from archcost.terms.memory_format import Layout, laid, strides_of, view
-from archcost.terms.time_classes import TimeClass
+from archcost.terms.memory_format import laid, strides_of, view
 from archcost.work import Contraction, Elementwise, Operand, Shared, Work
 
 
@@ -29,6 +30,20 @@ class Cell(NamedTuple):
     """What its input's gradient is needed for."""
 
 
+def recurrent(operator: str, *calls: str, autocast: Autocast = IN_16_BITS, promotion: Outcome = "first") -> Card:
+    """The card of a recurrent layer."""
+    return Card(
+        torch=None,
+        calls=calls,
+        onnx=onnx(operator),
+        autocast=autocast,
+        promotion=promotion,
+        fvcore="nothing",
+        time="recurrent",
+        blas=False,
+    )
+
+
 class Recurrent(WeightedLayer):
     """A sequence (B, T, features) → hidden states (B, T, H·directions), and the last ones (layers·directions, B, H).
 
@@ -39,7 +54,6 @@ class Recurrent(WeightedLayer):
 
     arity: ClassVar[Arity] = Arity(1, 2)
 
-    comes_out: ClassVar[Outcome] = "first"
     gates: ClassVar[int]
     cell: ClassVar[tuple[int, int]]
     """Operations of a hidden value beyond the gates' sums, forward and backward."""
@@ -158,18 +172,24 @@ class Recurrent(WeightedLayer):
                 parts.append(Shared(Elementwise(dropped, 1, {}), under, f"dropped before {cell.suffix}"))
         return tuple(parts)
 
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+    def placement(self, call: Call) -> Placement:
         """Steps are computed one after the other, and lie so."""
         if not self.batch_first:
-            return (None,) * len(outputs)
-        batch, _, features = outputs[0].shape
-        return (laid(outputs[0].shape, (features, batch * features, 1)), *[None] * self.states)
+            return own_storage(call)
+        batch, _, features = call.result.shape
+        return own_storage(call, (laid(call.result.shape, (features, batch * features, 1)), *[None] * self.states))
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Of each step the states and what the cell's formula needs; and each cell's input, as rows of all steps."""
-        running = self._running(inputs, setting)
-        kept = [each for cell in running for each in self._kept_by(cell, inputs, setting)]
-        return (*dict.fromkeys(kept), *(self._kept_first(running, inputs, setting) if running else ()))
+    def autograd(self, call: Call) -> Autograd:
+        """It keeps of each step the states and what the cell's formula needs; and each cell's input, as rows of all
+        steps. Backward goes cell by cell.
+        """
+        running = self._running(call.inputs, call.setting)
+        saved = [each for cell in running for each in self._kept_by(cell, call.inputs, call.setting)]
+        saved += self._kept_first(running, call.inputs, call.setting) if running else ()
+        forward = self._made_by_all(call) if call.setting.needs else self._made_without_autograd(call)
+        return Autograd(
+            tuple(dict.fromkeys(saved)), call.inputs, forward=forward, stages=tuple(self._stages(running, call))
+        )
 
     def _running(self, inputs: Tensors, setting: Setting) -> list[Cell]:
         """The cells that have a backward."""
@@ -231,24 +251,26 @@ class Recurrent(WeightedLayer):
             return INPUT
         return Own(f"steps of the input for {cell.suffix}", inputs[0])
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def _made_without_autograd(self, call: Call) -> tuple[Own, ...]:
+        most = self._without_autograd(call.inputs, call.setting) - sum(output.numel for output in call.outputs)
+        return excess("products and states", most, call.source.dtype)
+
+    def _made_by_all(self, call: Call) -> tuple[Own, ...]:
         """While all states of the last layer are brought together: its products with the input, and each direction's.
 
         Its last states come after that.
         """
-        later = sum(tensor.numel for tensor in outputs[1:])
-        if not setting.needs:
-            most = self._without_autograd(inputs, setting) - outputs[0].numel - later
-            return Scratch(excess("products and states", most, inputs[0].dtype))
+        inputs = call.inputs
+        later = sum(tensor.numel for tensor in call.outputs[1:])
         positions, batch = self._sizes(inputs)
         steps = positions * batch
         made = steps * self.gates * self.hidden_size + self._unkept_last(batch) * self.num_layers * self.directions
         if self.bidirectional:
             made += 2 * steps * self.width
-        trained = any(self.names(cell.suffix)[1] in setting.needs for cell in self.cells(inputs))
+        trained = any(call.needs(self.names(cell.suffix)[1]) for cell in self.cells(inputs))
         if len(inputs) == 1 and not trained:
             made += self.last(inputs)[0].numel  # zeros, which else are kept
-        return Scratch(excess("products with the input", made - later, inputs[0].dtype))
+        return excess("products with the input", made - later, call.source.dtype)
 
     def _without_autograd(self, inputs: Tensors, setting: Setting) -> int:
         """Values at the worst moment, all outputs included."""
@@ -273,14 +295,13 @@ class Recurrent(WeightedLayer):
         """Values of a cell's last states that no backward asks for."""
         return batch * self.hidden_size
 
-    def stages(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Stage, ...]:
+    def _stages(self, running: Sequence[Cell], call: Call) -> Iterator[Stage]:
         """Cell by cell, the last first."""
-        running = self._running(inputs, setting)
+        inputs, setting = call.inputs, call.setting
         kept = [
             {each.what: each for each in self._kept_by(cell, inputs, setting) if isinstance(each, Own)}
             for cell in running
         ]
-        stages: list[Stage] = []
         for index in range(len(running) - 1, -1, -1):
             cell = running[index]
             before = {what for names in kept[:index] for what in names}
@@ -289,13 +310,12 @@ class Recurrent(WeightedLayer):
             if index == 0:
                 operands |= {operand for operand in setting.needs if isinstance(operand, int)}
             given = sum(weight.numel for weight in self.weights(inputs) if weight.name in operands)
-            worked = self._worked(cell, inputs, outputs, setting, sum(own.tensor.numel for own in frees.values()))
+            worked = self._worked(cell, call, sum(own.tensor.numel for own in frees.values()))
             if index > 0 or 0 in setting.needs:
                 worked += self._beside(cell, running[:index], inputs)
             given += sum(inputs[operand].numel for operand in operands if isinstance(operand, int))
             beyond = excess(f"worked with in {cell.suffix}", worked - given, inputs[0].dtype)
-            stages.append(Stage(frozenset(operands), frozenset(frees), beyond))
-        return tuple(stages)
+            yield Stage(frozenset(operands), frozenset(frees), beyond)
 
     def _beside(self, cell: Cell, later: Sequence[Cell], inputs: Tensors) -> int:
         """Of two directions, the gradient that the other one gave what both read."""
@@ -303,14 +323,14 @@ class Recurrent(WeightedLayer):
         is_second = self.bidirectional and not cell.suffix.endswith("_reverse")
         return positions * batch * cell.features if is_second else 0
 
-    def _worked(self, cell: Cell, inputs: Tensors, outputs: Tensors, setting: Setting, kept: int) -> int:
+    def _worked(self, cell: Cell, call: Call, kept: int) -> int:
         """Values at the worst moment of a cell's backward beyond what is kept, of which it kept so many for itself.
 
         Torch goes back step by step. The gradients of what all steps read come together at the end; until then those of
         the other weights are added up, each sum beside its two parts.
         """
-        positions, batch = self._sizes(inputs)
-        weights = {weight.name: weight.numel for weight in self.weights(inputs)}
+        positions, batch = self._sizes(call.inputs)
+        weights = {weight.name: weight.numel for weight in self.weights(call.inputs)}
         state = batch * self.hidden_size
         gates = self.gates * state
         each = kept // positions
@@ -319,7 +339,7 @@ class Recurrent(WeightedLayer):
         goes_on = 2 * gates - each + (3 * again + state if positions > 1 else 0)
         ends = 2 * positions * gates - kept + again
         reads = positions * batch * cell.features
-        under = bool(setting.needs & self._under(cell, inputs))
+        under = bool(call.setting.needs & self._under(cell, call.inputs))
         last = positions * gates - kept + again + weights[self.names(cell.suffix)[0]] + (reads if under else 0)
         return max(begins, goes_on, ends, last)
 
@@ -364,8 +384,7 @@ class RNN(Recurrent):
 
     prefix: ClassVar[str] = "rnn"
     type: Literal["rnn"] = "rnn"
-    autocast: ClassVar[Autocast] = IN_16_BITS
-    time_class: ClassVar[TimeClass] = "recurrent"
+    card: ClassVar[Card] = recurrent("RNN", "rnn_tanh", "rnn_relu")
     nonlinearity: Literal["tanh", "relu"] = "tanh"
     gates: ClassVar[int] = 1
     cell: ClassVar[tuple[int, int]] = (1, 3)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 from torch import Tensor, nn
 
 from archcost.layers import GRU, LSTM, RNN
-from archcost.pytorch.layers.base import Factory, Inputs, settings
+from archcost.pytorch.layers.base import Inputs, mirrors, settings
 
 
 class TanhStates(nn.RNN):
@@ -29,17 +28,11 @@ class LongStates(nn.LSTM):
         return (hidden, *last)
 
 
-def recurrent(module: Callable[..., nn.Module]) -> Factory:
-    def factory(layer: RNN | GRU | LSTM, inputs: Inputs) -> nn.Module:
-        with warnings.catch_warnings():  # torch warns of a dropout where there is one layer, which it then leaves out
-            warnings.simplefilter("ignore")
-            return module(inputs[0].shape[-1], **settings(layer))
-
-    return factory
+STATES = {RNN: TanhStates, GRU: GatedStates, LSTM: LongStates}
 
 
-FACTORIES: dict[str, Factory] = {
-    "rnn": recurrent(TanhStates),
-    "gru": recurrent(GatedStates),
-    "lstm": recurrent(LongStates),
-}
+@mirrors(*STATES)
+def recurrent(layer: RNN | GRU | LSTM, inputs: Inputs) -> nn.Module:
+    with warnings.catch_warnings():  # torch warns of a dropout where there is one layer, which it then leaves out
+        warnings.simplefilter("ignore")
+        return STATES[type(layer)](inputs[0].shape[-1], **settings(layer))
