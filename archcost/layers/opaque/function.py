@@ -15,13 +15,12 @@ from pydantic_core import PydanticCustomError
 from archcost.errors import ShapeError, listing, nearest
 from archcost.files.values import as_mapping
 from archcost.layers.base import Arity, Flag, Layer, Name, Reference, is_view
-from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
-from archcost.layers.rules import Call
+from archcost.layers.card import Card
+from archcost.layers.opaque.operation import observed
+from archcost.layers.rules import Autograd, Call, NewView, Placement
 from archcost.layers.shape.copy import WEIGHTS
 from archcost.tensors import ALL_BYTES, Tensors, TensorType
-from archcost.terms.autograd import NO_SCRATCH, Gradient, Handed, Input, Own, Saved, Scratch, Setting
-from archcost.terms.memory_format import Layout
-from archcost.terms.time_classes import TimeClass
+from archcost.terms.autograd import Gradient, Handed, Input, Own, Setting, excess
 from archcost.work import Copy, Shared, Work
 
 MOST_LAYERS = 10_000
@@ -106,9 +105,7 @@ class OwnBackward(Layer):
     type: Literal["function"] = "function"
     prefix: ClassVar[str] = "function"
     arity: ClassVar[Arity] = Arity(1, None)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "free"
-    comes_out: ClassVar[Outcome] = "named"
+    card: ClassVar[Card] = observed("named", "free")
     op: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200)]
     arguments: Annotated[int, Field(strict=True, ge=1, lt=MOST_INPUTS)] = 1
     returns: Annotated[tuple[Index, ...], Field(min_length=1, max_length=MOST_INPUTS)]
@@ -178,33 +175,33 @@ class OwnBackward(Layer):
         ]
         return (Copy(outputs[0].numel, 0, {}, "returned as it was made"), *parts)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return tuple([Input(index) for index in dict.fromkeys((*self.kept, *self.held))])
+    def autograd(self, call: Call) -> Autograd:
+        """It keeps what is saved or held. What arrived is handed on, where backward does so, or seen otherwise; all
+        else is new.
+        """
+        places = self._places(call)
+        saved = tuple([Input(index) for index in dict.fromkeys((*self.kept, *self.held))])
+        given: Sequence[Gradient] = call.inputs[: self.arguments]
+        new: Sequence[Gradient | NewView] = given
+        if self.unknown is None:
+            given = [self._gradient(*pair, places) for pair in zip(call.inputs, self.gives, strict=False)]
+            new = [
+                NewView(each) if isinstance(each, TensorType) and name in places.views else each
+                for each, name in zip(given, self.gives, strict=True)
+            ]
+        others = (None,) * (len(call.inputs) - self.arguments)
+        return Autograd(
+            saved,
+            (*new, *others),
+            backward=self._made(call, given, places),
+            outlives=self.held,
+            zeros=call.outputs if self.fills else (),
+        )
 
-    def outlives(self) -> tuple[int, ...]:
-        return self.held
-
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int, ...]:
-        return self.returns
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        return tuple([setting.layout(index) for index in self.returns])
-
-    def is_view(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> bool:
-        """An argument that is returned as it came is one (`_view_as_self_with_no_grad` in custom_function.cpp)."""
-        return self.returns[0] < self.arguments
-
-    def missing_gradient(self, output: TensorType) -> TensorType | None:
-        return output if self.fills else None
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        """What arrived is handed on, where backward does so, or seen otherwise; all else is new."""
-        others = (None,) * (len(inputs) - self.arguments)
-        if self.unknown is not None:
-            return (*inputs[: self.arguments], *others)
-        places = self._places(inputs, outputs, setting)
-        pairs = zip(inputs, self.gives, strict=False)
-        return (*[self._gradient(tensor, name, places) for tensor, name in pairs], *others)
+    def placement(self, call: Call) -> Placement:
+        """An argument that is returned as it came is a view (`_view_as_self_with_no_grad` in custom_function.cpp)."""
+        layouts = tuple([call.setting.layout(index) for index in self.returns])
+        return Placement(self.returns, layouts, is_view=self.returns[0] < self.arguments)
 
     def _gradient(self, tensor: TensorType, name: str | None, places: Places) -> Gradient:
         if name is None:
@@ -216,27 +213,18 @@ class OwnBackward(Layer):
         shared = sum(places.storages[each] == storage for each in self.gives if each is not None) > 1
         return tensor if shared or stem == "input" else TensorType(places.sizes[storage].shape, tensor.dtype)
 
-    def viewed_gradients(self, inputs: Tensors, setting: Setting) -> tuple[bool, ...]:
-        places = self._places(inputs, tuple([inputs[index] for index in self.returns]), setting)
-        viewed = [name in places.views for name in self.gives]
-        return (*viewed, *[False] * (len(inputs) - len(viewed)))
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Backward, the most that its own tensors take up at once beyond the gradients that are wanted of it."""
-        places = self._places(inputs, outputs, setting)
+    def _made(self, call: Call, given: Sequence[Gradient], places: Places) -> tuple[Own, ...]:
+        """The most that backward's own tensors take up at once beyond the gradients that are wanted of it."""
         most = max([live + brief for live, brief in zip(self._live(places), places.brief, strict=True)], default=0)
-        gradients = zip(self.gradients(inputs, outputs, setting), self.gives, strict=False)
-        given = [
+        wanted = [
             (each.nbytes, places.sizes.get(name or "", each).nbytes)
-            for index, (each, name) in enumerate(gradients)
-            if index in setting.needs and isinstance(each, TensorType)
+            for index, (each, name) in enumerate(zip(given, self.gives, strict=False))
+            if call.needs(index) and isinstance(each, TensorType)
         ]
-        made = sum([wanted for wanted, _ in given])
-        gone = sum([tensor.nbytes for index, tensor in enumerate(outputs) if written("grad", index) not in self.gives])
-        over = max(most, _casting(given) - gone) - made
-        if over <= 0:
-            return NO_SCRATCH
-        return Scratch(backward=(Own("what backward makes on the way", TensorType((over,), "uint8")),))
+        returned = [tensor for index, tensor in enumerate(call.outputs) if written("grad", index) not in self.gives]
+        gone = sum([tensor.nbytes for tensor in returned])
+        over = max(most, _casting(wanted) - gone) - sum([nbytes for nbytes, _ in wanted])
+        return excess("what backward makes on the way", over, "uint8")
 
     def _steps(self, inputs: Tensors, outputs: Tensors) -> Iterator[Step]:
         """The layers of backward with their shapes. Raises ShapeError."""
@@ -253,8 +241,9 @@ class OwnBackward(Layer):
             types.update(zip(step.names, step.outputs, strict=True))
         return types
 
-    def _places(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Places:
+    def _places(self, call: Call) -> Places:
         """Where its tensors lie. Autograd looks away while it runs."""
+        inputs, outputs, setting = call.inputs, call.outputs, call.setting
         storages = {name: name for name in _arriving(inputs, outputs)}
         layouts = {written("input", index): setting.layout(index) for index in range(len(inputs))}
         sizes: dict[str, TensorType] = {}
@@ -264,8 +253,8 @@ class OwnBackward(Layer):
             layer, types, made, cast = step
             lying = tuple([layouts.get(name) for name in layer.inputs])
             inner = Setting(frozenset(), setting.training, setting.device, lying)
-            call = Call(types, made, inner)
-            autograd, placement = layer.autograd(call), layer.placement(call)
+            within = Call(types, made, inner)
+            autograd, placement = layer.autograd(within), layer.placement(within)
             laid = zip(step.names, placement.aliases, placement.layouts, placement.allocated or made, strict=True)
             for name, alias, layout, whole in laid:
                 layouts[name] = layout
@@ -274,7 +263,7 @@ class OwnBackward(Layer):
                     continue
                 seen = getattr(layer, "given", {})[alias] if isinstance(alias, str) else layer.inputs[alias]
                 storages[name] = storages[seen]
-                if is_view(layer, call, placement, autograd) or seen in views:
+                if is_view(layer, within, placement, autograd) or seen in views:
                     views.add(name)
             temporaries = (*autograd.own(), *autograd.where_nobody_needs())
             brief.append(cast + sum([own.tensor.nbytes for own in temporaries]))

@@ -11,15 +11,31 @@ from pydantic_core import PydanticCustomError
 from archcost.errors import ShapeError
 from archcost.layers.autocast_lists import autocast_of, outcome_of
 from archcost.layers.base import Arity, Axis, DtypeOrComplex, Layer, Size, dtype_among
-from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome, Treatment
+from archcost.layers.card import Card
+from archcost.layers.dtypes import AS_GIVEN, Outcome
 from archcost.layers.parameter import WholeShape, batch_steps, require_batch, sizes_as_said, times_batch
+from archcost.layers.rules import Autograd, Call, Precision
 from archcost.tensors import DTYPE_BYTES, FLOATING, Tensors, TensorType
-from archcost.terms.autograd import Device, Gradient, Input, Output, Own, Saved, Setting
+from archcost.terms.autograd import Device, Input, Output, Own, Saved
 from archcost.terms.expressions import Step
 from archcost.terms.time_classes import TimeClass
 from archcost.work import Elementwise, Work
 
 MOST_OUTPUTS = 1_000
+
+
+def observed(promotion: Outcome, time: TimeClass = "unknown") -> Card:
+    """The card of what stands for calls that no layer is, whatever they are called."""
+    return Card(
+        torch=None,
+        calls=(),
+        onnx=None,
+        autocast=AS_GIVEN,
+        promotion=promotion,
+        fvcore="nothing",
+        time=time,
+        blas=False,
+    )
 
 
 class Observed(Layer):
@@ -59,9 +75,9 @@ class Observed(Layer):
         """The input whose samples are counted."""
         return inputs[-1] if inputs else TensorType(())
 
-    def worked_on(self, inputs: Tensors) -> int:
-        """Without the one that says how many samples there are."""
-        return len(inputs) - self.grows()
+    def precision(self, inputs: Tensors, device: Device) -> Precision:
+        """Without the input that says how many samples there are."""
+        return super().precision(inputs, device)._replace(operands=len(inputs) - self.grows())
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
         """Where it looks is not known."""
@@ -86,30 +102,26 @@ class Opaque(Observed):
 
     type: Literal["opaque"] = "opaque"
     prefix: ClassVar[str] = "opaque"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "unknown"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = observed("first")
     is_unknown: ClassVar[bool] = True
     holding: tuple[Kept, ...] | None = None
     saved: Annotated[tuple[Annotated[tuple[Size, ...], Field(max_length=64)], ...], Field(max_length=MOST_OUTPUTS)] = ()
 
-    def treatment(self, inputs: Tensors, device: Device) -> Treatment:
+    def precision(self, inputs: Tensors, device: Device) -> Precision:
         """By torch's lists, which name operators without a rule as well."""
-        return autocast_of(self.op).on(device)
-
-    def outcome(self) -> Outcome:
-        return outcome_of(self.op)
+        listed = autocast_of(self.op).on(device)
+        return super().precision(inputs, device)._replace(treatment=listed, promotion=outcome_of(self.op))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Not known."""
         return ()
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        batch = require_batch(self.batched(inputs)) if self.grows() else 1
-        dtype = next((tensor.dtype for tensor in outputs if tensor.is_floating), "float32")
+    def autograd(self, call: Call) -> Autograd:
+        batch = require_batch(self.batched(call.inputs)) if self.grows() else 1
+        dtype = next((tensor.dtype for tensor in call.outputs if tensor.is_floating), "float32")
         shapes = [(shape[0] * batch, *shape[1:]) if shape else shape for shape in self.saved]
         own = [Own(f"observed {index}", TensorType(shape, dtype)) for index, shape in enumerate(shapes, 1)]
-        return (*self._shared(inputs, outputs), *own)
+        return Autograd((*self._shared(call.inputs, call.outputs), *own), call.inputs)
 
     def _shared(self, inputs: Tensors, outputs: Tensors) -> Iterator[Saved]:
         """What it keeps of its inputs and outputs. The last input may be there for its batch alone."""
@@ -138,9 +150,7 @@ class Integers(Observed):
 
     type: Literal["integers"] = "integers"
     prefix: ClassVar[str] = "integers"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "unknown"
-    comes_out: ClassVar[Outcome] = "named"
+    card: ClassVar[Card] = observed("named")
     dtypes: tuple[IntegerDtype, ...]
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -156,8 +166,5 @@ class Integers(Observed):
         """Known to be none: a FLOP is an operation on floating-point values, and here are only others."""
         return (Elementwise(sum(tensor.numel for tensor in outputs), 0, {}, "integers"),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
-
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (None,) * len(inputs)
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), (None,) * len(call.inputs))

@@ -1,4 +1,6 @@
-"""Functions that bring their own backward, in torch: a torch.autograd.Function that runs the mirrors of its layers."""
+"""Operations of which only the shapes are known, and functions that bring their own backward, in torch: a
+torch.autograd.Function that runs the mirrors of its layers.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from archcost.errors import ArchcostError
-from archcost.layers import Layer, OwnBackward
-from archcost.pytorch.layers.base import Factory, Inputs
+from archcost.layers import Integers, Layer, Opaque, OwnBackward
+from archcost.pytorch.layers.base import Inputs, mirrors
+from archcost.pytorch.layers.parameter import Made
 from archcost.pytorch.shared_weights import lend
 
 
@@ -88,6 +91,7 @@ def _function(layer: OwnBackward, gradients: Callable[[dict[str, Tensor]], list[
     return Own.apply  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
 
 
+@mirrors(OwnBackward)
 def own_backward(layer: OwnBackward, inputs: Inputs) -> nn.Module:
     """Raises ArchcostError where it is not known what backward does."""
     if layer.unknown is not None:
@@ -111,4 +115,30 @@ def own_backward(layer: OwnBackward, inputs: Inputs) -> nn.Module:
     return Applied(layer, steps)
 
 
-FACTORIES: dict[str, Factory] = {"function": own_backward}
+@mirrors(Opaque)
+def opaque(layer: Opaque, inputs: Inputs) -> nn.Module:
+    """Raises ArchcostError."""
+    raise ArchcostError(
+        "an opaque layer cannot be built",
+        expected="layers that say what they compute",
+        found=f"{layer.op}, of which only shapes were observed",
+    )
+
+
+class StoodIn(nn.Module):
+    """Zeros in place of integers, on whose values no cost depends."""
+
+    def __init__(self, shapes: tuple[tuple[int, ...], ...], dtypes: tuple[str, ...], dims: tuple[int | None, ...]):
+        super().__init__()
+        columns = zip(shapes, dtypes, dims, strict=True)
+        self.made = nn.ModuleList([Made(shape, dtype, dim or 0) for shape, dtype, dim in columns])
+        self.dims = dims
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        pairs = zip(self.made, self.dims, strict=True)
+        return tuple([made() if dim is None else made(tensors[-1]) for made, dim in pairs])
+
+
+@mirrors(Integers)
+def integers(layer: Integers, inputs: Inputs) -> nn.Module:
+    return StoodIn(layer.shapes, layer.dtypes, layer.batch_dims or (None,) * len(layer.shapes))
