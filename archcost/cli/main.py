@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import gc
 import io
@@ -17,22 +18,26 @@ from archcost.cli.parser import parser
 from archcost.errors import ArchcostError
 from archcost.files.write import recording_reads
 
+atexit.register(gc.freeze)  # what lives to the end needs no search for cycles there: modules and classes
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command: that of the process, or `argv`. 0: fine, 1: a check failed, 2: the input is wrong."""
-    if argv is not None:
+    if argv is None:
+        argv = sys.argv[1:]
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some takes longer than a network
+    threshold = gc.get_threshold()
+    gc.set_threshold(100_000)  # about as many objects as a command makes to keep
+    try:
         return _run(argv)
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # to look for some takes longer than a small network
-    gc.set_threshold(100_000)  # as many objects live until the end: modules and classes
-    code = _run(sys.argv[1:])
-    gc.freeze()  # and need no search for cycles there
-    return code
+    finally:
+        gc.set_threshold(*threshold)
 
 
 def _run(argv: Sequence[str]) -> int:
     options = argparse.Namespace(debug=False)
     try:
-        options = parser().parse_args(one_device_each(argv), options)
+        options = parser(*argv[:1]).parse_args(one_device_each(argv), options)
         with recording_reads() as inputs:
             written, code = options.run(options)
         _put(written, options, inputs)

@@ -46,7 +46,8 @@ class Command(NamedTuple):
     saves: str = "report"
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(named: str | None = None) -> argparse.ArgumentParser:
+    """Of that command alone, or of all where none has that name."""
     top = Parser(
         prog="archcost",
         description="What does this neural network cost? Weights, operations and receptive fields, layer by layer.",
@@ -56,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"archcost {__version__}")
-    add_commands(top, COMMANDS)
+    add_commands(top, [command for command in COMMANDS if command.name == named] or COMMANDS)
     return top
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from archcost.units import lower_bound
@@ -16,8 +15,7 @@ class Column(NamedTuple):
     align: Literal["left", "right"] = "left"
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """Rows under columns; `total` is a last row set apart."""
 
     columns: tuple[Column, ...]
@@ -33,15 +31,13 @@ class Table:
         return self.rows if self.total is None else (*self.rows, self.total)
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """Values with their names, a line each."""
 
     items: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(NamedTuple):
     """An image in SVG for a page, and what stands for it elsewhere."""
 
     svg: str
@@ -51,8 +47,7 @@ class Drawing:
 Part = str | Facts | Table | Drawing
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """`data` is what csv holds: raw integers, no totals."""
 
     title: str
