@@ -53,7 +53,8 @@ BY_SAMPLE: frozenset[TimeClass] = frozenset(
 def own_kernel(op: Op, line: Timeline) -> Kernel:
     """The layer's kernel of forward, of class `free` where it runs none."""
     node, layer = op.node, op.node.layer
-    kind = _kind(op, line)
+    timing = layer.timing(node.input_types, node.output_types)
+    kind = _kind(op, timing.time_class, line)
     contracts = kind in CONTRACTIONS
     read = sum(
         [_stored(tensor, op, index) for index, tensor in enumerate(node.input_types) if index not in layer.asked]
@@ -62,10 +63,10 @@ def own_kernel(op: Op, line: Timeline) -> Kernel:
     written = sum([tensor.nbytes for tensor in node.output_types])
     if kind == "gather":
         weights = min(weights, 1) * written  # of a table the rows that are picked
-    kept = sum([line.storages[each].nbytes for each in op.makes if each not in op.stays])
+    kept = sum([line.storages[each].nbytes for each in op.own])
     dropped = sum([own.tensor.nbytes for own in op.scratch.forward if not own.tensor.is_floating])
     spread = contracts or kind == "layer norm" or (line.run.trains and kind == "batch norm")
-    extents = layer.timing(node.input_types, node.output_types).extents if spread and line.device == "cuda" else ()
+    extents = timing.extents if spread and line.device == "cuda" else ()
     flops = _amount(_forward(node.facts.work), contracts)
     nbytes = read + weights + written + kept + dropped
     reread = node.input_types[0].shape[0] * weights if kind in BY_SAMPLE else 0
@@ -86,10 +87,9 @@ def forward_kernels(op: Op, own: Kernel, line: Timeline, narrow_attention: bool 
     return (own, *_copies(op, own), *_turned(op, own))
 
 
-def _kind(op: Op, line: Timeline) -> TimeClass:
+def _kind(op: Op, kind: TimeClass, line: Timeline) -> TimeClass:
     """The class that the layer says, or a narrower one where dtypes and the order of values make it that."""
     node = op.node
-    kind = node.layer.timing(node.input_types, node.output_types).time_class
     if line.device == "cpu":
         return kind
     if kind in CONTRACTIONS and dtype_of(op) == "float32" and line.run.matmul_dtype in IN_16_BITS:

@@ -6,8 +6,9 @@ sizes has to be the same. Each storage then holds what a layer has named in the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from archcost.costs.program import Op
@@ -29,77 +30,93 @@ class Resized(NamedTuple):
     calls: Mapping[int, tuple[Tensors, Tensors]]
 
 
-def resized(line: Timeline, graph: ModelGraph) -> Resized | None:
-    """The step of `line` at the batch of `graph`, several samples both; None where that is not certain."""
-    table = _Table()
-    ready = prepared(graph, line.run, line.device)
-    ops = [op for op in line.program.ops if not op.is_copy]
-    if len(ops) != len(ready.graph.nodes) or not _pair(line, ops, ready.graph, table):
-        return None
-    table.stay(line)
-    found = [table.known.get(id(held.tensor)) for held in line.storages]
-    tensors = tuple([tensor for tensor in found if tensor is not None])
-    if table.differs or len(tensors) < len(found):
-        return None
-    calls = {
-        storage: (table.all_of(run.call.inputs), table.all_of(run.call.outputs))
-        for storage, run in line.kernels.items()
-    }
-    return Resized(tensors, calls)
+class Resizing:
+    """A step that was played at some number of samples, to be had at others."""
+
+    def __init__(self, line: Timeline) -> None:
+        self.line = line
+        self.ops = [op for op in line.program.ops if not op.is_copy]
+        self.inputs = [line.program.storages[number].tensor for number in range(_inputs(line))]
+        self.stay = {id(tensor): tensor for tensor in _constant(line)}
+        """By identity, tensors that no batch changes."""
+        self.said = {id(op.rules): (_words(op.rules), _tensors(op.node, op.rules)) for op in self.ops}
+        """By rules, what a layer says but for sizes, and the tensors that it names."""
+
+    def at(self, graph: ModelGraph) -> Resized | None:
+        """At the batch of `graph`, several samples both; None where it is not certain to be the same step."""
+        line = self.line
+        ready = prepared(graph, line.run, line.device).graph
+        if len(self.ops) != len(ready.nodes) or len(self.inputs) != len(ready.inputs):
+            return None
+        pairs = self._pairs(ready)
+        if pairs is None:
+            return None
+        found = [pairs.get(id(held.tensor)) or self.stay.get(id(held.tensor)) for held in line.storages]
+        tensors = tuple([tensor for tensor in found if tensor is not None])
+        if len(tensors) < len(found):
+            return None
+        calls = {
+            storage: (_all(pairs, run.call.inputs), _all(pairs, run.call.outputs))
+            for storage, run in line.kernels.items()
+        }
+        return Resized(tensors, calls)
+
+    def _pairs(self, graph: ModelGraph) -> dict[int, TensorType] | None:
+        """By the identity of a tensor the one of the other batch; None where a layer says more than another size."""
+        pairs: dict[int, TensorType] = {}
+        if not _pair(pairs, self.inputs, [*graph.inputs.values()]):
+            return None
+        last = self.line.run.channels_last
+        layouts: dict[str, tuple[Layout, ...]] = {
+            name: (input_layout(tensor, last),) for name, tensor in graph.inputs.items()
+        }
+        known: dict[object, LayerRules] = {}
+        for op, node in zip(self.ops, graph.nodes, strict=True):
+            arriving = tuple([layouts[producer][output] for producer, output in node.inputs])
+            key = (id(op.rules), id(node.facts), arriving)
+            rules = known.get(key)
+            if rules is None:
+                rules = known[key] = _asked(op, node, arriving)
+                words, tensors = self.said[id(op.rules)]
+                same = node.weights == op.node.weights and words == _words(rules)
+                if not same or not _pair(pairs, tensors, _tensors(node, rules)):
+                    return None
+            layouts[node.name] = rules.layouts
+        return pairs
 
 
-class _Table:
-    """By the identity of a tensor, the same of the other batch."""
-
-    def __init__(self) -> None:
-        self.known: dict[int, TensorType] = {}
-        self.differs = False
-
-    def pair(self, ours: Iterable[TensorType], theirs: Iterable[TensorType]) -> None:
-        for one, other in zip(ours, theirs, strict=True):
-            if self.known.setdefault(id(one), other) != other or one.dtype != other.dtype:
-                self.differs = True
-
-    def all_of(self, tensors: Tensors) -> Tensors:
-        return tuple([self.known[id(tensor)] for tensor in tensors])
-
-    def stay(self, line: Timeline) -> None:
-        """What no batch changes: weights, what is made of them alone, and what kernels allocate, which is no tensor."""
-        held = [each.tensor for each in line.storages if each.role in ("weights", "buffers", "optimizer_state")]
-        for op in line.program.ops:
-            if op.is_copy:
-                held += _tensors(op.node, op.rules)[len(op.node.input_types) + len(op.node.output_types) :]
-        for mark, after in zip(line.marks, line.marks[1:], strict=False):
-            if mark.phase == "optimizer":
-                held += [line.storages[event].tensor for event in line.events[mark.event : after.event] if event >= 0]
-        held += [line.storages[storage].tensor for storage in line.kernels]
-        for tensor in (*held, RNG_STATE.tensor):
-            self.known.setdefault(id(tensor), tensor)
+def _inputs(line: Timeline) -> int:
+    """How many inputs a run has, its labels among them."""
+    return sum([line.program.storages[number].role == "inputs" for number in line.program.resident])
 
 
-def _pair(line: Timeline, ops: list[Op], graph: ModelGraph, table: _Table) -> bool:
-    """Whether each layer says the same at the other batch but for sizes; they are then in the table."""
-    inputs = [line.program.storages[number] for number in range(len(graph.inputs))]
-    table.pair([held.tensor for held in inputs], graph.inputs.values())
-    last = line.run.channels_last
-    layouts: dict[str, tuple[Layout, ...]] = {
-        name: (input_layout(tensor, last),) for name, tensor in graph.inputs.items()
-    }
-    known: dict[object, LayerRules] = {}
-    for op, node in zip(ops, graph.nodes, strict=True):
-        arriving = tuple([layouts[producer][output] for producer, output in node.inputs])
-        key = (id(op.rules), id(op.node.facts), id(node.facts), arriving)
-        rules = known.get(key)
-        if rules is None:
-            rules = known[key] = _asked(op, node, arriving)
-            if node.weights != op.node.weights or _words(op.rules) != _words(rules):
-                return False
-            ours, theirs = _tensors(op.node, op.rules), _tensors(node, rules)
-            if len(ours) != len(theirs):
-                return False
-            table.pair(ours, theirs)
-        layouts[node.name] = rules.layouts
+def _pair(pairs: dict[int, TensorType], ours: list[TensorType], theirs: list[TensorType]) -> bool:
+    """Whether they may be the same tensors of two batches."""
+    if len(ours) != len(theirs):
+        return False
+    for one, other in zip(ours, theirs, strict=True):
+        known = pairs.setdefault(id(one), other)
+        if one.dtype != other.dtype or (known is not other and known != other):
+            return False
     return True
+
+
+def _all(pairs: Mapping[int, TensorType], tensors: Tensors) -> Tensors:
+    return tuple([pairs[id(tensor)] for tensor in tensors])
+
+
+def _constant(line: Timeline) -> Iterator[TensorType]:
+    """What no batch changes: weights, what is made of them alone, and what kernels allocate, which is no tensor."""
+    yield RNG_STATE.tensor
+    yield from (each.tensor for each in line.storages if each.role in ("weights", "buffers", "optimizer_state"))
+    yield from (line.storages[storage].tensor for storage in line.kernels)
+    for op in line.program.ops:
+        if op.is_copy:
+            yield from _named(op.rules)
+    for mark, after in pairwise(line.marks):
+        if mark.phase == "optimizer":
+            events = line.events[mark.event : after.event]
+            yield from (line.storages[event].tensor for event in events if event >= 0)
 
 
 def _asked(op: Op, node: Node, arriving: tuple[Layout, ...]) -> LayerRules:
@@ -137,10 +154,12 @@ def _words(rules: LayerRules) -> tuple[object, ...]:
 
 
 def _tensors(node: Node, rules: LayerRules) -> list[TensorType]:
-    """All that a layer names, in an order that no batch changes."""
+    """All around a layer that it names, in an order that no batch changes."""
+    return [*node.input_types, *node.output_types, *_named(rules)]
+
+
+def _named(rules: LayerRules) -> list[TensorType]:
     return [
-        *node.input_types,
-        *node.output_types,
         *[made.tensor for made in rules.makes],
         *[give.gradient for give in rules.gives if isinstance(give.gradient, TensorType)],
         *[give.like for give in rules.gives],
@@ -149,8 +168,6 @@ def _tensors(node: Node, rules: LayerRules) -> list[TensorType]:
     ]
 
 
-def _temporaries(rules: LayerRules) -> Iterator[Own]:
-    yield from rules.scratch.forward
-    yield from rules.scratch.backward
-    for part in rules.parts:
-        yield from part.scratch
+def _temporaries(rules: LayerRules) -> list[Own]:
+    scratch = rules.scratch
+    return [*scratch.forward, *scratch.backward, *[own for part in rules.parts for own in part.scratch]]

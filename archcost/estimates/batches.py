@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from archcost.costs.cpu_call import Call, Direction
 from archcost.costs.cpu_kernels import own_memory
-from archcost.costs.resize import Resized, resized
+from archcost.costs.resize import Resized, Resizing
 from archcost.costs.timeline import Timeline, highest, timeline
 from archcost.errors import ArchcostError
 from archcost.estimates.devices import caches
@@ -73,7 +73,7 @@ class Growth:
 
     spec: ModelSpec
     line: Timeline
-    """At FAR samples, or at one where no input has a batch."""
+    """At some number of samples, or at one where no input has a batch."""
     played: Played
     base: tuple[int, ...]
     slope: tuple[int, ...]
@@ -87,8 +87,8 @@ class Growth:
     def lines(self) -> tuple[Timeline, Timeline, Timeline]:
         """At two samples, at three and at FAR."""
         run, device = self.line.run, self.line.device
-        second, third = (timeline(build(self.spec, batch), run, device, 1) for batch in (2, 3))
-        return second, third, self.line
+        second, third, far = (timeline(build(self.spec, batch), run, device, 1) for batch in (2, 3, FAR))
+        return second, third, far
 
     @property
     def trains(self) -> bool:
@@ -156,39 +156,43 @@ FAR = 101
 """A batch far from two and three: what comes in whole pages may be as many of them for a few samples."""
 
 
-def growth(spec: ModelSpec, run: Run, device: Device) -> Growth:
+def growth(spec: ModelSpec, run: Run, device: Device, played: Timeline | None = None) -> Growth:
     """From two batches, and a third far from them, which tells what does not lie on their line.
 
-    Raises ArchcostError where another batch makes other tensors.
+    `played` is a step of several samples that has been played already. Raises ArchcostError where another batch makes
+    other tensors.
     """
     if not spec.has_batch:
         line = timeline(build(spec), run, device, 1)
         return Growth(spec, line, Played.of(line), _bytes(line.tensors, line), (0,) * len(line.storages), {})
-    far = timeline(build(spec, FAR), run, device, 1)
-    second, third = (_at(spec, batch, far) for batch in (2, 3))
-    twos, threes, fars = (_bytes(tensors, far) for tensors in (second.tensors, third.tensors, far.tensors))
+    line = played or timeline(build(spec, FAR), run, device, 1)
+    resizing = Resizing(line)
+    second, third, far = (_at(spec, batch, resizing) for batch in (2, 3, FAR))
+    twos, threes, fars = (_bytes(each.tensors, line) for each in (second, third, far))
     strays = [two + (three - two) * (FAR - 2) != last for two, three, last in zip(twos, threes, fars, strict=True)]
     slope = tuple([0 if stray else three - two for stray, two, three in zip(strays, twos, threes, strict=True)])
     base = tuple([0 if stray else two - 2 * grows for stray, two, grows in zip(strays, twos, slope, strict=True)])
     kernels = {
         storage: GrowingRun(_on(run.call, second.calls[storage]), _on(run.call, third.calls[storage]), run.direction)
-        for storage, run in far.kernels.items()
+        for storage, run in line.kernels.items()
     }
     uneven = tuple([storage for storage, stray in enumerate(strays) if stray])
-    return Growth(spec, far, Played.of(far), base, slope, kernels, uneven)
+    return Growth(spec, line, Played.of(line), base, slope, kernels, uneven)
 
 
-def _at(spec: ModelSpec, batch: int, far: Timeline) -> Resized:
+def _at(spec: ModelSpec, batch: int, resizing: Resizing) -> Resized:
     """The same step at another batch. It is played where it is not certain to be the same.
 
     Raises ArchcostError where other tensors are made.
     """
-    graph = build(spec, batch)
-    found = resized(far, graph)
-    if found is not None:
-        return found
-    line = timeline(graph, far.run, far.device, 1)
-    if line.events != far.events:
+    line = played = resizing.line
+    if batch != line.graph.batch:
+        graph = build(spec, batch)
+        found = resizing.at(graph)
+        if found is not None:
+            return found
+        line = timeline(graph, played.run, played.device, 1)
+    if line.events != played.events:
         raise ArchcostError(f"{line.graph.name}: another batch makes other tensors")
     calls = {storage: (run.call.inputs, run.call.outputs) for storage, run in line.kernels.items()}
     return Resized(line.tensors, calls)

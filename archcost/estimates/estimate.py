@@ -42,12 +42,13 @@ class Estimate(Result):
 
     @cached_property
     def grown(self) -> Growth | None:
-        """Three steps more, which only the largest batch needs. None under `recompute: auto`, whose checkpoints change
-        with the batch. Raises ArchcostError where another batch makes other tensors.
+        """The step at three batches more, which only the largest batch needs. None under `recompute: auto`, whose
+        checkpoints change with the batch. Raises ArchcostError where another batch makes other tensors.
         """
         if is_automatic(self.run):
             return None
-        return self.shared or growth(self.line.graph.spec, self.run, torch_device(self.hardware))
+        played = self.line if self.batch > 1 else None  # one sample may make other tensors than several
+        return self.shared or growth(self.line.graph.spec, self.run, torch_device(self.hardware), played)
 
     @property
     def network(self) -> str:
