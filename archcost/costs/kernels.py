@@ -67,7 +67,7 @@ def kernels(line: Timeline, fuses: Collection[Fuses] = ("attention",)) -> StepKe
             fresh = _fresh(op, line)
             found = LayerKernels(op.name, forward, (*before, *by_input), by_weight, len(before), fresh)
             known[key] = found
-        layers.append(found._replace(name=op.name))
+        layers.append(LayerKernels(op.name, *found[1:]))
     if "elementwise" in fuses:
         layers = _with_forward(layers, fused(line.program, [layer.forward for layer in layers]))
     if "weights" in fuses:
