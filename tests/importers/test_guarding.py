@@ -10,7 +10,7 @@ import pytest
 import archcost.importers.torch_module
 import archcost.pytorch  # noqa: F401
 from archcost.cli import main
-from archcost.comparison.locks import Recipe, check, spelled
+from archcost.comparison.locks import Recipe, args_text, check
 from archcost.errors import SpecError
 
 pytest_plugins = ["pytester"]
@@ -67,7 +67,7 @@ def test_args_of_a_file_are_refused(tmp_path: Path) -> None:
 
 def test_args_without_words_in_json_are_refused() -> None:
     with pytest.raises(SpecError, match="args cannot be kept in a lock"):
-        spelled({"kind": MODEL.__class__})
+        args_text({"kind": MODEL.__class__})
 
 
 def test_the_plugin(pytester: pytest.Pytester) -> None:
