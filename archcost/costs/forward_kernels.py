@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from archcost.costs.kernel import Kernel, Kernels, dtype_of, stretch
 from archcost.costs.program import Op
 from archcost.costs.timeline import Timeline
-from archcost.layers.shape.copy import Recast
+from archcost.layers.shape.copy import Contiguous, Recast
+from archcost.layers.shape.reshape import Viewing
 from archcost.tensors import TensorType
 from archcost.terms.autograd import FORWARD, Own, Setting
 from archcost.terms.memory_format import Layout, is_channels_last, is_dense, is_permuted, numel_stored, strides_of
@@ -100,7 +101,8 @@ def _kind(op: Op, kind: TimeClass, line: Timeline) -> TimeClass:
         return "unaligned batched product" if _is_unaligned(op) else "batched product"
     if isinstance(node.layer, Recast):
         return "elementwise"
-    if kind == "copy" and node.layer.type in RESHAPING and is_permuted(node.input_types[0].shape, _layout(op)):
+    writes_in_rows = isinstance(node.layer, Viewing | Contiguous)
+    if writes_in_rows and kind == "copy" and is_permuted(node.input_types[0].shape, _layout(op)):
         return "strided"
     return _value_by_value(op, kind) if kind in VALUE_BY_VALUE else kind
 
@@ -116,10 +118,6 @@ def _is_matrix_product(op: Op) -> bool:
     from archcost.layers.matmul.product import Product
 
     return isinstance(op.node.layer, Product)
-
-
-RESHAPING = frozenset(["reshape", "view", "flatten", "contiguous", "unflatten", "identity"])
-"""Layers that write in rows what may have lain otherwise."""
 
 
 def _depthwise(op: Op, layer: Convolution) -> TimeClass:

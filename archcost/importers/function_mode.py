@@ -23,8 +23,8 @@ from archcost.importers.casts import DEVICE_MOVES
 from archcost.importers.tensor_subclasses import is_wrapper, own_rule, wrapper_in
 from archcost.importers.torch import RULES
 from archcost.importers.torch.convolution import MEANT
-from archcost.importers.torch.packed_sequences import packed_name
 from archcost.importers.torch.proposal import samples_in
+from archcost.importers.torch.recurrent import packed_name
 from archcost.importers.trace import tensors_in
 from archcost.importers.unintercepted_calls import GRADIENT_CALLS, gradients_taken, in_vmap
 

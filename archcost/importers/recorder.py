@@ -19,8 +19,8 @@ from archcost.errors import ShapeError
 from archcost.importers.identity import batch_axis, by_sample, mentions_batch, place_of, storage_of, type_of
 from archcost.importers.opaque import OutOfSightError, constant_of, operation_of
 from archcost.importers.recorded import AutocastRegion, Entry, Ref
-from archcost.importers.torch.packed_sequences import ASSUMED
 from archcost.importers.torch.proposal import SAMPLES, Proposal
+from archcost.importers.torch.recurrent import ASSUMED
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
 from archcost.tensors import TensorType

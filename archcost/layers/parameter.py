@@ -32,8 +32,8 @@ def sizes_as_said(shape: tuple[int, ...]) -> tuple[Step, ...]:
     return tuple(Step(f"output axis {axis}", "n", {"n": size}, "as shape says") for axis, size in enumerate(shape))
 
 
-def unread(time: TimeClass, promotion: Outcome) -> Card:
-    """The card of a tensor that comes of no value of the network: no call of torch is one by its name."""
+def uncalled(time: TimeClass, promotion: Outcome) -> Card:
+    """The card of what no call of torch is by its name."""
     return Card(
         torch=None,
         calls=(),
@@ -75,7 +75,7 @@ class Parameter(Standing, WeightedLayer):
 
     type: Literal["parameter"] = "parameter"
     prefix: ClassVar[str] = "parameter"
-    card: ClassVar[Card] = unread("free", "weight")
+    card: ClassVar[Card] = uncalled("free", "weight")
     dtype: StoredDtype = "float32"
 
     @model_validator(mode="after")
@@ -102,7 +102,7 @@ class Buffer(Standing):
 
     type: Literal["buffer"] = "buffer"
     prefix: ClassVar[str] = "buffer"
-    card: ClassVar[Card] = unread("free", "weight")
+    card: ClassVar[Card] = uncalled("free", "weight")
     dtype: StoredDtype = "float32"
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -127,7 +127,7 @@ class Constant(Layer):
 
     type: Literal["constant"] = "constant"
     prefix: ClassVar[str] = "constant"
-    card: ClassVar[Card] = unread("copy", "named")
+    card: ClassVar[Card] = uncalled("copy", "named")
     arity: ClassVar[Arity] = Arity(0, 2)
     untouched: ClassVar[frozenset[int]] = frozenset({0, 1})
     asked: ClassVar[frozenset[int]] = frozenset({0, 1})
@@ -199,7 +199,7 @@ class ExpandBatch(Layer):
 
     type: Literal["expand_batch"] = "expand_batch"
     prefix: ClassVar[str] = "expand"
-    card: ClassVar[Card] = unread("copy", "first")
+    card: ClassVar[Card] = uncalled("copy", "first")
     arity: ClassVar[Arity] = Arity(2, 2)
     untouched: ClassVar[frozenset[int]] = frozenset({1})
     size: tuple[SizeOrSame, ...] | None = None

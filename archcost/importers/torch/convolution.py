@@ -1,13 +1,16 @@
-"""Convolutions, and patches of images."""
+"""Convolutions, what backward of an autograd.Function asks for of them, and patches of images."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archcost.importers.torch.proposal import Proposal, RuleFunction, one, rule_for, rule_of
+from archcost.errors import ArchcostError
+from archcost.importers.torch.proposal import Proposal, RuleFunction, composite, one, rule_for, rule_of
 from archcost.layers import Fold
 
 
@@ -87,3 +90,69 @@ MEANT: dict[Any, str] = {
     functional.fold: "col2im",
 }
 """Functions whose name means something else elsewhere."""
+
+
+MOST_GROUPS = 64
+"""Of as many a convolution's weight gets its gradient one by one."""
+
+Sizes = Sequence[int]
+
+
+@composite("convolution_backward")
+def convolution_backward(
+    gradient: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias_sizes: Sizes | None,
+    stride: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    transposed: bool,
+    output_padding: Sizes,
+    groups: int,
+    output_mask: Sequence[bool],
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """What `torch.nn.grad.conv2d_input` and the like call: convolutions of as many operations (im2col in reverse)."""
+    ndim = weight.dim() - 2
+    settings: Any = (tuple(stride), tuple(padding), tuple(dilation))
+    return (
+        _of_input(gradient, x, weight, settings, transposed, groups) if output_mask[0] else None,
+        _of_weight(gradient, x, weight, settings, transposed, groups) if output_mask[1] else None,
+        gradient.sum((0, *range(2, 2 + ndim))) if output_mask[2] else None,
+    )
+
+
+def _of_input(gradient: Tensor, x: Tensor, weight: Tensor, settings: Any, transposed: bool, groups: int) -> Tensor:
+    stride, padding, dilation = settings
+    ndim = weight.dim() - 2
+    if transposed:
+        convolve = getattr(functional, f"conv{ndim}d")
+        return convolve(gradient, weight, None, stride, padding, dilation, groups)
+    columns = zip(x.shape[2:], gradient.shape[2:], weight.shape[2:], *settings, strict=True)
+    extra = [size - ((out - 1) * s - 2 * p + d * (k - 1) + 1) for size, out, k, s, p, d in columns]
+    return getattr(functional, f"conv_transpose{ndim}d")(
+        gradient, weight, None, stride, padding, extra, groups, dilation
+    )
+
+
+def _of_weight(gradient: Tensor, x: Tensor, weight: Tensor, settings: Any, transposed: bool, groups: int) -> Tensor:
+    """Samples and channels change places, stride and dilation too. Raises ArchcostError for too many groups."""
+    stride, padding, dilation = settings
+    if groups > MOST_GROUPS:
+        raise ArchcostError(
+            "the gradient of a convolution's weight in groups has no rule",
+            expected=f"at most {MOST_GROUPS} groups",
+            found=str(groups),
+        )
+    wide, narrow = (gradient, x) if transposed else (x, gradient)
+    columns = zip(wide.shape[2:], narrow.shape[2:], weight.shape[2:], *settings, strict=True)
+    for axis, (size, out, k, s, p, d) in enumerate(columns, 2):
+        rest = size + 2 * p - ((out - 1) * s + d * (k - 1) + 1)  # of the last stride, which no window reaches
+        wide = wide.narrow(axis, 0, size - rest) if rest else wide
+    convolve = getattr(functional, f"conv{weight.dim() - 2}d")
+    pairs = zip(wide.chunk(groups, 1), narrow.chunk(groups, 1), strict=True) if groups > 1 else [(wide, narrow)]
+    parts = [
+        convolve(a.transpose(0, 1), b.transpose(0, 1), None, dilation, padding, stride).transpose(0, 1)
+        for a, b in pairs
+    ]
+    return torch.cat(parts) if groups > 1 else parts[0]

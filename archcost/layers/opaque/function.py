@@ -16,7 +16,7 @@ from archcost.errors import ShapeError, listing, nearest
 from archcost.files.values import as_mapping
 from archcost.layers.base import Arity, Flag, Layer, Name, Reference, is_view
 from archcost.layers.card import Card
-from archcost.layers.opaque.operation import observed
+from archcost.layers.parameter import uncalled
 from archcost.layers.rules import Autograd, Call, NewView, Placement
 from archcost.layers.shape.copy import WEIGHTS
 from archcost.tensors import ALL_BYTES, Tensors, TensorType
@@ -105,7 +105,7 @@ class OwnBackward(Layer):
     type: Literal["function"] = "function"
     prefix: ClassVar[str] = "function"
     arity: ClassVar[Arity] = Arity(1, None)
-    card: ClassVar[Card] = observed("named", "free")
+    card: ClassVar[Card] = uncalled("free", "named")
     op: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200)]
     arguments: Annotated[int, Field(strict=True, ge=1, lt=MOST_INPUTS)] = 1
     returns: Annotated[tuple[Index, ...], Field(min_length=1, max_length=MOST_INPUTS)]

@@ -12,30 +12,14 @@ from archcost.errors import ShapeError
 from archcost.layers.autocast_lists import autocast_of, outcome_of
 from archcost.layers.base import Arity, Axis, DtypeOrComplex, Layer, Size, dtype_among
 from archcost.layers.card import Card
-from archcost.layers.dtypes import AS_GIVEN, Outcome
-from archcost.layers.parameter import WholeShape, batch_steps, require_batch, sizes_as_said, times_batch
+from archcost.layers.parameter import WholeShape, batch_steps, require_batch, sizes_as_said, times_batch, uncalled
 from archcost.layers.rules import Autograd, Call, Precision
 from archcost.tensors import DTYPE_BYTES, FLOATING, Tensors, TensorType
 from archcost.terms.autograd import Device, Input, Output, Own, Saved
 from archcost.terms.expressions import Step
-from archcost.terms.time_classes import TimeClass
 from archcost.work import Elementwise, Work
 
 MOST_OUTPUTS = 1_000
-
-
-def observed(promotion: Outcome, time: TimeClass = "unknown") -> Card:
-    """The card of what stands for calls that no layer is, whatever they are called."""
-    return Card(
-        torch=None,
-        calls=(),
-        onnx=None,
-        autocast=AS_GIVEN,
-        promotion=promotion,
-        fvcore="nothing",
-        time=time,
-        blas=False,
-    )
 
 
 class Observed(Layer):
@@ -102,7 +86,7 @@ class Opaque(Observed):
 
     type: Literal["opaque"] = "opaque"
     prefix: ClassVar[str] = "opaque"
-    card: ClassVar[Card] = observed("first")
+    card: ClassVar[Card] = uncalled("unknown", "first")
     is_unknown: ClassVar[bool] = True
     holding: tuple[Kept, ...] | None = None
     saved: Annotated[tuple[Annotated[tuple[Size, ...], Field(max_length=64)], ...], Field(max_length=MOST_OUTPUTS)] = ()
@@ -150,7 +134,7 @@ class Integers(Observed):
 
     type: Literal["integers"] = "integers"
     prefix: ClassVar[str] = "integers"
-    card: ClassVar[Card] = observed("named")
+    card: ClassVar[Card] = uncalled("unknown", "named")
     dtypes: tuple[IntegerDtype, ...]
 
     def output_types(self, inputs: Tensors) -> Tensors:
