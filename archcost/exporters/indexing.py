@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 
-from archcost.exporters.binary import promoted
+from archcost.exporters.comparison import promoted
 from archcost.exporters.emit import DTYPES, Part, draws
 from archcost.layers import (
     Bucketize,

@@ -20,33 +20,20 @@ from archcost.layers.activation import Softsign as Softsign
 from archcost.layers.activation import Tanhshrink as Tanhshrink
 from archcost.layers.attention.multi_head import MultiHeadAttention as MultiHeadAttention
 from archcost.layers.attention.scaled_dot_product import ScaledDotProductAttention as ScaledDotProductAttention
-from archcost.layers.binary.arithmetic import Add as Add
-from archcost.layers.binary.arithmetic import Mul as Mul
-from archcost.layers.binary.pairs import ClampTensor as ClampTensor
-from archcost.layers.binary.pairs import Div as Div
-from archcost.layers.binary.pairs import FMod as FMod
-from archcost.layers.binary.pairs import Maximum as Maximum
-from archcost.layers.binary.pairs import Minimum as Minimum
-from archcost.layers.binary.pairs import Remainder as Remainder
-from archcost.layers.binary.pairs import Sub as Sub
-from archcost.layers.comparison import BitwiseAnd as BitwiseAnd
+from archcost.layers.binary import Add as Add
+from archcost.layers.binary import ClampTensor as ClampTensor
+from archcost.layers.binary import Div as Div
+from archcost.layers.binary import Modulo as _Modulo
+from archcost.layers.binary import Extremum as _Extremum
+from archcost.layers.binary import Mul as Mul
+from archcost.layers.binary import Sub as Sub
+from archcost.layers.comparison import Bitwise as _Bitwise
 from archcost.layers.comparison import BitwiseNot as BitwiseNot
-from archcost.layers.comparison import BitwiseOr as BitwiseOr
-from archcost.layers.comparison import BitwiseXor as BitwiseXor
-from archcost.layers.comparison import Eq as Eq
-from archcost.layers.comparison import Ge as Ge
-from archcost.layers.comparison import Gt as Gt
+from archcost.layers.comparison import Comparison as _Comparison
 from archcost.layers.comparison import IsFinite as IsFinite
-from archcost.layers.comparison import IsInf as IsInf
-from archcost.layers.comparison import IsNan as IsNan
-from archcost.layers.comparison import Le as Le
-from archcost.layers.comparison import LogicalAnd as LogicalAnd
-from archcost.layers.comparison import LogicalNot as LogicalNot
-from archcost.layers.comparison import LogicalOr as LogicalOr
-from archcost.layers.comparison import LogicalXor as LogicalXor
-from archcost.layers.comparison import Lt as Lt
+from archcost.layers.comparison import Predicate as _Predicate
+from archcost.layers.comparison import Both as _Both
 from archcost.layers.comparison import MaskedFill as MaskedFill
-from archcost.layers.comparison import Ne as Ne
 from archcost.layers.comparison import Where as Where
 from archcost.layers.convolution.conv import Convolution as _Convolution
 from archcost.layers.convolution.conv import TransposedConvolution as _TransposedConvolution
@@ -225,6 +212,44 @@ class Tanh(_ValueFunction): ...
 class Threshold(_Activation):
     threshold: float
     value: float
+
+class FMod(_Modulo): ...
+
+class Maximum(_Extremum): ...
+
+class Minimum(_Extremum): ...
+
+class Remainder(_Modulo): ...
+
+class BitwiseAnd(_Bitwise): ...
+
+class BitwiseOr(_Bitwise): ...
+
+class BitwiseXor(_Bitwise): ...
+
+class Eq(_Comparison): ...
+
+class Ge(_Comparison): ...
+
+class Gt(_Comparison): ...
+
+class IsInf(_Predicate): ...
+
+class IsNan(_Predicate): ...
+
+class Le(_Comparison): ...
+
+class LogicalAnd(_Both): ...
+
+class LogicalNot(_Predicate): ...
+
+class LogicalOr(_Both): ...
+
+class LogicalXor(_Both): ...
+
+class Lt(_Comparison): ...
+
+class Ne(_Comparison): ...
 
 class Conv1d(_Convolution): ...
 

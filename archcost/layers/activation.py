@@ -25,8 +25,9 @@ from archcost.layers.dtypes import (
     Autocast,
 )
 from archcost.layers.memory_order import value_by_value
+from archcost.layers.rows import REQUIRED
 from archcost.layers.rules import Autograd, Call, Placement, Quirk, own_storage
-from archcost.layers.value_function import REQUIRED, Activation, Base, Formula, ValueFunction, function
+from archcost.layers.value_function import Activation, Base, Formula, ValueFunction, function
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import INPUT, OUTPUT, Own, Stored, excess
 from archcost.terms.expressions import Step

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import zip_longest
 
 from archcost.errors import ShapeError
+from archcost.layers.rules import Autograd, Call, NewView
 from archcost.tensors import Tensors, TensorType, result_dtype
-from archcost.terms.autograd import Setting
+from archcost.terms.autograd import PASSED_ON, Moment, Own, Saved, Setting, beyond, worst_moment
 from archcost.work import Elementwise, Operand
 
 
@@ -55,11 +57,6 @@ def pairs(inputs: Tensors, output: TensorType, each: tuple[int, int], what: str)
     return Elementwise(output.numel, 1, {index: each[index] + sums.get(index, 0) for index in (0, 1)}, what)
 
 
-def is_first_seen_smaller(inputs: Tensors) -> bool:
-    """Whether the first input has fewer axes: its gradient is summed with all, then seen without those in front."""
-    return inputs[0].rank < len(broadcast_shape(inputs))
-
-
 def require_one_more(inputs: Tensors, number: float | None) -> None:
     """A second input, or a number in its place."""
     if (len(inputs) == 2) == (number is not None):
@@ -68,3 +65,45 @@ def require_one_more(inputs: Tensors, number: float | None) -> None:
             expected="one of them",
             found="both" if len(inputs) == 2 else "neither",
         )
+
+
+def summed_back(
+    call: Call,
+    saved: tuple[Saved, ...] = (),
+    worked: Mapping[int, TensorType] = {},
+    handed: Collection[int] = (),
+    during: Iterable[Moment] = (),
+    forward: tuple[Own, ...] = (),
+) -> Autograd:
+    """Of a layer whose backward works out each gradient for every value of the result, in a dtype that need not be the
+    input's; autograd's engine then sums and casts them, one after the other (validate_outputs in engine.cpp).
+
+    `worked` are the gradients before that, like what arrives unless said; `handed` are inputs whose gradient is what
+    arrives itself. `during` are the moments while they are worked out.
+    """
+    inputs, result = call.inputs, call.result
+    needed = [index for index in range(len(inputs)) if call.needs(index)]
+    raw = {index: worked.get(index, result) for index in range(len(inputs))}
+    gradients = [
+        PASSED_ON if index in handed and tensor == result else _seen(tensor, raw[index])
+        for index, tensor in enumerate(inputs)
+    ]
+    given = tuple([inputs[index] for index in needed if gradients[index] != PASSED_ON])
+    alive = worst_moment([*during, *_by_the_engine(inputs, {index: raw[index] for index in needed}, handed)])
+    return Autograd(saved, tuple(gradients), forward=forward, backward=beyond("unfinished gradients", alive, given))
+
+
+def _seen(tensor: TensorType, worked: TensorType) -> TensorType | NewView:
+    """Axes in front are summed away and stay as 1s; what is seen without them is a view (sum_to in ExpandUtils.h)."""
+    return NewView(tensor) if 0 < tensor.rank < worked.rank and tensor.dtype == worked.dtype else tensor
+
+
+def _by_the_engine(inputs: Tensors, raw: Mapping[int, TensorType], handed: Collection[int]) -> Iterator[Moment]:
+    """A sum or a copy in another dtype is made beside what it is made of. What is handed on is no tensor of ours."""
+    alive = {index: tensor for index, tensor in raw.items() if index not in handed}
+    yield tuple(alive.values())
+    for index, gradient in raw.items():
+        for made in (TensorType(inputs[index].shape, gradient.dtype), inputs[index]):
+            if made != gradient:
+                yield (*alive.values(), made)
+                alive[index] = gradient = made

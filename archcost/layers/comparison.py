@@ -1,4 +1,4 @@
-"""Layers that judge values: comparisons, logic, and what is put where a mask holds."""
+"""Comparisons, logic, bits, and what is put where a mask holds."""
 
 from __future__ import annotations
 
@@ -9,46 +9,55 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Flag, Layer, Number, Scalar
-from archcost.layers.broadcasting import (
-    broadcast_shape,
-    is_first_seen_smaller,
-    require_one_more,
-    stretched,
-    together,
-    unsummed,
-)
-from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
-from archcost.layers.memory_order import ValueByValue
-from archcost.layers.promotion import Promoting
+from archcost.layers.broadcasting import broadcast_shape, require_one_more, stretched, summed_back, together
+from archcost.layers.card import Card, onnx
+from archcost.layers.derivative import written
+from archcost.layers.dtypes import AS_GIVEN, Outcome
+from archcost.layers.memory_order import value_by_value
+from archcost.layers.rows import row
+from archcost.layers.rules import Autograd, Call, Placement, own_storage
 from archcost.tensors import Tensors, TensorType, result_dtype, with_number
-from archcost.terms.autograd import INPUT, NO_SCRATCH, Input, Own, Saved, Scratch, Setting, excess
-from archcost.terms.memory_format import Layout
-from archcost.terms.time_classes import TimeClass
+from archcost.terms.autograd import INPUT, Input, Own, Setting, excess
 from archcost.work import Copy, Elementwise, Reduction, Work
 
 Whole = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 
 
-class Judging(ValueByValue):
-    """One operation a value; bool comes out."""
+def card(
+    torch: str | None, calls: tuple[str, ...] = (), operator: str | None = None, promotion: Outcome = "named"
+) -> Card:
+    return Card(
+        torch=torch,
+        calls=calls,
+        onnx=onnx(operator) if operator else None,
+        autocast=AS_GIVEN,
+        promotion=promotion,
+        fvcore="nothing",
+        time="elementwise",
+        blas=False,
+    )
 
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "elementwise"
-    comes_out: ClassVar[Outcome] = "named"
+
+class Predicate(Layer):
+    """One operation a value, which has no gradient; bool comes out."""
+
+    what: ClassVar[str] = "compared"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(broadcast_shape(inputs), "bool"),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """There is no gradient."""
-        return ()
-
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Elementwise(outputs[0].numel, 1, {}, "judged"),)
+        return (Elementwise(outputs[0].numel, 1, {}, self.what),)
+
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), call.inputs)
+
+    def placement(self, call: Call) -> Placement:
+        return value_by_value(call)
 
 
-class Comparison(Judging):
-    """One comparison a value, with that of a second input or with the number `other`; bool comes out."""
+class Comparison(Predicate):
+    """With a second input or with the number `other`."""
 
     arity: ClassVar[Arity] = Arity(1, 2)
     other: Number | None = None
@@ -58,114 +67,71 @@ class Comparison(Judging):
         return super().output_types(inputs)
 
 
-class Eq(Comparison):
-    """x = y (torch.eq)."""
-
-    type: Literal["eq"] = "eq"
-    prefix: ClassVar[str] = "eq"
-
-
-class Ne(Comparison):
-    """x ≠ y (torch.ne)."""
-
-    type: Literal["ne"] = "ne"
-    prefix: ClassVar[str] = "ne"
+def comparison(name: str, sign: str, operator: str | None, *synonyms: str) -> type[Comparison]:
+    type_ = name.lower()
+    doc = f"{written(f'x {sign} y')} (torch.{type_})."
+    return row(__name__, Comparison, name, type_, doc, card(f"Tensor.{type_}", (type_, *synonyms), operator))
 
 
-class Lt(Comparison):
-    """x < y (torch.lt)."""
-
-    type: Literal["lt"] = "lt"
-    prefix: ClassVar[str] = "lt"
-
-
-class Le(Comparison):
-    """x ≤ y (torch.le)."""
-
-    type: Literal["le"] = "le"
-    prefix: ClassVar[str] = "le"
+Eq = comparison("Eq", "==", "Equal")
+Ne = comparison("Ne", "!=", None, "not_equal")
+Lt = comparison("Lt", "<", "Less", "less")
+Le = comparison("Le", "<=", "LessOrEqual", "less_equal")
+Gt = comparison("Gt", ">", "Greater", "greater")
+Ge = comparison("Ge", ">=", "GreaterOrEqual", "greater_equal")
 
 
-class Gt(Comparison):
-    """x > y (torch.gt)."""
+class Both(Predicate):
+    """Of two inputs."""
 
-    type: Literal["gt"] = "gt"
-    prefix: ClassVar[str] = "gt"
-
-
-class Ge(Comparison):
-    """x ≥ y (torch.ge)."""
-
-    type: Literal["ge"] = "ge"
-    prefix: ClassVar[str] = "ge"
-
-
-class LogicalAnd(Judging):
-    """Both hold (torch.logical_and)."""
-
-    type: Literal["logical_and"] = "logical_and"
-    prefix: ClassVar[str] = "and"
     arity: ClassVar[Arity] = Arity(2, 2)
 
 
-class LogicalOr(Judging):
-    """Either holds (torch.logical_or)."""
-
-    type: Literal["logical_or"] = "logical_or"
-    prefix: ClassVar[str] = "or"
-    arity: ClassVar[Arity] = Arity(2, 2)
+def logic(name: str, type_: str, operator: str, says: str) -> type[Both]:
+    cards = card(f"torch.{type_}", (type_,), operator)
+    return row(__name__, Both, name, type_, f"{says} (torch.{type_}).", cards, prefix=operator.lower())
 
 
-class LogicalXor(Judging):
-    """One holds, and the other does not (torch.logical_xor)."""
-
-    type: Literal["logical_xor"] = "logical_xor"
-    prefix: ClassVar[str] = "xor"
-    arity: ClassVar[Arity] = Arity(2, 2)
+def predicate(name: str, type_: str, operator: str | None, says: str, prefix: str | None = None) -> type[Predicate]:
+    cards = card(f"torch.{type_}", (type_,), operator)
+    return row(__name__, Predicate, name, type_, f"{says} (torch.{type_}).", cards, prefix=prefix or type_)
 
 
-class LogicalNot(Judging):
-    """It does not hold (torch.logical_not)."""
-
-    type: Literal["logical_not"] = "logical_not"
-    prefix: ClassVar[str] = "not"
-
-
-class IsNan(Judging):
-    """It is no number (torch.isnan)."""
-
-    type: Literal["isnan"] = "isnan"
-    prefix: ClassVar[str] = "isnan"
+LogicalAnd = logic("LogicalAnd", "logical_and", "And", "Both hold")
+LogicalOr = logic("LogicalOr", "logical_or", "Or", "Either holds")
+LogicalXor = logic("LogicalXor", "logical_xor", "Xor", "One holds, and the other does not")
+LogicalNot = predicate("LogicalNot", "logical_not", "Not", "It does not hold", prefix="not")
+IsNan = predicate("IsNan", "isnan", "IsNaN", "It is no number")
+IsInf = predicate("IsInf", "isinf", "IsInf", "It is infinite")
 
 
-class IsInf(Judging):
-    """It is infinite (torch.isinf)."""
-
-    type: Literal["isinf"] = "isinf"
-    prefix: ClassVar[str] = "isinf"
-
-
-class IsFinite(Judging):
+class IsFinite(Predicate):
     """It is a number, and a finite one (torch.isfinite)."""
 
     type: Literal["isfinite"] = "isfinite"
     prefix: ClassVar[str] = "isfinite"
+    card: ClassVar[Card] = card("torch.isfinite", ("isfinite",))
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """For |x|, until that is compared."""
-        return (INPUT,)
+    def autograd(self, call: Call) -> Autograd:
+        """The input is kept for |x|, until that is compared. Made on the way: |x|, and whether x is a number and |x|
+        finite, where integers are always both.
+        """
+        if not call.source.is_floating:
+            return Autograd((INPUT,), call.inputs)
+        masks = Own("masks", TensorType((2 * call.result.numel,), "bool"))
+        return Autograd((INPUT,), call.inputs, forward=(Own("absolute values", call.source), masks))
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """|x|, and whether x is a number and |x| finite, where integers are always both."""
-        if not inputs[0].is_floating:
-            return NO_SCRATCH
-        return Scratch((Own("absolute values", inputs[0]), Own("masks", TensorType((2 * outputs[0].numel,), "bool"))))
+
+def require_bits(tensor: TensorType) -> None:
+    if tensor.is_floating:
+        raise ShapeError("needs integers or bool", expected="no floats", found=str(tensor))
 
 
-class Bitwise(Judging):
+class Bitwise(Predicate):
     """One operation a value on the bits of two inputs, or of one and the integer `other`; of bool it is logic."""
 
     arity: ClassVar[Arity] = Arity(1, 2)
+    what: ClassVar[str] = "bits"
     other: Whole | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -177,37 +143,25 @@ class Bitwise(Judging):
         return (TensorType(broadcast_shape(inputs), dtype),)
 
 
-def require_bits(tensor: TensorType) -> None:
-    if tensor.is_floating:
-        raise ShapeError("needs integers or bool", expected="no floats", found=str(tensor))
+def bits(name: str, sign: str, says: str) -> type[Bitwise]:
+    word = name.removeprefix("Bitwise").lower()
+    type_ = f"bitwise_{word}"
+    doc = f"{says} (torch.{type_}, `{sign}`)."
+    return row(__name__, Bitwise, name, type_, doc, card(f"Tensor.{type_}", operator=name), prefix=word)
 
 
-class BitwiseAnd(Bitwise):
-    """Bits of both (torch.bitwise_and, `&`)."""
-
-    type: Literal["bitwise_and"] = "bitwise_and"
-    prefix: ClassVar[str] = "and"
+BitwiseAnd = bits("BitwiseAnd", "&", "Bits of both")
+BitwiseOr = bits("BitwiseOr", "|", "Bits of either")
+BitwiseXor = bits("BitwiseXor", "^", "Bits of one alone")
 
 
-class BitwiseOr(Bitwise):
-    """Bits of either (torch.bitwise_or, `|`)."""
-
-    type: Literal["bitwise_or"] = "bitwise_or"
-    prefix: ClassVar[str] = "or"
-
-
-class BitwiseXor(Bitwise):
-    """Bits of one alone (torch.bitwise_xor, `^`)."""
-
-    type: Literal["bitwise_xor"] = "bitwise_xor"
-    prefix: ClassVar[str] = "xor"
-
-
-class BitwiseNot(Judging):
+class BitwiseNot(Predicate):
     """The other bits (torch.bitwise_not, `~`)."""
 
     type: Literal["bitwise_not"] = "bitwise_not"
     prefix: ClassVar[str] = "not"
+    card: ClassVar[Card] = card("torch.bitwise_not", operator="BitwiseNot")
+    what: ClassVar[str] = "bits"
 
     def output_types(self, inputs: Tensors) -> Tensors:
         require_bits(inputs[0])
@@ -219,13 +173,19 @@ def require_mask(mask: TensorType, which: str) -> None:
         raise ShapeError(f"the {which} input must be a mask", expected="bool", found=str(mask))
 
 
-def moved(inputs: Tensors, output: TensorType, what: str) -> tuple[Work, ...]:
-    """Values picked by a mask are free; stretched ones have their gradients summed up."""
-    sums = {index: count for index, count in stretched(inputs, output).items() if inputs[int(index)].dtype != "bool"}
-    return (Reduction(output.numel, 0, sums, what) if sums else Copy(output.numel, 0, {}, what),)
+class Choice(Layer):
+    """Values picked by a mask, which is free; stretched ones have their gradients summed up."""
+
+    what: ClassVar[str]
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        (output,) = outputs
+        sums = {index: n for index, n in stretched(inputs, output).items() if inputs[int(index)].dtype != "bool"}
+        kind = Reduction if sums else Copy
+        return (kind(output.numel, 0, sums, self.what),)
 
 
-class Where(Promoting):
+class Where(Choice):
     """x where the mask holds, else y (torch.where). Inputs: mask of bool, x, y. No arithmetic: a choice is free.
 
     A number may stand for x (`value`) or y (`other`), whose input is then left out.
@@ -234,6 +194,8 @@ class Where(Promoting):
     type: Literal["where"] = "where"
     prefix: ClassVar[str] = "where"
     arity: ClassVar[Arity] = Arity(1, 3)
+    card: ClassVar[Card] = card(None, operator="Where", promotion="promoted")
+    what: ClassVar[str] = "chosen"
     value: Scalar | None = None
     other: Scalar | None = None
 
@@ -251,24 +213,22 @@ class Where(Promoting):
         dtype = reduce(with_number, numbers, result_dtype(tensors))
         return (TensorType(broadcast_shape(inputs), dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Input(0),)
-
-    def scratch_of_one_dtype(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Numbers as tensors. Backward the zero that stands for the others' gradient, or what a stretched input's is
-        before it is summed up.
+    def autograd(self, call: Call) -> Autograd:
+        """Forward makes tensors of numbers, and casts an input beside them. Backward a zero stands for the gradients
+        of what was not chosen.
         """
-        numel = max(unsummed(inputs, outputs[0], setting), 1)
-        numbers = excess("numbers", len(self.numbers()), outputs[0].dtype)
-        if numbers and inputs[1:] and inputs[1].dtype != outputs[0].dtype:
-            numbers += (Own("input cast", TensorType(inputs[1].shape, outputs[0].dtype)),)
-        return Scratch(numbers, excess("gradients before they are summed", numel, outputs[0].dtype))
+        result, needed = call.result, sum(call.needs(index) for index in range(len(call.inputs)))
+        made = excess("numbers", len(self.numbers()), result.dtype)
+        if made and call.inputs[1:] and call.inputs[1].dtype != result.dtype:
+            made += (Own("input cast", TensorType(call.inputs[1].shape, result.dtype)),)
+        at_once = (*[result] * needed, TensorType((), result.dtype))
+        return summed_back(call, (INPUT,), during=(at_once,), forward=made)
 
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return moved(inputs, outputs[0], "chosen")
+    def placement(self, call: Call) -> Placement:
+        return value_by_value(call)
 
 
-class MaskedFill(Layer):
+class MaskedFill(Choice):
     """The number `value` where the mask holds, else x (torch.masked_fill). Inputs: x, mask of bool. No arithmetic.
 
     Without `value` a third input, of a single value, is put there.
@@ -277,9 +237,8 @@ class MaskedFill(Layer):
     type: Literal["masked_fill"] = "masked_fill"
     prefix: ClassVar[str] = "masked_fill"
     arity: ClassVar[Arity] = Arity(2, 3)
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "elementwise"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = card("Tensor.masked_fill", promotion="first")
+    what: ClassVar[str] = "filled"
     value: Number | None = None
     inplace: Flag = False
 
@@ -295,26 +254,17 @@ class MaskedFill(Layer):
             raise ShapeError("inplace cannot stretch the first input", expected=str(result), found=str(inputs[0]))
         return (result,)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Input(1),)
-
-    def aliases(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[int | None, ...]:
-        return (0,) if self.inplace else (None,)
-
     def overwrites(self, setting: Setting) -> bool:
         return self.inplace
 
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
+    def autograd(self, call: Call) -> Autograd:
+        """The gradient of a value that is an input is chosen, and summed there and then."""
+        if not call.needs(2):
+            return summed_back(call, (Input(1),))
+        single = TensorType((), call.result.dtype)
+        chosen = (*[call.result] * (1 + call.needs(0)), single)
+        return summed_back(call, (Input(1),), {2: single}, during=(chosen,))
+
+    def placement(self, call: Call) -> Placement:
         """A copy that is filled is row-major, however x lay (native masked_fill)."""
-        return (setting.layout(0) if self.inplace else None,)
-
-    def input_gradient_is_view(self, inputs: Tensors) -> bool:
-        return is_first_seen_smaller(inputs)
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """A stretched input's gradient before it is summed up."""
-        numel = unsummed(inputs, outputs[0], setting)
-        return Scratch(backward=excess("gradient before it is summed", numel, outputs[0].dtype))
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return moved(inputs, outputs[0], "filled")
+        return value_by_value(call, 0) if self.inplace else own_storage(call)

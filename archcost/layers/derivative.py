@@ -12,13 +12,26 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
-COUNTED = {"where": 0, "sigmoid": 4}
-"""Operations of a function that is none by itself: a choice is free, σ(x) is 1/(1 + exp(−x))."""
+from archcost.layers.broadcasting import broadcast
+from archcost.tensors import Tensors, TensorType
 
-SHOWN = ((" ** ", "^"), (" * ", "·"), (" / ", "/"), ("-", "−"), ("<=", "≤"), (">=", "≥"), ("sigmoid", "σ"))
+COUNTED = {"where": 0, "sigmoid": 4, "floor_divide": 2, "trunc_divide": 2}
+"""Operations of a function that is none by itself: a choice is free, σ(x) is 1/(1 + exp(−x)), a quotient is rounded."""
+
+SHOWN = (
+    (" ** ", "^"),
+    (" * ", "·"),
+    (" / ", "/"),
+    ("-", "−"),
+    ("<=", "≤"),
+    (">=", "≥"),
+    ("!=", "≠"),
+    ("==", "="),
+    ("sigmoid", "σ"),
+)
 """How people write what Python writes otherwise, in this order."""
 
 
@@ -34,6 +47,34 @@ def made_and_dropped(formula: str) -> int:
     when the expression is done: what is temporary in a C++ expression lives to its end.
     """
     return max(len(list(_costs(formula))) - 1, 0)
+
+
+def tensors_made(formula: str, given: Mapping[str, TensorType]) -> Tensors:
+    """The same tensors and the result, which comes last, of operands that differ: each is of the shape and dtype of its
+    own operands together.
+    """
+    made: list[TensorType] = []
+
+    def value(node: ast.AST) -> TensorType | None:
+        match node:
+            case ast.Name(id=name):
+                return given.get(name)
+            case ast.BinOp(left=left, right=right):
+                operands: Sequence[ast.AST] = (left, right)
+            case ast.UnaryOp(operand=operand):
+                operands = (operand,)
+            case ast.Call(args=arguments):
+                operands = arguments
+            case _:
+                operands = ()
+        tensors = [tensor for operand in operands if (tensor := value(operand)) is not None]
+        if not tensors:
+            return None
+        made.append(broadcast(tuple(tensors)))
+        return made[-1]
+
+    value(ast.parse(formula, mode="eval").body)
+    return tuple(made)
 
 
 @cache

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import new_class
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, cast
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Flag, Layer, require_floating
 from archcost.layers.card import Card
 from archcost.layers.derivative import made_and_dropped, operations, read, written
 from archcost.layers.memory_order import value_by_value
+from archcost.layers.rows import row
 from archcost.layers.rules import Autograd, Call, Placement
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import INPUT, OUTPUT, Own, Saved, Setting, excess
@@ -18,9 +18,6 @@ from archcost.work import Elementwise, Work
 
 Integers = Literal["refused", "kept", "float32"]
 """What becomes of integers: an error, integers, or floats as torch makes them."""
-
-REQUIRED: Any = ...
-"""In place of a default, where a field has none."""
 
 REFERENCES: dict[str, Saved] = {"x": INPUT, "y": OUTPUT}
 
@@ -138,16 +135,6 @@ def function(
     fields: Mapping[str, tuple[Any, Any]] = {},
     prefix: str | None = None,
 ) -> type[Base]:
-    """A row of the table in `module`, as the class of layers `name`. `fields` are torch's, each with its default."""
-    body = {
-        "__module__": module,
-        "__doc__": f"{formula}.",
-        "__annotations__": {"type": Literal[type_], **{field: kind for field, (kind, _) in fields.items()}},
-        "type": type_,
-        **{field: default for field, (_, default) in fields.items() if default is not REQUIRED},
-        "prefix": prefix or type_,
-        "formula": formula,
-        "card": card,
-        "integers": integers,
-    }
-    return cast("type[Base]", new_class(name, (base,), exec_body=lambda namespace: namespace.update(body)))
+    """A row of the table in `module`, whose formula says what the layer is."""
+    said = {"formula": formula, "integers": integers, "prefix": prefix or type_}
+    return row(module, base, name, type_, f"{formula}.", card, fields, **said)

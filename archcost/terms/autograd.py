@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Literal
 
-from archcost.tensors import DTYPE_BYTES, TensorType
+from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.terms.memory_format import Layout
 from archcost.terms.torch_releases import RELEASES, Torch, installed
 from archcost.work import Operand
@@ -150,3 +150,27 @@ def before_cast(like: TensorType, dtype: str) -> tuple[Own, ...]:
     if not like.is_floating or dtype == like.dtype:
         return ()
     return excess(f"gradient in {dtype}", like.numel * DTYPE_BYTES[dtype] - like.nbytes, "uint8")
+
+
+Moment = Tensors
+"""The tensors that live at one moment of an operation."""
+
+
+def worst_moment(moments: Iterable[Moment]) -> Moment:
+    """The moment of the most bytes."""
+    return max(moments, key=lambda alive: sum([tensor.nbytes for tensor in alive]), default=())
+
+
+def beyond(what: str, alive: Moment, given: Tensors) -> tuple[Own, ...]:
+    """What lives beyond the gradients that are given: masks by themselves, and of the rest so many values more; of
+    tensors in several dtypes so many bytes.
+    """
+    numel = sum([tensor.numel for tensor in alive if tensor.dtype == "bool"])
+    rest = [tensor for tensor in alive if tensor.dtype != "bool"]
+    dtypes = {tensor.dtype for tensor in (*rest, *given)}
+    masks = excess("masks", numel, "bool")
+    if len(dtypes) == 1:
+        values = sum([tensor.numel for tensor in rest]) - sum([tensor.numel for tensor in given])
+        return (*excess(what, values, dtypes.pop()), *masks)
+    nbytes = sum([tensor.nbytes for tensor in rest]) - sum([tensor.nbytes for tensor in given])
+    return (*excess(what, nbytes, "uint8"), *masks)

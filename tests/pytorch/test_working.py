@@ -27,6 +27,8 @@ from archcost.layers import (
     Reshape,
     ScaledDotProductAttention,
 )
+from archcost.layers.binary import Joining
+from archcost.layers.comparison import Choice
 from archcost.layers.convolution.conv import Convolution, Kernel
 from archcost.layers.rules import Call
 from archcost.layers.shape.copy import WEIGHTS
@@ -107,7 +109,7 @@ def check_gradients(row: Row, worked: Worked, setting: Setting) -> None:
 def check_view(row: Row, operand: Operand, setting: Setting, is_view: bool) -> None:
     """Where something may be added to the gradient: of an input that several read, of a weight that several use."""
     layer = row.layer
-    if isinstance(operand, int) and (operand == 0 or isinstance(layer, PRODUCTS)) and not isinstance(layer, Add):
+    if isinstance(operand, int) and (operand == 0 or isinstance(layer, OF_SEVERAL)):
         call = Call(row.input_types, layer.output_types(row.input_types), setting)
         assert is_view == ask(layer, call).passing.viewed[operand], setting
     if operand == "weight" and isinstance(layer, (Kernel, Linear)):
@@ -132,7 +134,7 @@ def made(worked: Worked) -> int:
 PUT_BACK = {"max", "min", "topk", "gather", "index_select", "index", "sort"}
 """Their gradients are put into zeros: in place, or while a mode is on into a copy (FunctionsManual.cpp)."""
 
-PRODUCTS = (MatMul, Bmm, Einsum, ScaledDotProductAttention)
+OF_SEVERAL = (MatMul, Bmm, Einsum, ScaledDotProductAttention, Joining, Choice)
 """Layers of several inputs whose rules tell the gradients of each apart."""
 
 

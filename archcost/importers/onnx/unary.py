@@ -29,8 +29,6 @@ def normalized(call: Call) -> Value:
 
 
 RULES: dict[str, Rule] = {
-    "IsInf": lambda call: call.layer("isinf", call[0]),
-    "IsNaN": lambda call: call.layer("isnan", call[0]),
     "LpNormalization": normalized,
     "Pow": power,
 }

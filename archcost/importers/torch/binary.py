@@ -8,7 +8,6 @@ from torch import Tensor
 
 from archcost.importers.torch.proposal import (
     Proposal,
-    RuleFunction,
     composite,
     is_number,
     overwriting,
@@ -48,21 +47,6 @@ def rsub(result: Tensor, x: Any, y: Any, alpha: float = 1) -> Proposal | None:
     return Proposal("rsub", (x,), {"other": y}) if is_number(y) and alpha == 1 else None
 
 
-def _rest(type_: str) -> RuleFunction:
-    def rule(result: Tensor, x: Tensor, other: Any) -> Proposal | None:
-        if isinstance(other, Tensor):
-            return Proposal(type_, (x, other))
-        return Proposal(type_, (x,), {"other": other}) if is_number(other) else None
-
-    return rule
-
-
-rule_for("remainder", "mod")(_rest("remainder"))
-
-
-rule_for("fmod")(_rest("fmod"))
-
-
 @rule_for("mul", "rmul", "multiply")
 def mul(result: Tensor, x: Any, y: Any, inplace: bool = False) -> Proposal | None:
     if isinstance(x, Tensor) and isinstance(y, Tensor):
@@ -83,14 +67,3 @@ def div(result: Tensor, x: Any, y: Any, *, rounding_mode: str | None = None, inp
 @composite("rtruediv", "rdiv")
 def divided_by(x: Tensor, number: float) -> Tensor:
     return x.reciprocal() * number
-
-
-def _pairs(type_: str) -> None:
-    def rule(result: Tensor, x: Any, y: Any) -> Proposal | None:
-        return Proposal(type_, (x, y)) if isinstance(x, Tensor) and isinstance(y, Tensor) else None
-
-    rule_for(type_)(rule)
-
-
-for _type in ("maximum", "minimum"):
-    _pairs(_type)

@@ -1,11 +1,12 @@
-"""Bringing tensors together in torch, for which torch has functions and no modules."""
+"""Values of several tensors taken together in torch, but for what cards name."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
-from archcost.layers import Add
-from archcost.pytorch.layers.base import Factory, Inputs, method
+from archcost.layers import Add, ClampTensor
+from archcost.pytorch.layers.base import Called, Inputs, mirrors
 
 
 class Sum(nn.Module):
@@ -26,8 +27,14 @@ class Sum(nn.Module):
         return f"inplace={self.inplace}, alpha={self.alpha}"
 
 
+@mirrors(Add)
 def add(layer: Add, inputs: Inputs) -> nn.Module:
     return Sum(layer.inplace, layer.alpha)
 
 
-FACTORIES: dict[str, Factory] = {"add": add, "mul": method("mul")}
+@mirrors(ClampTensor)
+def clamp(layer: ClampTensor, inputs: Inputs) -> nn.Module:
+    def clamped(x: Tensor, *bounds: Tensor) -> Tensor:
+        return torch.clamp(x, **dict(zip(layer.names(), bounds, strict=True)))
+
+    return Called(clamped, {})

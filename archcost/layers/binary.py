@@ -1,0 +1,314 @@
+"""Values of several tensors taken together, value by value; where shapes differ, a 1 stretches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from typing import ClassVar, Literal, NamedTuple
+
+from archcost.errors import ShapeError
+from archcost.layers.base import Arity, Flag, Layer, Scalar
+from archcost.layers.broadcasting import broadcast, broadcast_shape, require_one_more, stretched, summed_back
+from archcost.layers.card import Card, onnx
+from archcost.layers.derivative import operations, read, tensors_made, written
+from archcost.layers.dtypes import AS_GIVEN
+from archcost.layers.memory_order import value_by_value
+from archcost.layers.rows import row
+from archcost.layers.rules import Autograd, Call, Placement
+from archcost.layers.value_function import require_numbers
+from archcost.tensors import Tensors, TensorType, can_hold, with_number
+from archcost.terms.autograd import Input, Moment, Own, Saved, Setting
+from archcost.work import Elementwise, Operand, Work
+
+
+def card(torch: str | None, calls: tuple[str, ...] = (), operator: str | None = None) -> Card:
+    return Card(
+        torch=torch,
+        calls=calls,
+        onnx=onnx(operator) if operator else None,
+        autocast=AS_GIVEN,
+        promotion="promoted",
+        fvcore="nothing",
+        time="elementwise",
+        blas=False,
+    )
+
+
+class Joining(Layer):
+    """A result of several values, in the dtype to which theirs are promoted (TensorIterator)."""
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (broadcast(inputs),)
+
+    def placement(self, call: Call) -> Placement:
+        return value_by_value(call, 0 if self.overwrites(call.setting) else None)
+
+
+class Overwriting(Joining):
+    """`inplace: true` writes the result into the first input (x += y), in that one's dtype."""
+
+    inplace: Flag = False
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        (result,) = super().output_types(inputs)
+        if not self.inplace:
+            return (result,)
+        if result.shape != inputs[0].shape or not can_hold(inputs[0].dtype, result.dtype):
+            raise ShapeError("inplace needs a result like the first input", expected=str(result), found=str(inputs[0]))
+        return (inputs[0],)
+
+    def overwrites(self, setting: Setting) -> bool:
+        return self.inplace
+
+
+class Add(Overwriting):
+    """Sum of two or more tensors. Backward passes the gradient on; only a stretched input costs additions.
+
+    `inplace: true` adds to the first (x += y): the sum has no storage of its own. `alpha` is a factor of the second,
+    where there are two (x.add(y, alpha=0.1)).
+    """
+
+    type: Literal["add"] = "add"
+    prefix: ClassVar[str] = "add"
+    arity: ClassVar[Arity] = Arity(2, None)
+    card: ClassVar[Card] = card(None)
+    alpha: Scalar = 1
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        if self.alpha != 1 and len(inputs) > 2:
+            raise ShapeError("alpha is a factor of the second input", expected="2 inputs", found=str(len(inputs)))
+        return super().output_types(inputs)
+
+    def autograd(self, call: Call) -> Autograd:
+        """What arrives goes to every input, but for the product with a factor. Of several, the sum so far stands while
+        the last is added to it.
+        """
+        handed = (0,) if self.alpha != 1 else range(len(call.inputs))
+        several = len(call.inputs) > 2 and not self.inplace
+        so_far = (Own("sum so far", broadcast(call.inputs[:-1])),) if several else ()
+        return summed_back(call, handed=handed, forward=so_far)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        gradients, products = stretched(inputs, outputs[0]), int(self.alpha != 1)
+        if products:
+            gradients[1] = 1 + gradients.get(1, 0)
+        return (Elementwise(outputs[0].numel, len(inputs) - 1 + products, gradients, "added"),)
+
+
+class PairFormula(NamedTuple):
+    """The result of a and b, and the gradient of each: expressions as `derivative` reads them."""
+
+    forward: str
+    backward: tuple[str, str]
+
+    def __str__(self) -> str:
+        first, second = self.backward
+        return f"y = {written(self.forward)}; da = {written(first)}, db = {written(second)}"
+
+
+class PairFunction(Joining):
+    """A result of each pair of values, a of the first input and b of the second, whose formula says what it costs."""
+
+    arity: ClassVar[Arity] = Arity(2, 2)
+    formula: ClassVar[PairFormula]
+    what: ClassVar[str]
+    """What is done, in reports."""
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        sums = stretched(inputs, outputs[0])
+        gradients: dict[Operand, int] = {
+            index: operations(self.formula.backward[index]) + sums.get(index, 0) for index in range(len(inputs))
+        }
+        return (Elementwise(outputs[0].numel, operations(self.formula.forward), gradients, self.what),)
+
+    def autograd(self, call: Call) -> Autograd:
+        """The second gradient is worked out first."""
+        backward = dict(enumerate(self.formula.backward[: len(call.inputs)]))
+        types = {"a": call.source, "b": call.inputs[-1], "dy": call.result}
+        made = {index: tensors_made(formula, types) for index, formula in backward.items()}
+        worked = {index: tensors[-1] for index, tensors in made.items() if tensors}
+        needed = [index for index in sorted(worked, reverse=True) if call.needs(index)]
+        during = [(*[worked[before] for before in needed[:place]], *made[index]) for place, index in enumerate(needed)]
+        read_ = {name for index, formula in backward.items() if call.needs(index) for name in read(formula)}
+        saved = tuple([self.reference(name, call) for name in sorted(read_)])
+        return summed_back(call, saved, worked, backward.keys() - worked.keys(), during)
+
+    def reference(self, name: str, call: Call) -> Saved:
+        """The first input as backward wants it: in place, a copy that torch makes before it is overwritten."""
+        if name == "b":
+            return Input(1)
+        return Own("copy of the first input", call.source) if self.overwrites(call.setting) else Input(0)
+
+
+class Arithmetic(PairFunction, Overwriting):
+    """One with a method in torch that overwrites the first input."""
+
+
+class Sub(Arithmetic):
+    """Difference of two tensors. Backward passes the gradient on, and its negation."""
+
+    type: Literal["sub"] = "sub"
+    prefix: ClassVar[str] = "sub"
+    card: ClassVar[Card] = card("Tensor.sub", operator="Sub")
+    formula: ClassVar[PairFormula] = PairFormula("a - b", ("dy", "-dy"))
+    what: ClassVar[str] = "subtracted"
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        if {tensor.dtype for tensor in inputs} == {"bool"}:
+            raise ShapeError("torch subtracts no masks", expected="numbers", found="bool", hint="logical_xor")
+        return super().output_types(inputs)
+
+
+class Mul(Arithmetic):
+    """Product of two tensors, value by value; each gradient is a product with the other."""
+
+    type: Literal["mul"] = "mul"
+    prefix: ClassVar[str] = "mul"
+    card: ClassVar[Card] = card("Tensor.mul", operator="Mul")
+    formula: ClassVar[PairFormula] = PairFormula("a*b", ("dy*b", "dy*a"))
+    what: ClassVar[str] = "multiplied"
+
+
+class Div(Arithmetic):
+    """Quotient a/b of two tensors, of integers in float32; dy/b, and −dy·(a/b)/b: two divisions, negation, product."""
+
+    type: Literal["div"] = "div"
+    prefix: ClassVar[str] = "div"
+    card: ClassVar[Card] = card("Tensor.div", operator="Div")
+    formula: ClassVar[PairFormula] = PairFormula("a/b", ("dy/b", "-dy*((a/b)/b)"))
+    what: ClassVar[str] = "divided"
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        (result,) = super().output_types(inputs)
+        return (result if result.is_floating else TensorType(result.shape, "float32"),)
+
+
+class Modulo(PairFunction):
+    """What a division by a second input, or by the number `other`, leaves: division, rounding, product, difference.
+
+    Backward passes the gradient on; the divisor's is −dy·(a/b rounded): division, rounding, negation, product.
+    """
+
+    arity: ClassVar[Arity] = Arity(1, 2)
+    what: ClassVar[str] = "divided"
+    other: Scalar | None = None
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_one_more(inputs, self.other)
+        for tensor in inputs:
+            require_numbers(tensor)
+        result = broadcast(inputs)
+        dtype = result.dtype if self.other is None else with_number(result.dtype, self.other)
+        return (TensorType(result.shape, dtype),)
+
+
+def modulo(name: str, rounded: str, doc: str, *calls: str) -> type[Modulo]:
+    formula = PairFormula(f"a - {rounded}(a, b)*b", ("dy", f"-dy*{rounded}(a, b)"))
+    cards = card(f"Tensor.{calls[0]}", calls)
+    return row(__name__, Modulo, name, calls[0], doc, cards, formula=formula, prefix="remainder")
+
+
+Remainder = modulo(
+    "Remainder",
+    "floor_divide",
+    "What a division rounded down leaves, with the divisor's sign (`%`, torch.remainder).",
+    *("remainder", "mod"),
+)
+FMod = modulo(
+    "FMod", "trunc_divide", "What a division rounded to zero leaves, with the dividend's sign (torch.fmod).", "fmod"
+)
+
+
+def halved(call: Call) -> Iterator[Moment]:
+    """Each gradient comes of two masks, halves and itself; the other's stands beside it, not yet summed up.
+
+    Torch 2.13 overwrites the halved gradient where the other value was taken; 2.14 makes another of it.
+    """
+    masks = (TensorType(call.result.shape, "bool"),) * 2
+    for before in range(sum(call.needs(index) for index in range(len(call.inputs)))):
+        yield (*[call.result] * (before + 2 + call.setting.since("2.14")), *masks)
+
+
+class Extremum(PairFunction):
+    """One of each pair; the gradient goes where the value came from, halved where both are equal."""
+
+    what: ClassVar[str] = "compared"
+
+    def autograd(self, call: Call) -> Autograd:
+        return summed_back(call, (Input(0), Input(1)), during=halved(call))
+
+
+def extremum(name: str, operator: str, sign: str, doc: str) -> type[Extremum]:
+    type_ = name.lower()
+    formula = PairFormula(f"{operator.lower()}(a, b)", (f"where(a {sign} b, dy, 0)", f"where(b {sign} a, dy, 0)"))
+    return row(__name__, Extremum, name, type_, doc, card(f"torch.{type_}", (type_,), operator), formula=formula)
+
+
+Maximum = extremum(
+    "Maximum", "Max", ">", "The larger of each pair (torch.maximum): a comparison, and one for each gradient."
+)
+Minimum = extremum(
+    "Minimum", "Min", "<", "The smaller of each pair (torch.minimum): a comparison, and one for each gradient."
+)
+
+
+class ClampTensor(Joining):
+    """min(max(x, low), high), bounds that are tensors: inputs after x, of the kind that `bounds` says (torch.clamp).
+
+    dy goes to x where no bound held, else to the bound that did.
+    """
+
+    type: Literal["clamp_tensor"] = "clamp_tensor"
+    prefix: ClassVar[str] = "clamp"
+    arity: ClassVar[Arity] = Arity(2, 3)
+    card: ClassVar[Card] = card(None)
+    bounds: Literal["min", "max", "both"] = "both"
+
+    def names(self) -> tuple[str, ...]:
+        """Of the inputs after x, as torch's arguments are called."""
+        return ("min", "max") if self.bounds == "both" else (self.bounds,)
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        wanted = 1 + len(self.names())
+        if len(inputs) != wanted:
+            raise ShapeError(
+                "another number of bounds", expected=f"{wanted} inputs for {self.bounds}", found=str(len(inputs))
+            )
+        for tensor in inputs:
+            require_numbers(tensor)
+        return super().output_types(inputs)
+
+    def autograd(self, call: Call) -> Autograd:
+        """Torch 2.14 halves a gradient where x is a bound."""
+        if not call.setting.since("2.14"):
+            moments = self._masked(call)
+        else:
+            moments = halved(call) if self.bounds != "both" else self._halved_at_both(call)
+        return summed_back(call, tuple([Input(index) for index in range(len(call.inputs))]), during=moments)
+
+    def _masked(self, call: Call) -> Iterator[Moment]:
+        """All gradients, with the masks of x's, which comes last, and zero. Of the bounds' alone, which of them is the
+        smaller one has their shape.
+        """
+        every, needed = call.result.numel, [index for index in range(len(call.inputs)) if call.needs(index)]
+        if self.bounds != "both":
+            masks = every
+        else:
+            masks = 3 * every if 0 in needed else 2 * every + prod(broadcast_shape(call.inputs[1:]))
+        yield (*[call.result] * len(needed), TensorType((masks,), "bool"), TensorType((), call.result.dtype))
+
+    def _halved_at_both(self, call: Call) -> Iterator[Moment]:
+        """The gradients of the lower bound, of the upper and of x, one after the other: each of masks, halves, and the
+        halves where no other bound held; those before it stand beside it, not yet summed up.
+        """
+        every, between = call.result.numel, prod(broadcast_shape(call.inputs[1:]))
+        lower, upper = (prod(broadcast_shape((call.source, call.inputs[index]))) for index in (1, 2))
+        masks = {1: 2 * between + 2 * every + lower, 2: 3 * between + 3 * every + upper, 0: between + 2 * every}
+        for before, index in enumerate([index for index in (1, 2, 0) if call.needs(index)]):
+            yield (*[call.result] * (before + 3), TensorType((masks[index],), "bool"))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        """A comparison for each bound, both ways; for a bound's own gradient also between the two, where both are."""
+        bounds, sums = len(inputs) - 1, stretched(inputs, outputs[0])
+        gradients: dict[Operand, int] = {index: bounds + sums.get(index, 0) for index in range(len(inputs))}
+        return (Elementwise(outputs[0].numel, bounds, gradients, "bounded"),)
