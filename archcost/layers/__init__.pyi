@@ -80,21 +80,12 @@ from archcost.layers.parameter import Buffer as Buffer
 from archcost.layers.parameter import Constant as Constant
 from archcost.layers.parameter import ExpandBatch as ExpandBatch
 from archcost.layers.parameter import Parameter as Parameter
-from archcost.layers.pooling.pool import AdaptiveAvgPool1d as AdaptiveAvgPool1d
-from archcost.layers.pooling.pool import AdaptiveAvgPool2d as AdaptiveAvgPool2d
-from archcost.layers.pooling.pool import AdaptiveAvgPool3d as AdaptiveAvgPool3d
-from archcost.layers.pooling.pool import AdaptiveMaxPool1d as AdaptiveMaxPool1d
-from archcost.layers.pooling.pool import AdaptiveMaxPool2d as AdaptiveMaxPool2d
-from archcost.layers.pooling.pool import AdaptiveMaxPool3d as AdaptiveMaxPool3d
-from archcost.layers.pooling.pool import AvgPool1d as AvgPool1d
-from archcost.layers.pooling.pool import AvgPool2d as AvgPool2d
-from archcost.layers.pooling.pool import AvgPool3d as AvgPool3d
-from archcost.layers.pooling.pool import MaxPool1d as MaxPool1d
-from archcost.layers.pooling.pool import MaxPool2d as MaxPool2d
-from archcost.layers.pooling.pool import MaxPool3d as MaxPool3d
-from archcost.layers.pooling.unpool import MaxUnpool1d as MaxUnpool1d
-from archcost.layers.pooling.unpool import MaxUnpool2d as MaxUnpool2d
-from archcost.layers.pooling.unpool import MaxUnpool3d as MaxUnpool3d
+from archcost.layers.pooling.pool import AdaptiveAvgPool as _AdaptiveAvgPool
+from archcost.layers.pooling.pool import AdaptiveMaxPool as _AdaptiveMaxPool
+from archcost.layers.pooling.pool import AvgPool as _AvgPool
+from archcost.layers.pooling.pool import DividedPool as _DividedPool
+from archcost.layers.pooling.pool import MaxPool as _MaxPool
+from archcost.layers.pooling.unpool import MaxUnpool as _MaxUnpool
 from archcost.layers.recurrent.gru import GRU as GRU
 from archcost.layers.recurrent.lstm import LSTM as LSTM
 from archcost.layers.recurrent.rnn import RNN as RNN
@@ -274,6 +265,36 @@ class BatchNorm1d(_BatchNorm): ...
 class BatchNorm2d(_BatchNorm): ...
 
 class BatchNorm3d(_BatchNorm): ...
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPool): ...
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPool): ...
+
+class AdaptiveAvgPool3d(_AdaptiveAvgPool): ...
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool): ...
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPool): ...
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool): ...
+
+class AvgPool1d(_AvgPool): ...
+
+class AvgPool2d(_DividedPool): ...
+
+class AvgPool3d(_DividedPool): ...
+
+class MaxPool1d(_MaxPool): ...
+
+class MaxPool2d(_MaxPool): ...
+
+class MaxPool3d(_MaxPool): ...
+
+class MaxUnpool1d(_MaxUnpool): ...
+
+class MaxUnpool2d(_MaxUnpool): ...
+
+class MaxUnpool3d(_MaxUnpool): ...
 
 class Abs(_OverwritingFunction): ...
 

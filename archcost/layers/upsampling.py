@@ -10,14 +10,14 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Flag, Sizes, one_or_list, per_axis, require_floating, require_positive
-from archcost.layers.dtypes import IN_FLOAT32_ON_CUDA, Autocast, Outcome
-from archcost.layers.memory_order import OfImages
+from archcost.layers.base import Flag, Layer, Sizes, one_or_list, per_axis, require_floating, require_positive
+from archcost.layers.card import Card
+from archcost.layers.dtypes import IN_FLOAT32_ON_CUDA
+from archcost.layers.memory_order import of_images
+from archcost.layers.rules import Autograd, Call, Placement
 from archcost.layers.symbols import AXES, asked_for
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import Saved, Setting
 from archcost.terms.expressions import Step
-from archcost.terms.time_classes import TimeClass
 from archcost.terms.windows import WHOLE, Rule, Rules, Window
 from archcost.work import Gather, Reduction, Work
 
@@ -33,7 +33,7 @@ HALF_WIDTHS = {"bilinear": 1, "bicubic": 2}
 """Of windows, in positions of the input; with antialias, of whichever of input and output has fewer."""
 
 
-class Upsample(OfImages):
+class Upsample(Layer):
     """`size` or ⌊n·scale_factor⌋ (torch.nn.Upsample). `nearest` is the lecture's replication: copies, no arithmetic.
 
     `antialias: true` widens the windows of an image that is made smaller (torch.nn.functional.interpolate).
@@ -42,9 +42,16 @@ class Upsample(OfImages):
     prefix: ClassVar[str] = "upsample"
 
     type: Literal["upsample"] = "upsample"
-    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
-    time_class: ClassVar[TimeClass] = "interpolation"
-    comes_out: ClassVar[Outcome] = "first"
+    card: ClassVar[Card] = Card(
+        torch="nn.Upsample",
+        calls=("interpolate",),
+        onnx=None,
+        autocast=IN_FLOAT32_ON_CUDA,
+        promotion="first",
+        fvcore="interpolation",
+        time="interpolation",
+        blas=False,
+    )
     size: Sizes | None = None
     scale_factor: Scale | None = None
     mode: Literal["nearest", "linear", "bilinear", "bicubic", "trilinear"] = "nearest"
@@ -116,8 +123,11 @@ class Upsample(OfImages):
             )
         return self.scale_factor
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), call.inputs)
+
+    def placement(self, call: Call) -> Placement:
+        return of_images(call)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Replication adds gradients up. Others weigh t values: t products, t − 1 additions; backward t and t.

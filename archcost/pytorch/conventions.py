@@ -103,22 +103,6 @@ RULES: Mapping[Counted, Rule] = {
 """By the word on a layer's card."""
 
 WITHOUT_CARD: dict[str, Rule] = {
-    "max_pool1d": nothing,
-    "max_pool2d": nothing,
-    "max_pool3d": nothing,
-    "avg_pool1d": nothing,
-    "avg_pool2d": nothing,
-    "avg_pool3d": nothing,
-    "adaptive_avg_pool1d": nothing,
-    "adaptive_avg_pool2d": adaptive_avg_pool2d,
-    "adaptive_avg_pool3d": nothing,
-    "adaptive_max_pool1d": nothing,
-    "adaptive_max_pool2d": nothing,
-    "adaptive_max_pool3d": nothing,
-    "max_unpool1d": nothing,
-    "max_unpool2d": nothing,
-    "max_unpool3d": nothing,
-    "upsample": upsample,
     "scaled_dot_product_attention": nothing,
     "mean": nothing,
     "sum": nothing,

@@ -6,10 +6,14 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from archcost.importers.torch.proposal import Proposal, RuleFunction, one, rule_for
+from archcost.importers.torch.proposal import Proposal, RuleFunction, one, rule_for, rule_of
+from archcost.layers import LAYERS, Layer
 
 
-def _max_pool(ndim: int) -> RuleFunction:
+def _max_pool(kind: type[Layer]) -> RuleFunction:
+    """Whether indices are asked for, the result says: torch has a call of its own for it."""
+    derived = rule_of(kind).function
+
     def rule(
         result: Any,
         x: Tensor,
@@ -19,44 +23,8 @@ def _max_pool(ndim: int) -> RuleFunction:
         dilation: Any = 1,
         ceil_mode: bool = False,
         return_indices: bool = False,
-    ) -> Proposal:
-        fields: dict[str, Any] = {
-            "kernel_size": one(kernel_size),
-            "padding": one(padding),
-            "dilation": one(dilation),
-            "ceil_mode": ceil_mode,
-        }
-        if stride:
-            fields["stride"] = one(stride)
-        if isinstance(result, tuple):
-            fields["return_indices"] = True
-        return Proposal(f"max_pool{ndim}d", (x,), fields)
-
-    return rule
-
-
-def _avg_pool(ndim: int) -> RuleFunction:
-    def rule(
-        result: Tensor,
-        x: Tensor,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        divisor_override: int | None = None,
-    ) -> Proposal:
-        fields: dict[str, Any] = {
-            "kernel_size": one(kernel_size),
-            "padding": one(padding),
-            "ceil_mode": ceil_mode,
-            "count_include_pad": count_include_pad,
-        }
-        if stride:
-            fields["stride"] = one(stride)
-        if divisor_override is not None:
-            fields["divisor_override"] = divisor_override
-        return Proposal(f"avg_pool{ndim}d", (x,), fields)
+    ) -> Proposal | None:
+        return derived(result, x, kernel_size, stride, padding, ceil_mode, dilation, isinstance(result, tuple))
 
     return rule
 
@@ -73,7 +41,9 @@ def _adaptive(type_: str) -> RuleFunction:
     return rule
 
 
-def _unpool(ndim: int) -> RuleFunction:
+def _unpool(kind: type[Layer], ndim: int) -> RuleFunction:
+    derived = rule_of(kind).function
+
     def rule(
         result: Tensor,
         x: Tensor,
@@ -82,23 +52,15 @@ def _unpool(ndim: int) -> RuleFunction:
         stride: Any = None,
         padding: Any = 0,
         output_size: Any = None,
-    ) -> Proposal:
-        fields: dict[str, Any] = {"kernel_size": one(kernel_size), "padding": one(padding)}
-        if stride:
-            fields["stride"] = one(stride)
-        fields["output_size"] = list(result.shape[-ndim:])
-        return Proposal(f"max_unpool{ndim}d", (x, indices), fields)
+    ) -> Proposal | None:
+        return derived(result, x, indices, kernel_size, stride, padding, list(result.shape[-ndim:]))
 
     return rule
 
 
 for _ndim in (1, 2, 3):
-    rule_for(f"max_pool{_ndim}d", f"max_pool{_ndim}d_with_indices")(_max_pool(_ndim))
-    rule_for(f"avg_pool{_ndim}d")(_avg_pool(_ndim))
-    rule_for(f"max_unpool{_ndim}d")(_unpool(_ndim))
+    rule_for(f"max_pool{_ndim}d", f"max_pool{_ndim}d_with_indices")(_max_pool(LAYERS[f"max_pool{_ndim}d"]))
+    rule_for(f"max_unpool{_ndim}d")(_unpool(LAYERS[f"max_unpool{_ndim}d"], _ndim))
     for _kind in ("avg", "max"):
-        rule_for(
-            f"adaptive_{_kind}_pool{_ndim}d",
-            f"_adaptive_{_kind}_pool{_ndim}d",
-            f"adaptive_{_kind}_pool{_ndim}d_with_indices",
-        )(_adaptive(f"adaptive_{_kind}_pool{_ndim}d"))
+        _type = f"adaptive_{_kind}_pool{_ndim}d"
+        rule_for(_type, f"_{_type}", f"{_type}_with_indices")(_adaptive(_type))

@@ -4,35 +4,72 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import gcd, prod
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from archcost.errors import ShapeError
 from archcost.layers.base import (
     Counts,
     Flag,
+    Layer,
     Size,
     Sizes,
     per_axis,
     require_images,
     require_positive,
 )
-from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CPU, Autocast, Outcome, Treatment
-from archcost.layers.memory_order import OfImages
+from archcost.layers.card import Card, Counted
+from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CPU
+from archcost.layers.memory_order import of_images
+from archcost.layers.rules import Autograd, Call, NewView, Placement, Precision, own_storage
 from archcost.layers.symbols import AXES, asked_for, left_over
+from archcost.layers.twins import CardOf, twin, twins, type_of
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import INPUT, NO_SCRATCH, Device, Output, Own, Saved, Scratch, Setting
+from archcost.terms.autograd import INPUT, Device, Output, Own, Saved
 from archcost.terms.expressions import Step
-from archcost.terms.memory_format import Layout
 from archcost.terms.time_classes import TimeClass
 from archcost.terms.windows import WHOLE, Rule, Rules, Window
 from archcost.work import Gather, Reduction, Work
 
 
-class Slid(OfImages):
-    """A window slid over `ndim` axes, by its own size when no stride is given."""
+def cards(time: TimeClass, fvcore: Counted = "nothing", is_derived: bool = False) -> CardOf:
+    """What fvcore counts, it counts in two dimensions alone; autocast's list for the CPU has those of three.
 
-    comes_out: ClassVar[Outcome] = "first"
+    `is_derived` says that a call's arguments are the layer's fields.
+    """
+
+    def card(name: str, ndim: int) -> Card:
+        return Card(
+            torch=f"nn.{name}",
+            calls=(type_of(name),) if is_derived else (),
+            onnx=None,
+            autocast=IN_FLOAT32_ON_CPU if ndim == 3 else AS_GIVEN,
+            promotion="first",
+            fvcore=fvcore if ndim == 2 else "nothing",
+            time=time,
+            blas=False,
+        )
+
+    return card
+
+
+class OfAxes(Layer):
+    """What works on images of `ndim` axes. One axis torch pools as images of one row, of which it hands out a view."""
+
     ndim: ClassVar[int]
+    keeps_channels_last: ClassVar[frozenset[int]] = frozenset([1, 2, 3])
+    """For how many axes images that arrive with their channels last leave so; else they lie row-major."""
+
+    def placement(self, call: Call) -> Placement:
+        keeps = self.ndim in self.keeps_channels_last
+        placed = of_images(call, fewest_axes=3) if keeps else own_storage(call)
+        return placed._replace(is_view=True) if self.ndim == 1 else placed
+
+    def gradients(self, call: Call) -> tuple[TensorType | NewView]:
+        return (NewView(call.source) if self.ndim == 1 else call.source,)
+
+
+class Slid(OfAxes):
+    """A window slid over `ndim` axes, by its own size when no stride is given."""
 
     kernel_size: Sizes
     stride: Sizes | None = None
@@ -132,68 +169,55 @@ class MaxPool(Pool):
         pooled = TensorType(shape, inputs[0].dtype)
         return (pooled, TensorType(shape, "int64")) if self.return_indices else (pooled,)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (INPUT, kept_indices(outputs))
+    def autograd(self, call: Call) -> Autograd:
+        """Torch finds the indices also where nobody wants them, but for the CPU's own kernel for one axis."""
+        has_kernel = self.ndim == 1 and call.setting.device == "cpu"
+        saved = (INPUT, kept_indices(call.outputs))
+        return Autograd(saved, self.gradients(call), saves_for_nobody=not has_kernel)
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Torch finds the indices also where nobody wants them."""
-        return Scratch(self.unkept(inputs, outputs, setting))
+    def placement(self, call: Call) -> Placement:
+        """That of one axis, where neither gradient nor indices are wanted, has a kernel of its own."""
+        if self.ndim == 1 and not self.return_indices and not call.setting.needs:
+            return own_storage(call)._replace(is_view=True)
+        return super().placement(call)
+
+    def precision(self, inputs: Tensors, device: Device) -> Precision:
+        """Asked for indices, torch calls max_pool3d_with_indices, which is on no list."""
+        given = super().precision(inputs, device)
+        return given._replace(treatment="as given") if self.return_indices else given
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """k comparisons an output; backward, one addition an output, at the index it came from."""
         return (Reduction(outputs[0].numel, prod(self.kernels()), {0: 1}, "maximum of a window"),)
 
 
-class MaxPool1d(MaxPool):
-    type: Literal["max_pool1d"] = "max_pool1d"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "max pooling"
-    ndim: ClassVar[int] = 1
-    fewest_axes: ClassVar[int] = 3
-    ends_in_view: ClassVar[bool] = True
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        """Where neither gradient nor indices are wanted, a kernel of its own."""
-        wanted = self.return_indices or setting.needs
-        return super().layouts(inputs, outputs, setting) if wanted else (None,)
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """The CPU's own kernel finds no indices."""
-        return NO_SCRATCH if setting.device == "cpu" else super().scratch(inputs, outputs, setting)
-
-    def input_gradient_is_view(self, inputs: Tensors) -> bool:
-        """Torch pools images of one row."""
-        return True
-
-
-class MaxPool2d(MaxPool):
-    type: Literal["max_pool2d"] = "max_pool2d"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "max pooling"
-    ndim: ClassVar[int] = 2
-
-
-class MaxPool3d(MaxPool):
-    type: Literal["max_pool3d"] = "max_pool3d"
-    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
-    time_class: ClassVar[TimeClass] = "max pooling"
-    ndim: ClassVar[int] = 3
-
-    def treatment(self, inputs: Tensors, device: Device) -> Treatment:
-        """Asked for indices, torch calls max_pool3d_with_indices, which is on no list."""
-        return "as given" if self.return_indices else super().treatment(inputs, device)
+MaxPool1d, MaxPool2d, MaxPool3d = twins(__name__, MaxPool, "MaxPool", cards("max pooling"))
 
 
 class AvgPool(Pool):
     """Mean of each window, the padding's zeros counted unless told otherwise (torch.nn.AvgPool2d)."""
 
+    keeps_channels_last: ClassVar[frozenset[int]] = frozenset([1, 2])
     count_include_pad: Flag = True
+
+    def output_sizes(self, inputs: Tensors) -> tuple[int, ...]:
+        """Alone among the pools, that of three axes refuses a kernel larger than the input, whatever padding and
+        ceil_mode say.
+        """
+        sizes, before = super().output_sizes(inputs), inputs[0].shape[2:]
+        if self.ndim == 3 and any(kernel > size for kernel, size in zip(self.kernels(), before, strict=True)):
+            raise ShapeError(
+                "the kernel is larger than the input",
+                expected=f"at most {'×'.join(map(str, before))}",
+                found="×".join(map(str, self.kernels())),
+            )
+        return sizes
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType((*inputs[0].shape[:2], *self.output_sizes(inputs)), inputs[0].dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (INPUT,)
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((INPUT,), self.gradients(call))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """k − 1 additions and a division an output; backward, a division and k − 1 additions."""
@@ -201,58 +225,29 @@ class AvgPool(Pool):
         return (Reduction(outputs[0].numel, kernel, {0: kernel}, "mean of a window"),)
 
 
-class AvgPool1d(AvgPool):
-    type: Literal["avg_pool1d"] = "avg_pool1d"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "average pooling"
-    ndim: ClassVar[int] = 1
-    fewest_axes: ClassVar[int] = 3
-    ends_in_view: ClassVar[bool] = True
+class DividedPool(AvgPool):
+    """Mean of each window, the padding's zeros counted unless told otherwise (torch.nn.AvgPool2d).
 
-    def input_gradient_is_view(self, inputs: Tensors) -> bool:
-        """Torch pools images of one row."""
-        return True
+    `divisor_override` divides the sum by another number than that of the values.
+    """
 
-
-class AvgPool2d(AvgPool):
-    type: Literal["avg_pool2d"] = "avg_pool2d"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "average pooling"
-    ndim: ClassVar[int] = 2
     divisor_override: Size | None = None
 
 
-class AvgPool3d(AvgPool):
-    type: Literal["avg_pool3d"] = "avg_pool3d"
-    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
-    time_class: ClassVar[TimeClass] = "average pooling"
-    ndim: ClassVar[int] = 3
-    divisor_override: Size | None = None
-
-    def output_sizes(self, inputs: Tensors) -> tuple[int, ...]:
-        """Alone among the pools, torch's refuses a kernel larger than the input, whatever padding and ceil_mode say."""
-        sizes = super().output_sizes(inputs)
-        if any(kernel > size for kernel, size in zip(self.kernels(), inputs[0].shape[2:], strict=True)):
-            raise ShapeError(
-                "the kernel is larger than the input",
-                expected=f"at most {'×'.join(map(str, inputs[0].shape[2:]))}",
-                found="×".join(map(str, self.kernels())),
-            )
-        return sizes
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        return (None,)
+average = cards("average pooling", is_derived=True)
+AvgPool1d = twin(__name__, AvgPool, "AvgPool1d", 1, average)
+AvgPool2d = twin(__name__, DividedPool, "AvgPool2d", 2, average)
+AvgPool3d = twin(__name__, DividedPool, "AvgPool3d", 3, average)
 
 
 AdaptiveSize = Size | tuple[Size | None, ...]
 
 
-class AdaptivePool(OfImages):
+class AdaptivePool(OfAxes):
     """Windows chosen so that the output has `output_size` m: o covers ⌊o·n/m⌋ up to, not with, ⌈(o+1)·n/m⌉."""
 
     prefix: ClassVar[str] = "pool"
-    comes_out: ClassVar[Outcome] = "first"
-    ndim: ClassVar[int]
+    keeps_channels_last: ClassVar[frozenset[int]] = frozenset([1, 2])
 
     output_size: AdaptiveSize
 
@@ -295,43 +290,18 @@ class AdaptiveAvgPool(AdaptivePool):
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType((*inputs[0].shape[:2], *self.output_sizes(inputs)), inputs[0].dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
+    def autograd(self, call: Call) -> Autograd:
         """Down to one value a channel torch takes the mean, whose backward needs only sizes."""
-        return () if prod(outputs[0].shape[2:]) == 1 else (INPUT,)
+        return Autograd(() if prod(call.result.shape[2:]) == 1 else (INPUT,), self.gradients(call))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """As `AvgPool`: one operation a value read, forward and backward."""
         return (Reduction(self.values_read(inputs, outputs), 1, {0: 1}, "mean of a window"),)
 
 
-class AdaptiveAvgPool1d(AdaptiveAvgPool):
-    type: Literal["adaptive_avg_pool1d"] = "adaptive_avg_pool1d"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "adaptive pooling"
-    ndim: ClassVar[int] = 1
-    fewest_axes: ClassVar[int] = 3
-    ends_in_view: ClassVar[bool] = True
-
-    def input_gradient_is_view(self, inputs: Tensors) -> bool:
-        """Torch pools images of one row."""
-        return True
-
-
-class AdaptiveAvgPool2d(AdaptiveAvgPool):
-    type: Literal["adaptive_avg_pool2d"] = "adaptive_avg_pool2d"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "adaptive pooling"
-    ndim: ClassVar[int] = 2
-
-
-class AdaptiveAvgPool3d(AdaptiveAvgPool):
-    type: Literal["adaptive_avg_pool3d"] = "adaptive_avg_pool3d"
-    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
-    time_class: ClassVar[TimeClass] = "adaptive pooling"
-    ndim: ClassVar[int] = 3
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        return (None,)
+AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d = twins(
+    __name__, AdaptiveAvgPool, "AdaptiveAvgPool", cards("adaptive pooling", "input")
+)
 
 
 class AdaptiveMaxPool(AdaptivePool):
@@ -342,11 +312,8 @@ class AdaptiveMaxPool(AdaptivePool):
         pooled = TensorType(shape, inputs[0].dtype)
         return (pooled, TensorType(shape, "int64")) if self.return_indices else (pooled,)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (INPUT, kept_indices(outputs))
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        return Scratch(self.unkept(inputs, outputs, setting))
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((INPUT, kept_indices(call.outputs)), self.gradients(call), saves_for_nobody=True)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """One comparison a value read; backward, one addition an output."""
@@ -356,31 +323,6 @@ class AdaptiveMaxPool(AdaptivePool):
         )
 
 
-class AdaptiveMaxPool1d(AdaptiveMaxPool):
-    type: Literal["adaptive_max_pool1d"] = "adaptive_max_pool1d"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "max pooling"
-    ndim: ClassVar[int] = 1
-    fewest_axes: ClassVar[int] = 3
-    ends_in_view: ClassVar[bool] = True
-
-    def input_gradient_is_view(self, inputs: Tensors) -> bool:
-        """Torch pools images of one row."""
-        return True
-
-
-class AdaptiveMaxPool2d(AdaptiveMaxPool):
-    type: Literal["adaptive_max_pool2d"] = "adaptive_max_pool2d"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "max pooling"
-    ndim: ClassVar[int] = 2
-
-
-class AdaptiveMaxPool3d(AdaptiveMaxPool):
-    type: Literal["adaptive_max_pool3d"] = "adaptive_max_pool3d"
-    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
-    time_class: ClassVar[TimeClass] = "max pooling"
-    ndim: ClassVar[int] = 3
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        return (None,) * len(outputs)
+AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d = twins(
+    __name__, AdaptiveMaxPool, "AdaptiveMaxPool", cards("max pooling")
+)

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Sizes, per_axis, require_images, require_positive
-from archcost.layers.dtypes import IN_FLOAT32_ON_CPU, Autocast
+from archcost.layers.card import Card
+from archcost.layers.dtypes import IN_FLOAT32_ON_CPU
 from archcost.layers.pooling.pool import Slid
+from archcost.layers.rules import Autograd, Call, NewView
 from archcost.layers.symbols import AXES, asked_for
+from archcost.layers.twins import twins
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import NO_SCRATCH, Input, Own, Saved, Scratch, Setting
+from archcost.terms.autograd import Input, Own
 from archcost.terms.expressions import Step
-from archcost.terms.memory_format import Layout
-from archcost.terms.time_classes import TimeClass
 from archcost.terms.windows import Rules, Window
 from archcost.work import Gather, Work
+
+
+def card(name: str, ndim: int) -> Card:
+    return Card(
+        torch=f"nn.{name}",
+        calls=(),
+        onnx=None,
+        autocast=IN_FLOAT32_ON_CPU,
+        promotion="first",
+        fvcore="nothing",
+        time="gather",
+        blas=False,
+    )
 
 
 class MaxUnpool(Slid):
@@ -26,9 +40,7 @@ class MaxUnpool(Slid):
 
     prefix: ClassVar[str] = "unpool"
     arity: ClassVar[Arity] = Arity(2, 2)
-    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CPU
-    time_class: ClassVar[TimeClass] = "gather"
-
+    keeps_channels_last: ClassVar[frozenset[int]] = frozenset([2])
     output_size: Sizes | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -56,18 +68,14 @@ class MaxUnpool(Slid):
         require_positive(sizes, inputs, "less padding")
         return (TensorType((*pooled.shape[:2], *sizes), pooled.dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        """Where the values were put."""
-        return (Input(1),)
+    def autograd(self, call: Call) -> Autograd:
+        """It keeps where the values were put.
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
-        """Torch 2.13's backward reads row by row a gradient that lies as the output does; 2.14's sees it as a view."""
-        if setting.since("2.14") or self.layouts(inputs, outputs, setting)[0] is None:
-            return NO_SCRATCH
-        return Scratch(backward=(Own("row-major gradient", outputs[0]),))
-
-    def input_gradient_is_view(self, inputs: Tensors) -> bool:
-        return True
+        Torch 2.13's backward reads row by row a gradient that lies as the output does; 2.14's sees it as a view.
+        """
+        is_read = call.setting.since("2.14") or self.placement(call).layouts[0] is None
+        backward = () if is_read else (Own("row-major gradient", call.result),)
+        return Autograd((Input(1),), tuple(map(NewView, call.inputs)), backward=backward)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """No arithmetic either way: backward picks each value's gradient up by its index."""
@@ -93,20 +101,4 @@ class MaxUnpool(Slid):
         )
 
 
-class MaxUnpool1d(MaxUnpool):
-    type: Literal["max_unpool1d"] = "max_unpool1d"
-    ndim: ClassVar[int] = 1
-    ends_in_view: ClassVar[bool] = True
-
-
-class MaxUnpool2d(MaxUnpool):
-    type: Literal["max_unpool2d"] = "max_unpool2d"
-    ndim: ClassVar[int] = 2
-
-
-class MaxUnpool3d(MaxUnpool):
-    type: Literal["max_unpool3d"] = "max_unpool3d"
-    ndim: ClassVar[int] = 3
-
-    def layouts(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Layout, ...]:
-        return (None,)
+MaxUnpool1d, MaxUnpool2d, MaxUnpool3d = twins(__name__, MaxUnpool, "MaxUnpool", card)

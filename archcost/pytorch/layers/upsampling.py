@@ -6,14 +6,12 @@ from torch import nn
 from torch.nn import functional
 
 from archcost.layers import Upsample
-from archcost.pytorch.layers.base import Called, Factory, Inputs, settings
+from archcost.pytorch.layers.base import Called, Inputs, mirrors, settings
 
 
+@mirrors(Upsample)
 def upsample(layer: Upsample, inputs: Inputs) -> nn.Module:
     """Torch's module has no antialias."""
     if layer.antialias:
         return Called(functional.interpolate, settings(layer))
     return nn.Upsample(**settings(layer, "antialias"))
-
-
-FACTORIES: dict[str, Factory] = {"upsample": upsample}
