@@ -64,7 +64,7 @@ class OfAxes(Layer):
         placed = of_images(call, fewest_axes=3) if keeps else own_storage(call)
         return placed._replace(is_view=True) if self.ndim == 1 else placed
 
-    def given(self, call: Call) -> tuple[TensorType | NewView]:
+    def gradient(self, call: Call) -> tuple[TensorType | NewView]:
         return (NewView(call.source) if self.ndim == 1 else call.source,)
 
 
@@ -173,7 +173,7 @@ class MaxPool(Pool):
         """Torch finds the indices also where nobody wants them, but for the CPU's own kernel for one axis."""
         has_kernel = self.ndim == 1 and call.setting.device == "cpu"
         saved = (INPUT, kept_indices(call.outputs))
-        return Autograd(saved, self.given(call), saves_for_nobody=not has_kernel)
+        return Autograd(saved, self.gradient(call), saves_for_nobody=not has_kernel)
 
     def placement(self, call: Call) -> Placement:
         """That of one axis, where neither gradient nor indices are wanted, has a kernel of its own."""
@@ -217,7 +217,7 @@ class AvgPool(Pool):
         return (TensorType((*inputs[0].shape[:2], *self.output_sizes(inputs)), inputs[0].dtype),)
 
     def autograd(self, call: Call) -> Autograd:
-        return Autograd((INPUT,), self.given(call))
+        return Autograd((INPUT,), self.gradient(call))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """k − 1 additions and a division an output; backward, a division and k − 1 additions."""
@@ -292,7 +292,7 @@ class AdaptiveAvgPool(AdaptivePool):
 
     def autograd(self, call: Call) -> Autograd:
         """Down to one value a channel torch takes the mean, whose backward needs only sizes."""
-        return Autograd(() if prod(call.result.shape[2:]) == 1 else (INPUT,), self.given(call))
+        return Autograd(() if prod(call.result.shape[2:]) == 1 else (INPUT,), self.gradient(call))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """As `AvgPool`: one operation a value read, forward and backward."""
@@ -313,7 +313,7 @@ class AdaptiveMaxPool(AdaptivePool):
         return (pooled, TensorType(shape, "int64")) if self.return_indices else (pooled,)
 
     def autograd(self, call: Call) -> Autograd:
-        return Autograd((INPUT, kept_indices(call.outputs)), self.given(call), saves_for_nobody=True)
+        return Autograd((INPUT, kept_indices(call.outputs)), self.gradient(call), saves_for_nobody=True)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """One comparison a value read; backward, one addition an output."""
