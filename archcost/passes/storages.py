@@ -121,8 +121,8 @@ class Walk:
     def _rules(self, node: Node, inputs: Sequence[int]) -> LayerRules:
         layouts, required = self.layouts, self.required[node.name]
         arriving = tuple([layouts[producer][output] for producer, output in node.inputs])
-        trains, shared = node.name in self.needs, node.shared and node.shared.transposed
-        key: tuple[object, ...] = (id(node.facts), required, trains, arriving, shared, *node.given)
+        needed, shared = self.needs.get(node.name, NOTHING), node.shared and node.shared.transposed
+        key: tuple[object, ...] = (id(node.facts), required, needed, arriving, shared, *node.given)
         rules = self._known.get(key)
         if rules is None:
             rules = self._known[key] = self._asked(node, arriving, None)

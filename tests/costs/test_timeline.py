@@ -270,3 +270,10 @@ def test_an_output_that_nobody_reads_goes_when_the_network_returns() -> None:
         ("forward s", 144 + 24),  # then the second piece goes, but the first holds both
         ("forward (loss)", 104 + 24 + 4),
     ]
+
+
+def test_equal_layers_of_which_one_gets_no_gradient() -> None:
+    """Both are prepared for backward, and what is cut off behind the first leaves the second its gradients."""
+    cut = (fc("a", 5, inputs=["x"]), layer("detach", "cut", "a"), fc("b", 5, inputs=["x"]))
+    line = played([3], *cut, layer("add", "sum", "b", "cut"))
+    assert roles(line)["gradients"] == (3 * 5 + 5) * 4
