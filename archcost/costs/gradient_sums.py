@@ -1,0 +1,113 @@
+"""Gradients on their way back: where several meet they are added up, and those of parameters stay.
+
+Where several meet, they are added into the first if nobody else holds its storage and it lies whole, else into a third
+tensor (`can_accumulate_inplace` in torch/csrc/autograd/input_buffer.cpp).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from archcost.costs.events import Tape
+from archcost.costs.program import Give, Held, Op, Program
+from archcost.tensors import TensorType
+from archcost.terms.autograd import Handed
+
+
+class Arrived(NamedTuple):
+    """A gradient on its way: its storage, and whether it is that, without gaps and without another hand on it."""
+
+    storage: int
+    whole: bool
+
+
+class Gradients:
+    """Of a step that is played onto a tape. `out_of_place` adds them as torch does under a dispatch mode."""
+
+    def __init__(self, program: Program, tape: Tape, out_of_place: bool) -> None:
+        self.program, self.tape, self.out_of_place = program, tape, out_of_place
+        self.arrived: dict[int, Arrived] = {}
+        self.waits: dict[int, int] = {}
+        self.of_parameters: dict[int, int] = {}
+        """By place, the storage of a parameter's gradient."""
+
+    def begin(self, root: int, start: int) -> None:
+        """With the storage of the loss's gradient at its place."""
+        self.waits = dict(self.program.waits)
+        self.arrived[root] = Arrived(start, True)
+
+    def pieces(self, op: Op, arriving: Mapping[int, Arrived]) -> list[TensorType]:
+        """Of the outputs whose gradient arrives as a slice of a larger storage, or spread out from a smaller one."""
+        outputs = () if op.is_copy else zip(op.takes, op.node.output_types, strict=True)
+        given = [(arriving[place].storage, tensor) for place, tensor in outputs if place in arriving]
+        return [tensor for storage, tensor in given if self.tape.storages[storage].tensor.numel != tensor.numel]
+
+    def give(self, op: Op, number: int, arriving: Mapping[int, Arrived]) -> Arrived:
+        give = op.rules.gives[number]
+        gradient = give.gradient
+        if isinstance(gradient, Handed):
+            handed = arriving[op.takes[gradient.output]]
+            self.tape.refs[handed.storage] += 1
+            return Arrived(handed.storage, False) if gradient.is_view else handed
+        return Arrived(self.tape.new(self._held(op.into[number], gradient)), give.is_whole)
+
+    def hand_on(self, op: Op, given: Mapping[int, Arrived]) -> None:
+        """Each by its number to its place. What was added to others goes when all of the operation's are handed on."""
+        added: list[int] = []
+        for number, gradient in given.items():
+            place = op.into[number]
+            if place < 0 and place not in self.arrived:
+                self.arrived[place] = gradient
+            elif self._receive(place, op.rules.gives[number], gradient):
+                added.append(gradient.storage)
+        self.tape.let_go(added)
+
+    def _held(self, place: int, tensor: TensorType) -> Held:
+        if place < 0:
+            return Held(self.program.makers[~place], "temporaries", "gradient", tensor)
+        weight, stays = (
+            self.program.storages[place],
+            place in self.program.parameters and place not in self.of_parameters,
+        )
+        return Held(weight.owner, "gradients" if stays else "temporaries", f"gradient of {weight.what}", tensor)
+
+    def _receive(self, place: int, give: Give, gradient: Arrived) -> bool:
+        """At a place where others may have arrived; whether it was added to them. A parameter's ends with the last."""
+        tape = self.tape
+        first = self.arrived.get(place)
+        if first is None:
+            self.arrived[place] = gradient
+        elif first.whole and tape.refs[first.storage] == 1 and not self.out_of_place:
+            tape.is_part(gradient.storage)
+        else:
+            tape.is_part(first.storage)
+            tape.is_part(gradient.storage)
+            self.arrived[place] = Arrived(tape.new(self._held(place, give.like)), True)
+            tape.release(first.storage)
+        if place not in self.program.parameters:
+            return first is not None
+        self.waits[place] -= 1
+        if self.waits[place] == 0:
+            storage = self._stays(give, place, self.arrived.pop(place))
+            if self.of_parameters.setdefault(place, storage) != storage:  # added to that of the micro-batch before
+                tape.release(storage)
+        return first is not None
+
+    def _stays(self, give: Give, place: int, gradient: Arrived) -> int:
+        """A parameter's gradient: what arrived, or a copy where others have it too, its values are spread out from
+        fewer or lie in another order (accumulate_grad.h); another view is taken as it is, with all it is a view of.
+        """
+        storage = gradient.storage
+        is_own = not isinstance(give.gradient, Handed) and not give.is_turned
+        if is_own or place in self.of_parameters:  # which it is added to
+            return storage
+        arrived = self.tape.storages[storage].tensor
+        held = self._held(place, give.like if arrived.numel < give.like.numel else arrived)
+        if give.is_turned or held.tensor != arrived or (gradient.whole and self.tape.refs[storage] > 1):
+            self.tape.is_part(storage)
+            copy = self.tape.new(held)
+            self.tape.release(storage)
+            return copy
+        self.tape.storages[storage] = held
+        return storage
