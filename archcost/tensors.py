@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import reduce
 from math import prod
 from typing import NamedTuple
@@ -63,14 +63,11 @@ class TensorType(NamedTuple):
 Tensors = tuple[TensorType, ...]
 
 
-def nbytes(tensors: Iterable[TensorType]) -> list[int]:
+def nbytes(tensors: Sequence[TensorType]) -> list[int]:
     """Of each. Equal tensors are mostly one object, whose bytes are worked out once."""
-    known: dict[int, int] = {}
-    listed = list(tensors)
-    for tensor in listed:
-        if id(tensor) not in known:
-            known[id(tensor)] = tensor.nbytes
-    return [known[id(tensor)] for tensor in listed]
+    distinct = {id(tensor): tensor for tensor in tensors}
+    known = {key: tensor.nbytes for key, tensor in distinct.items()}
+    return [known[id(tensor)] for tensor in tensors]
 
 
 def promoted(one: str, other: str) -> str:

@@ -119,6 +119,8 @@ def backward(work: Iterable[Work], operands: Collection[Operand], counted: Colle
     """What the gradients of `operands` cost, where those of `counted` are counted elsewhere, and with them what both
     have in common.
     """
+    if not operands:
+        return NO_FLOPS
     contraction = elementwise = 0
     for part in work:
         if isinstance(part, Shared):
@@ -126,7 +128,7 @@ def backward(work: Iterable[Work], operands: Collection[Operand], counted: Colle
             gradients = (part.once,) if shared else ()
         else:
             gradients = [part.gradient(operand) for operand in part.operands if operand in operands]
-        for flops in gradients:
-            contraction += flops.contraction
-            elementwise += flops.elementwise
+        for more_contraction, more_elementwise in gradients:
+            contraction += more_contraction
+            elementwise += more_elementwise
     return Flops(contraction, elementwise)

@@ -67,15 +67,23 @@ def receptive_fields(graph: ModelGraph) -> dict[str, Field | None]:
         name: Field(name, (POINT,) * (tensor.rank - 2)) if tensor.rank > 2 else None
         for name, tensor in graph.inputs.items()
     }
-    learned = {node.name for node in graph.nodes if not node.inputs}
+    learned: set[str] = set()
+    known: dict[tuple[int, int], Field | None] = {}
+    """By facts and by the one field before. Equal layers that look through equal fields share one."""
     for node in graph.nodes:
-        looking = [
-            (fields[port.producer], tensor)
-            for port, tensor in zip(node.inputs, node.input_types, strict=True)
-            if port.producer not in learned
-        ]
-        before = [field for field, tensor in looking if tensor.is_floating]
-        fields[node.name] = _looked_at(node, looking[0][0]) if len(looking) == 1 else _joined(node, before)
+        looking = [(producer, index) for index, (producer, _) in enumerate(node.inputs) if producer not in learned]
+        if len(looking) == 1:
+            before = fields[looking[0][0]]
+            key = (id(node.facts), id(before))
+            if key not in known:
+                known[key] = _looked_at(node, before)
+            fields[node.name] = known[key]
+            continue
+        if not node.inputs:
+            learned.add(node.name)
+        types = node.input_types
+        joined = [fields[producer] for producer, index in looking if types[index].is_floating]
+        fields[node.name] = _joined(node, joined)
     return {node.name: fields[node.name] for node in graph.nodes}
 
 
@@ -85,8 +93,9 @@ def _joined(node: Node, before: list[Field | None]) -> Field | None:
     if not known or len(known) < len(before):
         return None
     first = known[0]
-    same_input = [field for field in known if field.source == first.source and len(field.axes) == len(first.axes)]
-    axes = tuple(_hull(columns) for columns in zip(*(field.axes for field in same_input), strict=True))
+    distinct = {id(field): field for field in known}.values()
+    same_input = [field for field in distinct if field.source == first.source and len(field.axes) == len(first.axes)]
+    axes = tuple([_hull(columns) for columns in zip(*[field.axes for field in same_input], strict=True)])
     return _looked_at(node, Field(first.source, axes))
 
 
@@ -107,6 +116,9 @@ def _looked_at(node: Node, before: Field | None) -> Field | None:
 
 def _is_sensible(axis: Interval) -> bool:
     """Strides of 2^31, layer after layer, would make numbers of a million digits."""
+    jump, low, high = axis
+    if type(jump) is type(low) is type(high) is int:
+        return -LARGEST < jump < LARGEST and low > -LARGEST and high < LARGEST
     return all(-LARGEST < number < LARGEST and number.denominator < LARGEST for number in axis)
 
 

@@ -40,19 +40,22 @@ class SharedWeight:
     transposed: bool
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Declared:
     """A layer on the tensors of the spec: what it does there, worked out when somebody asks."""
 
     layer: Layer
     inputs: Tensors
     outputs: Tensors
+    _work: tuple[Work, ...] | None = field(default=None, init=False, compare=False, repr=False)
 
-    @cached_property
+    @property
     def work(self) -> tuple[Work, ...]:
-        return self.layer.work(self.inputs, self.outputs)
+        if self._work is None:
+            self._work = self.layer.work(self.inputs, self.outputs)
+        return self._work
 
-    @cached_property
+    @property
     def windows(self) -> Rules | None:
         return self.layer.windows(self.inputs, self.outputs)
 

@@ -354,7 +354,7 @@ class Layer(Declared):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         """A rule for each spatial axis; None where the axes of input and output do not correspond."""
-        return tuple(SAME for _ in outputs[0].shape[2:])
+        return (SAME,) * len(outputs[0].shape[2:])
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         """How weights, output size and MACs come about. A test holds every line against the rules above."""
