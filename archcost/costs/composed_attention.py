@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archcost.costs.kernel import Kernel, Kernels, stretch
 from archcost.costs.program import Op
-from archcost.layers.attention.scaled_dot_product import KEY, MASK, QUERY, VALUE
+from archcost.layers.attention.composition import KEY, MASK, QUERY, VALUE
 from archcost.tensors import TensorType
 from archcost.terms.time_classes import TimeClass, is_unaligned
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from archcost.costs.cpu_call import Call
 from archcost.layers import ScaledDotProductAttention
-from archcost.layers.attention.scaled_dot_product import KEY, QUERY, VALUE
+from archcost.layers.attention.composition import KEY, QUERY, VALUE
 from archcost.tensors import Tensors
 
 KEYS = 512

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from archcost.costs.kernel import Kernel, Kernels, dtype_of, stretch
 from archcost.costs.program import Op
 from archcost.costs.timeline import Timeline
+from archcost.layers.rules import Call
 from archcost.layers.shape.copy import Contiguous, Recast
 from archcost.layers.shape.reshape import Viewing
 from archcost.tensors import TensorType
@@ -206,15 +207,16 @@ def _turned(op: Op, own: Kernel) -> Kernels:
 def _runs_fused(op: Op, line: Timeline) -> bool:
     from archcost.layers.attention.scaled_dot_product import ScaledDotProductAttention
 
-    layer = op.node.layer
-    return not isinstance(layer, ScaledDotProductAttention) or layer.runs_fused(op.node.input_types, _setting(op, line))
+    layer, node = op.node.layer, op.node
+    call = Call(node.input_types, node.output_types, _setting(op, line))
+    return not isinstance(layer, ScaledDotProductAttention) or layer.runs_fused(call)
 
 
 def _composed_attention(op: Op, dtype: str) -> Kernels:
     """Query and key scaled, their product, a mask added, the softmax, the product with the values
     (`_scaled_dot_product_attention_math` in native/transformers/attention.cpp).
     """
-    from archcost.layers.attention.scaled_dot_product import KEY, MASK, QUERY, VALUE
+    from archcost.layers.attention.composition import KEY, MASK, QUERY, VALUE
 
     query, key, value = (TensorType(tensor.shape, dtype) for tensor in op.node.input_types[:3])
     output = TensorType(op.node.output_types[0].shape, dtype)

@@ -103,7 +103,6 @@ RULES: Mapping[Counted, Rule] = {
 """By the word on a layer's card."""
 
 WITHOUT_CARD: dict[str, Rule] = {
-    "scaled_dot_product_attention": nothing,
     "mean": nothing,
     "sum": nothing,
     "amax": nothing,

@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from archcost.layers import ScaledDotProductAttention
-from archcost.pytorch.layers.base import Factory, Inputs, settings
+from archcost.pytorch.layers.base import Inputs, mirrors, settings
 
 
 class Attention(nn.Module):
@@ -35,9 +35,7 @@ class Attention(nn.Module):
         return f"math={self.math}, dropout_p={self.dropout_p}, {self.options}"
 
 
+@mirrors(ScaledDotProductAttention)
 def scaled_dot_product_attention(layer: ScaledDotProductAttention, inputs: Inputs) -> nn.Module:
+    """The witness of the FLOPs works on the meta device, where torch always composes."""
     return Attention(layer.backend == "math", **settings(layer, "backend"))
-
-
-FACTORIES: dict[str, Factory] = {"scaled_dot_product_attention": scaled_dot_product_attention}
-"""The witness of the FLOPs works on the meta device, where torch always composes."""
