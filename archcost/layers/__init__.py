@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from pkgutil import walk_packages
 from typing import NamedTuple, TypeVar
 
 from archcost.layers.base import Composite, Declared, Layer, Weight, WeightedLayer
@@ -48,6 +47,8 @@ def index() -> dict[str, Place]:
 @cache
 def declared() -> dict[str, type[Declared]]:
     """By type all classes that there are, in order of their modules and types. Imports every module of layers."""
+    from pkgutil import walk_packages
+
     for module in walk_packages(__path__, f"{__name__}."):
         import_module(module.name)
     named = {

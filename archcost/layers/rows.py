@@ -20,13 +20,13 @@ def row(
     base: type[Base],
     name: str,
     type_: str,
-    doc: str,
+    doc: object,
     card: Card,
     fields: Mapping[str, tuple[Any, Any]] = {},
     **said: Any,
 ) -> type[Base]:
-    """The class of layers `name`, a row of the table in `module`. `fields` are torch's, by name the type and default;
-    `said` is what the base leaves to its rows.
+    """The class of layers `name`, a row of the table in `module`. `doc` is its docstring, or a descriptor that
+    gives it; `fields` are torch's, by name the type and default; `said` is what the base leaves to its rows.
     """
     body = {
         "__module__": module,

@@ -42,6 +42,16 @@ class Formula(NamedTuple):
         return f"y = {written(self.forward)}; dx = {written(self.backward)}"
 
 
+class Written:
+    """A formula as the docstring of a class, put into words when somebody asks for it."""
+
+    def __init__(self, formula: Formula) -> None:
+        self.formula = formula
+
+    def __get__(self, instance: object, owner: type) -> str:
+        return f"{self.formula}."
+
+
 def require_numbers(tensor: TensorType) -> None:
     if tensor.dtype == "bool":
         raise ShapeError("needs numbers", expected="integers or floats", found=str(tensor), hint="cast")
@@ -137,4 +147,4 @@ def function(
 ) -> type[Base]:
     """A row of the table in `module`, whose formula says what the layer is."""
     said = {"formula": formula, "integers": integers, "prefix": prefix or type_}
-    return row(module, base, name, type_, f"{formula}.", card, fields, **said)
+    return row(module, base, name, type_, Written(formula), card, fields, **said)

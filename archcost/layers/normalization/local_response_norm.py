@@ -12,7 +12,6 @@ from archcost.layers.base import Layer, Number, Size, require_floating
 from archcost.layers.card import Card, onnx
 from archcost.layers.dtypes import Autocast
 from archcost.layers.memory_order import value_by_value
-from archcost.layers.normalization.norms import card
 from archcost.layers.rules import Autograd, Call, Placement, Precision, Quirk
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.terms.autograd import INPUT, Device, Own, excess
@@ -27,13 +26,15 @@ class LocalResponseNorm(Layer):
 
     prefix: ClassVar[str] = "lrn"
     type: Literal["local_response_norm"] = "local_response_norm"
-    card: ClassVar[Card] = card(
-        "LocalResponseNorm",
-        ("local_response_norm",),
-        onnx("LRN", size="size", alpha="alpha", beta="beta", bias="k"),
-        "nothing",
-        "response norm",
-        Autocast("float32 out", "float32 out"),
+    card: ClassVar[Card] = Card(
+        torch="nn.LocalResponseNorm",
+        calls=("local_response_norm",),
+        onnx=onnx("LRN", size="size", alpha="alpha", beta="beta", bias="k"),
+        autocast=Autocast("float32 out", "float32 out"),
+        promotion="first",
+        fvcore="nothing",
+        time="response norm",
+        blas=False,
     )
     quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
     size: Size = Field(description="channels in a window; the paper's n")
