@@ -89,21 +89,17 @@ from archcost.layers.pooling.unpool import MaxUnpool as _MaxUnpool
 from archcost.layers.recurrent.gru import GRU as GRU
 from archcost.layers.recurrent.lstm import LSTM as LSTM
 from archcost.layers.recurrent.rnn import RNN as RNN
-from archcost.layers.reduction.reduce import All as All
-from archcost.layers.reduction.reduce import AMax as AMax
-from archcost.layers.reduction.reduce import AMin as AMin
-from archcost.layers.reduction.reduce import AnyTrue as AnyTrue
-from archcost.layers.reduction.reduce import ArgMax as ArgMax
-from archcost.layers.reduction.reduce import ArgMin as ArgMin
-from archcost.layers.reduction.reduce import LogSumExp as LogSumExp
-from archcost.layers.reduction.reduce import Max as Max
-from archcost.layers.reduction.reduce import Mean as Mean
-from archcost.layers.reduction.reduce import Min as Min
-from archcost.layers.reduction.reduce import Norm as Norm
-from archcost.layers.reduction.reduce import Prod as Prod
-from archcost.layers.reduction.reduce import Sum as Sum
-from archcost.layers.reduction.variance import Std as Std
-from archcost.layers.reduction.variance import Var as Var
+from archcost.layers.reduction import Truth as _Truth
+from archcost.layers.reduction import Extreme as _Extreme
+from archcost.layers.reduction import Index as _Index
+from archcost.layers.reduction import LogSumExp as LogSumExp
+from archcost.layers.reduction import Picked as _Picked
+from archcost.layers.reduction import Mean as Mean
+from archcost.layers.reduction import Norm as Norm
+from archcost.layers.reduction import Prod as Prod
+from archcost.layers.reduction import Std as Std
+from archcost.layers.reduction import Sum as Sum
+from archcost.layers.reduction import Var as Var
 from archcost.layers.scan import ArgSort as ArgSort
 from archcost.layers.scan import Cumsum as Cumsum
 from archcost.layers.scan import Sort as Sort
@@ -295,6 +291,22 @@ class MaxUnpool1d(_MaxUnpool): ...
 class MaxUnpool2d(_MaxUnpool): ...
 
 class MaxUnpool3d(_MaxUnpool): ...
+
+class All(_Truth): ...
+
+class AMax(_Extreme): ...
+
+class AMin(_Extreme): ...
+
+class AnyTrue(_Truth): ...
+
+class ArgMax(_Index): ...
+
+class ArgMin(_Index): ...
+
+class Max(_Picked): ...
+
+class Min(_Picked): ...
 
 class Abs(_OverwritingFunction): ...
 

@@ -102,24 +102,4 @@ RULES: Mapping[Counted, Rule] = {
 }
 """By the word on a layer's card."""
 
-WITHOUT_CARD: dict[str, Rule] = {
-    "mean": nothing,
-    "sum": nothing,
-    "amax": nothing,
-    "amin": nothing,
-    "max": nothing,
-    "min": nothing,
-    "argmax": nothing,
-    "argmin": nothing,
-    "var": nothing,
-    "std": nothing,
-    "norm": nothing,
-    "any": nothing,
-    "all": nothing,
-    "prod": nothing,
-    "logsumexp": nothing,
-}
-
-FVCORE_COUNTS: Mapping[str, Rule] = {
-    type_: RULES[kind.card.fvcore] if hasattr(kind, "card") else WITHOUT_CARD[type_] for type_, kind in LAYERS.items()
-}
+FVCORE_COUNTS: Mapping[str, Rule] = {type_: RULES[kind.card.fvcore] for type_, kind in LAYERS.items()}

@@ -67,3 +67,8 @@ def div(result: Tensor, x: Any, y: Any, *, rounding_mode: str | None = None, inp
 @composite("rtruediv", "rdiv")
 def divided_by(x: Tensor, number: float) -> Tensor:
     return x.reciprocal() * number
+
+
+@composite("addcmul")
+def addcmul(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    return x + tensor1 * tensor2 if value == 1 else x + tensor1 * tensor2 * value

@@ -1,42 +1,21 @@
-"""Folding axes in torch."""
+"""Folding axes in torch, but for what cards name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from archcost.layers import Layer
-from archcost.pytorch.layers.base import Called, Factory, Inputs, function, settings
+from archcost.layers import All, AnyTrue, Norm, Prod
+from archcost.pytorch.layers.base import Called, Inputs, mirrors, settings
 
 
-def folding(operation: Callable[..., Tensor]) -> Factory:
+@mirrors(AnyTrue, All, Prod)
+def folding(layer: AnyTrue | All | Prod, inputs: Inputs) -> nn.Module:
     """Over all axes where none is named, as torch's function does without any argument."""
-
-    def factory(layer: Layer, inputs: Inputs) -> nn.Module:
-        fields = settings(layer)
-        if fields["dim"] is None:
-            del fields["dim"], fields["keepdim"]
-        return Called(operation, fields)
-
-    return factory
+    without = ("dim", "keepdim") if layer.dim is None else ()
+    return Called(getattr(torch, layer.type), settings(layer, *without))
 
 
-FACTORIES: dict[str, Factory] = {
-    "mean": function(torch.mean),
-    "sum": function(torch.sum),
-    "amax": function(torch.amax),
-    "amin": function(torch.amin),
-    "max": function(torch.max),
-    "min": function(torch.min),
-    "argmax": function(torch.argmax),
-    "argmin": function(torch.argmin),
-    "var": function(torch.var),
-    "std": function(torch.std),
-    "norm": function(torch.linalg.vector_norm),  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-    "any": folding(torch.any),
-    "all": folding(torch.all),
-    "prod": folding(torch.prod),
-    "logsumexp": function(torch.logsumexp),
-}
+@mirrors(Norm)
+def norm(layer: Norm, inputs: Inputs) -> nn.Module:
+    return Called(torch.linalg.vector_norm, settings(layer))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]

@@ -1,36 +1,39 @@
-"""Layers that fold axes, and the running sum along one."""
+"""Layers that fold axes: sums, extrema, norms, variances, and whether values are true."""
 
 from __future__ import annotations
 
+from math import prod
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Axis, Flag, FloatingDtype, Layer, normalize_axis, require_floating
+from archcost.layers.base import Axis, Count, Flag, FloatingDtype, Layer, normalize_axis, require_floating
+from archcost.layers.card import Card, onnx
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32_ON_CUDA, Autocast, Outcome
-from archcost.layers.rules import Quirk
+from archcost.layers.rows import row
+from archcost.layers.rules import Autograd, Call, Quirk
 from archcost.tensors import Tensors, TensorType, summed
-from archcost.terms.autograd import (
-    INPUT,
-    NO_SCRATCH,
-    OUTPUT,
-    VIEWED,
-    Gradient,
-    Output,
-    Own,
-    Saved,
-    Scratch,
-    Setting,
-    before_cast,
-)
-from archcost.terms.time_classes import TimeClass
+from archcost.terms.autograd import INPUT, OUTPUT, VIEWED, Output, Own, Saved, before_cast
 from archcost.terms.windows import SAME, WHOLE, Rules
 from archcost.work import Reduction, Work
 
 
+def card(
+    torch: str | None, operator: str | None = None, autocast: Autocast = AS_GIVEN, promotion: Outcome = "first"
+) -> Card:
+    return Card(
+        torch=torch,
+        calls=(),
+        onnx=onnx(operator) if operator else None,
+        autocast=autocast,
+        promotion=promotion,
+        fvcore="nothing",
+        time="reduction",
+        blas=False,
+    )
+
+
 class Folding(Layer):
     """Axes go, or with `keepdim: true` are left with a single value."""
-
-    comes_out: ClassVar[Outcome] = "first"
 
     def over(self) -> tuple[tuple[int, ...] | None, bool]:
         """`dim` as a tuple, None for all; and `keepdim`."""
@@ -55,8 +58,8 @@ class Folding(Layer):
         require_floating(inputs)
         return (TensorType(self.folded(inputs), inputs[0].dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return ()
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), call.inputs)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
         axes = self.axes(inputs)
@@ -94,19 +97,18 @@ class Mean(FoldingAxes):
 
     type: Literal["mean"] = "mean"
     prefix: ClassVar[str] = "mean"
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "reduction"
+    card: ClassVar[Card] = card("torch.mean", "ReduceMean")
     dtype: FloatingDtype | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
         (folded,) = super().output_types(inputs)
         return (folded._replace(dtype=self.dtype or folded.dtype),)
 
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def autograd(self, call: Call) -> Autograd:
         """In another dtype, backward's quotients while they are cast."""
-        if inputs[0].dtype == outputs[0].dtype:
-            return NO_SCRATCH
-        return Scratch(backward=(Own("quotients", TensorType(inputs[0].shape, outputs[0].dtype)),))
+        quotients = Own("quotients", TensorType(call.source.shape, call.result.dtype))
+        is_cast = call.source.dtype != call.result.dtype
+        return Autograd((), call.inputs, backward=(quotients,) if is_cast else ())
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {0: 1}, "mean"),)
@@ -120,15 +122,14 @@ class Sum(FoldingAxes):
 
     type: Literal["sum"] = "sum"
     prefix: ClassVar[str] = "sum"
-    autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
-    time_class: ClassVar[TimeClass] = "reduction"
+    card: ClassVar[Card] = card("torch.sum", "ReduceSum", FLOAT32_OUT_ON_CUDA)
     dtype: FloatingDtype | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), self.dtype or summed(inputs[0])),)
 
-    def gradients(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Gradient, ...]:
-        return (VIEWED,) if inputs[0].dtype == outputs[0].dtype else inputs
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), (VIEWED,) if call.source.dtype == call.result.dtype else call.inputs)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {}, "summed"),)
@@ -137,70 +138,53 @@ class Sum(FoldingAxes):
 class Extreme(FoldingAxes):
     """A comparison a value read. Backward [x = y]/n·dy with n the number of equals: comparison, addition, product."""
 
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "reduction"
-
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), inputs[0].dtype),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (INPUT, OUTPUT)
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def autograd(self, call: Call) -> Autograd:
         """Which are equal, how many, and each one's share of the gradient."""
-        equals = Own("equals", TensorType(inputs[0].shape, "bool"))
-        return Scratch(
-            backward=(equals, Own("counts", TensorType(outputs[0].shape, "int64")), Own("shares", outputs[0]))
-        )
+        equals = Own("equals", TensorType(call.source.shape, "bool"))
+        counts = Own("counts", TensorType(call.result.shape, "int64"))
+        return Autograd((INPUT, OUTPUT), call.inputs, backward=(equals, counts, Own("shares", call.result)))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {0: 3}, "compared"),)
 
 
-class AMax(Extreme):
-    """Maximum over one axis or several; equals share the gradient (torch.amax)."""
+def extreme(name: str, says: str) -> type[Extreme]:
+    type_ = name.lower()
+    doc = f"{says} over one axis or several; equals share the gradient (torch.{type_})."
+    return row(__name__, Extreme, name, type_, doc, card(f"torch.{type_}"))
 
-    type: Literal["amax"] = "amax"
-    prefix: ClassVar[str] = "amax"
 
-
-class AMin(Extreme):
-    """Minimum over one axis or several; equals share the gradient (torch.amin)."""
-
-    type: Literal["amin"] = "amin"
-    prefix: ClassVar[str] = "amin"
+AMax = extreme("AMax", "Maximum")
+AMin = extreme("AMin", "Minimum")
 
 
 class Picked(FoldingOne):
     """One value of an axis, and its index: a comparison a value read. Backward puts the gradient at the index."""
 
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "reduction"
     quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
 
     def output_types(self, inputs: Tensors) -> Tensors:
         shape = self.folded(inputs)
         return (TensorType(shape, inputs[0].dtype), TensorType(shape, "int64"))
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (Output(1),)
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((Output(1),), call.inputs)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {}, "compared"),)
 
 
-class Max(Picked):
-    """Maximum along an axis, and where it is (torch.max with `dim`). Outputs: values, indices."""
+def picked(name: str, says: str) -> type[Picked]:
+    type_ = name.lower()
+    doc = f"{says} along an axis, and where it is (torch.{type_} with `dim`). Outputs: values, indices."
+    return row(__name__, Picked, name, type_, doc, card(f"torch.{type_}"))
 
-    type: Literal["max"] = "max"
-    prefix: ClassVar[str] = "max"
 
-
-class Min(Picked):
-    """Minimum along an axis, and where it is (torch.min with `dim`). Outputs: values, indices."""
-
-    type: Literal["min"] = "min"
-    prefix: ClassVar[str] = "min"
+Max = picked("Max", "Maximum")
+Min = picked("Min", "Minimum")
 
 
 class FoldingSome(Folding):
@@ -226,10 +210,6 @@ class FoldingOneOrAll(Folding):
 class Index(FoldingOneOrAll):
     """Where along an axis a value is, or without `dim` in all: a comparison a value read. There is no gradient."""
 
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "reduction"
-    comes_out: ClassVar[Outcome] = "named"
-
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), "int64"),)
 
@@ -237,18 +217,14 @@ class Index(FoldingOneOrAll):
         return (Reduction(inputs[0].numel, 1, {}, "compared"),)
 
 
-class ArgMax(Index):
-    """Where along an axis the maximum is, or without `dim` in all, counted row by row (torch.argmax)."""
+def index(name: str, says: str) -> type[Index]:
+    type_ = name.lower()
+    doc = f"Where along an axis the {says} is, or without `dim` in all, counted row by row (torch.{type_})."
+    return row(__name__, Index, name, type_, doc, card(f"torch.{type_}", name, promotion="named"))
 
-    type: Literal["argmax"] = "argmax"
-    prefix: ClassVar[str] = "argmax"
 
-
-class ArgMin(Index):
-    """Where along an axis the minimum is, or without `dim` in all, counted row by row (torch.argmin)."""
-
-    type: Literal["argmin"] = "argmin"
-    prefix: ClassVar[str] = "argmin"
+ArgMax = index("ArgMax", "maximum")
+ArgMin = index("ArgMin", "minimum")
 
 
 class Norm(FoldingAxes):
@@ -256,20 +232,18 @@ class Norm(FoldingAxes):
 
     type: Literal["norm"] = "norm"
     prefix: ClassVar[str] = "norm"
-    autocast: ClassVar[Autocast] = FLOAT32_OUT_ON_CUDA
-    time_class: ClassVar[TimeClass] = "reduction"
+    card: ClassVar[Card] = card(None, autocast=FLOAT32_OUT_ON_CUDA)
     ord: Literal[1, 2] = 2
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (INPUT, OUTPUT)
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def autograd(self, call: Call) -> Autograd:
         """Signs; or the values over their norm, and where that is zero."""
-        wide = before_cast(inputs[0], outputs[0].dtype)
+        source, result = call.source, call.result
+        wide = before_cast(source, result.dtype)
         if self.ord == 1:
-            return Scratch(backward=(Own("signs", inputs[0]), *wide))
-        directions = Own("directions", TensorType(inputs[0].shape, outputs[0].dtype))
-        return Scratch(backward=(directions, Own("zeros", TensorType(outputs[0].shape, "bool")), *wide))
+            return Autograd((INPUT, OUTPUT), call.inputs, backward=(Own("signs", source), *wide))
+        directions = Own("directions", TensorType(source.shape, result.dtype))
+        zeros = Own("zeros", TensorType(result.shape, "bool"))
+        return Autograd((INPUT, OUTPUT), call.inputs, backward=(directions, zeros, *wide))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Absolute value or square, and sum; backward sign or x/y, and the product with dy."""
@@ -279,29 +253,20 @@ class Norm(FoldingAxes):
 class Truth(FoldingSome):
     """Bool comes out of one comparison a value read. There is no gradient."""
 
-    autocast: ClassVar[Autocast] = AS_GIVEN
-    time_class: ClassVar[TimeClass] = "reduction"
-    comes_out: ClassVar[Outcome] = "named"
-
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), "bool"),)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Reduction(inputs[0].numel, 1, {}, "judged"),)
+        return (Reduction(inputs[0].numel, 1, {}, "compared"),)
 
 
-class AnyTrue(Truth):
-    """Whether a value is not zero, over one axis or several; over all without `dim` (torch.any)."""
-
-    type: Literal["any"] = "any"
-    prefix: ClassVar[str] = "any"
+def truth(name: str, type_: str, says: str) -> type[Truth]:
+    doc = f"Whether {says}, over one axis or several; over all without `dim` (torch.{type_})."
+    return row(__name__, Truth, name, type_, doc, card(None, promotion="named"))
 
 
-class All(Truth):
-    """Whether no value is zero, over one axis or several; over all without `dim` (torch.all)."""
-
-    type: Literal["all"] = "all"
-    prefix: ClassVar[str] = "all"
+AnyTrue = truth("AnyTrue", "any", "a value is not zero")
+All = truth("All", "all", "no value is zero")
 
 
 class Prod(FoldingOneOrAll):
@@ -312,22 +277,19 @@ class Prod(FoldingOneOrAll):
 
     type: Literal["prod"] = "prod"
     prefix: ClassVar[str] = "prod"
-    autocast: ClassVar[Autocast] = Autocast("float32", "float32 out")
-    time_class: ClassVar[TimeClass] = "reduction"
+    card: ClassVar[Card] = card(None, "ReduceProd", Autocast("float32", "float32 out"))
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(self.folded(inputs), summed(inputs[0])),)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (INPUT, OUTPUT)
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def autograd(self, call: Call) -> Autograd:
         """Zeros are looked for, and none is found: then the quotients (`prod_backward` in FunctionsManual.cpp)."""
-        zeros = Own("zeros", TensorType(inputs[0].shape, "bool"))
-        counts = Own("counts", TensorType(outputs[0].shape, "int64"))
-        wide = TensorType(inputs[0].shape, outputs[0].dtype)
-        cast = () if wide == inputs[0] else (Own("input cast", wide), *before_cast(inputs[0], wide.dtype))
-        return Scratch(backward=(zeros, counts, Own("quotients", wide), *cast))
+        source, result = call.source, call.result
+        zeros = Own("zeros", TensorType(source.shape, "bool"))
+        counts = Own("counts", TensorType(result.shape, "int64"))
+        wide = TensorType(source.shape, result.dtype)
+        cast = () if wide == source else (Own("input cast", wide), *before_cast(source, wide.dtype))
+        return Autograd((INPUT, OUTPUT), call.inputs, backward=(zeros, counts, Own("quotients", wide), *cast))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 1, {0: 2}, "multiplied"),)
@@ -341,16 +303,67 @@ class LogSumExp(FoldingAxes):
 
     type: Literal["logsumexp"] = "logsumexp"
     prefix: ClassVar[str] = "logsumexp"
-    autocast: ClassVar[Autocast] = IN_FLOAT32_ON_CUDA
-    time_class: ClassVar[TimeClass] = "reduction"
+    card: ClassVar[Card] = card("torch.logsumexp", "ReduceLogSumExp", IN_FLOAT32_ON_CUDA)
 
-    def keeps(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> tuple[Saved, ...]:
-        return (INPUT, OUTPUT)
-
-    def scratch(self, inputs: Tensors, outputs: Tensors, setting: Setting) -> Scratch:
+    def autograd(self, call: Call) -> Autograd:
         """The largest, and all values less them, which the CPU's kernel has for itself."""
-        made = (Own("largest", outputs[0]), Own("differences", inputs[0])) if setting.device == "cuda" else ()
-        return Scratch(made, (Own("factors", TensorType((2 * inputs[0].numel,), inputs[0].dtype)),))
+        on_cuda = call.setting.device == "cuda"
+        made = (Own("largest", call.result), Own("differences", call.source)) if on_cuda else ()
+        factors = Own("factors", TensorType((2 * call.source.numel,), call.source.dtype))
+        return Autograd((INPUT, OUTPUT), call.inputs, forward=made, backward=(factors,))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Reduction(inputs[0].numel, 4, {0: 3}, "exponentials added"),)
+
+
+class Spread(FoldingAxes):
+    """Σ(x − mean)²/(n − correction): mean, difference, square, sum a value read.
+
+    Backward 2/(n − correction)·dy·(x − mean): the mean again, difference, product.
+    """
+
+    correction: Count = 1
+    saved: ClassVar[tuple[Saved, ...]]
+    factors: ClassVar[int]
+    """How many tensors like the output backward makes beside the differences: the mean, and what they are multiplied
+    with.
+    """
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        values = prod(inputs[0].shape[axis] for axis in self.axes(inputs))
+        if values <= self.correction:
+            raise ShapeError(
+                "too few values for a variance", expected=f"more than correction, {self.correction}", found=str(values)
+            )
+        return super().output_types(inputs)
+
+    def autograd(self, call: Call) -> Autograd:
+        factors = TensorType((self.factors * call.result.numel,), call.result.dtype)
+        made = (Own("differences", call.source), Own("mean and factors", factors))
+        return Autograd(self.saved, call.inputs, backward=made)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 4, {0: 3}, "squared differences"),)
+
+
+class Var(Spread):
+    """Variance over one axis or several (torch.var): mean, difference, square, sum a value read.
+
+    Backward 2/(n − correction)·dy·(x − mean): the mean again, difference, product.
+    """
+
+    type: Literal["var"] = "var"
+    prefix: ClassVar[str] = "var"
+    card: ClassVar[Card] = card("torch.var")
+    saved: ClassVar[tuple[Saved, ...]] = (INPUT,)
+    factors: ClassVar[int] = 2
+
+
+class Std(Spread):
+    """Standard deviation over one axis or several (torch.std): as the variance, whose root is not counted."""
+
+    type: Literal["std"] = "std"
+    prefix: ClassVar[str] = "std"
+    card: ClassVar[Card] = card("torch.std")
+    saved: ClassVar[tuple[Saved, ...]] = (INPUT, OUTPUT)
+    factors: ClassVar[int] = 3

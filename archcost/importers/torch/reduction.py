@@ -1,4 +1,4 @@
-"""Products of tensors, reductions, pools and unpooling."""
+"""Axes folded: sums, extrema, norms and variances, whose arguments are no fields of a layer as they stand."""
 
 from __future__ import annotations
 
@@ -15,11 +15,6 @@ from archcost.importers.torch.proposal import Proposal, RuleFunction, composite,
 def histc(x: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """How many rows go to each expert: counts, of which no cost depends on the values."""
     return torch.empty(bins, dtype=torch.int32, device="meta")
-
-
-@composite("addcmul")
-def addcmul(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
-    return x + tensor1 * tensor2 if value == 1 else x + tensor1 * tensor2 * value
 
 
 def _dims(x: Tensor, dim: Any) -> Any:
