@@ -66,12 +66,12 @@ from archcost.layers.matmul.added import BAddBMM as BAddBMM
 from archcost.layers.matmul.einsum import Einsum as Einsum
 from archcost.layers.matmul.product import Bmm as Bmm
 from archcost.layers.matmul.product import MatMul as MatMul
+from archcost.layers.normalization.feature_norms import LayerNorm as LayerNorm
+from archcost.layers.normalization.feature_norms import RMSNorm as RMSNorm
 from archcost.layers.normalization.instance_norm import InstanceNorm as _InstanceNorm
 from archcost.layers.normalization.local_response_norm import LocalResponseNorm as LocalResponseNorm
 from archcost.layers.normalization.norms import BatchNorm as _BatchNorm
 from archcost.layers.normalization.norms import GroupNorm as GroupNorm
-from archcost.layers.normalization.norms import LayerNorm as LayerNorm
-from archcost.layers.normalization.norms import RMSNorm as RMSNorm
 from archcost.layers.normalization.weight_norm import WeightNorm as WeightNorm
 from archcost.layers.opaque.function import OwnBackward as OwnBackward
 from archcost.layers.opaque.operation import Integers as Integers

@@ -1,13 +1,10 @@
-"""Pools, their reverse, and resizing."""
+"""Pools and their reverse."""
 
 from __future__ import annotations
-
-from typing import Any, cast
 
 from archcost.importers.onnx.convolution import evenly_padded, pads_of, spacing
 from archcost.importers.onnx_call import Call, Result, Rule, one
 from archcost.importers.onnx_values import UnsupportedError, Value
-from archcost.layers.base import normalize_axis
 
 SMALLEST = -3.4028234663852886e38
 """What stands for minus infinity around a maximum."""
@@ -86,65 +83,10 @@ def max_unpool(call: Call) -> Value:
     )
 
 
-MODES = {"nearest": ("nearest",) * 3, "linear": ("linear", "bilinear", "trilinear"), "cubic": ("", "bicubic", "")}
-"""Torch's words, by the number of spatial axes."""
-
-
-def resize(call: Call) -> Value:
-    """Of the spatial axes alone: `sizes`, or ⌊n·scale⌋, as attributes or inputs of each version of ONNX."""
-    value = call[0]
-    after = _resized(call, value)
-    if after[:2] != list(value.shape[:2]) or not 3 <= value.rank <= 5:
-        raise UnsupportedError("a resize of other axes than those of images")
-    mode = MODES.get(call.word("mode", "nearest"), ("", "", ""))[value.rank - 3]
-    if not mode:
-        raise UnsupportedError(f"mode {call.word('mode')} for {value.rank - 2} axes")
-    aligned = call.word("coordinate_transformation_mode") == "align_corners"
-    corners = {} if mode == "nearest" else {"align_corners": aligned}
-    smoothed = {"antialias": True} if call.flag("antialias") and mode != "nearest" else {}
-    if smoothed and (aligned or value.rank != 4):
-        raise UnsupportedError("antialias with align_corners, or of other images than those of 2 axes")
-    return call.layer("upsample", value, size=one(after[2:]), mode=mode, **corners, **smoothed)
-
-
-def _resized(call: Call, value: Value) -> list[int]:
-    axes = [normalize_axis(axis, value.rank, "axes") for axis in call.sizes("axes") or range(value.rank)]
-    policy = call.word("keep_aspect_ratio_policy", "stretch")
-    if call.word("coordinate_transformation_mode") == "tf_crop_and_resize" or policy != "stretch":
-        raise UnsupportedError("a resize that crops, or keeps its aspect ratio")
-    sizes = call.integers(3) or None
-    if sizes is not None and len(sizes) != len(axes):
-        raise UnsupportedError("sizes of other axes")
-    after = list(value.shape)
-    if sizes:
-        for axis, size in zip(axes, sizes, strict=True):
-            after[axis] = after[axis] if axis == 0 and size == call.written_for else size
-        return after
-    scales = _scales(call)
-    if len(scales) != len(axes):
-        raise UnsupportedError("scales of other axes")
-    for axis, scale in zip(axes, scales, strict=True):
-        after[axis] = int(after[axis] * scale)
-    return after
-
-
-def _scales(call: Call) -> list[float]:
-    """An attribute, the second input, or the third behind a region of interest."""
-    given = call.node.attributes.get("scales")
-    if isinstance(given, list):
-        return [scale for scale in cast("list[Any]", given) if isinstance(scale, float)]
-    value = call.get(2) if len(call.inputs) > 2 else call.get(1)
-    if value is None or value.numbers is None:
-        raise UnsupportedError("scales that are computed")
-    return [float(scale) for scale in value.numbers.flatten()]
-
-
 RULES: dict[str, Rule] = {
     "MaxPool": max_pool,
     "AveragePool": avg_pool,
     "GlobalAveragePool": global_avg_pool,
     "GlobalMaxPool": global_max_pool,
     "MaxUnpool": max_unpool,
-    "Resize": resize,
-    "Upsample": resize,
 }
