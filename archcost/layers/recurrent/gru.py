@@ -7,8 +7,9 @@ from typing import ClassVar, Literal
 
 from archcost.layers.card import Card
 from archcost.layers.dtypes import Autocast
+from archcost.layers.recurrent.cell import Cell, recurrent
 from archcost.layers.recurrent.inference import Made
-from archcost.layers.recurrent.rnn import Cell, Recurrent, recurrent
+from archcost.layers.recurrent.rnn import Recurrent
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Own, Saved
 from archcost.work import Operand

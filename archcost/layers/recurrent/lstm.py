@@ -8,8 +8,9 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Count
 from archcost.layers.card import Card
+from archcost.layers.recurrent.cell import Cell, recurrent
 from archcost.layers.recurrent.inference import Fused, Made, fused
-from archcost.layers.recurrent.rnn import Cell, Recurrent, recurrent
+from archcost.layers.recurrent.rnn import Recurrent
 from archcost.layers.rules import Call, Placement
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.terms.autograd import INPUT, OUTPUT, Own, Saved, Setting, Stored

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Flag, Size, Weight, WeightedLayer, require_floating, require_rank
-from archcost.layers.card import Card, onnx
-from archcost.layers.dtypes import IN_16_BITS, Autocast, Outcome
+from archcost.layers.card import Card
+from archcost.layers.recurrent.cell import Cell, recurrent
 from archcost.layers.recurrent.inference import Made, Unrecorded, composed
 from archcost.layers.rules import Autograd, Call, Placement, own_storage
 from archcost.tensors import Tensors, TensorType
@@ -18,30 +18,6 @@ from archcost.terms.autograd import INPUT, Input, Own, Saved, Setting, Stage, St
 from archcost.terms.expressions import Step
 from archcost.terms.memory_format import laid, strides_of, view
 from archcost.work import Contraction, Elementwise, Operand, Shared, Work
-
-
-class Cell(NamedTuple):
-    """One layer in one direction."""
-
-    suffix: str
-    features: int
-    """Of its input at a step."""
-    below: tuple[Operand, ...]
-    """What its input's gradient is needed for."""
-
-
-def recurrent(operator: str, *calls: str, autocast: Autocast = IN_16_BITS, promotion: Outcome = "first") -> Card:
-    """The card of a recurrent layer."""
-    return Card(
-        torch=None,
-        calls=calls,
-        onnx=onnx(operator),
-        autocast=autocast,
-        promotion=promotion,
-        fvcore="nothing",
-        time="recurrent",
-        blas=False,
-    )
 
 
 class Recurrent(WeightedLayer):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from archcost.layers import Embedding, ExpertRoute, Gather, Index, IndexAdd, IndexSelect, Scatter, ScatterAdd, Write
-from archcost.pytorch.layers.base import Called, Inputs, mirrors, settings
+from archcost.pytorch.layers.base import Called, Inputs, function, mirrors, settings
 
 
 @mirrors(Embedding)
@@ -16,17 +16,17 @@ def embedding(layer: Embedding, inputs: Inputs) -> nn.Module:
     return nn.Embedding(**settings(layer, "weight"))
 
 
+def by_index(tensor: Tensor, *others: Tensor, method: str, dim: int, number: tuple[float, ...]) -> Tensor:
+    return getattr(tensor, method)(dim, *others, *number)
+
+
 @mirrors(Gather, IndexSelect, Scatter, ScatterAdd, IndexAdd)
-def by_index(layer: Gather | IndexSelect | Scatter | ScatterAdd | IndexAdd, inputs: Inputs) -> nn.Module:
+def axis_first(layer: Gather | IndexSelect | Scatter | ScatterAdd | IndexAdd, inputs: Inputs) -> nn.Module:
     """Methods that take the axis first, then indices, and then values or a number."""
     fields = layer.model_dump()
-    operation = getattr(Tensor, f"{layer.type}_" if fields.get("inplace") else layer.type)
-    number = [] if fields.get("value") is None else [fields["value"]]
-
-    def called(tensor: Tensor, *others: Tensor) -> Tensor:
-        return operation(tensor, layer.dim, *others, *number)
-
-    return Called(called, {})
+    method = f"{layer.type}_" if fields.get("inplace") else layer.type
+    number = () if fields.get("value") is None else (fields["value"],)
+    return Called(by_index, {"method": method, "dim": layer.dim, "number": number})
 
 
 def listed(dims: Sequence[int], tensor: Tensor, indices: Sequence[Tensor]) -> list[Tensor | None]:
@@ -37,39 +37,34 @@ def listed(dims: Sequence[int], tensor: Tensor, indices: Sequence[Tensor]) -> li
     return every
 
 
-@mirrors(Index)
-def index(layer: Index, inputs: Inputs) -> nn.Module:
-    def indexed(tensor: Tensor, *indices: Tensor) -> Tensor:
-        """The operator itself: Python's brackets read a single position out, as a number."""
-        return torch.ops.aten.index.Tensor(tensor, listed(layer.dims, tensor, indices))
-
-    return Called(indexed, {})
+def indexed(tensor: Tensor, *indices: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """The operator itself: Python's brackets read a single position out, as a number."""
+    return torch.ops.aten.index.Tensor(tensor, listed(dims, tensor, indices))
 
 
-@mirrors(Write)
-def write(layer: Write, inputs: Inputs) -> nn.Module:
-    def written(whole: Tensor, *read: Tensor, numel: int | None, dims: tuple[int, ...]) -> Tensor:
-        """Values over the first of a tensor, wherever a network writes them; a number is 0."""
-        if dims:
-            values, *indices = read
-            return torch.ops.aten.index_put_(whole, listed(dims, whole, indices), values)
-        if numel is None and all(part.shape == whole.shape for part in read):
-            return whole.copy_(read[0]) if read else whole.fill_(0)
-        part = read[0].shape if read else torch.Size()
-        count = part.numel() if numel is None else numel * (whole.shape[0] if whole.dim() else 1)
-        times = count // part.numel()
-        place = whole.as_strided((count,), (1,)).view(part if times == 1 else (times, *part))
-        _ = place.copy_(read[0]) if read else place.fill_(0)
-        return whole
-
-    return Called(written, settings(layer))
+mirrors(Index)(function(indexed))
 
 
-@mirrors(ExpertRoute)
-def expert_route(layer: ExpertRoute, inputs: Inputs) -> nn.Module:
-    def in_equal_shares(choices: Tensor, num_experts: int) -> tuple[Tensor, Tensor]:
-        """Whatever was chosen, so that as many rows are read as archcost says."""
-        order = choices.flatten().argsort(stable=True)
-        return (order // choices.shape[-1]).view(num_experts, -1), order.argsort().view(choices.shape)
+def written(whole: Tensor, *read: Tensor, numel: int | None, dims: tuple[int, ...]) -> Tensor:
+    """Values over the first of a tensor, wherever a network writes them; a number is 0."""
+    if dims:
+        values, *indices = read
+        return torch.ops.aten.index_put_(whole, listed(dims, whole, indices), values)
+    if numel is None and all(part.shape == whole.shape for part in read):
+        return whole.copy_(read[0]) if read else whole.fill_(0)
+    part = read[0].shape if read else torch.Size()
+    count = part.numel() if numel is None else numel * (whole.shape[0] if whole.dim() else 1)
+    times = count // part.numel()
+    place = whole.as_strided((count,), (1,)).view(part if times == 1 else (times, *part))
+    _ = place.copy_(read[0]) if read else place.fill_(0)
+    return whole
 
-    return Called(in_equal_shares, settings(layer))
+
+def in_equal_shares(choices: Tensor, num_experts: int) -> tuple[Tensor, Tensor]:
+    """Whatever was chosen, so that as many rows are read as archcost says."""
+    order = choices.flatten().argsort(stable=True)
+    return (order // choices.shape[-1]).view(num_experts, -1), order.argsort().view(choices.shape)
+
+
+mirrors(Write)(function(written))
+mirrors(ExpertRoute)(function(in_equal_shares))

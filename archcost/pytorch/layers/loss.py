@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from archcost.layers import L1Penalty
-from archcost.pytorch.layers.base import Called, Inputs, mirrors, settings
+from archcost.pytorch.layers.base import function, mirrors
 
 
-@mirrors(L1Penalty)
-def l1_penalty(layer: L1Penalty, inputs: Inputs) -> nn.Module:
-    def penalty(tensor: Tensor, weight: float) -> Tensor:
-        return weight * tensor.abs().sum()
+def penalty(tensor: Tensor, weight: float) -> Tensor:
+    return weight * tensor.abs().sum()
 
-    return Called(penalty, settings(layer))
+
+mirrors(L1Penalty)(function(penalty))

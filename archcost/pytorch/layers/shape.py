@@ -6,17 +6,52 @@ import torch
 from torch import Tensor, nn
 
 from archcost.layers import AsStrided, Cast, Concat, Detach, Reshape, Slice, Split, Stack, Tile
-from archcost.pytorch.layers.base import Called, Inputs, OfDtype, mirrors, settings
+from archcost.pytorch.layers.base import Called, Inputs, OfDtype, function, mirrors
 
 
-@mirrors(Reshape)
-def reshape(layer: Reshape, inputs: Inputs) -> nn.Module:
-    """Of one sample."""
+def reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """`shape` is that of one sample."""
+    return tensor.reshape(tensor.shape[0], *shape)
 
-    def reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-        return tensor.reshape(tensor.shape[0], *shape)
 
-    return Called(reshaped, settings(layer))
+def joined(*tensors: Tensor, dim: int) -> Tensor:
+    return torch.cat(tensors, dim)
+
+
+def stacked(*tensors: Tensor, dim: int) -> Tensor:
+    return torch.stack(tensors, dim)
+
+
+def tiled(tensor: Tensor, *batched: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """With a second tensor the first number counts once for each of its samples."""
+    return tensor.tile((dims[0] * batched[0].shape[0], *dims[1:]) if batched else dims)
+
+
+def sliced(tensor: Tensor, start: int | None, stop: int | None, step: int, dim: int) -> Tensor:
+    """By Python's own indexing, which leaves out a slice that takes everything."""
+    return tensor[(slice(None),) * (dim % tensor.dim()) + (slice(start, stop, step),)]
+
+
+def detached(tensor: Tensor, data: bool) -> Tensor:
+    return tensor.data if data else tensor.detach()
+
+
+def strided(
+    tensor: Tensor, size: tuple[int, ...], stride: tuple[int, ...], batch_strides: tuple[int, ...], storage_offset: int
+) -> Tensor:
+    """A first size of -1 is that of the tensor's first axis, and strides of `batch_strides` are multiples of it."""
+    sizes = [tensor.shape[0] if each == -1 else each for each in size]
+    strides = [each * tensor.shape[0] if axis in batch_strides else each for axis, each in enumerate(stride)]
+    return tensor.as_strided(sizes, strides, tensor.storage_offset() + storage_offset)
+
+
+mirrors(Reshape)(function(reshaped))
+mirrors(Concat)(function(joined))
+mirrors(Stack)(function(stacked))
+mirrors(Tile)(function(tiled))
+mirrors(Slice)(function(sliced))
+mirrors(Detach)(function(detached))
+mirrors(AsStrided)(function(strided))
 
 
 @mirrors(Split)
@@ -40,53 +75,3 @@ class Recast(OfDtype):
 @mirrors(Cast)
 def cast(layer: Cast, inputs: Inputs) -> nn.Module:
     return Recast(layer.dtype)
-
-
-@mirrors(Concat, Stack)
-def joined(layer: Concat | Stack, inputs: Inputs) -> nn.Module:
-    operation = torch.cat if isinstance(layer, Concat) else torch.stack
-
-    def together(*tensors: Tensor) -> Tensor:
-        return operation(tensors, layer.dim)
-
-    return Called(together, {})
-
-
-@mirrors(Tile)
-def tile(layer: Tile, inputs: Inputs) -> nn.Module:
-    def tiled(tensor: Tensor, *batched: Tensor, dims: tuple[int, ...]) -> Tensor:
-        """With a second tensor the first number counts once for each of its samples."""
-        return tensor.tile((dims[0] * batched[0].shape[0], *dims[1:]) if batched else dims)
-
-    return Called(tiled, settings(layer))
-
-
-@mirrors(Slice)
-def slice_(layer: Slice, inputs: Inputs) -> nn.Module:
-    def sliced(tensor: Tensor, start: int | None, stop: int | None, step: int, dim: int) -> Tensor:
-        """By Python's own indexing, which leaves out a slice that takes everything."""
-        return tensor[(slice(None),) * (dim % tensor.dim()) + (slice(start, stop, step),)]
-
-    return Called(sliced, settings(layer))
-
-
-@mirrors(Detach)
-def detach(layer: Detach, inputs: Inputs) -> nn.Module:
-    def detached(tensor: Tensor, data: bool) -> Tensor:
-        return tensor.data if data else tensor.detach()
-
-    return Called(detached, settings(layer))
-
-
-@mirrors(AsStrided)
-def as_strided(layer: AsStrided, inputs: Inputs) -> nn.Module:
-    """A first size of -1 is that of the tensor's first axis, and strides of `batch_strides` are multiples of it."""
-
-    def strided(tensor: Tensor) -> Tensor:
-        sizes = [tensor.shape[0] if each == -1 else each for each in layer.size]
-        strides = [
-            each * tensor.shape[0] if axis in layer.batch_strides else each for axis, each in enumerate(layer.stride)
-        ]
-        return tensor.as_strided(sizes, strides, tensor.storage_offset() + layer.storage_offset)
-
-    return Called(strided, {})
