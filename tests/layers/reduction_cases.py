@@ -9,15 +9,12 @@ from archcost.layers import (
     AnyTrue,
     ArgMax,
     ArgMin,
-    ArgSort,
-    Cumsum,
     LogSumExp,
     Max,
     Mean,
     Min,
     Norm,
     Prod,
-    Sort,
     Std,
     Sum,
     Var,
@@ -70,14 +67,6 @@ ROWS: tuple[Row, ...] = (
         Mean(dim=(1, 2), dtype="float32"),
         inputs=(TensorType((2, 3, 5), "bfloat16"),),
         outputs=((2,),),
-        dtypes=("float32",),
-        forward=30,  # 2*3*5
-        backward_input=30,  # 2*3*5
-    ),
-    Row(
-        Cumsum(dim=1, dtype="float32"),
-        inputs=(TensorType((2, 3, 5), "bfloat16"),),
-        outputs=((2, 3, 5),),
         dtypes=("float32",),
         forward=30,  # 2*3*5
         backward_input=30,  # 2*3*5
@@ -197,26 +186,6 @@ ROWS: tuple[Row, ...] = (
         backward_input=420,  # 2*3*5*7 * 2: sign, product
     ),
     Row(
-        Cumsum(dim=1),
-        inputs=((2, 3, 5, 7),),
-        outputs=((2, 3, 5, 7),),
-        forward=210,  # 2*3*5*7: an addition a value
-        backward_input=210,  # 2*3*5*7
-    ),
-    Row(
-        Cumsum(dim=-1),
-        inputs=((2, 3, 1),),
-        outputs=((2, 3, 1),),
-        forward=6,  # 2*3
-    ),
-    Row(
-        Cumsum(dim=1),
-        inputs=(TensorType((2, 7), "bool"),),
-        outputs=((2, 7),),
-        forward=14,  # 2*7
-        dtypes=("int64",),
-    ),
-    Row(
         ArgMax(),
         inputs=((2, 3, 5),),
         outputs=((),),
@@ -291,26 +260,5 @@ ROWS: tuple[Row, ...] = (
         outputs=((2, 1, 1, 7),),
         forward=840,  # 2*3*5*7 * 4
         backward_input=630,  # 2*3*5*7 * 3
-    ),
-    Row(
-        Sort(),
-        inputs=((2, 3, 5),),
-        outputs=((2, 3, 5), (2, 3, 5)),
-        forward=30,  # 2*3*5
-        dtypes=("float32", "int64"),
-    ),
-    Row(
-        Sort(dim=1, descending=True),
-        inputs=(TensorType((2, 3, 5), "int32"),),
-        outputs=((2, 3, 5), (2, 3, 5)),
-        forward=30,  # 2*3*5
-        dtypes=("int32", "int64"),
-    ),
-    Row(
-        ArgSort(dim=1),
-        inputs=((2, 3, 5),),
-        outputs=((2, 3, 5),),
-        forward=30,  # 2*3*5
-        dtypes=("int64",),
     ),
 )
