@@ -43,7 +43,7 @@ class Played:
         before = line.events[:begin]
         state = tuple([each for each in before if line.storages[each].role == "optimizer_state"])
         updates = [mark.event for mark in line.marks if mark.phase in ("optimizer", "after")]
-        blas = any(hasattr(node.layer, "card") and node.layer.card.blas for node in line.graph.nodes)
+        blas = any(node.layer.card.blas for node in line.graph.nodes)
         return cls(
             tuple([each for each in before if line.storages[each].role != "optimizer_state"]),
             state,

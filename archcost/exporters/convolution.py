@@ -14,7 +14,7 @@ from archcost.layers import (
     Fold,
     Unfold,
 )
-from archcost.layers.base import per_axis
+from archcost.layers.checks import per_axis
 
 
 def bias(part: Part) -> tuple[str, ...]:

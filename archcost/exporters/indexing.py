@@ -22,7 +22,7 @@ from archcost.layers import (
     ScatterAdd,
     Write,
 )
-from archcost.layers.base import normalize_axis
+from archcost.layers.checks import normalize_axis
 from archcost.layers.indexing.gather import axes_of, side_by_side
 
 

@@ -15,7 +15,7 @@ from archcost.layers import (
     RMSNorm,
     WeightNorm,
 )
-from archcost.layers.base import normalize_axis
+from archcost.layers.checks import normalize_axis
 
 FLOAT32_EPSILON = 2.0**-23
 """What torch takes for an rms_norm's `eps: null`."""

@@ -13,7 +13,6 @@ from archcost.errors import ArchcostError
 from archcost.exporters.emit import (
     DTYPES,
     OWN_DOMAIN,
-    WRITTEN,
     Constant,
     Held,
     Operation,
@@ -35,8 +34,7 @@ if TYPE_CHECKING:
 def renderings() -> Mapping[str, Rendering]:
     """How each layer type is drawn."""
     for found in iter_modules([str(Path(__file__).parent)]):
-        module = import_module(f"{__package__}.{found.name}")
-        WRITTEN.update({LAYERS[type_]: rendering for type_, rendering in getattr(module, "RENDERINGS", {}).items()})
+        import_module(f"{__package__}.{found.name}")
     return {type_: rendering_of(kind) for type_, kind in LAYERS.items()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archcost.exporters.emit import Part, draws
 from archcost.layers import Buffer, Constant, ExpandBatch, Parameter
-from archcost.layers.base import normalize_axis
+from archcost.layers.checks import normalize_axis
 
 
 @draws(Parameter, Buffer)

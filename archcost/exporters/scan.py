@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from archcost.exporters.emit import Part, draws
 from archcost.layers import ArgSort, Cumsum, Sort, TopK
-from archcost.layers.base import normalize_axis
+from archcost.layers.checks import normalize_axis
 
 
 @draws(Cumsum)

@@ -41,7 +41,7 @@ from archcost.layers import (
     Unsqueeze,
     View,
 )
-from archcost.layers.base import normalize_axis
+from archcost.layers.checks import normalize_axis
 
 PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 """Torch's words for padding, and ONNX's."""

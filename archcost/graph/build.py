@@ -13,7 +13,7 @@ from archcost.graph.checkpoints import checkpoints_of
 from archcost.graph.loss import check_loss
 from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
 from archcost.graph.wiring import WiredLayer, wire
-from archcost.layers.base import MAX_SIZE
+from archcost.layers.fields import MAX_SIZE
 from archcost.spec.model import ModelSpec
 from archcost.tensors import Tensors, TensorType, format_shape
 

@@ -12,7 +12,8 @@ from archcost.importers.onnx_inference import as_written
 from archcost.importers.onnx_layers import Net
 from archcost.importers.onnx_model import Node
 from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in, short
-from archcost.layers.base import Layer, normalize_axis
+from archcost.layers.base import Layer
+from archcost.layers.checks import normalize_axis
 from archcost.tensors import FLOATING
 
 STEMS = (".weight", ".bias", ".running_mean", ".running_var")

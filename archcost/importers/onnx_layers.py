@@ -13,7 +13,7 @@ from archcost.importers.naming import TIED
 from archcost.importers.onnx_values import UnsupportedError, Value, from_batch, samples_in
 from archcost.importers.recorded import Entry, Ref
 from archcost.layers import LAYERS, Layer
-from archcost.layers.base import MAX_SIZE
+from archcost.layers.fields import MAX_SIZE
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 
 BUFFERS = ("running_mean", "running_var")

@@ -5,18 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import (
-    Axis,
-    Layer,
-    Number,
-    Size,
-    Weight,
-    WeightedLayer,
-    normalize_axis,
-    require_floating,
-    whole_along,
-)
+from archcost.layers.base import Layer, Weight, WeightedLayer
 from archcost.layers.card import Card, Onnx, onnx
+from archcost.layers.checks import normalize_axis, require_floating, whole_along
 from archcost.layers.dtypes import (
     AS_GIVEN,
     FLOAT32_OF_BFLOAT16_ON_CUDA,
@@ -24,6 +15,7 @@ from archcost.layers.dtypes import (
     IN_FLOAT32_ON_CUDA,
     Autocast,
 )
+from archcost.layers.fields import Axis, Number, Size
 from archcost.layers.memory_order import value_by_value
 from archcost.layers.rows import REQUIRED
 from archcost.layers.rules import Autograd, Call, Placement, Quirk, own_storage

@@ -7,11 +7,12 @@ from math import prod
 from typing import ClassVar, Literal, NamedTuple
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Flag, Layer, Scalar
+from archcost.layers.base import Arity, Layer
 from archcost.layers.broadcasting import broadcast, broadcast_shape, require_one_more, stretched, summed_back
 from archcost.layers.card import Card, onnx
 from archcost.layers.derivative import operations, read, tensors_made, written
 from archcost.layers.dtypes import AS_GIVEN
+from archcost.layers.fields import Flag, Scalar
 from archcost.layers.memory_order import value_by_value
 from archcost.layers.rows import row
 from archcost.layers.rules import Autograd, Call, Placement

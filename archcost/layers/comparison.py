@@ -8,11 +8,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Flag, Layer, Number, Scalar
+from archcost.layers.base import Arity, Layer
 from archcost.layers.broadcasting import broadcast_shape, require_one_more, stretched, summed_back, together
 from archcost.layers.card import Card, onnx
 from archcost.layers.derivative import written
 from archcost.layers.dtypes import AS_GIVEN, Outcome
+from archcost.layers.fields import Flag, Number, Scalar
 from archcost.layers.memory_order import value_by_value
 from archcost.layers.rows import row
 from archcost.layers.rules import Autograd, Call, Placement, own_storage

@@ -6,9 +6,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from archcost.layers.base import Flag, Layer, require_floating, require_images
+from archcost.layers.base import Layer
 from archcost.layers.card import Card
+from archcost.layers.checks import require_floating, require_images
 from archcost.layers.dtypes import AS_GIVEN
+from archcost.layers.fields import Flag
 from archcost.layers.memory_order import value_by_value
 from archcost.layers.rules import Autograd, Call, Placement
 from archcost.tensors import Tensors, TensorType

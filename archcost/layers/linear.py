@@ -6,9 +6,11 @@ from math import prod
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Flag, Size, Weight, WeightedLayer, WeightReference, require_floating
+from archcost.layers.base import Weight, WeightedLayer
 from archcost.layers.card import Card
+from archcost.layers.checks import require_floating
 from archcost.layers.dtypes import IN_16_BITS
+from archcost.layers.fields import Flag, Size, WeightReference
 from archcost.layers.rules import Autograd, Call, NewView, Placement, Quirk, Timing, own_storage
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import INPUT, Own, Stored

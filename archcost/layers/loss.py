@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Layer, Number, require_floating
+from archcost.layers.base import Arity, Layer
 from archcost.layers.card import Card
+from archcost.layers.checks import require_floating
 from archcost.layers.dtypes import FLOAT32_OUT_ON_CUDA, IN_FLOAT32, Autocast, Outcome
+from archcost.layers.fields import Number
 from archcost.layers.rules import Autograd, Call, Placement, own_storage
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import INPUT, Input, Own, before_cast, excess

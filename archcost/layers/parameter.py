@@ -8,9 +8,11 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Axis, Count, Layer, Weight, WeightedLayer, dtype_among, normalize_axis
+from archcost.layers.base import Arity, Layer, Weight, WeightedLayer
 from archcost.layers.card import Card
+from archcost.layers.checks import normalize_axis
 from archcost.layers.dtypes import AS_GIVEN, Outcome
+from archcost.layers.fields import Axis, Count, dtype_among
 from archcost.layers.rules import Autograd, Call, Placement
 from archcost.layers.shape.copy import LIKE, WEIGHTS, DtypeToFollow
 from archcost.layers.shape.views import SizeOrSame, expanded, repeated_windows, summed_to

@@ -6,9 +6,11 @@ from math import prod
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Axis, Count, Flag, FloatingDtype, Layer, normalize_axis, require_floating
+from archcost.layers.base import Layer
 from archcost.layers.card import Card, onnx
+from archcost.layers.checks import normalize_axis, require_floating
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32_ON_CUDA, Autocast, Outcome
+from archcost.layers.fields import Axis, Count, Flag, FloatingDtype
 from archcost.layers.rows import row
 from archcost.layers.rules import Autograd, Call, Quirk
 from archcost.tensors import Tensors, TensorType, summed

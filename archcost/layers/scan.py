@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Axis, Flag, FloatingDtype, Layer, Size, normalize_axis, require_floating, whole_along
+from archcost.layers.base import Layer
 from archcost.layers.card import Card
+from archcost.layers.checks import normalize_axis, require_floating, whole_along
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, Autocast
+from archcost.layers.fields import Axis, Flag, FloatingDtype, Size
 from archcost.layers.memory_order import value_by_value
 from archcost.layers.rules import Autograd, Call, Placement, Quirk, own_storage
 from archcost.tensors import Tensors, TensorType, summed

@@ -12,9 +12,9 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Number, Scalar
 from archcost.layers.card import Card, onnx
 from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CUDA, Autocast
+from archcost.layers.fields import Number, Scalar
 from archcost.layers.rules import Autograd, Call, Placement, own_storage
 from archcost.layers.value_function import (
     Formula,

@@ -10,9 +10,11 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Flag, Layer, Sizes, one_or_list, per_axis, require_floating, require_positive
+from archcost.layers.base import Layer
 from archcost.layers.card import Card
+from archcost.layers.checks import per_axis, require_floating, require_positive
 from archcost.layers.dtypes import IN_FLOAT32_ON_CUDA
+from archcost.layers.fields import Flag, Sizes, one_or_list
 from archcost.layers.memory_order import of_images
 from archcost.layers.rules import Autograd, Call, Placement
 from archcost.layers.symbols import AXES, asked_for

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Flag, Layer, require_floating
+from archcost.layers.base import Layer
 from archcost.layers.card import Card
+from archcost.layers.checks import require_floating
 from archcost.layers.derivative import made_and_dropped, operations, read, written
+from archcost.layers.fields import Flag
 from archcost.layers.memory_order import value_by_value
 from archcost.layers.rows import row
 from archcost.layers.rules import Autograd, Call, Placement

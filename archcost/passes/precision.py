@@ -13,9 +13,10 @@ from typing import ClassVar, Literal, NamedTuple
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
-from archcost.layers.base import Dtype, Weight
+from archcost.layers.base import Weight
 from archcost.layers.card import Card
 from archcost.layers.dtypes import Treatment
+from archcost.layers.fields import Dtype
 from archcost.layers.rules import Precision
 from archcost.layers.shape.copy import WEIGHTS, Recast
 from archcost.layers.shape.reshape import moving
@@ -196,7 +197,7 @@ class _Retyping:
                 for weight in node.weights
             ]
         )
-        if node.layer.comes_out == "named":
+        if node.layer.card.promotion == "named":
             outputs = self._named(node, types)
         else:
             outputs = tuple([self._result(node, made, types, weights, treatment) for made in node.output_types])

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, FailFast, Field, GetPydanticSchema, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 
-from archcost.layers.base import MAX_SIZE, Dtype, Flag, Size
+from archcost.layers.fields import MAX_SIZE, Dtype, Flag, Size
 from archcost.tensors import TensorType
 
 BATCH: Literal["B"] = "B"

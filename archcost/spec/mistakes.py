@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from archcost.errors import Place, SpecError, listing, nearest, shorten
 from archcost.files.values import Path, as_list, as_mapping, spell, step_into, value_at
 from archcost.layers import TYPES
-from archcost.layers.base import Name, Reference, WeightReference
+from archcost.layers.fields import Name, Reference, WeightReference
 from archcost.spec.model import Block, BlockUse, InputSpec, ModelSpec, Published, Repeat, Source
 
 INFERRED = ("in_channels", "in_features", "num_features", "num_channels", "input_size", "embed_dim")

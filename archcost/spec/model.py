@@ -30,7 +30,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from archcost.errors import Place
 from archcost.files.values import Mark, Path, as_list, as_mapping, as_tuples
 from archcost.layers import TYPES, Declared
-from archcost.layers.base import MAX_SIZE, Flag, Name, Reference
+from archcost.layers.fields import MAX_SIZE, Flag, Name, Reference
 from archcost.spec.inputs import InputSpec
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)

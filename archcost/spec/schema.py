@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from archcost.layers import TYPES
-from archcost.layers.base import MAX_SIZE, WeightedLayer
+from archcost.layers.base import WeightedLayer
+from archcost.layers.fields import MAX_SIZE
 from archcost.spec.model import BlockUse, ModelSpec
 
 Schema = dict[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Literal, get_args
 
 import pytest
 
@@ -17,29 +17,27 @@ each_layer = pytest.mark.parametrize("layer", EVERY, ids=lambda layer: layer.__n
 
 
 def test_no_layer_has_it_from_the_base_of_all() -> None:
-    assert not hasattr(Layer, "autocast")
-    assert not hasattr(Layer, "comes_out")
-    assert not hasattr(Layer, "time_class")
+    assert not hasattr(Layer, "card")
 
 
 @each_layer
 def test_every_layer_says_what_autocast_does_to_it(layer: type[Layer]) -> None:
-    declared = getattr(layer, "autocast", None)
-    assert declared is not None, f"{layer.__name__} says nothing of autocast: see archcost/layers/dtypes.py"
-    assert set(declared) <= set(get_args(Treatment))
+    assert set(layer.card.autocast) <= set(get_args(Treatment))
 
 
 @each_layer
 def test_every_layer_says_in_which_dtype_results_come_out(layer: type[Layer]) -> None:
-    declared = getattr(layer, "comes_out", None)
-    assert declared in get_args(Outcome), (
-        f"{layer.__name__} says no dtype of its results: see archcost/layers/dtypes.py"
-    )
+    assert layer.card.promotion in get_args(Outcome)
 
 
 @each_layer
 def test_every_layer_says_what_it_is_in_time(layer: type[Layer]) -> None:
-    declared = getattr(layer, "time_class", None)
-    assert declared in get_args(TimeClass), (
-        f"{layer.__name__} says no class in time: see archcost/terms/time_classes.py"
-    )
+    assert layer.card.time in get_args(TimeClass)
+
+
+def test_a_class_that_leaves_something_out_is_refused() -> None:
+    """Where it is defined, with the names of what it lacks."""
+    with pytest.raises(TypeError, match=r"Lacking says nothing of its card, output_types, work, autograd"):
+
+        class Lacking(Layer):  # pyright: ignore[reportUnusedClass]
+            type: Literal["lacking"] = "lacking"

@@ -12,7 +12,7 @@ RULES: dict[str, Rule] = {}
 """By the operator's name."""
 
 for _kind in LAYERS.values():
-    if hasattr(_kind, "card") and _kind.card.onnx is not None:
+    if _kind.card.onnx is not None:
         RULES[_kind.card.onnx.operator] = rule_of(_kind)
 for _found in iter_modules(__path__, f"{__name__}."):
     RULES.update(import_module(_found.name).RULES)

@@ -6,7 +6,7 @@ from typing import Any
 
 from archcost.importers.onnx_call import Call, Result, Rule
 from archcost.importers.onnx_values import UnsupportedError, Value
-from archcost.layers.base import normalize_axis
+from archcost.layers.checks import normalize_axis
 
 
 def folded(call: Call, type_: str, value: Value | None = None, **fields: Any) -> Value:

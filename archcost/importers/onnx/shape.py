@@ -14,7 +14,7 @@ from archcost.importers.onnx_inference import as_written
 from archcost.importers.onnx_model import dtype_of
 from archcost.importers.onnx_sizes import SAMPLES
 from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in
-from archcost.layers.base import normalize_axis
+from archcost.layers.checks import normalize_axis
 
 
 def reshape(call: Call) -> Value:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from archcost.importers.onnx_call import Call, Rule, one
 from archcost.importers.onnx_values import UnsupportedError, Value
-from archcost.layers.base import normalize_axis
+from archcost.layers.checks import normalize_axis
 
 MODES = {"nearest": ("nearest",) * 3, "linear": ("linear", "bilinear", "trilinear"), "cubic": ("", "bicubic", "")}
 """Torch's words, by the number of spatial axes."""

@@ -12,7 +12,7 @@ from archcost.layers import LAYERS
 for _found in iter_modules(__path__, f"{__name__}."):
     import_module(_found.name)
 for _kind in LAYERS.values():
-    if hasattr(_kind, "card") and _kind.card.calls:
+    if _kind.card.calls:
         _rule = RULES.get(_kind.card.calls[0]) or rule_of(_kind)
         for _name in _kind.card.calls:
             RULES.setdefault(_name, _rule)

@@ -10,7 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.layers.attention.scaled_dot_product import ScaledDotProductAttention
-from archcost.layers.base import Composite, Flag, Layer, Reference, Size, require_rank
+from archcost.layers.base import Composite, Layer
+from archcost.layers.checks import require_rank
+from archcost.layers.fields import Flag, Reference, Size
 from archcost.layers.linear import Linear
 from archcost.layers.parameter import Parameter
 from archcost.layers.shape.copy import Contiguous

@@ -10,10 +10,12 @@ from pydantic import Field
 
 from archcost.errors import ShapeError
 from archcost.layers.attention.composition import KEY, MASK, QUERY, VALUE, Composition
-from archcost.layers.base import Arity, Flag, Layer, Number, require_floating
+from archcost.layers.base import Arity, Layer
 from archcost.layers.broadcasting import together
 from archcost.layers.card import Card, onnx
+from archcost.layers.checks import require_floating
 from archcost.layers.dtypes import IN_16_BITS
+from archcost.layers.fields import Flag, Number
 from archcost.layers.rules import Autograd, Call, NewView, Placement, Quirk, Timing, own_storage
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.terms.autograd import OUTPUT, Gradient, Input, Own, Saved, Setting, excess, statistic

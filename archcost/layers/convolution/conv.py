@@ -6,21 +6,12 @@ from math import prod
 from typing import Any, ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import (
-    Counts,
-    Flag,
-    Size,
-    Sizes,
-    Weight,
-    WeightedLayer,
-    WeightReference,
-    per_axis,
-    require_images,
-    require_positive,
-)
+from archcost.layers.base import Weight, WeightedLayer
 from archcost.layers.card import Card
+from archcost.layers.checks import per_axis, require_images, require_positive
 from archcost.layers.convolution.circular_padding import circular_backward
 from archcost.layers.dtypes import IN_16_BITS, IN_FLOAT32_ON_CPU
+from archcost.layers.fields import Counts, Flag, Size, Sizes, WeightReference
 from archcost.layers.memory_order import of_images
 from archcost.layers.rules import Autograd, Call, Placement, Precision, Quirk, Timing, own_storage
 from archcost.layers.symbols import AXES, left_over, product

@@ -6,18 +6,11 @@ from math import prod
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import (
-    Counts,
-    Layer,
-    Sizes,
-    per_axis,
-    require_floating,
-    require_images,
-    require_positive,
-    require_rank,
-)
+from archcost.layers.base import Layer
 from archcost.layers.card import Card
+from archcost.layers.checks import per_axis, require_floating, require_images, require_positive, require_rank
 from archcost.layers.dtypes import AS_GIVEN
+from archcost.layers.fields import Counts, Sizes
 from archcost.layers.rules import Autograd, Call, Placement, own_storage
 from archcost.layers.symbols import asked_for
 from archcost.tensors import Tensors, TensorType

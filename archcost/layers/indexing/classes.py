@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Flag, Layer, Size
+from archcost.layers.base import Arity, Layer
 from archcost.layers.card import Card, onnx
+from archcost.layers.fields import Flag, Size
 from archcost.layers.indexing.gather import placing, require_indices
 from archcost.layers.rules import Autograd, Call
 from archcost.tensors import Tensors, TensorType

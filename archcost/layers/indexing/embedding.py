@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import MAX_SIZE, Size, Weight, WeightedLayer, WeightReference
+from archcost.layers.base import Weight, WeightedLayer
 from archcost.layers.card import Card
+from archcost.layers.fields import MAX_SIZE, Size, WeightReference
 from archcost.layers.indexing.gather import placing
 from archcost.layers.rules import Autograd, Call
 from archcost.tensors import Tensors, TensorType

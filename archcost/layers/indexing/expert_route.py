@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Layer, Size
+from archcost.layers.base import Layer
 from archcost.layers.card import Card
+from archcost.layers.fields import Size
 from archcost.layers.indexing.gather import placing
 from archcost.layers.rules import Autograd, Call
 from archcost.tensors import Tensors, TensorType

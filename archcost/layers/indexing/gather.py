@@ -8,10 +8,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Axis, Flag, Layer, normalize_axis, require_floating, require_rank, whole_along
+from archcost.layers.base import Arity, Layer
 from archcost.layers.broadcasting import broadcast_shape
 from archcost.layers.card import Card, Counted, Onnx, onnx
+from archcost.layers.checks import normalize_axis, require_floating, require_rank, whole_along
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.layers.fields import Axis, Flag
 from archcost.layers.rules import Autograd, Call, Placement, Quirk, own_storage
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import INPUT, Input, Own

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Axis, Flag, Layer, Number, normalize_axis, whole_along
+from archcost.layers.base import Arity, Layer
 from archcost.layers.broadcasting import broadcast_shape
 from archcost.layers.card import Card
+from archcost.layers.checks import normalize_axis, whole_along
 from archcost.layers.comparison import require_mask
 from archcost.layers.dtypes import Autocast
+from archcost.layers.fields import Axis, Flag, Number
 from archcost.layers.indexing.gather import placing, require_indices, require_within
 from archcost.layers.rules import Autograd, Call, Placement, own_storage
 from archcost.tensors import Tensors, TensorType

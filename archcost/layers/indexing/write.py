@@ -9,9 +9,10 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Axis, Layer, Size
+from archcost.layers.base import Arity, Layer
 from archcost.layers.broadcasting import broadcast_shape
 from archcost.layers.card import Card
+from archcost.layers.fields import Axis, Size
 from archcost.layers.indexing.gather import picked, placing
 from archcost.layers.rules import Autograd, Call, NewView, Placement
 from archcost.layers.shape.views import summed_to

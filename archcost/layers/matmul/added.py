@@ -6,9 +6,11 @@ from math import prod
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Layer, Number, require_rank
+from archcost.layers.base import Arity, Layer
 from archcost.layers.broadcasting import broadcast_shape
 from archcost.layers.card import Card
+from archcost.layers.checks import require_rank
+from archcost.layers.fields import Number
 from archcost.layers.matmul.product import product_card, require_products
 from archcost.layers.rules import Autograd, Call, NewView, Placement, own_storage
 from archcost.tensors import Tensors, TensorType

@@ -10,9 +10,10 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Layer, require_floating
+from archcost.layers.base import Arity, Layer
 from archcost.layers.broadcasting import broadcast, broadcast_shape, pairs, unsummed
 from archcost.layers.card import Card, onnx
+from archcost.layers.checks import require_floating
 from archcost.layers.matmul.product import product_card
 from archcost.layers.rules import Autograd, Call, NewView, Placement, Precision, Quirk, own_storage
 from archcost.tensors import Tensors, TensorType

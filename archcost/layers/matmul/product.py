@@ -6,8 +6,9 @@ from math import prod
 from typing import ClassVar, Literal, NamedTuple
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Layer, require_floating, require_rank
+from archcost.layers.base import Arity, Layer
 from archcost.layers.card import Card, Counted, Onnx, onnx
+from archcost.layers.checks import require_floating, require_rank
 from archcost.layers.dtypes import IN_16_BITS, Outcome
 from archcost.layers.rules import Autograd, Call, NewView, Placement, Quirk, Timing, own_storage
 from archcost.tensors import Tensors, TensorType

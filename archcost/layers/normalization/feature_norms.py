@@ -6,15 +6,10 @@ from math import prod
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import (
-    Flag,
-    Number,
-    Sizes,
-    Weight,
-    WeightedLayer,
-    require_floating,
-)
+from archcost.layers.base import Weight, WeightedLayer
 from archcost.layers.card import Card, onnx
+from archcost.layers.checks import require_floating
+from archcost.layers.fields import Flag, Number, Sizes
 from archcost.layers.memory_order import of_images
 from archcost.layers.normalization.norms import (
     STANDARDISE,

@@ -7,8 +7,10 @@ from math import prod
 from typing import ClassVar
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Flag, Number, Weight, require_images
+from archcost.layers.base import Weight
+from archcost.layers.checks import require_images
 from archcost.layers.dtypes import AS_GIVEN
+from archcost.layers.fields import Flag, Number
 from archcost.layers.normalization.norms import (
     ChannelNorm,
     allocates_statistics,

@@ -8,9 +8,11 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Layer, Number, Size, require_floating
+from archcost.layers.base import Layer
 from archcost.layers.card import Card, onnx
+from archcost.layers.checks import require_floating
 from archcost.layers.dtypes import Autocast
+from archcost.layers.fields import Number, Size
 from archcost.layers.memory_order import value_by_value
 from archcost.layers.rules import Autograd, Call, Placement, Precision, Quirk
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType

@@ -13,17 +13,11 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
-from archcost.layers.base import (
-    Flag,
-    Number,
-    Size,
-    Weight,
-    WeightedLayer,
-    require_floating,
-    require_images,
-)
+from archcost.layers.base import Weight, WeightedLayer
 from archcost.layers.card import Card, Counted, Onnx, onnx
+from archcost.layers.checks import require_floating, require_images
 from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CUDA, Autocast
+from archcost.layers.fields import Flag, Number, Size
 from archcost.layers.memory_order import of_images
 from archcost.layers.rules import Autograd, Call, Placement, Quirk, Timing, own_storage
 from archcost.layers.twins import twins

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Axis, Layer, normalize_axis, require_floating
+from archcost.layers.base import Arity, Layer
 from archcost.layers.card import Card
+from archcost.layers.checks import normalize_axis, require_floating
 from archcost.layers.dtypes import AS_GIVEN
+from archcost.layers.fields import Axis
 from archcost.layers.rules import Autograd, Call, Placement, Quirk, own_storage
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.terms.autograd import Input, Own

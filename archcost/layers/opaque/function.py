@@ -14,8 +14,9 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError, listing, nearest
 from archcost.files.values import as_mapping
-from archcost.layers.base import Arity, Flag, Layer, Name, Reference, is_view
+from archcost.layers.base import Arity, Layer, is_view
 from archcost.layers.card import Card
+from archcost.layers.fields import Flag, Name, Reference
 from archcost.layers.parameter import uncalled
 from archcost.layers.rules import Autograd, Call, NewView, Placement
 from archcost.layers.shape.copy import WEIGHTS

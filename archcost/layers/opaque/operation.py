@@ -10,8 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.layers.autocast_lists import autocast_of, outcome_of
-from archcost.layers.base import Arity, Axis, DtypeOrComplex, Layer, Size, dtype_among
+from archcost.layers.base import Arity, Layer
 from archcost.layers.card import Card
+from archcost.layers.fields import Axis, DtypeOrComplex, Size, dtype_among
 from archcost.layers.parameter import WholeShape, batch_steps, require_batch, sizes_as_said, times_batch, uncalled
 from archcost.layers.rules import Autograd, Call, Precision
 from archcost.tensors import DTYPE_BYTES, FLOATING, Tensors, TensorType

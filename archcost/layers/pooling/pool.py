@@ -7,18 +7,11 @@ from math import gcd, prod
 from typing import ClassVar
 
 from archcost.errors import ShapeError
-from archcost.layers.base import (
-    Counts,
-    Flag,
-    Layer,
-    Size,
-    Sizes,
-    per_axis,
-    require_images,
-    require_positive,
-)
+from archcost.layers.base import Layer
 from archcost.layers.card import Card, Counted
+from archcost.layers.checks import per_axis, require_images, require_positive
 from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CPU
+from archcost.layers.fields import Counts, Flag, Size, Sizes
 from archcost.layers.memory_order import of_images
 from archcost.layers.rules import Autograd, Call, NewView, Placement, Precision, own_storage
 from archcost.layers.symbols import AXES, asked_for, left_over

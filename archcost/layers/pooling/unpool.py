@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Sizes, per_axis, require_images, require_positive
+from archcost.layers.base import Arity
 from archcost.layers.card import Card
+from archcost.layers.checks import per_axis, require_images, require_positive
 from archcost.layers.dtypes import IN_FLOAT32_ON_CPU
+from archcost.layers.fields import Sizes
 from archcost.layers.pooling.pool import Slid
 from archcost.layers.rules import Autograd, Call, NewView
 from archcost.layers.symbols import AXES, asked_for

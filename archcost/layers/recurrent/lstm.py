@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Count
+from archcost.layers.base import Arity
 from archcost.layers.card import Card
+from archcost.layers.fields import Count
 from archcost.layers.recurrent.cell import Cell, recurrent
 from archcost.layers.recurrent.inference import Fused, Made, fused
 from archcost.layers.recurrent.rnn import Recurrent

@@ -8,8 +8,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Flag, Size, Weight, WeightedLayer, require_floating, require_rank
+from archcost.layers.base import Arity, Weight, WeightedLayer
 from archcost.layers.card import Card
+from archcost.layers.checks import require_floating, require_rank
+from archcost.layers.fields import Flag, Size
 from archcost.layers.recurrent.cell import Cell, recurrent
 from archcost.layers.recurrent.inference import Made, Unrecorded, composed
 from archcost.layers.rules import Autograd, Call, Placement, own_storage

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Axis, Layer, normalize_axis
+from archcost.layers.base import Arity, Layer
 from archcost.layers.broadcasting import together
 from archcost.layers.card import Card, Onnx, onnx
+from archcost.layers.checks import normalize_axis
 from archcost.layers.dtypes import WIDEST_ON_CPU
+from archcost.layers.fields import Axis
 from archcost.layers.rules import Autograd, Call, Placement, own_storage
 from archcost.layers.shape.reshape import moving
 from archcost.tensors import Tensors, TensorType

@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
-from archcost.layers.base import Arity, dtype_among
+from archcost.layers.base import Arity
 from archcost.layers.card import Card, onnx
+from archcost.layers.fields import dtype_among
 from archcost.layers.memory_order import value_by_value
 from archcost.layers.rules import Call, Placement
 from archcost.layers.shape.reshape import Reshaping, moving

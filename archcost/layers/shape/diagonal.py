@@ -8,8 +8,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import MAX_SIZE, Axis, Count, Size, normalize_axis
 from archcost.layers.card import Card
+from archcost.layers.checks import normalize_axis
+from archcost.layers.fields import MAX_SIZE, Axis, Count, Size
 from archcost.layers.rules import Autograd, Call, NewView
 from archcost.layers.shape.reshape import Reshaping, moving
 from archcost.layers.shape.views import SeenOtherwise, SizeOrSame

@@ -9,8 +9,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import MAX_SIZE, Arity, Axis, Size, normalize_axis, require_rank
+from archcost.layers.base import Arity
 from archcost.layers.card import Card, onnx
+from archcost.layers.checks import normalize_axis, require_rank
+from archcost.layers.fields import MAX_SIZE, Axis, Size
 from archcost.layers.memory_order import of_images, value_by_value
 from archcost.layers.parameter import times_batch
 from archcost.layers.rules import Call, NewView, Placement, own_storage

@@ -8,10 +8,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import MAX_SIZE, Number, require_positive
 from archcost.layers.card import Card, onnx
+from archcost.layers.checks import require_positive
 from archcost.layers.convolution.circular_padding import circular_backward
 from archcost.layers.dtypes import IN_FLOAT32_ON_CPU
+from archcost.layers.fields import MAX_SIZE, Number
 from archcost.layers.memory_order import of_images, value_by_value
 from archcost.layers.rules import Autograd, Call, Placement, Precision, own_storage
 from archcost.layers.shape.reshape import Reshaping, moving

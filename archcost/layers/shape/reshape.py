@@ -8,9 +8,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import MAX_SIZE, Axis, Layer, normalize_axis
+from archcost.layers.base import Layer
 from archcost.layers.card import Card, Onnx, onnx
+from archcost.layers.checks import normalize_axis
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
+from archcost.layers.fields import MAX_SIZE, Axis
 from archcost.layers.rules import Autograd, Call, NewView, Placement, own_storage
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import PASSED_ON, VIEWED, Gradient

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Axis, Flag, Size, normalize_axis
 from archcost.layers.card import Card
+from archcost.layers.checks import normalize_axis
+from archcost.layers.fields import Axis, Flag, Size
 from archcost.layers.rules import Autograd, Call, Placement
 from archcost.layers.shape.reshape import Reshaping, moving
 from archcost.tensors import Tensors, TensorType

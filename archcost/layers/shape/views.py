@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archcost.errors import ShapeError
-from archcost.layers.base import MAX_SIZE, Axis, Flag, Size, normalize_axis
 from archcost.layers.card import Card, onnx
+from archcost.layers.checks import normalize_axis
+from archcost.layers.fields import MAX_SIZE, Axis, Flag, Size
 from archcost.layers.rules import Call, NewView, Placement
 from archcost.layers.shape.reshape import Reshaping, moving
 from archcost.tensors import Tensors, TensorType

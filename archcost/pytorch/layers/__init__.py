@@ -7,11 +7,10 @@ from importlib import import_module
 from pkgutil import walk_packages
 
 from archcost.layers import LAYERS
-from archcost.pytorch.layers.base import WRITTEN, Factory, Inputs, factory_of
+from archcost.pytorch.layers.base import Factory, Inputs, factory_of
 
 for _found in walk_packages(__path__, f"{__name__}."):
-    _module = import_module(_found.name)
-    WRITTEN.update({LAYERS[type_]: factory for type_, factory in getattr(_module, "FACTORIES", {}).items()})
+    import_module(_found.name)
 
 FACTORIES: Mapping[str, Factory] = {type_: factory_of(kind) for type_, kind in LAYERS.items()}
 
