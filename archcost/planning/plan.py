@@ -253,19 +253,8 @@ def plan(
     ArchcostError for a wrong input.
     """
     chosen = run_by(run or Run(**settings), engine)
-    named = [profiles.load(each) if isinstance(each, str) else each for each in hardware]
-    twice = [name for name, number in Counter(profile.name for profile in named).items() if number > 1]
-    if twice:
-        raise ArchcostError("a device is named twice", expected="each device once", found=listing(twice, 3))
-    devices = named or [profiles.load(name) for name in profiles.names()]
+    devices = _devices(hardware, calibration)
     names = [profile.name for profile in devices]
-    alone = len(devices) == 1
-    if calibration is not None and not alone and calibration.device not in names:
-        raise ArchcostError(
-            "the calibration is of a device that is not asked for",
-            expected=f"one of {listing(names)}",
-            found=calibration.device,
-        )
     prices = by_device(price, names, "USD/h", "price")
     powers = by_device(power, names, "W", "power")
     grams = None if carbon is None else amount(carbon, "g/kWh", "carbon intensity")
@@ -276,11 +265,28 @@ def plan(
     flops = cost(graph).flops
     counted = (flops.total if chosen.trains else flops.forward).contraction * work.samples // part
 
-    kept = positive(keep, "checkpoints to keep")
-    runner = _Runner(spec, part, chosen, count, work, kept, bool(named), alone, engine, calibration)
+    kept, is_named = positive(keep, "checkpoints to keep"), bool(hardware)
+    runner = _Runner(spec, part, chosen, count, work, kept, is_named, len(devices) == 1, engine, calibration)
     found = [runner.on(profile, _charges(profile, prices, powers, grams)) for profile in devices]
     ordered = tuple(sorted(found, key=lambda device: _sort_key(device, sorting)))
-    return Plan(spec.name, batch, chosen, count, work, counted, sorting, graph, bool(named), ordered)
+    return Plan(spec.name, batch, chosen, count, work, counted, sorting, graph, is_named, ordered)
+
+
+def _devices(hardware: Sequence[str | HardwareProfile], calibration: Calibration | None) -> list[HardwareProfile]:
+    """Those named, or all that ship. Raises ArchcostError for one named twice, and a calibration of none of several."""
+    named = [profiles.load(each) if isinstance(each, str) else each for each in hardware]
+    twice = [name for name, number in Counter(profile.name for profile in named).items() if number > 1]
+    if twice:
+        raise ArchcostError("a device is named twice", expected="each device once", found=listing(twice, 3))
+    devices = named or [profiles.load(name) for name in profiles.names()]
+    names = [profile.name for profile in devices]
+    if calibration is not None and len(devices) > 1 and calibration.device not in names:
+        raise ArchcostError(
+            "the calibration is of a device that is not asked for",
+            expected=f"one of {listing(names)}",
+            found=calibration.device,
+        )
+    return devices
 
 
 def _order(word: str) -> Order:

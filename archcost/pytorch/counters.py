@@ -74,16 +74,35 @@ class FlopCounts(NamedTuple):
 
 
 class _Meter:
-    """Gives what FlopCounterMode counts to the layer that is at work."""
+    """Gives what FlopCounterMode counts to the layer that is at work, and notes what arrives there and leaves."""
 
-    def __init__(self, counter: FlopCounterMode) -> None:
-        self.counter = counter
+    def __init__(self) -> None:
+        self.counter = FlopCounterMode(display=False)
         self.layer: str | None = None
         self.counted: Counter[str | None] = Counter()
+        self.arrived: dict[str, tuple[Tensor, ...]] = {}
+        self.trains: dict[str, bool] = {}
+        self.left: dict[str, tuple[Shape, ...]] = {}
+        self.owners: dict[Any, str] = {}
 
-    def enter(self, layer: str | None) -> None:
+    def enter(self, layer: str | None, *_: Any) -> None:
         self.counted[self.layer] += self.counter.get_total_flops() - self.counted.total()
         self.layer = layer
+
+    def before(self, name: str, module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        self.arrived[name] = tuple(torch.empty_like(tensor, device="meta") for tensor in given)
+        weight = used_weight(module, given)
+        self.trains[name] = weight is not None and weight.requires_grad
+        self.enter(name)
+
+    def after(
+        self, name: str, module: nn.Module, given: tuple[Tensor, ...], result: Tensor | tuple[Tensor, ...]
+    ) -> None:
+        self.enter(None)
+        self.left[name] = tuple(tuple(tensor.shape) for tensor in as_tuple(result))
+        for node in _new_nodes([tensor.grad_fn for tensor in as_tuple(result)], self.owners):
+            self.owners[node] = name
+            node.register_prehook(partial(self.enter, name))
 
 
 def count_flops(network: Network, inputs: Sequence[Tensor], backward: bool = True) -> FlopCounts:
@@ -92,31 +111,9 @@ def count_flops(network: Network, inputs: Sequence[Tensor], backward: bool = Tru
     Only contractions are counted, and they are the same in training; evaluation also takes a batch of 1, which
     batch norm refuses to train on. Raises ArchcostError when torch cannot run the network.
     """
-    counter = FlopCounterMode(display=False)
-    meter = _Meter(counter)
-    arrived: dict[str, tuple[Tensor, ...]] = {}
-    trains: dict[str, bool] = {}
-    left: dict[str, tuple[Shape, ...]] = {}
-    owners: dict[Any, str] = {}
-
-    def before(name: str, module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        arrived[name] = tuple(torch.empty_like(tensor, device="meta") for tensor in given)
-        weight = used_weight(module, given)
-        trains[name] = weight is not None and weight.requires_grad
-        meter.enter(name)
-
-    def after(name: str, module: nn.Module, given: tuple[Tensor, ...], result: Tensor | tuple[Tensor, ...]) -> None:
-        meter.enter(None)
-        left[name] = tuple(tuple(tensor.shape) for tensor in as_tuple(result))
-        for node in _new_nodes([tensor.grad_fn for tensor in as_tuple(result)], owners):
-            owners[node] = name
-            node.register_prehook(partial(at_work, name))
-
-    def at_work(name: str, gradients: tuple[Tensor, ...]) -> None:
-        meter.enter(name)
-
+    meter = _Meter()
     network.eval()
-    with _hooks(network, before, after), counter:
+    with _hooks(network, meter.before, meter.after), meter.counter:
         try:
             results = as_tuple(network(*inputs))
             meter.enter(None)
@@ -128,15 +125,10 @@ def count_flops(network: Network, inputs: Sequence[Tensor], backward: bool = Tru
         except REFUSALS as error:
             raise ArchcostError("torch cannot run this layer", found=said(error), layer=meter.layer) from None
     after_forward = meter.counted - forward
+    names = [step.name for step in network.steps]
     layers = {
-        step.name: Pass(
-            arrived[step.name],
-            left[step.name],
-            forward[step.name],
-            after_forward[step.name],
-            trains[step.name],
-        )
-        for step in network.steps
+        name: Pass(meter.arrived[name], meter.left[name], forward[name], after_forward[name], meter.trains[name])
+        for name in names
     }
     network.zero_grad()
     return FlopCounts(layers, forward.total(), after_forward.total())
