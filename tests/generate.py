@@ -5,7 +5,7 @@ from __future__ import annotations
 from archcost.cli import main as archcost
 from archcost.comparison import totals
 from archcost.spec import zoo
-from tests import conventions, keeping, layer_index, releases
+from tests import api_page, layer_index, layer_pages, releases
 from tests.collections import page as coverage
 from tests.documents import PAGES, ROOT, refresh
 from tests.measurements import brackets, cpu_times, runs
@@ -13,9 +13,9 @@ from tests.measurements import page as measurements
 from tests.measurements.boards import page as calibrations
 
 RENEWED = {
-    conventions.PAGE: conventions.renew,
+    api_page.PAGE: api_page.renew,
     coverage.PAGE: coverage.renew,
-    keeping.PAGE: releases.renew,
+    releases.PAGE: releases.renew,
     measurements.PAGE: measurements.renew,
     calibrations.PAGE: lambda text: refresh(calibrations.renew(text)),
     runs.PAGE: runs.renew,
@@ -29,6 +29,7 @@ LOCKS = ROOT / "tests" / "locks"
 
 def main() -> None:
     layer_index.renew()
+    layer_pages.renew()
     archcost(["schema", "-o", str(zoo.folder() / "schema.json")])
     (zoo.folder() / totals.FILE).write_text(totals.text(), encoding="utf-8")
     for locked in LOCKS.glob("*.lock"):

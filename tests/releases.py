@@ -1,31 +1,36 @@
-"""The last two tables of docs/what_is_kept.md: how CUDA's column is known, and what differs by release of torch."""
+"""The tables of docs/what_is_kept.md: how CUDA's column is known, and what differs by release of torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
+from archcost.costs.layer_types import Example, sized, turned
 from archcost.layers import LAYERS
-from archcost.layers.rules import Call
-from archcost.passes.storages import ask
-from archcost.terms.autograd import Setting
+from archcost.report.layer_types import fields, shapes
+from archcost.terms.autograd import Own, Setting
 from archcost.terms.memory_format import Layout, channels_last
 from archcost.terms.torch_releases import RELEASES
-from archcost.work import Operand
-from tests import passing
-from tests.keeping import example, has_gradient, replaced, told, turned
+from tests.documents import refresh
 from tests.layers import every_row
 from tests.layers.cuda_witness import READ, WITNESSED_BY
 from tests.layers.keeping_variants import VARIANTS
-from tests.layers.rows import Row
 
+PAGE = Path(__file__).parents[1] / "docs" / "what_is_kept.md"
+END = "<!-- end -->"
 CUDA_BEGIN = "<!-- begin: made by python -m tests.generate, CUDA -->\n"
 BEGIN = "<!-- begin: made by python -m tests.generate, releases -->\n"
 HEAD = ("layer", "for example", "on", "what differs", *(f"torch {release}" for release in RELEASES))
 
 
 def renew(text: str) -> str:
-    """The page with its four tables as the code has them now."""
-    return replaced(replaced(passing.renew(text), CUDA_BEGIN, cuda_table()), BEGIN, table())
+    """The page with both tables, and its commands, as the code has them now."""
+    return refresh(_replaced(_replaced(text, CUDA_BEGIN, cuda_table()), BEGIN, table()))
+
+
+def _replaced(text: str, begin: str, table: str) -> str:
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{table}\n{rest[rest.index(END) :]}"
 
 
 def cuda_table() -> str:
@@ -37,62 +42,61 @@ def cuda_table() -> str:
 def table() -> str:
     """Of each type the first row that shows it, for each thing that differs."""
     lines: list[tuple[str, ...]] = [HEAD, ("---",) * len(HEAD)]
-    rows = (*every_row(), *VARIANTS)
+    rows = [Example(row.layer, row.input_types) for row in (*every_row(), *VARIANTS)]
     for type_ in LAYERS:
         shown: set[str] = set()
-        for row in rows:
-            if row.layer.type != type_ or not has_gradient(row):
+        for example in rows:
+            if example.layer.type != type_ or not example.has_gradient:
                 continue
-            for what, cells in _differing(row):
+            for what, cells in _differing(example):
                 if what not in shown:
                     shown.add(what)
-                    shapes = ", ".join(str(tensor) for tensor in row.input_types)
-                    lines.append((f"`{type_}`", example(row.layer), shapes, what, *cells))
+                    given = fields(example)
+                    lines.append((f"`{type_}`", f"`{given}`" * bool(given), shapes(example), what, *cells))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _differing(row: Row) -> Iterator[tuple[str, list[str]]]:
-    every = frozenset[Operand](index for index, tensor in enumerate(row.input_types) if tensor.is_floating)
-    every |= {weight.name for weight in row.layer.weights(row.input_types) if not weight.is_buffer}
+def _differing(example: Example) -> Iterator[tuple[str, list[str]]]:
     orders: dict[str, tuple[Layout, ...]] = {
         "": (),
-        ", if permuted": tuple(turned(tensor.shape) for tensor in row.input_types),
-        ", channels last": tuple(
-            channels_last(tensor.shape) if tensor.rank > 2 else None for tensor in row.input_types
-        ),
+        ", if permuted": tuple(turned(tensor.shape) for tensor in example.inputs),
+        ", channels last": tuple(channels_last(tensor.shape) if tensor.rank > 2 else None for tensor in example.inputs),
     }
     for what, said in SAID.items():
         for order, layouts in orders.items():
-            cells = [said(row, Setting(every, layouts=layouts, torch=release)) for release in RELEASES]
+            settings = [Setting(example.every.needs, layouts=layouts, torch=release) for release in RELEASES]
+            cells = [said(example, setting) for setting in settings]
             if len(set(cells)) > 1:
                 yield what + order, cells
                 break  # one order tells it
 
 
-def _keeps(row: Row, setting: Setting) -> str:
-    return told(row, setting)[1]
+def _keeps(example: Example, setting: Setting) -> str:
+    return example.kept(setting)[1]
 
 
-def _is_view(row: Row, setting: Setting) -> str:
-    outputs = row.layer.output_types(row.input_types)
-    return "a view" if ask(row.layer, Call(row.input_types, outputs, setting)).is_view else "no view"
+def _is_view(example: Example, setting: Setting) -> str:
+    return "a view" if example.answers(setting).is_view else "no view"
 
 
-def _views(row: Row, setting: Setting) -> str:
-    outputs = row.layer.output_types(row.input_types)
-    viewed = ask(row.layer, Call(row.input_types, outputs, setting)).passing.viewed
+def _views(example: Example, setting: Setting) -> str:
+    viewed = example.answers(setting).passing.viewed
     return ", ".join(f"input {index + 1}" for index, is_view in enumerate(viewed) if is_view) or "none"
 
 
-def _made_forward(row: Row, setting: Setting) -> str:
-    return passing.elements(passing.scratch(row, setting).forward) or "nothing"
+def _made_forward(example: Example, setting: Setting) -> str:
+    return _elements(example.answers(setting).passing.scratch.forward)
 
 
-def _made_backward(row: Row, setting: Setting) -> str:
-    return passing.elements(passing.scratch(row, setting).backward) or "nothing"
+def _made_backward(example: Example, setting: Setting) -> str:
+    return _elements(example.answers(setting).passing.scratch.backward)
 
 
-SAID: dict[str, Callable[[Row, Setting], str]] = {
+def _elements(tensors: Sequence[Own]) -> str:
+    return ", ".join(f"{own.what} ({sized(own.tensor)})" for own in tensors) or "nothing"
+
+
+SAID: dict[str, Callable[[Example, Setting], str]] = {
     "keeps": _keeps,
     "made and dropped in forward": _made_forward,
     "made and dropped in backward": _made_backward,

@@ -84,6 +84,11 @@ def _listing(added: argparse.ArgumentParser) -> None:
     add_format(added)
 
 
+def _layers(added: argparse.ArgumentParser) -> None:
+    added.add_argument("type", nargs="?", metavar="TYPE", help="one of them in full: what it costs and keeps")
+    add_format(added)
+
+
 def _summary(added: argparse.ArgumentParser) -> None:
     added.add_argument("network", metavar="NETWORK")
     added.add_argument("--depth", type=depth, metavar="N", help="fold the table at N dotted names")
@@ -287,6 +292,9 @@ HARDWARE = (
 
 COMMANDS = (
     Command("list", "the networks that ship, with parameters, MACs and citation", commands.list_networks, _listing),
+    Command(
+        "layers", "the layers that a spec can name, or what one of them costs and keeps", commands.show_layers, _layers
+    ),
     Command("summary", "the table of layers: output shape, parameters, MACs, FLOPs", commands.summarize, _summary),
     Command("explain", "the working of each number: formula, numbers put in, result", commands.explain, _explain),
     Command("compare", "networks side by side, and which layers differ", commands.compare, _compare),

@@ -85,6 +85,8 @@ _DOCUMENTS = {
     "Devices": "hardware",
     "HardwareProfile": "hardware",
     "Verification": "verification",
+    "LayerType": "layer_types",
+    "LayerTypes": "layer_types",
 }
 """By type of result, the module of this package whose `document` is what is shown of it."""
 

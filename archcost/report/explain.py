@@ -12,6 +12,7 @@ from archcost.costs.model import LayerCost
 from archcost.errors import SpecError, nearest, shorten
 from archcost.files.result import Result
 from archcost.layers import Weight
+from archcost.layers.value_function import ValueFunction
 from archcost.report.grouping import Folded
 from archcost.report.receptive_field import Fields, field_steps, known_fields
 from archcost.tensors import Tensors
@@ -74,6 +75,8 @@ class LayerWorking:
     lines: tuple[Line, ...]
     assumption: str
     """What the numbers rest on beside what is declared; mostly nothing."""
+    formula: str = ""
+    """Of a function of values: what is worked out forward and backward, as the counts are read from it."""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -84,6 +87,7 @@ class LayerWorking:
             "output_shapes": [list(tensor.shape) for tensor in self.output_types],
             "lines": [line.to_dict() for line in self.lines],
             "assumption": self.assumption or None,
+            "formula": self.formula or None,
         }
 
 
@@ -201,7 +205,8 @@ def _working(cost: ModelCost, layer: LayerCost, fields: Fields) -> LayerWorking:
     )
     inputs = tuple(map(str, node.inputs))
     assumption = node.layer.assumption
-    return LayerWorking(layer.name, layer.type, inputs, node.input_types, node.output_types, lines, assumption)
+    formula = str(node.layer.chosen()) if isinstance(node.layer, ValueFunction) else ""
+    return LayerWorking(layer.name, layer.type, inputs, node.input_types, node.output_types, lines, assumption, formula)
 
 
 def _unknown(layer: LayerCost) -> Iterable[Line]:

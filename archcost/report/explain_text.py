@@ -12,7 +12,7 @@ from archcost.units import count
 def text(explanation: Explanation) -> str:
     head = "\n".join((title(explanation.cost), *heading(explanation.cost)))
     blocks = [
-        "\n".join([_head(layer), *_assumed(layer, "  "), *map(_text_line, layer.lines)]) for layer in explanation.layers
+        "\n".join([_head(layer), *_said(layer, "  "), *map(_text_line, layer.lines)]) for layer in explanation.layers
     ]
     if explanation.totals:
         blocks.append("\n".join(["total, the sum of its parts", *map(_text_sum, explanation.totals)]))
@@ -24,9 +24,7 @@ def markdown(explanation: Explanation) -> str:
         (f"## {markdown_escape(title(explanation.cost))}", *map(markdown_escape, heading(explanation.cost)))
     )
     blocks = [
-        "\n".join(
-            [f"### {markdown_escape(_head(layer))}", "", *_assumed(layer, "- "), *map(_markdown_line, layer.lines)]
-        )
+        "\n".join([f"### {markdown_escape(_head(layer))}", "", *_said(layer, "- "), *map(_markdown_line, layer.lines)])
         for layer in explanation.layers
     ]
     if explanation.totals:
@@ -42,7 +40,7 @@ def latex(explanation: Explanation) -> str:
     """A fragment for a document that uses the package amsmath."""
     head = f"\\noindent\\textbf{{{latex_escape(title(explanation.cost))}}}"
     blocks = [
-        _latex_block(_head(layer), [*map(_latex_text, _assumed(layer)), *map(_latex_line, layer.lines)])
+        _latex_block(_head(layer), [*map(_latex_text, _said(layer)), *map(_latex_line, layer.lines)])
         for layer in explanation.layers
     ]
     if explanation.totals:
@@ -55,8 +53,10 @@ def _head(layer: LayerWorking) -> str:
     return f"{layer.name} ({layer.type}): {inputs} → {', '.join(map(str, layer.output_types))}"
 
 
-def _assumed(layer: LayerWorking, before: str = "") -> list[str]:
-    return [f"{before}assumed: {layer.assumption}"] if layer.assumption else []
+def _said(layer: LayerWorking, before: str = "") -> list[str]:
+    """The formula of a function of values, and what the numbers rest on."""
+    said = (("computes", layer.formula), ("assumed", layer.assumption))
+    return [f"{before}{word}: {text}" for word, text in said if text]
 
 
 def working(line: Line, style: Style = TEXT) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from archcost.costs.layer_types import layer_type
 from archcost.layers import LAYERS
 from archcost.layers.symbols import AXES
 from archcost.tensors import Tensors
@@ -20,7 +21,6 @@ from tests.layers.rows import Row
 
 ROWS = every_row()
 HERE = Path(__file__).parent
-CONVENTIONS = HERE.parents[1] / "docs" / "conventions.md"
 
 each_row = pytest.mark.parametrize("row", ROWS, ids=str)
 
@@ -161,4 +161,4 @@ def test_every_type_is_complete(type_: str) -> None:
     assert family is not None
     assert family.__module__ != "archcost.layers.base", "has no docstring, and its family neither"
     assert inspect.getdoc(layer)
-    assert f"`{type_}`" in CONVENTIONS.read_text(), "has no line in docs/conventions.md"
+    assert layer_type(type_).examples, "has no example: make docs"

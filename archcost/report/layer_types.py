@@ -1,0 +1,109 @@
+"""The layer types as a list, and one of them in full."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from archcost.costs.layer_types import SETTINGS, Example, LayerType, LayerTypes
+from archcost.report.document import Cell, Column, Document, Facts, Part, Table
+
+COUNTED = ("for example", "on", "work", "each", "forward", "input gradient", "weight gradients")
+KEPT = ("for example", "on", "result", *SETTINGS)
+DROPPED = ("for example", "on", "hands on", "forward", "without gradients", "backward")
+
+PROMOTION = {
+    "first": "of the first input",
+    "last": "of the last input",
+    "promoted": "to which torch promotes those of the inputs",
+    "weight": "of the weight",
+    "named": "that the layer says",
+}
+
+
+def document(shown: LayerType | LayerTypes) -> Document:
+    return _one(shown) if isinstance(shown, LayerType) else _all(shown)
+
+
+def _all(types: LayerTypes) -> Document:
+    rows: list[tuple[Cell, ...]] = []
+    for each in types.types:
+        card = each.kind.card
+        rows.append((each.type, each.family, card.torch or "", card.onnx.operator if card.onnx else ""))
+    table = Table(tuple(map(Column, ("type", "family", "in torch", "in ONNX"))), tuple(rows))
+    return Document("The layers that a spec can name", (table, "archcost layers TYPE shows one in full."), table)
+
+
+def _one(shown: LayerType) -> Document:
+    card = shown.kind.card
+    facts = {
+        "family": shown.family,
+        "in torch": card.torch or "by a function of archcost's own",
+        "heard as": ", ".join(card.calls),
+        "in ONNX": card.onnx.operator if card.onnx else "",
+        "fields": ", ".join(f"{name}: {json.dumps(value, default=str)}" for name, value in shown.fields.items()),
+        "autocast": f"{card.autocast.cpu} on a CPU, {card.autocast.cuda} on a GPU",
+        "results have the dtype": PROMOTION[card.promotion],
+        "fvcore counts": card.fvcore,
+        "in time": card.time,
+    }
+    parts: list[Part] = [shown.description, Facts(tuple((name, text) for name, text in facts.items() if text))]
+    if shown.counting:
+        parts.append(f"Operations: {shown.counting}")
+    counted = Table(_columns(COUNTED), tuple(counted_rows(shown.examples)))
+    if counted.rows:
+        parts.append(counted)
+    kept, dropped = tuple(kept_rows(shown.examples)), tuple(dropped_rows(shown.examples))
+    if kept:
+        parts += ["Kept for backward:", Table(_columns(KEPT), kept)]
+    if dropped:
+        parts += ["Made and dropped:", Table(_columns(DROPPED), dropped)]
+    return Document(shown.type, tuple(parts), counted)
+
+
+def _columns(names: Iterable[str]) -> tuple[Column, ...]:
+    return tuple(map(Column, names))
+
+
+def counted_rows(examples: Iterable[Example]) -> Iterable[tuple[str, ...]]:
+    """A line for each piece of work, of the first example of each kind of arithmetic."""
+    seen: set[object] = set()
+    for example in examples:
+        work = example.work
+        if work not in seen:
+            seen.add(work)
+            heads = [(fields(example), shapes(example)), *[("", "")] * (len(work) - 1)]
+            yield from ((*head, *amount) for head, amount in zip(heads, work, strict=True))
+
+
+def kept_rows(examples: Iterable[Example]) -> Iterable[tuple[str, ...]]:
+    """The first example of each way of keeping. An empty cell is as in `keeps`."""
+    seen: set[tuple[str, ...]] = set()
+    for example in examples:
+        if not example.has_gradient or example.keeping.words in seen:
+            continue
+        keeping = example.keeping
+        seen.add(keeping.words)
+        first, *others = [cell for _, cell in keeping.kept]
+        cells = (first, *("" if cell == first else cell for cell in others))
+        yield (fields(example), shapes(example), keeping.result, *cells)
+
+
+def dropped_rows(examples: Iterable[Example]) -> Iterable[tuple[str, ...]]:
+    """The first example of each way that differs from a new tensor for every input and nothing made and dropped."""
+    seen: set[tuple[str, ...]] = set()
+    for example in examples:
+        if not example.has_gradient or example.made_and_dropped.words in seen:
+            continue
+        made = example.made_and_dropped
+        seen.add(made.words)
+        if any(made.words):
+            yield (fields(example), shapes(example), *(cell for _, cell in made))
+
+
+def fields(example: Example) -> str:
+    return ", ".join(f"{name}: {json.dumps(value)}" for name, value in example.fields.items())
+
+
+def shapes(example: Example) -> str:
+    return ", ".join(map(str, example.inputs))

@@ -1,0 +1,121 @@
+"""docs/api.md: the names that `archcost` has for others, made from the code: what each is, takes, has and raises."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import archcost
+import archcost.hardware
+import archcost.pytorch
+
+PAGE = Path(__file__).parents[1] / "docs" / "api.md"
+
+HEAD = """\
+# The names in Python
+
+Made by `make docs` from the code. Every value is frozen. Every function raises `ArchcostError`, or a kind of it, for
+what it cannot take, and says where, what was expected, what was found, and what to do. Sizes are elements, amounts of
+memory bytes, times seconds, rates FLOP/s and B/s, unless a line says otherwise. Layer classes are in
+[the pages of the layers](layers), by their names: `archcost.layers.Conv2d(out_channels=64, kernel_size=3)`.
+"""
+
+PARTS = {"archcost": archcost, "archcost.hardware": archcost.hardware, "archcost.pytorch": archcost.pytorch}
+
+
+def page() -> str:
+    return HEAD + "".join(_part(name, module) for name, module in PARTS.items())
+
+
+def _part(prefix: str, module: Any) -> str:
+    found = {name: getattr(module, name) for name in module.__all__ if not name.startswith("_")}
+    functions = [_function(f"{prefix}.{name}", each) for name, each in found.items() if inspect.isfunction(each)]
+    classes = [_class(f"{prefix}.{name}", each) for name, each in found.items() if inspect.isclass(each)]
+    return f"\n## {prefix}\n\n" + "\n".join([*functions, *classes])
+
+
+def _function(name: str, function: Any) -> str:
+    return f"### {name}\n\n```py\n{name}{_signature(function)}\n```\n\n{_paragraphs(function)}\n"
+
+
+def _signature(function: Any) -> str:
+    """As it is written, over several lines where it is long."""
+    signature = inspect.signature(function)
+    text = str(signature).replace("'", "")
+    if len(text) < 90:
+        return text
+    parameters = list(signature.parameters.values())
+    written = [str(each).replace("'", "") for each in parameters]
+    named = next((place for place, each in enumerate(parameters) if each.kind is each.KEYWORD_ONLY), None)
+    if named is not None:
+        written.insert(named, "*")
+    return "(\n" + "".join(f"    {each},\n" for each in written) + f"){text.rpartition(')')[2]}"
+
+
+def _paragraphs(thing: Any) -> str:
+    return inspect.cleandoc(inspect.getdoc(thing) or "")
+
+
+def _class(name: str, kind: Any) -> str:
+    text = f"### {name}\n\n{_paragraphs(kind)}\n"
+    fields = list(_fields(kind))
+    if fields:
+        text += "\n| name | type | what it is |\n| --- | --- | --- |\n"
+        text += "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in fields)
+    return text
+
+
+def _fields(kind: Any) -> Iterator[tuple[str, str, str]]:
+    """Fields with the text that stands under each, then properties and methods with the first sentence of theirs."""
+    said = _texts(kind)
+    if dataclasses.is_dataclass(kind):
+        named = {field.name: str(field.type) for field in dataclasses.fields(kind)}
+    elif hasattr(kind, "model_fields"):
+        named = {name: inspect.formatannotation(field.annotation) for name, field in kind.model_fields.items()}
+    else:
+        named = {name: str(each) for name, each in getattr(kind, "__annotations__", {}).items()}
+    for name, type_ in named.items():
+        if not name.startswith("_"):
+            yield f"`{name}`", f"`{_short(type_)}`", said.get(name, "")
+    for name, member in sorted(vars(kind).items()):
+        if name.startswith("_") or name in named or not inspect.getdoc(member):
+            continue
+        if isinstance(member, property):
+            returned = str(getattr(member.fget, "__annotations__", {}).get("return", ""))
+            yield f"`{name}`", f"`{_short(returned)}`", _first(member)
+        elif inspect.isfunction(member):
+            arguments = str(inspect.signature(member)).replace("(self, ", "(").replace("(self)", "()")
+            yield f"`{name}{_short(arguments)}`", "", _first(member)
+
+
+def _short(type_: str) -> str:
+    return re.sub(r"\b(?:archcost|typing|collections\.abc|pathlib)(?:\.\w+)*\.(\w+)", r"\1", type_).replace("'", "")
+
+
+def _first(thing: Any) -> str:
+    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+
+
+def _texts(kind: Any) -> dict[str, str]:
+    """By field the text that stands under it in the source."""
+    try:
+        tree = ast.parse(inspect.cleandoc(inspect.getsource(kind)))
+    except (OSError, TypeError, SyntaxError):
+        return {}
+    body = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
+    texts: dict[str, str] = {}
+    for field, text in pairwise(body):
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
+                texts[name] = " ".join(said.split())
+    return texts
+
+
+def renew(text: str) -> str:
+    return page()
