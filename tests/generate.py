@@ -5,7 +5,7 @@ from __future__ import annotations
 from archcost.cli import main as archcost
 from archcost.comparison import totals
 from archcost.spec import zoo
-from tests import api_page, layer_index, layer_pages, releases
+from tests import add_a_layer, api_page, layer_index, layer_pages, releases
 from tests.collections import page as coverage
 from tests.documents import PAGES, ROOT, refresh
 from tests.measurements import brackets, cpu_times, runs
@@ -13,6 +13,8 @@ from tests.measurements import page as measurements
 from tests.measurements.boards import page as calibrations
 
 RENEWED = {
+    add_a_layer.GUIDE: lambda _: add_a_layer.page(),
+    add_a_layer.ARCHITECTURE: add_a_layer.renew,
     api_page.PAGE: api_page.renew,
     coverage.PAGE: coverage.renew,
     releases.PAGE: releases.renew,

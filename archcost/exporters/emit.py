@@ -230,7 +230,7 @@ def rendering_of(kind: type[Layer]) -> Rendering:
         return WRITTEN[kind]
     known = kind.card.onnx
     if known is None:
-        raise KeyError(kind.__name__)
+        raise KeyError(f"{kind.__name__} has no rendering, and no operator on its card")
 
     def rendering(part: Part) -> str:
         """The operator of all inputs. Floats come of floats: torch casts integers before, ONNX does not."""

@@ -61,7 +61,7 @@ def factory_of(kind: type[Layer]) -> Factory:
         case "Tensor":
             return method(name)
         case _:
-            raise KeyError(kind.__name__)
+            raise KeyError(f"{kind.__name__} has no factory, and nothing of torch on its card")
 
 
 def module_of(layer: Layer) -> Callable[..., nn.Module]:
