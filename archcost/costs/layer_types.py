@@ -160,7 +160,8 @@ class LayerType(Result):
 
     @property
     def description(self) -> str:
-        return " ".join(inspect.cleandoc(self.kind.__doc__ or "").split())
+        """What the class says of itself, or else those that it builds on."""
+        return " ".join((inspect.getdoc(self.kind) or "").split())
 
     @property
     def counting(self) -> str:

@@ -18,7 +18,7 @@ from archcost.layers.rows import row
 from archcost.layers.rules import Autograd, Call, Placement
 from archcost.layers.value_function import require_numbers
 from archcost.tensors import Tensors, TensorType, can_hold, with_number
-from archcost.terms.autograd import Input, Moment, Own, Saved, Setting
+from archcost.terms.autograd import OUTPUT, Input, Moment, Own, Saved, Setting
 from archcost.work import Elementwise, Operand, Work
 
 
@@ -125,7 +125,7 @@ class PairFunction(Joining):
     def autograd(self, call: Call) -> Autograd:
         """The second gradient is worked out first."""
         backward = dict(enumerate(self.formula.backward[: len(call.inputs)]))
-        types = {"a": call.source, "b": call.inputs[-1], "dy": call.result}
+        types = {"a": call.source, "b": call.inputs[-1], "dy": call.result, "y": call.result}
         made = {index: tensors_made(formula, types) for index, formula in backward.items()}
         worked = {index: tensors[-1] for index, tensors in made.items() if tensors}
         needed = [index for index in sorted(worked, reverse=True) if call.needs(index)]
@@ -136,8 +136,8 @@ class PairFunction(Joining):
 
     def reference(self, name: str, call: Call) -> Saved:
         """The first input as backward wants it: in place, a copy that torch makes before it is overwritten."""
-        if name == "b":
-            return Input(1)
+        if name != "a":
+            return Input(1) if name == "b" else OUTPUT
         return Own("copy of the first input", call.source) if self.overwrites(call.setting) else Input(0)
 
 

@@ -41,7 +41,9 @@ def _one(shown: LayerType) -> Document:
         "in torch": card.torch or "by a function of archcost's own",
         "heard as": ", ".join(card.calls),
         "in ONNX": card.onnx.operator if card.onnx else "",
-        "fields": ", ".join(f"{name}: {json.dumps(value, default=str)}" for name, value in shown.fields.items()),
+        "fields": ", ".join(
+            f"{name}: {json.dumps(value, default=str, ensure_ascii=False)}" for name, value in shown.fields.items()
+        ),
         "autocast": f"{card.autocast.cpu} on a CPU, {card.autocast.cuda} on a GPU",
         "results have the dtype": PROMOTION[card.promotion],
         "fvcore counts": card.fvcore,
