@@ -147,6 +147,7 @@ class Cummax(Layer):
     type: Literal["cummax"] = "cummax"
     prefix: ClassVar[str] = "cummax"
     card: ClassVar[Card] = card("torch.cummax", ("cummax",))
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
     dim: Axis
 
     def output_types(self, inputs: Tensors) -> Tensors:

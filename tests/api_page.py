@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import inspect
 import re
 from collections.abc import Iterator
@@ -73,16 +72,10 @@ def _class(name: str, kind: Any) -> str:
 
 def _fields(kind: Any) -> Iterator[tuple[str, str, str]]:
     """Fields with the text that stands under each, then properties and methods with the first sentence of theirs."""
-    said = _texts(kind)
-    if dataclasses.is_dataclass(kind):
-        named = {field.name: str(field.type) for field in dataclasses.fields(kind)}
-    elif hasattr(kind, "model_fields"):
-        named = {name: inspect.formatannotation(field.annotation) for name, field in kind.model_fields.items()}
-    else:
-        named = {name: str(each) for name, each in getattr(kind, "__annotations__", {}).items()}
-    for name, type_ in named.items():
-        if not name.startswith("_"):
-            yield f"`{name}`", f"`{_short(type_)}`", said.get(name, "")
+    named = _written(kind)
+    for name, (type_, said) in named.items():
+        if not name.startswith("_") and not type_.startswith("ClassVar"):
+            yield f"`{name}`", f"`{type_}`", said
     for name, member in sorted(vars(kind).items()):
         if name.startswith("_") or name in named or not inspect.getdoc(member):
             continue
@@ -102,19 +95,29 @@ def _first(thing: Any) -> str:
     return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
 
 
-def _texts(kind: Any) -> dict[str, str]:
-    """By field the text that stands under it in the source."""
+def _written(kind: Any) -> dict[str, tuple[str, str]]:
+    """By field its type as the source has it, and the text that stands under it."""
     try:
         tree = ast.parse(inspect.cleandoc(inspect.getsource(kind)))
     except (OSError, TypeError, SyntaxError):
         return {}
     body = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
-    texts: dict[str, str] = {}
-    for field, text in pairwise(body):
-        match field, text:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
-                texts[name] = " ".join(said.split())
-    return texts
+    found: dict[str, tuple[str, str]] = {}
+    for field, after in pairwise([*body, ast.Pass()]):
+        match field:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation):
+                found[name] = (ast.unparse(annotation), _text(after))
+            case _:
+                pass
+    return found
+
+
+def _text(node: ast.AST) -> str:
+    match node:
+        case ast.Expr(value=ast.Constant(value=str(said))):
+            return " ".join(said.split())
+        case _:
+            return ""
 
 
 def renew(text: str) -> str:

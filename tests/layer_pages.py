@@ -86,7 +86,7 @@ def table(types: Iterable[LayerType], head: tuple[str, ...], rows: Rows) -> str:
 
 def renew() -> None:
     EXAMPLES.write_text(examples(), encoding="utf-8")
-    FOLDER.mkdir(exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     made = pages()
     for stale in {*FOLDER.glob("*.md")} - made.keys():
         stale.unlink()

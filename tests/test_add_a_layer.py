@@ -9,6 +9,7 @@ import pytest
 from tests import add_a_layer
 from tests.add_a_layer import GUIDES, Copy, Guide, imported, without_card
 
+INDEXED = ("-c", "from tests import layer_index; layer_index.renew()")
 RENEWED = ("-c", "from tests import layer_index, layer_pages; layer_index.renew(); layer_pages.renew()")
 PROOF = (
     "tests/layers/test_rows.py",
@@ -40,6 +41,7 @@ def test_steps(guide: Guide, tmp_path: Path) -> None:
         assert code != 0
         assert step.message in said, said
         copy.take(step)
+        assert copy.run(*INDEXED) == (0, "")
     assert copy.run(*RENEWED) == (0, "")
     code, said = copy.run(*add_a_layer.pytest(*PROOF, "-k", guide.type))
     assert code == 0, said

@@ -15,6 +15,7 @@ from torch import Tensor
 
 import archcost
 from archcost.exporters import onnx_bytes
+from archcost.exporters.emit import OWN_DOMAIN
 from archcost.exporters.onnx_file import renderings
 from archcost.layers import LAYERS
 from tests.exporters.exportable import ROWS, for_one_batch
@@ -78,6 +79,8 @@ def test_the_operators_compute_what_torch_does(row: Row) -> None:
         }
         fed = {name: tensor.numpy() for name, tensor in {**given, **weights}.items()}
         model = onnx.load_from_string(onnx_bytes(spec))
+        if any(node.domain == OWN_DOMAIN for node in model.graph.node):
+            pytest.skip("ONNX has no operators for it, and nobody evaluates archcost's own")
         found = run(model, fed)
         wanted = network(**{name: tensor.clone() for name, tensor in given.items()})
     for array, tensor in zip(found, wanted if isinstance(wanted, tuple) else (wanted,), strict=True):

@@ -131,9 +131,6 @@ def made(worked: Worked) -> int:
     return sum({given.key: given.nbytes for given in worked.given.values() if given.arrived is None}.values())
 
 
-PUT_BACK = {"max", "min", "topk", "gather", "index_select", "index", "sort"}
-"""Their gradients are put into zeros: in place, or while a mode is on into a copy (FunctionsManual.cpp)."""
-
 OF_SEVERAL = (MatMul, Bmm, Einsum, ScaledDotProductAttention, Joining, Choice)
 """Layers of several inputs whose rules tell the gradients of each apart."""
 
@@ -169,7 +166,7 @@ def watched_only(row: Row, setting: Setting) -> Watched:
         sizes = (size + sum(pads) for size, pads in zip(source.shape[2:], layer.paddings(), strict=True))
         padded = TensorType((*source.shape[:2], *sizes), source.dtype)
         return Watched(backward=2 * padded.nbytes - output.nbytes - source.nbytes)
-    if layer.type in PUT_BACK:
+    if "puts gradient back" in layer.quirks:
         return Watched(backward=source.nbytes)
     return Watched()
 
