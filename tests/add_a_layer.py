@@ -287,7 +287,7 @@ def page() -> str:
 def _section(guide: Guide) -> str:
     text = f"\n## `{guide.type}`\n"
     for number, step in enumerate(guide.steps, 1):
-        code = "\n".join(part.strip("\n") for part in (step.imports, step.text) if part)
+        code = (step.imports + step.text).strip("\n")
         text += f"\n{number}. {step.file}: {step.what}. Without it: *{step.message}*.\n\n```py\n{code}\n```\n"
     return text
 
