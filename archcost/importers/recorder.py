@@ -1,24 +1,23 @@
 """`Recorder`: the layers of a module, recorded while it runs, and which output of which layer every tensor is.
 
-Tensors are told apart by identity, so all are referenced until the recording ends, which costs nothing on the meta
-device. A tensor that no recorded call made is a constant, which is recorded as a layer when something reads it.
+A tensor that no recorded call made is a constant, which is recorded as a layer when something reads it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from pydantic import ValidationError
 from torch import Tensor
-from torch.autograd.function import BackwardCFunction
 
 from archcost.errors import ShapeError
-from archcost.importers.identity import batch_axis, by_sample, mentions_batch, place_of, storage_of, type_of
+from archcost.importers.identity import by_sample, mentions_batch, storage_of, type_of
 from archcost.importers.opaque import OutOfSightError, constant_of, operation_of
-from archcost.importers.recorded import AutocastRegion, Entry, Ref
+from archcost.importers.recorded import Ref
+from archcost.importers.recording import Recording
 from archcost.importers.torch.proposal import SAMPLES, Proposal
 from archcost.importers.torch.recurrent import ASSUMED
 from archcost.layers import LAYERS, Layer
@@ -50,28 +49,16 @@ class Overwrite(NamedTuple):
     in_place: bool = False
 
 
-class Recorder:
-    """The entries so far. `path` (of the module that runs) and `region` (its own autocast) are set from outside."""
+class Recorder(Recording):
+    """Adds layers to a recording, for the calls of a module and for what was written over between them."""
 
     def __init__(
         self, inputs: Mapping[str, Tensor], weights: Mapping[str, ModuleWeight], dtype: torch.dtype = torch.float32
     ) -> None:
-        self.dtype = dtype
-        """The dtype that the module runs in. Entries are float32 in any case."""
-        self.entries: list[Entry] = []
-        self.path = ""
-        self.region: AutocastRegion | None = None
+        super().__init__(inputs, dtype)
         self.weights = weights
-        self.batch_axes = {name: axis for name, tensor in inputs.items() if (axis := batch_axis(tensor)) is not None}
-        self.batch_first: Ref | None = None
-        self.held: list[Tensor] = []
-        self.functions: list[Any] = []
-        """The `ctx` of every autograd.Function whose application was intercepted."""
         self.assumptions: list[str] = []
-        self.refs: dict[int, Ref] = {}
-        self.places: dict[Any, Ref] = {}
         self.required: dict[int, bool] = {}
-        self.detached: dict[int, Ref] = {}
         self.no_gradient: set[int] = set()
         """Tensors made of trained weights while autograd was off: no gradient flows back through them."""
         self.in_function = False
@@ -82,10 +69,6 @@ class Recorder:
         """The storage and the entry of every constant."""
         self.opaques: dict[int, dict[int, str]] = {}
         """For every opaque entry the names of its inputs and outputs, by their storages."""
-        self.known_since: dict[int, int] = {}
-        """The number of entries when a tensor was registered."""
-        self.overwritten: dict[int, int] = {}
-        """The number of entries when a whole storage was written over."""
         for name, tensor in inputs.items():
             self.register(tensor, Ref("input", name))
         for path, weight in weights.items():
@@ -96,56 +79,9 @@ class Recorder:
         if call in ASSUMED and ASSUMED[call] not in self.assumptions:
             self.assumptions.append(ASSUMED[call])
 
-    @property
-    def batch_ref(self) -> Ref:
-        """The input that layers read for the size of the batch: one with the batch first, or a transpose of one."""
-        if self.batch_first is None:
-            name = min(self.batch_axes, key=self.batch_axes.__getitem__)
-            self.batch_first = Ref("input", name)
-            if axis := self.batch_axes[name]:
-                turned = LAYERS["transpose"].model_validate({"type": "transpose", "dim0": 0, "dim1": axis})
-                self.batch_first = self._add(turned, (self.batch_first,), {})
-        return self.batch_first
-
-    def float32_type(self, tensor: Tensor) -> TensorType:
-        """The type that it has when weights are float32."""
-        kind = type_of(tensor)
-        low = str(self.dtype).removeprefix("torch.")
-        return kind._replace(dtype="float32") if kind.dtype == low else kind
-
     def release(self) -> None:
-        """Drop all references to tensors, when the recording has ended."""
-        for known in (self.held, self.functions, self.refs, self.places, self.pending, self.known_since, self.detached):
-            known.clear()
-
-    def register(self, tensor: Tensor, ref: Ref) -> None:
-        if id(tensor) not in self.refs:
-            self.held.append(tensor)
-        self.refs[id(tensor)] = ref
-        self.known_since[id(tensor)] = len(self.entries)
-        self.detached.pop(id(tensor), None)
-
-    def register_place(self, tensor: Tensor, ref: Ref) -> None:
-        """Register it also by where it lies, since below autograd a view may come back as another object."""
-        self.register(tensor, ref)
-        self.places[place_of(tensor)] = ref
-
-    def register_all_places(self) -> None:
-        """Register all tensors so far by where they lie."""
-        self.places.update({place_of(tensor): self.refs[id(tensor)] for tensor in self.held if tensor.is_meta})
-
-    def find(self, tensor: Tensor) -> Ref | None:
-        found = self.refs.get(id(tensor))
-        if found is None and self.places and tensor.is_meta:
-            found = self.places.get(place_of(tensor))
-            if found is not None:
-                self.register(tensor, found)
-        return found
-
-    def is_batch_counter(self, tensor: Tensor) -> bool:
-        """Whether it is `num_batches_tracked` of a batch norm, which the layer itself counts up."""
-        ref = self.find(tensor)
-        return ref is not None and ref.kind == "weight" and str(ref.key).endswith("num_batches_tracked")
+        super().release()
+        self.pending.clear()
 
     def reference(self, tensor: Tensor, detached: bool = False) -> Ref:
         """Where a tensor that a layer reads comes from; else a constant is recorded. Raises OutOfSightError."""
@@ -155,7 +91,7 @@ class Recorder:
             self._overwrite(whole, written, apart)
         found = self.find(tensor)
         self.require_heard(tensor)
-        if found is not None and self.overwritten and self._is_stale(tensor):
+        if found is not None and self.overwritten and self.is_stale(tensor):
             self.opaque("a view of what was overwritten", (), (tensor,))
             found = self.refs[id(tensor)]
         if found is None:
@@ -180,37 +116,6 @@ class Recorder:
                 self.detached[id(tensor)] = self.detach(found)
             return self.detached[id(tensor)]
         return found
-
-    def require_heard(self, tensor: Tensor) -> None:
-        """Raises OutOfSightError for a result of an autograd.Function that was applied unheard: torch 2.14's `apply` is
-        a builtin, of which a name that was bound before tells nobody.
-        """
-        asks = tensor.requires_grad and torch.is_grad_enabled() and not tensor._is_view()
-        node = tensor.grad_fn if asks else None
-        if isinstance(node, BackwardCFunction) and all(node is not each for each in self.functions):
-            name = type(node).__name__.removesuffix("Backward")
-            raise OutOfSightError(
-                f"{name} was applied by another name for {name}.apply, so that its backward was not seen",
-                expected=f"{name}.apply(…) where it is called",
-                found=f"a tensor {type_of(tensor)} that it returned",
-            )
-
-    def refuse_new(self, tensor: Tensor) -> None:
-        """Raises OutOfSightError for a trained tensor that is no parameter of the module."""
-        if tensor.requires_grad and torch.is_grad_enabled():
-            raise OutOfSightError(
-                "forward wants the gradient of a tensor that is none of the module's parameters",
-                expected="weights that module.parameters() lists, made before forward runs",
-                found=str(type_of(tensor)),
-            )
-
-    def detach(self, ref: Ref) -> Ref:
-        return self.add(LAYERS["detach"](type="detach"), (ref,))
-
-    def _is_stale(self, tensor: Tensor) -> bool:
-        """Whether it is a view of a tensor that has been written over since it was registered."""
-        written = self.overwritten.get(storage_of(tensor), 0) if tensor._is_view() else 0
-        return written > self.known_since[id(tensor)]
 
     def base_of_view(self, target: Tensor) -> Tensor:
         """The tensor that an operation in place on `target` changes, asked before it runs: the base of a view, unless
@@ -267,11 +172,13 @@ class Recorder:
             proposal = self._without_empty_operands(proposal)
         if any(self.find(tensor) is not None for tensor in proposal.spared):
             proposal = replace(proposal, inputs=(*proposal.inputs, *proposal.spared))
-        layer = self._matching_layer(proposal, results, proposal.inputs)
+        layer = _matching_layer(self, proposal, results, proposal.inputs)
         dtype = self.float32_type(results[0]).dtype
         mixed = layer is None and proposal.type in PROMOTED
         if mixed:  # torch works on copies in the result's dtype
-            layer = self._matching_layer(proposal, results, [tensor.to(results[0].dtype) for tensor in proposal.inputs])
+            layer = _matching_layer(
+                self, proposal, results, [tensor.to(results[0].dtype) for tensor in proposal.inputs]
+            )
         if layer is None:
             return False
         reads = [self.reference(tensor, detached) for tensor in proposal.inputs]
@@ -285,12 +192,9 @@ class Recorder:
         }
         made = self._add(layer, (*reads, self.batch_ref) if proposal.sized else tuple(reads), weights)
         assert isinstance(made.key, int)
-        trained = [tensor for tensor in proposal.weights.values() if tensor is not None and tensor.requires_grad]
-        no_gradient = (
-            detached
-            and not self.in_function
-            and (trained or any(id(tensor) in self.no_gradient for tensor in proposal.inputs))
-        )
+        of_weights = any(tensor is not None and tensor.requires_grad for tensor in proposal.weights.values())
+        cut_off = of_weights or any(id(tensor) in self.no_gradient for tensor in proposal.inputs)
+        no_gradient = detached and not self.in_function and cut_off
         for output, tensor in enumerate(results):
             if detached and tensor.requires_grad and self.find(tensor) is not None:
                 continue  # written over in place: to autograd it stays what it was
@@ -307,26 +211,6 @@ class Recorder:
         if EMPTY_OPERANDS not in self.assumptions:
             self.assumptions.append(EMPTY_OPERANDS)
         return replace(proposal, inputs=filled)
-
-    def _matching_layer(self, proposal: Proposal, results: Sequence[Tensor], inputs: Sequence[Tensor]) -> Layer | None:
-        if proposal.type not in LAYERS or mentions_batch(proposal.fields.values()):
-            return None
-        types = tuple([self.float32_type(tensor) for tensor in inputs])
-        if any(tensor.is_complex for tensor in types):
-            return None
-        if proposal.sized:
-            types = (*types, TensorType((SAMPLES, 1)))
-        try:
-            layer = LAYERS[proposal.type].model_validate({"type": proposal.type, **proposal.fields})
-            least, most = layer.arity
-            if len(types) < least or (most is not None and len(types) > most):
-                return None
-            if layer.output_types(types) != tuple([self.float32_type(tensor) for tensor in results]):
-                return None
-            expected = layer.weights(types)
-        except (ValidationError, ShapeError, KeyError, IndexError):
-            return None
-        return layer if _are_weights(expected, proposal.weights) else None
 
     def opaque(
         self,
@@ -350,10 +234,6 @@ class Recorder:
         for output, tensor in enumerate(results):
             (self.register_place if places else self.register)(tensor, Ref("entry", made.key, output))
 
-    def add(self, layer: Layer, reads: tuple[Ref, ...]) -> Ref:
-        """Add a layer that stands for no call of torch."""
-        return self._add(layer, reads, {})
-
     def note_saved(self, first: int, saved: Sequence[Tensor]) -> None:
         """Add to the opaque entries from `first` on which tensors autograd was seen to save of them."""
         expected = [index for index in self.opaques if index >= first]
@@ -370,9 +250,28 @@ class Recorder:
             entry = self.entries[index]
             self.entries[index] = replace(entry, layer=entry.layer.model_copy(update=fields))
 
-    def _add(self, layer: Layer, reads: tuple[Ref, ...], weights: Mapping[str, Ref]) -> Ref:
-        self.entries.append(Entry(layer, reads, weights, self.path, self.region))
-        return Ref("entry", len(self.entries) - 1)
+
+def _matching_layer(
+    known: Recording, proposal: Proposal, results: Sequence[Tensor], inputs: Sequence[Tensor]
+) -> Layer | None:
+    if proposal.type not in LAYERS or mentions_batch(proposal.fields.values()):
+        return None
+    types = tuple([known.float32_type(tensor) for tensor in inputs])
+    if any(tensor.is_complex for tensor in types):
+        return None
+    if proposal.sized:
+        types = (*types, TensorType((SAMPLES, 1)))
+    try:
+        layer = LAYERS[proposal.type].model_validate({"type": proposal.type, **proposal.fields})
+        least, most = layer.arity
+        if len(types) < least or (most is not None and len(types) > most):
+            return None
+        if layer.output_types(types) != tuple([known.float32_type(tensor) for tensor in results]):
+            return None
+        expected = layer.weights(types)
+    except (ValidationError, ShapeError, KeyError, IndexError):
+        return None
+    return layer if _are_weights(expected, proposal.weights) else None
 
 
 def _operand_name(side: str, index: int) -> str:
