@@ -302,7 +302,9 @@ class _BackwardCapture(Capture):
 
     def _follows(self, name: str, dtype: torch.dtype | None) -> bool:
         """Whether a call makes a constant in the dtype of another tensor: like it, or in a dtype asked of it."""
-        return (name in VALUELESS and dtype is None) or (name in VALUELESS | FACTORIES and dtype in self.last_queried)
+        return (name in VALUELESS and dtype is None) or (
+            name in VALUELESS | FACTORIES and dtype in self.origins.last_queried
+        )
 
 
 class _BackwardFields:

@@ -7,7 +7,6 @@ opaque.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,15 +14,9 @@ import torch
 from torch import Tensor
 
 from archcost.importers.autocast_regions import RegionTracker
-from archcost.importers.casts import (
-    DtypeSource,
-    RequestedCast,
-    Variable,
-    dtype_source,
-    requested_cast,
-    variable_assigned,
-)
+from archcost.importers.casts import RequestedCast, requested_cast
 from archcost.importers.constants import PRODUCTS, ConstantProducts
+from archcost.importers.dtype_origins import DtypeOrigins
 from archcost.importers.function_mode import (
     CASTS,
     FACTORIES,
@@ -50,7 +43,6 @@ from archcost.importers.record_call import (
     assigned_values,
     without_gradient,
 )
-from archcost.importers.recorded import Ref
 from archcost.importers.recorder import Overwrite, Recorder
 from archcost.importers.torch import COMPOSITES, RULES
 from archcost.importers.torch.indexing import seen_at
@@ -83,12 +75,7 @@ class Capture(CallMode):
         self.held: list[Tensor] = []
         self.vmap_mode: VmapOperatorMode | None = None
         self.products = ConstantProducts(record, self._record_product)
-        self.last_queried: dict[torch.dtype, Tensor] = {}
-        """The tensor that was last asked for its dtype, by that dtype."""
-        self.dtype_variables: dict[Variable, Tensor] = {}
-        """Local variables that hold a dtype, and the tensor that it was asked of."""
-        self.dtype_sources: dict[int, Ref] = {}
-        """The tensor whose dtype a constant was given, by the identity of the constant, as long as it lives."""
+        self.origins = DtypeOrigins(record)
 
     def _run_operators(self, func: Any, args: Any, kwargs: Any) -> Any:
         with OperatorMode(self.record):
@@ -113,16 +100,14 @@ class Capture(CallMode):
 
     def release(self) -> None:
         """Drop all references to tensors, when the module has run."""
-        for known in (self.held, self.stand_ins, self.last_queried, self.dtype_variables):
-            known.clear()
+        self.held.clear()
+        self.stand_ins.clear()
+        self.origins.release()
         self.record.release()
 
     def _dtype_queried(self, tensor: Tensor) -> None:
-        self.last_queried[tensor.dtype] = tensor
         self.trace.asks_for_dtypes = True
-        variable = variable_assigned()
-        if variable is not None:
-            self.dtype_variables[variable] = tensor
+        self.origins.queried(tensor)
 
     def _on_call(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
         self._leave_vmap()
@@ -147,14 +132,14 @@ class Capture(CallMode):
             entry = made.get(storage_of(self.stand_ins.get(id(tensor), tensor)))
             if entry is not None:
                 self.trace.makes_floats |= tensor.is_floating_point()
-                yield ConstantRead(place, entry, self.dtype_sources.get(id(tensor)))
+                yield ConstantRead(place, entry, self.origins.of_constants.get(id(tensor)))
 
     def _record_step(self, step: Step, func: Any, args: Any, kwargs: Any) -> Any:
         name, given = step.name, tensors_in((args, kwargs))
         known = any(self.record.find(tensor) is not None for tensor in given)
         if name in FACTORIES:
             step.kind = "passed" if known else "made"
-            return args[0] if known else self._constant(make_constant(func, args, kwargs), kwargs.get("dtype"))
+            return args[0] if known else self.origins.noted(make_constant(func, args, kwargs), kwargs.get("dtype"))
         args = masks_to_indices(name, args)
         if name == "setitem":
             step.kind = "set"
@@ -163,7 +148,7 @@ class Capture(CallMode):
             step.kind = "cast"
             if known:
                 return self._record_cast(step, args[0], cast)
-            return self._constant(cast.of(args[0]), cast.dtype, cast.like)
+            return self.origins.noted(cast.of(args[0]), cast.dtype, cast.like)
         if known and isinstance(kwargs.get("out"), Tensor):
             return self._call_with_out(step, func, args, **kwargs)
         if name in COMPOSITES and known:
@@ -172,22 +157,9 @@ class Capture(CallMode):
             with self:
                 return COMPOSITES[name](*args, **kwargs)
         named = args
-        if are_mixed(given):
-            args, kwargs = self._emptied(args), self._emptied(kwargs)
-        elif given and not given[0].is_meta and sum(tensor.numel() for tensor in given) > FEW_VALUES:
-            largest = MOST_VALUES if known else MOST_CONSTANT_VALUES
-            step.drops_values = largest_result(func, args, kwargs) > largest
-            if step.drops_values:
-                args, kwargs = self._emptied(args, scalars=True), self._emptied(kwargs, scalars=True)
+        args, kwargs = self._without_values(step, given, known, func, args, kwargs)
         if not known:
-            step.kind = "free"
-            result = func(*args, **kwargs)
-            if name in PRODUCTS:
-                self.products.note(name, func, args, kwargs, result)
-            dtype_sources = [self.dtype_sources[id(tensor)] for tensor in given if id(tensor) in self.dtype_sources]
-            if dtype_sources and isinstance(result, Tensor) and result.is_floating_point():
-                self._remember_dtype_source(result, dtype_sources[0])
-            return result
+            return self._call_on_constants(step, given, func, args, kwargs)
         result = self._record_call(step, func, args, kwargs)
         if name in SHAPE_FOLLOWS and step.kind == "called":
             is_new = isinstance(result, Tensor) and all(result is not each for each in given)
@@ -196,22 +168,29 @@ class Capture(CallMode):
             self._replace(named[0], args[0])
         return result
 
+    def _without_values(
+        self, step: Step, given: Sequence[Tensor], known: bool, func: Any, args: Any, kwargs: Any
+    ) -> tuple[Any, Any]:
+        """The arguments; meta tensors in place of constants beside others, and where the result would be large."""
+        if are_mixed(given):
+            return self._emptied(args), self._emptied(kwargs)
+        if given and not given[0].is_meta and sum(tensor.numel() for tensor in given) > FEW_VALUES:
+            largest = MOST_VALUES if known else MOST_CONSTANT_VALUES
+            step.drops_values = largest_result(func, args, kwargs) > largest
+            if step.drops_values:
+                return self._emptied(args, scalars=True), self._emptied(kwargs, scalars=True)
+        return args, kwargs
+
+    def _call_on_constants(self, step: Step, given: Sequence[Tensor], func: Any, args: Any, kwargs: Any) -> Any:
+        step.kind = "free"
+        result = func(*args, **kwargs)
+        if step.name in PRODUCTS:
+            self.products.note(step.name, func, args, kwargs, result)
+        self.origins.hand_on(given, result)
+        return result
+
     def _note_dtype_source(self, result: Tensor, source: Tensor) -> None:
-        ref = self.record.find(source) or self.dtype_sources.get(id(source))
-        if ref is not None and result.is_floating_point() and result.dtype == source.dtype:
-            self._remember_dtype_source(result, ref)
-
-    def _constant(self, constant: Any, dtype: torch.dtype | None, like: Tensor | None = None) -> Any:
-        """Note of which tensor the dtype of a new constant was asked, if of any."""
-        asked = like if like is not None else self.last_queried.get(dtype) if dtype is not None else None
-        if isinstance(constant, Tensor) and asked is not None:
-            self._note_dtype_source(constant, asked)
-        return constant
-
-    def _remember_dtype_source(self, constant: Tensor, like: Ref) -> None:
-        key = id(constant)
-        self.dtype_sources[key] = like
-        weakref.finalize(constant, self.dtype_sources.pop, key, None)
+        self.origins.note(result, source)
 
     def _record_cast(self, step: Step, source: Tensor, cast: RequestedCast) -> Tensor:
         """Record a cast, also one that does nothing to float32: in another precision it may do something."""
@@ -220,11 +199,7 @@ class Capture(CallMode):
         if is_same and cast.copy:
             self.record.write(Proposal("clone", (source,)), (result,), without_gradient())
             return result
-        how = dtype_source() if cast.like is None and cast.dtype is not None and not cast.is_named else DtypeSource()
-        is_named = cast.is_named or how.by_name
-        known = cast.like if cast.like is not None else self.dtype_variables.get(how.variable) if how.variable else None
-        asked = known if known is not None else self.last_queried.get(result.dtype)
-        is_sure = known is not None or how.by_question
+        asked, is_named, is_sure = self.origins.asked_for(cast, result.dtype)
         is_own = asked is source and is_sure and not is_named
         if is_same and (cast.dtype is None or not result.is_floating_point() or is_own):
             return source
