@@ -12,7 +12,7 @@ from archcost.graph.autocast_regions import regions_of
 from archcost.graph.checkpoints import checkpoints_of
 from archcost.graph.loss import check_loss
 from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
-from archcost.graph.wiring import WiredLayer, wire
+from archcost.graph.wiring import WiredLayer, Wiring, wire
 from archcost.layers.fields import MAX_SIZE
 from archcost.spec.model import ModelSpec
 from archcost.tensors import Tensors, TensorType, format_shape
@@ -35,14 +35,7 @@ def build(spec: ModelSpec, batch: int = 1) -> ModelGraph:
 
 def assemble(spec: ModelSpec, layers: Sequence[WiredLayer], batch: int = 1) -> ModelGraph:
     """`build` from layers that are wired already: those of `spec`, some of them with other fields. Raises the same."""
-    if type(batch) is not int or not 1 <= batch <= MAX_SIZE:
-        raise SpecError("wrong batch", expected=f"an integer from 1 to {MAX_SIZE:,}", found=shorten(batch))
-    if batch > 1 and not spec.has_batch:
-        raise SpecError(
-            "no input has a batch axis",
-            expected="a batch of 1, or an input without batched: false",
-            found=f"a batch of {batch:,}",
-        ).at(layer=spec.name, place=spec.source.place(("inputs",)))
+    _check_batch(spec, batch)
     inputs = {name: given.tensor(batch) for name, given in spec.inputs.items()}
     for name, tensor in inputs.items():
         if tensor.numel >= LARGEST_TENSOR:
@@ -71,13 +64,7 @@ def assemble(spec: ModelSpec, layers: Sequence[WiredLayer], batch: int = 1) -> M
         nodes.append(node)
     _check_shared(spec, nodes)
     wiring = wire(spec)
-    held = [(("holds", layer.name), layer.named) for layer in wiring.layers if layer.named]
-    for field, ports in ((("outputs",), wiring.outputs), (("state",), (*wiring.state,)), *held):
-        for index, port in enumerate(ports):
-            try:
-                _output(port, types, field[0])
-            except ShapeError as error:
-                raise error.at(layer=spec.name, place=spec.source.place((*field, index))) from None
+    _check_named_outputs(spec, wiring, types)
     regions = regions_of(spec, [node.name for node in nodes])
     checkpoints = checkpoints_of(spec, [node.name for node in nodes])
     graph = ModelGraph(spec, batch, inputs, tuple(nodes), wiring.outputs, wiring.state, regions, checkpoints)
@@ -88,6 +75,28 @@ def assemble(spec: ModelSpec, layers: Sequence[WiredLayer], batch: int = 1) -> M
         except SpecError as error:
             raise error.at(layer=spec.name, place=spec.source.place(("parameter_order",))) from None
     return graph
+
+
+def _check_batch(spec: ModelSpec, batch: int) -> None:
+    if type(batch) is not int or not 1 <= batch <= MAX_SIZE:
+        raise SpecError("wrong batch", expected=f"an integer from 1 to {MAX_SIZE:,}", found=shorten(batch))
+    if batch > 1 and not spec.has_batch:
+        raise SpecError(
+            "no input has a batch axis",
+            expected="a batch of 1, or an input without batched: false",
+            found=f"a batch of {batch:,}",
+        ).at(layer=spec.name, place=spec.source.place(("inputs",)))
+
+
+def _check_named_outputs(spec: ModelSpec, wiring: Wiring, types: dict[str, Tensors]) -> None:
+    """Of layers, those that the network returns or keeps, and those that layers hold."""
+    held = [(("holds", layer.name), layer.named) for layer in wiring.layers if layer.named]
+    for field, ports in ((("outputs",), wiring.outputs), (("state",), (*wiring.state,)), *held):
+        for index, port in enumerate(ports):
+            try:
+                _output(port, types, field[0])
+            except ShapeError as error:
+                raise error.at(layer=spec.name, place=spec.source.place((*field, index))) from None
 
 
 def _field_at_fault(error: ShapeError, wired: WiredLayer) -> Path:

@@ -56,6 +56,9 @@ class Parameters:
             self._spend(len(as_list(found) or ()), name, path)
             return found
         self._spend(len(value), name, path)
+        return self._evaluated(value, used, values, name, path)
+
+    def _evaluated(self, value: str, used: list[str], values: Values, name: str, path: Path) -> int:
         bare = next((word for word in _BARE_NAME.finditer(value) if word.group() not in FUNCTIONS), None)
         numbers: dict[str, int] = {}
         for parameter in used:

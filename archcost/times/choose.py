@@ -167,25 +167,7 @@ def _the_users(
     given: Calibration, profile: HardwareProfile, run: Run, engine: str | None, threads: int | None
 ) -> Chosen:
     """The user's calibration, with a wider band where it was made on another device, engine or release."""
-    mode = "train" if run.trains else "infer"
-    if given.precision != run.precision or mode not in given.modes:
-        raise ArchcostError(
-            "the calibration is of another kind of run",
-            expected=f"one for {mode} in {run.precision}",
-            found=f"{listing(given.modes)} in {given.precision}",
-            hint=f"archcost hardware calibrate --precision {run.precision} -o FILE",
-        )
-    kind = _kind(given)
-    if kind is not None and kind != profile.kind:
-        raise ArchcostError(
-            "the calibration is of another kind of device",
-            expected=f"one of a {profile.kind}, as {profile.name} is",
-            found=f"one of {given.device}, a {kind}",
-        )
-    if engine is not None and not _is_asked(given, engine):
-        raise ArchcostError(
-            "the calibration is of another engine", expected=f"{given.engine}, {given.label}", found=shorten(engine)
-        )
+    _refuse_another_kind(given, profile, run, engine)
     differs: list[str] = []
     wider = 1.0
     if given.device != profile.name:
@@ -206,6 +188,29 @@ def _the_users(
     }
     note = f"the calibration is {', '.join(differs)}: the band is {wider:g} times as wide to both sides"
     return Chosen(given.model_copy(update=bands), (note,), tuple(differs))
+
+
+def _refuse_another_kind(given: Calibration, profile: HardwareProfile, run: Run, engine: str | None) -> None:
+    """Raises ArchcostError for a calibration that no wider band would make one of what is asked."""
+    mode = "train" if run.trains else "infer"
+    if given.precision != run.precision or mode not in given.modes:
+        raise ArchcostError(
+            "the calibration is of another kind of run",
+            expected=f"one for {mode} in {run.precision}",
+            found=f"{listing(given.modes)} in {given.precision}",
+            hint=f"archcost hardware calibrate --precision {run.precision} -o FILE",
+        )
+    kind = _kind(given)
+    if kind is not None and kind != profile.kind:
+        raise ArchcostError(
+            "the calibration is of another kind of device",
+            expected=f"one of a {profile.kind}, as {profile.name} is",
+            found=f"one of {given.device}, a {kind}",
+        )
+    if engine is not None and not _is_asked(given, engine):
+        raise ArchcostError(
+            "the calibration is of another engine", expected=f"{given.engine}, {given.label}", found=shorten(engine)
+        )
 
 
 def _is_of_release(given: Calibration, run: Run) -> bool:

@@ -38,28 +38,17 @@ def from_relatives(
 
     `known` are calibrations of one engine, precision and mode.
     """
-    newest: dict[str, Calibration] = {}
-    for each in sorted(known, key=lambda found: found.release):
-        newest[each.device] = each
-    near: dict[int, list[Calibration]] = {}
-    for each in newest.values():
-        distance = _distance(profile, load(each.device))
-        if distance is not None and each.device != profile.name:
-            near.setdefault(distance, []).append(each)
-    if not near:
+    distance, relatives = _nearest(profile, known, load)
+    if not relatives:
         return None
-    distance = min(near)
-    alike = sorted({each.device for each in near[distance]}, key=lambda device: _log_ratio(profile, load(device)))[
-        :MOST
-    ]
-    relatives = [each for each in near[distance] if each.device in alike]
-    devices = listing(sorted(alike))
+    alike = sorted([each.device for each in relatives])
+    devices = listing(alike)
     scaled = [_scaled(each, load(each.device), profile, run) for each in relatives]
     wider = WIDER[distance]
     found = relatives[0].model_copy(
         update={
             "device": profile.name,
-            "borrowed": tuple(sorted(alike)),
+            "borrowed": tuple(alike),
             "source": f"constants of {devices}, scaled by data sheets",
             "runs": sum([each.runs for each in relatives]),
             "families": max([each.families for each in relatives]),
@@ -77,6 +66,20 @@ def from_relatives(
         }
     )
     return found, f"no runs of {profile.name} are known: constants of {devices}, scaled by data sheets"
+
+
+def _nearest(profile: HardwareProfile, known: Iterable[Calibration], load: Load) -> tuple[int, list[Calibration]]:
+    """How far they are, and the newest calibration of each of the nearest; at most MOST devices, the most alike."""
+    newest = {each.device: each for each in sorted(known, key=lambda found: found.release)}
+    near: dict[int, list[Calibration]] = {}
+    for each in newest.values():
+        distance = _distance(profile, load(each.device))
+        if distance is not None and each.device != profile.name:
+            near.setdefault(distance, []).append(each)
+    distance = min(near, default=0)
+    nearest = near.get(distance, [])
+    alike = sorted([each.device for each in nearest], key=lambda device: _log_ratio(profile, load(device)))[:MOST]
+    return distance, [each for each in nearest if each.device in alike]
 
 
 def _distance(profile: HardwareProfile, other: HardwareProfile) -> int | None:
