@@ -151,3 +151,8 @@ print(sorted({"networkx", "tabulate", "difflib"} & sys.modules.keys()))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+def test_no_file_is_longer_than_four_hundred_lines() -> None:
+    lengths = {str(module.relative_to(PACKAGE)): len(module.read_text().splitlines()) for module in MODULES}
+    assert {module: lines for module, lines in lengths.items() if lines > 400} == {}
