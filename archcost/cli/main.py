@@ -9,7 +9,7 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -38,7 +38,7 @@ def _run(argv: Sequence[str]) -> int:
     options = argparse.Namespace(debug=False)
     try:
         options = parser(*argv[:1]).parse_args(one_device_each(argv), options)
-        with recording_reads() as inputs:
+        with recording_reads() as inputs, _showing_progress(argv):
             written, code = options.run(options)
         _put(written, options, inputs)
         return code
@@ -60,6 +60,19 @@ def _run(argv: Sequence[str]) -> int:
         print(f"archcost: internal error: {type(error).__name__}: {error}", file=sys.stderr)
         print("  try: the same with --debug, and report what it prints", file=sys.stderr)
         return 2
+
+
+@contextlib.contextmanager
+def _showing_progress(argv: Sequence[str]) -> Generator[None]:
+    """On a terminal, of what takes longer than a second. Calibration shows more by itself."""
+    if list(argv[:2]) == ["hardware", "calibrate"] or not sys.stderr.isatty():
+        yield
+        return
+    from archcost.files.stage import listening
+    from archcost.report.progress import Elapsed
+
+    with Elapsed(" ".join(["archcost", *argv[:2]])) as elapsed, listening(elapsed.at):
+        yield
 
 
 def _put(written: str | bytes, options: argparse.Namespace, inputs: Sequence[Path]) -> None:

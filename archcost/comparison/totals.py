@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from archcost.files.result import Result
+from archcost.files.stage import tell_stage
 from archcost.spec import zoo
 
 if TYPE_CHECKING:
@@ -93,7 +94,11 @@ def _worked_out() -> Listing:
     from archcost.graph import build
     from archcost.spec import load
 
-    return Listing(tuple([NetworkTotals.of(cost(build(load(name)))) for name in zoo.names()]))
+    found: list[NetworkTotals] = []
+    for name in zoo.names():
+        tell_stage(name)
+        found.append(NetworkTotals.of(cost(build(load(name)))))
+    return Listing(tuple(found))
 
 
 def _digest() -> str:

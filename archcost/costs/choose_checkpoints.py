@@ -35,6 +35,7 @@ from archcost.costs.program import Program
 from archcost.costs.recompute import located
 from archcost.costs.segment_costs import Play, Spans, rise
 from archcost.errors import ArchcostError
+from archcost.files.stage import tell_stage
 from archcost.graph import ModelGraph
 from archcost.passes.contract import Names
 from archcost.units import size
@@ -170,6 +171,7 @@ def _better(before: _Followed, now: _Followed) -> _Followed:
 
 def _follow(ways: Ways, width: int, limit: int) -> _Followed:
     """Of less work than `limit`, with no more than `width` labels from a state."""
+    tell_stage(f"checkpoints, {width} ways from each layer")
     if ways.is_blocked:
         return _Followed(None, True, ())
     known, behind = prices(ways), bounds(ways, min(2 * width, 64))

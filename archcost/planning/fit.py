@@ -20,6 +20,7 @@ from archcost.estimates.floor import no_batch_fits
 from archcost.estimates.memory_demand import Demand, workspace
 from archcost.estimates.verdict import Verdict, limits
 from archcost.files.result import Result
+from archcost.files.stage import tell_stage
 from archcost.graph import ModelGraph, build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.overheads import room
@@ -244,6 +245,7 @@ class _Answers:
         build(spec, batch)  # refuses a batch that is none
 
     def on(self, profile: HardwareProfile) -> DeviceFit:
+        tell_stage(profile.name)
         if is_automatic(self.run):
             return self._searched(profile)
         grown = self._growth(torch_device(profile))

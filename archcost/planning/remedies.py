@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from archcost.errors import ArchcostError, SpecError
 from archcost.estimates.floor import exceeds, rests_on_step, stored
 from archcost.estimates.verdict import limits
+from archcost.files.stage import tell_stage
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
 from archcost.planning.changes import (
@@ -251,13 +252,20 @@ class _Finder:
     # Combinations
 
     def cheapest(self) -> Remedy | None:
-        combined = next((found for paid in self._paid() for found in self._freely(paid)), None)
+        combined = next(self._combined(), None)
         found = [remedy for remedy in self.singles if remedy.fits]
         if combined is not None:
             found += [combined, *self._searched(combined)]
         if not found:
             self._try_leanest()
         return min(found, key=lambda remedy: remedy.cost, default=None)
+
+    def _combined(self) -> Iterator[Remedy]:
+        """All that fit, the cheapest first."""
+        paid = self._paid()
+        for number, each in enumerate(paid, 1):
+            tell_stage(f"combination {number} of {len(paid)}")
+            yield from self._freely(each)
 
     def _searched(self, remedy: Remedy) -> Iterator[Remedy]:
         """The same with the checkpoints searched for, where it has any."""

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import TextIO
+
+FIRST, EACH = 1.0, 0.5
+"""Seconds after which a command says that it is at work, and between two times."""
+
+LONGEST = 79
+"""Characters of a line, which a terminal does not break."""
 
 WIDTH = 24
 SELDOM = 0.1
@@ -48,3 +55,52 @@ class Progress:
         if kind is KeyboardInterrupt:
             told = f"{self.doing}: interrupted after {self.done} of {self.total} {self.of}; the same command goes on"
             print(told, file=self.stream)
+
+
+class Elapsed:
+    """For how long a command has been at work, and at what, as far as it tells: from its first second on, in one line
+    that is gone when it is done.
+    """
+
+    def __init__(self, doing: str, stream: TextIO | None = None) -> None:
+        self.doing, self.stage = doing, ""
+        self.stream = stream or sys.stderr
+        self.began = time.monotonic()
+        self._is_drawn = False
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._tick, daemon=True)
+
+    def at(self, stage: str) -> None:
+        self.stage = stage
+        if time.monotonic() - self.began >= FIRST:
+            self._draw()
+
+    def _tick(self) -> None:
+        waits = FIRST
+        while not self._done.wait(waits):
+            self._draw()
+            waits = EACH
+
+    def _draw(self) -> None:
+        with self._lock:
+            if not self._done.is_set():
+                self._is_drawn = True
+                self.stream.write(f"\r{self}\x1b[K")
+                self.stream.flush()
+
+    def __str__(self) -> str:
+        stage = f", {self.stage}" if self.stage else ""
+        return f"{self.doing}: {time.monotonic() - self.began:.0f} s{stage}"[:LONGEST]
+
+    def __enter__(self) -> Elapsed:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._done.set()
+        self._thread.join()
+        if self._is_drawn:
+            self.stream.write("\r\x1b[K")
+            self.stream.flush()

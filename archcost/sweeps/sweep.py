@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from archcost.estimates.verdict import VERDICTS
+from archcost.files.stage import tell_stage
 from archcost.graph import build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
@@ -71,6 +72,7 @@ def sweep(
     for profile in profiles:
         for run in runs:
             for each in engines:
+                tell_stage(f"{profile.name}, {run.precision}, {run.optimizer}")
                 settled = run_by(run, each)
                 chosen = choose(profile, settled, each, calibration)
                 blocks.append(_Block(run, profile, each, chosen, answers.on(settled, profile, chosen)))
