@@ -79,7 +79,7 @@ def headings(parts: tuple[Part, ...]) -> Iterator[str]:
 
 
 REPORTS = ["summary", "times of layers", "comparison", "estimate", "timeline", "fit", "fit of one", "plan"]
-REPORTS += ["devices", "a device"]
+REPORTS += ["devices", "a device"]  # pyright: ignore[reportConstantRedefinition]
 
 
 @pytest.mark.parametrize("kind", REPORTS)

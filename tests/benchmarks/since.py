@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -64,7 +64,7 @@ class Spent(NamedTuple):
 
 
 class Row(NamedTuple):
-    """`target` is what the issue asks for; `old` is missing where nothing of ours is measured."""
+    """`target` is what was aimed at; `old` is missing where nothing of ours is measured."""
 
     what: str
     target: str
@@ -77,7 +77,7 @@ class Row(NamedTuple):
 
 
 @contextmanager
-def earlier() -> Iterator[Path]:
+def earlier() -> Generator[Path]:
     """The files of that commit, in a folder of their own."""
     if subprocess.run(["git", "-C", ROOT, "cat-file", "-e", f"{COMMIT}^{{commit}}"], check=False).returncode:
         sys.exit(f"{COMMIT} is not in this clone, which is needed to compare with: git fetch --unshallow")

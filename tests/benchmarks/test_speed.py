@@ -77,7 +77,7 @@ def torchinfo(network: str) -> Callable[[], object]:
 def fvcore(network: str) -> Callable[[], object]:
     """On real tensors: fvcore's trace does not accept the meta device."""
     import torch
-    from fvcore.nn import FlopCountAnalysis
+    from fvcore.nn import FlopCountAnalysis  # pyright: ignore[reportMissingTypeStubs]
 
     module = archcost.pytorch.build(archcost.load(network)).eval()
     image = torch.zeros(1, 3, 224, 224)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 ROWS: dict[str, dict[str, str]] = {}
 for table in ("devices.csv", "boards.csv"):  # of the second are published runs
     with (ROOT / "tests" / "reference" / table).open(newline="", encoding="utf-8") as stream:
-        ROWS |= {row["name"]: row for row in csv.DictReader(stream)}
+        ROWS |= {row["name"]: row for row in csv.DictReader(stream)}  # pyright: ignore[reportConstantRedefinition]
 
 PROFILES = hardware.shipped().profiles
 BY_NAME = {"argvalues": PROFILES, "ids": [profile.name for profile in PROFILES]}

@@ -45,4 +45,4 @@ def theirs(make: Callable[[], nn.Module], inputs: Sequence[Any], mode: str, prec
                 loss.backward()
             peak = tracker.peak
             del result, loss
-    return peak
+    return peak  # pyright: ignore[reportPossiblyUnboundVariable]

@@ -443,12 +443,12 @@ def test_in_bfloat16(name: str) -> None:
 
 class UnderAutocast(Function):
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cpu")
+    @torch.amp.custom_fwd(device_type="cpu")  # pyright: ignore[reportUntypedFunctionDecorator]
     def forward(ctx: Any, x: Tensor) -> Tensor:
         return x * 2
 
     @staticmethod
-    @torch.amp.custom_bwd(device_type="cpu")
+    @torch.amp.custom_bwd(device_type="cpu")  # pyright: ignore[reportUntypedFunctionDecorator]
     def backward(ctx: Any, g: Tensor) -> Any:
         return g * 2
 

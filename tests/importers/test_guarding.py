@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 # pytester forgets what a run imports, and torch does not survive a second import.
-import archcost.importers.torch_module
-import archcost.pytorch  # noqa: F401
+import archcost.importers.torch_module  # pyright: ignore[reportUnusedImport]
+import archcost.pytorch  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from archcost.cli import main
 from archcost.comparison.locks import Recipe, args_text, check
 from archcost.errors import SpecError

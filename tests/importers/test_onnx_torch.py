@@ -28,7 +28,7 @@ def torchvision_imports() -> None:
     if find_spec("torchvision") is None:
         return
     try:
-        import torchvision as _  # noqa: F401
+        import torchvision as _  # noqa: F401  # pyright: ignore[reportMissingImports]
     except RuntimeError:
         declare_operators()
 

@@ -17,7 +17,7 @@ class Rows8(Tensor):
     """int8 values with a scale for each row, which look like floats. Functions of torch that it knows it works out."""
 
     @staticmethod
-    def __new__(cls, data: Tensor, scale: Tensor) -> Any:
+    def __new__(cls, data: Tensor, scale: Tensor) -> Any:  # pyright: ignore[reportMissingParameterType]
         return Tensor._make_wrapper_subclass(  # pyright: ignore
             cls, data.shape, dtype=scale.dtype, device=data.device, requires_grad=False
         )
@@ -64,7 +64,7 @@ class Pairs(Rows8):
     """Two values of four bits a byte."""
 
     def floats(self) -> Tensor:
-        both = torch.stack((self.values & 15, self.values >> 4), -1).flatten(1)
+        both = torch.stack((self.values & 15, self.values >> 4), -1).flatten(1)  # pyright: ignore[reportOperatorIssue]
         return (both.to(self.scale.dtype) - 8) * self.scale
 
 

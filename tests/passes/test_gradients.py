@@ -16,7 +16,7 @@ RELU = {"type": "relu", "name": "relu"}
 def needs(*layers: Entry, **fields: Any) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
     given = {} if "inputs" in fields else {"input": (7,)}
     spec = ModelSpec.model_validate({"name": "net", **given, **fields, "layers": layers})
-    return {name: tuple(need) for name, need in gradients_needed(build(spec)).items()}
+    return {name: tuple(need) for name, need in gradients_needed(build(spec)).items()}  # pyright: ignore[reportReturnType]
 
 
 def test_the_first_layer_needs_no_input_gradient() -> None:

@@ -309,5 +309,5 @@ def test_inference_saves_nothing() -> None:
 def test_it_shows_itself() -> None:
     plan = archcost.plan(small(), hardware=[T4], dataset_size=1, epochs=1)
     assert isinstance(plan, Plan)
-    assert plan._repr_html_().count("<table") == 1
+    assert plan._repr_html_().count("<table") == 1  # pyright: ignore[reportPrivateUsage]
     assert "1 sample, 1 time: 1 step of 1 sample, 60 FLOPs of contractions." in plan.to_markdown()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import cycle, islice, product
 from typing import NamedTuple
@@ -57,7 +57,7 @@ class Copies(TorchDispatchMode):
 
 
 @contextmanager
-def autocast(device: Device, dtype: torch.dtype) -> Iterator[None]:
+def autocast(device: Device, dtype: torch.dtype) -> Generator[None]:
     """Without torch's context manager, which asks for a GPU."""
     before = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
     torch.set_autocast_dtype(device, dtype)

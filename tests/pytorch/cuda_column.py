@@ -101,7 +101,7 @@ def casting(precision: Asked) -> AbstractContextManager[None]:
 
 def identity(tensor: Tensor) -> int:
     """Of the storage: a fake one has no address."""
-    return tensor.untyped_storage()._cdata
+    return tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]
 
 
 def keeps(

@@ -80,7 +80,7 @@ class Two(nn.Module):
         self.fc = nn.Linear(4, 3)
 
     def forward(self, x: Tensor, *, y: Tensor) -> Tensor:
-        return self.fc(x * self.scale)[:, self.index] + y
+        return self.fc(x * self.scale)[:, self.index] + y  # pyright: ignore[reportOperatorIssue]
 
 
 class Recurrent(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import pytest
@@ -20,7 +20,7 @@ COMMAND = ["fit", "mlp", "--hardware", "nvidia-t4", "--hardware", "nvidia-a10"]
 
 
 @contextmanager
-def terminal(monkeypatch: pytest.MonkeyPatch, first: float = 0.0) -> Iterator[Callable[[], str]]:
+def terminal(monkeypatch: pytest.MonkeyPatch, first: float = 0.0) -> Generator[Callable[[], str]]:
     """A terminal in the place of standard error, where everything takes long; what its screen shows."""
     screen, keyboard = pty.openpty()
     os.set_blocking(screen, False)

@@ -23,7 +23,7 @@ def test_every_result_is_shown() -> None:
         if not module.name.endswith(("__main__", "pytest_plugin")):
             import_module(module.name)
     named = {kind.__name__ for kind in below(Result) - {Result} if kind.__module__.startswith("archcost.")}
-    shown = {*report._DOCUMENTS, *report._OTHERS}
+    shown = {*report._DOCUMENTS, *report._OTHERS}  # pyright: ignore[reportPrivateUsage]
     assert named == shown
 
 

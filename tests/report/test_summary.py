@@ -110,7 +110,7 @@ class Cells(HTMLParser):
 
 
 def test_html_escapes_and_is_what_a_notebook_shows() -> None:
-    text = tiny()._repr_html_()
+    text = tiny()._repr_html_()  # pyright: ignore[reportPrivateUsage]
     assert text == render(tiny(), "html")
     assert "<h3>tiny, batch 1: A &lt;small&gt; &amp; tidy_network</h3>" in text
     cells = Cells(text).cells

@@ -20,7 +20,7 @@ SIZES = {"n_layer": 96, "n_embd": 12_288, "n_head": 96, "n_positions": 2_048, "v
 
 def main() -> None:
     declare_operators()  # transformers imports torchvision
-    from transformers import GPT2Config, GPT2LMHeadModel
+    from transformers import GPT2Config, GPT2LMHeadModel  # pyright: ignore[reportMissingImports]
 
     begin = time.perf_counter()
     with torch.device("meta"):

@@ -87,7 +87,7 @@ def test_a_long_table_shows_its_ends() -> None:
     assert len(shown.splitlines()) < 40
     assert "1,000,000" in shown.splitlines()[-3]
     assert "mystery" in shown.splitlines()[-1]
-    assert "<table>" in long._repr_html_()
+    assert "<table>" in long._repr_html_()  # pyright: ignore[reportPrivateUsage]
     assert "| 1,000,000 |" in long.to_markdown().replace("  ", " ")
 
 

@@ -168,4 +168,4 @@ def paces(constants: Floats) -> Mapping[TimeClass, tuple[float | None, float]]:
     value = {name: float(np.exp(-constant)) for name, constant in zip(NAMES, constants, strict=True)}
     rates = {kind: value["rate", name] for name, kinds in RATES.items() for kind in kinds}
     bandwidths = {kind: value["bandwidth", name] for name, kinds in BANDWIDTHS.items() for kind in kinds}
-    return {kind: (rates[kind] if kind in CONTRACTIONS else None, bandwidths[kind]) for kind in bandwidths}
+    return {kind: (rates[kind] if kind in CONTRACTIONS else None, bandwidths[kind]) for kind in bandwidths}  # pyright: ignore[reportReturnType]
