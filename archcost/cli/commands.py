@@ -81,7 +81,7 @@ def list_networks(options: argparse.Namespace) -> tuple[str, int]:
 def show_layers(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.costs.layer_types import layer_type, layer_types
 
-    return rendered(layer_type(options.type) if options.type else layer_types(), options), 0
+    return rendered(layer_types() if options.type is None else layer_type(options.type), options), 0
 
 
 def summarize(options: argparse.Namespace) -> tuple[str, int]:

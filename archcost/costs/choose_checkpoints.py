@@ -10,10 +10,11 @@ that no other label beats in both (Desrochers and Soumis 1988), with prices of a
 Checkpoints of few FLOPs are looked at first. Where those make an answer, one that alone has more work than all of that
 answer is no part of a better one, and is never built.
 
-It is exact as long as all labels that may lead to the least work are followed, WIDTHS from a state within EFFORT: for
-VGG-D and ResNet-50. Where they are more (DenseNet under tight budgets, 500 layers), the best found is given: it fits,
-and may not be the least. Networks of more than BOUNDARIES layers have checkpoints only at so many of the boundaries
-between layers. Exempt are outputs whose gradient nobody asks for: what is kept for them counts as held in any case.
+It is exact as long as all labels that may lead to the least work are followed, WIDTHS from a state within EFFORT, as
+for VGG-D and ResNet-50, and none is given up that only two others beat between them (`_undominated`). Where they are
+more (DenseNet under tight budgets, 500 layers), the best found is given: it fits, and may not be the least. Networks of
+more than BOUNDARIES layers have checkpoints only at so many of the boundaries between layers. Exempt are outputs whose
+gradient nobody asks for: what is kept for them counts as held in any case.
 
 Compare Chen et al. 2016 (√n segments), Kusumoto et al. 2019 and Feng and Huang 2021 (one level of recomputation on any
 graph), Kumar et al. 2019 (bounds by treewidth), Beaumont et al. 2019 (rotor: exact for chains, nested too), and Jain
@@ -205,7 +206,11 @@ def _alive(hopeful: tuple[int, Label]) -> int:
 
 
 def _undominated(labels: list[Label], free: int) -> list[Label]:
-    """Without those that another beats, or equals, in work, bytes held and bytes alive, as far as these matter."""
+    """Without those that others beat, or equal, in work, bytes held and bytes alive, as far as these matter.
+
+    Two others may do it between them, one in bytes held and one in bytes alive: that such a label leads to the least
+    work is given up.
+    """
     left: list[Label] = []
     least_held = least_alive = ENDLESS
     labels.sort()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, NamedTuple
 
-from archcost.errors import ArchcostError, nearest
+from archcost.errors import ArchcostError, nearest, shorten
 from archcost.files.result import Result
 from archcost.layers import INDEX, LAYERS, Layer
 from archcost.layers.base import Declared
@@ -178,7 +178,10 @@ class LayerType(Result):
     def fields(self) -> dict[str, Any]:
         """With their defaults; an ellipsis where one must be given."""
         own = {name: field for name, field in self.kind.model_fields.items() if name not in Declared.model_fields}
-        return {name: "…" if field.is_required() else field.get_default() for name, field in own.items()}
+        return {
+            name: "…" if field.is_required() else field.get_default(call_default_factory=True)
+            for name, field in own.items()
+        }
 
     def to_dict(self) -> dict[str, Any]:
         card = self.kind.card
@@ -233,27 +236,35 @@ class LayerTypes(Result):
 
 def layer_types() -> LayerTypes:
     """Every type that a spec can name, families together."""
-    found = [LayerType(type_, kind, _examples().get(type_, ())) for type_, kind in LAYERS.items()]
+    found = [LayerType(type_, kind, _examples(type_)) for type_, kind in LAYERS.items()]
     return LayerTypes(tuple(sorted(found, key=lambda each: each.family)))
 
 
 def layer_type(name: str) -> LayerType:
     """One type. Raises ArchcostError where there is none of that name."""
     if name not in LAYERS:
-        hint = nearest(name, LAYERS)
-        raise ArchcostError("no such layer type", expected="one that archcost layers lists", found=name, hint=hint)
-    return LayerType(name, LAYERS[name], _examples().get(name, ()))
+        raise ArchcostError(
+            "no such layer type",
+            expected="one that archcost layers lists",
+            found=shorten(name),
+            hint=nearest(name, LAYERS),
+        )
+    return LayerType(name, LAYERS[name], _examples(name))
+
+
+def _examples(type_: str) -> tuple[Example, ...]:
+    return tuple([_example(given) for given in _lines() if given["layer"]["type"] == type_])
 
 
 @cache
-def _examples() -> dict[str, tuple[Example, ...]]:
-    found: dict[str, tuple[Example, ...]] = {}
-    for line in EXAMPLES.read_text(encoding="utf-8").splitlines():
-        given = json.loads(line)
-        type_ = given["layer"]["type"]
-        inputs = tuple([TensorType(tuple(shape), dtype) for shape, dtype in given["inputs"]])
-        found[type_] = (*found.get(type_, ()), Example(LAYERS[type_].model_validate(given["layer"]), inputs))
-    return found
+def _lines() -> tuple[dict[str, Any], ...]:
+    """The file of examples, as plain values."""
+    return tuple([json.loads(line) for line in EXAMPLES.read_text(encoding="utf-8").splitlines()])
+
+
+def _example(given: dict[str, Any]) -> Example:
+    inputs = tuple([TensorType(tuple(shape), dtype) for shape, dtype in given["inputs"]])
+    return Example(LAYERS[given["layer"]["type"]].model_validate(given["layer"]), inputs)
 
 
 def example_line(layer: Layer, inputs: Tensors) -> str:

@@ -26,7 +26,8 @@ def row(
     **said: Any,
 ) -> type[Base]:
     """The class of layers `name`, a row of the table in `module`. `doc` is its docstring, or a descriptor that
-    gives it; `fields` are torch's, by name the type and default; `said` is what the base leaves to its rows.
+    gives it, or None where that of the base says it; `fields` are torch's, by name the type and default; `said` is
+    what the base leaves to its rows.
     """
     body = {
         "__module__": module,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from types import new_class
-from typing import Literal, TypeVar, cast
+from typing import TypeVar
 
 from archcost.layers.base import Layer
 from archcost.layers.card import Card
+from archcost.layers.rows import row
 
 Base = TypeVar("Base", bound=Layer)
 
@@ -18,15 +18,7 @@ CardOf = Callable[[str, int], Card]
 
 def twin(module: str, base: type[Base], name: str, ndim: int, card: CardOf) -> type[Base]:
     """The class of layers `name` in `module`, for `ndim` axes; its type is the name as it stands in a spec."""
-    type_ = type_of(name)
-    body = {
-        "__module__": module,
-        "__annotations__": {"type": Literal[type_]},
-        "type": type_,
-        "ndim": ndim,
-        "card": card(name, ndim),
-    }
-    return cast("type[Base]", new_class(name, (base,), exec_body=lambda namespace: namespace.update(body)))
+    return row(module, base, name, type_of(name), None, card(name, ndim), prefix=base.prefix, ndim=ndim)
 
 
 def twins(module: str, base: type[Base], name: str, card: CardOf) -> tuple[type[Base], type[Base], type[Base]]:

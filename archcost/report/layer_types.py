@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
-from archcost.costs.layer_types import SETTINGS, Example, LayerType, LayerTypes
+from archcost.costs.layer_types import SETTINGS, Example, Keeping, LayerType, LayerTypes, MadeAndDropped
 from archcost.report.document import Cell, Column, Document, Facts, Part, Table
 
 COUNTED = ("for example", "on", "work", "each", "forward", "input gradient", "weight gradients")
 KEPT = ("for example", "on", "result", *SETTINGS)
 DROPPED = ("for example", "on", "hands on", "forward", "without gradients", "backward")
+
+LONGEST = 100
+"""Characters of an example's fields in a table."""
 
 PROMOTION = {
     "first": "of the first input",
@@ -79,13 +83,8 @@ def counted_rows(examples: Iterable[Example]) -> Iterable[tuple[str, ...]]:
 
 
 def kept_rows(examples: Iterable[Example]) -> Iterable[tuple[str, ...]]:
-    """The first example of each way of keeping. An empty cell is as in `keeps`."""
-    seen: set[tuple[str, ...]] = set()
-    for example in examples:
-        if not example.has_gradient or example.keeping.words in seen:
-            continue
-        keeping = example.keeping
-        seen.add(keeping.words)
+    """The first example of each way of keeping. An empty cell is as under `keeps`."""
+    for example, keeping in _ways(examples, lambda each: each.keeping):
         first, *others = [cell for _, cell in keeping.kept]
         cells = (first, *("" if cell == first else cell for cell in others))
         yield (fields(example), shapes(example), keeping.result, *cells)
@@ -93,18 +92,27 @@ def kept_rows(examples: Iterable[Example]) -> Iterable[tuple[str, ...]]:
 
 def dropped_rows(examples: Iterable[Example]) -> Iterable[tuple[str, ...]]:
     """The first example of each way that differs from a new tensor for every input and nothing made and dropped."""
-    seen: set[tuple[str, ...]] = set()
-    for example in examples:
-        if not example.has_gradient or example.made_and_dropped.words in seen:
-            continue
-        made = example.made_and_dropped
-        seen.add(made.words)
+    for example, made in _ways(examples, lambda each: each.made_and_dropped):
         if any(made.words):
             yield (fields(example), shapes(example), *(cell for _, cell in made))
 
 
+Way = TypeVar("Way", Keeping, MadeAndDropped)
+
+
+def _ways(examples: Iterable[Example], of: Callable[[Example], Way]) -> Iterator[tuple[Example, Way]]:
+    """Examples that have a gradient, each with its way, where the words of that are new."""
+    seen: set[tuple[str, ...]] = set()
+    for example in examples:
+        if example.has_gradient and (way := of(example)).words not in seen:
+            seen.add(way.words)
+            yield example, way
+
+
 def fields(example: Example) -> str:
-    return ", ".join(f"{name}: {json.dumps(value)}" for name, value in example.fields.items())
+    """Those that are not at their defaults, cut where they are as long as a layer's whole backward; JSON has it all."""
+    text = ", ".join(f"{name}: {json.dumps(value)}" for name, value in example.fields.items())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def shapes(example: Example) -> str:

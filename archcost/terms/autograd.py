@@ -1,4 +1,4 @@
-"""What a layer keeps from forward for its backward, by reference: the words of the layers' `keeps` rules.
+"""What a layer keeps from forward for its backward, by reference: the words of their rule `autograd`.
 
 A reference names a tensor, never a number of bytes. Whoever follows it to its storage counts a storage once,
 however many layers, views and in-place results share it.

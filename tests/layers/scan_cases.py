@@ -7,8 +7,6 @@ from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
 IMAGES = (2, 3, 5, 7)
-INDICES = TensorType(IMAGES, "int64")
-MASK = TensorType((2, 1, 1, 7), "bool")
 
 ROWS: tuple[Row, ...] = (
     Row(

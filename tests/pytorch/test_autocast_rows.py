@@ -48,7 +48,7 @@ COPIES_INSIDE = {
     "cast": "the layer is a copy",
     "cast_like": "the layer is a copy",
     "where": "a number and integers meet in float32",
-    "cross_entropy": "on a GPU log-probabilities are cast for nll_loss: `keeps` has them",
+    "cross_entropy": "on a GPU log-probabilities are cast for nll_loss: `autograd` has them",
     "scaled_dot_product_attention": "composed attention multiplies in float32",
     "rms_norm": "composed on a CPU, of float32 copies",
     "instance_norm1d": "running statistics are repeated in the input's dtype",
