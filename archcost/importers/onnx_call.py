@@ -49,6 +49,11 @@ class Call:
         """The inputs that are not left out."""
         return tuple(value for value in self.inputs if value is not None)
 
+    def reading(self, *inputs: Value | None, **attributes: Any) -> Call:
+        """The same operator with other inputs, and attributes beside its own: what a fused operator begins with."""
+        node = self.node._replace(attributes={**self.node.attributes, **attributes})
+        return replace(self, node=node, inputs=inputs)
+
     def integer(self, name: str, default: int | None = None) -> int:
         value = self.node.attributes.get(name, default)
         if type(value) is not int:
@@ -64,6 +69,14 @@ class Call:
         if not isinstance(value, (int, float)) or not isfinite(value):
             raise UnsupportedError(f"{name} is no number")
         return short(value)
+
+    def reals(self, name: str) -> list[float]:
+        """A list of numbers; empty where it is left out."""
+        value = self.node.attributes.get(name)
+        given = cast("list[Any]", value) if isinstance(value, list) else []
+        if not all(isinstance(number, (int, float)) and isfinite(number) for number in given):
+            raise UnsupportedError(f"{name} is no list of numbers")
+        return [short(number) for number in given]
 
     def word(self, name: str, default: str = "") -> str:
         value = self.node.attributes.get(name, default)

@@ -26,6 +26,15 @@ class Case(NamedTuple):
     opset: int = 20
     dtypes: Mapping[str, int] = {}
 
+    def check(self, spec: archcost.ModelSpec) -> None:
+        named = any("name" in layer for layer in self.layers)
+        found = [
+            {key: value for key, value in layer.items() if key != "name" or (named and layer["type"] == "parameter")}
+            for layer in layers_of(spec)
+        ]
+        assert found == list(self.layers)
+        assert archcost.build(spec, 2).returned[0].shape == self.shape
+
 
 ROWS = {"x": ["N", 7]}
 IMAGE = (2, 3, 5, 7)
@@ -249,6 +258,20 @@ CASES = {
         [{"type": "pad", "pad": [1, 2, 0, 0], "mode": "replicate"}],
         (2, 3, 5, 10),
     ),
+    "samples of sound mirrored": Case(
+        [node("Pad", "x p", "y", mode="reflect")],
+        [numbers("p", [0, 2, 0, 3])],
+        [
+            {"type": "unsqueeze", "dim": 1},
+            {"type": "pad", "pad": [2, 3], "mode": "reflect"},
+            {"type": "squeeze", "dim": 1},
+        ],
+        (2, 12),
+        ROWS,
+    ),
+    "flattened from behind": Case(
+        [node("Flatten", "x", "y", axis=-2)], [], [{"type": "view", "shape": [-1, 35]}], (6, 35)
+    ),
     "one position": Case(
         [node("Gather", "x i", "y", axis=1)], [numbers("i", 2)], [{"type": "select", "index": 2}], (2, 5, 7)
     ),
@@ -396,6 +419,20 @@ CASES = {
         ],
         [weight("w", 3), weight("b", 3), numbers("a", [0, 2, 3])],
         [{"type": "batch_norm2d", "track_running_stats": False}],
+        IMAGE,
+    ),
+    "a norm and its statistics": Case(
+        [node("LayerNormalization", "x w b", "n m s"), node("Mul", "n s", "p"), node("Add", "p m", "y")],
+        [weight("w", 7), weight("b", 7)],
+        [
+            {"type": "layer_norm"},
+            {"type": "mean", "inputs": ["x"], "dim": [3], "keepdim": True},
+            {"type": "var", "inputs": ["x"], "dim": [3], "keepdim": True, "correction": 0},
+            {"type": "scale", "shift": 1e-05},
+            {"type": "rsqrt"},
+            {"type": "mul", "inputs": ["ln1", "rsqrt1"]},
+            {"type": "add", "inputs": ["mul1", "mean1"]},
+        ],
         IMAGE,
     ),
     "unit vectors": Case(
@@ -562,11 +599,4 @@ CASES = {
 def test_becomes(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     model = model_of(case.nodes, case.inputs, case.held, opset=case.opset, dtypes=case.dtypes, outputs=["y"])
-    spec = imported(tmp_path, model)
-    given = {key for layer in case.layers for key in layer if key == "name"}
-    found = [
-        {key: value for key, value in layer.items() if key != "name" or (given and layer["type"] == "parameter")}
-        for layer in layers_of(spec)
-    ]
-    assert found == list(case.layers)
-    assert archcost.build(spec, 2).returned[0].shape == case.shape
+    case.check(imported(tmp_path, model))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite, prod
 
 from archcost.importers.onnx.unary import number_for
@@ -11,16 +12,19 @@ from archcost.importers.onnx_values import UnsupportedError, Value, short
 
 def clip(call: Call) -> Value:
     """Bounds are attributes in old files, and inputs in others."""
-    least, most = (_bound(call, name, index) for name, index in (("min", 1), ("max", 2)))
+    return clipped(call, call[0], *(_bound(call, name, index) for name, index in (("min", 1), ("max", 2))))
+
+
+def clipped(call: Call, value: Value, least: float | None, most: float | None) -> Value:
     if least is None and most is None:
-        return call[0]
+        return value
     if (least, most) == (0, 6):
-        return call.layer("relu6", call[0])
-    if least is not None and most is not None and call[0].tensor.is_floating:
-        return call.layer("hardtanh", call[0], min_val=float(least), max_val=float(most))
+        return call.layer("relu6", value)
+    if least is not None and most is not None and value.tensor.is_floating:
+        return call.layer("hardtanh", value, min_val=float(least), max_val=float(most))
     bounds = {"min": least, "max": most}
-    given = {name: number_for(call[0], bound) for name, bound in bounds.items() if bound is not None}
-    return call.layer("clamp", call[0], **given)
+    given = {name: number_for(value, bound) for name, bound in bounds.items() if bound is not None}
+    return call.layer("clamp", value, **given)
 
 
 def _bound(call: Call, name: str, index: int) -> float | None:
@@ -36,10 +40,13 @@ def _bound(call: Call, name: str, index: int) -> float | None:
 
 def hard_sigmoid(call: Call) -> Value:
     """Torch has the one of slope 1/6 alone: another is a scaled value, clipped."""
-    slope, shift = call.real("alpha", 0.2), call.real("beta", 0.5)
+    return hard_sigmoid_of(call, call[0], call.real("alpha", 0.2), call.real("beta", 0.5))
+
+
+def hard_sigmoid_of(call: Call, value: Value, slope: float, shift: float) -> Value:
     if abs(slope - 1 / 6) < 1e-6 and shift == 0.5:
-        return call.layer("hardsigmoid", call[0])
-    line = call.layer("scale", call[0], factor=slope, shift=shift)
+        return call.layer("hardsigmoid", value)
+    line = call.layer("scale", value, factor=slope, shift=shift)
     return call.layer("hardtanh", line, min_val=0.0, max_val=1.0)
 
 
@@ -51,10 +58,17 @@ def softmax(type_: str) -> Rule:
         axis = call.axis(default=-1 if call.opset >= 13 else 1)
         if call.opset >= 13 or axis == value.rank - 1 or prod(value.shape[axis + 1 :]) == 1:
             return call.layer(type_, value, dim=axis)
-        flat = call.layer("flatten", value, start_dim=axis)
-        return call.reshape(call.layer(type_, flat, dim=-1), value.shape)
+        return flat_softmax(call, type_, value, axis)
 
     return rule
+
+
+def flat_softmax(call: Call, type_: str, value: Value, axis: int) -> Value:
+    """Over all axes from `axis` on."""
+    if axis == value.rank - 1:
+        return call.layer(type_, value, dim=axis)
+    flat = call.layer("flatten", value, start_dim=axis)
+    return call.reshape(call.layer(type_, flat, dim=-1), value.shape)
 
 
 def prelu(call: Call) -> Value:
@@ -67,9 +81,7 @@ def prelu(call: Call) -> Value:
 
 
 def swish(call: Call) -> Value:
-    if call.real("alpha", 1.0) != 1:
-        raise UnsupportedError("a swish with a slope")
-    return call.layer("silu", call[0])
+    return swished(call, call[0], call.real("alpha", 1.0))
 
 
 def thresholded(call: Call) -> Value:
@@ -84,6 +96,65 @@ def shrink(call: Call) -> Value:
     return call.layer("softshrink" if bias else "hardshrink", call[0], lambd=lambd)
 
 
+SIMPLE = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid", "Elu": "elu", "Softplus": "softplus"}
+"""Activations without a number, by their words in fused operators of onnxruntime."""
+
+
+def activated(call: Call, value: Value, word: str, numbers: Sequence[float]) -> Value:
+    """What a fused operator of onnxruntime does last; without a word, nothing. `numbers` are its settings."""
+    if not word:
+        return value
+    if word in SIMPLE and not (word == "Elu" and numbers):
+        return call.layer(SIMPLE[word], value)
+    if word == "LeakyRelu":
+        return call.layer("leaky_relu", value, negative_slope=numbers[0] if numbers else 0.01)
+    if word == "Clip" and len(numbers) == 2:
+        return clipped(call, value, *numbers)
+    if word == "HardSigmoid" and len(numbers) == 2:
+        return hard_sigmoid_of(call, value, *numbers)
+    raise UnsupportedError(f"activation {word}")
+
+
+def fused_activation(call: Call, value: Value) -> Value:
+    """By the attributes of a fused convolution, `activation` and `activation_params`."""
+    return activated(call, value, call.word("activation"), call.reals("activation_params"))
+
+
+def gelu(approximate: str) -> Rule:
+    """With a bias or without."""
+
+    def rule(call: Call) -> Value:
+        bias = call.get(1)
+        value = call[0] if bias is None else call.layer("add", call[0], bias)
+        return call.layer("gelu", value, approximate=approximate)
+
+    return rule
+
+
+def quick_gelu(call: Call) -> Value:
+    return swished(call, call[0], call.real("alpha", 1.702))
+
+
+def swished(call: Call, value: Value, slope: float) -> Value:
+    """x·σ(slope·x)."""
+    if slope == 1:
+        return call.layer("silu", value)
+    gate = call.layer("sigmoid", call.layer("scale", value, factor=slope))
+    return call.layer("mul", value, gate)
+
+
+def bias_split_gelu(call: Call) -> Value:
+    """The first half times the GELU of the second."""
+    half, gate = call.layers("chunk", call.layer("add", call[0], call[1]), chunks=2, dim=-1)
+    return call.layer("mul", half, call.layer("gelu", gate))
+
+
+def bias_softmax(call: Call) -> Value:
+    """Over all axes from `axis` on, of a sum."""
+    total = call.layer("add", call[0], call[1])
+    return flat_softmax(call, "softmax", total, call.axis(default=1))
+
+
 RULES: dict[str, Rule] = {
     "Clip": clip,
     "HardSigmoid": hard_sigmoid,
@@ -94,4 +165,9 @@ RULES: dict[str, Rule] = {
     "Softplus": lambda call: call.layer("softplus", call[0]),
     "Swish": swish,
     "ThresholdedRelu": thresholded,
+    **dict.fromkeys(("com.microsoft::Gelu", "com.microsoft::BiasGelu"), gelu("none")),
+    "com.microsoft::FastGelu": gelu("tanh"),
+    "com.microsoft::QuickGelu": quick_gelu,
+    "com.microsoft::BiasSplitGelu": bias_split_gelu,
+    "com.microsoft::BiasSoftmax": bias_softmax,
 }

@@ -71,7 +71,12 @@ def mean(call: Call) -> Value:
     return call.layer("scale", total(call), factor=1 / len(call.given))
 
 
+def bias_added(call: Call) -> Value:
+    return call.layer("add", call.layer("add", call[0], call[1]), call[2])
+
+
 RULES: dict[str, Rule] = {
+    "com.microsoft::BiasAdd": bias_added,
     "Add": add,
     "Sub": sub,
     "Mul": mul,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from archcost.importers.onnx.activation import fused_activation
 from archcost.importers.onnx_call import Call, Rule, one
 from archcost.importers.onnx_values import UnsupportedError, Value
 
@@ -113,4 +115,68 @@ def conv_transpose(call: Call) -> Value:
     return result if even else call.layer("pad", result, pad=[-number for pair in reversed(pads) for number in pair])
 
 
-RULES: dict[str, Rule] = {"Conv": conv, "ConvTranspose": conv_transpose}
+def fused_conv(call: Call) -> Value:
+    """A convolution, what is added to it, and an activation."""
+    return _finished(call, conv(call))
+
+
+def _finished(call: Call, result: Value) -> Value:
+    added = call.get(3)
+    return fused_activation(call, result if added is None else call.layer("add", result, added))
+
+
+def channels_last(rule: Rule) -> Rule:
+    """With the channels behind: the kernel too has them there."""
+
+    def turned(call: Call) -> Value:
+        source, weight = to_channels_first(call, call[0]), call[1]
+        if weight.ref is not None or weight.rank < 3:
+            raise UnsupportedError("a kernel that is computed, with its channels last")
+        out, *kernel, channels = weight.shape
+        seen = replace(weight, tensor=weight.tensor._replace(shape=(out, channels, *kernel)), numbers=None)
+        given = [None if value is None else to_channels_first(call, value) for value in call.inputs[3:]]
+        result = rule(call.reading(source, seen, call.get(2), *given))
+        assert isinstance(result, Value)
+        return to_channels_last(call, result)
+
+    return turned
+
+
+def to_channels_first(call: Call, value: Value) -> Value:
+    return call.layer("permute", value, dims=[0, value.rank - 1, *range(1, value.rank - 1)])
+
+
+def to_channels_last(call: Call, value: Value) -> Value:
+    return call.layer("permute", value, dims=[0, *range(2, value.rank), 1])
+
+
+def blocked_conv(call: Call) -> Value:
+    """Channels in blocks, filled up with zeros where they are no multiple of one: weights and MACs are the file's."""
+    missing = call[1].shape[1] * call.integer("group", 1) - call[0].shape[1]
+    source = call.layer("pad", call[0], pad=[0] * (2 * call[0].rank - 3) + [missing]) if missing > 0 else call[0]
+    return fused_conv(call.reading(source, *call.inputs[1:]))
+
+
+def reordered(call: Call) -> Value:
+    """Channels into blocks: the same values in another order."""
+    return to_channels_first(call, call[0]) if call.flag("channels_last") else call[0]
+
+
+def reordered_back(call: Call) -> Value:
+    """Channels out of their blocks, without those that filled them up."""
+    value, channels = call[0], call.integer("channels", 0)
+    if channels and channels != value.shape[1]:
+        value = call.layer("slice", value, stop=channels, dim=1)
+    return to_channels_last(call, value) if call.flag("channels_last") else value
+
+
+RULES: dict[str, Rule] = {
+    "Conv": conv,
+    "ConvTranspose": conv_transpose,
+    "com.microsoft::FusedConv": fused_conv,
+    "com.microsoft::NhwcConv": channels_last(conv),
+    "com.microsoft::NhwcFusedConv": channels_last(fused_conv),
+    "com.microsoft.nchwc::Conv": blocked_conv,
+    "com.microsoft.nchwc::ReorderInput": reordered,
+    "com.microsoft.nchwc::ReorderOutput": reordered_back,
+}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from archcost.importers.onnx_call import Call, Result, Rule
-from archcost.importers.onnx_values import UnsupportedError, short
+from archcost.importers.onnx_call import Call, Rule
+from archcost.importers.onnx_values import UnsupportedError, Value, short
 
 
-def dropout(call: Call) -> Result:
+def dropout(call: Call) -> Value:
     ratio = call.get(1)
     if ratio is None:
         p = call.real("ratio", 0.5)
@@ -17,4 +17,14 @@ def dropout(call: Call) -> Result:
     return call.layer("dropout", call[0], p=short(p))
 
 
-RULES: dict[str, Rule] = {"Dropout": dropout}
+def bias_dropout(call: Call) -> Value:
+    """Of a sum, to which another tensor may be added."""
+    total, beside = call.layer("add", call[0], call[1]), call.get(2)
+    result = dropout(call.reading(total, call.get(3)))
+    return result if beside is None else call.layer("add", result, beside)
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(("Dropout", "com.microsoft::BitmaskDropout"), dropout),
+    "com.microsoft::BiasDropout": bias_dropout,
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from archcost.importers.onnx.activation import activated
 from archcost.importers.onnx_call import Call, Rule
 from archcost.importers.onnx_values import Value
 
@@ -59,4 +60,12 @@ def gemm(call: Call) -> Value:
     return call.layer("add", result, third)
 
 
-RULES: dict[str, Rule] = {"Gemm": gemm}
+def fused_gemm(call: Call) -> Value:
+    numbers = [call.real(name, 0.0) for name in ACTIVATION_NUMBERS if name in call.node.attributes]
+    return activated(call, gemm(call), call.word("activation"), numbers)
+
+
+ACTIVATION_NUMBERS = ("activation_alpha", "activation_beta", "activation_gamma")
+
+
+RULES: dict[str, Rule] = {"Gemm": gemm, "com.microsoft::FusedGemm": fused_gemm}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from archcost.importers.onnx.linear import is_bias, is_matrix_of_weights, linear, turned
+from archcost.importers.onnx.activation import activated
+from archcost.importers.onnx.linear import ACTIVATION_NUMBERS, is_bias, is_matrix_of_weights, linear, turned
 from archcost.importers.onnx_call import Call, Result, Rule
 from archcost.importers.onnx_values import UnsupportedError, Value
 
@@ -73,4 +74,49 @@ def _written_out(call: Call, equation: str) -> str:
     return f"{','.join(spelled)}->{result.replace('...', letters)}"
 
 
-RULES: dict[str, Rule] = {"MatMul": matmul, "Einsum": einsum}
+def fused_matmul(call: Call) -> Value:
+    """α·A·B, either matrix turned, and before that its first axis put before its last but one."""
+    left, right, alpha = call[0], call[1], call.real("alpha", 1.0)
+    flags = {name: call.flag(name) for name in ("transA", "transB", "transBatchA", "transBatchB")}
+    left = _turned(call, left, flags["transA"], flags["transBatchA"])
+    if is_matrix_of_weights(right) and left.rank > 1:
+        result = linear(call, left, right if flags["transB"] else turned(right), None)
+    else:
+        result = product(call, left, _turned(call, right, flags["transB"], flags["transBatchB"]))
+    return result if alpha == 1 else call.layer("scale", result, factor=alpha)
+
+
+def _turned(call: Call, value: Value, is_turned: bool, is_batch_inside: bool) -> Value:
+    if is_batch_inside and value.rank > 2:
+        value = call.layer("permute", value, dims=[*range(1, value.rank - 1), 0, value.rank - 1])
+    if not is_turned or value.rank < 2:
+        return value
+    return call.layer("transpose", value, dim0=value.rank - 2, dim1=value.rank - 1)
+
+
+def fused_matmul_activation(call: Call) -> Value:
+    numbers = [call.real(name, 0.0) for name in ACTIVATION_NUMBERS if name in call.node.attributes]
+    if call.word("activation") == "Softmax":
+        return call.layer("softmax", fused_matmul(call), dim=call.integer("activation_axis", -1))
+    return activated(call, fused_matmul(call), call.word("activation"), numbers)
+
+
+def gemm_fast_gelu(call: Call) -> Value:
+    left, right, bias = call[0], call[1], call.get(2)
+    if is_matrix_of_weights(right):
+        own = bias if is_bias(bias, right.shape[1]) else None
+        result = linear(call, left, turned(right), own)
+    else:
+        own, result = None, product(call, left, right)
+    if bias is not None and own is None:
+        result = call.layer("add", result, bias)
+    return call.layer("gelu", result, approximate="tanh")
+
+
+RULES: dict[str, Rule] = {
+    "MatMul": matmul,
+    "Einsum": einsum,
+    **dict.fromkeys(("com.microsoft::FusedMatMul", "com.microsoft::TransposeMatMul"), fused_matmul),
+    "com.microsoft::FusedMatMulActivation": fused_matmul_activation,
+    "com.microsoft::GemmFastGelu": gemm_fast_gelu,
+}

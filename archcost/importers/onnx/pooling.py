@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from archcost.importers.onnx.convolution import evenly_padded, pads_of, spacing
-from archcost.importers.onnx_call import Call, Result, Rule, one
+from archcost.importers.onnx.convolution import evenly_padded, pads_of, spacing, to_channels_first, to_channels_last
+from archcost.importers.onnx_call import Call, Rule, one
 from archcost.importers.onnx_values import UnsupportedError, Value
 
 SMALLEST = -3.4028234663852886e38
@@ -21,7 +21,7 @@ def window(call: Call) -> tuple[int, list[int], list[int], list[int]]:
     return ndim, kernel, *spacing(call, ndim)
 
 
-def max_pool(call: Call) -> Result:
+def max_pool(call: Call) -> tuple[Value, ...]:
     ndim, kernel, strides, dilations = window(call)
     tensor, padding = evenly_padded(call, pads_of(call, kernel, strides, dilations), SMALLEST)
     return call.layers(
@@ -83,10 +83,20 @@ def max_unpool(call: Call) -> Value:
     )
 
 
+def channels_last_pool(call: Call) -> Value:
+    first, *_ = max_pool(call.reading(to_channels_first(call, call[0])))
+    return to_channels_last(call, first)
+
+
 RULES: dict[str, Rule] = {
     "MaxPool": max_pool,
     "AveragePool": avg_pool,
     "GlobalAveragePool": global_avg_pool,
     "GlobalMaxPool": global_max_pool,
     "MaxUnpool": max_unpool,
+    "com.microsoft::NhwcMaxPool": channels_last_pool,
+    "com.microsoft.nchwc::MaxPool": max_pool,
+    "com.microsoft.nchwc::AveragePool": avg_pool,
+    "com.microsoft.nchwc::GlobalAveragePool": global_avg_pool,
+    "com.microsoft.nchwc::GlobalMaxPool": global_max_pool,
 }

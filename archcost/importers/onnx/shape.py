@@ -73,7 +73,10 @@ def _batch_among(value: Value, sizes: Shape, batch: int) -> tuple[int, int]:
 def flatten(call: Call) -> Value:
     """Two axes: those before `axis` made one, and those from it on."""
     value = call[0]
-    axis = call.integer("axis", 1) % (value.rank + 1)
+    axis = call.integer("axis", 1)
+    axis = axis + value.rank if axis < 0 else axis
+    if not 0 <= axis <= value.rank:
+        raise UnsupportedError(f"axis {axis} of {value.tensor}")
     return call.reshape(value, (prod(value.shape[:axis]), prod(value.shape[axis:])))
 
 
@@ -200,11 +203,20 @@ def pad(call: Call) -> Value:
     if not any(before or after for before, after in around):
         return value
     mode = MODES.get(call.word("mode", "constant"), "constant")
-    named = around[2:] if mode != "constant" else around[next(i for i, pair in enumerate(around) if any(pair)) :]
-    if mode != "constant" and any(before or after for before, after in around[:2]):
-        raise UnsupportedError(f"mode {mode} of other axes than those of images")
-    flat = [number for pair in reversed(named) for number in pair]
-    return call.layer("pad", value, pad=flat, mode=mode)
+    first = next(axis for axis, pair in enumerate(around) if any(pair))
+    if mode == "constant":
+        return call.layer("pad", value, pad=_from_behind(around[first:]))
+    if any(samples_in(size) for size in value.shape[first:]):
+        raise UnsupportedError(f"mode {mode} along the batch")
+    missing = max(0, 2 - first)  # axes before those that are padded, of which torch needs two
+    for _ in range(missing):
+        value = call.layer("unsqueeze", value, dim=first)
+    result = call.layer("pad", value, pad=_from_behind(around[2 - missing :]), mode=mode)
+    return result if not missing else call.layer("squeeze", result, dim=list(range(first, 2)) if missing > 1 else first)
+
+
+def _from_behind(around: Sequence[tuple[int, int]]) -> list[int]:
+    return [number for pair in reversed(around) for number in pair]
 
 
 def depth_to_space(call: Call) -> Value:

@@ -54,11 +54,11 @@ def _scales(call: Call) -> list[float]:
     """An attribute, the second input, or the third behind a region of interest."""
     given = call.node.attributes.get("scales")
     if isinstance(given, list):
-        return [scale for scale in cast("list[Any]", given) if isinstance(scale, float)]
+        return [scale for scale in cast("list[Any]", given) if isinstance(scale, (int, float))]
     value = call.get(2) if len(call.inputs) > 2 else call.get(1)
     if value is None or value.numbers is None:
         raise UnsupportedError("scales that are computed")
     return [float(scale) for scale in value.numbers.flatten()]
 
 
-RULES: dict[str, Rule] = {"Resize": resize, "Upsample": resize}
+RULES: dict[str, Rule] = {"Resize": resize, "Upsample": resize, "com.microsoft.nchwc::Upsample": resize}
