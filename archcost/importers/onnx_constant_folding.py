@@ -101,7 +101,11 @@ DTYPES = {**INTEGERS, 1: "float32", 10: "float16", 11: "float64"}
 
 
 def _cast(given: _Operands) -> Any:
-    return given[0].astype(DTYPES[given.attributes["to"]])
+    """Never a size that wraps around."""
+    result = given[0].astype(DTYPES[given.attributes["to"]])
+    if result.dtype.kind in "iu" and given[0].dtype.kind in "iu" and not np.array_equal(result, given[0]):
+        raise TooManyError
+    return result
 
 
 def _slice(given: _Operands) -> Any:

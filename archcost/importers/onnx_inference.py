@@ -88,6 +88,10 @@ def _input_protos(
     return types, data
 
 
+WIDTH_OF_SAMPLES = 4
+"""Bytes of an integer that can hold `SAMPLES`."""
+
+
 def type_of(tensor: TensorType) -> TypeProto:
     from onnx import TensorProto, helper
 
@@ -113,7 +117,7 @@ def as_written(tensor: TensorType, batch: int | None) -> TensorType:
 
 def _numbers_as_written(numbers: Array, batch: int | None) -> Array:
     """The same of sizes and what was worked out of them."""
-    if batch is None or numbers.dtype.kind != "i":
+    if batch is None or numbers.dtype.kind != "i" or numbers.dtype.itemsize < WIDTH_OF_SAMPLES:
         return numbers
     changed = numbers.copy()
     large = changed >= SAMPLES

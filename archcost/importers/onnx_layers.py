@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,9 +11,11 @@ from pydantic import ValidationError
 
 from archcost.errors import ShapeError
 from archcost.importers.naming import TIED
+from archcost.importers.onnx_model import Held
 from archcost.importers.onnx_values import UnsupportedError, Value, from_batch, samples_in
 from archcost.importers.recorded import Entry, Ref
 from archcost.layers import LAYERS, Layer
+from archcost.layers.base import Weight
 from archcost.layers.fields import MAX_SIZE
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 
@@ -33,7 +36,7 @@ class Net:
     """The entries so far.
 
     `held` are tensors of the file, `buffers` the names of those that it marks as such. `apart` are weights that are
-    used in several orientations: they are layers of their own, and some users are given a transpose of them.
+    used in several orientations, shapes or dtypes: they are layers of their own, and users are given views of them.
     """
 
     def __init__(
@@ -48,7 +51,10 @@ class Net:
         self.weights: dict[str, HeldWeight] = {}
         self.turned: set[tuple[int, str]] = set()
         """Weights of entries (by number and name) that the file has transposed, or in another shape."""
-        self.standalone: dict[int, tuple[Value, Ref]] = {}
+        self.unlike: set[tuple[int, str]] = set()
+        """Those that the layer itself has in another shape or dtype than the file."""
+        self.standalone: dict[Hashable, tuple[Value, Ref]] = {}
+        self.names: dict[int, str] = {}
 
     @property
     def batched(self) -> Value:
@@ -78,20 +84,34 @@ class Net:
         types = [value.tensor for value in reads]
         outputs = layer.output_types(tuple([*types, self.batched.tensor] if sized else types))
         require_known(outputs)
-        _require_fitting(layer, tuple(types), weights)
+        own = {weight.name: weight for weight in layer.weights(tuple(types))} if weights else {}
+        _require_fitting(own.values(), weights)
         if reads and not weights and all(value.is_constant for value in reads):
             return tuple(Value(tensor) for tensor in outputs)
         refs = [self.reference(value, path) for value in reads]
         if sized:
             refs.append(self.reference(self.batched, path))
-        used = {slot: self._use(slot, value, path) for slot, value in weights.items()}
+        used = {slot: self._use(slot, value, path, own.get(slot)) for slot, value in weights.items()}
         number = self._add(Entry(layer, tuple(refs), used, path))
         self.turned |= {(number, slot) for slot, value in weights.items() if self._is_reoriented(value)}
+        self.unlike |= {(number, slot) for slot, value in weights.items() if _is_unlike(value, own.get(slot))}
         sources = () if weights or sized else _sources(reads)
         return tuple(
             Value(tensor, Ref("entry", number, index), before_batch=_before_batch(tensor, reads), sources=sources)
             for index, tensor in enumerate(outputs)
         )
+
+    def hold(self, name: str, held: Held) -> str:
+        """The name of a tensor of the file here: its own, numbered where another graph within has one of that name."""
+        if id(held) not in self.names:
+            number = 1
+            unique = name
+            while unique in self.held:
+                number += 1
+                unique = f"{name}_{number}"
+            self.names[id(held)] = unique
+            self.held[unique] = held.tensor
+        return self.names[id(held)]
 
     def _add(self, entry: Entry) -> int:
         self.entries.append(entry)
@@ -101,9 +121,10 @@ class Net:
         """Where a value comes from. A tensor of the file, or one computed of shapes, becomes a layer of its own."""
         if value.ref is not None:
             return value.ref
-        if id(value) not in self.standalone:
-            self.standalone[id(value)] = (value, self._add_standalone(value, path))
-        return self.standalone[id(value)][1]
+        key = (value.held, value.tensor, value.turned) if value.is_held_weight else id(value)
+        if key not in self.standalone:
+            self.standalone[key] = (value, self._add_standalone(value, path))
+        return self.standalone[key][1]
 
     def _is_reoriented(self, value: Value) -> bool:
         return (value.held in self.held and value.shape != self.held[value.held].shape) or value.turned
@@ -111,10 +132,10 @@ class Net:
     def _add_standalone(self, value: Value, path: str) -> Ref:
         if value.held is None or not (value.held in self.buffers or value.is_weight):
             return self._constant(value.tensor, path)
-        weight = self._weight(value, value.held, is_buffer=False)
-        # A parameter of floats is float32, whatever the file holds it in.
-        is_itself = weight.is_buffer or not weight.tensor.is_floating
-        seen = Value(weight.tensor if is_itself else TensorType(weight.tensor.shape), Ref("weight", value.held))
+        weight = self._weight(value, value.held, value.held in self.buffers)
+        # Floats are float32, whatever the file holds them in.
+        kept = TensorType(weight.tensor.shape) if weight.tensor.is_floating else weight.tensor
+        seen = Value(kept, Ref("weight", value.held))
         if seen.tensor.dtype != value.tensor.dtype:
             (seen,) = self.layer(path, "cast", (seen,), {}, {"dtype": value.tensor.dtype})
         if value.turned:
@@ -143,27 +164,34 @@ class Net:
         reads = (self.reference(self.batched, path),) if axes else ()
         return Ref("entry", self._add(Entry(checked_layer("constant", fields), reads, {}, path)))
 
-    def _use(self, slot: str, value: Value, path: str) -> Ref:
-        """Where the weight of a layer comes from: the file, or a layer that computes it."""
+    def _use(self, slot: str, value: Value, path: str, own: Weight | None) -> Ref:
+        """Where the weight of a layer comes from: the file, or a layer that computes it, as the layer has it."""
         name = value.held or f"{path}.{slot}_{len(self.weights)}".lstrip(".")
-        if value.ref is not None or name in self.apart:
+        if value.ref is not None:
             return self.reference(value, path)
         self._weight(value, name, slot in BUFFERS)
-        return Ref("weight", name)
+        if name not in self.apart:
+            return Ref("weight", name)
+        seen = value if own is None else replace(value, tensor=value.tensor._replace(shape=own.shape))
+        return self.reference(replace(seen, is_weight=True, held=name), path)
 
 
 COUNTED_BY_LAYERS = ("num_batches_tracked",)
 """Buffers that no operator reads."""
 
 
-def _require_fitting(layer: Layer, types: Tensors, weights: Mapping[str, Value]) -> None:
+def _require_fitting(own: Iterable[Weight], weights: Mapping[str, Value]) -> None:
     """Raises ShapeError unless the weights have as many values as the layer needs, however a file packs them."""
     if not weights:
         return
-    wanted = sum(weight.numel for weight in layer.weights(types) if weight.name not in COUNTED_BY_LAYERS)
+    wanted = sum(weight.numel for weight in own if weight.name not in COUNTED_BY_LAYERS)
     found = sum(value.tensor.numel for value in weights.values())
     if wanted != found:
         raise ShapeError("weights of other sizes", expected=f"{wanted:,} values", found=f"{found:,}")
+
+
+def _is_unlike(value: Value, own: Weight | None) -> bool:
+    return own is not None and (value.shape != own.shape or value.tensor.dtype != "float32")
 
 
 def _before_batch(tensor: TensorType, reads: Sequence[Value]) -> int:
@@ -206,7 +234,7 @@ class UsedLayers:
     weights: Mapping[str, HeldWeight]
     outputs: tuple[Ref, ...]
     other_orientations: frozenset[str]
-    """Weights that are used in several orientations."""
+    """Weights that are used in several orientations, or by several layers in another shape or dtype than held."""
 
 
 def used_by_outputs(net: Net, outputs: Sequence[Ref]) -> UsedLayers:
@@ -242,16 +270,22 @@ def used_by_outputs(net: Net, outputs: Sequence[Ref]) -> UsedLayers:
 
 def _in_several_orientations(net: Net, numbers: Mapping[int, int]) -> frozenset[str]:
     ways: dict[str, set[bool]] = {}
-    shared: set[str] = set()
+    users: Counter[str] = Counter()
+    tied: Counter[str] = Counter()
+    unlike: set[str] = set()
     for number in numbers:
         entry = net.entries[number]
         for slot, ref in entry.weights.items():
             if ref.kind == "weight":
                 name = str(ref.key)
-                if name in ways and not (slot == "weight" and entry.layer.type in TIED):
-                    shared.add(name)
+                users[name] += 1
+                tied[name] += slot == "weight" and entry.layer.type in TIED
                 ways.setdefault(name, set()).add((number, slot) in net.turned)
+                if (number, slot) in net.turned or (number, slot) in net.unlike:
+                    unlike.add(name)
         for ref in entry.reads:
             if ref.kind == "weight":
+                users[str(ref.key)] += 1
                 ways.setdefault(str(ref.key), set()).add(False)
-    return frozenset(name for name, turned in ways.items() if len(turned) > 1 or (name in shared and True in turned))
+    apart = {name for name in unlike if users[name] > max(tied[name], 1)}
+    return frozenset(apart | {name for name, turned in ways.items() if len(turned) > 1})

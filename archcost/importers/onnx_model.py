@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
@@ -51,6 +51,11 @@ class Held(NamedTuple):
     mark: str | None = None
     """`parameter` or `buffer` where the file tells which."""
 
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all values are known to be the same."""
+        return self.numbers is not None and bool((self.numbers == self.numbers.flat[:1]).all())
+
 
 class FromCaller(NamedTuple):
     """An attribute in the body of a function that whoever calls it has to name."""
@@ -73,6 +78,11 @@ class Node(NamedTuple):
     def __str__(self) -> str:
         return self.name or f"{self.kind} that makes {', '.join(self.outputs)}"
 
+    def bodies(self) -> Iterator[Graph]:
+        """The branches of an `If`, the body of a `Loop` or `Scan`."""
+        if self.proto.attribute:
+            yield from (value for value in self.attributes.values() if isinstance(value, Graph))
+
 
 class Graph(NamedTuple):
     """A network or a branch of one."""
@@ -80,6 +90,7 @@ class Graph(NamedTuple):
     inputs: Mapping[str, Declared]
     outputs: tuple[str, ...]
     held: Mapping[str, Held]
+    """Initializers, and what `Constant` operators hold."""
     nodes: tuple[Node, ...]
     declared: Mapping[str, Declared]
     """What the file says of the tensors in between."""
@@ -91,6 +102,7 @@ class Function(NamedTuple):
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     defaults: Mapping[str, Any]
+    held: Mapping[str, Held]
     nodes: tuple[Node, ...]
 
 
@@ -176,11 +188,12 @@ def _graph(proto: GraphProto, marks: Mapping[str, str]) -> Graph:
             axis = next((entry.value for entry in value.metadata_props if entry.key == BATCH_AXIS), None)
             inputs[name] = (declared or Declared(None, "no tensor"))._replace(batch_axis=axis)
     told = {_text(value.name): declared_of(value.type) for value in (*proto.value_info, *proto.output)}
+    constants, nodes = _constants_apart(proto.node, marks)
     return Graph(
         inputs,
         tuple(_text(value.name) for value in proto.output),
-        held,
-        tuple(map(node_of, proto.node)),
+        held | constants,
+        nodes,
         {name: declared for name, declared in told.items() if declared is not None},
     )
 
@@ -218,7 +231,36 @@ def _marks_of_torch(nodes: Iterable[NodeProto]) -> Mapping[str, str]:
 def function_of(proto: FunctionProto) -> Function:
     defaults = {_text(attribute.name): attribute_of(attribute) for attribute in proto.attribute_proto}
     inputs, outputs = (tuple(map(_text, names)) for names in (proto.input, proto.output))
-    return Function(inputs, outputs, defaults, tuple(map(node_of, proto.node)))
+    return Function(inputs, outputs, defaults, *_constants_apart(proto.node, {}))
+
+
+def _constants_apart(nodes: Iterable[NodeProto], marks: Mapping[str, str]) -> tuple[dict[str, Held], tuple[Node, ...]]:
+    """What `Constant` operators hold, by name, and the other operators."""
+    held: dict[str, Held] = {}
+    others: list[Node] = []
+    for proto in nodes:
+        constant = _constant(proto, marks) if proto.op_type == "Constant" else None
+        if constant is None:
+            others.append(node_of(proto))
+        else:
+            held[_text(proto.output[0])] = constant
+    return held, tuple(others)
+
+
+def _constant(proto: NodeProto, marks: Mapping[str, str]) -> Held | None:
+    """None for a constant that a function's caller names, or that is none."""
+    import numpy as np
+
+    if len(proto.attribute) != 1 or len(proto.output) != 1 or proto.domain not in OWN_DOMAINS:
+        return None
+    key, value = _text(proto.attribute[0].name), attribute_of(proto.attribute[0])
+    if isinstance(value, Held):
+        return value._replace(mark=_mark(_text(proto.output[0]), marks))
+    kinds = {"value_int": np.int64, "value_ints": np.int64, "value_float": np.float32, "value_floats": np.float32}
+    if key not in kinds or value is None or isinstance(value, FromCaller):
+        return None
+    numbers = np.array(value, kinds[key])
+    return Held(TensorType(numbers.shape, numbers.dtype.name), numbers)
 
 
 def node_of(proto: NodeProto) -> Node:
@@ -236,6 +278,8 @@ def attribute_of(proto: AttributeProto) -> Any:
         return FromCaller(_text(proto.ref_attr_name))
     if proto.type == onnx.AttributeProto.TENSOR:
         return held_of(proto.t)
+    if proto.type == onnx.AttributeProto.SPARSE_TENSOR:
+        return Held(_tensor(proto.sparse_tensor.dims, proto.sparse_tensor.values.data_type), None)
     if proto.type == onnx.AttributeProto.GRAPH:
         return _graph(proto.g, {})
     try:
@@ -257,7 +301,7 @@ def held_of(proto: TensorProto, mark: str | None = None) -> Held:
         return Held(tensor, None, mark)
     try:
         return Held(tensor, onnx.numpy_helper.to_array(proto), mark)
-    except (ValueError, TypeError):  # fewer or more bytes than the shape needs
+    except (ValueError, TypeError, LookupError, OverflowError):  # fewer or more bytes than the shape needs
         return Held(tensor, None, mark)
 
 
@@ -265,7 +309,14 @@ def _tensor(dims: Iterable[int], number: int) -> TensorType:
     shape = tuple(dims)
     if min(shape, default=0) < 0:
         raise ArchcostError("a tensor of the file has a negative size", expected="sizes from 0", found=str(shape))
-    return TensorType(shape, dtype_of(number))
+    dtype = dtype_of(number)
+    if dtype == "undefined" or " " in dtype:
+        raise ArchcostError(
+            "a tensor of the file has an element type that ONNX does not know",
+            expected="a number of TensorProto.DataType",
+            found=str(number),
+        )
+    return TensorType(shape, dtype)
 
 
 def declared_of(proto: TypeProto) -> Declared | None:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from archcost.errors import ArchcostError, ShapeError, shorten
-from archcost.graph.size import MOST_LAYERS
 from archcost.importers.naming import clean
 from archcost.importers.onnx import RULES
 from archcost.importers.onnx_call import Call
 from archcost.importers.onnx_constant_folding import fold
 from archcost.importers.onnx_inference import as_written, infer, type_of
 from archcost.importers.onnx_layers import Net, UsedLayers, used_by_outputs
+from archcost.importers.onnx_limits import DEEPEST
 from archcost.importers.onnx_model import FromCaller, Function, Graph, Held, Model, Node, attribute_of, function_of
 from archcost.importers.onnx_sizes import SAMPLES, Sizes
+from archcost.importers.onnx_uses import names_of_values, needed_nodes, readers_of
 from archcost.importers.onnx_values import UnsupportedError, Value, from_batch, samples_in
 from archcost.importers.recorded import Ref
 from archcost.tensors import TensorType
-
-DEEPEST = 32
-"""Functions in functions, and branches in branches."""
 
 OWN_DOMAIN = "archcost::"
 
@@ -40,21 +38,28 @@ class Reader:
     def __init__(self, model: Model, sizes: Sizes, apart: frozenset[str]) -> None:
         self.model = model
         self.sizes = sizes
-        _require_few_operators(model)
-        _require_no_batch(_tensors_of(model.graph))
         inputs = {name: Value(tensor, Ref("input", clean(name))) for name, tensor in sizes.inputs.items()}
         buffers = frozenset(name for name, held in model.graph.held.items() if held.mark == "buffer")
-        self.net = Net([*inputs.values()], _tensors_of(model.graph), buffers, apart)
-        self.start: Environment = {**self._initial_values(model.graph), **inputs}
+        self.net = Net([*inputs.values()], {}, buffers, apart)
+        self.start: Environment = {**self._values_held(model.graph), **inputs}
 
-    def _initial_values(self, graph: Graph) -> Environment:
+    def _values_held(self, owner: Graph | Function) -> Environment:
+        """The tensors that a graph or function of the file holds. Names are its own, and made unique for `Net`."""
+        values, states = names_of_values(owner.nodes, owner.outputs)
         return {
-            name: Value(held.tensor, held=name, numbers=held.numbers, is_weight=self._is_weight(held))
-            for name, held in graph.held.items()
+            name: Value(
+                held.tensor,
+                held=self.net.hold(name, held),
+                numbers=held.numbers,
+                is_weight=self._is_weight(held) and (name in values or (name in states and not held.is_uniform)),
+            )
+            for name, held in owner.held.items()
         }
 
     def _is_weight(self, held: Held) -> bool:
-        """Whether a tensor is a weight: as the file marks it; without marks, if it is floating and no single value."""
+        """Whether a tensor may be a weight: as the file marks it; without marks, if it is floating and has several
+        values.
+        """
         if held.mark == "constant" or (held.mark is None and not held.tensor.is_floating):
             return False
         return held.mark is not None or (not self.model.is_marked and held.tensor.numel > 1)
@@ -75,8 +80,8 @@ class Reader:
     def _convert_all(
         self, nodes: Sequence[Node], outputs: Sequence[str], known: Environment, frame: Frame
     ) -> list[Value]:
-        needed = _needed_nodes(nodes, outputs)
-        readers = _readers(needed, outputs)
+        needed = needed_nodes(nodes, outputs)
+        readers = readers_of(needed, outputs)
         absorbed: dict[str, str] = {}
         for node in needed:
             if node.outputs[0] in absorbed:
@@ -131,7 +136,8 @@ class Reader:
     def _converted(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
         node = call.node
         if node.kind in self.model.functions:
-            return self._inlined(self.model.functions[node.kind], call, node.attributes, frame)
+            function = self.model.functions[node.kind]
+            return self._inlined(function, self._values_held(function), call, node.attributes, frame)
         if node.kind == "If":
             return self._chosen_branch(call, known, frame)
         folded = self._folded(call)
@@ -152,10 +158,10 @@ class Reader:
         return [Value(TensorType(array.shape, array.dtype.name), numbers=array) for array in results]
 
     def _inlined(
-        self, function: Function, call: Call, given: Mapping[str, Any], frame: Frame
+        self, function: Function, held: Environment, call: Call, given: Mapping[str, Any], frame: Frame
     ) -> Sequence[Value | None]:
         """The results of a function's body, whose operators are converted with the inputs of the call."""
-        inside: Environment = {
+        inside = held | {
             name: value for name, value in zip(function.inputs, call.inputs, strict=False) if value is not None
         }
         asked = [name for name, wanted in zip(function.outputs, call.node.outputs, strict=False) if wanted]
@@ -172,15 +178,17 @@ class Reader:
         graph = call.node.attributes.get("then_branch" if condition else "else_branch")
         if not isinstance(graph, Graph) or frame.depth == DEEPEST:
             raise ArchcostError("a branch that cannot be read", expected="a graph", found=shorten(graph))
-        self.net.held.update(_tensors_of(graph))
-        inside = {**known, **self._initial_values(graph)}
+        inside = {**known, **self._values_held(graph)}
         return self._convert_all(graph.nodes, graph.outputs, inside, frame._replace(depth=frame.depth + 1))
 
     def _by_definition(self, call: Call, frame: Frame) -> Sequence[Value | None] | None:
         """The results by ONNX's own definition of the operator as a function of others, where it has one."""
         try:
             function = _standard_function(call, self.model.opset)
-            return None if function is None else self._inlined(function, call, call.node.attributes, frame)
+            if function is None:
+                return None
+            held = {name: Value(each.tensor, numbers=each.numbers) for name, each in function.held.items()}
+            return self._inlined(function, held, call, call.node.attributes, frame)
         except (UnsupportedError, ArchcostError):
             return None
 
@@ -257,52 +265,6 @@ class Reader:
                 ).at(layer=shorten(str(node)))
 
 
-def _require_few_operators(model: Model) -> None:
-    """Raises ArchcostError for too many operators, those of functions counted at each call."""
-    counts: dict[str, int] = {}
-
-    def count(nodes: Sequence[Node], within: tuple[str, ...]) -> int:
-        return sum(1 + called(node.kind, within) for node in nodes)
-
-    def called(kind: str, within: tuple[str, ...]) -> int:
-        if kind not in model.functions:
-            return 0
-        if kind in within or len(within) == DEEPEST:
-            raise ArchcostError(
-                "functions call one another in a circle, or too deep",
-                expected=f"at most {DEEPEST} one in another",
-                found=shorten(kind).strip("'"),
-            )
-        if kind not in counts:
-            counts[kind] = count(model.functions[kind].nodes, (*within, kind))
-        return counts[kind]
-
-    total = count(model.graph.nodes, ())
-    if total > MOST_LAYERS:
-        raise ArchcostError("too many operators", expected=f"at most {MOST_LAYERS:,}", found=f"{total:,}")
-
-
-def _require_no_batch(tensors: Mapping[str, TensorType]) -> None:
-    """Raises ArchcostError where a size of the file is a multiple of SAMPLES, which stands for the batch."""
-    for name, tensor in tensors.items():
-        if from_batch(tensor.shape):
-            raise ArchcostError(
-                f"a size is a multiple of {SAMPLES:,}, the prime that the batch is known by",
-                expected="other sizes",
-                found=f"{shorten(name)} {tensor}",
-            )
-
-
-def _tensors_of(graph: Graph) -> dict[str, TensorType]:
-    """Types of the initializers and constants of a graph, by name."""
-    held = {name: held.tensor for name, held in graph.held.items()}
-    for node in graph.nodes:
-        value = node.attributes.get("value") if node.kind == "Constant" else None
-        if isinstance(value, Held):
-            held[node.outputs[0]] = value.tensor
-    return held
-
-
 def _resolved(node: Node, attributes: Mapping[str, Any]) -> Node:
     """A node of a function's body with the attributes that the caller passes."""
     if not any(isinstance(value, FromCaller) for value in node.attributes.values()):
@@ -314,39 +276,6 @@ def _resolved(node: Node, attributes: Mapping[str, Any]) -> Node:
         elif value.name in attributes:
             given[key] = attributes[value.name]
     return node._replace(attributes=given)
-
-
-def _read_names(node: Node) -> Iterator[str]:
-    """Names of the tensors that a node reads, those inside its branches included."""
-    yield from (name for name in node.inputs if name)
-    for value in node.attributes.values():
-        if isinstance(value, Graph):
-            yield from value.outputs
-            for inner in value.nodes:
-                yield from _read_names(inner)
-
-
-def _needed_nodes(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
-    """The nodes that the outputs depend on, in order."""
-    wanted = set(outputs)
-    needed: list[Node] = []
-    for node in reversed(nodes):
-        if wanted.intersection(node.outputs):
-            wanted.update(_read_names(node))
-            needed.append(node)
-    return needed[::-1]
-
-
-def _readers(nodes: Sequence[Node], outputs: Sequence[str]) -> dict[str, Node]:
-    """For each tensor that is read once, the node that reads it."""
-    first: dict[str, Node] = {}
-    several = set(outputs)
-    for node in nodes:
-        for name in _read_names(node):
-            if name in first:
-                several.add(name)
-            first[name] = node
-    return {name: node for name, node in first.items() if name not in several}
 
 
 def _standard_function(call: Call, opset: int) -> Function | None:

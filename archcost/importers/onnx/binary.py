@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 
 from archcost.importers.onnx_call import Call, Rule
-from archcost.importers.onnx_values import Value, short
+from archcost.importers.onnx_values import UnsupportedError, Value, short
 
 
 def number_beside(call: Call, index: int) -> float | None:
@@ -40,6 +40,8 @@ def mul(call: Call) -> Value:
 
 
 def div(call: Call) -> Value:
+    if not call[0].tensor.is_floating:
+        raise UnsupportedError("a quotient of integers")
     divisor, dividend = number_beside(call, 1), number_beside(call, 0)
     if divisor:
         return call[0] if divisor == 1 else call.layer("scale", call[0], factor=1 / divisor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from archcost.importers.onnx_call import Call, Result, Rule
 from archcost.importers.onnx_values import UnsupportedError, Value
@@ -52,6 +53,8 @@ BIASES = ("bias_ih_l0", "bias_hh_l0", "bias_ih_l0_reverse", "bias_hh_l0_reverse"
 
 def held_as(call: Call, value: Value, names: Sequence[str]) -> dict[str, Value]:
     """A packed weight as the layer has it: by its first name, or the weights that the file itself packs together."""
+    if value.ref is None and value.held in call.net.apart:
+        return _cut_apart(call, value, names)
     if value.ref is None:
         return {names[0]: value}
     tensors = [call.net.held[source] for source in value.sources]
@@ -61,6 +64,18 @@ def held_as(call: Call, value: Value, names: Sequence[str]) -> dict[str, Value]:
         name: Value(tensor, held=source, is_weight=True)
         for name, source, tensor in zip(names, value.sources, tensors, strict=False)
     }
+
+
+def _cut_apart(call: Call, value: Value, names: Sequence[str]) -> dict[str, Value]:
+    """A weight of several layers, each piece of it as a view."""
+    whole = replace(value, ref=call.net.reference(replace(value, is_weight=True), call.path))
+    directions = [call.layer("select", whole, index=number, dim=0) for number in range(value.shape[0])]
+    pieces = directions
+    if value.rank == 2:  # of both biases
+        pieces = [
+            piece for each in directions for piece in call.layers("split", each, split_size=value.shape[1] // 2, dim=0)
+        ]
+    return dict(zip(names, pieces, strict=False))
 
 
 def by_direction(call: Call, states: Value, directions: int, hidden: int) -> Value:
