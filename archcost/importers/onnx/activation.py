@@ -96,7 +96,15 @@ def shrink(call: Call) -> Value:
     return call.layer("softshrink" if bias else "hardshrink", call[0], lambd=lambd)
 
 
-SIMPLE = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid", "Elu": "elu", "Softplus": "softplus"}
+SIMPLE = {
+    "Elu": "elu",
+    "HardSwish": "hardswish",
+    "Relu": "relu",
+    "Sigmoid": "sigmoid",
+    "Silu": "silu",
+    "Softplus": "softplus",
+    "Tanh": "tanh",
+}
 """Activations without a number, by their words in fused operators of onnxruntime."""
 
 

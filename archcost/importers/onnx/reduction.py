@@ -10,7 +10,7 @@ from archcost.layers.checks import normalize_axis
 
 
 def folded(call: Call, type_: str, value: Value | None = None, **fields: Any) -> Value:
-    """Over the axes that are named, or all."""
+    """Over the axes that are named, or all; integers keep their dtype, of which torch makes int64."""
     source = call[0] if value is None else value
     axes = call.setting("axes", 1)
     if not axes:
@@ -21,7 +21,8 @@ def folded(call: Call, type_: str, value: Value | None = None, **fields: Any) ->
     if not dims:
         return source  # a single value
     keepdim = call.flag("keepdims", default=True)
-    return call.layer(type_, source, dim=dims[0] if len(dims) == 1 else dims, keepdim=keepdim, **fields)
+    result = call.layer(type_, source, dim=dims[0] if len(dims) == 1 else dims, keepdim=keepdim, **fields)
+    return result if source.tensor.is_floating else call.cast(result, source.tensor.dtype)
 
 
 def reduced(type_: str, **fields: Any) -> Rule:

@@ -6,14 +6,19 @@ from archcost.importers.onnx_call import Call, Result, Rule
 from archcost.importers.onnx_values import UnsupportedError
 
 
-def cumsum(call: Call) -> Result:
-    axis = call.integers(1)
-    if not axis or call.integer("exclusive", 0):
-        raise UnsupportedError("a running sum without its own value")
-    if not call.integer("reverse", 0):
-        return call.layer("cumsum", call[0], dim=axis[0])
-    turned = call.layer("flip", call[0], dims=axis)
-    return call.layer("flip", call.layer("cumsum", turned, dim=axis[0]), dims=axis)
+def running(type_: str) -> Rule:
+    """In the dtype of the input, where torch makes integers int64."""
+
+    def rule(call: Call) -> Result:
+        axis = call.integers(1)
+        if not axis or call.integer("exclusive", 0):
+            raise UnsupportedError("running values without their own")
+        if not call.integer("reverse", 0):
+            return call.cast(call.layer(type_, call[0], dim=axis[0]), call[0].tensor.dtype)
+        turned = call.layer("flip", call[0], dims=axis)
+        return call.cast(call.layer("flip", call.layer(type_, turned, dim=axis[0]), dims=axis), call[0].tensor.dtype)
+
+    return rule
 
 
 def topk(call: Call) -> Result:
@@ -27,4 +32,4 @@ def topk(call: Call) -> Result:
     return call.layers("topk", call[0], k=k[0], dim=axis, largest=largest, sorted=call.flag("sorted", default=True))
 
 
-RULES: dict[str, Rule] = {"CumSum": cumsum, "TopK": topk}
+RULES: dict[str, Rule] = {"CumSum": running("cumsum"), "TopK": topk}
