@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from archcost.comparison.locks import Recipe
+    from archcost.comparison.recipe import Recipe
     from archcost.spec import ModelSpec
 
 FOLDER = "archcost_locks"
@@ -64,7 +64,7 @@ def archcost_lock(request: pytest.FixtureRequest) -> ArchcostLock:
         inputs: Sequence[str] = (),
         args: Any = None,
     ) -> None:
-        from archcost.comparison.locks import Recipe, args_text
+        from archcost.comparison.recipe import Recipe, args_text
         from archcost.errors import ArchcostError
 
         try:

@@ -251,7 +251,38 @@ def archcost_process(*argv: str, **options: object) -> subprocess.CompletedProce
 def test_as_a_process_from_any_folder(tmp_path: Path) -> None:
     done = archcost_process("summary", "mlp", cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stderr) == (0, "")
-    assert "fc1       linear   1?300            235,500" in done.stdout  # a terminal without × shows ?
+    assert "fc1       linear   1x300            235,500" in done.stdout  # × on a terminal that has none
+
+
+def test_messages_on_a_terminal_without_our_characters(tmp_path: Path) -> None:
+    done = archcost_process("summary", "lenet5", "--input", "1x2x2", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 2
+    assert "found: -2x-2 from 1x1x2x2 (image)" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+def test_an_output_that_takes_no_more() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "archcost", "list"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr == "archcost: the output cannot be written: No space left on device\n"
+
+
+def test_an_interruption_while_it_is_imported() -> None:
+    script = """
+import sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "archcost.cli.parser":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from archcost.cli import main
+sys.exit(main(["list"]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_a_closed_pipe_is_quiet() -> None:

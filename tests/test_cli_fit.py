@@ -189,3 +189,11 @@ def test_devices_in_a_row(capsys: Capture) -> None:
     assert once_each[0] == 0
     assert run(capsys, "fit", "lenet5", *T4, "raspberry-pi-5", "--format", "csv") == once_each
     assert run(capsys, "fit", *T4, "raspberry-pi-5", "lenet5", "--format", "csv") == once_each
+
+
+def test_csv_says_what_was_asked_and_of_which_network(capsys: Capture) -> None:
+    argv = ("fit", "lenet5", *T4, "--batch", "16", "--precision", "amp-fp16", "--optimizer", "sgd")
+    (row,) = csv.DictReader(io.StringIO(run(capsys, *argv, "--input", "1x40x40", "--format", "csv")[1]))
+    settings = ("network", "batch", "mode", "precision", "optimizer")
+    assert [row[name] for name in settings] == ["lenet5 (1x40x40)", "16", "train", "amp-fp16", "sgd"]
+    assert int(row["max_batch"]) > 100_000

@@ -209,15 +209,26 @@ def test_weights_that_are_more_than_the_device_are_an_honest_no(capsys: Capture)
 
 def test_an_altered_network_is_told_as_such(capsys: Capture) -> None:
     argv = ("estimate", "vgg_d", "--set", "depth3=4", "--hardware", "nvidia-t4", "--mode", "infer")
-    assert "altered by depth3=4" in " ".join(run(capsys, *argv)[1].split())
-    assert json.loads(run(capsys, *argv, "--format", "json")[1])["title"].endswith(", altered by depth3=4")
-    assert "altered" not in run(capsys, "estimate", "vgg_d", *argv[4:])[1]
+    assert run(capsys, *argv)[1].startswith("vgg_d (depth3=4), batch 1, on nvidia-t4: ")
+    assert json.loads(run(capsys, *argv, "--format", "json")[1])["network"] == "vgg_d (depth3=4)"
+    assert run(capsys, "estimate", "vgg_d", *argv[4:])[1].startswith("vgg_d, batch 1, ")
 
 
 def test_what_python_is_given_wrongly() -> None:
     spec: Any = archcost.load("lenet5")
-    with pytest.raises(ArchcostError, match=r"a cost is of a network with its sizes"):
-        archcost.cost(spec)
+    wrong: Any = {"name": "lenet5"}
+    wrong_device: Any = 3
+    with pytest.raises(
+        ArchcostError, match=r"no network\n  expected: a graph, a spec, a name or a path\n  found: a dict"
+    ):
+        archcost.cost(wrong)
+    graph: Any = archcost.build(spec, 4)
+    with pytest.raises(ArchcostError, match=r"found: a ModelGraph\n  try: graph.spec, and batch=4"):
+        archcost.estimate(graph, hardware="nvidia-t4")
+    with pytest.raises(ArchcostError, match=r"only a spec is read here\n.*\n.*\n  try: archcost.load\(network\) first"):
+        archcost.fit("net.onnx")
+    with pytest.raises(ArchcostError, match=r"no device\n  expected: its name, a path or a profile\n  found: int 3"):
+        archcost.fit(spec, hardware=wrong_device)
     device: Any = "mps"
     with pytest.raises(ArchcostError, match=r"kernels of that device are not known"):
         archcost.timeline(archcost.build(spec), device=device)

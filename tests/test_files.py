@@ -123,7 +123,8 @@ LOCKING = """
 import sys
 from pathlib import Path
 from archcost.comparison.align import LayerFacts
-from archcost.comparison.locks import Recipe, Section, write_section
+from archcost.comparison.locks import Section, write_section
+from archcost.comparison.recipe import Recipe
 facts = LayerFacts("linear", ((1, 2),), 6, 4)
 for batch in map(int, sys.argv[2:]):
     write_section(Section(Recipe("net", batch), (("fc", facts),)), Path(sys.argv[1]))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from archcost.cli import main
-from archcost.comparison.locks import Recipe, Section, changes, check, find, parse, read, section, write, write_section
+from archcost.comparison.locks import Section, changes, check, find, parse, read, section, write, write_section
+from archcost.comparison.recipe import Recipe
 from archcost.errors import SpecError
 from archcost.spec import zoo
 from tests.generate import LOCKS
@@ -28,14 +29,14 @@ LOCK = """\
 # Layers of networks, written by `archcost lock` and compared by `archcost check`.
 
 network net.yaml --batch 1
-layer    | type       | output shape     | parameters |  MACs
----------+------------+------------------+------------+------
-conv1    | conv2d     | 1×2×2×2          |         20 |    72
-pool1    | max_pool2d | 1×2×1×1, 1×2×1×1 |          0 |     0
-flatten1 | flatten    | 1×2              |          0 |     0
-fc1      | linear     | 1×1000           |      3,000 | 2,000
----------+------------+------------------+------------+------
-total    |            |                  |      3,020 | 2,072
+layer    | type, state | output shape     | parameters |  MACs
+---------+-------------+------------------+------------+------
+conv1    | conv2d      | 1×2×2×2          |         20 |    72
+pool1    | max_pool2d  | 1×2×1×1, 1×2×1×1 |          0 |     0
+flatten1 | flatten     | 1×2              |          0 |     0
+fc1      | linear      | 1×1000           |      3,000 | 2,000
+---------+-------------+------------------+------------+------
+total    |             |                  |      3,020 | 2,072
 """
 
 
@@ -106,6 +107,38 @@ def test_a_layer_that_went_and_one_of_another_type(net: Path) -> None:
     )
 
 
+def test_what_freezes_or_is_in_place_is_a_change(net: Path) -> None:
+    plain = NET.replace("  - {type: flatten}\n", "  - {type: relu}\n  - {type: flatten}\n")
+    other = plain.replace("kernel_size: 3}", "kernel_size: 3, trainable: false}").replace(
+        "relu}", "relu, inplace: true}"
+    )
+    net.write_text(plain)
+    before = section_now(net)
+    net.write_text(other)
+    now = section_now(net)
+    assert "conv1    | conv2d, frozen " in write([now])
+    assert "relu1    | relu, in place " in write([now])
+    assert parse(write([now]), "x")[0].states == {"conv1": "frozen", "relu1": "in place"}
+    assert changes(before, now) == ("conv1: not frozen → frozen", "relu1: not in place → in place")
+    assert changes(now, before) == ("conv1: frozen → not frozen", "relu1: in place → not in place")
+
+
+def test_a_lock_without_states_says_that_it_holds_none(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stateless = LOCK.replace("type, state", "type       ")
+    lock = net.with_suffix(".lock")
+    lock.write_text(stateless)
+    net.write_text(NET.replace("kernel_size: 3}", "kernel_size: 3, trainable: false}"))
+    assert main(["check", str(lock)]) == 0
+    unheld = "whose table does not hold what is frozen or in place"
+    assert capsys.readouterr().out == f"net.yaml: 4 layers as locked, {unheld}\n"
+    assert "| type       |" in write(read(lock)), "what it does not know stays so"
+
+
+def test_a_network_named_twice_is_locked_once(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lock", str(net), str(net)]) == 0
+    assert capsys.readouterr().out.count("\nnetwork ") == 1
+
+
 def test_a_moved_layer(net: Path) -> None:
     order = "name: net\ninput: [2]\nlayers: [{type: relu, name: a}, {type: relu, name: b}, {type: relu, name: c}]"
     net.write_text(order)
@@ -154,7 +187,7 @@ def test_check_says_what_changed_and_fails(net: Path, capsys: pytest.CaptureFixt
 
 
 OPTIONS = "network NAME --batch N [--set key=value] [--input SHAPE] [--args JSON]"
-ROW = "fc1      | linear     | 1×1000           |      3,000 | 2,000"
+ROW = "fc1      | linear      | 1×1000           |      3,000 | 2,000"
 DAMAGE = [
     ("", "", 0, "a section for each network"),
     ("network net.yaml --batch 1", "<<<<<<< ours", 3, "network NAME --batch N, or a comment"),
@@ -164,9 +197,10 @@ DAMAGE = [
     ("--batch 1", "--batch one", 3, OPTIONS),
     ("--batch 1", "--batch 1 --sets a=1", 3, OPTIONS),
     ("--batch 1", "--batch 1 --set 'a", 3, OPTIONS),
-    ("| type       |", "|", 4, "layer | type | output shape | parameters | MACs"),
-    ("---------+------------+------------------+------------+------\nconv1", "conv1", 5, "a rule of dashes"),
-    (ROW, "<<<<<<< ours", 9, "5 cells: layer | type | output shape | parameters | MACs"),
+    ("| type, state |", "|", 4, "layer | type, state | output shape | parameters | MACs"),
+    ("---------+-------------+------------------+------------+------\nconv1", "conv1", 5, "a rule of dashes"),
+    (ROW, "<<<<<<< ours", 9, "5 cells: layer | type, state | output shape | parameters | MACs"),
+    (ROW, ROW.replace("linear", "linear, thawed"), 9, "a type, and after it frozen or in place"),
     (ROW, ROW.replace("3,000", "3000"), 9, "layer | type | 1×64×224×224 | 1,792 | 86,704,128"),
     (ROW, ROW.replace("3,000", "3" + ",000" * 2000), 9, "layer | type | 1×64×224×224 | 1,792 | 86,704,128"),
     (ROW, ROW.replace("1×1000", "1×1" + "0" * 5000), 9, "layer | type | 1×64×224×224 | 1,792 | 86,704,128"),

@@ -52,14 +52,16 @@ def test_one_use_of_a_block() -> None:
     assert len(shapes("second.extra=0")) == 3
 
 
-def test_later_settings_win() -> None:
-    assert shapes("width=7", "width=5")[0] == (1, 5, 8, 8)
+def test_a_setting_given_twice_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"--set width stands twice\n  expected: one value\n  found: width=7, width=5"):
+        override(BASE, ("width=7", "width=5"))
 
 
 def test_what_is_altered_is_not_what_was_published() -> None:
     altered = override(BASE, ["width=7"], ["3x9x9"])
     assert altered.published is None
-    assert altered.title == "Base, altered by width=7, 3x9x9"
+    assert (altered.title, altered.label) == ("Base", "base (width=7, 3x9x9)")
+    assert archcost.loads(altered.to_yaml()).label == altered.label
     assert BASE.published is not None, "the spec itself stays as it was"
 
 

@@ -48,7 +48,7 @@ def test_without_a_table_the_message_says_how_to_write_it(user: pytest.Pytester)
 def test_update_writes_the_table_and_the_next_run_passes(user: pytest.Pytester) -> None:
     user.runpytest("--archcost-update").assert_outcomes(passed=1)
     lock = user.path / "archcost_locks" / "small_net.lock"
-    assert "fc    | linear | 1×4          |         16 |   12\n" in lock.read_text()  # 4·3 + 4 and 4·3
+    assert "fc    | linear      | 1×4          |         16 |   12\n" in lock.read_text()  # 4·3 + 4 and 4·3
     before = lock.read_bytes()
     user.runpytest().assert_outcomes(passed=1)
     assert lock.read_bytes() == before, "only an update writes"

@@ -313,14 +313,15 @@ def _verify_callable(options: argparse.Namespace, run: Run | None) -> tuple[str,
 
 
 def lock(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.comparison.locks import Recipe, args_text, ordered, section, write
+    from archcost.comparison.locks import ordered, section, write
+    from archcost.comparison.recipe import Recipe, args_text
 
     folder = Path(options.output).parent if options.output else Path()
     settings, inputs = tuple(options.settings), tuple(options.inputs)
     args = args_text(options.args)
     sections = [
         section(Recipe(network, options.batch, settings, inputs, args).seen_from(folder), _cost(network, options))
-        for network in options.networks
+        for network in dict.fromkeys(options.networks)
     ]
     return write(ordered(sections)), 0
 

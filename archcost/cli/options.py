@@ -21,8 +21,10 @@ Action = Callable[[argparse.Namespace], "tuple[str, int] | tuple[bytes, int]"]
 """Options → what is printed or written, and the exit code."""
 
 
-class Once(argparse._StoreAction):  # pyright: ignore[reportPrivateUsage]
-    """An option with one value. A second one is refused, since it would replace the first in silence."""
+class Once:
+    """An option that stands once. A second one is refused, since it would replace the first in silence."""
+
+    dest: str
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         if option_string is not None:
@@ -30,7 +32,19 @@ class Once(argparse._StoreAction):  # pyright: ignore[reportPrivateUsage]
             if self.dest in given:
                 parser.error(f"argument {option_string}: given twice, and it takes one value")
             namespace.given = (*given, self.dest)
-        super().__call__(parser, namespace, values, option_string)
+        super().__call__(parser, namespace, values, option_string)  # pyright: ignore  # argparse's own action
+
+
+class OnceStored(Once, argparse._StoreAction):  # pyright: ignore[reportPrivateUsage]
+    """A value."""
+
+
+class OnceTrue(Once, argparse._StoreTrueAction):  # pyright: ignore[reportPrivateUsage]
+    """A flag."""
+
+
+class OnceEither(Once, argparse.BooleanOptionalAction):
+    """A flag, or its opposite."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,8 +52,9 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self.register("action", None, Once)
-        self.register("action", "store", Once)
+        self.register("action", None, OnceStored)
+        self.register("action", "store", OnceStored)
+        self.register("action", "store_true", OnceTrue)
 
     def error(self, message: str) -> NoReturn:
         raise ArchcostError(message, hint=f"{self.prog} --help")
@@ -158,7 +173,7 @@ def add_settings(added: argparse.ArgumentParser, several: bool = False) -> None:
     group.add_argument("--loss", metavar="L", help="cross_entropy, mse, l1, sum, none; default: what the spec says")
     group.add_argument(
         "--in-place",
-        action=argparse.BooleanOptionalAction,
+        action=OnceEither,
         help="activations overwrite their input, or none does; default: what the spec says",
     )
     group.add_argument(

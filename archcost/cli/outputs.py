@@ -103,7 +103,7 @@ def _require_no_input(output: str, inputs: Iterable[Path]) -> None:
 
 _OPEN = (
     (re.compile(r", batch \d.*"), ", batch N"),  # and its title, on which device, by which settings
-    (re.compile(r": (changed|\d+(,\d{3})* layers as locked)$"), ": as locked"),
+    (re.compile(r": (changed|\d+(,\d{3})* layers as locked(, whose .*)?)$"), ": as locked"),
 )
 """What differs between two reports of one kind."""
 

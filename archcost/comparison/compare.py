@@ -50,7 +50,7 @@ class LayerRow:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(Result):
     """Several networks, with all their layers.
 
@@ -61,6 +61,11 @@ class Comparison(Result):
     aligned_by: Literal["name", "structure"]
     rows: tuple[LayerRow, ...]
     without_cost: frozenset[LayerRow]
+
+    @property
+    def headline(self) -> str:
+        names = " beside ".join(network.network for network in self.networks)
+        return f"{names}: {len(self.differing):,} of {len(self.rows):,} layers differ"
 
     @property
     def differing(self) -> tuple[LayerRow, ...]:

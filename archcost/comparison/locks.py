@@ -1,84 +1,41 @@
 """Guarding tables: the layers of networks as reviewable text, and what has changed since it was written.
 
 A file has a section for each network: a line that says how to load it, and a table. Layers without weights
-and operations are listed too, since their shapes are part of the network.
+and operations are listed too, since their shapes are part of the network. Behind a type stands what else of a layer
+decides about training and memory: `conv2d, frozen`, `relu, in place`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from archcost.comparison.align import LayerFacts
 from archcost.comparison.compare import LayerRow, align
-from archcost.costs import ModelCost, cost
+from archcost.comparison.recipe import Recipe
+from archcost.costs import ModelCost
+from archcost.costs.model import LayerCost
 from archcost.errors import ArchcostError, Place, SpecError, shorten
-from archcost.files.parse import SUFFIXES, read_text
+from archcost.files.parse import read_text
 from archcost.files.write import exclusively, first_bytes, foreign_file, lines_in, write_whole
-from archcost.graph import build
-from archcost.importers.networks import load
-from archcost.spec import ModelSpec
 from archcost.tensors import format_shape
 from archcost.units import count, lower_bound
 
 HEADER = "# Layers of networks, written by `archcost lock` and compared by `archcost check`.\n"
-COLUMNS = ("layer", "type", "output shape", "parameters", "MACs")
+COLUMNS = ("layer", "type, state", "output shape", "parameters", "MACs")
+STATELESS = (COLUMNS[0], "type", *COLUMNS[2:])
+"""Of sections written before locks held states."""
+
+STATES = ("frozen", "in place")
 TOTAL = "total"
 _NUMBER = re.compile(r"[0-9]{1,3}(,[0-9]{3}){0,30}")
 _UNKNOWN = count(None)
 _SHAPE = re.compile(r"\(\)|[0-9]{1,20}(×[0-9]{1,20})*")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a locked network is loaded again: `network vgg_d --batch 2 --set depth3=4`.
-
-    `spec NAME` stands for one that a test declares in Python, which only that test can make again.
-    """
-
-    network: str
-    batch: int = 1
-    settings: tuple[str, ...] = ()
-    inputs: tuple[str, ...] = ()
-    args: str | None = None
-    """JSON, what a `module:callable` is called with."""
-    kind: Literal["network", "spec"] = "network"
-
-    def __str__(self) -> str:
-        words = [self.kind, self.network, "--batch", str(self.batch)]
-        words += [word for setting in self.settings for word in ("--set", setting)]
-        words += [word for shape in self.inputs for word in ("--input", shape)]
-        words += [] if self.args is None else ["--args", self.args]
-        return shlex.join(words)
-
-    @property
-    def is_file(self) -> bool:
-        return self.kind == "network" and self.network.endswith((*SUFFIXES, ".onnx"))
-
-    def load(self) -> ModelSpec:
-        """The network as it is now, its path meant from the current folder. `module:callable` runs its Python."""
-        if self.kind == "spec":
-            raise SpecError(
-                f"{self.network} is declared in Python", expected="the test that declares it", hint="run that test"
-            )
-        return load(self.network, self.settings, self.inputs, json.loads(self.args or "null"))
-
-    def cost(self, folder: Path) -> ModelCost:
-        """The cost of the network; a path in the recipe is relative to `folder`."""
-        network = str(folder / self.network) if self.is_file else self.network
-        return cost(build(replace(self, network=network).load(), self.batch))
-
-    def seen_from(self, folder: Path) -> Recipe:
-        """The recipe with its path, relative to the current folder, made relative to `folder`."""
-        if not self.is_file:
-            return self
-        return replace(self, network=Path(os.path.relpath(self.network, folder)).as_posix())
 
 
 Layers = tuple[tuple[str, LayerFacts], ...]
@@ -90,23 +47,21 @@ class Section:
 
     recipe: Recipe
     layers: Layers
+    states: Mapping[str, str] | None = None
+    """By layer that has one, its state; None where the file holds none."""
     place: Place | None = None
 
 
-def args_text(args: Any) -> str | None:
-    """`--args` as a recipe keeps them. Raises SpecError for what JSON has no words for."""
-    if args is None:
-        return None
-    try:
-        return json.dumps(args)
-    except (TypeError, ValueError):
-        raise SpecError(
-            "args cannot be kept in a lock", expected="a mapping or a list of JSON's values", found=shorten(args)
-        ) from None
-
-
 def section(recipe: Recipe, found: ModelCost) -> Section:
-    return Section(recipe, tuple((layer.name, LayerFacts.of(layer)) for layer in found.layers))
+    layers = tuple((layer.name, LayerFacts.of(layer)) for layer in found.layers)
+    states = {layer.name: state for layer in found.layers if (state := _state(layer))}
+    return Section(recipe, layers, states)
+
+
+def _state(layer: LayerCost) -> str:
+    is_frozen = layer.parameters > layer.trainable_parameters
+    found = zip(STATES, (is_frozen, getattr(layer.node.layer, "inplace", False)), strict=True)
+    return ", ".join([state for state, holds in found if holds])
 
 
 def write(sections: Iterable[Section]) -> str:
@@ -115,10 +70,12 @@ def write(sections: Iterable[Section]) -> str:
 
 
 def _section_text(section: Section) -> str:
+    states = section.states
     rows = [
-        (name, facts.type, _shapes(facts), count(facts.parameters), count(facts.macs)) for name, facts in section.layers
+        (name, _typed(facts.type, (states or {}).get(name)), _shapes(facts), count(facts.parameters), count(facts.macs))
+        for name, facts in section.layers
     ]
-    table = [COLUMNS, *rows, (TOTAL, "", "", *totals(section.layers))]
+    table = [STATELESS if states is None else COLUMNS, *rows, (TOTAL, "", "", *totals(section.layers))]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [_line(row, widths) for row in table]
     if len(str(section.recipe).splitlines()) > 1:
@@ -131,6 +88,10 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     texts = [cell.ljust(width) for cell, width in zip(row[:3], widths, strict=False)]
     numbers = [cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)]
     return " | ".join((*texts, *numbers))
+
+
+def _typed(type_: str, state: str | None) -> str:
+    return f"{type_}, {state}" if state else type_
 
 
 def _shapes(facts: LayerFacts) -> str:
@@ -232,13 +193,21 @@ class _Lines:
 def _parse_section(head: str, lines: _Lines) -> Section:
     place = lines.place()
     recipe = _parse_recipe(head, lines)
-    for wanted in (COLUMNS, None):
-        line = lines.next()
-        if line is None or (wanted and _cells(line) != wanted) or (wanted is None and line.strip("-+")):
-            raise lines.damaged(" | ".join(wanted) if wanted else "a rule of dashes", line)
+    columns = lines.next()
+    if columns is None or _cells(columns) not in (COLUMNS, STATELESS):
+        raise lines.damaged(" | ".join(COLUMNS), columns)
+    line = lines.next()
+    if line is None or line.strip("-+"):
+        raise lines.damaged("a rule of dashes", line)
     layers: list[tuple[str, LayerFacts]] = []
+    states: dict[str, str] | None = {} if _cells(columns) == COLUMNS else None
     while (line := lines.next()) is not None and line.strip("-+"):
-        layers.append(_parse_row(line, lines))
+        name, facts, state = _parse_row(line, lines)
+        if state and (states is None or any(word not in STATES for word in state.split(", "))):
+            raise lines.damaged("a type" if states is None else f"a type, and after it {' or '.join(STATES)}", line)
+        layers.append((name, facts))
+        if states is not None and state:
+            states[name] = state
     line = lines.next()
     cells = _cells(line or "")
     parameters, macs = totals(tuple(layers))
@@ -246,7 +215,7 @@ def _parse_section(head: str, lines: _Lines) -> Section:
         raise lines.damaged(f"total of {parameters} parameters and {macs} MACs, the sum of its rows", line)
     if len({name for name, _ in layers}) < len(layers):
         raise lines.damaged("each layer once", "a name that stands twice")
-    return Section(recipe, tuple(layers), place)
+    return Section(recipe, tuple(layers), states, place)
 
 
 def _parse_recipe(head: str, lines: _Lines) -> Recipe:
@@ -281,23 +250,26 @@ def _cells(line: str) -> tuple[str, ...]:
     return tuple(cell.strip() for cell in line.split("|"))
 
 
-def _parse_row(line: str, lines: _Lines) -> tuple[str, LayerFacts]:
+def _parse_row(line: str, lines: _Lines) -> tuple[str, LayerFacts, str]:
+    """Name, facts and state of a layer."""
     cells = _cells(line)
     if len(cells) != len(COLUMNS):
         raise lines.damaged(f"{len(COLUMNS)} cells: {' | '.join(COLUMNS)}", line)
-    name, type_, shapes, *numbers = cells
+    name, typed, shapes, *numbers = cells
+    type_, _, state = typed.partition(", ")
     texts = shapes.split(", ")
     known = numbers[:1] if numbers[1] == _UNKNOWN else numbers
     if not name or not type_ or not all(map(_SHAPE.fullmatch, texts)) or not all(map(_NUMBER.fullmatch, known)):
         raise lines.damaged("layer | type | 1×64×224×224 | 1,792 | 86,704,128", line)
     sizes = tuple(tuple(int(size) for size in re.findall(r"\d+", text)) for text in texts)
     parameters, *macs = (int(number.replace(",", "")) for number in known)
-    return name, LayerFacts(type_, sizes, parameters, macs[0] if macs else None)
+    return name, LayerFacts(type_, sizes, parameters, macs[0] if macs else None), state
 
 
 def changes(locked: Section, now: Section) -> tuple[str, ...]:
     """What differs, a line each, aligned by layer. Empty when nothing does."""
     lines = [line for row in align((locked.layers, now.layers)) if row.differs for line in _row_changes(row)]
+    lines += _state_changes(locked, now)
     if not lines:
         return ()
     before, after = totals(locked.layers), totals(now.layers)
@@ -305,6 +277,19 @@ def changes(locked: Section, now: Section) -> tuple[str, ...]:
         if old != new:
             lines.append(f"{TOTAL}: {name} {old} → {new}")
     return tuple(lines)
+
+
+def _state_changes(locked: Section, now: Section) -> Iterator[str]:
+    """Of layers that are in both, what is frozen or in place in one alone."""
+    before, after = locked.states, now.states
+    if before is None or after is None:
+        return
+    names = {name for name, _ in locked.layers}
+    for name in [name for name, _ in now.layers if name in names]:
+        for state in STATES:
+            had, has = (state in states.get(name, "").split(", ") for states in (before, after))
+            if had != has:
+                yield f"{name}: {'not ' * (not had)}{state} → {'not ' * (not has)}{state}"
 
 
 def _row_changes(row: LayerRow) -> list[str]:
@@ -348,7 +333,8 @@ def report(outcomes: Iterable[Outcome]) -> str:
 def _outcome_text(outcome: Outcome) -> str:
     network = outcome.section.recipe.network
     if not outcome.changes:
-        return f"{network}: {len(outcome.section.layers):,} layers as locked"
+        unheld = "" if outcome.section.states is not None else ", whose table does not hold what is frozen or in place"
+        return f"{network}: {len(outcome.section.layers):,} layers as locked{unheld}"
     return "\n".join([f"{network}: changed", *(f"  {line}" for line in outcome.changes)])
 
 

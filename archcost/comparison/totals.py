@@ -61,11 +61,15 @@ class NetworkTotals:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Listing(Result):
     """The networks that ship, in order of their names."""
 
     networks: tuple[NetworkTotals, ...]
+
+    @property
+    def headline(self) -> str:
+        return f"{len(self.networks)} networks"
 
     def to_dict(self) -> dict[str, Any]:
         return {"schema": "archcost.list/1", "networks": [asdict(network) for network in self.networks]}

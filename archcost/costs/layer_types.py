@@ -145,13 +145,17 @@ class Example:
         return ask(self.layer, Call(self.inputs, self.outputs, setting))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LayerType(Result):
     """One type that a spec can name, in full."""
 
     type: str
     kind: type[Layer]
     examples: tuple[Example, ...]
+
+    @property
+    def headline(self) -> str:
+        return f"{self.type}, {self.family}"
 
     @property
     def family(self) -> str:
@@ -214,11 +218,15 @@ class LayerType(Result):
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LayerTypes(Result):
     """All of them."""
 
     types: tuple[LayerType, ...]
+
+    @property
+    def headline(self) -> str:
+        return f"{len(self.types)} types of layers"
 
     def to_dict(self) -> dict[str, Any]:
         rows = [

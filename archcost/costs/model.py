@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 from archcost.costs.published import check_published
 from archcost.costs.receptive_field import Field, receptive_fields
-from archcost.errors import ArchcostError
 from archcost.files.result import Result
 from archcost.graph import ModelGraph, Node
+from archcost.graph.given import graph_of
 from archcost.passes.gradients import Needs, gradients_needed
+from archcost.spec.given import Network
 from archcost.work import NO_FLOPS, Flops, backward
 
 
@@ -126,8 +127,8 @@ def _field_dict(field: Field | None) -> dict[str, Any]:
     return {"receptive_field": list(field.size), "jump": jump, "effective_padding": list(field.padding)}
 
 
-@dataclass(frozen=True)
-class ModelCost(Costed, Result):
+@dataclass(frozen=True, repr=False)
+class ModelCost(Result, Costed):
     """What a network costs. Sums of its layers, nothing else; `to_dict()` is `archcost summary --format json`."""
 
     graph: ModelGraph
@@ -136,6 +137,11 @@ class ModelCost(Costed, Result):
     @property
     def network(self) -> str:
         return self.graph.name
+
+    @property
+    def headline(self) -> str:
+        least = "at least " if self.unknown else ""
+        return f"{self.network}, batch {self.batch:,}: {self.parameters:,} parameters, {least}{self.macs:,} MACs"
 
     @property
     def batch(self) -> int:
@@ -178,18 +184,12 @@ def _sum_flops(flops: Sequence[Flops]) -> Flops:
     return Flops(contractions, elementwise)
 
 
-def _require_graph(given: object) -> None:
-    if not isinstance(given, ModelGraph):
-        found = f"a {type(given).__name__}"
-        raise ArchcostError("a cost is of a network with its sizes", expected="archcost.build(spec)", found=found)
+def cost(graph: Network | ModelGraph) -> ModelCost:
+    """Cost of every layer in training mode, of a graph; of a spec, or the name or file of one, at batch 1.
 
-
-def cost(graph: ModelGraph) -> ModelCost:
-    """Cost of every layer in training mode.
-
-    Raises SpecError when a published figure of the spec disagrees, ArchcostError for what is no graph.
+    Raises SpecError when a published figure of the spec disagrees, ArchcostError for what is no network.
     """
-    _require_graph(graph)
+    graph = graph_of(graph)
     needs = gradients_needed(graph)
     fields = receptive_fields(graph)
     known: dict[tuple[int, Needs, bool, bool, tuple[str, ...]], Amounts] = {}

@@ -31,11 +31,13 @@ from archcost.costs.simulate import Player
 from archcost.errors import ArchcostError, listing
 from archcost.files.result import Result
 from archcost.graph import ModelGraph
+from archcost.graph.given import graph_of
 from archcost.graph.parameter_order import Owned
 from archcost.passes.contract import Names
 from archcost.passes.order import prepared
 from archcost.passes.recompute import instead
 from archcost.passes.run import Run
+from archcost.spec.given import Network
 from archcost.tensors import Tensors, TensorType, nbytes
 from archcost.terms.autograd import Device
 
@@ -84,7 +86,7 @@ class Alive(NamedTuple):
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Timeline(Result):
     """One step. Bytes are those of tensors as they were asked for; `workspace` is left out of every peak."""
 
@@ -105,6 +107,11 @@ class Timeline(Result):
     """Operations that run a second time, by number."""
     replayed: tuple[Segment, ...]
     """`segments` as operations."""
+
+    @property
+    def headline(self) -> str:
+        where = f"{self.graph.name}, batch {self.graph.batch:,}, on {self.device}"
+        return f"{where}, {self.run.precision}: peak of {self.peak:,} bytes at {self.highest}"
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -218,21 +225,21 @@ def highest(events: Sequence[int], sizes: Sequence[int]) -> tuple[int, int]:
 
 
 def timeline(
-    graph: ModelGraph,
+    graph: Network | ModelGraph,
     run: Run = DEFAULT,
     device: Device = "cpu",
     threads: int | None = None,
     out_of_place: bool = False,
     budget: int | None = None,
 ) -> Timeline:
-    """Play one step of the network.
+    """Play one step of the network: of a graph; of a spec, or the name or file of one, at batch 1.
 
     `threads` are those of the CPU, and None leaves out what its kernels allocate for themselves; `out_of_place` adds
     gradients at forks as torch does while a dispatch mode watches; `budget` is the peak, in bytes of tensors, that
     `recompute: auto` keeps to. Raises ArchcostError for settings that do not suit each other or the network, and
     OverBudgetError.
     """
-    return timelines(graph, run, device, threads, out_of_place)(budget)
+    return timelines(graph_of(graph), run, device, threads, out_of_place)(budget)
 
 
 def timelines(

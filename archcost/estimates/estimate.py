@@ -22,13 +22,13 @@ from archcost.graph import build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
-from archcost.spec import ModelSpec
+from archcost.spec.given import Network
 from archcost.times import StepTime, result, step_time
 from archcost.times.choose import Chosen, choose, run_by
 from archcost.times.operators import measured
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Estimate(Result):
     """The estimate of one step on a device. `to_dict()` is `archcost estimate --format json`."""
 
@@ -53,6 +53,11 @@ class Estimate(Result):
     @property
     def network(self) -> str:
         return self.line.graph.name
+
+    @property
+    def headline(self) -> str:
+        where = f"{self.network}, batch {self.batch:,}, on {self.hardware.name}"
+        return f"{where}, {self.run.precision}: {self.verdict}, peak of {self.peak:,} bytes"
 
     @property
     def batch(self) -> int:
@@ -204,7 +209,7 @@ class Estimate(Result):
 
 
 def estimate(
-    spec: ModelSpec,
+    spec: Network,
     batch: int = 1,
     *,
     hardware: str | HardwareProfile,
@@ -221,7 +226,7 @@ def estimate(
     and `threads` are those of a CPU that will run it, where they may be others than were calibrated.
     Time is unknown where the device has no rate for the precision. Raises ArchcostError for what is wrong in these.
     """
-    profile = profiles.load(hardware) if isinstance(hardware, str) else hardware
+    profile = profiles.profile_of(hardware)
     chosen = run_by(run or Run(**settings), engine)
     found = choose(profile, chosen, engine, calibration, threads)
     line, needs = step(build(spec, batch), chosen, profile)

@@ -15,6 +15,11 @@ class Result:
     shown_by: ClassVar[Callable[[Any, str], str]]
     """(result, format) → text. The package sets it to `report.render`."""
 
+    @property
+    def headline(self) -> str:
+        """Of what it is, and the answer, in a line."""
+        raise NotImplementedError
+
     def to_dict(self) -> dict[str, Any]:
         raise NotImplementedError
 
@@ -26,6 +31,9 @@ class Result:
 
     def to_markdown(self) -> str:
         return self.render("markdown")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.headline}>"
 
     def __str__(self) -> str:
         return self.render("text")

@@ -14,6 +14,7 @@ from archcost.graph.loss import check_loss
 from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
 from archcost.graph.wiring import WiredLayer, Wiring, wire
 from archcost.layers.fields import MAX_SIZE
+from archcost.spec.given import Network, spec_of
 from archcost.spec.model import ModelSpec
 from archcost.tensors import Tensors, TensorType, format_shape
 
@@ -28,8 +29,11 @@ MOST_TENSORS = 200_000
 """Outputs of all layers together; thousands of layers that each split into thousands of pieces are refused."""
 
 
-def build(spec: ModelSpec, batch: int = 1) -> ModelGraph:
-    """The network with the shapes of `batch` samples. Raises SpecError or ShapeError at the layer at fault."""
+def build(spec: Network, batch: int = 1) -> ModelGraph:
+    """The network with the shapes of `batch` samples: a spec, or the name or file of one. Raises SpecError or
+    ShapeError at the layer at fault.
+    """
+    spec = spec_of(spec)
     return assemble(spec, wire(spec).layers, batch)
 
 

@@ -132,7 +132,7 @@ class Node(NamedTuple):
         return tuple([weight for weight in self.weights if weight.name not in others])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelGraph:
     """Layers in order of execution, each after everything it reads."""
 
@@ -149,9 +149,13 @@ class ModelGraph:
     checkpoints: tuple[ModuleCheckpoint, ...] = ()
     """The checkpoints that the module itself sets."""
 
+    def __repr__(self) -> str:
+        return f"<ModelGraph: {self.name}, batch {self.batch:,}, {len(self.nodes):,} layers>"
+
     @property
     def name(self) -> str:
-        return self.spec.name
+        """That of the spec, with what is altered in it."""
+        return self.spec.label
 
     @cached_property
     def parameters(self) -> tuple[Owned, ...]:

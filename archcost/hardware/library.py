@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path as FilePath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
-from archcost.errors import ArchcostError, Place, SpecError, nearest, shorten
+from archcost.errors import ArchcostError, Place, SpecError, listing, nearest, shorten
 from archcost.files.parse import SUFFIXES, Marks, parse, read_text
 from archcost.files.result import Result
 from archcost.files.values import as_mapping, spell
@@ -41,16 +43,48 @@ def load(hardware: str | FilePath) -> HardwareProfile:
     )
 
 
+Given = str | FilePath | HardwareProfile
+"""A device: the name of a profile that ships, the path of one, or the profile itself."""
+
+
+def profile_of(given: object) -> HardwareProfile:
+    """Raises ArchcostError for an unknown name, and for what names no device."""
+    if isinstance(given, HardwareProfile):
+        return given
+    if isinstance(given, str | FilePath):
+        return load(given)
+    raise ArchcostError(
+        "no device",
+        expected="its name, a path or a profile",
+        found=f"{type(given).__name__} {shorten(given)}",
+        hint="archcost.hardware.names()",
+    )
+
+
+def profiles_of(given: object) -> list[HardwareProfile]:
+    """Of one device, or of several. Raises ArchcostError as `profile_of`, and for one that is named twice."""
+    each = cast("Sequence[object]", given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+    found = [profile_of(one) for one in each]
+    twice = [name for name, number in Counter(profile.name for profile in found).items() if number > 1]
+    if twice:
+        raise ArchcostError("a device is named twice", expected="each device once", found=listing(twice, 3))
+    return found
+
+
 @cache
 def _shipped(name: str) -> HardwareProfile:
     return _read(_FOLDER / f"{name}.yaml").profile
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Devices(Result):
     """Profiles in a table."""
 
     profiles: tuple[HardwareProfile, ...]
+
+    @property
+    def headline(self) -> str:
+        return f"{len(self.profiles)} devices"
 
     def to_dict(self) -> dict[str, Any]:
         return {"schema": "archcost.hardware_list/1", "devices": [_short(profile) for profile in self.profiles]}
@@ -76,12 +110,16 @@ def _short(profile: HardwareProfile) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Checked(Result):
     """A file in which no mistake was found."""
 
     file: str
     profile: HardwareProfile
+
+    @property
+    def headline(self) -> str:
+        return f"{self.profile.name}: no mistake found"
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -332,6 +332,10 @@ class HardwareProfile(Result, BaseModel):
 
     seen: Seen = Seen()
 
+    @property
+    def headline(self) -> str:
+        return f"{self.name}: {self.title}"
+
     def rate(self, dtype: str) -> int | float:
         """Dense FLOP/s (OP/s for int8) at the peak. Raises ArchcostError where the profile has none."""
         known = self.rates.known()

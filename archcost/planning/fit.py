@@ -3,7 +3,6 @@ device on which it does not fit, what to change."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import Any
 
 from archcost import hardware as profiles
 from archcost.costs.choose_checkpoints import OverBudgetError
-from archcost.errors import ArchcostError, listing
+from archcost.errors import ArchcostError
 from archcost.estimates.auto_recompute import is_automatic
 from archcost.estimates.batches import Binding, Bound, Growth, growth, largest_tight, threads_of
 from archcost.estimates.devices import caches, torch_device
@@ -31,6 +30,7 @@ from archcost.planning.timing import Timing
 from archcost.planning.trials import Trial, trial
 from archcost.planning.vary import Largest, Varied, Word, batches, word
 from archcost.spec import ModelSpec
+from archcost.spec.given import Network, spec_of
 from archcost.terms.autograd import Device
 from archcost.times import StepTime
 from archcost.times.choose import run_by
@@ -150,7 +150,7 @@ def _binding(estimate: Estimate) -> Binding:
     return Binding(estimate.peak, str(estimate.line.highest), tuple(tensors))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fit(Result):
     """All devices that were asked for. `to_dict()` is `archcost fit --format json`."""
 
@@ -160,9 +160,14 @@ class Fit(Result):
     vary: Word
     devices: tuple[DeviceFit, ...]
     title: str
-    """Of the network, with what was altered in it."""
+    """Of the network."""
     differs: tuple[str, ...]
     """What a calibration that was given is of, where it is not of what runs here."""
+
+    @property
+    def headline(self) -> str:
+        fitting = sum(device.verdict == "fits" for device in self.devices)
+        return f"{self.network}, batch {self.batch:,}, fits on {fitting} of {len(self.devices)} devices"
 
     @property
     def fits(self) -> bool:
@@ -198,10 +203,10 @@ class Fit(Result):
 
 
 def fit(
-    spec: ModelSpec,
+    spec: Network,
     batch: int = 1,
     *,
-    hardware: Sequence[str | HardwareProfile] = (),
+    hardware: str | HardwareProfile | Sequence[str | HardwareProfile] = (),
     vary: str = "batch",
     run: Run | None = None,
     engine: str | None = None,
@@ -216,10 +221,7 @@ def fit(
     that has no rate for the precision, no time is known.
     """
     chosen, what = run_by(run or Run(**settings), engine), word(vary)
-    named = [profiles.load(each) if isinstance(each, str) else each for each in hardware]
-    twice = [name for name, number in Counter(profile.name for profile in named).items() if number > 1]
-    if twice:
-        raise ArchcostError("a device is named twice", expected="each device once", found=listing(twice, 3))
+    named = profiles.profiles_of(hardware)
     if is_automatic(chosen) and not named:
         raise ArchcostError(
             "recompute: auto searches for the checkpoints of one device after another",
@@ -227,11 +229,12 @@ def fit(
             found="all that ship",
             hint="--hardware",
         )
+    spec = spec_of(spec)
     devices = named or [profiles.load(name) for name in profiles.names()]
     timing = Timing(spec, batch, chosen, devices, engine, calibration)
     answers = _Answers(spec, batch, chosen, what, timing)
     found = (answers.in_full(named[0]),) if len(named) == 1 else tuple(map(answers.on, devices))
-    return Fit(spec.name, batch, chosen, what, found, spec.title or spec.name, timing.differs)
+    return Fit(spec.label, batch, chosen, what, found, spec.title or spec.name, timing.differs)
 
 
 class _Answers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +26,7 @@ from archcost.planning.stepping import Step, all_reduce, checkpoint_bytes, gradi
 from archcost.planning.trials import Lines, Trial
 from archcost.planning.workload import Workload, positive, workload
 from archcost.spec import ModelSpec
+from archcost.spec.given import Network, spec_of
 from archcost.times.choose import choose, run_by
 from archcost.units import size
 
@@ -161,7 +161,7 @@ SECTIONS = ("micro_batch", "accumulation", *NESTED)
 """Keys of a device, null where nothing fits."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan(Result):
     """A run on each device, in the order asked for. `to_dict()` is `archcost plan --format json`.
 
@@ -179,6 +179,11 @@ class Plan(Result):
     searched: bool
     """Whether a change was looked for where it does not fit."""
     devices: tuple[DeviceRun, ...]
+
+    @property
+    def headline(self) -> str:
+        running = sum(device.runs for device in self.devices)
+        return f"{self.network}, batch {self.batch:,}, runs on {running} of {len(self.devices)} devices"
 
     @property
     def runs(self) -> bool:
@@ -226,10 +231,10 @@ def _unknown(device: DeviceRun) -> Iterator[str]:
 
 
 def plan(
-    spec: ModelSpec,
+    spec: Network,
     batch: int = 1,
     *,
-    hardware: Sequence[str | HardwareProfile] = (),
+    hardware: str | HardwareProfile | Sequence[str | HardwareProfile] = (),
     dataset_size: int | str | None = None,
     epochs: int | str | None = None,
     tokens: int | str | None = None,
@@ -252,7 +257,7 @@ def plan(
     those of `estimate`, other settings those of Run. A remedy is looked for on the devices that are named. Raises
     ArchcostError for a wrong input.
     """
-    chosen = run_by(run or Run(**settings), engine)
+    spec, chosen = spec_of(spec), run_by(run or Run(**settings), engine)
     devices = _devices(hardware, calibration)
     names = [profile.name for profile in devices]
     prices = by_device(price, names, "USD/h", "price")
@@ -269,16 +274,12 @@ def plan(
     runner = _Runner(spec, part, chosen, count, work, kept, is_named, len(devices) == 1, engine, calibration)
     found = [runner.on(profile, _charges(profile, prices, powers, grams)) for profile in devices]
     ordered = tuple(sorted(found, key=lambda device: _sort_key(device, sorting)))
-    return Plan(spec.name, batch, chosen, count, work, counted, sorting, graph, is_named, ordered)
+    return Plan(spec.label, batch, chosen, count, work, counted, sorting, graph, is_named, ordered)
 
 
-def _devices(hardware: Sequence[str | HardwareProfile], calibration: Calibration | None) -> list[HardwareProfile]:
+def _devices(hardware: object, calibration: Calibration | None) -> list[HardwareProfile]:
     """Those named, or all that ship. Raises ArchcostError for one named twice, and a calibration of none of several."""
-    named = [profiles.load(each) if isinstance(each, str) else each for each in hardware]
-    twice = [name for name, number in Counter(profile.name for profile in named).items() if number > 1]
-    if twice:
-        raise ArchcostError("a device is named twice", expected="each device once", found=listing(twice, 3))
-    devices = named or [profiles.load(name) for name in profiles.names()]
+    devices = profiles.profiles_of(hardware) or [profiles.load(name) for name in profiles.names()]
     names = [profile.name for profile in devices]
     if calibration is not None and len(devices) > 1 and calibration.device not in names:
         raise ArchcostError(

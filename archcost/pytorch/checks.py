@@ -42,13 +42,19 @@ class Check:
         return self.archcost - self.witness
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification(Result):
     """What every witness said. `to_dict()` is `archcost verify --format json`."""
 
     network: str
     device: str
     checks: tuple[Check, ...]
+
+    @property
+    def headline(self) -> str:
+        differing = len(self.disagreements)
+        found = f"{differing:,} differ" if differing else "none differs"
+        return f"{self.network} on {self.device}: {len(self.checks):,} checks, {found}"
 
     @property
     def ok(self) -> bool:

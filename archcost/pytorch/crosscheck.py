@@ -111,7 +111,7 @@ def verify_spec(
         checks += check_memory(spec, run, device, batch)
         if calibration is not None and all(check.agrees is not None for check in checks[-1:]):
             checks += _time_checks(spec, run, device, batch, calibration)
-    return Verification(spec.name, device, tuple(checks))
+    return Verification(spec.label, device, tuple(checks))
 
 
 def _time_checks(spec: ModelSpec, run: Run, device: str, batch: int, calibration: Calibration) -> tuple[Check, ...]:

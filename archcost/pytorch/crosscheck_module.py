@@ -78,7 +78,7 @@ def check_module(
         checks += check_module_memory(graph, run, subject, device)
         if calibration is not None:
             checks += check_module_time(graph, run, subject, device, calibration)
-    return Verification(spec.name, device, tuple(checks))
+    return Verification(spec.label, device, tuple(checks))
 
 
 def _is_several(inputs: Any) -> bool:

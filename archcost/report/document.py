@@ -31,6 +31,12 @@ class Table(NamedTuple):
         return self.rows if self.total is None else (*self.rows, self.total)
 
 
+def about(table: Table, **words: Cell) -> Table:
+    """Raw data with what all rows are about in columns of its own. They are the last: scripts read others by place."""
+    columns = (*table.columns, *map(Column, words))
+    return Table(columns, tuple([(*row, *words.values()) for row in table.rows]))
+
+
 class Facts(NamedTuple):
     """Values with their names, a line each."""
 

@@ -12,7 +12,6 @@ from archcost.report import times
 from archcost.report.document import Cell, Column, Document, Facts, Part, Table, one_line
 from archcost.report.settings import settings
 from archcost.report.timeline import alive_row, recomputed_flops
-from archcost.spec.overrides import ALTERED
 from archcost.units import count, size
 
 LARGEST = 3
@@ -164,9 +163,6 @@ def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, st
         yield "limits", f"{safe} of tensors and workspaces are safe, {most} may do, by what real cards ran and refused"
     if estimate.demand.reserved is not None and not _reserved_fits(estimate):
         yield "reserved", f"{size(estimate.demand.reserved)}, if memory had no end"
-    title = estimate.line.graph.spec.title or ""
-    if ALTERED in title:
-        yield "network", title
     if estimate.line.segments:
         yield "recomputed", f"{recomputed_flops(estimate.line)} FLOPs of forward, done again in backward"
     unknown = [UNKNOWN[name] for name in estimate.unknown if name in UNKNOWN]  # the band has a line of its own

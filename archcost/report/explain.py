@@ -115,13 +115,17 @@ class Sum:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Explanation(Result):
     """`totals` are given when the whole network is explained."""
 
     cost: ModelCost
     layers: tuple[LayerWorking, ...]
     totals: tuple[Sum, ...]
+
+    @property
+    def headline(self) -> str:
+        return f"{self.cost.network}, batch {self.cost.batch:,}, the working of {len(self.layers):,} layers"
 
     def to_dict(self) -> dict[str, Any]:
         return {

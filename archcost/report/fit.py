@@ -15,7 +15,7 @@ from archcost.planning.remedies import Remedies, Remedy
 from archcost.planning.trials import Trial
 from archcost.planning.vary import Largest, Word
 from archcost.report import times
-from archcost.report.document import Cell, Column, Document, Part, Table, one_line
+from archcost.report.document import Cell, Column, Document, Part, Table, about, one_line
 from archcost.report.estimate import ladder, verdict
 from archcost.report.settings import words
 from archcost.report.timeline import bound_notes
@@ -259,7 +259,9 @@ def _data(fit: Fit) -> Table:
         varied = device.largest and device.largest.value
         told = {**device.to_dict(), fit.vary: varied, "batch": fit.batch, **_seconds(device.time)}
         rows.append(tuple([told[name] for name in columns]))
-    return Table(tuple(map(Column, columns)), tuple(rows))
+    run = fit.run
+    settings = {"mode": run.mode, "precision": run.precision, "optimizer": run.optimizer}
+    return about(Table(tuple(map(Column, columns)), tuple(rows)), network=fit.network, **settings)
 
 
 def _seconds(time: StepTime | None) -> dict[str, Cell]:

@@ -89,13 +89,17 @@ NO_LAYER = ""
 """Whose seconds are those of no layer of the network: the loss, for one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Folded(Result):
     """A cost whose table goes no deeper than `depth` names; None shows every layer. With an `estimate` it has times."""
 
     cost: ModelCost
     depth: int | None
     estimate: Estimate | None = None
+
+    @property
+    def headline(self) -> str:
+        return self.cost.headline
 
     @property
     def groups(self) -> tuple[Group, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from archcost.errors import listing
 from archcost.planning.intervals import Span
 from archcost.planning.plan import NESTED, DeviceRun, Plan
-from archcost.report.document import Cell, Column, Document, Facts, Part, Table, bounded, one_line
+from archcost.report.document import Cell, Column, Document, Facts, Part, Table, about, bounded, one_line
 from archcost.report.fit import FITS, changes, price
 from archcost.report.settings import words
 from archcost.report.timeline import bound_notes
@@ -193,7 +193,9 @@ def _data(plan: Plan) -> Table:
     """A row a device, raw; what is not known is empty."""
     rows = [_flat(plan, device) for device in plan.devices]
     columns = max(rows, key=len)
-    return Table(tuple(map(Column, columns)), tuple([tuple([row.get(name) for name in columns]) for row in rows]))
+    table = Table(tuple(map(Column, columns)), tuple([tuple([row.get(name) for name in columns]) for row in rows]))
+    run = plan.run
+    return about(table, network=plan.network, batch=plan.batch, precision=run.precision, optimizer=run.optimizer)
 
 
 def _flat(plan: Plan, device: DeviceRun) -> dict[str, Cell]:

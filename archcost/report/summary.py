@@ -6,7 +6,7 @@ from archcost.costs import ModelCost
 from archcost.costs.model import TrainingFlops
 from archcost.errors import listing
 from archcost.graph import ModelGraph
-from archcost.report.document import Cell, Column, Document, Facts, Table, bounded, one_line
+from archcost.report.document import Cell, Column, Document, Facts, Table, about, bounded, one_line
 from archcost.report.grouping import Folded, Group
 from archcost.tensors import format_shape
 from archcost.units import count, lower_bound
@@ -64,7 +64,7 @@ def document(result: ModelCost | Folded) -> Document:
         Facts(_facts(cost)),
         _flops_table(cost),
     )
-    return Document(title(cost), parts, data)
+    return Document(title(cost), parts, about(data, network=cost.network))
 
 
 def title(cost: ModelCost) -> str:

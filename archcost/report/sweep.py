@@ -58,6 +58,6 @@ def csv_rows(sweep: Sweep) -> str:
 
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(sweep.columns)
-    writer.writerows(sweep.rows())
+    writer.writerow((*sweep.columns, "network"))
+    writer.writerows((*row, sweep.network) for row in sweep.rows())
     return stream.getvalue()

@@ -16,7 +16,7 @@ from archcost.errors import listing
 from archcost.files.result import Result
 from archcost.graph import ModelGraph
 from archcost.report.area_chart import area_chart
-from archcost.report.document import Cell, Column, Document, Drawing, Table, one_line
+from archcost.report.document import Cell, Column, Document, Drawing, Table, about, one_line
 from archcost.report.settings import settings
 from archcost.report.summary import assumption_notes, shapes
 from archcost.units import binary_unit, count, lower_bound, size
@@ -37,12 +37,16 @@ STACKED: tuple[tuple[str, str, tuple[Role, ...]], ...] = (
 _KEY = "; ".join(f"{character} {meaning}" for character, meaning, _ in STACKED) + "."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class FoldedTimeline(Result):
     """A timeline whose moments go no deeper than `depth` names; None shows every one, or as many as a screen takes."""
 
     line: Timeline
     depth: int | None
+
+    @property
+    def headline(self) -> str:
+        return self.line.headline
 
     @property
     def moments(self) -> tuple[Moment, ...]:
@@ -87,7 +91,7 @@ def document(result: Timeline | FoldedTimeline) -> Document:
     )
     where = f"on {line.device}, torch {line.run.torch}"
     title = f"{line.graph.name}, batch {count(line.graph.batch)}, {where}: {settings(line)}"
-    return Document(one_line(title), parts, _data(shown.moments))
+    return Document(one_line(title), parts, about(_data(shown.moments), network=line.graph.name))
 
 
 def bound_notes(graph: ModelGraph) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from archcost.files.result import Result
-from archcost.report.document import Cell, Column, Document, Table
+from archcost.report.document import Cell, Column, Document, Table, about
 from archcost.report.summary import shapes
 from archcost.units import count, duration
 
@@ -54,7 +54,8 @@ def document(result: Result) -> Document:
     )
     data = tuple(tuple(_data_cell(check[column]) for column in DATA_COLUMNS) for check in checks)
     title = f"{verification['network']} on {verification['device']}: archcost beside its witnesses (independent counts)"
-    return Document(title, parts, Table(tuple(map(Column, DATA_COLUMNS)), data))
+    table = Table(tuple(map(Column, DATA_COLUMNS)), data)
+    return Document(title, parts, about(table, network=verification["network"]))
 
 
 def _groups(checks: Iterable[Check]) -> list[tuple[str, str, list[Check]]]:

@@ -310,6 +310,8 @@ class ModelSpec(BaseModel):
     title: Text | None = None
     citation: Text | None = None
     published: Published | None = None
+    altered: tuple[Text, ...] = ()
+    """What `--set` and `--input` have put in place of what was declared, such as `depth3=2`."""
     inputs: dict[Name, InputSpec] = Field(min_length=1)
     loss: Literal["cross_entropy", "mse", "l1", "sum", "none"] = "sum"
     parameters: Parameters = {}
@@ -348,10 +350,18 @@ class ModelSpec(BaseModel):
         inputs = {name: value if as_list(value) is None else {"shape": value} for name, value in named.items()}
         return {**{key: value for key, value in given.items() if key != "input"}, "inputs": inputs}
 
+    def __repr__(self) -> str:
+        return f"<ModelSpec: {self.label}, {len(self.layers):,} entries>"
+
     @property
     def has_batch(self) -> bool:
         """Whether any input has an axis for the batch."""
         return any(given.batched for given in self.inputs.values())
+
+    @property
+    def label(self) -> str:
+        """The name in reports: what is altered is not told under the plain name."""
+        return f"{self.name} ({', '.join(self.altered)})" if self.altered else self.name
 
     @property
     def source(self) -> Source:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import ValidationError
 
-from archcost.errors import SpecError, nearest, shorten
+from archcost.errors import SpecError, listing, nearest, shorten
 from archcost.files.parse import parse
 from archcost.spec.inputs import BATCH, InputSpec
 from archcost.spec.model import BlockUse, Entry, ModelSpec, Repeat, Value, as_tuples
@@ -15,10 +16,6 @@ from archcost.spec.model import BlockUse, Entry, ModelSpec, Repeat, Value, as_tu
 UNBATCHED = "unbatched"
 SCALAR = "scalar"
 """Words of `--input`."""
-
-
-ALTERED = ", altered by "
-"""Stands in the title of a network that is not as its name has it."""
 
 
 def set_loss(spec: ModelSpec, loss: str) -> ModelSpec:
@@ -33,11 +30,20 @@ def override(spec: ModelSpec, settings: Sequence[str] = (), inputs: Sequence[str
     """The spec with `key=value` settings and input shapes in place of its own. Raises SpecError."""
     if not settings and not inputs:
         return spec
-    for setting in settings:
-        spec = set_parameter(spec, *parse_setting(setting))
+    parsed = [parse_setting(setting) for setting in settings]
+    twice = [key for key, number in Counter(key for key, _ in parsed).items() if number > 1]
+    if twice:
+        raise SpecError(
+            f"--set {twice[0]} stands twice",
+            expected="one value",
+            found=listing([f"{k}={v}" for k, v in parsed if k == twice[0]]),
+        )
+    for key, value in parsed:
+        spec = set_parameter(spec, key, value)
     if inputs:
         spec = set_inputs(spec, inputs)
-    return spec.model_copy(update={"title": f"{spec.title or spec.name}{ALTERED}{', '.join((*settings, *inputs))}"})
+    words = tuple([" ".join(text.split()) for text in (*settings, *inputs)])
+    return spec.model_copy(update={"altered": (*spec.altered, *words)})
 
 
 def parse_setting(text: str) -> tuple[str, Value]:

@@ -45,13 +45,7 @@ def batches(given: object, others: int) -> Integers:
 
 def devices(given: object) -> list[HardwareProfile]:
     """Profiles of devices, given by name, path or profile. Raises ArchcostError for an unknown one, and for doubles."""
-    found: list[HardwareProfile] = []
-    for each in _several(given, "hardware"):
-        if not isinstance(each, str | HardwareProfile):
-            raise ArchcostError("hardware is a name, a path or a profile", found=shorten(each))
-        found.append(profiles.load(each) if isinstance(each, str) else each)
-    _require_distinct("hardware", [profile.name for profile in found])
-    return found
+    return profiles.profiles_of(_several(given, "hardware"))
 
 
 def runs(settings: Mapping[str, object]) -> tuple[list[Run], list[str]]:

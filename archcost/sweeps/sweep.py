@@ -18,7 +18,7 @@ from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
 from archcost.planning.money import Given, by_device
-from archcost.spec import ModelSpec
+from archcost.spec.given import Network, spec_of
 from archcost.sweeps import axes
 from archcost.sweeps.envelope import Integers
 from archcost.sweeps.rows import Answers, Rows
@@ -43,7 +43,7 @@ class _Block(NamedTuple):
 
 
 def sweep(
-    spec: ModelSpec,
+    spec: Network,
     batch: object = 1,
     *,
     hardware: object,
@@ -60,7 +60,7 @@ def sweep(
     USD/h, for all devices or by name, adds `cost`, in USD for a million samples. Raises ArchcostError for what is wrong
     in any of them.
     """
-    profiles = axes.devices(hardware)
+    spec, profiles = spec_of(spec), axes.devices(hardware)
     runs, shown = axes.runs(settings)
     engines = axes.engines(engine)
     prices = by_device(price, [profile.name for profile in profiles], "USD/h", "price")
@@ -81,7 +81,7 @@ def sweep(
         rates = np.array([prices.get(block.profile.name, np.nan) for block in blocks])
         columns["cost"] = Column(np.repeat(rates, len(batches)) / HOUR / columns["samples_per_second"].values * MILLION)
     differs = tuple(dict.fromkeys([text for block in blocks for text in block.chosen.differs]))
-    return Sweep.of(spec.name, columns, graph.unknown, differs)
+    return Sweep.of(spec.label, columns, graph.unknown, differs)
 
 
 def _columns(blocks: Sequence[_Block], batches: Integers, places: Integers, shown: Sequence[str]) -> dict[str, Column]:

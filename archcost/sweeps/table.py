@@ -44,7 +44,7 @@ class Column(NamedTuple):
         return Column(_frozen(self.values[rows]), self.words)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sweep(Result):
     """All configurations that were asked for, one row each, the batch running fastest.
 
@@ -65,6 +65,10 @@ class Sweep(Result):
     ) -> Sweep:
         frozen = {name: Column(_frozen(column.values), column.words) for name, column in columns.items()}
         return cls(network, MappingProxyType(frozen), unknown, differs)
+
+    @property
+    def headline(self) -> str:
+        return f"{self.network}: {len(self):,} configurations"
 
     def __len__(self) -> int:
         return next((len(column.values) for column in self.columns.values()), 0)

@@ -101,7 +101,7 @@ class PhaseTime(NamedTuple):
     """What most of it waits for: `dispatch` where the host takes longer than the kernels."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StepTime(Result):
     """Seconds. `typical` is one number for those who compare layers; with the status `bound` it is no forecast, and
     `step`, `forward`, `backward` and `optimizer` are None.
@@ -138,6 +138,11 @@ class StepTime(Result):
         return tuple(self.by_layer())
 
     """What it rests on, where it is not a data sheet."""
+
+    @property
+    def headline(self) -> str:
+        low, high = self.band
+        return f"a step of {self.samples:,} samples, {self.status}: {low:.3g} to {high:.3g} s"
 
     @property
     def step(self) -> float | None:

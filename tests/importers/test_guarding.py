@@ -10,7 +10,8 @@ import pytest
 import archcost.importers.torch_module  # pyright: ignore[reportUnusedImport]
 import archcost.pytorch  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from archcost.cli import main
-from archcost.comparison.locks import Recipe, args_text, check
+from archcost.comparison.locks import check
+from archcost.comparison.recipe import Recipe, args_text
 from archcost.errors import SpecError
 
 pytest_plugins = ["pytester"]

@@ -11,7 +11,8 @@ import pytest
 
 import archcost
 from archcost.comparison.compare import compare
-from archcost.comparison.locks import Recipe, changes, parse, section, write
+from archcost.comparison.locks import changes, parse, section, write
+from archcost.comparison.recipe import Recipe
 from archcost.comparison.totals import Listing, NetworkTotals
 from archcost.costs.timeline import timeline
 from archcost.report import render

@@ -66,7 +66,7 @@ def test_every_disagreement_is_shown_in_full() -> None:
 
 def test_csv_has_every_check() -> None:
     lines = render(Verification(GOOD), "csv").splitlines()
-    assert lines[0] == "quantity,scope,archcost,witness,by,agrees,reason"
-    assert lines[3] == "output_shapes,conv1,1x2,1x2,torch 2,True,"
-    assert lines[6] == "macs,relu1,0,,fvcore 1,,no rule for relu"
+    assert lines[0] == "quantity,scope,archcost,witness,by,agrees,reason,network"
+    assert lines[3] == "output_shapes,conv1,1x2,1x2,torch 2,True,,net"
+    assert lines[6] == "macs,relu1,0,,fvcore 1,,no rule for relu,net"
     assert len(lines) == 8

@@ -21,8 +21,8 @@ from archcost.files.write import recording_reads
 atexit.register(gc.freeze)  # what lives to the end needs no search for cycles there: modules and classes
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command: that of the process, or `argv`. 0: fine, 1: a check failed, 2: the input is wrong."""
+def run(argv: Sequence[str] | None = None) -> int:
+    """The command of `archcost.cli.main`, with all that it needs imported."""
     if argv is None:
         argv = sys.argv[1:]
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some takes longer than a network
@@ -47,18 +47,16 @@ def _run(argv: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader has seen enough, as `| head` does
         _silence(sys.stdout)
         return 0
-    except KeyboardInterrupt:
-        return 130
     except ArchcostError as error:
         if options.debug:
             raise
-        print(f"archcost: {error}", file=sys.stderr)
+        _complain(f"archcost: {error}")
         return error.exit_code
     except Exception as error:
         if options.debug:
             raise
-        print(f"archcost: internal error: {type(error).__name__}: {error}", file=sys.stderr)
-        print("  try: the same with --debug, and report what it prints", file=sys.stderr)
+        _complain(f"archcost: internal error: {type(error).__name__}: {error}")
+        _complain("  try: the same with --debug, and report what it prints")
         return 2
 
 
@@ -78,15 +76,39 @@ def _showing_progress(argv: Sequence[str]) -> Generator[None]:
 def _put(written: str | bytes, options: argparse.Namespace, inputs: Sequence[Path]) -> None:
     if options.output is None:
         assert isinstance(written, str), "what is no text is written to a file alone"
-        stdout = cast("TextIO", sys.stdout)
-        if isinstance(stdout, io.TextIOWrapper):
-            stdout.reconfigure(errors="replace")  # a terminal without × shows ? rather than nothing
-        stdout.write(written)
-        stdout.flush()
+        _print(written)
         return
     from archcost.cli import outputs
 
     outputs.save(options.saves, options.output, written, inputs)
+
+
+def _print(written: str) -> None:
+    """Raises ArchcostError where the terminal or what stands for it takes no more, as a full disk."""
+    stdout = cast("TextIO", sys.stdout)
+    _spell_in_ascii(stdout)
+    try:
+        stdout.write(written)
+        stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _silence(stdout)
+        raise ArchcostError(f"the output cannot be written: {error.strerror}") from None
+
+
+def _complain(text: str) -> None:
+    stderr = cast("TextIO", sys.stderr)
+    _spell_in_ascii(stderr)
+    print(text, file=stderr)
+
+
+def _spell_in_ascii(stream: TextIO) -> None:
+    """What the stream's encoding has no character for."""
+    if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+        from archcost.cli.ascii import SPELLED  # which registers it
+
+        stream.reconfigure(errors=SPELLED)
 
 
 def _silence(stream: TextIO) -> None:
