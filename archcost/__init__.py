@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from archcost.files.result import Result
 
 if TYPE_CHECKING:
-    from archcost import hardware, layers, pytorch
+    from archcost import extend, hardware, layers, pytorch
     from archcost.costs import ModelCost, cost
     from archcost.costs.timeline import Timeline, timeline
     from archcost.errors import ArchcostError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from archcost.graph import ModelGraph, build
     from archcost.importers import from_onnx, from_torch
     from archcost.importers.networks import load
+    from archcost.layers.own import register_layer
     from archcost.passes.run import Run
     from archcost.planning import Fit, Plan, fit, plan
     from archcost.spec import ModelSpec, loads
@@ -48,6 +49,7 @@ __all__ = [
     "build",
     "cost",
     "estimate",
+    "extend",
     "fit",
     "from_onnx",
     "from_torch",
@@ -57,12 +59,13 @@ __all__ = [
     "loads",
     "plan",
     "pytorch",
+    "register_layer",
     "sweep",
     "timeline",
     "to_onnx",
 ]
 
-_PARTS = ("hardware", "layers", "pytorch")
+_PARTS = ("extend", "hardware", "layers", "pytorch")
 _HOMES = {
     "ArchcostError": "archcost.errors",
     "Estimate": "archcost.estimates",
@@ -83,6 +86,7 @@ _HOMES = {
     "load": "archcost.importers.networks",
     "loads": "archcost.spec",
     "plan": "archcost.planning",
+    "register_layer": "archcost.layers.own",
     "sweep": "archcost.sweeps",
     "timeline": "archcost.costs.timeline",
     "to_onnx": "archcost.exporters",

@@ -117,9 +117,9 @@ def first_line(error: BaseException) -> str:
 
 
 def line_of(error: BaseException) -> Place | None:
-    """The last line on the way to a mistake that is the user's own, neither torch's nor archcost's."""
+    """The last line on the way to a mistake that is the user's own, not archcost's or that of what it stands on."""
     if isinstance(error, SyntaxError) and error.filename:
         return Place(error.filename, error.lineno or 1, error.offset or 1)
-    others = (f"{dirname(__file__)}{sep}", f"{sep}torch{sep}", f"{sep}importlib{sep}", "<frozen")
+    others = (f"{dirname(__file__)}{sep}", f"{sep}torch{sep}", f"{sep}pydantic{sep}", f"{sep}importlib{sep}", "<frozen")
     own = [frame for frame in extract_tb(error.__traceback__) if not any(part in frame.filename for part in others)]
     return Place(own[-1].filename, own[-1].lineno or 1, 1) if own else None

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from archcost.errors import ArchcostError, nearest, shorten
 from archcost.files.result import Result
-from archcost.layers import INDEX, LAYERS, Layer
+from archcost.layers import INDEX, LAYERS, Layer, own
 from archcost.layers.base import Declared
 from archcost.layers.rules import Call
 from archcost.layers.value_function import ValueFunction
@@ -159,7 +159,9 @@ class LayerType(Result):
 
     @property
     def family(self) -> str:
-        """The part of archcost/layers that it lies in."""
+        """The part of archcost/layers that it lies in; of others' layers, the module."""
+        if not self.kind.__module__.startswith("archcost.layers."):
+            return self.kind.__module__
         return self.kind.__module__.removeprefix("archcost.layers.").partition(".")[0]
 
     @property
@@ -245,7 +247,9 @@ class LayerTypes(Result):
 def layer_types() -> LayerTypes:
     """Every type that a spec can name, families together."""
     found = [LayerType(type_, kind, _examples(type_)) for type_, kind in LAYERS.items()]
-    return LayerTypes(tuple(sorted(found, key=lambda each: each.family)))
+    others = [LayerType(type_, each.kind, ()) for type_, each in own.registered().items()]
+    by_family = [sorted(each, key=lambda one: one.family) for each in (found, others)]
+    return LayerTypes((*by_family[0], *by_family[1]))
 
 
 def layer_type(name: str) -> LayerType:
@@ -255,7 +259,7 @@ def layer_type(name: str) -> LayerType:
             "no such layer type",
             expected="one that archcost layers lists",
             found=shorten(name),
-            hint=nearest(name, LAYERS),
+            hint=nearest(name, [*LAYERS, *own.registered()]),
         )
     return LayerType(name, LAYERS[name], _examples(name))
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from archcost.errors import ArchcostError
 from archcost.graph import Node
-from archcost.layers import Layer
+from archcost.layers import Layer, own
 from archcost.tensors import TensorType
 
 Shape = tuple[int, ...]
@@ -225,10 +225,12 @@ def draws(*kinds: type[Layer]) -> Callable[[Drawing], Drawing]:
 
 
 def rendering_of(kind: type[Layer]) -> Rendering:
-    """Raises KeyError where neither a rendering nor a card says so."""
+    """Raises KeyError where neither a rendering nor a card says so, ArchcostError of a class that others wrote."""
     if kind in WRITTEN:
         return WRITTEN[kind]
     known = kind.card.onnx
+    if (registered := own.of_class(kind)) is not None:
+        return _rendering_of_own(registered)
     if known is None:
         raise KeyError(f"{kind.__name__} has no rendering, and no operator on its card")
 
@@ -238,6 +240,31 @@ def rendering_of(kind: type[Layer]) -> Rendering:
         inputs = [part.cast(index) if casts else name for index, name in enumerate(part.inputs)]
         attributes = {name: getattr(part.layer, field) for name, field in known.attributes.items()}
         return part.draw(known.operator, *inputs, **attributes)
+
+    return rendering
+
+
+def _rendering_of_own(registered: own.OwnLayer) -> Rendering:
+    """The operator of its card, in its domain: its inputs, then its weights, and as many outputs as it has."""
+    written, known = registered.hook("draw"), registered.kind.card.onnx
+    if written is not None:
+        return written
+    if known is None:
+        raise ArchcostError(
+            f"no operator of ONNX is told for {registered.type}",
+            expected='onnx=onnx("my.domain::Name") on the card, or register_layer(draw=…)',
+            found=f"{own.class_name(registered.kind)} without either",
+        )
+    domain, _, name = known.operator.rpartition("::")
+
+    def rendering(part: Part) -> Sequence[str]:
+        weights = [part.weight(weight.name) for weight in part.node.weights]
+        fields = {name: getattr(part.layer, field) for name, field in known.attributes.items()}
+        given = {name: int(value) if isinstance(value, bool) else value for name, value in fields.items()}
+        attributes = {name: value for name, value in given.items() if value is not None}
+        outputs = part.draw_many(name, len(part.node.output_types), *part.inputs, *weights, **attributes)
+        part.operations[-1] = part.operations[-1]._replace(domain=domain)
+        return outputs
 
     return rendering
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from archcost.errors import ArchcostError
 from archcost.exporters.emit import (
     DTYPES,
-    OWN_DOMAIN,
     Constant,
     Held,
     Operation,
@@ -22,7 +21,7 @@ from archcost.exporters.emit import (
 )
 from archcost.files.write import write_whole
 from archcost.graph import ModelGraph, Node, Port, build
-from archcost.layers import LAYERS
+from archcost.layers import ByType
 from archcost.spec.model import ModelSpec
 from archcost.tensors import TensorType
 
@@ -35,7 +34,7 @@ def renderings() -> Mapping[str, Rendering]:
     """How each layer type is drawn."""
     for found in iter_modules([str(Path(__file__).parent)]):
         import_module(f"{__package__}.{found.name}")
-    return {type_: rendering_of(kind) for type_, kind in LAYERS.items()}
+    return ByType(rendering_of)
 
 
 OPSET = 23
@@ -87,13 +86,13 @@ def onnx_bytes(spec: ModelSpec, batch: int | None = None) -> bytes:
     from archcost import __version__
 
     graph = _any_batch(spec, batch)
-    own = [onnx.helper.make_opsetid(OWN_DOMAIN, 1)] if any(node.domain == OWN_DOMAIN for node in graph.node) else []
+    others = [onnx.helper.make_opsetid(domain, 1) for domain in sorted({node.domain for node in graph.node}) if domain]
     model = onnx.helper.make_model(
         graph,
         producer_name=PRODUCER,
         producer_version=__version__,
         doc_string="\n".join(text for text in (spec.title, spec.citation) if text),
-        opset_imports=[onnx.helper.make_opsetid("", OPSET), *own],
+        opset_imports=[onnx.helper.make_opsetid("", OPSET), *others],
         ir_version=IR_VERSION,
     )
     # Ours are the shapes of what layers put out; ONNX's own rules add those of the operators inside them.

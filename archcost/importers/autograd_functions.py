@@ -7,7 +7,6 @@ whose field `backward` lists the layers of the Function's backward, recorded by 
 from __future__ import annotations
 
 import inspect
-import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -23,10 +22,12 @@ from torch.autograd import function as autograd_function
 from archcost.errors import line_of
 from archcost.importers.autocast_regions import RegionTracker
 from archcost.importers.capture import Capture
+from archcost.importers.function_apply import Plain, apply_replaced
 from archcost.importers.function_mode import FACTORIES, VALUELESS, name_of
 from archcost.importers.identity import place_of
 from archcost.importers.lazy_weights import MuteRecorder
 from archcost.importers.opaque import OutOfSightError
+from archcost.importers.own_calls import registered_first
 from archcost.importers.recorded import Entry, Ref
 from archcost.importers.recorder import Recorder
 from archcost.importers.second_run import Findings, set_dtypes
@@ -34,46 +35,29 @@ from archcost.importers.trace import tensors_in
 from archcost.layers.opaque.function import OwnBackward, written
 from archcost.layers.shape.copy import WEIGHTS
 
-Plain = Callable[..., Any]
 INPUTS, SIZING = "input", "sizing"
 AUTOGRAD: frozenset[Any] = frozenset([torch.autograd.grad, torch.autograd.backward, Tensor.backward])  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportUnknownMemberType]
 
 
 @contextmanager
 def functions_followed(capture: Capture) -> Generator[None]:
-    """Every Function that this thread applies meanwhile is recorded by the recorder of `capture`.
-
-    In torch 2.13 `Function.apply` looks `apply` up in its base class, where it is replaced, so a name bound to it
-    earlier is intercepted as well. In 2.14 it is one builtin, and an earlier name is not.
+    """Every Function that is applied meanwhile is recorded by the recorder of `capture`; one that is a registered layer
+    is a call like others.
     """
-    own: Any = autograd_function.Function.__dict__["apply"]
-    asks_base = isinstance(own, classmethod)
-    single: Any = autograd_function._SingleLevelFunction  # pyright: ignore[reportPrivateUsage]
-    base: Any = single if asks_base else autograd_function.Function
-    before: Any = base.__dict__.get("apply")
     context: Any = autograd_function.FunctionCtx
     fill = context.set_materialize_grads
     following = _FunctionInterceptor(capture)
-    thread = threading.get_ident()
-
-    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        plain = cast("Plain", super(base, cls).apply if asks_base else own.__get__(None, cls))  # pyright: ignore[reportUnknownMemberType]
-        return following.apply(cls, plain, args, kwargs) if threading.get_ident() == thread else plain(*args, **kwargs)
 
     def set_materialize_grads(ctx: Any, value: bool) -> None:
         fill(ctx, value)
         following.zero_fills[id(ctx)] = value
 
-    base.apply = classmethod(apply)
     context.set_materialize_grads = set_materialize_grads
     try:
-        yield
+        with apply_replaced(registered_first(following.apply)):
+            yield
     finally:
         context.set_materialize_grads = fill
-        if before is None:
-            del base.apply
-        else:
-            base.apply = before
 
 
 class _FunctionInterceptor:

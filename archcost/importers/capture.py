@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction
 
 from archcost.importers.autocast_regions import RegionTracker
 from archcost.importers.casts import RequestedCast, requested_cast
@@ -27,6 +28,7 @@ from archcost.importers.function_mode import (
     CallMode,
     base_of,
     is_composed,
+    is_whole,
     largest_result,
     make_constant,
     masks_to_indices,
@@ -35,6 +37,7 @@ from archcost.importers.function_mode import (
 )
 from archcost.importers.identity import storage_of
 from archcost.importers.opaque import OutOfSightError
+from archcost.importers.own_calls import OwnCall, own_rule
 from archcost.importers.record_call import (
     Call,
     OperatorMode,
@@ -286,17 +289,45 @@ class Capture(CallMode):
             result = func(*args, **kwargs)
             self.record.overwrite(args[0], whole, assigned_values(name, args, kwargs), without_gradient())
             return result
-        rule = RULES.get(base)
+        rule = RULES.get(base) or own_rule(base)
         if rule is not None:
             call = Call(args, kwargs, inplace or bool(kwargs.get("inplace")), self.record)
-            result = func(*args, **kwargs)
+            is_theirs = isinstance(func, OwnCall) or "::" in name
+            result = self._run_whole(func, args, kwargs) if is_theirs else func(*args, **kwargs)
             if call.write(rule, result):
                 return result
+        if is_whole(func):
+            return self._record_opaque(name, func, args, kwargs)
         if is_composed(func):
             step.kind = "composed"
             with self:
                 return unoverridden(func)(*args, **kwargs)
         return self._record_operators_beneath(func, args, kwargs)
+
+    def _record_opaque(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
+        """An operator of somebody's library that has no rule, with what autograd keeps for it."""
+        first, given = len(self.record.entries), tensors_in((args, kwargs))
+        saved: list[Tensor] = []
+
+        def pack(tensor: Tensor) -> Tensor:
+            saved.append(tensor)
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            result = self._run_whole(func, args, kwargs)
+        made = tensors_in(result)
+        if any(each.numel() for each in made):
+            self.record.opaque(name, given, made, detached=without_gradient())
+            self.record.note_saved(first, saved)
+        return result
+
+    def _run_whole(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """The result of a call that is one layer, whatever it calls; Functions in it are applied, and need no layer."""
+        with self.paused():
+            result = func(*args, **kwargs)
+        nodes = [made.grad_fn for made in tensors_in(result)]
+        self.record.functions += [node for node in nodes if isinstance(node, BackwardCFunction)]
+        return result
 
     def _record_operators_beneath(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Record the operators that a call dispatches, and which tensors autograd saves meanwhile."""

@@ -16,10 +16,12 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload, OpOverloadPacket
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
 from archcost.importers.casts import DEVICE_MOVES
+from archcost.importers.own_calls import OwnCall
 from archcost.importers.tensor_subclasses import is_wrapper, own_rule, wrapper_in
 from archcost.importers.torch import RULES
 from archcost.importers.torch.convolution import MEANT
@@ -229,7 +231,7 @@ def name_of(func: Any) -> str:
     """`add` for torch.add, Tensor.add and Tensor.__add__; `add_` in place; `get:shape` for an attribute."""
     if func in _NAMES:
         return _NAMES[func]
-    name = MEANT.get(func) or getattr(func, "__name__", "") or str(func)
+    name = MEANT.get(func) or _operator_name(func) or getattr(func, "__name__", "") or str(func)
     if name in ("__get__", "__set__"):
         name = f"{name.strip('_')}:{func.__self__.__name__}"
     elif name.startswith("__") and name.endswith("__") and name not in NUMBERS:
@@ -240,6 +242,17 @@ def name_of(func: Any) -> str:
         name = "windows"
     _NAMES[func] = name
     return name
+
+
+def _operator_name(func: Any) -> str | None:
+    """`library::name` of an operator that is none of torch's own, whatever it has in common with those."""
+    if not isinstance(func, (OpOverload, OpOverloadPacket)):
+        return None
+    name = str(func._schema.name) if isinstance(func, OpOverload) else str(func._qualified_op_name)  # pyright: ignore[reportPrivateUsage]
+    return None if name.startswith(OF_TORCH) else name
+
+
+OF_TORCH = ("aten::", "prim::", "prims::", "quantized::")
 
 
 def base_of(name: str) -> tuple[str, bool]:
@@ -254,15 +267,31 @@ def base_of(name: str) -> tuple[str, bool]:
 @cache
 def is_composed(func: Any) -> bool:
     """Whether it is a Python function of torch that checks for overrides before it calls others."""
+    if isinstance(func, OwnCall):
+        return True
     return isinstance(func, FunctionType) and any(name in func.__code__.co_names for name in CHECKS)
 
 
 CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 
 
+def is_whole(func: Any) -> bool:
+    """Whether it is an operator of somebody's library with kernels of its own: what it is composed of, if of anything,
+    nobody sees.
+    """
+    name = _operator_name(func)
+    if name is None:
+        return False
+    overload: Any = cast("Any", func if isinstance(func, OpOverload) else getattr(func, func.overloads()[0]))
+    full = str(overload.name())
+    return not torch._C._dispatch_has_kernel_for_dispatch_key(full, "CompositeImplicitAutograd")  # pyright: ignore
+
+
 @cache
-def unoverridden(func: FunctionType) -> Callable[..., Any]:
+def unoverridden(func: FunctionType | OwnCall) -> Callable[..., Any]:
     """The function without its check for overrides, so that its body runs and the calls in it are intercepted."""
+    if isinstance(func, OwnCall):
+        return func.inside
     blind = {name: _never for name in CHECKS if name in func.__globals__}
     copy = FunctionType(
         func.__code__, {**func.__globals__, **blind}, func.__name__, func.__defaults__, func.__closure__

@@ -15,6 +15,7 @@ from archcost.importers.onnx_inference import as_written, infer, type_of
 from archcost.importers.onnx_layers import Net, UsedLayers, used_by_outputs
 from archcost.importers.onnx_limits import DEEPEST
 from archcost.importers.onnx_model import FromCaller, Function, Graph, Held, Model, Node, attribute_of, function_of
+from archcost.importers.onnx_own import own_rule
 from archcost.importers.onnx_sizes import SAMPLES, Sizes
 from archcost.importers.onnx_uses import names_of_values, needed_nodes, readers_of
 from archcost.importers.onnx_values import UnsupportedError, Value, from_batch, samples_in
@@ -143,9 +144,10 @@ class Reader:
         folded = self._folded(call)
         if folded is not None:
             return folded
-        if node.kind not in RULES:
+        rule = own_rule(node.kind, RULES.get(node.kind))
+        if rule is None:
             raise UnsupportedError(f"no layer is {shorten(node.kind)}")
-        result = RULES[node.kind](call)
+        result = rule(call)
         return (result,) if isinstance(result, Value) else result
 
     def _folded(self, call: Call) -> Sequence[Value] | None:

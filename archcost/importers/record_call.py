@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from archcost.importers.function_mode import SETTERS, VALUELESS, base_of
 from archcost.importers.identity import storage_of
+from archcost.importers.own_calls import own_rule
 from archcost.importers.recorder import Overwrite, Recorder
 from archcost.importers.tensor_subclasses import own_operator, wrapper_in
 from archcost.importers.torch import COMPOSITES, RULES
@@ -110,7 +111,8 @@ class OperatorMode(TorchDispatchMode):
             assert call.whole is not None
             self.record.overwrite(args[0], call.whole, assigned_values(name, args, kwargs), without_gradient())
             return result
-        rule = RULES.get(f"{namespace}::{base}") or (RULES.get(base) if namespace == "aten" else None)
+        ours = RULES.get(f"{namespace}::{base}") or (RULES.get(base) if namespace == "aten" else None)
+        rule = ours or own_rule(full)
         if rule is None or not call.write(rule, result, places=True):
             self.record.opaque(full, reads, results, places=True, detached=without_gradient())
         return result

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from archcost.errors import first_line, line_of
-from archcost.importers import unintercepted_calls
+from archcost.importers import own_calls, unintercepted_calls
 from archcost.importers.autocast_regions import RegionTracker
 from archcost.importers.function_mode import CASTS
 from archcost.importers.lifetimes import DivergedError, LifetimeMode
@@ -141,7 +141,14 @@ def _when_replaced(running: RunnableModule, trace: Trace, left: Mapping[Ref, Any
 @contextmanager
 def _intercepting(watch: LifetimeMode, regions: RegionTracker) -> Generator[None]:
     """Intercept every call of the module, as in the first run."""
-    with regions.intercepted(), unintercepted_calls.intercepted(), watch, without_collections():
+    with (
+        regions.intercepted(),
+        unintercepted_calls.intercepted(),
+        own_calls.intercepted(),
+        own_calls.functions_intercepted(),
+        watch,
+        without_collections(),
+    ):
         yield
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from archcost.errors import ArchcostError, first_line, line_of, shorten
-from archcost.importers import unintercepted_calls
+from archcost.importers import own_calls, unintercepted_calls
 from archcost.importers.autocast_regions import RegionTracker
 from archcost.importers.autograd_functions import functions_followed
 from archcost.importers.capture import Capture
@@ -230,6 +230,7 @@ def _run(module: nn.Module, capture: Capture, given: Any, named: Any) -> Any:
             seeded(SEEDS_HIGH),
             capture.regions.intercepted(),
             unintercepted_calls.intercepted(),
+            own_calls.intercepted(),
             capture,
             functions_followed(capture),
         ):

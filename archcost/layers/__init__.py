@@ -3,45 +3,38 @@
 A class is imported when it is asked for, so that a command pays for the layers that its network names. Where each lies
 stands in `index.txt`, which `python -m tests.generate` writes from the classes. What is not in the index is looked for
 in all modules before it is refused, so a new layer needs no line in it.
+
+Types that others have registered (`archcost.register_layer`, archcost/layers/own.py) are found by `LAYERS["type"]` as
+ours are. They are not listed: whoever lists types asks `own.registered()` as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
+from archcost.layers import own
 from archcost.layers.base import Composite, Declared, Layer, Weight, WeightedLayer
+from archcost.layers.listed import INDEX, Place, index
 
-__all__ = ["COMPOSITES", "INDEX", "LAYERS", "TYPES", "Composite", "Declared", "Layer", "Weight", "WeightedLayer"]
-
-INDEX = Path(__file__).with_name("index.txt")
+__all__ = [
+    "COMPOSITES",
+    "INDEX",
+    "LAYERS",
+    "TYPES",
+    "ByType",
+    "Composite",
+    "Declared",
+    "Layer",
+    "Place",
+    "Weight",
+    "WeightedLayer",
+    "index",
+]
 
 Kind = TypeVar("Kind", bound=Declared)
-
-
-class Place(NamedTuple):
-    """Where a class lies: a module of this package, and the class's name in it."""
-
-    module: str
-    name: str
-    is_composite: bool
-
-    def load(self) -> type[Declared] | None:
-        """The class; None where the index is older than the classes and it lies elsewhere."""
-        try:
-            return getattr(import_module(f"{__name__}.{self.module}"), self.name)
-        except (ModuleNotFoundError, AttributeError):
-            return None
-
-
-@cache
-def index() -> dict[str, Place]:
-    """By type, as the index has it: lines of type, module and class, and of one word more for a composite."""
-    lines = [line.split() for line in INDEX.read_text(encoding="utf-8").splitlines()]
-    return {type_: Place(module, name, bool(more)) for type_, module, name, *more in lines}
 
 
 @cache
@@ -51,9 +44,8 @@ def declared() -> dict[str, type[Declared]]:
 
     for module in walk_packages(__path__, f"{__name__}."):
         import_module(module.name)
-    named = {
-        kind.model_fields["type"].default: kind for kind in _below(Declared) if kind.__module__.startswith(__name__)
-    }
+    ours = [kind for kind in _below(Declared) if kind.__module__.startswith(f"{__name__}.")]
+    named = {kind.model_fields["type"].default: kind for kind in ours}
     types = [type_ for type_ in named if isinstance(type_, str)]  # a class that others build on has no type of its own
     return {type_: named[type_] for type_ in sorted(types, key=lambda type_: (named[type_].__module__, type_))}
 
@@ -75,13 +67,16 @@ class Types(Mapping[str, type[Kind]]):
         self._found: dict[str, type[Kind]] = {}
 
     def __getitem__(self, type_: str) -> type[Kind]:
-        if type_ not in self._found:
-            place = self._listed.get(type_)
-            kind = (place and place.load()) or declared().get(type_)
-            if kind is None or not issubclass(kind, self._base):
-                raise KeyError(type_)
+        if type_ in self._found:
+            return self._found[type_]
+        place = self._listed.get(type_)
+        ours = place.load() if place else None
+        kind = ours or own.find(type_) or declared().get(type_)
+        if kind is None or not issubclass(kind, self._base):
+            raise KeyError(type_)
+        if kind.__module__.startswith(f"{__name__}."):  # another's may be registered anew
             self._found[type_] = kind
-        return self._found[type_]
+        return kind
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._listed)
@@ -97,6 +92,29 @@ COMPOSITES = Types(Composite, {type_: place for type_, place in index().items() 
 
 TYPES = Types(Declared, index())
 """All that a spec can name."""
+
+
+Derived = TypeVar("Derived")
+
+
+class ByType(Mapping[str, Derived]):
+    """What follows from a layer's class, by type: worked out when it is asked for, of registered classes as of ours."""
+
+    def __init__(self, of_class: Callable[[type[Layer]], Derived]) -> None:
+        self._of_class = of_class
+        self._known: dict[type[Layer], Derived] = {}
+
+    def __getitem__(self, type_: str) -> Derived:
+        kind = LAYERS[type_]
+        if kind not in self._known:
+            self._known[kind] = self._of_class(kind)
+        return self._known[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(LAYERS)
+
+    def __len__(self) -> int:
+        return len(LAYERS)
 
 
 def __getattr__(name: str) -> type[Declared]:

@@ -1,13 +1,16 @@
 """Made by `python -m tests.generate` from the classes, which `__init__.py` imports only when they are asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from archcost.layers.base import Composite as Composite
 from archcost.layers.base import Declared as Declared
 from archcost.layers.base import Layer as Layer
 from archcost.layers.base import Weight as Weight
 from archcost.layers.base import WeightedLayer as WeightedLayer
+from archcost.layers.listed import Place as Place
+from archcost.layers.listed import index as index
 from archcost.layers.value_function import Activation as _Activation
 from archcost.layers.activation import GELU as GELU
 from archcost.layers.activation import GLU as GLU
@@ -154,6 +157,14 @@ COMPOSITES: Mapping[str, type[Composite]]
 TYPES: Mapping[str, type[Declared]]
 
 def declared() -> dict[str, type[Declared]]: ...
+
+_Derived = TypeVar("_Derived")
+
+class ByType(Mapping[str, _Derived]):
+    def __init__(self, of_class: Callable[[type[Layer]], _Derived]) -> None: ...
+    def __getitem__(self, type_: str) -> _Derived: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
 
 class CELU(_Activation):
     alpha: float = ...

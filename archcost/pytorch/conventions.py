@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 
 from archcost.costs import LayerCost
 from archcost.layers import (
-    LAYERS,
     AdaptiveAvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
     BatchNorm3d,
+    ByType,
     GroupNorm,
     InstanceNorm1d,
     InstanceNorm2d,
@@ -102,4 +102,4 @@ RULES: Mapping[Counted, Rule] = {
 }
 """By the word on a layer's card."""
 
-FVCORE_COUNTS: Mapping[str, Rule] = {type_: RULES[kind.card.fvcore] for type_, kind in LAYERS.items()}
+FVCORE_COUNTS: Mapping[str, Rule] = ByType(lambda kind: RULES[kind.card.fvcore])

@@ -40,6 +40,7 @@ from archcost.pytorch.differences import KNOWN_DIFFERENCES, KnownDifference, cor
 from archcost.pytorch.machine import kernels_of
 from archcost.pytorch.network import Network
 from archcost.pytorch.training import prepare
+from archcost.pytorch.uncounted import without_own
 from archcost.spec import ModelSpec
 
 ROOM = 4 * 2**30
@@ -160,13 +161,15 @@ def _pass_checks(expected: ModelCost, counted: FlopCounts, device: str) -> Itera
     in_total: dict[KnownDifference, int] = {}
     for known in (known for layer in excess.values() for known in layer):
         in_total[known] = sum(layer.get(known, 0) for layer in excess.values())
-    yield compare("flops_forward", TOTAL, forward, counted.forward, by)
-    yield corrected(compare("flops_backward", TOTAL, backward, counted.backward, by), in_total)
+    yield without_own(compare("flops_forward", TOTAL, forward, counted.forward, by), expected.layers)
+    total = corrected(compare("flops_backward", TOTAL, backward, counted.backward, by), in_total)
+    yield without_own(total, expected.layers)
     for layer in expected.layers:
         witness = counted.layers[layer.name]
-        yield compare("flops_forward", layer.name, layer.flops.forward.contraction, witness.forward, by)
+        check = compare("flops_forward", layer.name, layer.flops.forward.contraction, witness.forward, by)
+        yield without_own(check, (layer,))
         check = compare("flops_backward", layer.name, layer.flops.backward.contraction, witness.backward, by)
-        yield corrected(check, excess[layer.name])
+        yield without_own(corrected(check, excess[layer.name]), (layer,))
 
 
 def _excess(layer: LayerCost, counted: FlopCounts) -> dict[KnownDifference, int]:

@@ -26,6 +26,7 @@ from archcost.pytorch.crosscheck_module_memory import check_module_memory, check
 from archcost.pytorch.differences import KNOWN_DIFFERENCES, corrected
 from archcost.pytorch.match_modules import by_module
 from archcost.pytorch.module_counts import Excess, Fold, ModuleCounts, ModuleWeights, Weight, count_module, folded_by
+from archcost.pytorch.uncounted import without_own
 from archcost.pytorch.user_module import Path, Subject, modules_of
 from archcost.spec import ModelSpec
 from archcost.tensors import TensorType
@@ -200,11 +201,12 @@ def _flop_checks(expected: ModelCost, counted: ModuleCounts, subject: Subject) -
     for quantity, flops, theirs, known in columns:
         ours = _summed(zip((fold(layer.name) for layer in expected.layers), flops, strict=True))
         total = corrected(compare(quantity, TOTAL, sum(flops), sum(theirs.values()), by), _in_all(known.values()))
-        yield _bounded(total, list(expected.unknown))
+        yield _bounded(without_own(total, expected.layers), list(expected.unknown))
         for check in by_module(quantity, ours, theirs, by, known, subject.name):
             path = "" if check.scope == subject.name else check.scope
-            check = _bounded(check, [unknown[path]] if path in unknown else [])
-            yield _with_layers(check, [layer for layer in expected.layers if fold(layer.name) == path])
+            layers = [layer for layer in expected.layers if fold(layer.name) == path]
+            check = _bounded(without_own(check, layers), [unknown[path]] if path in unknown else [])
+            yield _with_layers(check, layers)
 
 
 def _in_all(excess: Any) -> Excess:

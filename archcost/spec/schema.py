@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
-from archcost.layers import TYPES
+from archcost.layers import TYPES, own
 from archcost.layers.base import WeightedLayer
 from archcost.layers.fields import MAX_SIZE
 from archcost.spec.model import BlockUse, ModelSpec
@@ -112,13 +112,18 @@ def _definitions(given: Schema) -> Schema:
         },
         "repeat": _repeat(),
         "block_use": _block_use(),
-        **{f"layer_{type_}": _layer(type_) for type_ in sorted(TYPES)},
+        **{f"layer_{type_}": _layer(type_) for type_ in _types()},
     }
+
+
+def _types() -> list[str]:
+    """Ours, and those that packages have registered."""
+    return sorted([*TYPES, *own.registered()])
 
 
 def _entry() -> Schema:
     """A layer, the use of a block, or a repeat. Conditions, not alternatives, so that a mistake is told where it is."""
-    types = sorted(TYPES)
+    types = _types()
     layers = [{"if": _with("type", {"const": type_}), "then": {"$ref": f"#/$defs/layer_{type_}"}} for type_ in types]
     return {
         "type": "object",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archcost.layers import Layer, WeightedLayer
+from archcost.errors import ArchcostError
+from archcost.layers import Layer, WeightedLayer, own
 from archcost.layers.shape.copy import LIKE, WEIGHTS
 
 Inputs = tuple[Tensor, ...]
@@ -47,9 +48,13 @@ def mirrors(*kinds: type[Layer]) -> Callable[[Factory], Factory]:
 
 
 def factory_of(kind: type[Layer]) -> Factory:
-    """What makes the module of a layer. Raises KeyError where neither a factory nor a card says so."""
+    """What makes the module of a layer. Raises KeyError where neither a factory nor a card says so, ArchcostError of a
+    class that others wrote.
+    """
     if kind in WRITTEN:
         return WRITTEN[kind]
+    if (registered := own.of_class(kind)) is not None:
+        return _factory_of_own(registered)
     place, _, name = (kind.card.torch or "").partition(".")
     match place:
         case "nn":
@@ -62,6 +67,31 @@ def factory_of(kind: type[Layer]) -> Factory:
             return method(name)
         case _:
             raise KeyError(f"{kind.__name__} has no factory, and nothing of torch on its card")
+
+
+def _factory_of_own(registered: own.OwnLayer) -> Factory:
+    written, where = registered.hook("mirror"), registered.kind.card.torch
+    if written is not None:
+        return written
+    name = own.class_name(registered.kind)
+    if where is None:
+        raise ArchcostError(
+            f"nothing of torch is told for {registered.type}, so that it cannot be proven",
+            expected='torch="module:name" on the card, or register_layer(mirror=…)',
+            found=f"{name} without either",
+        )
+    if ":" not in where:
+        place, _, attribute = where.partition(".")
+        homes: dict[str, Any] = {"nn": nn, "torch": torch, "functional": functional}
+        if place == "Tensor" and hasattr(Tensor, attribute):
+            return method(attribute)
+        if not hasattr(homes.get(place), attribute):
+            raise ArchcostError(f"torch has no {where}", expected=f"what the card of {name} names", found=where)
+        found = getattr(homes[place], attribute)
+    else:
+        found = own.named(where, f"torch= on the card of {name}")
+    is_module = isinstance(found, type) and issubclass(cast("type[Any]", found), nn.Module)
+    return plain(found) if is_module else function(cast("Callable[..., Any]", found))
 
 
 def module_of(layer: Layer) -> Callable[..., nn.Module]:

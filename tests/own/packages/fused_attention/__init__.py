@@ -1,0 +1,1 @@
+"""A library with a kernel of its own: attention that never writes its scores to memory."""
