@@ -15,11 +15,13 @@ from archcost.layers import (
     GridSample,
     Index,
     IndexAdd,
+    IndexReduce,
     IndexSelect,
     MaskedScatter,
     OneHot,
     Scatter,
     ScatterAdd,
+    ScatterReduce,
     Write,
 )
 from archcost.layers.checks import normalize_axis
@@ -77,15 +79,39 @@ def scattered(part: Part, tensor: str, indices: str, values: str, reduction: str
     return part.draw("ScatterElements", tensor, indices, values, axis=part.layer.dim, reduction=reduction)
 
 
+REDUCTIONS = {"sum": "add", "prod": "mul", "amax": "max", "amin": "min"}
+
+
+@draws(ScatterReduce)
+def scatter_reduce(part: Part) -> Sequence[str]:
+    """No operator averages what meets, or leaves out what was there."""
+    layer = part.layer
+    if layer.reduce == "mean" or not layer.include_self:
+        return part.draw_unknown(layer.type, 1, *part.inputs)
+    return (scattered(part, *part.inputs, reduction=REDUCTIONS[layer.reduce]),)
+
+
 @draws(IndexAdd)
 def index_add(part: Part) -> str:
+    return scattered_slices(part, "add")
+
+
+@draws(IndexReduce)
+def index_reduce(part: Part) -> Sequence[str]:
+    layer = part.layer
+    if layer.reduce == "mean" or not layer.include_self:
+        return part.draw_unknown(layer.type, 1, *part.inputs)
+    return (scattered_slices(part, REDUCTIONS[layer.reduce]),)
+
+
+def scattered_slices(part: Part, reduction: str) -> str:
     """The list of positions stretched over the other axes."""
     tensor, positions, values = part.inputs
     axis = normalize_axis(part.layer.dim, part.source.rank)
     others = [place for place in range(part.source.rank) if place != axis]
     apart = part.draw("Unsqueeze", positions, part.integers(*others)) if others else positions
     indices = part.draw("Expand", apart, part.draw("Shape", values))
-    return part.draw("ScatterElements", tensor, indices, values, axis=axis, reduction="add")
+    return part.draw("ScatterElements", tensor, indices, values, axis=axis, reduction=reduction)
 
 
 @draws(OneHot)

@@ -74,9 +74,14 @@ def _listed(call: Call, indices: Value, number: int) -> Value:
 def scattered(call: Call) -> Value:
     """Each value at its index along an axis, in place of what was there, or added to it."""
     indices, reduction = call.cast(call[1], "int64"), call.word("reduction", "none")
+    if reduction in JOINED:
+        return call.layer("scatter_reduce", call[0], indices, call[2], dim=call.axis(), reduce=JOINED[reduction])
     if reduction not in ("none", "add"):
         raise UnsupportedError(f"reduction {reduction}")
     return call.layer("scatter" if reduction == "none" else "scatter_add", call[0], indices, call[2], dim=call.axis())
+
+
+JOINED = {"mul": "prod", "max": "amax", "min": "amin"}
 
 
 def scattered_slices(call: Call) -> Value:

@@ -113,6 +113,25 @@ def _added(type_: str) -> RuleFunction:
     return rule
 
 
+def _joined(type_: str) -> RuleFunction:
+    def rule(
+        result: Tensor,
+        x: Tensor,
+        dim: int,
+        index: Tensor,
+        source: Tensor,
+        reduce: str,
+        include_self: bool = True,
+        inplace: bool = False,
+    ) -> Proposal:
+        fields = {"dim": dim, "reduce": reduce, "include_self": include_self, **overwriting(inplace)}
+        return Proposal(type_, (x, index, source), fields)
+
+    return rule
+
+
+rule_for("scatter_reduce")(_joined("scatter_reduce"))
+rule_for("index_reduce")(_joined("index_reduce"))
 rule_for("scatter_add")(_added("scatter_add"))
 rule_for("index_add")(_added("index_add"))
 

@@ -109,6 +109,20 @@ class ScatterAdd(ByIndex):
         return (Gather(inputs[1].numel, 1, {}, "values added by index"),)
 
 
+def require_slices(dim: int, inputs: Tensors) -> None:
+    """Raises ShapeError unless the third input has a slice along `dim` for each position that the second lists."""
+    source, positions, values = inputs
+    require_indices(positions)
+    axis = normalize_axis(dim, source.rank)
+    wanted = TensorType((*source.shape[:axis], positions.numel, *source.shape[axis + 1 :]), source.dtype)
+    if positions.rank != 1 or values != wanted:
+        raise ShapeError(
+            "there must be a slice for each position",
+            expected=f"a list, and {wanted}",
+            found=f"{positions} and {values}",
+        )
+
+
 class IndexAdd(Writing):
     """x with the third input added along `dim` at the positions that the second lists (torch.index_add).
 
@@ -122,17 +136,8 @@ class IndexAdd(Writing):
     dim: Axis
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        source, positions, values = inputs
-        require_indices(positions)
-        axis = normalize_axis(self.dim, source.rank)
-        wanted = TensorType((*source.shape[:axis], positions.numel, *source.shape[axis + 1 :]), source.dtype)
-        if positions.rank != 1 or values != wanted:
-            raise ShapeError(
-                "there must be a slice for each position",
-                expected=f"a list, and {wanted}",
-                found=f"{positions} and {values}",
-            )
-        return (source,)
+        require_slices(self.dim, inputs)
+        return (inputs[0],)
 
     def autograd(self, call: Call) -> Autograd:
         """It keeps positions, and values for their shape alone."""

@@ -7,7 +7,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from archcost.layers import Embedding, ExpertRoute, Gather, Index, IndexAdd, IndexSelect, Scatter, ScatterAdd, Write
+from archcost.layers import (
+    Embedding,
+    ExpertRoute,
+    Gather,
+    Index,
+    IndexAdd,
+    IndexReduce,
+    IndexSelect,
+    Scatter,
+    ScatterAdd,
+    ScatterReduce,
+    Write,
+)
 from archcost.pytorch.layers.base import Called, Inputs, function, mirrors, settings
 
 
@@ -27,6 +39,18 @@ def axis_first(layer: Gather | IndexSelect | Scatter | ScatterAdd | IndexAdd, in
     method = f"{layer.type}_" if fields.get("inplace") else layer.type
     number = () if fields.get("value") is None else (fields["value"],)
     return Called(by_index, {"method": method, "dim": layer.dim, "number": number})
+
+
+def joined(
+    tensor: Tensor, index: Tensor, values: Tensor, method: str, dim: int, reduce: str, include_self: bool
+) -> Tensor:
+    return getattr(tensor, method)(dim, index, values, reduce, include_self=include_self)
+
+
+@mirrors(ScatterReduce, IndexReduce)
+def joining(layer: ScatterReduce | IndexReduce, inputs: Inputs) -> nn.Module:
+    fields = settings(layer, "inplace")
+    return Called(joined, {"method": f"{layer.type}_" if layer.inplace else layer.type, **fields})
 
 
 def listed(dims: Sequence[int], tensor: Tensor, indices: Sequence[Tensor]) -> list[Tensor | None]:
