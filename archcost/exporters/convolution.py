@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archcost.errors import ArchcostError
 from archcost.exporters.emit import Part, draws
 from archcost.exporters.shape import PAD_MODES, cut
 from archcost.layers import (
@@ -11,6 +12,12 @@ from archcost.layers import (
     ConvTranspose1d,
     ConvTranspose2d,
     ConvTranspose3d,
+    DynamicConv1d,
+    DynamicConv2d,
+    DynamicConv3d,
+    DynamicConvTranspose1d,
+    DynamicConvTranspose2d,
+    DynamicConvTranspose3d,
     Fold,
     Unfold,
 )
@@ -57,6 +64,47 @@ def conv_transpose(part: Part) -> str:
         output_padding=layer.output_paddings(),
         dilations=layer.dilations(),
         group=layer.groups,
+    )
+
+
+def for_groups(part: Part) -> int:
+    """How many groups there are is an attribute, so the batch cannot decide it."""
+    groups = part.layer.plain(part.node.input_types).groups
+    if part.carries_batch(groups):
+        raise ArchcostError(
+            "ONNX has the number of groups written out, and the batch decides how many there are",
+            expected="a batch that is known",
+            found="any batch",
+            hint="--batch N",
+        )
+    return groups
+
+
+@draws(DynamicConv1d, DynamicConv2d, DynamicConv3d)
+def dynamic_conv(part: Part) -> str:
+    plain = part.layer.plain(part.node.input_types)
+    before, after = zip(*plain.paddings(), strict=True)
+    return part.draw(
+        "Conv",
+        *part.inputs,
+        strides=plain.strides(),
+        pads=(*before, *after),
+        dilations=plain.dilations(),
+        group=for_groups(part),
+    )
+
+
+@draws(DynamicConvTranspose1d, DynamicConvTranspose2d, DynamicConvTranspose3d)
+def dynamic_conv_transpose(part: Part) -> str:
+    plain = part.layer.plain(part.node.input_types)
+    return part.draw(
+        "ConvTranspose",
+        *part.inputs,
+        strides=plain.strides(),
+        pads=plain.paddings() * 2,
+        output_padding=plain.output_paddings(),
+        dilations=plain.dilations(),
+        group=for_groups(part),
     )
 
 

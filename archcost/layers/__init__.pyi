@@ -40,6 +40,8 @@ from archcost.layers.comparison import MaskedFill as MaskedFill
 from archcost.layers.comparison import Where as Where
 from archcost.layers.convolution.conv import Convolution as _Convolution
 from archcost.layers.convolution.conv import TransposedConvolution as _TransposedConvolution
+from archcost.layers.convolution.dynamic import DynamicConvolution as _DynamicConvolution
+from archcost.layers.convolution.dynamic import DynamicTransposedConvolution as _DynamicTransposedConvolution
 from archcost.layers.convolution.fold import Fold as Fold
 from archcost.layers.convolution.fold import Unfold as Unfold
 from archcost.layers.dropout import AlphaDropout as AlphaDropout
@@ -59,6 +61,8 @@ from archcost.layers.indexing.scatter import IndexAdd as IndexAdd
 from archcost.layers.indexing.scatter import MaskedScatter as MaskedScatter
 from archcost.layers.indexing.scatter import Scatter as Scatter
 from archcost.layers.indexing.scatter import ScatterAdd as ScatterAdd
+from archcost.layers.indexing.scatter_reduce import IndexReduce as IndexReduce
+from archcost.layers.indexing.scatter_reduce import ScatterReduce as ScatterReduce
 from archcost.layers.indexing.write import Write as Write
 from archcost.layers.linear import Linear as Linear
 from archcost.layers.loss import CrossEntropy as CrossEntropy
@@ -260,6 +264,18 @@ class ConvTranspose1d(_TransposedConvolution): ...
 class ConvTranspose2d(_TransposedConvolution): ...
 
 class ConvTranspose3d(_TransposedConvolution): ...
+
+class DynamicConv1d(_DynamicConvolution): ...
+
+class DynamicConv2d(_DynamicConvolution): ...
+
+class DynamicConv3d(_DynamicConvolution): ...
+
+class DynamicConvTranspose1d(_DynamicTransposedConvolution): ...
+
+class DynamicConvTranspose2d(_DynamicTransposedConvolution): ...
+
+class DynamicConvTranspose3d(_DynamicTransposedConvolution): ...
 
 class InstanceNorm1d(_InstanceNorm): ...
 

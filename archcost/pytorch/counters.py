@@ -60,7 +60,7 @@ class Pass(NamedTuple):
     """What was counted of one layer in a forward and a backward pass."""
 
     inputs: tuple[Tensor, ...]
-    """Meta tensors like those that arrived."""
+    """Meta tensors like those that arrived, requiring a gradient as they did."""
     shapes: tuple[Shape, ...]
     forward: int
     backward: int
@@ -90,7 +90,9 @@ class _Meter:
         self.layer = layer
 
     def before(self, name: str, module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        self.arrived[name] = tuple(torch.empty_like(tensor, device="meta") for tensor in given)
+        self.arrived[name] = tuple(
+            torch.empty_like(tensor, device="meta", requires_grad=tensor.requires_grad) for tensor in given
+        )
         weight = used_weight(module, given)
         self.trains[name] = weight is not None and weight.requires_grad
         self.enter(name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch.utils.flop_counter import sdpa_backward_flop_count  # pyright: ignore[reportUnknownVariableType]
 
 from archcost.layers import Layer, ScaledDotProductAttention
+from archcost.layers.convolution.dynamic import DynamicConvolution, DynamicTransposedConvolution
 from archcost.pytorch.checks import Check
 from archcost.pytorch.counters import Pass
 
@@ -28,7 +29,12 @@ class KnownDifference:
 def _grouped_weight_gradient(layer: Layer, counted: Pass) -> int:
     """A weight gradient costs as much as forward; it is counted `groups` times."""
     groups: int = getattr(layer, "groups", 1)
-    return (groups - 1) * counted.forward if counted.trains_weight and counted.backward else 0
+    trains = counted.trains_weight
+    if isinstance(layer, (DynamicConvolution, DynamicTransposedConvolution)):
+        x, kernels, *_ = counted.inputs
+        each = layer.group_channels if isinstance(layer, DynamicTransposedConvolution) else kernels.shape[1]
+        groups, trains = x.shape[1] // each, kernels.requires_grad
+    return (groups - 1) * counted.forward if trains and counted.backward else 0
 
 
 def _attention_on_meta(layer: Layer, counted: Pass) -> int:

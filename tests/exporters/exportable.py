@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archcost.layers import GRU, LSTM, RNN, Diagonal, Unbind, View
+from archcost.layers.convolution.dynamic import Dynamic
 from tests.layers import every_row
 from tests.layers.rows import Row
 
@@ -25,7 +26,8 @@ def for_one_batch(row: Row) -> bool:
     first_states = (
         isinstance(row.layer, (RNN, GRU, LSTM)) and len(row.inputs) > 1
     )  # with the batch in their second axis
-    return shape_as_a_whole or along_batch or rows_of_a_matrix or first_states
+    of_samples = isinstance(layer, Dynamic) and layer.plain(row.input_types).groups > 1  # which ONNX writes out
+    return shape_as_a_whole or along_batch or rows_of_a_matrix or first_states or of_samples
 
 
 ROWS = [row for row in every_row() if not is_refused(row)]

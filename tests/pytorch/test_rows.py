@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count
 
 import archcost
 from archcost.layers import LAYERS, ScaledDotProductAttention
+from archcost.layers.convolution.dynamic import Dynamic
 from archcost.pytorch import verify
 from archcost.pytorch.conventions import FVCORE_COUNTS
 from archcost.pytorch.layers import FACTORIES
@@ -102,7 +103,11 @@ def test_forward_flops(row: Row) -> None:
 
 
 def composed_macs(row: Row) -> int:
-    """Where attention is declared fused, torch composes it on the meta device (KNOWN_DIFFERENCES): 2 times forward."""
+    """Where attention is declared fused, torch composes it on the meta device (KNOWN_DIFFERENCES): 2 times forward. The
+    gradient of kernels is counted too often, like that of a weight.
+    """
+    if isinstance(row.layer, Dynamic):
+        return row.macs + row.macs * row.layer.plain(row.input_types).groups
     fused = isinstance(row.layer, ScaledDotProductAttention) and row.layer.backend == "fused"
     return 2 * row.macs if fused else row.macs_of_inputs
 

@@ -10,13 +10,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from archcost.errors import ArchcostError
-from archcost.importers.torch.proposal import Proposal, RuleFunction, composite, one, rule_for, rule_of
+from archcost.importers.torch.proposal import Proposal, RuleFunction, composite, one, rule_for, rule_of, samples_in
 from archcost.layers import Fold
 
 
 def _fields(weight: Tensor, bias: Tensor | None, groups: int, **sizes: Any) -> dict[str, Any]:
     given = {name: one(each) for name, each in {"kernel_size": weight.shape[2:], **sizes}.items()}
     return {**given, "groups": groups, "bias": bias is not None}
+
+
+def _given(*tensors: Tensor | None) -> tuple[Tensor, ...]:
+    """Without a bias that there is not. Kernels of each sample are no weights, but tensors that arrive."""
+    return tuple([tensor for tensor in tensors if tensor is not None])
 
 
 def _convolution(ndim: int) -> RuleFunction:
@@ -30,6 +35,9 @@ def _convolution(ndim: int) -> RuleFunction:
         dilation: Any = 1,
         groups: int = 1,
     ) -> Proposal:
+        if samples_in(groups):
+            sizes = {"stride": one(stride), "padding": one(padding), "dilation": one(dilation)}
+            return Proposal(f"dynamic_conv{ndim}d", _given(x, weight, bias), sizes)
         fields = _fields(weight, bias, groups, stride=stride, padding=padding, dilation=dilation)
         fields["out_channels"] = weight.shape[0]
         return Proposal(f"conv{ndim}d", (x,), fields, {"weight": weight, "bias": bias})
@@ -50,6 +58,9 @@ def _transposed(ndim: int) -> RuleFunction:
         dilation: Any = 1,
     ) -> Proposal:
         sizes = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation}
+        if samples_in(groups):
+            fields = {name: one(each) for name, each in sizes.items()} | {"group_channels": weight.shape[0] // groups}
+            return Proposal(f"dynamic_conv_transpose{ndim}d", _given(x, weight, bias), fields)
         fields = {**_fields(weight, bias, groups, **sizes), "out_channels": weight.shape[1] * groups}
         return Proposal(f"conv_transpose{ndim}d", (x,), fields, {"weight": weight, "bias": bias})
 

@@ -23,11 +23,12 @@ from archcost.layers.convolution.conv import (
 )
 from archcost.layers.dtypes import IN_16_BITS
 from archcost.layers.fields import Counts, Size, Sizes
-from archcost.layers.rules import Autograd, Call, Placement, Quirk, Timing
+from archcost.layers.rules import Autograd, Call, Placement, Quirk, Timing, own_storage
 from archcost.layers.twins import twins
 from archcost.tensors import Tensors
-from archcost.terms.autograd import Gradient, Input, Saved, Stored
+from archcost.terms.autograd import Input, Own, Saved, Stored
 from archcost.terms.expressions import Step
+from archcost.terms.memory_format import channels_last, is_channels_last
 from archcost.terms.time_classes import TimeClass
 from archcost.terms.windows import Rules
 from archcost.work import Contraction, Elementwise, Work
@@ -97,14 +98,19 @@ class Dynamic(Layer):
         return tuple(made)
 
     def autograd(self, call: Call) -> Autograd:
-        layouts = call.setting.layouts[:1]
-        needs = call.setting.needs & {0}
-        rest = Call(call.inputs[:1], call.outputs, replace(call.setting, layouts=layouts, needs=needs))
-        found = self.plain(call.inputs).autograd(rest)
-        gradients: tuple[Gradient, ...] = call.inputs
-        return replace(found, saved=tuple(map(as_input, found.saved)), gradients=gradients, turns_weight_gradient=False)
+        """The CPU has one kernel for the gradients of kernels and bias (mkldnn/Conv.cpp)."""
+        setting = replace(call.setting, layouts=call.setting.layouts[:1], needs=call.setting.needs & {0})
+        found = self.plain(call.inputs).autograd(Call(call.inputs[:1], call.outputs, setting))
+        made = found.backward
+        if call.needs(2) and not call.needs(1):
+            made += (Own("gradient of the kernels", call.inputs[1]),)
+        saved = tuple(map(as_input, found.saved))
+        return replace(found, saved=saved, gradients=call.inputs, backward=made, turns_weight_gradient=False)
 
     def placement(self, call: Call) -> Placement:
+        """Kernels whose channels come last turn the result as an image does."""
+        if is_channels_last(call.inputs[1].shape, call.setting.layout(1)):
+            return own_storage(call, (channels_last(call.result.shape),))
         return self.plain(call.inputs).placement(
             Call(call.inputs[:1], call.outputs, replace(call.setting, layouts=call.setting.layouts[:1]))
         )
@@ -116,7 +122,9 @@ class Dynamic(Layer):
         return self.plain(inputs).windows(inputs[:1], outputs)
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
-        return tuple([step for step in self.plain(inputs).working(inputs[:1], outputs) if step.what != "parameters"])
+        return tuple(
+            [step for step in self.plain(inputs).working(inputs[:1], outputs) if step.quantity != "parameters"]
+        )
 
 
 def as_input(saved: Saved) -> Saved:
@@ -145,6 +153,7 @@ class DynamicConvolution(Dynamic):
             )
         kind = (Conv1d, Conv2d, Conv3d)[self.ndim - 1]
         return kind(
+            type=kind.model_fields["type"].default,
             out_channels=kernels.shape[0],
             kernel_size=kernels.shape[2:],
             stride=self.stride,
@@ -184,6 +193,7 @@ class DynamicTransposedConvolution(Dynamic):
         groups = x.shape[1] // self.group_channels
         kind = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)[self.ndim - 1]
         return kind(
+            type=kind.model_fields["type"].default,
             out_channels=kernels.shape[1] * groups,
             kernel_size=kernels.shape[2:],
             stride=self.stride,

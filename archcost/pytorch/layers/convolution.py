@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
-from torch import nn
+from typing import Any
 
-from archcost.layers import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, WeightedLayer
-from archcost.pytorch.layers.base import Inputs, mirrors, module_of, settings
+from torch import Tensor, nn
+from torch.nn import functional
+
+from archcost.layers import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    DynamicConv1d,
+    DynamicConv2d,
+    DynamicConv3d,
+    DynamicConvTranspose1d,
+    DynamicConvTranspose2d,
+    DynamicConvTranspose3d,
+    WeightedLayer,
+)
+from archcost.pytorch.layers.base import Inputs, function, mirrors, module_of, settings
 
 
 @mirrors(Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
 def convolution(layer: WeightedLayer, inputs: Inputs) -> nn.Module:
     return module_of(layer)(inputs[0].shape[1], **settings(layer, "weight"))
+
+
+def convolved(x: Tensor, kernels: Tensor, bias: Tensor | None = None, **sizes: Any) -> Tensor:
+    """As many groups as the channels that arrive have kernels."""
+    convolve = getattr(functional, f"conv{x.dim() - 2}d")
+    return convolve(x, kernels, bias, groups=x.shape[1] // kernels.shape[1], **sizes)
+
+
+def convolved_back(
+    x: Tensor, kernels: Tensor, bias: Tensor | None = None, *, group_channels: int, **sizes: Any
+) -> Tensor:
+    convolve = getattr(functional, f"conv_transpose{x.dim() - 2}d")
+    return convolve(x, kernels, bias, groups=x.shape[1] // group_channels, **sizes)
+
+
+mirrors(DynamicConv1d, DynamicConv2d, DynamicConv3d)(function(convolved))
+mirrors(DynamicConvTranspose1d, DynamicConvTranspose2d, DynamicConvTranspose3d)(function(convolved_back))
