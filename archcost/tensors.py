@@ -20,12 +20,15 @@ DTYPE_BYTES = {
     "bool": 1,
 }
 FLOATING = frozenset(dtype for dtype in DTYPE_BYTES if "float" in dtype)
-COMPLEX_BYTES = {"complex128": 16, "complex64": 8}
-"""No rule counts operations on complex numbers: tensors of them go from one operation without a rule to the next."""
+COMPLEX_BYTES = {"complex128": 16, "complex64": 8, "complex32": 4}
+"""Two floats a value. A layer says by itself whether its rules hold of complex numbers (`takes_complex`)."""
 FLOAT8_BYTES = {"float8_e4m3fn": 1, "float8_e5m2": 1}
 """Weights are kept in them, and cast before anything is computed: no rule counts operations on them."""
-ALL_BYTES = DTYPE_BYTES | COMPLEX_BYTES | FLOAT8_BYTES
+COMPUTED_BYTES = DTYPE_BYTES | COMPLEX_BYTES
+ALL_BYTES = COMPUTED_BYTES | FLOAT8_BYTES
 DIFFERENTIABLE = FLOATING | COMPLEX_BYTES.keys()
+PARTS = {"complex128": "float64", "complex64": "float32", "complex32": "float16"}
+"""By complex dtype that of the real and the imaginary part."""
 
 
 class TensorType(NamedTuple):
@@ -55,6 +58,16 @@ class TensorType(NamedTuple):
     def is_complex(self) -> bool:
         return self.dtype in COMPLEX_BYTES
 
+    @property
+    def is_real(self) -> bool:
+        """Floating, and not complex."""
+        return self.dtype in FLOATING
+
+    @property
+    def reals(self) -> int:
+        """How many real numbers it holds: of a complex one two, which are added and moved apart."""
+        return self.numel * (2 if self.is_complex else 1)
+
     def __str__(self) -> str:
         dtype = "" if self.dtype == "float32" else f" {self.dtype}"
         return format_shape(self.shape) + dtype
@@ -75,8 +88,12 @@ def promoted(one: str, other: str) -> str:
     if one == other:
         return one
     by_kind = sorted((one, other), key=_kind)
+    if by_kind[0] in FLOATING and by_kind[1] in COMPLEX_BYTES:
+        return complex_of(promoted(by_kind[0], PARTS[by_kind[1]]))
     if _kind(one) != _kind(other):
         return by_kind[1]
+    if _kind(one) == COMPLEX:
+        return max(one, other, key=COMPLEX_BYTES.__getitem__)
     if _kind(one) == FLOAT:
         both = {one, other} == {"float16", "bfloat16"}
         return "float32" if both else max(one, other, key=DTYPE_BYTES.__getitem__)
@@ -90,12 +107,25 @@ def can_hold(dtype: str, result: str) -> bool:
     return _kind(dtype) >= _kind(result)
 
 
-BOOL, INTEGER, FLOAT = range(3)
+BOOL, INTEGER, FLOAT, COMPLEX = range(4)
+
+
+def complex_of(dtype: str) -> str:
+    """The dtype of complex numbers with parts of that dtype (toComplexType in ScalarType.h)."""
+    named = {part: whole for whole, part in PARTS.items()} | {"bfloat16": "complex64"}
+    return dtype if dtype in COMPLEX_BYTES else named.get(dtype, "complex64")
+
+
+def part_of(dtype: str) -> str:
+    """The dtype of the real part; of what is not complex the dtype itself."""
+    return PARTS.get(dtype, dtype)
 
 
 def _kind(dtype: str) -> int:
     if dtype == "bool":
         return BOOL
+    if dtype in COMPLEX_BYTES:
+        return COMPLEX
     return FLOAT if dtype in FLOATING else INTEGER
 
 
@@ -110,14 +140,23 @@ def with_number(dtype: str, number: float) -> str:
 def result_dtype(tensors: Tensors) -> str:
     """The dtype of values computed from several tensors (torch.result_type).
 
-    A tensor without axes counts only where it is of a higher kind than the others: bool, integers, floats.
+    A tensor without axes counts only where it is of a higher kind than the others: bool, integers, floats, complex.
     """
     wide = [tensor.dtype for tensor in tensors if tensor.shape]
     single = [tensor.dtype for tensor in tensors if not tensor.shape]
     if not wide or not single:
         return reduce(promoted, wide or single)
     first, second = reduce(promoted, wide), reduce(promoted, single)
-    return promoted(first, second) if _kind(second) > _kind(first) else first
+    if _kind(second) <= _kind(first):
+        return first
+    return complex_of(first) if _kind(second) == COMPLEX and _kind(first) == FLOAT else promoted(first, second)
+
+
+def declared(tensor: TensorType) -> TensorType:
+    """As a spec declares what was read elsewhere: floats in float32, complex numbers in complex64."""
+    if tensor.is_complex:
+        return tensor._replace(dtype="complex64")
+    return tensor._replace(dtype="float32") if tensor.dtype in FLOATING else tensor
 
 
 def summed(tensor: TensorType) -> str:

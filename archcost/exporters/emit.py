@@ -113,11 +113,19 @@ class Part:
         self.operations.append(Operation(name, kind, inputs, outputs, attributes))
         return outputs
 
-    def draw_unknown(self, kind: str, count: int, *inputs: str) -> tuple[str, ...]:
+    def draw_unknown(self, kind: str, count: int, *inputs: str, **attributes: Attribute) -> tuple[str, ...]:
         """An operation that ONNX has no operator for, in a domain of our own."""
-        outputs = self.draw_many(kind, count, *inputs)
+        outputs = self.draw_many(kind, count, *inputs, **attributes)
         self.operations[-1] = self.operations[-1]._replace(domain=OWN_DOMAIN)
         return outputs
+
+    def draw_itself(self) -> tuple[str, ...]:
+        """An operator of our own with the layer's type for its name and its fields as attributes, truth values as 0 and
+        1: read back, it is the layer.
+        """
+        given = self.layer.model_dump(exclude_defaults=True, exclude={"type", "name", "inputs"})
+        fields = {name: int(value) if isinstance(value, bool) else value for name, value in given.items()}
+        return self.draw_unknown(self.layer.type, len(self.node.output_types), *self.inputs, **fields)
 
     def cast(self, index: int = 0, dtype: str | None = None) -> str:
         """An input in a dtype, by default that of what comes out: torch casts by itself, ONNX does not."""

@@ -165,11 +165,12 @@ def _apply_rules(wired: WiredLayer, input_types: Tensors) -> Facts:
             found=", ".join(map(str, wired.inputs)),
             hint="inputs: [a, b]" if least > 1 else None,
         )
-    if not layer.is_unknown and any(tensor.is_complex for tensor in input_types):
+    if not (layer.takes_complex or layer.is_unknown) and any(tensor.is_complex for tensor in input_types):
         raise ShapeError(
-            "no rule counts operations on complex numbers",
+            f"no rule counts what {layer.type} does with complex numbers",
             expected="floats, or a layer of type opaque",
             found=_with_producers(None, wired.inputs, input_types),
+            hint="view_as_real",
         )
     try:
         output_types = layer.output_types(input_types)

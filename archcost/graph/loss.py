@@ -19,7 +19,7 @@ def check_loss(graph: ModelGraph) -> None:
         return
     outputs = list(zip(graph.outputs, graph.returned, strict=True))
     compared = [tensor for _, tensor in outputs if tensor.rank > 0]
-    suits = len(compared) == 1 and compared[0].is_floating
+    suits = len(compared) == 1 and compared[0].is_real
     if suits and loss == "cross_entropy":
         counts_samples = compared[0].rank >= 2 and compared[0].shape[0] == graph.batch
         suits = counts_samples or (compared[0].rank >= 2 and not graph.spec.has_batch)

@@ -16,7 +16,7 @@ from archcost.importers.recorded import Entry
 from archcost.importers.torch.proposal import SAMPLES
 from archcost.layers.shape.views import Select
 from archcost.spec.model import InputSpec
-from archcost.tensors import DTYPE_BYTES, TensorType
+from archcost.tensors import COMPUTED_BYTES, TensorType, declared
 
 BatchAxes = Mapping[int, int | None]
 """Batch axes by the identity of a tensor; None means no batch. For a tensor that is left out it is axis 0."""
@@ -68,7 +68,8 @@ def _with_samples(tensor: Tensor, axis: int | None, dtype: torch.dtype) -> Tenso
     shape = list(tensor.shape)
     if axis is not None:
         shape[axis] = SAMPLES
-    if tensor.is_floating_point():
+    if tensor.is_floating_point() or tensor.is_complex():
+        dtype = torch.complex64 if tensor.is_complex() else dtype
         return torch.empty(shape, dtype=dtype, device="meta")
     one = tensor if axis is None else tensor.narrow(axis, 0, 1)
     values = torch.zeros_like(one, device="cpu") if one.is_meta else one.detach().cpu()
@@ -85,17 +86,17 @@ def example_of(module: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any
     counts: dict[str, int] = {}
     for word, name, tensor in _tensors(module, inputs, named):
         kind = TensorType(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-        if kind.dtype not in DTYPE_BYTES or not kind.numel:
+        if kind.dtype not in COMPUTED_BYTES or not kind.numel:
             raise ArchcostError(
                 f"example {word} cannot be an input",
-                expected=f"a tensor with values, of {', '.join(DTYPE_BYTES)}",
+                expected=f"a tensor with values, of {', '.join(COMPUTED_BYTES)}",
                 found=str(kind),
             )
         axis = places.get(id(tensor), 0 if kind.shape else None)
         axes[id(tensor)] = axis
         if axis is not None:
             counts[name] = kind.shape[axis]
-        specs[name] = InputSpec.of(kind._replace(dtype="float32") if kind.is_floating else kind, axis)
+        specs[name] = InputSpec.of(declared(kind), axis)
     if not specs:
         raise ArchcostError("no example input", expected="a tensor, such as torch.zeros(1, 3, 224, 224)", found="none")
     _require_one_batch(specs, counts)

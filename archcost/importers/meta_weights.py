@@ -91,7 +91,10 @@ def _stand_in(tensor: Tensor, is_buffer: bool, dtype: torch.dtype, trained: bool
             ),
         )
     if is_buffer and not tensor.is_meta and not tensor.is_floating_point() and tensor.numel() <= MOST_VALUES:
-        return tensor.detach().cpu().clone()
-    dtype = dtype if tensor.is_floating_point() and tensor.element_size() > 1 else tensor.dtype
+        return tensor.detach().to("cpu", torch.complex64 if tensor.is_complex() else tensor.dtype, copy=True)
+    if tensor.is_complex():
+        dtype = torch.complex64
+    elif not tensor.is_floating_point() or tensor.element_size() == 1:
+        dtype = tensor.dtype
     made = torch.empty(tensor.shape, dtype=dtype, device="meta")
     return made if is_buffer else nn.Parameter(made, requires_grad=trained and tensor.requires_grad)

@@ -13,7 +13,7 @@ from archcost.importers.meta_weights import modules_of
 from archcost.importers.tensor_subclasses import weights_of
 from archcost.importers.torch.proposal import SAMPLES, samples_in
 from archcost.spec.model import InputSpec
-from archcost.tensors import DTYPE_BYTES, FLOAT8_BYTES
+from archcost.tensors import COMPUTED_BYTES, FLOAT8_BYTES
 
 
 def require_python(module: nn.Module) -> None:
@@ -38,12 +38,12 @@ def require_python(module: nn.Module) -> None:
 
 def require_known_dtypes(module: nn.Module) -> None:
     """Raises ArchcostError for weights of dtypes that a spec cannot declare."""
-    known = DTYPE_BYTES | FLOAT8_BYTES
+    known = COMPUTED_BYTES | FLOAT8_BYTES
     for name, each in weights_of(module):
         kind = type_of(each)
         if kind.dtype not in known or (kind.dtype in FLOAT8_BYTES and each.requires_grad):
             found = f"{kind}{', trained' if kind.dtype in FLOAT8_BYTES else ''}"
-            raise ArchcostError(f"{name} cannot be declared", expected=", ".join(DTYPE_BYTES), found=found)
+            raise ArchcostError(f"{name} cannot be declared", expected=", ".join(COMPUTED_BYTES), found=found)
 
 
 def require_other_sizes(module: nn.Module, examples: Mapping[str, InputSpec]) -> None:

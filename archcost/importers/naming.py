@@ -19,7 +19,7 @@ from archcost.importers.recorded import Entry, NetworkRecord, Observations, Ref
 from archcost.layers import LAYERS, Layer
 from archcost.spec import ModelSpec
 from archcost.spec.model import Checkpoint, InputSpec, Region
-from archcost.tensors import FLOATING, TensorType
+from archcost.tensors import FLOATING, TensorType, declared
 
 TIED = frozenset(type_ for type_, layer in LAYERS.items() if "weight" in layer.model_fields and type_ != "l1_penalty")
 """Layers that can say `weight: name.weight`."""
@@ -180,14 +180,15 @@ class _Naming:
     def _weight_layer(self, path: str) -> Layer:
         weight = self.weights[path]
         dtype = str(weight.tensor.dtype).removeprefix("torch.")
-        kind = TensorType(tuple(weight.tensor.shape), "float32" if dtype in FLOATING else dtype)
+        kind = declared(TensorType(tuple(weight.tensor.shape), dtype))
         fields: dict[str, Any] = {"name": self.names.weights[path], "shape": kind.shape}
         if weight.is_buffer:
             return LAYERS["buffer"].model_validate({"type": "buffer", **fields, "dtype": kind.dtype})
         if not kind.is_floating:
             fields |= {"dtype": kind.dtype, "trainable": False}
-        elif not weight.trainable:
-            fields["trainable"] = False
+        else:
+            fields |= {"dtype": kind.dtype} if kind.is_complex else {}
+            fields |= {} if weight.trainable else {"trainable": False}
         return LAYERS["parameter"].model_validate({"type": "parameter", **fields})
 
     def _named_layer(self, index: int, entry: Entry, previous: str) -> Layer:

@@ -12,6 +12,7 @@ from archcost.importers.onnx_inference import as_written
 from archcost.importers.onnx_layers import Net
 from archcost.importers.onnx_model import Node
 from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in, short
+from archcost.layers import LAYERS
 from archcost.layers.base import Layer
 from archcost.layers.checks import normalize_axis
 from archcost.tensors import FLOATING
@@ -230,6 +231,22 @@ def is_integers(value: Any) -> TypeGuard[list[int]]:
 def one(sizes: Sequence[int]) -> int | list[int]:
     """Torch's shorthand: one integer where all are the same."""
     return sizes[0] if sizes and all(size == sizes[0] for size in sizes) else list(sizes)
+
+
+def own_operators(family: str) -> dict[str, Rule]:
+    """For operators of our own that are named after a layer of that family and have its fields as attributes."""
+
+    def rule_for(type_: str) -> Rule:
+        return lambda call: call.layers(type_, *call.given, **_fields(LAYERS[type_], call.node.attributes))
+
+    types = [type_ for type_, kind in LAYERS.items() if kind.__module__.startswith(f"archcost.layers.{family}")]
+    return {f"archcost::{type_}": rule_for(type_) for type_ in types}
+
+
+def _fields(kind: type[Layer], attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Truth values stand in a file as 0 and 1."""
+    flags = {name for name, field in kind.model_fields.items() if field.annotation is bool}
+    return {name: bool(value) if name in flags else value for name, value in attributes.items()}
 
 
 def rule_of(kind: type[Layer]) -> Rule:

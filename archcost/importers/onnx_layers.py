@@ -17,7 +17,7 @@ from archcost.importers.recorded import Entry, Ref
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
 from archcost.layers.fields import MAX_SIZE
-from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
+from archcost.tensors import COMPUTED_BYTES, Tensors, TensorType
 
 BUFFERS = ("running_mean", "running_var")
 """Weights of layers that are never trained."""
@@ -222,7 +222,7 @@ def checked_layer(type_: str, fields: Mapping[str, Any]) -> Layer:
 
 def require_known(tensors: Tensors) -> None:
     for tensor in tensors:
-        if tensor.dtype not in DTYPE_BYTES:
+        if tensor.dtype not in COMPUTED_BYTES:
             raise UnsupportedError(f"the element type {tensor.dtype}")
 
 

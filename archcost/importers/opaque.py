@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from archcost.errors import ArchcostError
 from archcost.importers.torch.proposal import samples_in
 from archcost.layers import LAYERS, Layer
-from archcost.tensors import DTYPE_BYTES, TensorType
+from archcost.tensors import COMPUTED_BYTES, TensorType
 
 
 class OutOfSightError(ArchcostError):
@@ -20,8 +20,8 @@ class OutOfSightError(ArchcostError):
 def constant_of(kind: TensorType) -> tuple[Layer, bool]:
     """A `constant` layer of this type, and whether one of its axes is the batch. Raises OutOfSightError."""
     scaled = [axis for axis, size in enumerate(kind.shape) if samples_in(size)]
-    if kind.dtype not in DTYPE_BYTES:
-        raise OutOfSightError("a constant cannot be declared", expected=", ".join(DTYPE_BYTES), found=str(kind))
+    if kind.dtype not in COMPUTED_BYTES:
+        raise OutOfSightError("a constant cannot be declared", expected=", ".join(COMPUTED_BYTES), found=str(kind))
     if len(scaled) > 1:
         raise OutOfSightError(
             "a constant cannot be declared", expected="at most one axis of the batch", found=str(kind)

@@ -257,7 +257,7 @@ def _matching_layer(
     if proposal.type not in LAYERS or mentions_batch(proposal.fields.values()):
         return None
     types = tuple([known.float32_type(tensor) for tensor in inputs])
-    if any(tensor.is_complex for tensor in types):
+    if not LAYERS[proposal.type].takes_complex and any(tensor.is_complex for tensor in types):
         return None
     if proposal.sized:
         types = (*types, TensorType((SAMPLES, 1)))

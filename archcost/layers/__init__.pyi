@@ -38,6 +38,16 @@ from archcost.layers.comparison import Predicate as _Predicate
 from archcost.layers.comparison import Both as _Both
 from archcost.layers.comparison import MaskedFill as MaskedFill
 from archcost.layers.comparison import Where as Where
+from archcost.layers.complex import Angle as Angle
+from archcost.layers.complex import Complex as Complex
+from archcost.layers.complex import Conj as Conj
+from archcost.layers.complex import ConjPhysical as ConjPhysical
+from archcost.layers.complex import Imag as Imag
+from archcost.layers.complex import Magnitude as Magnitude
+from archcost.layers.complex import Polar as Polar
+from archcost.layers.complex import Real as Real
+from archcost.layers.complex import ViewAsComplex as ViewAsComplex
+from archcost.layers.complex import ViewAsReal as ViewAsReal
 from archcost.layers.convolution.conv import Convolution as _Convolution
 from archcost.layers.convolution.conv import TransposedConvolution as _TransposedConvolution
 from archcost.layers.convolution.dynamic import DynamicConvolution as _DynamicConvolution

@@ -91,6 +91,9 @@ class Layer(Declared):
     is_unknown: ClassVar[bool] = False
     """Whether no rule says how many operations it is, so that every sum with it in is a lower bound."""
 
+    takes_complex: ClassVar[bool] = False
+    """Whether its rules hold of complex numbers; where they do not, it is refused to read any."""
+
     untouched: ClassVar[frozenset[int]] = frozenset()
     """Inputs that no gradient flows back to: read for their size alone, or cut off."""
 

@@ -7,8 +7,8 @@ from itertools import zip_longest
 
 from archcost.errors import ShapeError
 from archcost.layers.rules import Autograd, Call, NewView
-from archcost.tensors import Tensors, TensorType, result_dtype
-from archcost.terms.autograd import PASSED_ON, Moment, Own, Saved, Setting, beyond, worst_moment
+from archcost.tensors import Tensors, TensorType, part_of, result_dtype
+from archcost.terms.autograd import PASSED_ON, VIEWED, Gradient, Moment, Own, Saved, Setting, beyond, worst_moment
 from archcost.work import Elementwise, Operand
 
 
@@ -85,17 +85,36 @@ def summed_back(
     needed = [index for index in range(len(inputs)) if call.needs(index)]
     raw = {index: worked.get(index, result) for index in range(len(inputs))}
     gradients = [
-        PASSED_ON if index in handed and tensor == result else _seen(tensor, raw[index])
+        PASSED_ON
+        if index in handed and tensor == result
+        else VIEWED
+        if index in handed and tensor == TensorType(result.shape, part_of(result.dtype))
+        else _seen(tensor, raw[index])
         for index, tensor in enumerate(inputs)
     ]
-    given = tuple([inputs[index] for index in needed if gradients[index] != PASSED_ON])
+    given = tuple([_storage(gradients[index], inputs[index]) for index in needed if gradients[index] not in ARRIVED])
     alive = worst_moment([*during, *_by_the_engine(inputs, {index: raw[index] for index in needed}, handed)])
     return Autograd(saved, tuple(gradients), forward=forward, backward=beyond("unfinished gradients", alive, given))
 
 
 def _seen(tensor: TensorType, worked: TensorType) -> TensorType | NewView:
-    """Axes in front are summed away and stay as 1s; what is seen without them is a view (sum_to in ExpandUtils.h)."""
-    return NewView(tensor) if 0 < tensor.rank < worked.rank and tensor.dtype == worked.dtype else tensor
+    """Axes in front are summed away and stay as 1s; what is seen without them is a view (sum_to in ExpandUtils.h).
+
+    Of a complex gradient a real tensor gets the real part, which is a view of all of it (handle_r_to_c).
+    """
+    if worked.is_complex and tensor.shape == worked.shape and tensor.dtype == part_of(worked.dtype):
+        return NewView(worked)
+    is_same = tensor.dtype in (worked.dtype, part_of(worked.dtype))
+    return NewView(tensor) if 0 < tensor.rank < worked.rank and is_same else tensor
+
+
+ARRIVED = (PASSED_ON, VIEWED)
+
+
+def _storage(gradient: Gradient | NewView, tensor: TensorType) -> TensorType:
+    """What is held for it: of a real part the complex numbers."""
+    whole = gradient.tensor if isinstance(gradient, NewView) else tensor
+    return whole if whole.is_complex else tensor
 
 
 def _by_the_engine(inputs: Tensors, raw: Mapping[int, TensorType], handed: Collection[int]) -> Iterator[Moment]:
@@ -103,7 +122,11 @@ def _by_the_engine(inputs: Tensors, raw: Mapping[int, TensorType], handed: Colle
     alive = {index: tensor for index, tensor in raw.items() if index not in handed}
     yield tuple(alive.values())
     for index, gradient in raw.items():
-        for made in (TensorType(inputs[index].shape, gradient.dtype), inputs[index]):
+        tensor = inputs[index]
+        dtype = gradient.dtype if tensor.is_complex else part_of(gradient.dtype)
+        if tensor == TensorType(gradient.shape, dtype):
+            continue  # as it is, or its real part
+        for made in (TensorType(tensor.shape, dtype), tensor):
             if made != gradient:
                 yield (*alive.values(), made)
                 alive[index] = gradient = made

@@ -63,6 +63,10 @@ def tensors_made(formula: str, given: Mapping[str, TensorType]) -> Tensors:
                 operands: Sequence[ast.AST] = (left, right)
             case ast.UnaryOp(operand=operand):
                 operands = (operand,)
+            case ast.Call(func=ast.Name(id="conj"), args=[argument]):
+                taken = value(argument)
+                made.extend([taken] if taken is not None and taken.is_complex else [])  # the copy with signs turned
+                return taken
             case ast.Call(args=arguments):
                 operands = arguments
             case _:

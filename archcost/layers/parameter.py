@@ -16,7 +16,7 @@ from archcost.layers.fields import Axis, Count, dtype_among
 from archcost.layers.rules import Autograd, Call, Placement
 from archcost.layers.shape.copy import LIKE, WEIGHTS, DtypeToFollow
 from archcost.layers.shape.views import SizeOrSame, expanded, repeated_windows, summed_to
-from archcost.tensors import DTYPE_BYTES, FLOAT8_BYTES, FLOATING, Tensors, TensorType
+from archcost.tensors import COMPUTED_BYTES, DIFFERENTIABLE, FLOAT8_BYTES, Tensors, TensorType
 from archcost.terms.autograd import PASSED_ON
 from archcost.terms.expressions import Step
 from archcost.terms.memory_format import laid, strides_of
@@ -27,7 +27,7 @@ from archcost.work import Copy, Elementwise, Work
 WholeShape = Annotated[tuple[Count, ...], Field(max_length=64)]
 """Of a tensor as it is, the batch axis included; [] of a single value, and with a 0 in it of none."""
 
-StoredDtype = Annotated[str, BeforeValidator(dtype_among(DTYPE_BYTES | FLOAT8_BYTES))]
+StoredDtype = Annotated[str, BeforeValidator(dtype_among(COMPUTED_BYTES | FLOAT8_BYTES))]
 
 
 def sizes_as_said(shape: tuple[int, ...]) -> tuple[Step, ...]:
@@ -82,7 +82,7 @@ class Parameter(Standing, WeightedLayer):
 
     @model_validator(mode="after")
     def _only_floats_learn(self) -> Self:
-        if self.trainable and self.dtype not in FLOATING:
+        if self.trainable and self.dtype not in DIFFERENTIABLE:
             raise PydanticCustomError(
                 "integers_learn", "only floats of 16 bits and more are trained; say trainable: false"
             )
@@ -133,6 +133,7 @@ class Constant(Layer):
     arity: ClassVar[Arity] = Arity(0, 2)
     untouched: ClassVar[frozenset[int]] = frozenset({0, 1})
     asked: ClassVar[frozenset[int]] = frozenset({0, 1})
+    takes_complex: ClassVar[bool] = True
     shape: WholeShape
     dtype: DtypeToFollow = "float32"
     dim: Axis = 0
@@ -204,6 +205,7 @@ class ExpandBatch(Layer):
     card: ClassVar[Card] = uncalled("copy", "first")
     arity: ClassVar[Arity] = Arity(2, 2)
     untouched: ClassVar[frozenset[int]] = frozenset({1})
+    takes_complex: ClassVar[bool] = True
     size: tuple[SizeOrSame, ...] | None = None
     dim: Axis = 0
 
@@ -233,7 +235,7 @@ class ExpandBatch(Layer):
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Nothing; backward sums the gradients of the samples up."""
         summed = 1 if inputs[0].numel != outputs[0].numel else 0
-        return (Elementwise(outputs[0].numel, 0, {0: summed}, "samples repeated"),)
+        return (Elementwise(outputs[0].reals, 0, {0: summed}, "samples repeated"),)
 
     def autograd(self, call: Call) -> Autograd:
         """The second input only says how many samples there are."""

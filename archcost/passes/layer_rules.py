@@ -14,7 +14,7 @@ from archcost.graph import Node
 from archcost.layers.base import Layer, Weight, is_view
 from archcost.layers.rules import Call, NewView, without_gradients
 from archcost.passes.gradients import NOTHING, Needs
-from archcost.tensors import Tensors, TensorType
+from archcost.tensors import Tensors, TensorType, part_of
 from archcost.terms.autograd import (
     FORWARD,
     NO_SCRATCH,
@@ -230,8 +230,9 @@ def _gives(node: Node, needs: Needs, answers: Answers) -> list[tuple[Operand, Gi
         if gradient is None:
             continue
         if not isinstance(gradient, Handed):
-            gradient = tensor if gradient.shape == tensor.shape else TensorType(gradient.shape, tensor.dtype)
-        elif node.output_types[gradient.output].dtype != tensor.dtype:  # autograd's engine casts it
+            if not gradient.is_complex or tensor.is_complex:  # else a real part, of which all is held
+                gradient = tensor if gradient.shape == tensor.shape else TensorType(gradient.shape, tensor.dtype)
+        elif part_of(node.output_types[gradient.output].dtype) != part_of(tensor.dtype):  # autograd's engine casts it
             gradient = tensor
         is_view = passing.viewed[index]
         is_whole = not is_view and (isinstance(gradient, Handed) or gradient.numel == tensor.numel)

@@ -85,7 +85,8 @@ class Total(Layer):
 def _with_loss(given: RunGraph) -> RunGraph:
     """The loss as last layers, the final one called LOSS, and the labels or target as an input.
 
-    Scalars that the network puts out are added, one after the other in the order of the outputs. The same graph when
+    Scalars that the network puts out are added, one after the other in the order of the outputs; of complex outputs all
+    real numbers are summed. The same graph when
     `spec.loss` is none, nothing can be summed, or the run does not train.
     """
     graph = given.graph
@@ -96,11 +97,16 @@ def _with_loss(given: RunGraph) -> RunGraph:
     inputs = dict(graph.inputs)
     total: Term | None = None
     for output in returned:
-        term = output
-        if output.tensor.rank > 0:
-            target = _target(graph.spec.loss, output.tensor)
+        term, loss = output, graph.spec.loss
+        if output.tensor.is_complex:
+            nodes.append(
+                _node(f"(parts of {output.port})", LAYERS["view_as_real"](type="view_as_real"), (output,), None)
+            )
+            term, loss = _result(nodes[-1]), "sum"
+        if term.tensor.rank > 0:
+            target = _target(loss, term.tensor)
             inputs |= {LABELS: target} if target else {}
-            nodes.append(_node(f"({graph.spec.loss} of {output.port})", _loss(graph.spec.loss), (output,), target))
+            nodes.append(_node(f"({loss} of {output.port})", _loss(loss), (term,), target))
             term = _result(nodes[-1])
         if total is not None:
             nodes.append(_node(f"(loss up to {output.port})", Total(), (total, term), None))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import ClassVar, Literal, NamedTuple
 
-from archcost.errors import ArchcostError
+from archcost.errors import ArchcostError, ShapeError
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
 from archcost.layers.base import Weight
@@ -98,7 +98,7 @@ class _Retyping:
         return replace(self.source, inputs=self.inputs, nodes=tuple(self.nodes))
 
     def _declared(self, tensor: TensorType) -> TensorType:
-        return TensorType(tensor.shape, self.all) if self.all and tensor.is_floating else tensor
+        return TensorType(tensor.shape, self.all) if self.all and tensor.is_real else tensor
 
     def _add(self, node: Node) -> None:
         if self.source.regions:
@@ -197,15 +197,19 @@ class _Retyping:
                 for weight in node.weights
             ]
         )
-        if node.layer.card.promotion == "named":
+        is_complex = any(tensor.is_complex for tensor in (*types, *node.output_types))
+        if node.layer.card.promotion == "named" or (is_complex and not node.layer.is_unknown):
             outputs = self._named(node, types)
         else:
             outputs = tuple([self._result(node, made, types, weights, treatment) for made in node.output_types])
         return node.facts._replace(input_types=types, output_types=outputs, weights=weights)
 
     def _named(self, node: Node, types: Tensors) -> Tensors:
-        """The layer with the dtype of its results named, where it names one itself."""
-        outputs = node.layer.output_types(types)
+        """As the layer's own rule says of what arrives. Raises ShapeError where it refuses the dtypes of the run."""
+        try:
+            outputs = node.layer.output_types(types)
+        except ShapeError as error:
+            raise error.at(layer=node.name) from None
         if _dtype_field(node) == WEIGHTS:
             return tuple([self._declared(tensor) for tensor in outputs])
         return outputs
@@ -267,7 +271,7 @@ def _in_no_dtype_of_the_run(given: RunGraph) -> Iterator[str]:
         yield from (
             f"{name} in {tensor.dtype}"
             for name, tensor in graph.inputs.items()
-            if tensor.is_floating and tensor.dtype != run.weight_dtype
+            if tensor.is_real and tensor.dtype != run.weight_dtype
         )
     for node in graph.nodes:
         for port, tensor in zip(node.inputs, node.input_types, strict=True):

@@ -124,7 +124,7 @@ def _module(layer: WiredLayer, inputs: tuple[Tensor, ...], device: str) -> nn.Mo
     """The torch module of a layer, with weights in the dtype of its input."""
     with torch.device(device):
         module = FACTORIES[layer.layer.type](layer.layer, inputs)
-    if inputs and inputs[0].is_floating_point():
+    if inputs and (inputs[0].is_floating_point() or inputs[0].is_complex()):
         module.to(inputs[0].dtype)
     return module.requires_grad_(layer.trainable)
 

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archcost.errors import ArchcostError
 from archcost.pytorch.build import REFUSALS, said
-from archcost.pytorch.network import Network, as_tuple, module_at
+from archcost.pytorch.network import Network, as_tuple, module_at, real_numbers
 from archcost.pytorch.shared_weights import used_weight
 
 Shape = tuple[int, ...]
@@ -120,7 +120,7 @@ def count_flops(network: Network, inputs: Sequence[Tensor], backward: bool = Tru
             results = as_tuple(network(*inputs))
             meter.enter(None)
             forward = Counter(meter.counted)
-            losses = [result.sum() for result in results if result.requires_grad and backward]
+            losses = [real_numbers(result).sum() for result in results if result.requires_grad and backward]
             if losses:
                 torch.autograd.backward(losses)
             meter.enter(None)

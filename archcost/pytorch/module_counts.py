@@ -27,6 +27,7 @@ from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
 from archcost.pytorch.counters import Shape
 from archcost.pytorch.differences import KNOWN_DIFFERENCES, KnownDifference
+from archcost.pytorch.network import real_numbers
 from archcost.pytorch.running_module import Whereabouts
 from archcost.pytorch.user_module import Path, Subject, inputs_like, lent, modules_of, refusals_told, tensors_of
 from archcost.tensors import TensorType
@@ -145,7 +146,7 @@ def _count(subject: Subject, graph: ModelGraph, backward: bool, device: str) -> 
             with _composed(device), meter.where.followed(), meter.counter, meter:
                 results = tensors_of(subject.module(*given, **named))
                 forward, in_forward = meter.take_counts()
-                losses = [result.sum() for result in results if result.requires_grad and result.is_floating_point()]
+                losses = [real_numbers(result).sum() for result in results if result.requires_grad]
                 if losses and backward:
                     torch.autograd.backward(losses)
                 after, in_backward = meter.take_counts()

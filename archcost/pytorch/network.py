@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, cast
 
+import torch
 from torch import Tensor, nn
 
 from archcost.graph import Port
@@ -73,6 +74,11 @@ def play(network: nn.Module, steps: Iterable[Step], values: dict[Port, Tensor]) 
         for port in step.frees:  # in a checkpoint not all of them are there
             values.pop(port, None)
         del tensors, results
+
+
+def real_numbers(tensor: Tensor) -> Tensor:
+    """The tensor, or the real and imaginary parts of a complex one."""
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
 
 
 def as_tuple(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:

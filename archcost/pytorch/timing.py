@@ -192,7 +192,7 @@ class Subject:
         sources = [_filled(tensor, layout, operator.layer).to(device) for tensor, layout in columns]
         with torch.device(device):
             module = FACTORIES[operator.layer.type](operator.layer, tuple(source.to("meta") for source in sources))
-        if sources and sources[0].is_floating_point():
+        if sources and (sources[0].is_floating_point() or sources[0].is_complex()):
             module.to(sources[0].dtype)
         module.requires_grad_(any(isinstance(each, str) for each in operator.needs)).train(operator.trains)
         for index, source in enumerate(sources):
@@ -230,7 +230,7 @@ def _filled(tensor: TensorType, layout: Layout, layer: Layer) -> Tensor:
     made = torch.empty(tensor.shape, dtype=dtype)
     if layout is not None:  # what lies in several places at once, or with gaps, gets a place for each value
         made = torch.empty_like(torch.empty_strided(tensor.shape, layout, dtype=dtype))
-    if dtype.is_floating_point:
+    if dtype.is_floating_point or dtype.is_complex:
         made.normal_()
         # How long a maximum takes depends on the values, and it is mostly taken of what a ReLU gave.
         return made.relu_() if layer.type.startswith("max_pool") else made

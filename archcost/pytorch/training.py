@@ -25,7 +25,7 @@ from archcost.graph import ModelGraph
 from archcost.passes.run import Run
 from archcost.pytorch.build import build, zeros
 from archcost.pytorch.checkpointed import Checkpointed
-from archcost.pytorch.network import as_tuple, module_at
+from archcost.pytorch.network import as_tuple, module_at, real_numbers
 from archcost.spec import ModelSpec
 
 Begins = Callable[[str], None]
@@ -100,7 +100,9 @@ def prepare(graph: ModelGraph, run: Run, segments: Sequence[Sequence[str]], devi
         if inplace is not None and hasattr(module, "inplace"):
             module.inplace = inplace
     dtype = torch_dtype(run.weight_dtype)
-    network.to(dtype).train(run.trains)
+    if dtype is not None:  # where `to` would drop imaginary parts
+        network = network.bfloat16() if dtype == torch.bfloat16 else network.half()
+    network.train(run.trains)
     inputs = {
         name: _filled(tensor).to(_kept(tensor, dtype)) for name, tensor in zeros(spec, graph.batch, device).items()
     }
@@ -140,13 +142,15 @@ def step(training: Training, begins: Begins) -> None:
 def loss_of(loss: str, results: Sequence[Tensor], target: Tensor | None) -> Tensor | None:
     """The outputs' loss; scalars that the network computes, such as a penalty, are added. None where there is none.
 
-    `sum` sums every floating output, and adds the sums in the order of the outputs.
+    `sum` sums every floating output, and adds the sums in the order of the outputs. Complex ones are always summed, as
+    the real numbers that they are.
     """
     total = None
     for result in results:
-        if loss == "none" or not result.is_floating_point():
+        if loss == "none" or not (result.is_floating_point() or result.is_complex()):
             continue
-        term = result if result.dim() == 0 else result.sum() if target is None else COMPARED[loss](result, target)
+        numbers, wanted = real_numbers(result), None if result.is_complex() else target
+        term = numbers if numbers.dim() == 0 else numbers.sum() if wanted is None else COMPARED[loss](numbers, wanted)
         total = term if total is None else total + term
     return total
 
@@ -185,7 +189,7 @@ def optimizer_of(run: Run, parameters: Sequence[nn.Parameter]) -> Optimizer | No
 
 def _filled(tensor: Tensor) -> Tensor:
     """Random floats. Integers stay 0, which is a valid label or index wherever there is one."""
-    return tensor.normal_() if tensor.is_floating_point() else tensor
+    return tensor.normal_() if tensor.is_floating_point() or tensor.is_complex() else tensor
 
 
 def _kept(tensor: Tensor, dtype: torch.dtype | None) -> torch.dtype:

@@ -127,14 +127,14 @@ def inputs_like(
     """
     made: list[Tensor] = []
     for example, kind in zip(examples, kinds, strict=True):
-        floats = example.is_floating_point()
-        wanted = dtype if floats and dtype is not None else example.dtype
+        floats = example.is_floating_point() or example.is_complex()
+        wanted = dtype if example.is_floating_point() and dtype is not None else example.dtype
         if device == "meta" or (example.is_meta and not floats):
             made.append(torch.zeros(kind.shape, dtype=wanted, device=device))
         elif tuple(example.shape) == kind.shape and not example.is_meta:
             made.append(example.detach().to(device, wanted, copy=True))
         elif floats:
-            made.append(torch.randn(kind.shape, device=device).to(wanted))
+            made.append(torch.randn(kind.shape, dtype=wanted, device=device))
         else:
             made.append(_first_sample(example, kind.shape).to(device, wanted, copy=True))
     return made

@@ -227,7 +227,7 @@ def test_a_layer_that_lacks_an_input_is_told_so() -> None:
 def test_no_rule_takes_complex_numbers() -> None:
     odd = "{type: opaque, name: odd, op: fft, inputs: [input], shapes: [[1, 4]], dtypes: [complex64], batch_dims: [0]}"
     spec = archcost.loads(f"name: n\ninput: [4]\nlayers:\n  - {odd}\n  - {{type: relu}}\n")
-    with pytest.raises(ShapeError, match="no rule counts operations on complex numbers") as error:
+    with pytest.raises(ShapeError, match="no rule counts what relu does with complex numbers") as error:
         archcost.build(spec, 2)
     assert (error.value.expected, error.value.found) == ("floats, or a layer of type opaque", "2×4 complex64 (odd)")
     line = archcost.timeline(archcost.build(archcost.loads(f"name: n\ninput: [4]\nlayers:\n  - {odd}\n"), 2))

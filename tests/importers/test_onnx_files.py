@@ -308,10 +308,11 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
         "  found: 'w' 2000006×7",
     ),
     "element type": (
-        lambda: model_of(RELU, {"x": ["N", 7]}, dtypes={"x": onnx.TensorProto.COMPLEX64}),
+        lambda: model_of(RELU, {"x": ["N", 7]}, dtypes={"x": onnx.TensorProto.UINT32}),
         "…/net.onnx: input x has an element type that no layer takes\n"
-        "  expected: float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool\n"
-        "  found: complex64",
+        "  expected: float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool, "
+        "complex128, complex64, complex32\n"
+        "  found: uint32",
     ),
     "no tensor": (
         lambda: changed(model_of(RELU, {"x": ["N", 7]}), lambda graph: graph.input[0].ClearField("type")),

@@ -114,6 +114,7 @@ NOTHING_TO_WORK_OUT = {
         "masked_fill",
     ),
     *("any", "all", "prod", "logsumexp", "sum", "amax", "amin", "max", "min", "argmax", "argmin", "var", "std", "norm"),
+    *("view_as_complex", "view_as_real", "complex"),
     *("gather", "index_select", "index", "grid_sample", "function"),
     *("logical_and", "logical_or", "logical_xor", "logical_not", "bitwise_and", "bitwise_or", "bitwise_xor"),
 }

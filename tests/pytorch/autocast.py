@@ -71,7 +71,7 @@ def autocast(device: Device, dtype: torch.dtype) -> Generator[None]:
 
 def mixtures(row: Row, dtypes: tuple[str, ...] = FLOATS) -> Iterator[Tensors]:
     """Each floating input in each of the dtypes; of many inputs all alike, and one and the other in turn."""
-    floating = [index for index, tensor in enumerate(row.input_types) if tensor.is_floating]
+    floating = [index for index, tensor in enumerate(row.input_types) if tensor.is_real]
     choices = product(dtypes, repeat=len(floating))
     if len(floating) > 3:
         turns = dict.fromkeys([dtypes[:1], dtypes[-1:], dtypes, dtypes[::-1]])

@@ -54,7 +54,7 @@ class Kept:
 def arriving(row: Row, precision: Asked) -> tuple[TensorType, ...]:
     if precision in ("fp32", "amp-bf16"):
         return row.input_types
-    return tuple(TensorType(t.shape, "bfloat16") if t.is_floating else t for t in row.input_types)
+    return tuple(TensorType(t.shape, "bfloat16") if t.is_real else t for t in row.input_types)
 
 
 def weights_of(precision: Asked) -> torch.dtype:

@@ -20,8 +20,8 @@ from archcost.passes.storages import ask
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Input, Output, Own, Setting
 from tests.layers.cuda_witness import reason_to_read
-from tests.pytorch.cuda_column import ORDERS, PRECISIONS, ROWS, Asked, Kept, identity, keeps, needed, ruled
-from tests.pytorch.test_saved import refused
+from tests.pytorch.cuda_column import ORDERS, PRECISIONS, ROWS, Asked, Kept, arriving, identity, keeps, needed, ruled
+from tests.pytorch.test_saved import refused, refuses
 
 if not torch.backends.cuda.is_built():
     pytest.skip("this build of torch has no CUDA: make test-newest", allow_module_level=True)
@@ -37,7 +37,7 @@ def test_rows(type_: str, precision: Asked) -> None:
         if row.layer.type != type_ or reason_to_read(row):
             continue
         for training, needs, order in product((True, False), needed(row), ORDERS):
-            if refused(row, order):
+            if refused(row, order) or refuses(row, arriving(row, precision)):
                 continue
             measured, layouts = keeps(row, precision, training, needs, order)
             layer = measured.layers["layer"]

@@ -15,7 +15,7 @@ from archcost.layers.convolution.dynamic import Dynamic
 from archcost.pytorch import verify
 from archcost.pytorch.conventions import FVCORE_COUNTS
 from archcost.pytorch.layers import FACTORIES
-from archcost.pytorch.network import as_tuple
+from archcost.pytorch.network import as_tuple, real_numbers
 from tests.layers import attention_cases, every_built_row, every_row
 from tests.layers.rows import Row
 
@@ -49,7 +49,10 @@ def given(row: Row, requires_grad: bool = False) -> list[Tensor]:
     leaves = [
         torch.zeros(tensor.shape, dtype=getattr(torch, tensor.dtype), device="meta") for tensor in row.input_types
     ]
-    return [leaf.requires_grad_().clone() if requires_grad and leaf.is_floating_point() else leaf for leaf in leaves]
+    if not requires_grad:
+        return leaves
+    pairs = zip(leaves, row.input_types, strict=True)
+    return [leaf.requires_grad_().clone() if tensor.is_floating else leaf for leaf, tensor in pairs]
 
 
 def module_of(row: Row) -> nn.Module:
@@ -66,7 +69,7 @@ def overcounted(row: Row) -> int:
 def backward_flops(module: nn.Module, inputs: Sequence[Tensor]) -> int:
     results = [result for result in as_tuple(module(*inputs)) if result.requires_grad]
     with FlopCounterMode(display=False) as counter:
-        torch.autograd.backward([result.sum() for result in results])
+        torch.autograd.backward([real_numbers(result).sum() for result in results])
     return counter.get_total_flops()
 
 

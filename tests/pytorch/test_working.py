@@ -39,7 +39,7 @@ from archcost.terms.memory_format import is_row_major, laid
 from archcost.work import Operand
 from tests.layers.keeping_variants import SHAPE, variant
 from tests.layers.rows import Row
-from tests.pytorch.test_saved import NO_KERNEL, ORDERS, ROWS, given, module_of, refused
+from tests.pytorch.test_saved import NO_KERNEL, ORDERS, ROWS, given, in_dtype, module_of, refused, refuses
 from tests.pytorch.working import Given, Worked, work
 
 MORE = (
@@ -200,7 +200,9 @@ def test_other_dtypes(dtype: str) -> None:
             continue  # nothing arrives whose dtype the layer would take over
         if getattr(row.layer, "dtype", None) == WEIGHTS:
             continue  # which takes over that of the weights
-        types = tuple(TensorType(t.shape, dtype) if t.is_floating else t for t in row.input_types)
+        types = in_dtype(row, dtype)
+        if refuses(row, types):
+            continue
         converted = Row(row.layer, types, row.outputs)
         for needs in (frozenset[Operand](), list(wanted(converted))[-1]):
             try:

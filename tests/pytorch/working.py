@@ -87,7 +87,7 @@ def work(module: nn.Module, inputs: Sequence[Tensor], needs: frozenset[Operand])
         peak, end = tracker.peak - before, tracker.live - before
         if not needs:
             return Worked(peak, end)
-        floating = [output for output in outputs if output.is_floating_point()]
+        floating = [output for output in outputs if output.is_floating_point() or output.is_complex()]
         total = cast("Tensor", _Arriving.apply(beginning, *floating))  # pyright: ignore[reportUnknownMemberType]
         del floating
         del outputs

@@ -42,7 +42,7 @@ def permute(result: Tensor, x: Tensor, *dims: Any) -> Proposal:
     return Proposal("permute", (x,), {"dims": list(listed(dims))})
 
 
-@rule_for("t", "get:T", "get:mT", "get:H", "get:mH", "adjoint", "numpy_T")
+@rule_for("t", "get:T", "get:mT", "numpy_T")
 def turned(result: Tensor, x: Tensor) -> Proposal | None:
     return Proposal("transpose", (x,), {"dim0": -2, "dim1": -1}) if x.dim() == 2 or result.dim() != 2 else None
 

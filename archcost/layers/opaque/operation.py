@@ -12,15 +12,17 @@ from archcost.errors import ShapeError
 from archcost.layers.autocast_lists import autocast_of, outcome_of
 from archcost.layers.base import Arity, Layer
 from archcost.layers.card import Card
-from archcost.layers.fields import Axis, DtypeOrComplex, Size, dtype_among
+from archcost.layers.fields import Axis, Size, dtype_among
 from archcost.layers.parameter import WholeShape, batch_steps, require_batch, sizes_as_said, times_batch, uncalled
 from archcost.layers.rules import Autograd, Call, Precision
-from archcost.tensors import DTYPE_BYTES, FLOATING, Tensors, TensorType
+from archcost.tensors import ALL_BYTES, DTYPE_BYTES, FLOATING, Tensors, TensorType
 from archcost.terms.autograd import Device, Input, Output, Own, Saved
 from archcost.terms.expressions import Step
 from archcost.work import Elementwise, Work
 
 MOST_OUTPUTS = 1_000
+
+AnyDtype = Annotated[str, BeforeValidator(dtype_among(ALL_BYTES))]
 
 
 class Observed(Layer):
@@ -33,7 +35,7 @@ class Observed(Layer):
     arity: ClassVar[Arity] = Arity(0, None)
     op: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200)]
     shapes: Annotated[tuple[WholeShape, ...], Field(min_length=1, max_length=MOST_OUTPUTS)]
-    dtypes: tuple[DtypeOrComplex, ...]
+    dtypes: tuple[AnyDtype, ...]
     batch_dims: tuple[Axis | None, ...] = ()
 
     @model_validator(mode="after")

@@ -32,6 +32,7 @@ class Joined(Layer):
     """The values of all inputs, along one axis. Backward gives each its piece of the gradient that arrives."""
 
     arity: ClassVar[Arity] = Arity(1, None)
+    takes_complex: ClassVar[bool] = True
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Copy(outputs[0].numel, 0, {}, "values moved"),)

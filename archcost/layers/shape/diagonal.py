@@ -117,7 +117,7 @@ class TensorUnfold(SeenOtherwise):
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         shared = self.size > self.step
-        return (Elementwise(outputs[0].numel, 0, {0: 1} if shared else {}, "values seen in slices"),)
+        return (Elementwise(outputs[0].reals, 0, {0: 1} if shared else {}, "values seen in slices"),)
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         axis = normalize_axis(self.dimension, inputs[0].rank)
@@ -198,7 +198,7 @@ class AsStrided(SeenOtherwise):
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         gradients: dict[Operand, int] = {0: 1} if self.overlaps(inputs, outputs) else {}
-        return (Elementwise(outputs[0].numel, 0, gradients, "values seen otherwise"),)
+        return (Elementwise(outputs[0].reals, 0, gradients, "values seen otherwise"),)
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         sizes = enumerate(outputs[0].shape)

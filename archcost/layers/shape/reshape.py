@@ -45,6 +45,8 @@ def moving(
 class Reshaping(Layer):
     """Nothing is computed: a view, or a copy. A second input is read for its size or dtype alone."""
 
+    takes_complex: ClassVar[bool] = True
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Copy(inputs[0].numel, 0, {}, "values moved"),)
 

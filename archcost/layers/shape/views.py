@@ -30,7 +30,7 @@ class Repeating(Reshaping):
         """Free forward; backward sums what was repeated, an addition a value of the output."""
         if inputs[0].numel == outputs[0].numel:
             return (Copy(outputs[0].numel, 0, {}, "values repeated"),)
-        return (Reduction(outputs[0].numel, 0, {0: 1}, "values repeated"),)
+        return (Reduction(outputs[0].reals, 0, {0: 1}, "values repeated"),)
 
 
 class SeenOtherwise(Reshaping):
