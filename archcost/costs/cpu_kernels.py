@@ -119,9 +119,19 @@ def _repeated_backward(call: Call) -> int:
     return output.numel * FLOAT if call.is_half and any(x.shape != output.shape for x in call.inputs) else 0
 
 
-def _squares(call: Call) -> int:
-    """Every difference squared, before their mean (`mse_loss`, native/Loss.cpp)."""
-    return call.inputs[0].nbytes
+def _each_loss(call: Call) -> int:
+    """The loss of every value, before they are folded (`mse_loss`, native/Loss.cpp)."""
+    return 0 if call.outputs[0].rank else call.inputs[0].nbytes
+
+
+def _each_logit(call: Call) -> int:
+    """Beside that, log σ of every value (`binary_cross_entropy_with_logits`, native/Loss.cpp)."""
+    return call.inputs[0].nbytes + _each_loss(call)
+
+
+def _exponentials(call: Call) -> int:
+    """exp(−b·a), and what is in the exponent (`soft_margin_loss_backward_out`, native/Loss.cpp)."""
+    return 2 * call.inputs[0].nbytes
 
 
 def _logsumexp(call: Call) -> int:
@@ -150,7 +160,8 @@ _RULES: Mapping[Direction, Mapping[str, Rule]] = {
         "upsample": _upsample,
         "mean": _mean,
         **dict.fromkeys([f"adaptive_avg_pool{ndim}d" for ndim in (1, 2, 3)], _pooled_to_one),
-        "mse": _squares,
+        **dict.fromkeys(["mse", "smooth_l1", "huber"], _each_loss),
+        "bce_with_logits": _each_logit,
         "logsumexp": _logsumexp,
         "scaled_dot_product_attention": partial(_attention, backward=False),
     },
@@ -162,6 +173,7 @@ _RULES: Mapping[Direction, Mapping[str, Rule]] = {
         ),
         **dict.fromkeys([f"max_unpool{ndim}d" for ndim in (1, 2, 3)], _mean),
         **dict.fromkeys(["add", "mul"], _repeated_backward),
+        "soft_margin": _exponentials,
         "scaled_dot_product_attention": partial(_attention, backward=True),
     },
 }

@@ -144,13 +144,14 @@ class Player:
         root = self.program.root
         if root is None:
             return
-        last = self.program.ops[-1]
-        self.tape.mark("backward", last.name, len(self.program.ops) - 1)
-        like = last.node.output_types[0]
-        start = self.tape.new(Held(last.name, "temporaries", "gradient", like), 2)  # the caller of backward has it too
+        first = next(index for index, op in enumerate(self.program.ops) if root in op.takes)
+        op = self.program.ops[first]
+        self.tape.mark("backward", op.name, first)
+        like = op.node.output_types[op.takes.index(root)]
+        start = self.tape.new(Held(op.name, "temporaries", "gradient", like), 2)  # the caller of backward has it too
         self._gradients.begin(root, start)
         inside, arrived = self._inside(), self._gradients.arrived
-        for index in range(len(self.program.ops) - 1, -1, -1):
+        for index in range(first, -1, -1):
             op, segment = self.program.ops[index], inside.get(index) if inside else None
             arriving = {place: arrived.pop(place) for place in op.takes if place in arrived}
             if arriving:
@@ -198,6 +199,8 @@ class Player:
     def _passing(self, op: Op, arriving: Mapping[int, Arrived]) -> None:
         """What lives only while an operation's backward runs."""
         layer, extra, pieces = op.node.layer, op.scratch.backward, []
+        if self.out_of_place:
+            extra = layer.watched(op.rules.call) or extra
         if "copies pieces" in layer.quirks or self.threads is not None:
             pieces = self._gradients.pieces(op, arriving)
         if "copies pieces" in layer.quirks:

@@ -170,6 +170,7 @@ class Recorder(Recording):
         """Add the proposed layer for a call with these results. False where the layer's own rules give others."""
         if proposal.type == "concat":
             proposal = self._without_empty_operands(proposal)
+        results = results[: proposal.outputs]
         if any(self.find(tensor) is not None for tensor in proposal.spared):
             proposal = replace(proposal, inputs=(*proposal.inputs, *proposal.spared))
         layer = _matching_layer(self, proposal, results, proposal.inputs)

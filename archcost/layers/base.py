@@ -15,6 +15,7 @@ from archcost.terms.autograd import (
     FORWARD,
     PASSED_ON,
     Device,
+    Own,
     Setting,
 )
 from archcost.terms.expressions import Step
@@ -126,6 +127,12 @@ class Layer(Declared):
     def autograd(self, call: Call) -> Autograd:
         """What autograd keeps for backward, and what backward gives and makes."""
         raise NotImplementedError
+
+    def watched(self, call: Call) -> tuple[Own, ...]:
+        """What lives at the worst moment of its backward in place of `autograd`'s temporaries while a dispatch mode is
+        on, for which torch overwrites less (`isTensorSubclassLike`). Empty where that is the same.
+        """
+        return ()
 
     def placement(self, call: Call) -> Placement:
         """Where the outputs lie, and in which order their values."""

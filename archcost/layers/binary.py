@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Layer
 from archcost.layers.broadcasting import broadcast, broadcast_shape, require_one_more, stretched, summed_back
 from archcost.layers.card import Card, onnx
-from archcost.layers.derivative import operations, read, tensors_made, written
+from archcost.layers.derivative import PairFormula, operations, read, tensors_made
 from archcost.layers.dtypes import AS_GIVEN
 from archcost.layers.fields import Flag, Scalar
 from archcost.layers.memory_order import value_by_value
@@ -94,17 +94,6 @@ class Add(Overwriting):
         if products:
             gradients[1] = 1 + gradients.get(1, 0)
         return (Elementwise(outputs[0].numel, len(inputs) - 1 + products, gradients, "added"),)
-
-
-class PairFormula(NamedTuple):
-    """The result of a and b, and the gradient of each: expressions as `derivative` reads them."""
-
-    forward: str
-    backward: tuple[str, str]
-
-    def __str__(self) -> str:
-        first, second = self.backward
-        return f"y = {written(self.forward)}; da = {written(first)}, db = {written(second)}"
 
 
 class PairFunction(Joining):

@@ -14,6 +14,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from typing import NamedTuple
 
 from archcost.layers.broadcasting import broadcast
 from archcost.tensors import Tensors, TensorType
@@ -33,6 +34,17 @@ SHOWN = (
     ("sigmoid", "σ"),
 )
 """How people write what Python writes otherwise, in this order."""
+
+
+class PairFormula(NamedTuple):
+    """The result of a and b, and the gradient of each: expressions as this module reads them."""
+
+    forward: str
+    backward: tuple[str, str]
+
+    def __str__(self) -> str:
+        first, second = self.backward
+        return f"y = {written(self.forward)}; da = {written(first)}, db = {written(second)}"
 
 
 @cache

@@ -12,7 +12,7 @@ from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Arity
 from archcost.layers.card import Card
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32
-from archcost.layers.loss import losing
+from archcost.layers.loss.base import losing
 from archcost.layers.rules import Autograd, Call
 from archcost.passes.contract import Condition, Pass, RunGraph
 from archcost.passes.precision import IN_DECLARED_DTYPES

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import archcost
 from archcost.costs.timeline import Timeline
 from archcost.passes.run import Run
 from tests.costs.timelines import LINEAR, Entry, alive, fc, layer, moments, played, roles, worst
@@ -277,3 +278,19 @@ def test_equal_layers_of_which_one_gets_no_gradient() -> None:
     cut = (fc("a", 5, inputs=["x"]), layer("detach", "cut", "a"), fc("b", 5, inputs=["x"]))
     line = played([3], *cut, layer("add", "sum", "b", "cut"))
     assert roles(line)["gradients"] == (3 * 5 + 5) * 4
+
+
+def test_backward_begins_at_the_loss_wherever_it_stands() -> None:
+    """A buffer that nobody reads stands behind it, and gets no gradient."""
+    layers = """
+name: trained
+input: [3]
+outputs: [loss]
+layers:
+  - {type: linear, name: fc, out_features: 2}
+  - {type: mse, name: loss, inputs: [fc, y]}
+  - {type: buffer, name: unread, shape: [1000]}
+"""
+    spec = archcost.loads(layers.replace("input: [3]", "inputs: {x: {shape: [3]}, y: {shape: [2]}}"))
+    line = archcost.timeline(archcost.build(spec, 5), archcost.Run(optimizer="none"), "cpu")
+    assert [moment.name for moment in line.moments if moment.phase == "backward"] == ["loss", "fc"]

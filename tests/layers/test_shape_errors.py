@@ -13,14 +13,12 @@ from archcost.layers import (
     GRU,
     LAYERS,
     LSTM,
-    MSE,
     Add,
     BatchNorm1d,
     BatchNorm2d,
     BatchNorm3d,
     Clamp,
     Concat,
-    CrossEntropy,
     Einsum,
     Flatten,
     GroupNorm,
@@ -47,6 +45,7 @@ from archcost.layers import (
 from archcost.tensors import TensorType
 from tests.layers.refused_functions import FUNCTIONS, MISTAKEN
 from tests.layers.refused_given import GIVEN
+from tests.layers.refused_losses import LOSSES
 from tests.layers.refused_products import PRODUCTS
 from tests.layers.refused_scattering import WRITING
 from tests.layers.refused_shapes import PAIRWISE, PICKING, REARRANGING, REDUCTIONS, VIEWS
@@ -293,17 +292,6 @@ COMBINING: list[Refusal] = [
     (Mean(dim=(1, -2)), ((2, 3, 5),), "dim must name axes once each", "different axes", "[1, -2]", None),
     (Mean(dim=()), ((2, 3, 5),), "dim must name axes once each", "different axes", "[]", None),
     (Mean(dim=3), ((2, 3, 5),), "dim is out of range", "an axis from -3 to 2", "3", None),
-    (CrossEntropy(), ((2,), ints(2)), "needs scores of classes", "(batch, classes, …)", "2", None),
-    (CrossEntropy(), ((2, 7), (2,)), "the second input must be the labels", "2 int64", "2", None),
-    (
-        CrossEntropy(),
-        ((2, 7, 5), ints(2)),
-        "the second input must be the labels",
-        "2×5 int64",
-        "2 int64",
-        None,
-    ),
-    (MSE(), ((2, 7), (2, 5)), "prediction and target differ", "target 2×7", "target 2×5", None),
 ]
 
 
@@ -321,6 +309,7 @@ COMBINING: list[Refusal] = [
         *REDUCTIONS,
         *PICKING,
         *PRODUCTS,
+        *LOSSES,
         *GIVEN,
         *FUNCTIONS,
         *WRITING,

@@ -18,13 +18,14 @@ needs_bfloat16 = pytest.mark.skipif(not BFLOAT16, reason="bfloat16 without AVX51
 TRAINED = (0, "weight", "bias")
 FIRST = ("weight", "bias")
 FROZEN = (0,)
+OF_A_TARGET = ("mse", "smooth_l1", "huber", "bce_with_logits", "soft_margin")
 
 
 def call(
     type_: str, shape: tuple[int, ...], needs: Any = TRAINED, dtype: str = "float32", threads: int = 1, **fields: Any
 ) -> Call:
     layer = LAYERS[type_].model_validate(fields)
-    inputs = (TensorType(shape, dtype),) * (2 if type_ == "mse" else 1)
+    inputs = (TensorType(shape, dtype),) * (2 if type_ in OF_A_TARGET else 1)
     return Call(layer, inputs, layer.output_types(inputs), needs, threads)
 
 
@@ -189,7 +190,8 @@ ROWS = [
     Row(call("dropout", (64, 1000), FROZEN)),
     Row(call("local_response_norm", (4, 64, 28, 28), FROZEN, size=5)),
     Row(call("mean", (4, 64, 28, 28), FROZEN, dim=(2, 3), **BF16)),
-    Row(call("mse", (64, 1000), (0,))),
+    *[Row(call(type_, (64, 1000), (0,))) for type_ in OF_A_TARGET],
+    *[Row(call(type_, (64, 1000), (0,), reduction="none")) for type_ in OF_A_TARGET],
 ]
 
 

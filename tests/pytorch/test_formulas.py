@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from archcost.layers.loss.pairs import PairLoss
 from archcost.layers.value_function import ValueFunction
 from archcost.pytorch.layers import FACTORIES
 from tests.layers import every_row
@@ -74,3 +75,27 @@ def test_values_and_gradient(row: Row) -> None:
     torch.testing.assert_close(
         evaluated(formula.backward, **given).to(x.dtype).expand_as(x), expected, rtol=1e-6, atol=1e-7
     )
+
+
+@pytest.mark.parametrize("row", [row for row in every_row() if isinstance(row.layer, PairLoss)], ids=str)
+def test_losses_of_pairs(row: Row) -> None:
+    """Each value's, and the gradients for a gradient of 1, torch's constant factors aside."""
+    layer = row.layer.model_copy(update={"reduction": "none"})
+    assert isinstance(layer, PairLoss)
+    a = torch.linspace(0.05, 0.95, 19, dtype=torch.float64).requires_grad_()
+    b = torch.linspace(0.9, 0.1, 19, dtype=torch.float64)
+    if layer.type == "soft_margin":
+        b = b.round() * 2 - 1
+    b.requires_grad_(1 not in layer.untouched)
+    p = torch.full_like(a, 3.0)
+    weights = [torch.ones_like(a)] * (len(row.inputs) - 2 - bool(getattr(layer, "pos_weight", False)))
+    weights += [p.detach()] if getattr(layer, "pos_weight", False) else []
+    y = FACTORIES[layer.type](layer, (a,))(a, b, *weights)
+    wanted = [tensor for tensor in (a, b) if tensor.requires_grad]
+    expected = torch.autograd.grad(y.sum(), wanted)
+    fields = {name: value for name, value in layer.model_dump().items() if isinstance(value, float)}
+    given = {**fields, "a": a.detach(), "b": b.detach(), "p": p.detach(), "dy": torch.tensor(1.0)}
+    formula, factor = layer.chosen(), 2 if layer.type == "mse" else 1
+    torch.testing.assert_close(evaluated(formula.forward, **given), y.detach(), rtol=1e-6, atol=1e-7)
+    for backward, gradient in zip(formula.backward, expected, strict=False):
+        torch.testing.assert_close(factor * evaluated(backward, **given), gradient, rtol=1e-6, atol=1e-7)

@@ -50,7 +50,8 @@ ORDERS = ("row-major", "piece", "permuted", "channels last")
 
 def needed(row: Row) -> Iterator[frozenset[Operand]]:
     """All, inputs alone, weights alone, each alone, none."""
-    inputs = frozenset[Operand](index for index, tensor in enumerate(row.input_types) if tensor.is_floating)
+    floats = [index for index, tensor in enumerate(row.input_types) if tensor.is_floating]
+    inputs = frozenset[Operand](index for index in floats if index not in row.layer.untouched)
     weights = frozenset[Operand](w.name for w in row.layer.weights(row.input_types) if not w.is_buffer)
     yield from dict.fromkeys(
         [

@@ -151,6 +151,8 @@ def watched_only(row: Row, setting: Setting) -> Watched:
         return Watched()
     layer, (source, *_) = row.layer, row.input_types
     (output, *_) = layer.output_types(row.input_types)
+    if more := layer.watched(Call(row.input_types, layer.output_types(row.input_types), setting)):
+        return Watched(backward=nbytes(more))
     if (
         isinstance(layer, Linear)
         and layer.bias
@@ -238,7 +240,11 @@ def copies_for_trained(row: Row, needs: frozenset[Operand], training: bool) -> b
 
 
 def crashes(row: Row, order: str, needs: frozenset[Operand]) -> bool:
-    """Torch 2.13's CPU kernel writes the input's gradient, wanted or not, where channels come last."""
+    """Torch 2.13's CPU kernel of group norms writes the input's gradient, wanted or not, where channels come last. That
+    of the likelihood of images refuses those that do not lie row by row.
+    """
+    if row.layer.type == "nll" and len(row.outputs[0]) == 3:
+        return order in ("permuted", "channels last")
     return row.layer.type == "group_norm" and order == "channels last" and bool(needs) and 0 not in needs
 
 

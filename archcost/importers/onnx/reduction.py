@@ -1,10 +1,10 @@
-"""Operators that fold axes, and the loss."""
+"""Operators that fold axes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from archcost.importers.onnx_call import Call, Result, Rule
+from archcost.importers.onnx_call import Call, Rule
 from archcost.importers.onnx_values import UnsupportedError, Value
 from archcost.layers.checks import normalize_axis
 
@@ -53,13 +53,6 @@ def position(type_: str) -> Rule:
     return lambda call: call.layer(type_, call[0], dim=call.axis(), keepdim=call.flag("keepdims", default=True))
 
 
-def cross_entropy(call: Call) -> Result:
-    outputs = [name for name in call.node.outputs if name]
-    if call.get(2) is not None or len(outputs) > 1:
-        raise UnsupportedError("a loss with weights of classes, or with its probabilities")
-    return call.layer("cross_entropy", call[0], call[1], reduction=call.word("reduction", "mean"))
-
-
 RULES: dict[str, Rule] = {
     "ReduceMean": reduced("mean"),
     "ReduceSum": reduced("sum"),
@@ -73,5 +66,4 @@ RULES: dict[str, Rule] = {
     "ReduceLogSumExp": reduced("logsumexp"),
     "ArgMax": position("argmax"),
     "ArgMin": position("argmin"),
-    "SoftmaxCrossEntropyLoss": cross_entropy,
 }

@@ -25,7 +25,8 @@ class Proposal:
     """A layer: its type, its fields, the tensors that it reads, and those that are its weights, by name.
 
     With `sized` it also reads an input of the network, for the size of the batch. `spared` are inputs that the layer
-    needs only where one of them is no constant.
+    needs only where one of them is no constant. `outputs` says how many of the results, the first ones, are the
+    layer's: an operator may hand out what it keeps for its backward.
     """
 
     type: str
@@ -34,6 +35,7 @@ class Proposal:
     weights: Mapping[str, Tensor | None] = field(default_factory=dict[str, Tensor | None])
     sized: bool = False
     spared: Sequence[Tensor] = ()
+    outputs: int | None = None
 
 
 RuleFunction = Callable[..., Proposal | None]

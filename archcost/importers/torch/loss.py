@@ -1,0 +1,123 @@
+"""Losses, called as functions or as modules; those that torch composes of other operators are heard one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from archcost.importers.torch.proposal import Proposal, rule_for
+
+REDUCTIONS = ("none", "mean", "sum")
+"""By the number that stands for each below Python."""
+
+
+def _folding(reduction: Any) -> str:
+    """Raises TypeError for another argument in its place, such as the `size_average` of old: a call that no rule is
+    for.
+    """
+    if isinstance(reduction, bool):
+        raise TypeError
+    return REDUCTIONS[int(reduction)] if not isinstance(reduction, str) else str(reduction)
+
+
+@rule_for("mse_loss")
+def mse(result: Tensor, x: Tensor, target: Tensor, reduction: Any = "mean") -> Proposal:
+    return Proposal("mse", (x, target), {"reduction": _folding(reduction)})
+
+
+@rule_for("soft_margin_loss")
+def soft_margin(result: Tensor, x: Tensor, target: Tensor, reduction: Any = "mean") -> Proposal:
+    return Proposal("soft_margin", (x, target), {"reduction": _folding(reduction)})
+
+
+@rule_for("smooth_l1_loss")
+def smooth_l1(result: Tensor, x: Tensor, target: Tensor, reduction: Any = "mean", beta: float = 1.0) -> Proposal:
+    return Proposal("smooth_l1", (x, target), {"reduction": _folding(reduction), "beta": float(beta)})
+
+
+@rule_for("huber_loss")
+def huber(result: Tensor, x: Tensor, target: Tensor, reduction: Any = "mean", delta: float = 1.0) -> Proposal:
+    return Proposal("huber", (x, target), {"reduction": _folding(reduction), "delta": float(delta)})
+
+
+@rule_for("binary_cross_entropy")
+def bce(result: Tensor, x: Tensor, target: Tensor, weight: Tensor | None = None, reduction: Any = "mean") -> Proposal:
+    return Proposal("bce", (x, target, *_given(weight)), {"reduction": _folding(reduction)})
+
+
+@rule_for("binary_cross_entropy_with_logits")
+def bce_with_logits(
+    result: Tensor,
+    x: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    pos_weight: Tensor | None = None,
+    reduction: Any = "mean",
+) -> Proposal:
+    fields = {"reduction": _folding(reduction), "pos_weight": pos_weight is not None}
+    return Proposal("bce_with_logits", (x, target, *_given(weight), *_given(pos_weight)), fields)
+
+
+@rule_for("cross_entropy_loss")
+def cross_entropy(
+    result: Tensor,
+    x: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: Any = "mean",
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Proposal | None:
+    """One layer for labels as they are and a single number; all else is composed."""
+    folding = _folding(reduction)
+    if label_smoothing or target.is_floating_point() or folding == "none":
+        return None
+    return Proposal("cross_entropy", (x, target, *_given(weight)), {"reduction": folding})
+
+
+@rule_for("nll_loss_nd", "nll_loss")
+def nll(
+    result: Tensor,
+    x: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: Any = "mean",
+    ignore_index: int = -100,
+) -> Proposal:
+    return Proposal("nll", (x, target, *_given(weight)), {"reduction": _folding(reduction)})
+
+
+@rule_for("nll_loss_forward", "nll_loss2d_forward")
+def nll_forward(result: Any, x: Tensor, target: Tensor, *arguments: Any) -> Proposal:
+    """The operator beneath, which hands out the total weight as well."""
+    weight, reduction, _ = arguments
+    return Proposal("nll", (x, target, *_given(weight)), {"reduction": _folding(reduction)}, outputs=1)
+
+
+@rule_for("multi_margin_loss")
+def multi_margin(
+    result: Tensor,
+    x: Tensor,
+    target: Tensor,
+    p: float = 1,
+    margin: float = 1,
+    weight: Tensor | None = None,
+    reduction: Any = "mean",
+) -> Proposal:
+    fields = {"p": int(p), "margin": float(margin), "reduction": _folding(reduction)}
+    return Proposal("multi_margin", (x, target, *_given(weight)), fields)
+
+
+@rule_for("multilabel_margin_loss")
+def multilabel_margin(result: Tensor, x: Tensor, target: Tensor, reduction: Any = "mean") -> Proposal:
+    return Proposal("multilabel_margin", (x, target), {"reduction": _folding(reduction)})
+
+
+def _given(weight: Tensor | None) -> tuple[Tensor, ...]:
+    """Raises TypeError for another argument in its place."""
+    if weight is None:
+        return ()
+    if not isinstance(weight, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError
+    return (weight,)
