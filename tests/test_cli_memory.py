@@ -72,6 +72,7 @@ def test_every_setting_reaches_the_run(capsys: Capture) -> None:
         *("timeline", "vgg_a", "--batch", "2", "--mode", "train", "--precision", "bf16", "--optimizer", "adamw"),
         *("--optimizer-impl", "loop", "--accumulation", "3", "--recompute", "blocks", "--no-in-place"),
         *("--master-weights", "--loss", "sum", "--torch", "2.14", "--device", "cpu", "--format", "json"),
+        *("--keep-gradients", "--clip-norm"),
     )
     code, out, _ = run(capsys, *argv)
     data = json.loads(out)
@@ -91,6 +92,8 @@ def test_every_setting_reaches_the_run(capsys: Capture) -> None:
         "torch": "2.14",
         "in_place": False,
         "master_weights": True,
+        "keep_gradients": True,
+        "clip_norm": True,
         "loss": "sum",
         "unknown": [],
         "assumptions": [],

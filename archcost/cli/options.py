@@ -158,7 +158,8 @@ def add_settings(added: argparse.ArgumentParser, several: bool = False) -> None:
         "--optimizer",
         "adam",
         metavar="O",
-        help="none, sgd, sgd-momentum, adam (default), adamw, adamw-8bit, adafactor, lion",
+        help="none, sgd, sgd-momentum, adam (default), adamw, adamw-8bit, adafactor, lion, rmsprop, adagrad, nadam, "
+        "radam, muon; with options that each has, as in sgd-momentum:nesterov,weight_decay or adam:amsgrad",
     )
     setting(
         "--optimizer-impl", metavar="I", help="loop, foreach, fused; default torch's: foreach on a GPU, loop on a CPU"
@@ -180,6 +181,10 @@ def add_settings(added: argparse.ArgumentParser, several: bool = False) -> None:
         "--torch", metavar="T", help="by the rules of 2.13 or 2.14; default: the installed, else the newest"
     )
     group.add_argument("--channels-last", action="store_true", help="images in torch.channels_last")
+    group.add_argument(
+        "--keep-gradients", action="store_true", help="zero_grad(set_to_none=False): zeroed after a step, not dropped"
+    )
+    group.add_argument("--clip-norm", action="store_true", help="clip_grad_norm_ before the optimizer's step")
     group.add_argument("--master-weights", action="store_true", help="float32 copies of bf16 or fp16 weights")
 
 

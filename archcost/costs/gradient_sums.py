@@ -31,6 +31,20 @@ class Gradients:
         self.waits: dict[int, int] = {}
         self.of_parameters: dict[int, int] = {}
         """By place, the storage of a parameter's gradient."""
+        self.stay = False
+        """Whether they outlive the step."""
+
+    def are_there(self) -> None:
+        """Before any backward, as the step before has left them: what arrives is added to them."""
+        self.stay = True
+        for place in sorted(self.program.parameters):
+            weight = self.program.storages[place]
+            held = Held(weight.owner, "gradients", f"gradient of {weight.what}", weight.tensor)
+            self.of_parameters[place] = self.tape.new(held)
+
+    def dropped(self) -> list[int]:
+        """Gradients of parameters that go when the optimizer has used them."""
+        return [] if self.stay else [*self.of_parameters.values()]
 
     def begin(self, root: int, start: int) -> None:
         """With the storage of the loss's gradient at its place."""

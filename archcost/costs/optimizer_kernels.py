@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from archcost.costs.kernel import Kernel
+from archcost.costs.kernel import Kernel, stretch
+from archcost.costs.optimizer_steps import MUON_STEPS
 from archcost.costs.optimizers import implementation, optimized, state
 from archcost.costs.timeline import Timeline, learned
-from archcost.passes.run import Optimizer
+from archcost.passes.optimizer import Optimizer, Option, method
+from archcost.tensors import TensorType
 
 
 class Passes(NamedTuple):
@@ -26,8 +28,21 @@ COMPOSED: Mapping[Optimizer, Passes] = {
     "adamw": Passes(8, 20),  # and param.mul_ before
     "lion": Passes(8, 20),  # mul_, clone, mul_, add, sign_, add_; the average: mul_, add_
     "adafactor": Passes(14, 24),  # squares and their means by rows and columns, their product, a root, two norms
+    "rmsprop": Passes(5, 13),  # mul_, addcmul_, sqrt, add_, addcdiv_
+    "adagrad": Passes(4, 11),  # addcmul_, sqrt, add_, addcdiv_
+    "nadam": Passes(8, 22),  # lerp_, mul_, addcmul_, div, sqrt, add_, addcdiv_ twice
+    "radam": Passes(12, 28),  # lerp_, mul_, addcmul_, div, mul, sqrt, add_, reciprocal, mul three times, add_
+    "muon": Passes(6, 14),  # lerp_, lerp, a cast, div_, mul_, add_
 }
 """Of the loop and of foreach, which differ in launches alone (torch/optim: `_single_tensor_*`, `_multi_tensor_*`)."""
+
+MORE: Mapping[Option, Passes] = {
+    "weight_decay": Passes(1, 3),  # grad.add(param)
+    "nesterov": Passes(1, 3),  # grad.add(buf)
+    "amsgrad": Passes(1, 3),  # maximum
+    "centered": Passes(2, 6),  # lerp_, addcmul
+    "momentum": Passes(2, 5),  # mul_, add_
+}
 
 AT_ONCE = 64
 """Parameters that one launch of foreach works on: lists are cut by the size of a kernel's arguments
@@ -46,12 +61,28 @@ def optimizer_kernels(line: Timeline) -> Iterator[Kernel]:
     alike = Counter(tensors).items()
     weights = sum([each.nbytes * times for each, times in alike])
     numel, dtype = sum([each.numel * times for each, times in alike]), tensors[0].dtype
-    passes = COMPOSED.get(run.optimizer)
-    if impl == "fused" or passes is None:
+    name, options = method(run.optimizer)
+    passes = COMPOSED.get(name)
+    if name == "muon":
+        yield from _orthogonalizing(tensors)
+    if passes is None or (impl == "fused" and name != "muon"):
         states = ((state(run.optimizer, each, impl, line.device), times) for each, times in alike)
         kept = [own.tensor.nbytes * times for owns, times in states for own in owns]
         launches = len(tensors) if run.optimizer == "adamw-8bit" else -(-len(tensors) // AT_ONCE)
         yield Kernel("optimizer", numel, 3 * weights + 2 * sum(kept), dtype, launches)
         return
-    lists = len(tensors) if impl == "loop" else -(-len(tensors) // AT_ONCE)
-    yield Kernel("optimizer", numel, passes.tensors * weights, dtype, passes.operations * lists)
+    lists = len(tensors) if impl == "loop" or name == "muon" else -(-len(tensors) // AT_ONCE)
+    every = [passes, *(MORE[option] for option in options)]
+    moved, launches = sum(each.tensors for each in every), sum(each.operations for each in every)
+    yield Kernel("optimizer", numel, moved * weights, dtype, launches * lists)
+
+
+def _orthogonalizing(parameters: Iterable[TensorType]) -> Iterator[Kernel]:
+    """Of Muon: three products of matrices in each of its iterations, in bfloat16, each operand read once."""
+    for matrix, times in Counter([each for each in parameters if each.rank == 2]).items():
+        m, n = sorted(matrix.shape)
+        narrow = matrix._replace(dtype="bfloat16").nbytes
+        square = 2 * m * m
+        each = MUON_STEPS * times
+        flops, nbytes = each * (4 * m * m * n + 2 * m**3), each * (5 * narrow + 5 * square)
+        yield Kernel("product", flops, nbytes, "bfloat16", 3 * each, stretch("product", (m, n)))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from archcost.costs.events import Tape
-from archcost.costs.timeline import Timeline, bursts, kept_state, learned
+from archcost.costs.optimizer_storages import bursts, kept_state
+from archcost.costs.timeline import Timeline, learned
 from archcost.passes.run import Run
 
 
@@ -21,6 +22,7 @@ def with_optimizer(line: Timeline, run: Run) -> Timeline:
     step = next(index for index, mark in enumerate(line.marks) if mark.phase in ("optimizer", "after"))
     after = next(index for index, mark in enumerate(line.marks) if mark.phase == "after")
     first = len(line.program.storages) + sum(map(len, line.program.state.values()))
+    first += len(trained) if line.run.keep_gradients else 0
     past = first + sum([line.storages[event].role == "optimizer_state" for event in line.events[:begin]])
     steps = line.events[line.marks[step].event : line.marks[after].event]
     end = min([event for event in steps if event >= 0], default=len(line.storages))

@@ -78,6 +78,10 @@ class Player:
         """There before the step, and after it."""
         self.tape.come(held)
 
+    def keep_gradients(self) -> None:
+        """Those of all parameters are there before the step, and after it."""
+        self._gradients.are_there()
+
     def forward(self) -> None:
         """All operations, with what autograd keeps. What the network returns stays held."""
         tape, inside = self.tape, self._inside()
@@ -294,7 +298,7 @@ class Player:
     def finish(self) -> None:
         """Gradients go, and what the step's function held."""
         self.tape.mark("after", "")
-        self._let_go([*self._gradients.of_parameters.values(), *self.program.returned, *self._left()])
+        self._let_go([*self._gradients.dropped(), *self.program.returned, *self._left()])
 
     def _let_go(self, storages: list[int]) -> None:
         """Of all in a list, which is empty then."""

@@ -15,15 +15,8 @@ from typing import Any, NamedTuple, get_args
 from archcost.costs.checkpoint_segments import Segment, recomputed
 from archcost.costs.choose_checkpoints import Choice
 from archcost.costs.events import KernelRun, Mark, Phase, Tape, by_mark
-from archcost.costs.optimizers import (
-    implementation,
-    master_gradients,
-    master_weights,
-    optimized,
-    shared_state,
-    state,
-    step,
-)
+from archcost.costs.optimizer_storages import bursts, kept_state
+from archcost.costs.optimizers import implementation
 from archcost.costs.program import ROLES, Held, Program, Role, program
 from archcost.costs.reasons import Uses, why
 from archcost.costs.recompute import located, own_checkpoints
@@ -194,6 +187,8 @@ class Timeline(Result):
             "torch": run.torch,
             "in_place": run.in_place,
             "master_weights": run.master_weights,
+            "keep_gradients": run.keep_gradients,
+            "clip_norm": run.clip_norm,
             "loss": self.graph.spec.loss,
             "unknown": list(self.graph.unknown),
             "assumptions": list(self.graph.assumptions),
@@ -305,6 +300,8 @@ def _play(
     on_cpu = device == "cpu"
     player = Player(written, segments, out_of_place, RNG_STATE if on_cpu else None, threads if on_cpu else None)
     trained = learned(written)
+    if run.keep_gradients and run.trains:
+        player.keep_gradients()
     player.keep(kept_state(trained, run, device))
     player.forward()
     if run.trains:
@@ -338,41 +335,6 @@ def _refuse_spoiled(written: Program) -> None:
             hint=instead(node),
             layer=name,
         )
-
-
-def kept_state(learned: Sequence[Held], run: Run, device: Device) -> Iterator[Held]:
-    """What the optimizer keeps from step to step."""
-    if run.optimizer == "none":
-        return
-    impl = implementation(run, device)
-    tensors = [weight.tensor for weight in learned]
-    works_on = optimized(tensors, run)
-    states = {tensor: state(run.optimizer, tensor, impl, device) for tensor in dict.fromkeys(works_on)}
-    for weight, tensor in zip(learned, works_on, strict=True):
-        for own in states[tensor]:
-            yield Held(weight.owner, "optimizer_state", f"{own.what} of {weight.what}", own.tensor)
-    for weight, own in zip(learned, master_weights(tensors, run), strict=False):
-        yield Held(weight.owner, "optimizer_state", f"{own.what} of {weight.what}", own.tensor)
-    for own in shared_state(run.optimizer, works_on):
-        yield Held("optimizer", "optimizer_state", own.what, own.tensor)
-
-
-def bursts(learned: Sequence[Held], run: Run, device: Device) -> Iterator[tuple[str, Sequence[Held]]]:
-    """The temporaries of the optimizer's step, beside what is cast for it all along."""
-    if run.optimizer == "none" or not learned:
-        return
-    tensors = [weight.tensor for weight in learned]
-    cast = [
-        Held(weight.owner, "temporaries", f"{own.what} of {weight.what}", own.tensor)
-        for weight, own in zip(learned, master_gradients(tensors, run), strict=False)
-    ]
-    parts = step(run.optimizer, implementation(run, device), optimized(tensors, run), device)
-    if cast and not parts:
-        yield "", cast
-    for burst in parts:
-        owner = "optimizer" if burst.parameter is None else learned[burst.parameter].owner
-        name = "" if burst.parameter is None else f"{owner}.{learned[burst.parameter].what}"
-        yield name, [*cast, *(Held(owner, "temporaries", own.what, own.tensor) for own in burst.tensors)]
 
 
 def _moments(line: Timeline) -> Iterator[Moment]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from archcost.errors import ArchcostError, nearest, shorten
+from archcost.passes.optimizer import method
 from archcost.terms.torch_releases import Torch, installed
 
 Mode = Literal["train", "infer", "infer-autograd"]
@@ -13,8 +14,6 @@ Mode = Literal["train", "infer", "infer-autograd"]
 
 Precision = Literal["fp32", "tf32", "bf16", "fp16", "amp-bf16", "amp-fp16"]
 """`bf16` and `fp16`: all floating tensors in 16 bits. `amp-`: torch.autocast over weights in float32."""
-
-Optimizer = Literal["none", "sgd", "sgd-momentum", "adam", "adamw", "adamw-8bit", "adafactor", "lion"]
 
 OptimizerImpl = Literal["loop", "foreach", "fused"]
 """Torch's three ways through the parameters: one by one, all at once in lists, in one kernel."""
@@ -24,28 +23,33 @@ OptimizerImpl = Literal["loop", "foreach", "fused"]
 class Run:
     """Settings of one run. Raises ArchcostError for a word that is not one of those.
 
+    `optimizer` is a name of `archcost.passes.optimizer`, which may have options: `sgd-momentum:nesterov`.
     `optimizer_impl` None is torch's own choice: foreach on a GPU, loop on a CPU. `in_place` None leaves activations as
     the spec has them. `master_weights` keeps a float32 copy of 16-bit weights for the optimizer to work on.
     `channels_last` has images lie with their channels innermost, as after `to(memory_format=torch.channels_last)`.
+    `keep_gradients` zeroes gradients after a step, `zero_grad(set_to_none=False)`, where they are dropped otherwise;
+    `clip_norm` clips them by their norm before it.
     `recompute` is `none`, `blocks`, `every:K`, names of layers or blocks with commas between, or `auto`. `torch` is the
     release whose rules hold: the installed one, or where there is none the newest that is known.
     """
 
     mode: Mode = "train"
     precision: Precision = "fp32"
-    optimizer: Optimizer = "adam"
+    optimizer: str = "adam"
     optimizer_impl: OptimizerImpl | None = None
     accumulation: int = 1
     recompute: str = "none"
     in_place: bool | None = None
     master_weights: bool = False
     channels_last: bool = False
+    keep_gradients: bool = False
+    clip_norm: bool = False
     torch: Torch = field(default_factory=installed)
 
     def __post_init__(self) -> None:
         _require_one_of("mode", self.mode, get_args(Mode))
         _require_one_of("precision", self.precision, get_args(Precision))
-        _require_one_of("optimizer", self.optimizer, get_args(Optimizer))
+        method(self.optimizer)
         _require_one_of("torch", self.torch, get_args(Torch))
         if self.optimizer_impl is not None:
             _require_one_of("optimizer_impl", self.optimizer_impl, get_args(OptimizerImpl))

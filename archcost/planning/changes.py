@@ -17,8 +17,9 @@ from archcost.graph import ModelGraph
 from archcost.hardware.profile import HardwareProfile
 from archcost.layers.normalization.norms import BatchNorm
 from archcost.layers.value_function import Activation
+from archcost.passes.optimizer import Optimizer
 from archcost.passes.recompute import segments
-from archcost.passes.run import Optimizer, OptimizerImpl, Precision, Run
+from archcost.passes.run import OptimizerImpl, Precision, Run
 from archcost.terms.autograd import Device
 
 Price = Literal["free", "FLOPs", "arithmetic", "training", "task"]

@@ -132,6 +132,7 @@ def _hold(tracker: Tracker, training: Training) -> dict[int, Role]:
     target = [] if training.target is None else [training.target]
     held: dict[Role, Iterable[Tensor]] = {
         "weights": network.parameters(),
+        "gradients": [weight.grad for weight in network.parameters() if weight.grad is not None],
         "buffers": network.buffers(),
         "inputs": [*training.inputs.values(), *target],
         "optimizer_state": training.optimizer_state,

@@ -15,7 +15,8 @@ from archcost.costs.timeline import timeline
 from archcost.graph import ModelGraph
 from archcost.graph import build as build_graph
 from archcost.hardware.calibration import Pace
-from archcost.passes.run import Optimizer, Run
+from archcost.passes.optimizer import Optimizer
+from archcost.passes.run import Run
 from archcost.pytorch.build import build
 from archcost.pytorch.timing import Bench
 from archcost.pytorch.training import OPTIMIZERS, prepare

@@ -4,7 +4,7 @@ out = network(**inputs)
 loss = loss_of(out, target)
 loss.backward()
 optimizer.step()
-optimizer.zero_grad(set_to_none=True)
+optimizer.zero_grad(set_to_none=not run.keep_gradients)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from torch.optim import Optimizer
 
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
+from archcost.passes.optimizer import Option, method
 from archcost.passes.run import Run
 from archcost.pytorch.build import build, zeros
 from archcost.pytorch.checkpointed import Checkpointed
@@ -43,7 +45,20 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "adam": partial(torch.optim.Adam, lr=1e-3),
     "adamw": partial(torch.optim.AdamW, lr=1e-3),
     "adafactor": partial(torch.optim.Adafactor, lr=1e-3),
+    "rmsprop": partial(torch.optim.RMSprop, lr=1e-3),
+    "adagrad": partial(torch.optim.Adagrad, lr=1e-3),
+    "nadam": partial(torch.optim.NAdam, lr=1e-3),
+    "radam": partial(torch.optim.RAdam, lr=1e-3),
 }
+
+GIVEN: dict[Option, dict[str, Any]] = {
+    "nesterov": {"nesterov": True},
+    "weight_decay": {"weight_decay": 1e-4},
+    "amsgrad": {"amsgrad": True},
+    "centered": {"centered": True},
+    "momentum": {"momentum": 0.9},
+}
+"""What torch is given for an option of ours."""
 
 IMPLS: dict[str | None, dict[str, bool]] = {
     None: {},
@@ -117,7 +132,7 @@ def prepare(graph: ModelGraph, run: Run, segments: Sequence[Sequence[str]], devi
 
 
 def step(training: Training, begins: Begins) -> None:
-    """One step. Every parameter's gradient is None before and after.
+    """One step. Every parameter's gradient is None before and after, or zeros under `keep_gradients`.
 
     `out` and `loss` stay bound until the function returns or, with accumulation, until the next micro-batch binds
     them anew: during its forward pass the previous ones still live. The loss is not divided by the number of
@@ -136,7 +151,7 @@ def step(training: Training, begins: Begins) -> None:
     if training.optimizer is not None and learnt:
         begins("optimizer")
         _update(training, training.optimizer)
-    training.network.zero_grad(set_to_none=True)
+    training.network.zero_grad(set_to_none=not run.keep_gradients)
 
 
 def loss_of(loss: str, results: Sequence[Tensor], target: Tensor | None) -> Tensor | None:
@@ -157,6 +172,8 @@ def loss_of(loss: str, results: Sequence[Tensor], target: Tensor | None) -> Tens
 
 def _update(training: Training, optimizer: Optimizer) -> None:
     """The optimizer's step with master weights: gradients in float32, the step, new weights in 16 bits."""
+    if training.run.clip_norm:
+        nn.utils.clip_grad_norm_(trained(training.network), 1.0)
     pairs = list(zip(training.masters, trained(training.network), strict=True)) if training.masters else []
     for master, weight in pairs:
         master.grad = None if weight.grad is None else weight.grad.float()
@@ -164,7 +181,7 @@ def _update(training: Training, optimizer: Optimizer) -> None:
     with torch.no_grad():
         for master, weight in pairs:
             weight.copy_(master)
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad(set_to_none=bool(pairs) or not training.run.keep_gradients)
 
 
 def trained(network: nn.Module) -> list[nn.Parameter]:
@@ -176,15 +193,35 @@ def torch_dtype(name: str | None) -> torch.dtype | None:
 
 
 def optimizer_of(run: Run, parameters: Sequence[nn.Parameter]) -> Optimizer | None:
-    if run.optimizer == "none" or not parameters:
+    name, options = method(run.optimizer)
+    if name == "none" or not parameters:
         return None
-    if run.optimizer not in OPTIMIZERS:
-        raise ArchcostError(
-            f"{run.optimizer} cannot be measured: torch does not have it", expected=f"none, {', '.join(OPTIMIZERS)}"
-        )
-    if run.optimizer == "adafactor" and run.optimizer_impl == "fused":
-        raise ArchcostError("torch's adafactor has no fused form", expected="loop or foreach", found="fused")
-    return OPTIMIZERS[run.optimizer](parameters, **IMPLS[run.optimizer_impl])
+    if name == "muon":
+        return MuonAndAdamW(parameters, IMPLS[run.optimizer_impl])
+    if name not in OPTIMIZERS:
+        known = ["none", *OPTIMIZERS, "muon"]
+        raise ArchcostError(f"{name} cannot be measured: torch does not have it", expected=", ".join(known))
+    if run.optimizer_impl == "fused" and "fused" not in signature(OPTIMIZERS[name]).parameters:
+        raise ArchcostError(f"torch's {name} has no fused form", expected="loop or foreach", found="fused")
+    given = {key: value for option in options for key, value in GIVEN[option].items()}
+    return OPTIMIZERS[name](parameters, **IMPLS[run.optimizer_impl], **given)
+
+
+class MuonAndAdamW(Optimizer):
+    """Muon over the matrices, AdamW over all else: torch's Muon takes no other parameters."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter], form: dict[str, bool]) -> None:
+        super().__init__(parameters, {})
+        matrices = [each for each in parameters if each.dim() == 2]
+        others = [each for each in parameters if each.dim() != 2]
+        self.both: list[Optimizer] = [torch.optim.Muon(matrices)] if matrices else []
+        if others:
+            self.both.append(OPTIMIZERS["adamw"](others, **form))
+
+    def step(self, closure: Any = None) -> Any:
+        for each in self.both:
+            each.step(closure)
+            self.state.update(each.state)
 
 
 def _filled(tensor: Tensor) -> Tensor:

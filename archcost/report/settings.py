@@ -28,6 +28,8 @@ def words(run: Run, form: OptimizerImpl | None) -> str:
         run.precision,
         optimizer if run.trains else "",
         "master weights" if run.master_weights else "",
+        "gradients kept" if run.keep_gradients and run.trains else "",
+        "gradients clipped by their norm" if run.clip_norm and run.trains else "",
         f"{run.accumulation:,} batches a step" if run.trains and run.accumulation > 1 else "",
         f"recompute {run.recompute}" if run.trains and run.recompute != "none" else "",
         "" if run.in_place is None else ("activations in place" if run.in_place else "no activation in place"),

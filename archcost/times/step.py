@@ -8,6 +8,7 @@ from archcost.costs.kernels import Kernel, LayerKernels, StepKernels
 from archcost.errors import listing
 from archcost.hardware.calibration import Calibration, Measured, Pace
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.optimizer import method
 from archcost.passes.run import Run
 from archcost.terms.time_classes import BROADER, TimeClass
 from archcost.times.bound import paces
@@ -94,7 +95,7 @@ def pace_by(calibration: Calibration) -> PaceOf:
 
 def pace_in(calibration: Calibration, run: Run) -> PaceOf:
     """The same, and of inference and of the optimizer that runs, where these were timed."""
-    pace_of, optimizer = pace_by(calibration), calibration.optimizers.get(run.optimizer)
+    pace_of, optimizer = pace_by(calibration), calibration.optimizers.get(method(run.optimizer).name)
     inference: Mapping[TimeClass, Pace] = {} if run.trains else calibration.inference
 
     def pace(kernel: Kernel, back: bool) -> Pace | None:

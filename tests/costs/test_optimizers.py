@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
+from archcost.costs.optimizer_operations import operations
+from archcost.costs.optimizer_steps import Burst
 from archcost.costs.optimizers import (
-    Burst,
+    clipping,
     forms,
     implementation,
     master_gradients,
     master_weights,
-    operations,
     optimized,
     shared_state,
     state,
     step,
 )
 from archcost.errors import ArchcostError
-from archcost.passes.run import Optimizer, OptimizerImpl, Run
+from archcost.passes.optimizer import Optimizer
+from archcost.passes.run import OptimizerImpl, Run
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Device, Own
 
@@ -30,7 +32,7 @@ def nbytes(tensors: tuple[Own, ...]) -> int:
     return sum(own.tensor.nbytes for own in tensors)
 
 
-def kept(optimizer: Optimizer, shape: tuple[int, ...], dtype: str = "float32", device: Device = "cuda") -> int:
+def kept(optimizer: str, shape: tuple[int, ...], dtype: str = "float32", device: Device = "cuda") -> int:
     """Bytes of state, in the form that the library chooses."""
     return nbytes(state(optimizer, TensorType(shape, dtype), forms(optimizer, device)[0], device))
 
@@ -44,11 +46,14 @@ def kept(optimizer: Optimizer, shape: tuple[int, ...], dtype: str = "float32", d
         ("adam", "loop", "foreach"),
         ("adamw", "loop", "foreach"),
         ("adafactor", "loop", "loop"),
+        ("rmsprop", "loop", "foreach"),
+        ("radam:weight_decay", "loop", "foreach"),
+        ("muon", "loop", "foreach"),
         ("lion", "loop", "loop"),
         ("adamw-8bit", "fused", "fused"),
     ],
 )
-def test_what_the_library_chooses(optimizer: Optimizer, on_cpu: str, on_cuda: str) -> None:
+def test_what_the_library_chooses(optimizer: str, on_cpu: str, on_cuda: str) -> None:
     run = Run(optimizer=optimizer)
     assert (implementation(run, "cpu"), implementation(run, "cuda")) == (on_cpu, on_cuda)
 
@@ -64,9 +69,10 @@ def test_a_form_that_exists_is_taken() -> None:
         ("adafactor", "fused", "cuda", "loop, foreach"),
         ("lion", "fused", "cpu", "loop, foreach"),
         ("adamw-8bit", "foreach", "cuda", "fused"),
+        ("rmsprop", "fused", "cuda", "foreach, loop"),
     ],
 )
-def test_a_form_that_does_not_exist(optimizer: Optimizer, impl: OptimizerImpl, device: Device, expected: str) -> None:
+def test_a_form_that_does_not_exist(optimizer: str, impl: OptimizerImpl, device: Device, expected: str) -> None:
     with pytest.raises(ArchcostError) as raised:
         implementation(Run(optimizer=optimizer, optimizer_impl=impl), device)
     assert raised.value.problem == f"{optimizer} has no such implementation on {device}"
@@ -84,6 +90,15 @@ def test_a_form_that_does_not_exist(optimizer: Optimizer, impl: OptimizerImpl, d
         ("adafactor", (5, 7, 3, 3), "float32", 5 * 7 * (3 + 3) * 4),  # the last two axes are factored
         ("adafactor", (11,), "float32", 11 * 4),
         ("lion", (7, 11), BF16, 7 * 11 * 2),
+        ("adam:amsgrad", (7, 11), "float32", 3 * 7 * 11 * 4),
+        ("sgd-momentum:nesterov,weight_decay", (7, 11), "float32", 7 * 11 * 4),
+        ("rmsprop", (7, 11), "float32", 7 * 11 * 4),
+        ("rmsprop:centered,momentum", (7, 11), "float32", 3 * 7 * 11 * 4),
+        ("adagrad", (7, 11), "float32", 7 * 11 * 4),
+        ("nadam", (7, 11), "float32", 2 * 7 * 11 * 4),  # step and product of momenta are on the CPU
+        ("muon", (7, 11), "float32", 7 * 11 * 4),
+        ("muon", (11,), "float32", 2 * 11 * 4),  # AdamW's
+        ("muon", (5, 7, 3, 3), "float32", 2 * 315 * 4),
         # lion-pytorch: exp_avg = zeros_like(p), and nothing else.
         # bitsandbytes 0.50.2 on a CPU, seen: (4095,) float32 twice; (4097,) uint8 twice and (17,) float32 twice.
         ("adamw-8bit", (4095,), BF16, 2 * 4095 * 4),
@@ -92,7 +107,7 @@ def test_a_form_that_does_not_exist(optimizer: Optimizer, impl: OptimizerImpl, d
         ("adamw-8bit", (17, 19, 3, 5), "float32", 2 * 4845 + 2 * 19 * 4),  # 4845 = 18·256 + 237
     ],
 )
-def test_state_on_a_gpu(optimizer: Optimizer, shape: tuple[int, ...], dtype: str, expected: int) -> None:
+def test_state_on_a_gpu(optimizer: str, shape: tuple[int, ...], dtype: str, expected: int) -> None:
     assert kept(optimizer, shape, dtype) == expected
 
 
@@ -119,7 +134,7 @@ def test_8_bit_adam_keeps_two_bytes_a_parameter_and_the_scales() -> None:
     assert nbytes(state("adamw-8bit", weight, "fused", "cuda")) == 2 * 4096**2 + 2 * 4096**2 // 64
 
 
-def bursts(optimizer: Optimizer, impl: OptimizerImpl, *types: TensorType, device: Device = "cuda") -> list[int]:
+def bursts(optimizer: str, impl: OptimizerImpl, *types: TensorType, device: Device = "cuda") -> list[int]:
     return [burst.nbytes for burst in step(optimizer, impl, types, device)]
 
 
@@ -142,7 +157,7 @@ LARGE, MIDDLE, SMALL = TensorType((5, 7)), TensorType((11,)), TensorType((2,), B
         ("adamw-8bit", "fused"),
     ],
 )
-def test_steps_in_place(optimizer: Optimizer, impl: OptimizerImpl) -> None:
+def test_steps_in_place(optimizer: str, impl: OptimizerImpl) -> None:
     assert step(optimizer, impl, [LARGE, MIDDLE, SMALL], "cuda") == ()
 
 
@@ -229,11 +244,65 @@ def test_a_checkpoint_of_weights_and_two_moments() -> None:
         ("adamw", 3 + 4 + 6 + 1),
         ("adafactor", 2 + 2 + 3 + 2 + 4 + 2),
         ("lion", 4 + 1 + 2 + 3),
+        ("sgd-momentum:nesterov,weight_decay", 2 + 2 + 2 + 2),
+        ("adam:amsgrad", 3 + 4 + 6 + 1),
+        ("rmsprop", 4 + 5),
+        ("rmsprop:centered,momentum,weight_decay=0.1", 4 + 5 + 5 + 2 + 2),
+        ("adagrad", 2 + 5),
+        ("adagrad:weight_decay=0", 2 + 5),
+        ("nadam", 3 + 4 + 3 + 6),
+        ("radam", 3 + 4 + 7 + 1),
         ("adamw-8bit", 7 + 5 + 1),  # below 4,096 values in 32 bits
     ],
 )
-def test_operations(optimizer: Optimizer, each: int) -> None:
+def test_operations(optimizer: str, each: int) -> None:
     assert operations(optimizer, LARGE) == 35 * each
+
+
+def test_operations_of_muon() -> None:
+    """A 5 × 7 matrix: 12 a value, and five times 2·5·5·7, 2·5³ + 3·5² and 2·5·5·7 + 3·5·7 (Jordan et al. 2024)."""
+    assert operations("muon", LARGE) == 12 * 35 + 5 * (350 + 250 + 75 + 350 + 105)
+    assert operations("muon", MIDDLE) == operations("adamw", MIDDLE)
+
+
+def test_decay_of_momentum_in_lists_needs_a_second_copy_of_the_weights() -> None:
+    """8,388,608 B of weights, as many of gradients and of momentum: 25.2 MB; 33.6 MB with the decayed gradients."""
+    weight = TensorType((2048, 1024))
+    (burst,) = step("sgd-momentum:weight_decay", "foreach", [weight], "cuda")
+    assert burst.nbytes == weight.nbytes
+    assert (3 * weight.nbytes, 3 * weight.nbytes + burst.nbytes) == (25_165_824, 33_554_432)
+
+
+def test_muon_of_a_square_matrix_needs_three_times_the_weights() -> None:
+    """The update in float32 twice its bfloat16, and two squares beside: 4 + 2 + 2 + 2 + 2 bytes a value."""
+    square = TensorType((16, 16))
+    assert max(burst.nbytes for burst in step("muon", "foreach", [square], "cuda")) == 12 * 256
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("adma", "optimizer is not one of those known\n  expected: none, sgd, "),
+        ("lbfgs", "optimizer is not one of those known"),
+        ("sgd:nesterov", "sgd has no such option\n  expected: weight_decay\n  found: 'nesterov'"),
+        ("lion:weight_decay", "lion has no such option\n  expected: none"),
+        (
+            "adam:amsgrade",
+            "adam has no such option\n  expected: amsgrad, weight_decay\n  found: 'amsgrade'\n  try: 'amsgrad'",
+        ),
+        ("adam:weight_decay=much", "optimizer option weight_decay\n  expected: a number\n  found: 'much'"),
+        (7, "optimizer is not one of those known"),
+    ],
+)
+def test_words_that_name_no_optimizer(words: Any, message: str) -> None:
+    with pytest.raises(ArchcostError) as raised:
+        Run(optimizer=words)
+    assert str(raised.value).startswith(message)
+
+
+def test_clipping_has_a_norm_for_each_gradient() -> None:
+    # 4 + 4 + 2 B of norms, 3 · 4 B of these in one tensor, 4 B of their norm
+    assert nbytes(clipping([LARGE, MIDDLE, SMALL])) == 10 + 12 + 4
 
 
 def test_operations_that_depend_on_the_parameter() -> None:

@@ -13,7 +13,8 @@ from archcost.costs.program import ROLES
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph, build
-from archcost.passes.run import Mode, Optimizer, Precision, Run
+from archcost.passes.optimizer import Optimizer
+from archcost.passes.run import Mode, Precision, Run
 from archcost.spec import ModelSpec
 from archcost.terms.autograd import Device
 from tests.graph.networks import LIMITS, branches, chains, channels, joined, spec_of, specs, stem

@@ -21,17 +21,33 @@ from archcost.costs.optimizers import (
     state,
     step,
 )
-from archcost.passes.run import Optimizer, OptimizerImpl, Run
+from archcost.passes.run import OptimizerImpl, Run
 from archcost.pytorch.tracker import Tracker
+from archcost.pytorch.training import IMPLS, MuonAndAdamW
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Device, Own
 
-OPTIMIZERS: dict[Optimizer, tuple[Any, dict[str, Any]]] = {
+MOMENTUM, DECAY = {"lr": 0.1, "momentum": 0.9}, {"weight_decay": 0.01}
+OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "sgd": (torch.optim.SGD, {"lr": 0.1}),
-    "sgd-momentum": (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9}),
+    "sgd:weight_decay": (torch.optim.SGD, {"lr": 0.1, **DECAY}),
+    "sgd-momentum": (torch.optim.SGD, MOMENTUM),
+    "sgd-momentum:weight_decay": (torch.optim.SGD, {**MOMENTUM, **DECAY}),
+    "sgd-momentum:nesterov": (torch.optim.SGD, {**MOMENTUM, "nesterov": True}),
+    "sgd-momentum:nesterov,weight_decay": (torch.optim.SGD, {**MOMENTUM, **DECAY, "nesterov": True}),
     "adam": (torch.optim.Adam, {}),
+    "adam:amsgrad,weight_decay": (torch.optim.Adam, {"amsgrad": True, **DECAY}),
     "adamw": (torch.optim.AdamW, {}),
+    "adamw:amsgrad": (torch.optim.AdamW, {"amsgrad": True}),
     "adafactor": (torch.optim.Adafactor, {}),
+    "rmsprop": (torch.optim.RMSprop, {}),
+    "rmsprop:centered,momentum,weight_decay": (torch.optim.RMSprop, {"centered": True, "momentum": 0.9, **DECAY}),
+    "adagrad": (torch.optim.Adagrad, {}),
+    "adagrad:weight_decay": (torch.optim.Adagrad, DECAY),
+    "nadam": (torch.optim.NAdam, {}),
+    "nadam:weight_decay": (torch.optim.NAdam, DECAY),
+    "radam": (torch.optim.RAdam, {}),
+    "radam:weight_decay": (torch.optim.RAdam, DECAY),
 }
 NAMES = {
     "momentum_buffer": "momentum",
@@ -41,6 +57,11 @@ NAMES = {
     "row_var": "row factor",
     "col_var": "column factor",
     "step": "step",
+    "max_exp_avg_sq": "largest second moment",
+    "square_avg": "second moment",
+    "grad_avg": "mean gradient",
+    "sum": "sum of squares",
+    "mu_product": "product of momenta",
 }
 FORMS_OF_TORCH = [(name, form) for name in OPTIMIZERS for form in forms(name, "cpu")]
 
@@ -52,10 +73,11 @@ SHAPES = {
     "tall": [(1009, 1), (11, 1), (1, 13)],
     "a scalar": [()],
 }
+SETTLED = 6
 DTYPES = [("float32",), ("bfloat16",), ("float16",), ("float64",), ("float32", "bfloat16"), ("bfloat16", "float32")]
 
 
-def make(name: Optimizer, form: OptimizerImpl | None, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
+def make(name: str, form: OptimizerImpl | None, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
     """Without a form torch chooses."""
     kind, settings = OPTIMIZERS[name]
     chosen: dict[OptimizerImpl | None, dict[str, bool]] = {
@@ -75,7 +97,7 @@ def alternating(shapes: Sequence[tuple[int, ...]], *dtypes: str) -> list[TensorT
     return [TensorType(shape, dtypes[index % len(dtypes)]) for index, shape in enumerate(shapes)]
 
 
-def most(name: Optimizer, form: OptimizerImpl, types: Sequence[TensorType], device: Device = "cpu") -> int:
+def most(name: str, form: OptimizerImpl, types: Sequence[TensorType], device: Device = "cpu") -> int:
     return max((burst.nbytes for burst in step(name, form, types, device)), default=0)
 
 
@@ -84,17 +106,17 @@ def state_on(device: str, optimizer: torch.optim.Optimizer, parameter: Tensor) -
     return {Own(NAMES[key], type_of(value)) for key, value in kept if value.device.type == device}
 
 
-def third_step(
+def settled_step(
     optimizer: torch.optim.Optimizer,
     parameters: Sequence[Tensor],
     take: Callable[[], Any] | None = None,
     besides: Sequence[Tensor] = (),
 ) -> int:
-    """The most bytes beyond what was there before, of a step in the steady state."""
+    """The most bytes beyond what was there before, of a step in the steady state: after the sixth of RAdam."""
     take = take or optimizer.step
     for parameter in parameters:
         parameter.grad = torch.ones_like(parameter)
-    for _ in range(2):
+    for _ in range(SETTLED):
         take()
     tracker = Tracker()
     tracker.hold([*parameters, *besides, *(parameter.grad for parameter in parameters if parameter.grad is not None)])
@@ -113,35 +135,48 @@ def type_of(tensor: Tensor) -> TensorType:
 
 @pytest.mark.parametrize("dtypes", DTYPES, ids="-".join)
 @pytest.mark.parametrize(("name", "form"), FORMS_OF_TORCH)
-def test_state_and_temporaries_to_the_byte(name: Optimizer, form: OptimizerImpl, dtypes: tuple[str, ...]) -> None:
+def test_state_and_temporaries_to_the_byte(name: str, form: OptimizerImpl, dtypes: tuple[str, ...]) -> None:
     for case, shapes in SHAPES.items():
         types = alternating(shapes, *dtypes)
         parameters = parameters_of(types)
         optimizer = make(name, form, parameters)
-        assert third_step(optimizer, parameters) == most(name, form, types), case
+        assert settled_step(optimizer, parameters) == most(name, form, types), case
         for parameter, kind in zip(parameters, types, strict=True):
             assert set(state(name, kind, form, "cpu")) == state_on("cpu", optimizer, parameter), (case, kind)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_the_form_that_torch_chooses_on_a_cpu(name: Optimizer) -> None:
+def test_the_form_that_torch_chooses_on_a_cpu(name: str) -> None:
     types = alternating(SHAPES["ends large"], "float32")
     parameters = parameters_of(types)
     chosen = implementation(Run(optimizer=name), "cpu")
-    assert third_step(make(name, None, parameters), parameters) == most(name, chosen, types)
+    assert settled_step(make(name, None, parameters), parameters) == most(name, chosen, types)
 
 
 @pytest.mark.parametrize("form", ["loop", "foreach", "fused"])
 @pytest.mark.parametrize("name", ["adam", "adamw"])
-def test_adam_on_fake_cuda(name: Optimizer, form: OptimizerImpl) -> None:
+def test_adam_on_fake_cuda(name: str, form: OptimizerImpl) -> None:
     """Where the step counter is kept, and what is made."""
     types = alternating(SHAPES["ends large"], "float32", "bfloat16")
     with FakeTensorMode():
         parameters = parameters_of(types, "cuda")
         optimizer = make(name, form, parameters)
-        assert third_step(optimizer, parameters) == most(name, form, types, "cuda")
+        assert settled_step(optimizer, parameters) == most(name, form, types, "cuda")
         for parameter, kind in zip(parameters, types, strict=True):
             assert set(state(name, kind, form, "cuda")) == state_on("cuda", optimizer, parameter)
+
+
+@pytest.mark.parametrize("form", ["loop", "foreach", "fused"])
+@pytest.mark.parametrize("dtypes", [("float32",), ("bfloat16",), ("float32", "bfloat16")], ids="-".join)
+def test_muon_to_the_byte(form: OptimizerImpl, dtypes: tuple[str, ...]) -> None:
+    """Over the matrices, and AdamW over all else."""
+    for case, shapes in {**SHAPES, "square": [(16, 16), (3,), (8, 16)], "wide": [(4, 64), (64, 4)]}.items():
+        types = alternating(shapes, *dtypes)
+        parameters = parameters_of(types)
+        optimizer = MuonAndAdamW(parameters, IMPLS[form])
+        assert settled_step(optimizer, parameters) == most("muon", form, types), case
+        for parameter, kind in zip(parameters, types, strict=True):
+            assert set(state("muon", kind, form, "cpu")) == state_on("cpu", optimizer, parameter), (case, kind)
 
 
 @pytest.mark.parametrize("form", ["loop", "foreach"])
@@ -189,7 +224,7 @@ def test_master_weights(form: OptimizerImpl) -> None:
             parameter.data.copy_(master)
             master.grad = None
 
-    measured = third_step(optimizer, parameters, step_over_copies, masters)
+    measured = settled_step(optimizer, parameters, step_over_copies, masters)
     gradients = sum(own.tensor.nbytes for own in master_gradients(types, run))
     assert measured == gradients + most("adam", form, optimized(types, run))
     for master, kind in zip(masters, optimized(types, run), strict=True):

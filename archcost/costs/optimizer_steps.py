@@ -1,0 +1,363 @@
+"""What one step of an optimizer makes and drops, name by name of torch's own code (torch/optim)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from archcost.passes.optimizer import Optimizer, Option
+from archcost.passes.run import OptimizerImpl
+from archcost.tensors import TensorType
+from archcost.terms.autograd import Device, Own
+
+Options = frozenset[Option]
+
+SCALAR = TensorType(())
+
+LEAST_QUANTISED = 4096
+"""A parameter with fewer values keeps its states in 32 bits (`min_8bit_size` of bitsandbytes/optim/optimizer.py)."""
+
+
+class Burst(NamedTuple):
+    """Tensors alive together at the worst moment of a part of a step, beyond weights, gradients and state.
+
+    The part is the update of the parameter of that index, or, when `parameter` is None, of all at once.
+    """
+
+    parameter: int | None
+    tensors: tuple[Own, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return sum([own.tensor.nbytes for own in self.tensors])
+
+
+class _Locals:
+    """The local variables of a step, which hold its temporaries.
+
+    A name that is bound again lets go of its old tensors only when the new ones are there; one that is never
+    dropped holds its tensors while the next parameter, or group of parameters, is worked on.
+    """
+
+    def __init__(self) -> None:
+        self.bound: dict[str, tuple[Own, ...]] = {}
+        self.worst: tuple[Own, ...] = ()
+        self.most = 0
+        self.live = 0
+
+    def moment(self, *passing: Own) -> None:
+        """These live for a moment beside what is bound."""
+        nbytes = self.live + _nbytes(passing)
+        if nbytes > self.most:
+            self.most = nbytes
+            self.worst = (*(own for held in self.bound.values() for own in held), *passing)
+
+    def bind(self, name: str, tensors: Iterable[Own]) -> None:
+        new = tuple(tensors)
+        self.moment(*new)
+        self.drop(name)
+        self.bound[name] = new
+        self.live += _nbytes(new)
+
+    def drop(self, name: str) -> None:
+        self.live -= _nbytes(self.bound.pop(name, ()))
+
+    def rename(self, name: str, new: str) -> None:
+        """What `new` held goes."""
+        self.drop(new)
+        self.bound[new] = self.bound.pop(name)
+
+    def burst(self, parameter: int | None) -> Burst:
+        """The worst since the burst before."""
+        worst, self.worst, self.most = self.worst, (), 0
+        return Burst(parameter, worst)
+
+
+def _nbytes(tensors: Iterable[Own]) -> int:
+    return sum([own.tensor.nbytes for own in tensors])
+
+
+def _groups(parameters: Sequence[TensorType]) -> list[list[TensorType]]:
+    """The parameters by dtype, as foreach processes them, the dtype seen last first.
+
+    That is the order of libstdc++'s unordered_map, which torch collects them in (aten/src/ATen/native/ForeachUtils.h);
+    it matters only where there are several.
+    """
+    groups: dict[str, list[TensorType]] = {}
+    for parameter in parameters:
+        groups.setdefault(parameter.dtype, []).append(parameter)
+    return list(reversed(groups.values()))
+
+
+def _count_up(local: _Locals, device: Device) -> None:
+    if device == "cpu":
+        local.moment(Own("one", SCALAR))
+
+
+def _all(what: str, parameters: Iterable[TensorType]) -> list[Own]:
+    return [Own(what, parameter) for parameter in parameters]
+
+
+def _decay(local: _Locals, options: Options, parameters: Sequence[TensorType]) -> None:
+    """`grad = grad.add(param, alpha=weight_decay)`, after the name was bound to the gradients themselves."""
+    local.drop("grad")
+    if "weight_decay" in options:
+        local.bind("grad", _all("gradient with decay", parameters))
+
+
+def _sgd_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """`grad = grad.add(buf, alpha=momentum)`: Nesterov's, while the one with decay is there."""
+    local = _Locals()
+    for index, parameter in enumerate(parameters if options else ()):
+        _decay(local, options, [parameter])
+        if "nesterov" in options:
+            local.bind("grad", _all("gradient looking ahead", [parameter]))
+        yield local.burst(index)
+
+
+def _sgd_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """Nesterov's is added to the gradients in place."""
+    local = _Locals()
+    for group in _groups(parameters) if "weight_decay" in options else ():
+        _decay(local, options, group)
+    if options:
+        yield local.burst(None)
+
+
+def _adam_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """`denom = (exp_avg_sq.sqrt() / bias_correction2_sqrt).add_(eps)`: two, and the divisor of the one before."""
+    local = _Locals()
+    for index, parameter in enumerate(parameters):
+        _decay(local, options, [parameter])
+        divisor = Own("divisor", parameter)
+        local.moment(Own("root of the second moment", parameter), divisor)
+        local.bind("denom", [divisor])
+        yield local.burst(index)
+
+
+def _adam_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """`exp_avg_sq_sqrt = torch._foreach_sqrt(device_exp_avg_sqs)`: one of all, dtype by dtype, two dtypes together.
+    Gradients with decay are deleted before.
+    """
+    local = _Locals()
+    for group in _groups(parameters):
+        _count_up(local, device)
+        _decay(local, options, group)
+        local.drop("grad")
+        local.bind("exp_avg_sq_sqrt", _all("root of the second moment", group))
+    yield local.burst(None)
+
+
+def _nadam_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """As Adam's, with the gradients kept to the end."""
+    local = _Locals()
+    for group in _groups(parameters):
+        local.drop("grad")
+        _count_up(local, device)
+        _decay(local, options, group)
+        local.bind("exp_avg_sq_sqrt", _all("root of the second moment", group))
+    yield local.burst(None)
+
+
+def _radam_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """`bias_corrected_exp_avg * lr * _compute_adaptive_lr() * _compute_rect()`, where c / √v is a reciprocal and a
+    product. So it is from the sixth step on; before, there is no second moment in it.
+    """
+    local = _Locals()
+    for index, parameter in enumerate(parameters):
+        _decay(local, options, [parameter])
+        local.bind("bias_corrected_exp_avg", _all("corrected first moment", [parameter]))
+        names = ("first moment times the rate", "root of the second moment", "its reciprocal", "adaptive rate")
+        local.moment(*[Own(name, parameter) for name in names])
+        yield local.burst(index)
+
+
+def _root_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """`avg = square_avg.sqrt()` of RMSprop, `std = state_sum.sqrt()` of Adagrad: one, and that of the one before."""
+    local = _Locals()
+    for index, parameter in enumerate(parameters):
+        _decay(local, options, [parameter])
+        local.bind("avg", _all("divisor", [parameter]))
+        yield local.burst(index)
+
+
+def _adagrad_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """`numerator` are the gradients with decay themselves, or else a product; like `std` it lives on."""
+    local = _Locals()
+    for group in _groups(parameters):
+        _count_up(local, device)
+        _decay(local, options, group)
+        local.bind("std", _all("divisor", group))
+        if "weight_decay" in options:
+            local.rename("grad", "numerator")
+        else:
+            local.bind("numerator", _all("gradient times the rate", group))
+    yield local.burst(None)
+
+
+def _muon(parameters: Sequence[TensorType], device: Device, options: Options, others: OptimizerImpl) -> Iterable[Burst]:
+    """Torch's Muon over the matrices, then its AdamW over the rest.
+
+    Newton and Schulz's iteration is in bfloat16: `gram_matrix` and `gram_update` are square, of the shorter side.
+    """
+    local = _Locals()
+    for index, parameter in enumerate(parameters):
+        if parameter.rank == 2:
+            _orthogonalize(local, parameter)
+            yield local.burst(index)
+    rest = [index for index, parameter in enumerate(parameters) if parameter.rank != 2]
+    for burst in step_of("adamw", others, [parameters[index] for index in rest], device):
+        yield burst if burst.parameter is None else burst._replace(parameter=rest[burst.parameter])
+
+
+MUON_STEPS = 5
+
+
+def _orthogonalize(local: _Locals, parameter: TensorType) -> None:
+    """The function's own names go when it returns; `update`, which it is given, is the caller's until then."""
+    narrow = parameter._replace(dtype="bfloat16")
+    shorter = min(parameter.shape)
+    square = narrow._replace(shape=(shorter, shorter))
+    local.bind("update", _all("gradient looking ahead", [parameter]))
+    if parameter.dtype != "bfloat16":  # else it is that very tensor
+        local.bind("ortho_grad", _all("update in bfloat16", [narrow]))
+    scalar = narrow._replace(shape=())
+    local.moment(Own("norm", scalar), Own("norm, at least ε", scalar))
+    for _ in range(MUON_STEPS):
+        local.bind("gram_matrix", _all("Gram matrix", [square]))
+        local.bind("gram_update", _all("polynomial of the Gram matrix", [square]))
+        local.bind("ortho_grad", _all("update in bfloat16", [narrow]))
+    local.drop("gram_matrix")
+    local.drop("gram_update")
+    local.rename("ortho_grad", "update")
+
+
+def _adafactor_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """Names are torch's. All of them hold on into the next parameter, those of vectors and of matrices alike."""
+    local = _Locals()
+    for index, parameter in enumerate(parameters):
+        if parameter.rank > 1:
+            local.bind("row_mean", [Own("mean square by rows", rows(parameter))])
+            local.bind("col_mean", [Own("mean square by columns", columns(parameter))])
+            local.bind("var_estimate", [Own("update", parameter)])
+            local.moment(_row_factor_mean(parameter))
+        else:
+            local.bind("grad_squared", [Own("squared gradient", parameter)])
+            local.bind("var_estimate", [Own("update", parameter)])
+        local.rename("var_estimate", "update")
+        local.moment(_norm(parameter))
+        yield local.burst(index)
+
+
+def _adafactor_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """Matrices and vectors of one dtype are two groups; a group's updates live on while the next one's are made."""
+    local = _Locals()
+    for group in _groups(parameters):
+        matrices = [parameter for parameter in group if parameter.rank > 1]
+        vectors = [parameter for parameter in group if parameter.rank < 2]
+        for alike in (matrices, vectors) if group[0].rank > 1 else (vectors, matrices):
+            if alike:
+                _adafactor_group(alike, local, device)
+    yield local.burst(None)
+
+
+def _adafactor_group(alike: Sequence[TensorType], local: _Locals, device: Device) -> None:
+    """Squared gradients and their means are dropped before the updates, which are no smaller, are made."""
+    _count_up(local, device)
+    local.bind("var_estimates", [Own("update", parameter) for parameter in alike])
+    if alike[0].rank > 1:
+        local.moment(*[_row_factor_mean(parameter) for parameter in alike])
+    local.rename("var_estimates", "updates")
+    for parameter in alike:
+        local.moment(_norm(parameter))
+
+
+def _lion_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """`exp_avg.clone().mul_(beta1).add(grad, …)`: a copy and a sum, both gone when the function returns."""
+    for index, parameter in enumerate(parameters):
+        yield Burst(index, (Own("momentum's copy", parameter), Own("update", parameter)))
+
+
+def _lion_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """`updates = [t.clone() for t in exp_avgs]`, whatever their dtypes."""
+    yield Burst(None, tuple([Own("update", parameter) for parameter in parameters]))
+
+
+def _eight_bit(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """Nothing on CUDA, where a kernel does it all. On a CPU (bitsandbytes/backends/cpu/ops.py) float32 copies, which
+    a dispatch mode does not see, since they are made inside one operator; the profiler's memory events do.
+    """
+    if device == "cuda":
+        return
+    for index, parameter in enumerate(parameters):
+        wide = parameter._replace(dtype="float32")
+        names = ["gradient in float32", "divisor"]
+        if parameter.dtype != "float32":
+            names.append("weight in float32")
+        if parameter.numel < LEAST_QUANTISED:
+            names.append("update")
+        else:
+            names += ["first moment in float32", "second moment in float32", "root of the second moment"]
+        yield Burst(index, tuple([Own(name, wide) for name in names]))
+
+
+Play = Callable[[Sequence[TensorType], Device, Options], Iterable[Burst]]
+
+PLAYS: Mapping[tuple[Optimizer, OptimizerImpl], Play] = {
+    ("sgd", "loop"): _sgd_loop,
+    ("sgd", "foreach"): _sgd_foreach,
+    ("sgd-momentum", "loop"): _sgd_loop,
+    ("sgd-momentum", "foreach"): _sgd_foreach,
+    ("adam", "loop"): _adam_loop,
+    ("adamw", "loop"): _adam_loop,
+    ("adam", "foreach"): _adam_foreach,
+    ("adamw", "foreach"): _adam_foreach,
+    ("nadam", "loop"): _adam_loop,
+    ("nadam", "foreach"): _nadam_foreach,
+    ("radam", "loop"): _radam_loop,
+    ("radam", "foreach"): _adam_foreach,
+    ("rmsprop", "loop"): _root_loop,
+    ("rmsprop", "foreach"): _nadam_foreach,
+    ("adagrad", "loop"): _root_loop,
+    ("adagrad", "foreach"): _adagrad_foreach,
+    ("muon", "loop"): partial(_muon, others="loop"),
+    ("muon", "foreach"): partial(_muon, others="foreach"),
+    ("muon", "fused"): partial(_muon, others="fused"),
+    ("lion", "loop"): _lion_loop,
+    ("lion", "foreach"): _lion_foreach,
+    ("adamw-8bit", "fused"): _eight_bit,
+    ("adafactor", "loop"): _adafactor_loop,
+    ("adafactor", "foreach"): _adafactor_foreach,
+}
+
+
+def step_of(
+    name: Optimizer,
+    impl: OptimizerImpl,
+    parameters: Sequence[TensorType],
+    device: Device,
+    options: Options = frozenset(),
+) -> tuple[Burst, ...]:
+    """The temporaries of one step over these parameters, in their order; none where all is done in place.
+
+    Those that gradients were computed for, that is: torch passes over the others. Decoupled weight decay is in place.
+    """
+    play = PLAYS.get((name, impl))
+    return tuple(play(parameters, device, options)) if play else ()
+
+
+def rows(parameter: TensorType) -> TensorType:
+    return parameter._replace(shape=(*parameter.shape[:-1], 1))
+
+
+def columns(parameter: TensorType) -> TensorType:
+    return parameter._replace(shape=(*parameter.shape[:-2], 1, parameter.shape[-1]))
+
+
+def _row_factor_mean(parameter: TensorType) -> Own:
+    return Own("mean of the row factor", parameter._replace(shape=(*parameter.shape[:-2], 1, 1)))
+
+
+def _norm(parameter: TensorType) -> Own:
+    return Own("norm", parameter._replace(shape=()))

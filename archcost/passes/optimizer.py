@@ -1,0 +1,93 @@
+"""The optimizers that a run can name, with options behind a colon: `sgd-momentum:nesterov,weight_decay`.
+
+An option stands for any value but 0, which is all that memory and operations depend on; `weight_decay=0.01` says the
+same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Literal, NamedTuple, cast, get_args
+
+from archcost.errors import ArchcostError, nearest, shorten
+
+Optimizer = Literal[
+    "none",
+    "sgd",
+    "sgd-momentum",
+    "adam",
+    "adamw",
+    "adamw-8bit",
+    "adafactor",
+    "lion",
+    "rmsprop",
+    "adagrad",
+    "nadam",
+    "radam",
+    "muon",
+]
+
+Option = Literal["nesterov", "weight_decay", "amsgrad", "centered", "momentum"]
+
+OPTIONS: Mapping[Optimizer, tuple[Option, ...]] = {
+    "sgd": ("weight_decay",),
+    "sgd-momentum": ("nesterov", "weight_decay"),
+    "adam": ("amsgrad", "weight_decay"),
+    "adamw": ("amsgrad",),
+    "rmsprop": ("centered", "momentum", "weight_decay"),
+    "adagrad": ("weight_decay",),
+    "nadam": ("weight_decay",),
+    "radam": ("weight_decay",),
+}
+"""Those that change what a step keeps, makes or computes. Others decay weights as they are."""
+
+
+class Method(NamedTuple):
+    """An optimizer with its options."""
+
+    name: Optimizer
+    options: frozenset[Option] = frozenset()
+
+
+def method(text: object) -> Method:
+    """Raises ArchcostError for a word that is none of those known."""
+    if not isinstance(text, str):
+        raise _unknown(text, None)
+    return _method(text)
+
+
+@cache
+def _method(text: str) -> Method:
+    word, _, rest = text.partition(":")
+    if word not in get_args(Optimizer):
+        raise _unknown(text, nearest(word, get_args(Optimizer)))
+    name = cast("Optimizer", word)
+    options: set[Option] = set()
+    for each in rest.split(",") if rest else ():
+        option = _option(name, each)
+        if option is not None:
+            options.add(option)
+    return Method(name, frozenset(options))
+
+
+def _unknown(found: object, hint: str | None) -> ArchcostError:
+    expected = ", ".join(get_args(Optimizer))
+    return ArchcostError("optimizer is not one of those known", expected=expected, found=shorten(found), hint=hint)
+
+
+def _option(name: Optimizer, word: str) -> Option | None:
+    """None where it is 0."""
+    key, _, value = word.partition("=")
+    known = OPTIONS.get(name, ())
+    if key not in known:
+        raise ArchcostError(
+            f"{name} has no such option",
+            expected=", ".join(known) or "none",
+            found=shorten(word),
+            hint=nearest(key, known),
+        )
+    try:
+        return key if not value or float(value) else None
+    except ValueError:
+        raise ArchcostError(f"optimizer option {key}", expected="a number", found=shorten(value)) from None
