@@ -102,10 +102,17 @@ class LayerCost(Costed):
         """Whether nobody knows how many operations it is: its MACs and FLOPs are no numbers, and 0 in sums."""
         return self.node.layer.is_unknown
 
+    @property
+    def knows_forward(self) -> bool:
+        """Whether its MACs and its FLOPs forward are numbers."""
+        return not self.is_unknown or self.node.layer.is_unknown_backward
+
     def to_dict(self) -> dict[str, Any]:
         amounts = amounts_dict(self.amounts)
         if self.is_unknown:
-            amounts |= {"macs": None, "flops": {half: dict.fromkeys(Flops._fields) for half in TrainingFlops._fields}}
+            nothing = {half: dict.fromkeys(Flops._fields) for half in TrainingFlops._fields}
+            forward = {"forward": amounts["flops"]["forward"]} if self.knows_forward else {}
+            amounts |= {"macs": self.macs if self.knows_forward else None, "flops": {**nothing, **forward}}
         return {
             "name": self.name,
             "type": self.type,

@@ -10,7 +10,10 @@ from archcost.layers import Integers, Opaque, OwnBackward
 
 @draws(Opaque, Integers)
 def opaque(part: Part) -> Sequence[str]:
-    return part.draw_unknown(part.layer.op, len(part.node.output_types), *part.inputs)
+    """With the formulas of its author, where there are some, as attributes."""
+    told = {name: getattr(part.layer, name, None) for name in ("flops", "backward_flops")}
+    attributes = {name: list(value) for name, value in told.items() if value is not None}
+    return part.draw_unknown(part.layer.op, len(part.node.output_types), *part.inputs, **attributes)
 
 
 @draws(OwnBackward)

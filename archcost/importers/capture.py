@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 
+from archcost.importers.author_formulas import formulas_of
 from archcost.importers.autocast_regions import RegionTracker
 from archcost.importers.casts import RequestedCast, requested_cast
 from archcost.importers.constants import PRODUCTS, ConstantProducts
@@ -319,6 +320,8 @@ class Capture(CallMode):
         if any(each.numel() for each in made):
             self.record.opaque(name, given, made, detached=without_gradient())
             self.record.note_saved(first, saved)
+            with self.paused():
+                self.record.note_formulas(formulas_of(func, args, kwargs), name)
         return result
 
     def _run_whole(self, func: Any, args: Any, kwargs: Any) -> Any:

@@ -239,6 +239,7 @@ class Reader:
             shapes=[[samples_in(size) or size for size in tensor.shape] for tensor in tensors],
             dtypes=[tensor.dtype for tensor in tensors],
             batch_dims=[each[0] if each else None for each in axes],
+            **_told_by_author(call.node),
         )
 
     def _for_samples(self, tensor: TensorType) -> TensorType:
@@ -307,3 +308,10 @@ def _standard_function(call: Call, opset: int) -> Function | None:
         if attribute.default_value.name
     }
     return function._replace(defaults={**function.defaults, **defaults})
+
+
+def _told_by_author(node: Node) -> Mapping[str, Any]:
+    """Of an operator that our own export wrote as unknown: what its author's formulas said."""
+    if not node.kind.startswith(OWN_DOMAIN):
+        return {}
+    return {name: node.attributes[name] for name in ("flops", "backward_flops") if name in node.attributes}

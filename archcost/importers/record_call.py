@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from archcost.importers.author_formulas import formulas_of
 from archcost.importers.function_mode import SETTERS, VALUELESS, base_of
 from archcost.importers.identity import storage_of
 from archcost.importers.own_calls import own_rule
@@ -115,6 +116,7 @@ class OperatorMode(TorchDispatchMode):
         rule = ours or own_rule(full)
         if rule is None or not call.write(rule, result, places=True):
             self.record.opaque(full, reads, results, places=True, detached=without_gradient())
+            self.record.note_formulas(formulas_of(func, args, kwargs), full)
         return result
 
 

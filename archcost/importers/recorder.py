@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from archcost.errors import ShapeError
+from archcost.importers.author_formulas import Formulas
 from archcost.importers.identity import by_sample, mentions_batch, storage_of, type_of
 from archcost.importers.opaque import OutOfSightError, constant_of, operation_of
 from archcost.importers.recorded import Ref
@@ -234,6 +235,22 @@ class Recorder(Recording):
             self.opaques[made.key] = words
         for output, tensor in enumerate(results):
             (self.register_place if places else self.register)(tensor, Ref("entry", made.key, output))
+
+    def note_formulas(self, told: Formulas, op: str) -> None:
+        """Add to the last entry, which is opaque, what formulas of the operator's author say."""
+        if told.problem is not None:
+            self.assumptions.append(f"nothing is told by the author of {op}: {told.problem}")
+        entry = self.entries[-1]
+        if told.forward is None or entry.layer.type != "opaque":
+            return
+        grows = any(axis is not None for axis in entry.layer.model_dump()["batch_dims"])
+        fields = {"flops": told.forward, "backward_flops": told.backward}
+        if not grows and any(len(each or ()) > 1 for each in fields.values()):
+            self.assumptions.append(
+                f"nothing is told by the author of {op}: what it makes does not grow with the batch"
+            )
+            return
+        self.entries[-1] = replace(entry, layer=entry.layer.model_copy(update=fields))
 
     def note_saved(self, first: int, saved: Sequence[Tensor]) -> None:
         """Add to the opaque entries from `first` on which tensors autograd was seen to save of them."""

@@ -95,6 +95,9 @@ class Layer(Declared):
     takes_complex: ClassVar[bool] = False
     """Whether its rules hold of complex numbers; where they do not, it is refused to read any."""
 
+    is_unknown_backward: ClassVar[bool] = False
+    """Whether it is unknown for its backward alone, so that its MACs and what it costs forward are numbers."""
+
     untouched: ClassVar[frozenset[int]] = frozenset()
     """Inputs that no gradient flows back to: read for their size alone, or cut off."""
 

@@ -195,16 +195,16 @@ def _working(cost: ModelCost, layer: LayerCost, fields: Fields) -> LayerWorking:
     contractions = [part for part in work if isinstance(part, Contraction)]
     elementwise = [part for part in work if isinstance(part, Elementwise)]
     shared = [part for part in work if isinstance(part, Shared)]
-    known = (
-        *_macs(contractions, given.get(MACS)),
-        *_forward(contractions, elementwise),
+    forward = (*_macs(contractions, given.get(MACS)), *_forward(contractions, elementwise))
+    backward = (
         *_backward_input(cost, layer, contractions, elementwise, shared),
         *_backward_weight(layer, contractions, elementwise, shared),
     )
     lines = (
         *(line for quantity, line in given.items() if quantity not in (PARAMETERS, MACS)),
         *_weights(layer, given.get(PARAMETERS)),
-        *(_unknown(layer) if layer.is_unknown else known),
+        *(forward if layer.knows_forward else _unknown(layer, MACS, FORWARD, FORWARD + ELEMENTWISE)),
+        *(_unknown(layer, BACKWARD_INPUT, BACKWARD_INPUT + ELEMENTWISE) if layer.is_unknown else backward),
         *(Line.of(step.quantity, step.formula, step.values, step.note) for step in field_steps(layer, fields)),
     )
     inputs = tuple(map(str, node.inputs))
@@ -213,8 +213,7 @@ def _working(cost: ModelCost, layer: LayerCost, fields: Fields) -> LayerWorking:
     return LayerWorking(layer.name, layer.type, inputs, node.input_types, node.output_types, lines, assumption, formula)
 
 
-def _unknown(layer: LayerCost) -> Iterable[Line]:
-    quantities = (MACS, FORWARD, FORWARD + ELEMENTWISE, BACKWARD_INPUT, BACKWARD_INPUT + ELEMENTWISE)
+def _unknown(layer: LayerCost, *quantities: str) -> Iterable[Line]:
     return [Line(quantity, None, note=f"no rule says what {layer.type} does") for quantity in quantities]
 
 

@@ -83,12 +83,15 @@ def shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
 
 
 def _row(group: Group) -> tuple[Cell, ...]:
-    operations = [_known(group, number) for number in (group.macs, *_contraction(group.flops))]
+    forward, backward = _contraction(group.flops)
+    operations = [_known(group, group.macs, True), _known(group, forward, True), _known(group, backward)]
     return (group.name, group.type, shapes(group.output_shapes), group.parameters, *operations)
 
 
-def _known(group: Group, number: int) -> Cell:
+def _known(group: Group, number: int, is_forward: bool = False) -> Cell:
     """MACs or FLOPs of one row, as far as they are known."""
+    if is_forward and not group.is_folded and group.layers[0].knows_forward:
+        return count(number)
     if group.has_unknown and not group.is_folded:
         return count(None)
     return bounded(number, group.has_unknown)

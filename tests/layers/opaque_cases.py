@@ -13,6 +13,21 @@ ROWS: tuple[Row, ...] = (
         outputs=((2, 5, 7),),
     ),
     Row(
+        Opaque(
+            op="own::kernel",
+            shapes=((1, 7),),
+            dtypes=("float32",),
+            batch_dims=(0,),
+            flops=(5, 0, 3),  # its author's formula: 5 and 3 for each pair of samples
+            backward_flops=(0, 22),
+        ),
+        inputs=((2, 7), (2, 13)),
+        outputs=((2, 7),),
+        macs=8,  # (5 + 3*2*2 - 1) / 2
+        macs_backward_input=22,  # 22*2 / 2
+        forward=1,  # 5 + 3*2*2 - 2*8
+    ),
+    Row(
         Opaque(op="vision::bar", shapes=((4, 7), ()), dtypes=("int64", "float32"), batch_dims=(-2, None)),
         inputs=((11, 2), (3, 13)),
         outputs=((12, 7), ()),  # 4*3: four for each sample of the last input

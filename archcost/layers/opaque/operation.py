@@ -18,7 +18,7 @@ from archcost.layers.rules import Autograd, Call, Precision
 from archcost.tensors import ALL_BYTES, DTYPE_BYTES, FLOATING, Tensors, TensorType
 from archcost.terms.autograd import Device, Input, Output, Own, Saved
 from archcost.terms.expressions import Step
-from archcost.work import Elementwise, Work
+from archcost.work import Contraction, Elementwise, Shared, Work
 
 MOST_OUTPUTS = 1_000
 
@@ -75,6 +75,11 @@ class Observed(Layer):
         return sizes_as_said(self.shapes[0]) if axis is None else batch_steps(self.shapes[0], axis, inputs[-1])
 
 
+Coefficients = Annotated[
+    tuple[Annotated[int, Field(strict=True, ge=0, le=2**63)], ...], Field(min_length=1, max_length=3)
+]
+"""Of a polynomial in the batch: of 1, of the batch, and of its square."""
+
 Kept = Annotated[str, StringConstraints(strict=True, pattern=r"^(input|output)(:\d{1,4})?$")]
 
 
@@ -85,14 +90,44 @@ class Opaque(Observed):
     with the batch, null where none does. The batch is that of the last input. For backward it keeps what `holding`
     names of its inputs and outputs (`input`, `output:1`), all floating ones where nothing is said, and tensors of its
     own of the shapes in `saved`, which grow along their first axis. Each floating input gets a gradient of its own.
+
+    `flops` and `backward_flops` are what the formulas say that its author registered with torch's counter: coefficients
+    of 1, the batch, and its square. As the counter has it, two of them are a MAC, and they count products alone.
     """
 
     type: Literal["opaque"] = "opaque"
     prefix: ClassVar[str] = "opaque"
     card: ClassVar[Card] = uncalled("unknown", "first")
-    is_unknown: ClassVar[bool] = True
     holding: tuple[Kept, ...] | None = None
     saved: Annotated[tuple[Annotated[tuple[Size, ...], Field(max_length=64)], ...], Field(max_length=MOST_OUTPUTS)] = ()
+    flops: Coefficients | None = None
+    backward_flops: Coefficients | None = None
+
+    @model_validator(mode="after")
+    def _has_a_batch_to_grow_by(self) -> Self:
+        told = (self.flops or (), self.backward_flops or ())
+        if not self.grows() and any(len(each) > 1 for each in told):
+            raise PydanticCustomError("flops", "Input should have batch_dims, or flops that no batch decides")
+        return self
+
+    @property
+    def is_unknown(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Unless its author has said what it costs."""
+        return self.flops is None or self.backward_flops is None
+
+    @property
+    def is_unknown_backward(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.flops is not None and self.backward_flops is None
+
+    @property
+    def assumption(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        if self.flops is None:
+            return ""
+        whose = "torch's own" if self.op.startswith("aten::") else "its author's"
+        half = ", forward alone" if self.backward_flops is None else ""
+        return (
+            f"{self.op} has the FLOPs of {whose} formula (torch.utils.flop_counter){half}: products, and nothing beside"
+        )
 
     def precision(self, inputs: Tensors, device: Device) -> Precision:
         """By torch's lists, which name operators without a rule as well."""
@@ -100,8 +135,37 @@ class Opaque(Observed):
         return super().precision(inputs, device)._replace(treatment=listed, promotion=outcome_of(self.op))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        """Not known."""
-        return ()
+        """Not known; or by its author's formula."""
+        return (*self._forward_work(inputs), *self._backward_work(inputs))
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        steps = super().working(inputs, outputs)
+        if self.flops is None:
+            return steps
+        batch = require_batch(self.batched(inputs)) if self.grows() else 1
+        terms = [
+            f"{each}*B*B" if power > 1 else f"{each}*B" if power else str(each) for power, each in enumerate(self.flops)
+        ]
+        return (
+            *steps,
+            Step("MACs", f"({' + '.join(terms)})//2", {"B": batch}, "its author's formula of the batch, halved"),
+        )
+
+    def _forward_work(self, inputs: Tensors) -> Iterator[Work]:
+        if self.flops is not None:
+            yield from _counted(self._value(self.flops, inputs))
+
+    def _backward_work(self, inputs: Tensors) -> Iterator[Work]:
+        """Once, for whichever gradients are wanted: a formula does not tell them apart."""
+        read = inputs[:-1] if self.grows() else inputs
+        operands = tuple([index for index, tensor in enumerate(read) if tensor.is_floating])
+        if self.backward_flops is not None and operands:
+            for part in _counted(self._value(self.backward_flops, inputs)):
+                yield Shared(part, operands, "by its author's formula")
+
+    def _value(self, coefficients: Coefficients, inputs: Tensors) -> int:
+        batch = require_batch(self.batched(inputs)) if self.grows() else 1
+        return sum([each * batch**power for power, each in enumerate(coefficients)])
 
     def autograd(self, call: Call) -> Autograd:
         batch = require_batch(self.batched(call.inputs)) if self.grows() else 1
@@ -122,6 +186,13 @@ class Opaque(Observed):
             kind, tensors = (Input, read) if name == "input" else (Output, outputs)
             if int(index or 0) < len(tensors):
                 yield kind(int(index or 0))
+
+
+def _counted(flops: int) -> Iterator[Contraction | Elementwise]:
+    """Two a MAC; one is left over where they are odd."""
+    yield Contraction(flops // 2, ())
+    if flops % 2:
+        yield Elementwise(1, 1, {}, "left over")
 
 
 IntegerDtype = Annotated[str, BeforeValidator(dtype_among([dtype for dtype in DTYPE_BYTES if dtype not in FLOATING]))]
