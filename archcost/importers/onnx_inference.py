@@ -17,6 +17,7 @@ from archcost.tensors import DTYPE_BYTES, TensorType
 if TYPE_CHECKING:
     from numpy import ndarray
     from onnx import TensorProto, TypeProto
+    from onnx.defs import OpSchema
 
     Array = ndarray[Any, Any]
 
@@ -40,13 +41,13 @@ def infer(node: Node, inputs: Sequence[Value | None], opset: int, batch: int | N
     """For `batch` samples where that is what the file was written for."""
     from onnx import checker, defs, shape_inference
 
-    if node.kind in WITH_BODIES or not defs.has(node.kind):
+    schema = schema_of(node.kind, opset)
+    if node.kind in WITH_BODIES or schema is None:
         return NOTHING
     if any(value and (value.pieces or value.tensor.dtype not in DTYPE_BYTES) for value in inputs):
         return NOTHING
     try:
-        schema = defs.get_schema(node.kind, opset)
-        if not schema.deprecated:
+        if not schema.deprecated and not schema.domain:
             checker.check_node(node.proto, _context(opset))
         types, data = _input_protos(node, inputs, batch)
         found = shape_inference.infer_node_outputs(schema, node.proto, types, data, ir_version=IR_VERSION)
@@ -57,6 +58,17 @@ def infer(node: Node, inputs: Sequence[Value | None], opset: int, batch: int | N
         return Inference({}, f"onnx says {first.removeprefix('[ShapeInferenceError] ')[:200]}")
     known = {name: _numbers(output) for name, output in found.items()}
     return Inference({name: tensor for name, tensor in known.items() if tensor is not None})
+
+
+def schema_of(kind: str, opset: int) -> OpSchema | None:
+    """Of ONNX's own operators as of `opset`, of its other domains the newest."""
+    from onnx import defs
+
+    domain, _, name = kind.rpartition("::")
+    try:
+        return defs.get_schema(name, domain) if domain else defs.get_schema(name, opset)
+    except defs.SchemaError:
+        return None
 
 
 IR_VERSION = 10

@@ -11,7 +11,7 @@ from archcost.importers.naming import clean
 from archcost.importers.onnx import RULES
 from archcost.importers.onnx_call import Call
 from archcost.importers.onnx_constant_folding import fold
-from archcost.importers.onnx_inference import as_written, infer, type_of
+from archcost.importers.onnx_inference import as_written, infer, schema_of, type_of
 from archcost.importers.onnx_layers import Net, UsedLayers, used_by_outputs
 from archcost.importers.onnx_limits import DEEPEST
 from archcost.importers.onnx_model import FromCaller, Function, Graph, Held, Model, Node, attribute_of, function_of
@@ -282,12 +282,11 @@ def _resolved(node: Node, attributes: Mapping[str, Any]) -> Node:
 
 
 def _standard_function(call: Call, opset: int) -> Function | None:
-    from onnx import FunctionProto, defs
+    from onnx import FunctionProto
 
     node = call.node
-    try:
-        schema: Any = defs.get_schema(node.kind, opset)  # whose stub knows nothing of functions
-    except defs.SchemaError:
+    schema: Any = schema_of(node.kind, opset)  # whose stub knows nothing of functions
+    if schema is None:
         return None
     if schema.has_context_dependent_function:
         types = [type_of(value.tensor).SerializeToString() for value in call.given]

@@ -444,6 +444,183 @@ CASES = {
         ],
         IMAGE,
     ),
+    # Pools.
+    "padded by more than half a window": Case(
+        [node("AveragePool", "x", "y", kernel_shape=[3, 3], pads=[2, 2, 2, 2])],
+        [],
+        [
+            {"type": "pad", "pad": [2, 2, 2, 2]},
+            {"type": "avg_pool2d", "kernel_size": 3, "stride": 1, "count_include_pad": False},
+        ],
+        (2, 3, 7, 9),
+    ),
+    "a root of cubes": Case(
+        [node("LpPool", "x", "y", kernel_shape=[2, 2], p=3)],
+        [],
+        [
+            {"type": "abs"},
+            {"type": "pow", "exponent": 3.0},
+            {"type": "avg_pool2d", "kernel_size": 2, "stride": 1},
+            {"type": "scale", "factor": 4.0},
+            {"type": "pow", "exponent": 1 / 3},
+        ],
+        (2, 3, 4, 6),
+    ),
+    "a root of all squares": Case(
+        [node("GlobalLpPool", "x", "y")],
+        [],
+        [
+            {"type": "pow", "exponent": 2.0},
+            {"type": "sum", "dim": [2, 3], "keepdim": True},
+            {"type": "pow", "exponent": 0.5},
+        ],
+        (2, 3, 1, 1),
+    ),
+    "transposed to as many times the size": Case(
+        # (5 - 1)*2 + 3 = 11 rows less one, (7 - 1)*2 + 3 = 15 columns less one
+        [node("ConvTranspose", "x w", "y", strides=[2, 2], auto_pad="SAME_UPPER")],
+        [weight("w", 3, 11, 3, 3)],
+        [
+            {"type": "conv_transpose2d", "out_channels": 11, "kernel_size": 3, "stride": 2, "bias": False},
+            {"type": "pad", "pad": [0, -1, 0, -1]},
+        ],
+        (2, 11, 10, 14),
+    ),
+    # Resizing.
+    "enlarged with the channels last": Case(
+        [node("Resize", "x _ _ s", "y", mode="linear")],
+        [numbers("s", [2, 6, 10, 7])],
+        [
+            {"type": "permute", "dims": [0, 3, 1, 2]},
+            {"type": "upsample", "size": [6, 10], "mode": "bilinear", "align_corners": False},
+            {"type": "permute", "dims": [0, 2, 3, 1]},
+        ],
+        (2, 6, 10, 7),
+        {"x": [2, 3, 5, 7]},
+    ),
+    # 5·14/7 = 10 rows for 14 columns.
+    "enlarged as far as the shape allows": Case(
+        [node("Resize", "x _ _ s", "y", mode="nearest", axes=[2, 3], keep_aspect_ratio_policy="not_larger")],
+        [numbers("s", [12, 14])],
+        [{"type": "upsample", "size": [10, 14]}],
+        (2, 3, 10, 14),
+    ),
+    # Products by letters.
+    "einsum of three": Case(
+        [node("Einsum", "x w v", "y", equation="ncij,jk,kc->nci")],
+        [weight("w", 7, 2), weight("v", 2, 3)],
+        [
+            {"type": "parameter", "shape": [7, 2], "name": "w"},
+            {"type": "einsum", "inputs": ["x", "w"], "equation": "ncij,jk->cikn"},
+            {"type": "parameter", "shape": [2, 3], "name": "v"},
+            {"type": "einsum", "inputs": ["einsum1", "v"], "equation": "cikn,kc->nci"},
+        ],
+        (2, 3, 5),
+    ),
+    "einsum of one, of a diagonal": Case(
+        [node("Einsum", "x", "y", equation="...ii->...i")],
+        [],
+        [{"type": "diagonal", "dim1": 2, "dim2": 3}],
+        (2, 3, 5),
+        {"x": ["N", 3, 5, 5]},
+    ),
+    "einsum to a single value a sample": Case(
+        [node("Einsum", "x", "y", equation="nchw->n")],
+        [],
+        [{"type": "sum", "dim": [1, 2, 3]}],
+        (2,),
+    ),
+    # Classes, places, running values.
+    "the largest of the channels": Case(
+        [node("Hardmax", "x", "y", axis=1)],
+        [],
+        [
+            {"type": "argmax", "dim": 1},
+            {"type": "one_hot", "num_classes": 3},
+            {"type": "permute", "dims": [0, 3, 1, 2]},
+            {"type": "cast", "dtype": "float32"},
+        ],
+        IMAGE,
+    ),
+    "the positions that a mask keeps": Case(
+        [node("Compress", "x m", "y", axis=1)],
+        [numbers("m", [True, False, True], BOOL)],
+        [
+            {"type": "constant", "shape": [2], "dtype": "int64"},
+            {"type": "index_select", "inputs": ["x", "constant1"], "dim": 1},
+        ],
+        (2, 2, 5, 7),
+    ),
+    "keys into a buffer": Case(
+        [node("Slice", "x a b c", "u"), node("TensorScatter", "x u", "y")],
+        [numbers("a", [1]), numbers("b", [3]), numbers("c", [2])],
+        [
+            {"type": "slice", "start": 1, "stop": 3, "dim": 2},
+            {"type": "constant", "inputs": ["x"], "shape": [1, 3, 2, 7], "dtype": "int64"},
+            {"type": "scatter", "inputs": ["x", "constant1", "slice1"], "dim": 2},
+        ],
+        IMAGE,
+        opset=24,
+    ),
+    "steps backwards": Case(
+        [node("ReverseSequence", "x n", "y", batch_axis=0, time_axis=1)],
+        [],
+        [{"type": "flip", "dims": [1]}],
+        (2, 7),
+        {"x": ["N", 7], "n": ["N"]},
+        dtypes={"n": INT64},
+    ),
+    "sums of what came before": Case(
+        [node("CumSum", "x a", "y", exclusive=1)],
+        [numbers("a", 1)],
+        [
+            {"type": "slice", "stop": -1},
+            {"type": "pad", "pad": [1, 0], "value": 0.0},
+            {"type": "cumsum", "dim": 1},
+        ],
+        (2, 7),
+        ROWS,
+    ),
+    "a product over two axes": Case(
+        [node("ReduceProd", "x a", "y", keepdims=0)],
+        [numbers("a", [1, 3])],
+        [{"type": "prod", "dim": 3}, {"type": "prod", "dim": 1}],
+        (2, 5),
+    ),
+    "some of them backwards": Case(
+        [node("Slice", "x a b c d", "y")],
+        [numbers("a", [5]), numbers("b", [0]), numbers("c", [3]), numbers("d", [-2])],
+        [{"type": "flip", "dims": [3]}, {"type": "slice", "start": 1, "step": 2, "dim": 3}],
+        (2, 3, 5, 3),  # 5, 3, 1
+    ),
+    "nothing beside it": Case(
+        [node("Split", "x s", "a b", axis=1), node("Concat", "b a", "y", axis=1)],
+        [numbers("s", [3, 0])],
+        [{"type": "identity"}],
+        IMAGE,
+    ),
+    "a sequence that grows and shrinks": Case(
+        [
+            node("SequenceConstruct", "x x", "p"),
+            node("Exp", "x", "e"),
+            node("SequenceInsert", "p e zero", "q"),
+            node("SequenceErase", "q one", "r"),
+            node("ConcatFromSequence", "r", "y", axis=1),
+        ],
+        [numbers("zero", 0), numbers("one", 1)],
+        [{"type": "exp"}, {"type": "concat", "inputs": ["exp1", "x"]}],
+        (2, 6, 5, 7),
+    ),
+    "dropped, with its mask": Case(
+        [node("Dropout", "x", "d m"), node("Where", "m d x", "y")],
+        [],
+        [
+            {"type": "dropout"},
+            {"type": "constant", "inputs": ["x"], "shape": [1, 3, 5, 7], "dtype": "bool"},
+            {"type": "where", "inputs": ["constant1", "dropout1", "x"]},
+        ],
+        IMAGE,
+    ),
     # By ONNX's own definition of an operator without a layer.
     "its definition": Case(
         [node("MeanVarianceNormalization", "x", "y", axes=[2, 3])],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from archcost.layers import (
     CELU,
     Acos,
+    Acosh,
     Asin,
     Asinh,
     Atan,
@@ -106,6 +107,13 @@ ROWS: tuple[Row, ...] = (
         outputs=(SHAPE,),
         forward=210,  # 210 * 1
         backward_input=630,  # 210 * 3
+    ),
+    Row(
+        Acosh(),
+        inputs=(SHAPE,),
+        outputs=(SHAPE,),
+        forward=210,  # 210 * 1
+        backward_input=840,  # 210 * 4
     ),
     Row(
         Asinh(),

@@ -87,14 +87,14 @@ def conv_transpose(call: Call) -> Value:
     strides, dilations = spacing(call, len(kernel))
     extra = call.sizes("output_padding", len(kernel)) or [0] * len(kernel)
     wanted = call.sizes("output_shape")
+    if not wanted and call.word("auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER"):
+        wanted = [size * step for size, step in zip(call[0].shape[2:], strides, strict=True)]
     columns = list(zip(call[0].shape[2:], kernel, strides, dilations, extra, strict=True))
     whole = [(n - 1) * s + d * (k - 1) + 1 + more for n, k, s, d, more in columns]
     if wanted:
         upper = call.word("auto_pad") == "SAME_UPPER"
         totals = [size - want for size, want in zip(whole, wanted[-len(kernel) :], strict=False)]
         pads = [(t // 2, t - t // 2) if upper else (t - t // 2, t // 2) for t in totals]
-    elif call.word("auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER"):
-        raise UnsupportedError("auto_pad of a transposed convolution")
     else:
         pads = pads_of(call, kernel, strides, dilations)
     weights = weights_of(call)

@@ -21,11 +21,11 @@ def dropout(call: Call) -> Sequence[Value]:
     return call.layer("dropout", call[0], p=short(p)), Value(TensorType(call[0].shape, "bool"))
 
 
-def bias_dropout(call: Call) -> Value:
+def bias_dropout(call: Call) -> Sequence[Value]:
     """Of a sum, to which another tensor may be added."""
     total, beside = call.layer("add", call[0], call[1]), call.get(2)
-    result, _ = dropout(call.reading(total, call.get(3)))
-    return result if beside is None else call.layer("add", result, beside)
+    result, mask = dropout(call.reading(total, call.get(3)))
+    return (result if beside is None else call.layer("add", result, beside)), mask
 
 
 RULES: dict[str, Rule] = {

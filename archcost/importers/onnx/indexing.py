@@ -6,6 +6,7 @@ from archcost.importers.onnx.shape import cut, reshaped
 from archcost.importers.onnx_call import Call, Rule, one
 from archcost.importers.onnx_inference import as_written
 from archcost.importers.onnx_values import UnsupportedError, Value, samples_in
+from archcost.tensors import TensorType
 
 
 def gather(call: Call) -> Value:
@@ -98,10 +99,60 @@ def scattered_slices(call: Call) -> Value:
 
 def one_hot(call: Call) -> Value:
     """Of 0 and 1, or of two other numbers, in the dtype of these."""
-    classes, values = call.integers(1, 1), call[2]
-    if not classes or call.axis(default=-1, rank=call[0].rank + 1) != call[0].rank:
-        raise UnsupportedError("classes along another axis than the last")
-    return call.cast(call.layer("one_hot", call.cast(call[0], "int64"), num_classes=classes[0]), values.tensor.dtype)
+    classes, values = call[1].number, call[2]
+    if classes is None:
+        raise UnsupportedError("a number of classes that is computed")
+    axis = call.axis(default=-1, rank=call[0].rank + 1)
+    return call.cast(one_of(call, call.cast(call[0], "int64"), int(classes), axis), values.tensor.dtype)
+
+
+def one_of(call: Call, indices: Value, classes: int, axis: int) -> Value:
+    """1 where the index is, along a new axis, which torch puts last."""
+    found = call.layer("one_hot", indices, num_classes=classes)
+    if axis == indices.rank:
+        return found
+    order = [*range(axis), indices.rank, *range(axis, indices.rank)]
+    return call.layer("permute", found, dims=order)
+
+
+def hardmax(call: Call) -> Value:
+    """1 for the largest value of an axis; before version 13, of all axes from `axis` on."""
+    value, axis = call[0], call.axis(default=-1 if call.opset >= 13 else 1)
+    if call.opset < 13 and axis < value.rank - 1:
+        flat = call.layer("flatten", value, start_dim=axis)
+        return call.reshape(_hardmax(call, flat, axis), value.shape)
+    return _hardmax(call, value, axis)
+
+
+def _hardmax(call: Call, value: Value, axis: int) -> Value:
+    largest = call.layer("argmax", value, dim=axis)
+    return call.cast(one_of(call, largest, value.shape[axis], axis), value.tensor.dtype)
+
+
+def compress(call: Call) -> Value:
+    """The positions where a condition holds that the file knows."""
+    condition = call[1]
+    if not condition.is_constant or condition.numbers is None:
+        raise UnsupportedError("how many values are left is decided by values")
+    count = int(condition.numbers.sum())
+    axis = call.node.attributes.get("axis")
+    source = call[0] if axis is not None else call.reshape(call[0], (call[0].tensor.numel,))
+    if samples_in(source.shape[call.axis(rank=source.rank) if axis is not None else 0]):
+        raise UnsupportedError("some samples of a batch")
+    positions = Value(TensorType((count,), "int64"))
+    return call.layer("index_select", source, positions, dim=0 if axis is None else call.axis())
+
+
+def tensor_scatter(call: Call) -> Value:
+    """New values over those at the positions of an axis, into a copy: a buffer of keys that is filled."""
+    past, update, axis = call[0], call[1], call.axis(default=-2)
+    places = Value(TensorType(update.shape, "int64"))
+    return call.layer("scatter", past, call.standing(places), update, dim=axis)
+
+
+def reversed_sequences(call: Call) -> Value:
+    """As many steps of each sample as it is long, backwards: every value is moved once, whatever the lengths are."""
+    return call.layer("flip", call[0], dims=[call.axis("time_axis", 0)])
 
 
 GRID_MODES = {"linear": "bilinear", "bilinear": "bilinear", "nearest": "nearest"}
@@ -144,6 +195,10 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("ScatterElements", "Scatter"), scattered),
     "ScatterND": scattered_slices,
     "OneHot": one_hot,
+    "Hardmax": hardmax,
+    "Compress": compress,
+    "TensorScatter": tensor_scatter,
+    "ReverseSequence": reversed_sequences,
     "GridSample": grid_sample,
     "Col2Im": col2im,
 }

@@ -43,35 +43,60 @@ def product(call: Call, left: Value, right: Value) -> Value:
 
 
 def einsum(call: Call) -> Value:
-    equation = call.word("equation", "").replace(" ", "")
-    if len(call.given) == 1:
-        return _rearranged(call, equation)
-    if len(call.given) != 2:
-        raise UnsupportedError(f"an einsum of {len(call.given)} operands")
-    return call.layer("einsum", *call.given, equation=_written_out(call, equation))
+    """Of several operands from the left on, as onnxruntime and torch multiply them."""
+    *terms, result = _written_out(call, call.word("equation", "").replace(" ", ""))
+    values = list(call.given)
+    if len(terms) != len(values) or not values:
+        raise UnsupportedError(f"an einsum of {len(values)} operands")
+    value, term = _diagonal(call, values[0], terms[0])
+    for index in range(1, len(values)):
+        other, other_term = _diagonal(call, values[index], terms[index])
+        wanted = set(result).union(*terms[index + 1 :])
+        kept = result if index == len(values) - 1 else "".join(sorted(set(term + other_term) & wanted))
+        value, term = call.layer("einsum", value, other, equation=f"{term},{other_term}->{kept}"), kept
+    return _rearranged(call, value, term, result)
 
 
-def _rearranged(call: Call, equation: str) -> Value:
-    before, _, after = equation.partition("->")
-    if not before.isalpha() or set(before) != set(after) or len(before) != len(after):
-        raise UnsupportedError(f"einsum {equation}")
-    return call.layer("permute", call[0], dims=[before.index(letter) for letter in after])
+def _diagonal(call: Call, value: Value, term: str) -> tuple[Value, str]:
+    """Of axes with one letter, as the last axis."""
+    for letter in sorted(set(term)):
+        while term.count(letter) > 1:
+            first = term.index(letter)
+            second = term.index(letter, first + 1)
+            value = call.layer("diagonal", value, dim1=first, dim2=second)
+            term = "".join(each for axis, each in enumerate(term) if axis not in (first, second)) + letter
+    return value, term
 
 
-def _written_out(call: Call, equation: str) -> str:
-    """The axes of an ellipsis by letters of their own."""
-    terms, _, result = equation.partition("->")
-    sides = terms.split(",")
+def _rearranged(call: Call, value: Value, term: str, result: str) -> Value:
+    """What the result does not name is summed, the rest is put in order."""
+    gone = [axis for axis, letter in enumerate(term) if letter not in result]
+    if gone:
+        value = call.layer("sum", value, dim=gone[0] if len(gone) == 1 else gone)
+        term = "".join(letter for letter in term if letter in result)
+    if set(term) != set(result) or len(term) != len(result):
+        raise UnsupportedError(f"an einsum of {term} to {result}")
+    order = [term.index(letter) for letter in result]
+    return value if order == list(range(len(order))) else call.layer("permute", value, dims=order)
+
+
+def _written_out(call: Call, equation: str) -> list[str]:
+    """The terms and the result, the axes of an ellipsis by letters of their own."""
+    before, arrow, result = equation.partition("->")
+    sides = before.split(",")
     free = iter(sorted(set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") - set(equation)))
-    ranks = [call[index].rank - len(side.replace("...", "")) for index, side in enumerate(sides) if "..." in side]
-    if not result:
-        raise UnsupportedError(f"einsum {equation} without its result")
-    letters = "".join(next(free) for _ in range(max(ranks, default=0)))
-    spelled = [
-        side.replace("...", letters[len(letters) - (call[index].rank - len(side.replace("...", ""))) :])
-        for index, side in enumerate(sides)
+    ranks = [
+        call[index].rank - len(side.replace("...", "")) if "..." in side else 0 for index, side in enumerate(sides)
     ]
-    return f"{','.join(spelled)}->{result.replace('...', letters)}"
+    letters = "".join(next(free) for _ in range(max(ranks, default=0)))
+    spelled = [side.replace("...", letters[len(letters) - rank :]) for side, rank in zip(sides, ranks, strict=True)]
+    if not arrow:
+        every = "".join(sides).replace("...", "")
+        result = "..." + "".join(sorted(letter for letter in set(every) if every.count(letter) == 1))
+    whole = [*spelled, result.replace("...", letters)]
+    if not all(term.isalpha() or not term for term in whole):
+        raise UnsupportedError(f"einsum {equation}")
+    return whole
 
 
 def fused_matmul(call: Call) -> Value:

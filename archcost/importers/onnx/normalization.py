@@ -33,7 +33,7 @@ def batch_norm(call: Call) -> Result:
     ndim = max(value.rank - 2, 1)
     if not 1 <= ndim <= 3:
         raise UnsupportedError(f"a batch norm of {value.rank} axes")
-    return call.weighted(
+    (result,) = call.weighted(
         f"batch_norm{ndim}d",
         value,
         {**own, **statistics},
@@ -42,6 +42,7 @@ def batch_norm(call: Call) -> Result:
         affine=is_affine,
         track_running_stats=bool(statistics),
     )
+    return result, call[3], call[4], call[3], call[4]  # statistics that torch changes in place
 
 
 def layer_norm(call: Call) -> Result:

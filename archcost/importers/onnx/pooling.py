@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
+
 from archcost.importers.onnx.convolution import evenly_padded, pads_of, spacing, to_channels_first, to_channels_last
 from archcost.importers.onnx_call import Call, Rule, one
 from archcost.importers.onnx_values import UnsupportedError, Value
@@ -21,9 +24,20 @@ def window(call: Call) -> tuple[int, list[int], list[int], list[int]]:
     return ndim, kernel, *spacing(call, ndim)
 
 
+def _padded(
+    call: Call, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int], value: float | None = None
+) -> tuple[Value, list[int]]:
+    """Torch pads by half a window at most; what is more, or uneven, is padded before."""
+    pads = pads_of(call, kernel, strides, dilations)
+    if all(max(pair) <= size // 2 for pair, size in zip(pads, kernel, strict=True)):
+        return evenly_padded(call, pads, value)
+    flat = [number for pair in reversed(pads) for number in pair]
+    return call.layer("pad", call[0], pad=flat, value=value), [0] * len(pads)
+
+
 def max_pool(call: Call) -> tuple[Value, ...]:
     ndim, kernel, strides, dilations = window(call)
-    tensor, padding = evenly_padded(call, pads_of(call, kernel, strides, dilations), SMALLEST)
+    tensor, padding = _padded(call, kernel, strides, dilations, SMALLEST)
     return call.layers(
         f"max_pool{ndim}d",
         tensor,
@@ -40,7 +54,7 @@ def avg_pool(call: Call) -> Value:
     ndim, kernel, strides, dilations = window(call)
     if set(dilations) != {1}:
         raise UnsupportedError("a mean of values that lie apart")
-    tensor, padding = evenly_padded(call, pads_of(call, kernel, strides, dilations))
+    tensor, padding = _padded(call, kernel, strides, dilations)
     return call.layer(
         f"avg_pool{ndim}d",
         tensor,
@@ -50,6 +64,33 @@ def avg_pool(call: Call) -> Value:
         ceil_mode=call.flag("ceil_mode"),
         count_include_pad=call.flag("count_include_pad"),
     )
+
+
+def lp_pool(call: Call) -> Value:
+    """The root of a sum of powers: torch takes the mean of a window times how many values it has."""
+    ndim, kernel, strides, dilations = window(call)
+    if set(dilations) != {1}:
+        raise UnsupportedError("powers of values that lie apart")
+    order = call.real("p", 2.0)
+    tensor, padding = _padded(call.reading(_power(call, order)), kernel, strides, dilations)
+    fields = {"kernel_size": one(kernel), "stride": one(strides), "padding": one(padding)}
+    means = call.layer(f"avg_pool{ndim}d", tensor, **fields, ceil_mode=call.flag("ceil_mode"))
+    return _root(call, call.layer("scale", means, factor=float(prod(kernel))), order)
+
+
+def global_lp_pool(call: Call) -> Value:
+    order = call.real("p", 2.0)
+    over = {"dim": list(range(2, call[0].rank)), "keepdim": True}
+    return _root(call, call.layer("sum", _power(call, order), **over), order)
+
+
+def _power(call: Call, order: float) -> Value:
+    source = call[0] if order % 2 == 0 else call.layer("abs", call[0])
+    return source if order == 1 else call.layer("pow", source, exponent=order)
+
+
+def _root(call: Call, value: Value, order: float) -> Value:
+    return value if order == 1 else call.layer("pow", value, exponent=1 / order)
 
 
 def global_avg_pool(call: Call) -> Value:
@@ -93,6 +134,8 @@ RULES: dict[str, Rule] = {
     "AveragePool": avg_pool,
     "GlobalAveragePool": global_avg_pool,
     "GlobalMaxPool": global_max_pool,
+    "LpPool": lp_pool,
+    "GlobalLpPool": global_lp_pool,
     "MaxUnpool": max_unpool,
     "com.microsoft::NhwcMaxPool": channels_last_pool,
     "com.microsoft.nchwc::MaxPool": max_pool,

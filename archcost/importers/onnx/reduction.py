@@ -43,10 +43,14 @@ def extreme(type_: str, of_truth: str) -> Rule:
 
 
 def product(call: Call) -> Value:
-    axes = call.setting("axes", 1) or list(range(call[0].rank))
-    if len(axes) > 1:
-        raise UnsupportedError("a product over several axes")
-    return folded(call, "prod")
+    """Over one axis after the other, the last first."""
+    axes = call.setting("axes", 1)
+    if not axes and call.integer("noop_with_empty_axes", 0):
+        return call[0]
+    value = call[0]
+    for axis in sorted({normalize_axis(axis, value.rank, "axes") for axis in axes or range(value.rank)}, reverse=True):
+        value = call.layer("prod", value, dim=axis, keepdim=call.flag("keepdims", default=True))
+    return value if call[0].tensor.is_floating else call.cast(value, call[0].tensor.dtype)
 
 
 def position(type_: str) -> Rule:

@@ -15,6 +15,7 @@ from archcost.importers.onnx_model import dtype_of
 from archcost.importers.onnx_sizes import SAMPLES
 from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in
 from archcost.layers.checks import normalize_axis
+from archcost.tensors import TensorType
 
 
 def reshape(call: Call) -> Value:
@@ -106,6 +107,11 @@ def unsqueeze(call: Call) -> Value:
     return value
 
 
+def expand_dims(call: Call) -> Value:
+    axis = call.integers(1, 1) or [0]
+    return call.layer("unsqueeze", call[0], dim=normalize_axis(axis[0], call[0].rank + 1, "axis"))
+
+
 def expand(call: Call) -> Value:
     """Stretched both ways, as values are in a sum."""
     sizes = call.integers(1) or []
@@ -134,7 +140,7 @@ def tile(call: Call) -> Value:
 
 def concat(call: Call) -> Value:
     """What the file made for its own batch is repeated for any."""
-    values = list(call.given)
+    values = [value for value in call.given if value.tensor.numel] or list(call.given)
     axis = call.axis(rank=values[0].rank)
     if call.written_for is not None and axis != 0 and any(value.shape[0] == SAMPLES for value in values):
         values = [
@@ -154,6 +160,9 @@ def split(call: Call) -> Result:
         sizes = [each] * (whole // each) + ([whole % each] if whole % each else [])
     if count == 1:
         return value
+    if 0 in sizes:
+        ends = list(accumulate(sizes))
+        return [cut(call, value, end - size, end, axis, 1) for end, size in zip(ends, sizes, strict=True)]
     if samples_in(whole):
         if call.written_for is not None:
             raise call.for_one_batch("cuts into pieces")
@@ -167,10 +176,42 @@ def split_to_sequence(call: Call) -> Value:
     """Pieces of one size, or of those that are listed, kept together under one name."""
     value, axis = call[0], call.axis()
     sizes = call.integers(1)
-    if sizes is None or samples_in(value.shape[axis]):
-        raise UnsupportedError("a sequence of single values, or of samples")
-    each = sizes[0] if call[1].rank == 0 else sizes
+    if samples_in(value.shape[axis]):
+        raise UnsupportedError("a sequence of samples")
+    if sizes is None and not call.flag("keepdims", default=True):
+        return replace(value, pieces=call.layers("unbind", value, dim=axis))
+    each = 1 if sizes is None else sizes[0] if call[1].rank == 0 else sizes
     return replace(value, pieces=call.layers("split", value, split_size=each, dim=axis))
+
+
+def sequence_insert(call: Call) -> Value:
+    place = len(call[0].pieces) if call.get(2) is None else call[2].number
+    if not isinstance(place, int) or not -len(call[0].pieces) <= place <= len(call[0].pieces):
+        raise UnsupportedError("a place in a sequence that is not known")
+    pieces = list(call[0].pieces)
+    pieces.insert(place, call[1])
+    return replace(call[1], pieces=tuple(pieces))
+
+
+def sequence_erase(call: Call) -> Value:
+    pieces = list(call[0].pieces)
+    place = len(pieces) - 1 if call.get(1) is None else call[1].number
+    if not isinstance(place, int) or not -len(pieces) <= place < len(pieces) or len(pieces) == 1:
+        raise UnsupportedError("a place in a sequence that is not known")
+    del pieces[place]
+    return replace(pieces[0], pieces=tuple(pieces))
+
+
+def sequence_length(call: Call) -> Value:
+    import numpy as np
+
+    if not call[0].pieces:
+        raise UnsupportedError("a sequence that is not known")
+    return Value(TensorType((), "int64"), numbers=np.array(len(call[0].pieces), np.int64))
+
+
+def sequence_empty(call: Call) -> Value:
+    return Value(TensorType((0,), dtype_of(call.integer("dtype", 1))))
 
 
 def sequence_at(call: Call) -> Value:
@@ -265,12 +306,16 @@ def cut(call: Call, value: Value, start: int, end: int, axis: int, step: int) ->
         return value
     if step < 0:
         taken = range(size)[start if start < size else None : end if end >= -size else None : step]
-        if step != -1 or len(taken) != size:
-            raise UnsupportedError("a slice backwards of some values")
-        return call.layer("flip", value, dims=[axis])
+        if samples_in(size) and len(taken) != size:
+            raise UnsupportedError("a slice backwards of some samples")
+        turned = call.layer("flip", value, dims=[axis])
+        first = size - 1 - taken.start
+        return cut(call, turned, first, first + len(taken) * -step, axis, -step)
     taken = range(size)[start:end:step]
     if len(taken) == size:
         return value
+    if not taken:
+        return Value(value.tensor._replace(shape=(*value.shape[:axis], 0, *value.shape[axis + 1 :])))
     if samples_in(size):  # ends that hold for any batch
         if samples_in(end) and end < size:
             raise UnsupportedError("a slice of some of the batch")
@@ -303,9 +348,14 @@ RULES: dict[str, Rule] = {
     "SplitToSequence": split_to_sequence,
     "SequenceConstruct": lambda call: replace(call[0], pieces=call.given),
     "SequenceAt": sequence_at,
+    "SequenceEmpty": sequence_empty,
+    "SequenceErase": sequence_erase,
+    "SequenceInsert": sequence_insert,
+    "SequenceLength": sequence_length,
     "ConcatFromSequence": concat_from_sequence,
     "Pad": pad,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": space_to_depth,
-    "Trilu": triangle,
+    **dict.fromkeys(("Trilu", "com.microsoft::Trilu"), triangle),
+    "com.microsoft::ExpandDims": expand_dims,
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from archcost.importers.onnx_call import Call, Rule, one
-from archcost.importers.onnx_values import UnsupportedError, Value
+from archcost.importers.onnx_values import UnsupportedError, Value, from_batch
 from archcost.layers.checks import normalize_axis
 
 MODES = {"nearest": ("nearest",) * 3, "linear": ("linear", "bilinear", "trilinear"), "cubic": ("", "bicubic", "")}
@@ -13,10 +14,22 @@ MODES = {"nearest": ("nearest",) * 3, "linear": ("linear", "bilinear", "trilinea
 
 
 def resize(call: Call) -> Value:
-    """Of the spatial axes alone: `sizes`, or ⌊n·scale⌋, as attributes or inputs of each version of ONNX."""
+    """`sizes`, or ⌊n·scale⌋, as attributes or inputs of each version of ONNX. Axes other than those of images, such as
+    of images with the channels last, are moved behind the others for it.
+    """
     value = call[0]
     after = _resized(call, value)
-    if after[:2] != list(value.shape[:2]) or not 3 <= value.rank <= 5:
+    changed = [axis for axis, size in enumerate(after) if size != value.shape[axis]]
+    if changed and changed[0] < 2 <= value.rank - len(changed) and not set(changed) & set(from_batch(value.shape)):
+        order = [axis for axis in range(value.rank) if axis not in changed] + changed
+        moved = call.layer("permute", value, dims=order)
+        result = _enlarged(call, moved, [after[axis] for axis in order])
+        return call.layer("permute", result, dims=[order.index(axis) for axis in range(value.rank)])
+    return _enlarged(call, value, after)
+
+
+def _enlarged(call: Call, value: Value, after: Sequence[int]) -> Value:
+    if tuple(after[:2]) != value.shape[:2] or not 3 <= value.rank <= 5:
         raise UnsupportedError("a resize of other axes than those of images")
     mode = MODES.get(call.word("mode", "nearest"), ("", "", ""))[value.rank - 3]
     if not mode:
@@ -30,15 +43,14 @@ def resize(call: Call) -> Value:
 
 
 def _resized(call: Call, value: Value) -> list[int]:
+    """What is cut out of a region beforehand costs nothing: as many values are worked out, of as many each."""
     axes = [normalize_axis(axis, value.rank, "axes") for axis in call.sizes("axes") or range(value.rank)]
-    policy = call.word("keep_aspect_ratio_policy", "stretch")
-    if call.word("coordinate_transformation_mode") == "tf_crop_and_resize" or policy != "stretch":
-        raise UnsupportedError("a resize that crops, or keeps its aspect ratio")
     sizes = call.integers(3) or None
     if sizes is not None and len(sizes) != len(axes):
         raise UnsupportedError("sizes of other axes")
     after = list(value.shape)
     if sizes:
+        sizes = _as_policy_says(call, [value.shape[axis] for axis in axes], sizes)
         for axis, size in zip(axes, sizes, strict=True):
             after[axis] = after[axis] if axis == 0 and size == call.written_for else size
         return after
@@ -48,6 +60,16 @@ def _resized(call: Call, value: Value) -> list[int]:
     for axis, scale in zip(axes, scales, strict=True):
         after[axis] = int(after[axis] * scale)
     return after
+
+
+def _as_policy_says(call: Call, before: Sequence[int], sizes: list[int]) -> list[int]:
+    """Of the scale that keeps the aspect ratio, where it must be kept."""
+    policy = call.word("keep_aspect_ratio_policy", "stretch")
+    if policy == "stretch":
+        return sizes
+    scales = [wanted / size for wanted, size in zip(sizes, before, strict=True)]
+    scale = min(scales) if policy == "not_larger" else max(scales)
+    return [int(scale * size + 0.5) for size in before]
 
 
 def _scales(call: Call) -> list[float]:
