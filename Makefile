@@ -5,7 +5,7 @@ TEST := .venv-test
 COLLECTIONS := .venv-collections
 NEWEST := .venv-newest
 
-.PHONY: demo test test-newest lint types bench docs collections dist clean
+.PHONY: demo test test-newest lint types bench docs collections onnx-node-tests dist clean
 
 demo: $(DEMO)/.ready
 	$(DEMO)/bin/archcost summary vgg_d
@@ -35,6 +35,10 @@ docs: $(TEST)/.ready
 
 # The libraries that docs/coverage.md is about; `$(COLLECTIONS)/bin/python -m tests.collections` then runs them for hours.
 collections: $(COLLECTIONS)/.ready
+
+# Every node test of the installed onnx is read again; what is found goes to docs/onnx_node_tests.md.
+onnx-node-tests: $(TEST)/.ready
+	$(TEST)/bin/python -m tests.onnx_programs.node_tests
 
 dist: $(TEST)/.ready
 	$(TEST)/bin/python -m build --wheel

@@ -11,6 +11,7 @@ from tests.documents import PAGES, ROOT, refresh
 from tests.measurements import brackets, cpu_times, runs
 from tests.measurements import page as measurements
 from tests.measurements.boards import page as calibrations
+from tests.onnx_programs import node_page as onnx_node_tests
 
 RENEWED = {
     add_a_layer.GUIDE: lambda _: add_a_layer.page(),
@@ -19,6 +20,7 @@ RENEWED = {
     coverage.PAGE: coverage.renew,
     releases.PAGE: releases.renew,
     measurements.PAGE: measurements.renew,
+    onnx_node_tests.PAGE: lambda _: onnx_node_tests.page(),
     calibrations.PAGE: lambda text: refresh(calibrations.renew(text)),
     runs.PAGE: runs.renew,
     cpu_times.PAGE: cpu_times.renew,

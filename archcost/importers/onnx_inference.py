@@ -16,7 +16,7 @@ from archcost.tensors import DTYPE_BYTES, TensorType
 
 if TYPE_CHECKING:
     from numpy import ndarray
-    from onnx import TensorProto, TypeProto
+    from onnx import NodeProto, TensorProto, TypeProto
     from onnx.defs import OpSchema
 
     Array = ndarray[Any, Any]
@@ -50,7 +50,8 @@ def infer(node: Node, inputs: Sequence[Value | None], opset: int, batch: int | N
         if not schema.deprecated and not schema.domain:
             checker.check_node(node.proto, _context(opset))
         types, data = _input_protos(node, inputs, batch)
-        found = shape_inference.infer_node_outputs(schema, node.proto, types, data, ir_version=IR_VERSION)
+        proto = _with_default(node.proto, "onesided", 1) if node.kind == "STFT" else node.proto
+        found = shape_inference.infer_node_outputs(schema, proto, types, data, ir_version=IR_VERSION)
     except defs.SchemaError:
         return NOTHING
     except (shape_inference.InferenceError, checker.ValidationError, ValueError) as error:
@@ -58,6 +59,18 @@ def infer(node: Node, inputs: Sequence[Value | None], opset: int, batch: int | N
         return Inference({}, f"onnx says {first.removeprefix('[ShapeInferenceError] ')[:200]}")
     known = {name: _numbers(output) for name, output in found.items()}
     return Inference({name: tensor for name, tensor in known.items() if tensor is not None})
+
+
+def _with_default(proto: NodeProto, name: str, value: int) -> NodeProto:
+    """An attribute written out, whose default onnx's own inference does not know (STFT, onnx 1.23)."""
+    from onnx import NodeProto, helper
+
+    if any(attribute.name == name for attribute in proto.attribute):
+        return proto
+    whole = NodeProto()
+    whole.CopyFrom(proto)
+    whole.attribute.append(helper.make_attribute(name, value))
+    return whole
 
 
 def schema_of(kind: str, opset: int) -> OpSchema | None:

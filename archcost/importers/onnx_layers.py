@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from archcost.errors import ShapeError
 from archcost.importers.naming import TIED
 from archcost.importers.onnx_model import Held
-from archcost.importers.onnx_values import UnsupportedError, Value, from_batch, samples_in
+from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in
 from archcost.importers.recorded import Entry, Ref
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
@@ -140,10 +140,19 @@ class Net:
             (seen,) = self.layer(path, "cast", (seen,), {}, {"dtype": value.tensor.dtype})
         if value.turned:
             (seen,) = self.layer(path, "transpose", (seen,), {}, {"dim0": 0, "dim1": 1})
+        elif seen.tensor.numel != value.tensor.numel:
+            seen = self._first_of(seen, value.shape, path)
         elif seen.shape != value.shape:
             (seen,) = self.layer(path, "view", (seen,), {}, {"shape": value.shape})
         assert seen.ref is not None
         return seen.ref
+
+    def _first_of(self, seen: Value, shape: Shape, path: str) -> Value:
+        """What the file has filled up is cut off again, axis by axis."""
+        for axis, size in enumerate(shape):
+            if size < seen.shape[axis]:
+                (seen,) = self.layer(path, "slice", (seen,), {}, {"stop": size, "dim": axis})
+        return seen
 
     def _weight(self, value: Value, name: str, is_buffer: bool) -> HeldWeight:
         """The weight of that name, recorded at its first use."""

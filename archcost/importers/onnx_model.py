@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from archcost.errors import ArchcostError, shorten
 from archcost.files.write import record_read
+from archcost.importers.onnx_blocks import filters_of_zeros, kernels_in_blocks
 from archcost.tensors import TensorType
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Held(NamedTuple):
     numbers: Array | None
     mark: str | None = None
     """`parameter` or `buffer` where the file tells which."""
+    filled: int = 0
+    """How many of its last filters only fill up a block of channels."""
 
     @property
     def is_uniform(self) -> bool:
@@ -176,6 +179,10 @@ def _text(value: str | bytes) -> str:
 
 def _graph(proto: GraphProto, marks: Mapping[str, str]) -> Graph:
     held = {_text(tensor.name): held_of(tensor, _mark(_text(tensor.name), marks)) for tensor in proto.initializer}
+    in_blocks = kernels_in_blocks(proto.node)
+    for kernel in proto.initializer:
+        if kernel.name in in_blocks:
+            held[_text(kernel.name)] = held[_text(kernel.name)]._replace(filled=filters_of_zeros(kernel))
     for sparse in proto.sparse_initializer:
         held[_text(sparse.values.name)] = Held(_tensor(sparse.dims, sparse.values.data_type), None)
     inputs: dict[str, Declared] = {}

@@ -17,6 +17,7 @@ from archcost.importers.onnx_limits import DEEPEST
 from archcost.importers.onnx_model import FromCaller, Function, Graph, Held, Model, Node, attribute_of, function_of
 from archcost.importers.onnx_own import own_rule
 from archcost.importers.onnx_sizes import SAMPLES, Sizes
+from archcost.importers.onnx_told_shapes import by_shapes
 from archcost.importers.onnx_uses import names_of_values, needed_nodes, readers_of
 from archcost.importers.onnx_values import UnsupportedError, Value, from_batch, samples_in
 from archcost.importers.recorded import Ref
@@ -52,6 +53,7 @@ class Reader:
                 held.tensor,
                 held=self.net.hold(name, held),
                 numbers=held.numbers,
+                filled=held.filled,
                 is_weight=self._is_weight(held) and (name in values or (name in states and not held.is_uniform)),
             )
             for name, held in owner.held.items()
@@ -213,14 +215,24 @@ class Reader:
             raise self._refusal(call, error)
         tensors = [self._for_samples(shapes[name]) for name in names]
         if call.given and all(value.is_constant for value in call.given):
-            made: Sequence[Value] = [Value(tensor) for tensor in tensors]
+            made: Sequence[Value | None] = [Value(tensor) for tensor in tensors]
         else:
             try:
-                made = self._unruled(call, tensors, error)
+                made = self._by_shapes(call, tensors) or self._unruled(call, tensors, error)
             except UnsupportedError:
                 raise self._refusal(call, error) from None
         results = iter(made)
         return [next(results) if name else None for name in call.node.outputs]
+
+    def _by_shapes(self, call: Call, tensors: Sequence[TensorType]) -> Sequence[Value | None] | None:
+        """The results where their shapes tell what they cost; None where they do not, or differ from ours."""
+        try:
+            result = by_shapes(call, tuple(tensors))
+        except (UnsupportedError, ShapeError, ValueError, LookupError):
+            return None
+        made = [result] if isinstance(result, Value) else [*result][: len(tensors)]
+        found = [None if value is None else value.tensor for value in made]
+        return made if found == list(tensors) else None
 
     def _unruled(
         self, call: Call, tensors: Sequence[TensorType], error: UnsupportedError | ShapeError

@@ -14,6 +14,9 @@ SETTINGS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"), (1,)),
     **dict.fromkeys(("Tile", "Clip", "Col2Im", "CenterCropPad"), (1, 2)),
     **dict.fromkeys(("Resize", "Pad"), (1, 2, 3)),
+    "RotaryEmbedding": (1, 2),
+    "com.microsoft::RotaryEmbedding": (2, 3),
+    "com.microsoft::GroupQueryAttention": (7, 8),
     "Slice": (1, 2, 3, 4),
     "Range": (0, 1, 2),
     "OneHot": (1, 2),
@@ -21,7 +24,7 @@ SETTINGS: dict[str, tuple[int, ...]] = {
     "Loop": (0, 1),
     "NonMaxSuppression": (2, 3, 4),
 }
-"""Of operators the inputs that say what is done, or are asked for their shape or dtype alone."""
+"""Of operators the inputs that say what is done, or are asked for their shape or dtype alone; and cosines and sines."""
 
 STATES = {"LSTM": (4, 5, 6), "GRU": (4, 5), "RNN": (4, 5)}
 """Of recurrent operators the lengths and the first states."""

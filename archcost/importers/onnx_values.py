@@ -38,6 +38,8 @@ class Value:
     numbers: Array | None = None
     is_weight: bool = False
     turned: bool = False
+    filled: int = 0
+    """Of the kernel of a convolution: how many of the last filters are zeros that fill up a block of channels."""
     before_batch: int = 1
     """In the axis that the batch decides, how many values lie around each sample's: 1 for (B·H), T for (T·B)."""
     sources: tuple[str, ...] = ()

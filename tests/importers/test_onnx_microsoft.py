@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from tests.importers.onnx_files import FLOAT, INT64, imported, model_of, node, numbers, weight
 from tests.importers.test_onnx_operators import IMAGE, ROWS, Case
@@ -60,23 +61,6 @@ CASES = {
         ],
         (2, 2, 4, 11),
         LAST,
-    ),
-    # Blocks of 8 channels: 3 and 11 channels are filled up to 8 and 16.
-    "channels in blocks": Case(
-        [
-            micro("Conv", "x w b", "c", BLOCKED, activation="Relu"),
-            micro("MaxPool", "c", "p", BLOCKED, kernel_shape=[2, 2]),
-            micro("ReorderOutput", "p", "y", BLOCKED, channels=11),
-        ],
-        [weight("w", 16, 8, 1, 1), weight("b", 16)],
-        [
-            {"type": "pad", "pad": [0, 0, 0, 0, 0, 5]},
-            {"type": "conv2d", "out_channels": 16, "kernel_size": 1},
-            {"type": "relu"},
-            {"type": "max_pool2d", "kernel_size": 2, "stride": 1},
-            {"type": "slice", "stop": 11},
-        ],
-        (2, 11, 4, 6),
     ),
     "into blocks and out of them, channels last": Case(
         [
@@ -248,10 +232,47 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_becomes(name: str, tmp_path: Path) -> None:
-    case = CASES[name]
+def test_what_fills_up_a_block_is_left_out(tmp_path: Path) -> None:
+    """Blocks of 8 channels, whose filters lie behind everything else: 11 channels, and 5 more of zeros."""
+    kernel = np.zeros((2, 3 * 1 * 1, 8), np.float32)  # two blocks of filters
+    kernel[0], kernel[1, :, :3] = 1, 1
+    depthwise = np.ones((16, 1, 3, 3), np.float32)
+    held = [
+        numpy_helper.from_array(kernel.reshape(16, 3, 1, 1), "w"),
+        numpy_helper.from_array(np.ones(16, np.float32), "b"),
+        numpy_helper.from_array(depthwise, "v"),
+        numpy_helper.from_array(np.ones((16, 1, 1, 1), np.float32), "s"),
+        numpy_helper.from_array(np.ones(16, np.float32), "t"),
+    ]
+    nodes = [
+        micro("Conv", "x w b", "c", BLOCKED, activation="Relu"),
+        micro("Conv", "c v", "d", BLOCKED, group=16, pads=[1, 1, 1, 1]),
+        micro("Conv", "d s t", "e", BLOCKED, group=16),
+        micro("MaxPool", "e", "p", BLOCKED, kernel_shape=[2, 2]),
+        micro("ReorderOutput", "p", "y", BLOCKED, channels=11),
+    ]
+    layers = [
+        {"type": "conv2d", "out_channels": 11, "kernel_size": 1},
+        {"type": "relu"},
+        {"type": "conv2d", "out_channels": 11, "kernel_size": 3, "padding": 1, "groups": 11, "bias": False},
+        {"type": "parameter", "shape": [11, 1, 1, 1], "name": "s"},
+        {"type": "view", "shape": [11, 1, 1]},
+        {"type": "mul", "inputs": ["conv2", "view1"]},
+        {"type": "parameter", "shape": [11], "name": "t"},
+        {"type": "view", "shape": [11, 1, 1]},
+        {"type": "add", "inputs": ["mul1", "view2"]},
+        {"type": "max_pool2d", "kernel_size": 2, "stride": 1},
+    ]
+    case = Case(nodes, held, layers, (2, 11, 4, 6))
+    case.check(imported(tmp_path, model(case)))
+
+
+def model(case: Case) -> onnx.ModelProto:
     domains = [helper.make_opsetid(domain, 1) for domain in (MICROSOFT, BLOCKED)]
     outputs = [case.nodes[-1].output[0]]
-    model = model_of(case.nodes, case.inputs, case.held, outputs, case.opset, case.dtypes, opsets=domains)
-    case.check(imported(tmp_path, model))
+    return model_of(case.nodes, case.inputs, case.held, outputs, case.opset, case.dtypes, opsets=domains)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_becomes(name: str, tmp_path: Path) -> None:
+    CASES[name].check(imported(tmp_path, model(CASES[name])))

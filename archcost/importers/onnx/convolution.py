@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 from archcost.importers.onnx.activation import fused_activation
 from archcost.importers.onnx_call import Call, Rule, one
@@ -151,10 +152,35 @@ def to_channels_last(call: Call, value: Value) -> Value:
 
 
 def blocked_conv(call: Call) -> Value:
-    """Channels in blocks, filled up with zeros where they are no multiple of one: weights and MACs are the file's."""
-    missing = call[1].shape[1] * call.integer("group", 1) - call[0].shape[1]
-    source = call.layer("pad", call[0], pad=[0] * (2 * call[0].rank - 3) + [missing]) if missing > 0 else call[0]
-    return fused_conv(call.reading(source, *call.inputs[1:]))
+    """Channels in blocks. Those that only fill one up are left out: the network has none of their weights."""
+    source, weight, bias = call[0], call[1], call.get(2)
+    filters, depth, *kernel = weight.shape
+    groups, channels = call.integer("group", 1), source.shape[1]
+    if groups == 1:
+        shape = (filters - weight.filled, min(depth, channels), *kernel)
+    else:  # groups fill up a block, too
+        shape = (filters // groups * min(groups, channels), depth, *kernel)
+    weight = _first_of(call, 1, weight, shape)
+    bias = None if bias is None else _first_of(call, 2, bias, shape[:1])
+    if groups == filters and prod(weight.shape[1:]) == 1:
+        return _finished(call, _scaled_and_shifted(call, source, weight, bias))
+    return fused_conv(call.reading(source, weight, bias, *call.inputs[3:], group=min(groups, channels)))
+
+
+def _first_of(call: Call, index: int, weight: Value, shape: tuple[int, ...]) -> Value:
+    """A part of a weight; where nobody else reads it, there is no more of it."""
+    if weight.shape == shape:
+        return weight
+    if weight.held is not None and call.reader_of(call.node.inputs[index]) is not None:
+        call.net.held[weight.held] = weight.tensor._replace(shape=shape)
+    return replace(weight, tensor=weight.tensor._replace(shape=shape), numbers=None)
+
+
+def _scaled_and_shifted(call: Call, source: Value, scale: Value, shift: Value | None) -> Value:
+    """One value a channel: as onnxruntime writes a norm by statistics that stand, where no convolution takes it in."""
+    each = (scale.shape[0], *(1,) * (source.rank - 2))
+    result = call.layer("mul", source, call.reshape(scale, each))
+    return result if shift is None else call.layer("add", result, call.reshape(shift, each))
 
 
 def reordered(call: Call) -> Value:
