@@ -124,9 +124,11 @@ class Reader:
             shapes = {**self._declared_types(call, frame), **inferred.tensors}
             results = self._by_definition(call, frame) or self._opaque(call, shapes, error)
         except (ValueError, LookupError, TypeError, ArithmeticError) as error:
-            if inferred.complaint is None:
+            foreign = schema_of(node.kind, self.model.opset) is None  # of which onnx says nothing
+            if inferred.complaint is None and not foreign:
                 raise
-            raise self._refusal(call, UnsupportedError(inferred.complaint)) from error
+            why = inferred.complaint or "its inputs and attributes do not go together"
+            raise self._refusal(call, UnsupportedError(why)) from error
         self._compare(node, results, inferred.tensors)
         if frame.depth and node.kind == "Constant":  # what a function holds has its name each time that it is called
             results = [None if value is None else replace(value, held=None) for value in results]

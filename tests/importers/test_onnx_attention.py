@@ -157,6 +157,19 @@ CASES = {
         6,
         {"n": INT32},
     ),
+    # 2·8 tokens, each through 2 of 4 experts: 8 tokens an expert, of 6 features to 10 and back.
+    "a mixture of experts": Counted(
+        [
+            node("Reshape", "x s", "t"),
+            node("MatMul", "t r", "p"),
+            *micro("MoE", "x p w b v", k=2, activation_type="gelu"),
+        ],
+        {"x": ["N", 8, 6]},
+        16 * 6 * 4 + 4 * 8 * 6 * 10 * 2,  # 384 + 3,840
+        [(2, 8, 6)],
+        [numbers("s", [-1, 6]), weight("r", 6, 4), weight("w", 4, 10, 6), weight("b", 4, 10), weight("v", 4, 6, 10)],
+        6 * 4 + 4 * 10 * 6 + 4 * 10 + 4 * 6 * 10,  # 544
+    ),
     "turned": Counted(
         [node("RotaryEmbedding", "x c s p", "y", num_heads=3)],
         {"x": ["N", 5, 12], "p": ["N", 5]},

@@ -155,6 +155,45 @@ def reversed_sequences(call: Call) -> Value:
     return call.layer("flip", call[0], dims=[call.axis("time_axis", 0)])
 
 
+def mixture_of_experts(call: Call) -> Value:
+    """Each token through those of the experts that its router holds for the best, weighed by what it says of them."""
+    source, router = call[0], call[1]
+    experts, chosen = call[2].shape[0], call.integer("k", 1)
+    weights, which = call.layers("topk", call.layer("softmax", router, dim=-1), k=chosen, dim=-1)
+    if call.flag("normalize_routing_weights"):
+        weights = call.layer("div", weights, call.layer("sum", weights, dim=-1, keepdim=True))
+    route, places = call.layers("expert_route", which, num_experts=experts)
+    tokens = call.layer("flatten", source, end_dim=1, start_dim=0) if source.rank == 3 else source
+    read = call.layer("index", tokens, route, dims=[0])
+    first = _through(call, read, 2, 3)
+    hidden = _activated(call, first, None if call.get(6) is None else _through(call, read, 6, 7))
+    answers = call.layer("flatten", _through(call, hidden, 4, 5), start_dim=0, end_dim=1)
+    of_each = call.layer("index", answers, places, dims=[0])
+    weighed = call.layer("mul", of_each, call.layer("unsqueeze", weights, dim=-1))
+    return call.reshape(call.layer("sum", weighed, dim=1), source.shape)
+
+
+def _through(call: Call, tokens: Value, weight: int, bias: int) -> Value:
+    """(experts, tokens of each, features) by the experts' own matrices (experts, out, in), and a bias each."""
+    turned = call.layer("transpose", call.standing(call[weight]), dim0=1, dim1=2)
+    result = call.layer("bmm", tokens, turned)
+    added = call.get(bias)
+    if added is None:
+        return result
+    return call.layer("add", result, call.layer("unsqueeze", call.standing(added), dim=1))
+
+
+def _activated(call: Call, first: Value, beside: Value | None) -> Value:
+    """Gated by a second projection, or by the second half of the first."""
+    word = call.word("activation_type", "relu")
+    if word == "swiglu":
+        if beside is None:
+            first, beside = call.layers("chunk", first, chunks=2, dim=-1)
+        word = "silu"
+    result = first if word == "identity" else call.layer(word, first)
+    return result if beside is None else call.layer("mul", result, beside)
+
+
 GRID_MODES = {"linear": "bilinear", "bilinear": "bilinear", "nearest": "nearest"}
 
 
@@ -199,6 +238,8 @@ RULES: dict[str, Rule] = {
     "Compress": compress,
     "TensorScatter": tensor_scatter,
     "ReverseSequence": reversed_sequences,
-    "GridSample": grid_sample,
+    **dict.fromkeys(("GridSample", "com.microsoft::GridSample"), grid_sample),
+    "com.microsoft::GatherND": gather_nd,
+    "com.microsoft::MoE": mixture_of_experts,
     "Col2Im": col2im,
 }
