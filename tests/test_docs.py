@@ -27,6 +27,7 @@ GENERATED = {
     "conventions.md",
     "coverage.md",
     "measurements.md",
+    "onnx_node_tests.md",
     "runs.md",
     "time_on_a_cpu.md",
     "what_is_kept.md",
