@@ -104,14 +104,18 @@ class Net:
     def hold(self, name: str, held: Held) -> str:
         """The name of a tensor of the file here: its own, numbered where another graph within has one of that name."""
         if id(held) not in self.names:
-            number = 1
-            unique = name
-            while unique in self.held:
-                number += 1
-                unique = f"{name}_{number}"
-            self.names[id(held)] = unique
-            self.held[unique] = held.tensor
+            self.names[id(held)] = self.hold_another(name, held.tensor)
         return self.names[id(held)]
+
+    def hold_another(self, name: str, tensor: TensorType) -> str:
+        """The name of one that is none of the file's tensors, such as the coefficients of an operator."""
+        number = 1
+        unique = name
+        while unique in self.held:
+            number += 1
+            unique = f"{name}_{number}"
+        self.held[unique] = tensor
+        return unique
 
     def _add(self, entry: Entry) -> int:
         self.entries.append(entry)

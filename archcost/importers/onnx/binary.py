@@ -6,6 +6,7 @@ from functools import reduce
 
 from archcost.importers.onnx_call import Call, Rule
 from archcost.importers.onnx_values import UnsupportedError, Value, short
+from archcost.tensors import TensorType
 
 
 def number_beside(call: Call, index: int) -> float | None:
@@ -73,11 +74,23 @@ def mean(call: Call) -> Value:
     return call.layer("scale", total(call), factor=1 / len(call.given))
 
 
+def scaled(call: Call) -> Value:
+    """(x − offset) · scale, of all features or of each."""
+    value = call[0] if call[0].tensor.is_floating else call.cast(call[0], "float32")
+    offsets, scales = call.reals("offset"), call.reals("scale")
+    if any(len(each) not in (0, 1, value.shape[-1]) for each in (offsets, scales)):
+        raise UnsupportedError("numbers for other features")
+    if offsets:
+        value = call.layer("sub", value, Value(TensorType((len(offsets),), value.tensor.dtype)))
+    return call.layer("mul", value, Value(TensorType((len(scales),), value.tensor.dtype))) if scales else value
+
+
 def bias_added(call: Call) -> Value:
     return call.layer("add", call.layer("add", call[0], call[1]), call[2])
 
 
 RULES: dict[str, Rule] = {
+    "ai.onnx.ml::Scaler": scaled,
     "com.microsoft::BiasAdd": bias_added,
     "Add": add,
     "Sub": sub,

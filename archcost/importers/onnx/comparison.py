@@ -45,6 +45,10 @@ def where(call: Call) -> Value:
     return call.layer("where", mask, chosen, other)
 
 
+def binarized(call: Call) -> Value:
+    return call.cast(call.layer("gt", call[0], other=call.real("threshold", 0.0)), call[0].tensor.dtype)
+
+
 RULES: dict[str, Rule] = {
     "Equal": compared("eq"),
     "Less": compared("lt"),
@@ -52,4 +56,5 @@ RULES: dict[str, Rule] = {
     "Greater": compared("gt"),
     "GreaterOrEqual": compared("ge"),
     "Where": where,
+    "ai.onnx.ml::Binarizer": binarized,
 }

@@ -194,6 +194,16 @@ def _activated(call: Call, first: Value, beside: Value | None) -> Value:
     return result if beside is None else call.layer("mul", result, beside)
 
 
+def features(call: Call) -> Value:
+    """Positions along the last axis: the names of classes, of which texts are told as numbers."""
+    data, positions = call[0], call.cast(call[1], "int64")
+    if data.tensor.dtype == "string":
+        data = Value(data.tensor._replace(dtype="int64"))
+    listed = call.reshape(positions, (positions.tensor.numel,))
+    picked_ones = call.layer("index_select", data, listed, dim=-1)
+    return call.layer("unsqueeze", picked_ones, dim=0) if data.rank == 1 else picked_ones
+
+
 GRID_MODES = {"linear": "bilinear", "bilinear": "bilinear", "nearest": "nearest"}
 
 
@@ -239,6 +249,7 @@ RULES: dict[str, Rule] = {
     "TensorScatter": tensor_scatter,
     "ReverseSequence": reversed_sequences,
     **dict.fromkeys(("GridSample", "com.microsoft::GridSample"), grid_sample),
+    "ai.onnx.ml::ArrayFeatureExtractor": features,
     "com.microsoft::GatherND": gather_nd,
     "com.microsoft::MoE": mixture_of_experts,
     "Col2Im": col2im,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, cast
 
 from archcost.importers.onnx.activation import activated
-from archcost.importers.onnx_call import Call, Rule
-from archcost.importers.onnx_values import Value
+from archcost.importers.onnx_call import Call, Result, Rule
+from archcost.importers.onnx_values import Shape, UnsupportedError, Value
+from archcost.tensors import TensorType
 
 
 def is_matrix_of_weights(value: Value) -> bool:
@@ -68,4 +70,52 @@ def fused_gemm(call: Call) -> Value:
 ACTIVATION_NUMBERS = ("activation_alpha", "activation_beta", "activation_gamma")
 
 
-RULES: dict[str, Rule] = {"Gemm": gemm, "com.microsoft::FusedGemm": fused_gemm}
+def regressor(call: Call) -> Value:
+    """By coefficients that the operator holds itself."""
+    return post_transformed(call, _by_coefficients(call, call.integer("targets", 1)))
+
+
+def classifier(call: Call) -> Result:
+    """Labels, and how sure it is of each class."""
+    named = [call.node.attributes.get(f"classlabels_{kind}") for kind in ("ints", "strings")]
+    classes = max(len(cast("list[Any]", each)) if isinstance(each, list) else 0 for each in named)
+    rows = len(call.reals("coefficients")) // max(call[0].shape[-1], 1)
+    scores = _by_coefficients(call, rows)
+    if rows == 1 and classes == 2:  # one is as likely as the other is not
+        scores = call.layer("concat", call.layer("rsub", scores), scores, dim=-1)
+    return call.layer("argmax", scores, dim=-1), post_transformed(call, scores)
+
+
+def _by_coefficients(call: Call, rows: int) -> Value:
+    source = call[0] if call[0].tensor.is_floating else call.cast(call[0], "float32")
+    count, biases = len(call.reals("coefficients")), call.reals("intercepts")
+    if rows < 1 or source.rank != 2 or count != rows * source.shape[1] or len(biases) not in (0, rows):
+        raise UnsupportedError(f"{count} coefficients of {source.tensor}")
+    weight = _own(call, "weight", (rows, source.shape[1]))
+    return linear(call, source, weight, _own(call, "bias", (rows,)) if biases else None)
+
+
+def _own(call: Call, name: str, shape: Shape) -> Value:
+    tensor = TensorType(shape)
+    path = f"{call.path or call.node.kind.rpartition('::')[2]}.{name}"
+    return Value(tensor, held=call.net.hold_another(path, tensor), is_weight=True)
+
+
+TRANSFORMS = {"SOFTMAX": "softmax", "LOGISTIC": "sigmoid"}
+
+
+def post_transformed(call: Call, scores: Value) -> Value:
+    word = call.word("post_transform", "NONE")
+    if word == "NONE":
+        return scores
+    if word not in TRANSFORMS:
+        raise UnsupportedError(f"post_transform {word}")
+    return call.layer(TRANSFORMS[word], scores, **({"dim": -1} if word == "SOFTMAX" else {}))
+
+
+RULES: dict[str, Rule] = {
+    "ai.onnx.ml::LinearRegressor": regressor,
+    "ai.onnx.ml::LinearClassifier": classifier,
+    "Gemm": gemm,
+    "com.microsoft::FusedGemm": fused_gemm,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archcost.importers.onnx_call import Call, Rule
-from archcost.importers.onnx_values import UnsupportedError, Value
+from archcost.importers.onnx_values import Value
 from archcost.layers.checks import normalize_axis
 
 

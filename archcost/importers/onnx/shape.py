@@ -357,5 +357,6 @@ RULES: dict[str, Rule] = {
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": space_to_depth,
     **dict.fromkeys(("Trilu", "com.microsoft::Trilu"), triangle),
+    "ai.onnx.ml::ZipMap": lambda call: call[0],  # a dictionary of the same numbers for each sample
     "com.microsoft::ExpandDims": expand_dims,
 }

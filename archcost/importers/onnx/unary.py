@@ -28,7 +28,23 @@ def normalized(call: Call) -> Value:
     return call.layer("div", call[0], call.layer("norm", call[0], dim=axis, keepdim=True, ord=order))
 
 
+NORMS = {"L1": 1, "L2": 2}
+
+
+def unit_rows(call: Call) -> Value:
+    """Each row over its norm, or over its largest value."""
+    word = call.word("norm", "MAX")
+    if word == "MAX":
+        size = call.layer("amax", call[0], dim=-1, keepdim=True)
+    elif word in NORMS:
+        size = call.layer("norm", call[0], dim=-1, keepdim=True, ord=NORMS[word])
+    else:
+        raise UnsupportedError(f"norm {word}")
+    return call.layer("div", call[0], size)
+
+
 RULES: dict[str, Rule] = {
     "LpNormalization": normalized,
     "Pow": power,
+    "ai.onnx.ml::Normalizer": unit_rows,
 }
