@@ -7,7 +7,8 @@ opaque.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -37,6 +38,7 @@ from archcost.importers.function_mode import (
     where_mask,
 )
 from archcost.importers.identity import storage_of
+from archcost.importers.local_tensors import local_tensors
 from archcost.importers.opaque import OutOfSightError
 from archcost.importers.own_calls import OwnCall, own_rule
 from archcost.importers.record_call import (
@@ -47,9 +49,11 @@ from archcost.importers.record_call import (
     assigned_values,
     without_gradient,
 )
+from archcost.importers.recorded import AutocastRegion
 from archcost.importers.recorder import Overwrite, Recorder
 from archcost.importers.torch import COMPOSITES, RULES
 from archcost.importers.torch.indexing import seen_at
+from archcost.importers.torch.loss import TAKEN_AS_ONE
 from archcost.importers.torch.proposal import Proposal
 from archcost.importers.trace import (
     SHAPE_FOLLOWS,
@@ -303,7 +307,20 @@ class Capture(CallMode):
             step.kind = "composed"
             with self:
                 return unoverridden(func)(*args, **kwargs)
-        return self._record_operators_beneath(func, args, kwargs)
+        with self._taken_as_one(name):
+            return self._record_operators_beneath(step, func, args, kwargs)
+
+    @contextmanager
+    def _taken_as_one(self, name: str) -> Generator[None]:
+        """A call that autocast knows by its name, where it composes others: a region of its own."""
+        around, devices = self.record.region, TAKEN_AS_ONE.get(name, ())
+        if devices and (around is None or around.dtype != "off"):
+            device = devices[0] if len(devices) == 1 else None
+            self.record.region = AutocastRegion("float32", device, len(self.trace.steps))
+        try:
+            yield
+        finally:
+            self.record.region = around
 
     def _record_opaque(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:
         """An operator of somebody's library that has no rule, with what autograd keeps for it."""
@@ -332,9 +349,9 @@ class Capture(CallMode):
         self.record.functions += [node for node in nodes if isinstance(node, BackwardCFunction)]
         return result
 
-    def _record_operators_beneath(self, func: Any, args: Any, kwargs: Any) -> Any:
+    def _record_operators_beneath(self, step: Step, func: Any, args: Any, kwargs: Any) -> Any:
         """Record the operators that a call dispatches, and which tensors autograd saves meanwhile."""
-        first = len(self.record.entries)
+        first, constants = len(self.record.entries), len(self.record.constants)
         saved: list[Tensor] = []
 
         def pack(tensor: Tensor) -> Tensor:
@@ -345,6 +362,9 @@ class Capture(CallMode):
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor), seen:
             result = func(*args, **kwargs)
         self.record.note_saved(first, saved)
+        self.record.follow_weights(self.record.constants[constants:], tensors_in((args, kwargs)))
+        if len(self.record.entries) > first + 1 and not step.name.endswith("_"):
+            step.locals = tuple(local_tensors(lambda: func(*args, **kwargs), seen.dispatched, self.record))
         return result
 
     def _record_product(self, name: str, func: Any, args: Any, kwargs: Any) -> Any:

@@ -130,7 +130,8 @@ class _Naming:
         for region, group in groupby(numbered, key=lambda each: each[0].region):
             if region is not None:
                 names = [name for _, name in group]
-                yield Region.model_validate({"first": names[0], "last": names[-1], **region._asdict()})
+                ends = {"first": names[0], "last": names[-1]}
+                yield Region.model_validate({**ends, "dtype": region.dtype, "device": region.device})
 
     def _checkpoints(self, observed: Observations) -> Iterator[Checkpoint]:
         for each in observed.checkpoints:

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from archcost.importers.author_formulas import formulas_of
 from archcost.importers.function_mode import SETTERS, VALUELESS, base_of
 from archcost.importers.identity import storage_of
+from archcost.importers.local_tensors import Dispatched
 from archcost.importers.own_calls import own_rule
 from archcost.importers.recorder import Overwrite, Recorder
 from archcost.importers.tensor_subclasses import own_operator, wrapper_in
@@ -88,8 +89,14 @@ class OperatorMode(TorchDispatchMode):
     def __init__(self, record: Recorder) -> None:
         super().__init__()  # pyright: ignore[reportUnknownMemberType]
         self.record = record
+        self.dispatched: list[Dispatched] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = self._dispatch(func, types, args, kwargs)
+        self.dispatched.append(Dispatched(func._schema.name, tensors_in(result), len(self.record.entries)))
+        return result
+
+    def _dispatch(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         kwargs = kwargs or {}
         wrapper = wrapper_in(args, kwargs)
         if wrapper is not None:
@@ -123,10 +130,10 @@ class OperatorMode(TorchDispatchMode):
 class ScriptedOperatorMode(OperatorMode):
     """The same inside a TorchScript function, which detaches its arguments since it has a backward of its own."""
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def _dispatch(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         ref = self.record.find(args[0]) if func is torch.ops.aten.detach.default else None
         if ref is None:
-            return super().__torch_dispatch__(func, types, args, kwargs)
+            return super()._dispatch(func, types, args, kwargs)
         result = func(*args)
         self.record.register_place(result, ref)
         return result

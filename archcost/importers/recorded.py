@@ -18,10 +18,13 @@ class Ref(NamedTuple):
 
 
 class AutocastRegion(NamedTuple):
-    """An autocast that the module itself enters: its dtype or `off`; its device, None for the one it runs on."""
+    """An autocast that the module itself enters: its dtype or `off`; its device, None for the one it runs on. Or a call
+    that autocast takes as one (`float32`), by its number.
+    """
 
     dtype: str
     device: str | None
+    call: int = 0
 
 
 @dataclass(frozen=True, slots=True)

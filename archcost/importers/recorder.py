@@ -23,6 +23,7 @@ from archcost.importers.torch.proposal import SAMPLES, Proposal
 from archcost.importers.torch.recurrent import ASSUMED
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
+from archcost.layers.shape.copy import WEIGHTS
 from archcost.tensors import TensorType
 
 EMPTY_OPERANDS = "what is joined and has no values is left out; the zeros that go back through it are not counted"
@@ -164,6 +165,16 @@ class Recorder(Recording):
         assert isinstance(made.key, int)
         self.constants.append((storage_of(tensor), made.key))
         return made
+
+    def follow_weights(self, constants: Sequence[tuple[int, int]], given: Sequence[Tensor]) -> None:
+        """Let constants that an operator makes for itself, as zeros like its input, have the dtype of the weights: all
+        but those that it was given.
+        """
+        theirs = {storage_of(tensor) for tensor in given}
+        for storage, index in constants:
+            entry = self.entries[index]
+            if storage not in theirs and getattr(entry.layer, "dtype", None) == "float32":
+                self.entries[index] = replace(entry, layer=entry.layer.model_copy(update={"dtype": WEIGHTS}))
 
     def write(
         self, proposal: Proposal, results: Sequence[Tensor], detached: bool = False, places: bool = False

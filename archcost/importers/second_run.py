@@ -217,8 +217,8 @@ def holds(
         last.update(dict.fromkeys(entry.weights.values(), index))
     held: dict[int, list[Ref]] = {}
     stays = {*returned, *seen.state}
-    for ref, step in seen.watch.releases:
-        until = steps[step].end - 1
+    released = [(ref, steps[step].end - 1) for ref, step in seen.watch.releases]
+    for ref, until in (*released, *(each for step in steps for each in step.locals)):
         if ref not in stays and isinstance(ref.key, int) and until > max(last.get(ref, -1), ref.key):
             held.setdefault(until, []).append(ref)
     return held

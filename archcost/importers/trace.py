@@ -62,6 +62,8 @@ class Step:
     """Whether it returned one new meta tensor, whose shape follows from the shapes of its arguments."""
     cast: RecordedCast | None = None
     constants: tuple[ConstantRead, ...] = ()
+    locals: tuple[tuple[Ref, int], ...] = ()
+    """Tensors that variables of an operator of C++ hold, each until the entry of that number is done."""
 
 
 _SHAPED = """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import groupby
 from typing import ClassVar, Literal, NamedTuple
 
 from archcost.errors import ArchcostError, ShapeError
@@ -22,6 +23,7 @@ from archcost.layers.shape.copy import WEIGHTS, Recast
 from archcost.layers.shape.reshape import moving
 from archcost.passes.contract import Condition, Pass, RunGraph
 from archcost.passes.run import Run
+from archcost.spec.model import Region
 from archcost.tensors import Tensors, TensorType, result_dtype
 from archcost.terms.autograd import FORWARD, Device
 
@@ -53,7 +55,7 @@ def _autocast_of(node: Node, graph: ModelGraph, run: Run, device: Device) -> str
     region = graph.regions.get(node.name)
     if region is None or region.device not in (None, device):
         return run.autocast
-    return None if region.dtype == "off" else region.dtype
+    return None if region.dtype in ("off", "float32") else region.dtype
 
 
 def _is_parameter(node: Node) -> bool:
@@ -93,9 +95,32 @@ class _Retyping:
         """By trained parameter its copy in 16 bits, which autocast remembers (cached_cast in autocast_mode.cpp)."""
 
     def graph(self) -> ModelGraph:
-        for node in self.source.nodes:
-            self._add(node)
+        for region, nodes in groupby(self.source.nodes, key=self._listed):
+            if region is None:
+                for node in nodes:
+                    self._add(node)
+            else:
+                self._add_as_one(tuple(nodes))
         return replace(self.source, inputs=self.inputs, nodes=tuple(self.nodes))
+
+    def _listed(self, node: Node) -> Region | None:
+        """The call that autocast takes as one, which the layer is in."""
+        region = self.source.regions.get(node.name) if self.run.autocast else None
+        return region if region and region.dtype == "float32" and region.device in (None, self.device) else None
+
+    def _add_as_one(self, nodes: tuple[Node, ...]) -> None:
+        """Layers of one call: copies of its arguments come before them, and stay until it returns."""
+        inside = {node.name for node in nodes}
+        read = dict.fromkeys(port for node in nodes for port in node.inputs if port.producer not in inside)
+        narrow = [port for port in read if self.types[port].dtype in RAISED]
+        copies: dict[Port, Port] = {}
+        for number in range(len(narrow), 0, -1):  # arguments are cast from the last to the first
+            port = narrow[number - 1]
+            copies[port] = self._cast(nodes[0], port, f"argument {number}", RAISED[self.types[port].dtype])
+        for node in nodes:
+            self._add(node._replace(inputs=tuple([copies.get(port, port) for port in node.inputs])))
+        last = self.nodes[-1]
+        self.nodes[-1] = last._replace(holds=(*last.holds, *copies.values()))
 
     def _declared(self, tensor: TensorType) -> TensorType:
         return TensorType(tensor.shape, self.all) if self.all and tensor.is_real else tensor

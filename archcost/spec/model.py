@@ -277,15 +277,17 @@ def check_blocks(value: Any) -> Any:
 class Region(BaseModel):
     """Layers from `first` to `last`, in order of execution, which the module itself runs under another autocast.
 
-    `off` is none. With `device` it is the autocast of that device alone.
+    `off` is none. `float32` is one of torch's own: a call of several operators that autocast takes as one, and copies
+    in float32 what it is given in 16 bits; within it nothing is cast. With `device` it is the autocast of that device
+    alone.
     """
 
     model_config = FROZEN
 
     first: Name
     last: Name
-    dtype: Literal["off", "bfloat16", "float16"]
-    device: Literal["cuda"] | None = None
+    dtype: Literal["off", "bfloat16", "float16", "float32"]
+    device: Literal["cpu", "cuda"] | None = None
 
 
 class Checkpoint(BaseModel):

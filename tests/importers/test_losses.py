@@ -63,6 +63,40 @@ LOSSES: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...]]] = {
     "cross_entropy of positions": (lambda s, y, x, labels: functional.cross_entropy(y, labels), (X, EACH)),
     "nll": (lambda s, y, x, labels: functional.nll_loss(y.log_softmax(1), labels, s.w), (SCORES, LABELS)),
     "nll of positions": (lambda s, y, x, labels: nn.NLLLoss()(y.log_softmax(1), labels), (X, EACH)),
+    "cross_entropy, smoothed": (
+        lambda s, y, x, labels: functional.cross_entropy(y, labels, s.w, label_smoothing=0.1),
+        (SCORES, LABELS),
+    ),
+    "cross_entropy of probabilities": (
+        lambda s, y, x: nn.CrossEntropyLoss(label_smoothing=0.1)(y, x.softmax(1)),
+        (SCORES,),
+    ),
+    "kl_div of logarithms": (
+        lambda s, y, x: functional.kl_div(y.log_softmax(1), x.log_softmax(1), reduction="batchmean", log_target=True),
+        (SCORES,),
+    ),
+    "poisson_nll": (lambda s, y, x: functional.poisson_nll_loss(y, x, full=True), (X,)),
+    "gaussian_nll": (lambda s, y, x: functional.gaussian_nll_loss(y, x, y.square()), (X,)),
+    "gaussian_nll, full": (lambda s, y, x: nn.GaussianNLLLoss(full=True, reduction="sum")(y, x, x), (X,)),
+    "multilabel_soft_margin": (lambda s, y, x: functional.multilabel_soft_margin_loss(y, x, s.w), (SCORES,)),
+    "hinge_embedding": (lambda s, y, x: functional.hinge_embedding_loss(y, x.sign()), (X,)),
+    "margin_ranking": (
+        lambda s, y, x: functional.margin_ranking_loss(y, s.layer(x * 2), x.sign(), margin=0.3),
+        (SCORES,),
+    ),
+    "triplet_margin": (
+        lambda s, y, x: functional.triplet_margin_loss(y, s.layer(x * 2), s.layer(x * 3), swap=True),
+        (SCORES,),
+    ),
+    "triplet_margin with a distance": (
+        lambda s, y, x: functional.triplet_margin_with_distance_loss(y, s.layer(x * 2), s.layer(x * 3)),
+        (SCORES,),
+    ),
+    "cosine_embedding": (
+        lambda s, y, x, which: functional.cosine_embedding_loss(y, s.layer(x * 2), which, margin=0.1),
+        (SCORES, torch.ones(13)),
+    ),
+    "cosine_similarity": (lambda s, y, x: functional.cosine_similarity(y[:, :, None], y[:, None], dim=-1), (X,)),
     "multi_margin": (
         lambda s, y, x, labels: functional.multi_margin_loss(y, labels, p=2, weight=s.w),
         (SCORES, LABELS),
@@ -77,20 +111,19 @@ LOSSES: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...]]] = {
 NO_KERNEL = {"multi_margin", "multilabel_margin"}
 """Of 16 bits on torch's CPU."""
 
-COMPOSED = {"l1", "smooth_l1, a corner", "cross_entropy of each"}
-"""Of operators that autocast casts as one."""
-
 
 @pytest.mark.filterwarnings("ignore:Using a target size")
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "amp-bf16"])
 @pytest.mark.parametrize("name", LOSSES)
 def test_peaks(name: str, precision: str) -> None:
-    if (precision == "bf16" and name in NO_KERNEL) or (precision == "amp-bf16" and name in COMPOSED):
+    if precision == "bf16" and name in NO_KERNEL:
         return
     loss, inputs = LOSSES[name]
     torch.manual_seed(0)
     spec = archcost.from_torch(Behind(loss), *inputs)
     assert archcost.cost(archcost.build(spec)).unknown == ()
     for mode in ("train", "infer"):
+        if (name, mode) == ("gaussian_nll", "infer"):
+            continue  # its argument is a temporary, which the recorded call holds as long as it runs
         expected = theirs(lambda: Behind(loss), inputs, mode, precision)
         assert abs(ours(spec, len(inputs[0]), mode, precision) - expected) <= SCALARS, mode

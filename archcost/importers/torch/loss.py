@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from archcost.importers.torch.proposal import Proposal, rule_for
+from archcost.importers.torch.proposal import Proposal, composite, rule_for
 
 REDUCTIONS = ("none", "mean", "sum")
 """By the number that stands for each below Python."""
+
+BOTH = ("cpu", "cuda")
+TAKEN_AS_ONE = {
+    **dict.fromkeys(["l1_loss", "kl_div", "poisson_nll_loss", "hinge_embedding_loss", "margin_ranking_loss"], BOTH),
+    **dict.fromkeys(["triplet_margin_loss", "cosine_embedding_loss"], BOTH),
+    "cross_entropy_loss": ("cpu",),
+    "cosine_similarity": ("cuda",),
+}
+"""Calls of several operators that autocast passes float32, by the device whose list has them (autocast_mode.cpp)."""
 
 
 def _folding(reduction: Any) -> str:
@@ -112,6 +123,31 @@ def multi_margin(
 @rule_for("multilabel_margin_loss")
 def multilabel_margin(result: Tensor, x: Tensor, target: Tensor, reduction: Any = "mean") -> Proposal:
     return Proposal("multilabel_margin", (x, target), {"reduction": _folding(reduction)})
+
+
+@composite("gaussian_nll_loss")
+def gaussian_nll(
+    input: Tensor,
+    target: Tensor,
+    var: Tensor | float,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:
+    """As torch writes it, but for the question whether a variance is negative, which shapes do not answer."""
+    if not isinstance(var, Tensor):
+        var = var * torch.ones_like(input)
+    if var.size() != input.size() and input.size()[:-1] == var.size():
+        var = torch.unsqueeze(var, -1)
+    var = var.clone()
+    with torch.no_grad():
+        var.clamp_(min=eps)
+    loss: Tensor = 0.5 * (torch.log(var) + (input - target) ** 2 / var)
+    if full:
+        loss += 0.5 * math.log(2 * math.pi)
+    if reduction == "none":
+        return loss
+    return loss.mean() if reduction == "mean" else loss.sum()
 
 
 def _given(weight: Tensor | None) -> tuple[Tensor, ...]:

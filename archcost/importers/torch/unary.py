@@ -22,7 +22,9 @@ def nan_to_num(result: Tensor, x: Tensor, *replacements: float | None, **named: 
 
 @rule_for("clamp", "clip")
 def clamp(result: Tensor, x: Tensor, min: Any = None, max: Any = None, inplace: bool = False) -> Proposal | None:
-    given = [(key, bound) for key, bound in (("min", min), ("max", max)) if bound is not None]
+    given: list[tuple[str, Any]] = [(key, bound) for key, bound in (("min", min), ("max", max)) if bound is not None]
+    if inplace:
+        given = [(key, 0.0 if _is_constant_number(bound) else bound) for key, bound in given]
     if given and all(isinstance(bound, Tensor) for _, bound in given) and not inplace:
         bounds = "both" if len(given) == 2 else given[0][0]
         return Proposal("clamp_tensor", (x, *(bound for _, bound in given)), {"bounds": bounds})
@@ -32,6 +34,11 @@ def clamp(result: Tensor, x: Tensor, min: Any = None, max: Any = None, inplace: 
     if not bounds:
         return Proposal("clone", (x,))
     return Proposal("clamp", (x,), {**bounds, **overwriting(inplace)})
+
+
+def _is_constant_number(bound: Any) -> bool:
+    """Whether it is a tensor of one number that gets no gradient: which number, no cost depends on."""
+    return isinstance(bound, Tensor) and not bound.dim() and not bound.requires_grad
 
 
 @rule_for("clamp_min", "clip_min")
