@@ -77,7 +77,7 @@ HYPOT = Guide(
     "binary",
     (
         Step(
-            "archcost/layers/binary.py",
+            "archcost/layers/binary/functions.py",
             "the layer: its card, and its formula",
             "",
             '''

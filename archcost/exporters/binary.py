@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 from functools import reduce
+from math import log, pi
 
 from archcost.exporters.emit import Part, draws
-from archcost.layers import Add, ClampTensor, Div, FMod, Maximum, Minimum, Mul, Remainder, Sub
+from archcost.layers import (
+    Add,
+    Atan2,
+    ClampTensor,
+    CopySign,
+    Div,
+    FMod,
+    Lerp,
+    LogAddExp,
+    LogAddExp2,
+    Maximum,
+    Minimum,
+    Mul,
+    PowTensor,
+    Remainder,
+    Sub,
+    XLogY,
+)
 
 
 @draws(Add)
@@ -16,7 +34,15 @@ def add(part: Part) -> str:
     return reduce(lambda so_far, tensor: part.draw("Add", so_far, tensor), operands)
 
 
-@draws(Sub, Mul, Div, Maximum, Minimum)
+@draws(Sub)
+def sub(part: Part) -> str:
+    taken = part.cast(1)
+    if part.layer.alpha != 1:
+        taken = part.draw("Mul", taken, part.number(part.layer.alpha))
+    return part.draw("Sub", part.cast(0), taken)
+
+
+@draws(Mul, Div, Maximum, Minimum)
 def paired(part: Part) -> str:
     """In the dtype of the result, integers as well."""
     return part.draw(part.layer.card.onnx.operator, part.cast(0), part.cast(1))
@@ -49,3 +75,52 @@ def clamp(part: Part) -> str:
     for index, name in enumerate(part.layer.names(), 1):
         so_far = part.draw("Max" if name == "min" else "Min", so_far, part.cast(index))
     return so_far
+
+
+@draws(PowTensor)
+def power(part: Part) -> str:
+    return part.draw("Pow", part.cast(0), part.cast(1))
+
+
+@draws(Lerp)
+def lerp(part: Part) -> str:
+    start, end = part.inputs[:2]
+    weight = part.inputs[2] if part.layer.weight is None else part.number(part.layer.weight)
+    return part.draw("Add", start, part.draw("Mul", weight, part.draw("Sub", end, start)))
+
+
+@draws(LogAddExp)
+def logaddexp(part: Part) -> str:
+    exponentials = [part.draw("Exp", part.cast(index)) for index in (0, 1)]
+    return part.draw("Log", part.draw("Add", *exponentials))
+
+
+@draws(LogAddExp2)
+def logaddexp2(part: Part) -> str:
+    powers = [part.draw("Pow", part.number(2.0), part.cast(index)) for index in (0, 1)]
+    return part.draw("Div", part.draw("Log", part.draw("Add", *powers)), part.number(log(2)))
+
+
+@draws(CopySign)
+def copysign(part: Part) -> str:
+    """Of a zero the sign is taken for positive."""
+    size = part.draw("Abs", part.cast(0))
+    is_negative = part.draw("Less", part.inputs[1], part.number(0, part.node.input_types[1].dtype))
+    return part.draw("Where", is_negative, part.draw("Neg", size), size)
+
+
+@draws(XLogY)
+def xlogy(part: Part) -> str:
+    factor = part.cast(0)
+    product = part.draw("Mul", factor, part.draw("Log", part.cast(1)))
+    is_zero = part.draw("Equal", factor, part.number(0.0))
+    return part.draw("Where", is_zero, part.number(0.0), product)
+
+
+@draws(Atan2)
+def atan2(part: Part) -> str:
+    """The arctangent of the quotient, half a turn further where the divisor is negative."""
+    rise, run = part.cast(0), part.cast(1)
+    angle = part.draw("Atan", part.draw("Div", rise, run))
+    half = part.draw("Where", part.draw("Less", rise, part.number(0.0)), part.number(-pi), part.number(pi))
+    return part.draw("Where", part.draw("Less", run, part.number(0.0)), part.draw("Add", angle, half), angle)

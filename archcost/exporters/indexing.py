@@ -22,6 +22,7 @@ from archcost.layers import (
     Scatter,
     ScatterAdd,
     ScatterReduce,
+    SearchSorted,
     Write,
 )
 from archcost.layers.checks import normalize_axis
@@ -125,6 +126,17 @@ def bucketize(part: Part) -> str:
     dtype = promoted(part.node.input_types)
     values = part.draw("Unsqueeze", part.cast(0, dtype), part.integers(-1))
     below = part.draw("LessOrEqual" if part.layer.right else "Less", part.cast(1, dtype), values)
+    return part.draw("ReduceSum", part.draw("Cast", below, to=DTYPES["int64"]), part.integers(-1), keepdims=0)
+
+
+@draws(SearchSorted)
+def searchsorted(part: Part) -> str:
+    """How many of the rising values lie below, or as far below as `right` says."""
+    apart = part.inputs[0]
+    if part.source.rank > 1:
+        apart = part.draw("Unsqueeze", apart, part.integers(-2))
+    single = part.draw("Unsqueeze", part.inputs[1], part.integers(-1))
+    below = part.draw("LessOrEqual" if part.layer.right else "Less", apart, single)
     return part.draw("ReduceSum", part.draw("Cast", below, to=DTYPES["int64"]), part.integers(-1), keepdims=0)
 
 

@@ -23,13 +23,18 @@ from archcost.layers.activation import Softsign as Softsign
 from archcost.layers.activation import Tanhshrink as Tanhshrink
 from archcost.layers.attention.multi_head import MultiHeadAttention as MultiHeadAttention
 from archcost.layers.attention.scaled_dot_product import ScaledDotProductAttention as ScaledDotProductAttention
-from archcost.layers.binary import Add as Add
-from archcost.layers.binary import ClampTensor as ClampTensor
-from archcost.layers.binary import Div as Div
-from archcost.layers.binary import Modulo as _Modulo
-from archcost.layers.binary import Extremum as _Extremum
-from archcost.layers.binary import Mul as Mul
-from archcost.layers.binary import Sub as Sub
+from archcost.layers.binary.arithmetic import Add as Add
+from archcost.layers.binary.arithmetic import ClampTensor as ClampTensor
+from archcost.layers.binary.arithmetic import Div as Div
+from archcost.layers.binary.arithmetic import Modulo as _Modulo
+from archcost.layers.binary.arithmetic import Extremum as _Extremum
+from archcost.layers.binary.arithmetic import Mul as Mul
+from archcost.layers.binary.arithmetic import Sub as Sub
+from archcost.layers.binary.functions import Atan2 as Atan2
+from archcost.layers.binary.functions import FloatsOfPairs as _FloatsOfPairs
+from archcost.layers.binary.functions import Lerp as Lerp
+from archcost.layers.binary.functions import FloatingPairs as _FloatingPairs
+from archcost.layers.binary.functions import PowTensor as PowTensor
 from archcost.layers.comparison import Bitwise as _Bitwise
 from archcost.layers.comparison import BitwiseNot as BitwiseNot
 from archcost.layers.comparison import Comparison as _Comparison
@@ -61,6 +66,7 @@ from archcost.layers.dropout import Dropout2d as Dropout2d
 from archcost.layers.dropout import Dropout3d as Dropout3d
 from archcost.layers.indexing.classes import Bucketize as Bucketize
 from archcost.layers.indexing.classes import OneHot as OneHot
+from archcost.layers.indexing.classes import SearchSorted as SearchSorted
 from archcost.layers.indexing.embedding import Embedding as Embedding
 from archcost.layers.indexing.expert_route import ExpertRoute as ExpertRoute
 from archcost.layers.indexing.gather import Gather as Gather
@@ -86,11 +92,17 @@ from archcost.layers.loss.pairs import L1Penalty as L1Penalty
 from archcost.layers.loss.pairs import MSE as MSE
 from archcost.layers.loss.pairs import SmoothL1 as SmoothL1
 from archcost.layers.loss.pairs import SoftMargin as SoftMargin
+from archcost.layers.matmul.added import AddBMM as AddBMM
 from archcost.layers.matmul.added import AddMM as AddMM
 from archcost.layers.matmul.added import BAddBMM as BAddBMM
+from archcost.layers.matmul.distance import CDist as CDist
 from archcost.layers.matmul.einsum import Einsum as Einsum
 from archcost.layers.matmul.product import Bmm as Bmm
 from archcost.layers.matmul.product import MatMul as MatMul
+from archcost.layers.matmul.vector import AddMV as AddMV
+from archcost.layers.matmul.vector import AddR as AddR
+from archcost.layers.matmul.vector import Dot as Dot
+from archcost.layers.matmul.vector import MV as MV
 from archcost.layers.normalization.feature_norms import LayerNorm as LayerNorm
 from archcost.layers.normalization.feature_norms import RMSNorm as RMSNorm
 from archcost.layers.normalization.instance_norm import InstanceNorm as _InstanceNorm
@@ -240,6 +252,14 @@ class Maximum(_Extremum): ...
 class Minimum(_Extremum): ...
 
 class Remainder(_Modulo): ...
+
+class CopySign(_FloatsOfPairs): ...
+
+class LogAddExp(_FloatingPairs): ...
+
+class LogAddExp2(_FloatingPairs): ...
+
+class XLogY(_FloatsOfPairs): ...
 
 class BitwiseAnd(_Bitwise): ...
 

@@ -8,20 +8,19 @@ from archcost.layers.dtypes import (
     AS_GIVEN,
     FLOAT32_OUT_ON_CUDA,
     IN_16_BITS,
+    IN_16_BITS_ON_CUDA,
     IN_FLOAT32,
     IN_FLOAT32_ON_CPU,
     IN_FLOAT32_ON_CUDA,
     WIDEST_ON_CPU,
+    WIDEST_ON_CUDA,
     Autocast,
     Outcome,
 )
 
-LOWERED_ON_CUDA = Autocast("as given", "16 bits")
-WIDEST_ON_CUDA = Autocast("as given", "widest")
-
 LISTED: Mapping[str, Autocast] = {
     **dict.fromkeys(["addbmm", "conv_tbc", "linalg_vecdot", "mm"], IN_16_BITS),
-    **dict.fromkeys(["addmv", "addr", "mv"], LOWERED_ON_CUDA),
+    **dict.fromkeys(["addmv", "addr", "mv"], IN_16_BITS_ON_CUDA),
     **dict.fromkeys(["_cdist_forward", "huber_loss", "smooth_l1_loss", "soft_margin_loss"], IN_FLOAT32),
     **dict.fromkeys(["binary_cross_entropy_with_logits", "multi_margin_loss", "multilabel_margin_loss"], IN_FLOAT32),
     **dict.fromkeys(["dist", "erfinv", "pow", "renorm", "_pdist_forward"], IN_FLOAT32_ON_CUDA),

@@ -19,8 +19,10 @@ from typing import NamedTuple
 from archcost.layers.broadcasting import broadcast
 from archcost.tensors import Tensors, TensorType
 
-COUNTED = {"where": 0, "sigmoid": 4, "floor_divide": 2, "trunc_divide": 2}
-"""Operations of a function that is none by itself: a choice is free, σ(x) is 1/(1 + exp(−x)), a quotient is rounded."""
+COUNTED = {"where": 0, "masked": 0, "sigmoid": 4, "floor_divide": 2, "trunc_divide": 2, "xlogy": 2, "xlog1py": 3}
+"""Operations of a function that is none by itself: a choice is free, σ(x) is 1/(1 + exp(−x)), a quotient is rounded,
+and so is what stands in one word for a product and a logarithm.
+"""
 
 SHOWN = (
     (" ** ", "^"),
@@ -36,15 +38,26 @@ SHOWN = (
 """How people write what Python writes otherwise, in this order."""
 
 
+LETTERS = "abc"
+"""Of the inputs of a formula of several, in their order."""
+
+
 class PairFormula(NamedTuple):
-    """The result of a and b, and the gradient of each: expressions as this module reads them."""
+    """The result of a and b, or of a, b and c, and the gradient of each: expressions as this module reads them.
+
+    A gradient "0" is a tensor of zeros like its input. `made` are the gradients as torch makes them, where it makes
+    other tensors than the expressions have operations. `saved` are letters of what torch keeps whichever gradient is
+    wanted: what the formulas of several read.
+    """
 
     forward: str
-    backward: tuple[str, str]
+    backward: tuple[str, ...]
+    made: tuple[str, ...] | None = None
+    saved: str = ""
 
     def __str__(self) -> str:
-        first, second = self.backward
-        return f"y = {written(self.forward)}; da = {written(first)}, db = {written(second)}"
+        gradients = [f"d{letter} = {written(text)}" for letter, text in zip(LETTERS, self.backward, strict=False)]
+        return f"y = {written(self.forward)}; {', '.join(gradients)}"
 
 
 @cache
@@ -63,7 +76,8 @@ def made_and_dropped(formula: str) -> int:
 
 def tensors_made(formula: str, given: Mapping[str, TensorType]) -> Tensors:
     """The same tensors and the result, which comes last, of operands that differ: each is of the shape and dtype of its
-    own operands together.
+    own operands together. A number among the arguments of a function is a tensor without axes; `mask(a, b)` is what
+    holds of two, whatever was made and dropped on the way to it.
     """
     made: list[TensorType] = []
 
@@ -73,6 +87,8 @@ def tensors_made(formula: str, given: Mapping[str, TensorType]) -> Tensors:
                 return given.get(name)
             case ast.BinOp(left=left, right=right):
                 operands: Sequence[ast.AST] = (left, right)
+            case ast.Compare(left=left, comparators=[right]):
+                operands = (left, right)
             case ast.UnaryOp(operand=operand):
                 operands = (operand,)
             case ast.Call(func=ast.Name(id="conj"), args=[argument]):
@@ -86,18 +102,27 @@ def tensors_made(formula: str, given: Mapping[str, TensorType]) -> Tensors:
         tensors = [tensor for operand in operands if (tensor := value(operand)) is not None]
         if not tensors:
             return None
-        made.append(broadcast(tuple(tensors)))
+        result = broadcast(tuple(tensors))
+        if isinstance(node, ast.Call) and any(isinstance(operand, ast.Constant) for operand in operands):
+            made.append(TensorType((), result.dtype))
+        made.append(result._replace(dtype="bool") if _is_mask(node) else result)
         return made[-1]
 
     value(ast.parse(formula, mode="eval").body)
     return tuple(made)
 
 
+def _is_mask(node: ast.AST) -> bool:
+    return isinstance(node, ast.Compare) or (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "mask"
+    )
+
+
 @cache
 def read(formula: str) -> tuple[str, ...]:
-    """What goes in or comes out and is read, beside the gradient that arrives: in the order x, a, b, y."""
+    """What goes in or comes out and is read, beside the gradient that arrives: in the order x, a, b, c, y."""
     named = {node.id for node in ast.walk(ast.parse(formula)) if isinstance(node, ast.Name)}
-    return tuple([name for name in ("x", "a", "b", "y") if name in named])
+    return tuple([name for name in ("x", "a", "b", "c", "y") if name in named])
 
 
 def written(formula: str) -> str:

@@ -42,9 +42,11 @@ class Autocast(NamedTuple):
 
 AS_GIVEN = Autocast("as given", "as given")
 IN_16_BITS = Autocast("16 bits", "16 bits")
+IN_16_BITS_ON_CUDA = Autocast("as given", "16 bits")
 IN_FLOAT32 = Autocast("float32", "float32")
 IN_FLOAT32_ON_CPU = Autocast("float32", "as given")
 IN_FLOAT32_ON_CUDA = Autocast("as given", "float32")
 FLOAT32_OUT_ON_CUDA = Autocast("as given", "float32 out")
 FLOAT32_OF_BFLOAT16_ON_CUDA = Autocast("as given", "float32 of bfloat16")
 WIDEST_ON_CPU = Autocast("widest", "as given")
+WIDEST_ON_CUDA = Autocast("as given", "widest")

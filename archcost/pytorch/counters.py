@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from archcost.errors import ArchcostError
 from archcost.pytorch.build import REFUSALS, said
+from archcost.pytorch.flop_counter import flop_counter
 from archcost.pytorch.network import Network, as_tuple, module_at, real_numbers
 from archcost.pytorch.shared_weights import used_weight
 
@@ -77,7 +77,7 @@ class _Meter:
     """Gives what FlopCounterMode counts to the layer that is at work, and notes what arrives there and leaves."""
 
     def __init__(self) -> None:
-        self.counter = FlopCounterMode(display=False)
+        self.counter = flop_counter()
         self.layer: str | None = None
         self.counted: Counter[str | None] = Counter()
         self.arrived: dict[str, tuple[Tensor, ...]] = {}

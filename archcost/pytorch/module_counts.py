@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from math import prod
 from typing import Any, Literal, NamedTuple, cast
 
 import torch
@@ -27,6 +26,7 @@ from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
 from archcost.pytorch.counters import Shape
 from archcost.pytorch.differences import KNOWN_DIFFERENCES, KnownDifference
+from archcost.pytorch.flop_counter import UNCOUNTED
 from archcost.pytorch.network import real_numbers
 from archcost.pytorch.running_module import Whereabouts
 from archcost.pytorch.user_module import Path, Subject, inputs_like, lent, modules_of, refusals_told, tensors_of
@@ -55,22 +55,6 @@ NO_RULE = KnownDifference(
 )
 
 Excess = dict[KnownDifference, int]
-
-
-def _twice(*sizes: int) -> int:
-    """FLOPs of as many MACs."""
-    return 2 * prod(sizes)
-
-
-UNCOUNTED: Mapping[str, Callable[[Shape, Shape], int]] = {
-    "mv": lambda matrix, vector: _twice(*matrix),
-    "dot": lambda left, right: _twice(*left),
-    "vdot": lambda left, right: _twice(*left),
-    "_int_mm": lambda left, right: _twice(*left, right[1]),
-    # rows (or columns, or what is summed over) in groups, each of which meets one matrix: as one product of all of them
-    "_grouped_mm": lambda left, right: _twice(*left[-2:], right[-1], left[0] if len(left) == len(right) == 3 else 1),
-}
-"""What torch multiplies and its counter does not know, from the shapes of the two operands."""
 
 
 class Weight(NamedTuple):
@@ -238,8 +222,8 @@ class _Meter(TorchDispatchMode):
             self._note(self.where.path(), GROUPED, excess)
         return counted
 
-    def _uncounted(self, rule: Callable[[Shape, Shape], int], left: Shape, right: Shape, *_: Any, **made: Any) -> int:
-        self._note(self.where.path(), NO_RULE, -rule(tuple(left), tuple(right)))
+    def _uncounted(self, rule: Callable[..., int], *shapes: Any, **made: Any) -> int:
+        self._note(self.where.path(), NO_RULE, -rule(*shapes))
         return 0
 
     def _note(self, path: Path, known: KnownDifference, flops: int) -> None:

@@ -27,7 +27,7 @@ from archcost.layers import (
     Reshape,
     ScaledDotProductAttention,
 )
-from archcost.layers.binary import Joining
+from archcost.layers.binary.pair_function import Joining
 from archcost.layers.comparison import Choice
 from archcost.layers.convolution.conv import Convolution, Kernel
 from archcost.layers.rules import Call

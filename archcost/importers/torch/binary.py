@@ -12,18 +12,23 @@ from archcost.importers.torch.proposal import (
     is_number,
     overwriting,
     rule_for,
+    rule_of,
 )
+from archcost.layers import Pow
 
 
 def _scale(x: Tensor, factor: float, shift: float, inplace: bool) -> Proposal:
     return Proposal("scale", (x,), {"factor": factor, "shift": shift, **overwriting(inplace)})
 
 
+def _factor(alpha: float) -> dict[str, float]:
+    return {} if alpha == 1 else {"alpha": alpha}
+
+
 @rule_for("add", "radd")
 def add(result: Tensor, x: Any, y: Any, *, alpha: float = 1, inplace: bool = False) -> Proposal | None:
     if isinstance(x, Tensor) and isinstance(y, Tensor):
-        factor = {} if alpha == 1 else {"alpha": alpha}
-        return Proposal("add", (x, y), {**factor, **overwriting(inplace)})
+        return Proposal("add", (x, y), {**_factor(alpha), **overwriting(inplace)})
     tensor, number = (x, y) if isinstance(x, Tensor) else (y, x)
     if not is_number(number):
         return None
@@ -35,7 +40,7 @@ def add(result: Tensor, x: Any, y: Any, *, alpha: float = 1, inplace: bool = Fal
 @rule_for("sub", "subtract")
 def sub(result: Tensor, x: Any, y: Any, *, alpha: float = 1, inplace: bool = False) -> Proposal | None:
     if isinstance(x, Tensor) and isinstance(y, Tensor):
-        return Proposal("sub", (x, y), overwriting(inplace)) if alpha == 1 else None
+        return Proposal("sub", (x, y), {**_factor(alpha), **overwriting(inplace)})
     return _scale(x, 1, -y * alpha, inplace) if is_number(y) else rsub(result, y, x)
 
 
@@ -43,7 +48,7 @@ def sub(result: Tensor, x: Any, y: Any, *, alpha: float = 1, inplace: bool = Fal
 def rsub(result: Tensor, x: Any, y: Any, alpha: float = 1) -> Proposal | None:
     """y − x."""
     if isinstance(x, Tensor) and isinstance(y, Tensor):
-        return Proposal("sub", (y, x)) if alpha == 1 else None
+        return Proposal("sub", (y, x), _factor(alpha))
     return Proposal("rsub", (x,), {"other": y}) if is_number(y) and alpha == 1 else None
 
 
@@ -72,3 +77,27 @@ def divided_by(x: Tensor, number: float) -> Tensor:
 @composite("addcmul")
 def addcmul(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
     return x + tensor1 * tensor2 if value == 1 else x + tensor1 * tensor2 * value
+
+
+@rule_for("lerp")
+def lerp(result: Tensor, x: Tensor, end: Tensor, weight: Any, inplace: bool = False) -> Proposal:
+    if isinstance(weight, Tensor):
+        return Proposal("lerp", (x, end, weight), overwriting(inplace))
+    return Proposal("lerp", (x, end), {"weight": float(weight), **overwriting(inplace)})
+
+
+_to_the_number = rule_of(Pow).function
+
+
+@rule_for("pow", "float_power")
+def power(result: Tensor, x: Any, exponent: Any, inplace: bool = False) -> Proposal | None:
+    if isinstance(x, Tensor) and isinstance(exponent, Tensor):
+        return Proposal("pow_tensor", (x, exponent), overwriting(inplace))
+    if isinstance(exponent, Tensor):
+        return Proposal("rpow", (exponent,), {"base": x})
+    return _to_the_number(result, x, exponent, **overwriting(inplace))
+
+
+@rule_for("rpow")
+def power_of(result: Tensor, exponent: Tensor, x: Any) -> Proposal | None:
+    return power(result, x, exponent)

@@ -158,3 +158,19 @@ def embedding_of_torch(
     result: Tensor, weight: Tensor, indices: Tensor, padding_idx: int = -1, *rest: bool
 ) -> Proposal | None:
     return embedding(result, indices, weight, None if padding_idx < 0 else padding_idx)
+
+
+@rule_for("searchsorted")
+def searchsorted(
+    result: Tensor,
+    rising: Tensor,
+    values: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Proposal | None:
+    if out_int32 or sorter is not None or not isinstance(values, Tensor):
+        return None
+    return Proposal("searchsorted", (rising, values), {"right": right or side == "right"})

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from archcost.importers.torch.proposal import Proposal, RuleFunction, composite, listed, rule_for, rule_of, samples_in
-from archcost.layers import AddMM, BAddBMM, Layer
+from archcost.layers import AddBMM, AddMM, AddMV, AddR, BAddBMM, Layer
 
 
 @composite("rmatmul")
@@ -34,13 +34,24 @@ def _added(kind: type[Layer]) -> RuleFunction:
     derived = rule_of(kind).function
 
     def rule(result: Tensor, *tensors: Tensor, beta: float = 1, alpha: float = 1, **named: Tensor) -> Proposal | None:
-        return derived(result, *tensors, *named.values(), beta=beta, alpha=alpha)
+        return derived(result, *tensors, *named.values(), beta=float(beta), alpha=float(alpha))
 
     return rule
 
 
 rule_for("addmm")(_added(AddMM))
 rule_for("baddbmm")(_added(BAddBMM))
+rule_for("addbmm")(_added(AddBMM))
+rule_for("addmv")(_added(AddMV))
+rule_for("addr")(_added(AddR))
+
+
+@rule_for("cdist", "_cdist_forward")
+def cdist(result: Tensor, x: Tensor, y: Tensor, p: float = 2.0, compute_mode: Any = None) -> Proposal:
+    fields: dict[str, Any] = {"p": "inf" if p == float("inf") else float(p)}
+    if isinstance(compute_mode, int):  # as the operator has it
+        compute_mode = (None, "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")[compute_mode]
+    return Proposal("cdist", (x, y), fields | ({} if compute_mode is None else {"compute_mode": compute_mode}))
 
 
 @rule_for("einsum")

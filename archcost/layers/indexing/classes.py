@@ -66,3 +66,37 @@ class Bucketize(Layer):
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Elementwise(outputs[0].numel, inputs[1].numel.bit_length(), {}, "compared"),)
+
+
+class SearchSorted(Layer):
+    """Where each value of the second input belongs in the rising values of the first, in int64 (torch.searchsorted).
+
+    The first is one list for all, or has one for each row of the second. Halving n values takes ⌈log2(n + 1)⌉
+    comparisons. There is no gradient.
+    """
+
+    type: Literal["searchsorted"] = "searchsorted"
+    prefix: ClassVar[str] = "searchsorted"
+    card: ClassVar[Card] = placing("torch.searchsorted", promotion="named", time="copy")
+    arity: ClassVar[Arity] = Arity(2, 2)
+    right: Flag = False
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        rising, values = inputs
+        if rising.rank != 1 and rising.shape[:-1] != values.shape[:-1]:
+            raise ShapeError(
+                "rows do not go together", expected=f"one list, or one for each row of {values}", found=str(rising)
+            )
+        return (TensorType(values.shape, "int64"),)
+
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), call.inputs)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Elementwise(outputs[0].numel, inputs[0].shape[-1].bit_length(), {}, "compared"),)
+
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        values = inputs[1].shape
+        return tuple(
+            [Step(f"output axis {axis}", "n", {"n": size}, "as the values") for axis, size in enumerate(values)]
+        )

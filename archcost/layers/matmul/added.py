@@ -35,12 +35,16 @@ class AddedProduct(Layer):
         require_products((left, right))
         if left.shape[:-2] != right.shape[:-2]:
             raise ShapeError("inputs have different batches", expected=str(left.shape[0]), found=f"{left} and {right}")
-        result = TensorType((*left.shape[:-1], right.shape[-1]), left.dtype)
+        result = TensorType(self.product(inputs), left.dtype)
         if added.dtype != result.dtype or broadcast_shape((added, result)) != result.shape:
             raise ShapeError(
                 "cannot be added to the product", expected=f"{result}, or what stretches to it", found=str(added)
             )
         return (result,)
+
+    def product(self, inputs: Tensors) -> tuple[int, ...]:
+        """The shape of what is added."""
+        return (*inputs[1].shape[:-1], inputs[2].shape[-1])
 
     def autograd(self, call: Call) -> Autograd:
         """Each matrix is kept for the other's gradient.
@@ -50,7 +54,7 @@ class AddedProduct(Layer):
         """
         added, left, right = call.inputs
         passed_on = added == call.result and self.beta == 1
-        gradient = NewView(added) if added.rank < len(self.meaning) else added
+        gradient = NewView(added) if added.rank < call.result.rank else added
         wanted = [call.inputs[index].numel for index in (1, 2) if call.needs(index)]
         steps = [size for numel in wanted for size in ((numel,) if self.alpha == 1 else (numel, numel, -numel))]
         given = sum(wanted)
@@ -74,7 +78,7 @@ class AddedProduct(Layer):
         factors = (self.beta != 1) + (self.alpha != 1)
         summed = (self.beta != 1) + (inputs[0].numel != numel)
         return (
-            Contraction(numel * inputs[1].shape[-1], (1, 2)),
+            Contraction(inputs[1].numel * inputs[2].shape[-1], (1, 2)),
             Elementwise(numel, 1 + factors, {0: summed}, "added"),
         )
 
@@ -83,9 +87,9 @@ class AddedProduct(Layer):
         return
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
-        *batch, m, n = outputs[0].shape
-        values = {"matrices": prod(batch), "m": m, "k": inputs[1].shape[-1], "n": n}
-        return (Step("MACs", "matrices*m*k*n", values, "every output value is one sum of k products"),)
+        *batch, m, k = inputs[1].shape
+        values = {"matrices": prod(batch), "m": m, "k": k, "n": inputs[2].shape[-1]}
+        return (Step("MACs", "matrices*m*k*n", values, "every value of a product is one sum of k products"),)
 
 
 class AddMM(AddedProduct):
@@ -102,3 +106,17 @@ class BAddBMM(AddedProduct):
     type: Literal["baddbmm"] = "baddbmm"
     card: ClassVar[Card] = product_card("torch.baddbmm", ("baddbmm",), None, "nothing", "product")
     meaning: ClassVar[tuple[str, ...]] = ("batch", "rows", "columns")
+
+
+class AddBMM(AddedProduct):
+    """beta·x + alpha·Σ(A·B), the sum of the products of as many matrices each (torch.addbmm).
+
+    Inputs: x, which stretches over one of them, A, B. A product goes on adding to the one before it.
+    """
+
+    type: Literal["addbmm"] = "addbmm"
+    card: ClassVar[Card] = product_card("torch.addbmm", ("addbmm",), None, "nothing", "product")
+    meaning: ClassVar[tuple[str, ...]] = ("batch", "rows", "columns")
+
+    def product(self, inputs: Tensors) -> tuple[int, ...]:
+        return (inputs[1].shape[1], inputs[2].shape[2])

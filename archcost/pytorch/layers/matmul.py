@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from archcost.layers import Einsum
-from archcost.pytorch.layers.base import Inputs, mirrors
+from archcost.layers import CDist, Einsum
+from archcost.pytorch.layers.base import Called, Inputs, mirrors, settings
 
 
 class EinsteinSum(nn.Module):
@@ -24,3 +24,8 @@ class EinsteinSum(nn.Module):
 @mirrors(Einsum)
 def einsum(layer: Einsum, inputs: Inputs) -> nn.Module:
     return EinsteinSum(layer.equation)
+
+
+@mirrors(CDist)
+def cdist(layer: CDist, inputs: Inputs) -> nn.Module:
+    return Called(torch.cdist, settings(layer) | {"p": float(layer.p)})  # pyright: ignore[reportUnknownMemberType]

@@ -7,59 +7,24 @@ from math import prod
 from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
-from archcost.layers.base import Arity, Layer
+from archcost.layers.base import Arity
+from archcost.layers.binary.pair_function import (
+    Arithmetic,
+    Joining,
+    Overwriting,
+    PairFunction,
+    card,
+)
 from archcost.layers.broadcasting import broadcast, broadcast_shape, require_one_more, stretched, summed_back
-from archcost.layers.card import Card, onnx
-from archcost.layers.derivative import PairFormula, operations, read, tensors_made
-from archcost.layers.dtypes import AS_GIVEN
-from archcost.layers.fields import Flag, Scalar
-from archcost.layers.memory_order import value_by_value
+from archcost.layers.card import Card
+from archcost.layers.derivative import PairFormula
+from archcost.layers.fields import Scalar
 from archcost.layers.rows import row
-from archcost.layers.rules import Autograd, Call, Placement
+from archcost.layers.rules import Autograd, Call
 from archcost.layers.value_function import require_numbers
-from archcost.tensors import Tensors, TensorType, can_hold, with_number
-from archcost.terms.autograd import OUTPUT, Input, Moment, Own, Saved, Setting
+from archcost.tensors import Tensors, TensorType, with_number
+from archcost.terms.autograd import Input, Moment, Own
 from archcost.work import Elementwise, Operand, Work
-
-
-def card(torch: str | None, calls: tuple[str, ...] = (), operator: str | None = None) -> Card:
-    return Card(
-        torch=torch,
-        calls=calls,
-        onnx=onnx(operator) if operator else None,
-        autocast=AS_GIVEN,
-        promotion="promoted",
-        fvcore="nothing",
-        time="elementwise",
-        blas=False,
-    )
-
-
-class Joining(Layer):
-    """A result of several values, in the dtype to which theirs are promoted (TensorIterator)."""
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        return (broadcast(inputs),)
-
-    def placement(self, call: Call) -> Placement:
-        return value_by_value(call, 0 if self.overwrites(call.setting) else None)
-
-
-class Overwriting(Joining):
-    """`inplace: true` writes the result into the first input (x += y), in that one's dtype."""
-
-    inplace: Flag = False
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        (result,) = super().output_types(inputs)
-        if not self.inplace:
-            return (result,)
-        if result.shape != inputs[0].shape or not can_hold(inputs[0].dtype, result.dtype):
-            raise ShapeError("inplace needs a result like the first input", expected=str(result), found=str(inputs[0]))
-        return (inputs[0],)
-
-    def overwrites(self, setting: Setting) -> bool:
-        return self.inplace
 
 
 class Add(Overwriting):
@@ -96,52 +61,21 @@ class Add(Overwriting):
         return (Elementwise(outputs[0].numel, len(inputs) - 1 + products, gradients, "added"),)
 
 
-class PairFunction(Joining):
-    """A result of each pair of values, a of the first input and b of the second, whose formula says what it costs."""
-
-    arity: ClassVar[Arity] = Arity(2, 2)
-    formula: ClassVar[PairFormula]
-    what: ClassVar[str]
-    """What is done, in reports."""
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        sums = stretched(inputs, outputs[0])
-        gradients: dict[Operand, int] = {
-            index: operations(self.formula.backward[index]) + sums.get(index, 0) for index in range(len(inputs))
-        }
-        return (Elementwise(outputs[0].numel, operations(self.formula.forward), gradients, self.what),)
-
-    def autograd(self, call: Call) -> Autograd:
-        """The second gradient is worked out first."""
-        backward = dict(enumerate(self.formula.backward[: len(call.inputs)]))
-        types = {"a": call.source, "b": call.inputs[-1], "dy": call.result, "y": call.result}
-        made = {index: tensors_made(formula, types) for index, formula in backward.items()}
-        worked = {index: tensors[-1] for index, tensors in made.items() if tensors}
-        needed = [index for index in sorted(worked, reverse=True) if call.needs(index)]
-        during = [(*[worked[before] for before in needed[:place]], *made[index]) for place, index in enumerate(needed)]
-        read_ = {name for index, formula in backward.items() if call.needs(index) for name in read(formula)}
-        saved = tuple([self.reference(name, call) for name in sorted(read_)])
-        return summed_back(call, saved, worked, backward.keys() - worked.keys(), during)
-
-    def reference(self, name: str, call: Call) -> Saved:
-        """The first input as backward wants it: in place, a copy that torch makes before it is overwritten."""
-        if name != "a":
-            return Input(1) if name == "b" else OUTPUT
-        return Own("copy of the first input", call.source) if self.overwrites(call.setting) else Input(0)
-
-
-class Arithmetic(PairFunction, Overwriting):
-    """One with a method in torch that overwrites the first input."""
-
-
 class Sub(Arithmetic):
-    """Difference of two tensors. Backward passes the gradient on, and its negation."""
+    """Difference of two tensors. Backward passes the gradient on, and its negation.
+
+    `alpha` is a factor of the second (x.sub(y, alpha=0.1)).
+    """
 
     type: Literal["sub"] = "sub"
     prefix: ClassVar[str] = "sub"
     card: ClassVar[Card] = card("Tensor.sub", operator="Sub")
     formula: ClassVar[PairFormula] = PairFormula("a - b", ("dy", "-dy"))
     what: ClassVar[str] = "subtracted"
+    alpha: Scalar = 1
+
+    def chosen(self) -> PairFormula:
+        return self.formula if self.alpha == 1 else PairFormula("a - alpha*b", ("dy", "-dy*alpha"))
 
     def output_types(self, inputs: Tensors) -> Tensors:
         if {tensor.dtype for tensor in inputs} == {"bool"}:
