@@ -621,6 +621,48 @@ CASES = {
         ],
         IMAGE,
     ),
+    # Two slices of 7 - 3 columns.
+    "a mean of values that lie apart": Case(
+        [node("AveragePool", "x", "y", kernel_shape=[1, 2], dilations=[1, 3])],
+        [],
+        [
+            {"type": "slice", "stop": 4, "dim": 3},
+            {"type": "slice", "inputs": ["x"], "start": 3, "dim": 3},
+            {"type": "add", "inputs": ["slice1", "slice2"]},
+            {"type": "scale", "factor": 0.5},
+        ],
+        (2, 3, 5, 4),
+    ),
+    "added at positions of two axes": Case(
+        [
+            node("Unsqueeze", "p zero", "i"),
+            node("ReduceMax", "x zero", "u"),
+            node("ScatterND", "t i u", "y", reduction="add"),
+        ],
+        [weight("t", 3, 5, 7), numbers("p", [1, 2]), numbers("zero", [0])],
+        [
+            {"type": "amax", "dim": 0, "keepdim": True},
+            {"type": "parameter", "shape": [3, 5, 7], "name": "t"},
+            {"type": "view", "shape": [15, 7]},
+            {"type": "constant", "shape": [1], "dtype": "int64"},
+            {"type": "index_add", "inputs": ["view1", "constant1", "amax1"], "dim": 0},
+            {"type": "unflatten", "dim": 0, "unflattened_size": [3, 5]},
+        ],
+        (3, 5, 7),
+        ROWS,
+    ),
+    "a position of each sample": Case(
+        [node("GatherND", "x i", "y", batch_dims=1)],
+        [],
+        [
+            {"type": "select", "inputs": ["i"], "index": 0, "dim": -1},
+            {"type": "constant", "inputs": ["x"], "shape": [1], "dtype": "int64"},
+            {"type": "index", "inputs": ["x", "constant1", "select1"], "dims": [0, 1]},
+        ],
+        (2, 7),
+        {"x": ["N", 5, 7], "i": ["N", 1]},
+        dtypes={"i": INT64},
+    ),
     # By ONNX's own definition of an operator without a layer.
     "its definition": Case(
         [node("MeanVarianceNormalization", "x", "y", axes=[2, 3])],

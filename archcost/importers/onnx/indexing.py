@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from archcost.importers.onnx.shape import cut, reshaped
 from archcost.importers.onnx_call import Call, Rule, one
 from archcost.importers.onnx_inference import as_written
-from archcost.importers.onnx_values import UnsupportedError, Value, samples_in
+from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in
 from archcost.tensors import TensorType
 
 
@@ -55,14 +57,19 @@ def gather_elements(call: Call) -> Value:
 def gather_nd(call: Call) -> Value:
     """By positions along the first axes, which stand side by side in the last axis of the indices."""
     data, indices = call[0], call.cast(call[1], "int64")
-    if call.integer("batch_dims", 0) or not indices.rank:
-        raise UnsupportedError("indices in each sample of a batch")
-    count = indices.shape[-1]
-    if count == 1:
-        return picked(call, data, _listed(call, indices, 0), 0)
-    return call.layer(
-        "index", data, *(_listed(call, indices, number) for number in range(count)), dims=list(range(count))
-    )
+    outer = call.integer("batch_dims", 0)
+    if not 0 <= outer < indices.rank:
+        raise UnsupportedError(f"batch_dims {outer} of indices {indices.tensor}")
+    listed = [_listed(call, indices, number) for number in range(indices.shape[-1])]
+    if len(listed) == 1 and not outer:
+        return picked(call, data, listed[0], 0)
+    own = [_positions(indices.shape[:-1], axis) for axis in range(outer)]
+    return call.layer("index", data, *own, *listed, dims=list(range(outer + len(listed))))
+
+
+def _positions(shape: Shape, axis: int) -> Value:
+    """All positions of an axis that data and indices have in common."""
+    return Value(TensorType(tuple(size if each == axis else 1 for each, size in enumerate(shape)), "int64"))
 
 
 def _listed(call: Call, indices: Value, number: int) -> Value:
@@ -88,13 +95,33 @@ JOINED = {"mul": "prod", "max": "amax", "min": "amin"}
 def scattered_slices(call: Call) -> Value:
     """Values written over those at positions along the first axes: into a copy, as torch does out of place."""
     data, indices, updates = call[0], call.cast(call[1], "int64"), call[2]
-    if call.word("reduction", "none") != "none" or not indices.rank:
-        raise UnsupportedError("values added to those at positions of several axes")
+    reduction = call.word("reduction", "none")
+    if not indices.rank or reduction not in ("none", "add", *JOINED):
+        raise UnsupportedError(f"reduction {reduction} at indices {indices.tensor}")
+    if reduction != "none":
+        return _joined_slices(call, indices, reduction)
     count = indices.shape[-1]
     positions = [_listed(call, indices, number) for number in range(count)]
     if all(value.is_constant for value in (data, indices, updates)):
         return Value(data.tensor)
     return call.layer("write", call.layer("clone", data), updates, *positions, dims=list(range(count)))
+
+
+def _joined_slices(call: Call, indices: Value, reduction: str) -> Value:
+    """Values joined with those at positions of the first axes, as along one axis that stands for them all."""
+    data, updates, count = call[0], call[2], indices.shape[-1]
+    if from_batch(data.shape[1:]) or from_batch(updates.shape):
+        raise UnsupportedError("values of each sample joined at positions of several axes")
+    rest = data.shape[count:]
+    flat = call.reshape(data, (prod(data.shape[:count]), *rest))
+    places = call.layer("sum", indices, dim=-1) if count > 1 else _listed(call, indices, 0)
+    places = call.reshape(places, (places.tensor.numel,))
+    values = call.reshape(updates, (places.tensor.numel, *rest))
+    if reduction == "add":
+        joined = call.layer("index_add", flat, places, values, dim=0)
+    else:
+        joined = call.layer("index_reduce", flat, places, values, dim=0, reduce=JOINED[reduction])
+    return call.reshape(joined, data.shape)
 
 
 def one_hot(call: Call) -> Value:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from itertools import product
 from math import prod
 
 from archcost.importers.onnx.convolution import evenly_padded, pads_of, spacing, to_channels_first, to_channels_last
+from archcost.importers.onnx.shape import cut
 from archcost.importers.onnx_call import Call, Rule, one
 from archcost.importers.onnx_values import UnsupportedError, Value
 
@@ -53,7 +56,7 @@ def max_pool(call: Call) -> tuple[Value, ...]:
 def avg_pool(call: Call) -> Value:
     ndim, kernel, strides, dilations = window(call)
     if set(dilations) != {1}:
-        raise UnsupportedError("a mean of values that lie apart")
+        return _mean_apart(call, kernel, strides, dilations)
     tensor, padding = _padded(call, kernel, strides, dilations)
     return call.layer(
         f"avg_pool{ndim}d",
@@ -64,6 +67,35 @@ def avg_pool(call: Call) -> Value:
         ceil_mode=call.flag("ceil_mode"),
         count_include_pad=call.flag("count_include_pad"),
     )
+
+
+MOST_PLACES = 128
+"""Of a window that is taken apart."""
+
+
+def _mean_apart(call: Call, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Value:
+    """Of values that lie apart, for which torch has no operator: a sum of slices, divided."""
+    pads = pads_of(call, kernel, strides, dilations)
+    sizes, ends = [], []
+    for size, k, s, d, (before, behind) in zip(call[0].shape[2:], kernel, strides, dilations, pads, strict=True):
+        room = size + before + behind - d * (k - 1) - 1
+        count = (-(-room // s) if call.flag("ceil_mode") else room // s) + 1
+        if count > 1 and (count - 1) * s >= size + before:  # a window that begins behind the values
+            count -= 1
+        sizes.append(count)
+        ends.append(max(behind, (count - 1) * s + d * (k - 1) + 1 - size - before))
+    if prod(kernel) > MOST_PLACES or min(sizes) < 1:
+        raise UnsupportedError("a mean of many values that lie apart")
+    flat = [number for (before, _), end in zip(pads[::-1], ends[::-1], strict=True) for number in (before, end)]
+    source = call.layer("pad", call[0], pad=flat) if any(flat) else call[0]
+    parts = []
+    for place in product(*map(range, kernel)):
+        part = source
+        for axis, (at, s, d, count) in enumerate(zip(place, strides, dilations, sizes, strict=True), 2):
+            part = cut(call, part, at * d, at * d + (count - 1) * s + 1, axis, s)
+        parts.append(part)
+    total = reduce(lambda so_far, part: call.layer("add", so_far, part), parts)
+    return call.layer("scale", total, factor=1 / len(parts))
 
 
 def lp_pool(call: Call) -> Value:
