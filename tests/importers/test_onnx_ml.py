@@ -126,3 +126,10 @@ def test_trees_have_no_cost(tmp_path: Path) -> None:
     model = model_of(nodes, ROWS, value_info=made, opsets=[helper.make_opsetid(LEARNING, 1)])
     cost = archcost.cost(archcost.build(imported(tmp_path, model)))
     assert cost.unknown
+
+
+def test_a_step_of_training_is_no_network(tmp_path: Path) -> None:
+    adam = node("Adam", "r t x g v h", "y w k", "ai.onnx.preview.training")
+    inputs = {"r": [], "t": [], **{name: ["N", 7] for name in "xgvh"}}
+    with pytest.raises(archcost.ArchcostError, match="a step of training stands in the file"):
+        imported(tmp_path, model_of([adam], inputs, opsets=[helper.make_opsetid("ai.onnx.preview.training", 1)]))

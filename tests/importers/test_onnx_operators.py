@@ -172,6 +172,12 @@ CASES = {
     ),
     "one less it": Case([node("Sub", "one x", "y")], [numbers("one", 1.0, FLOAT)], [{"type": "rsub"}], IMAGE),
     "one over it": Case([node("Div", "one x", "y")], [numbers("one", 1.0, FLOAT)], [{"type": "reciprocal"}], IMAGE),
+    "what a division leaves": Case(
+        [node("Mod", "x x", "a"), node("Mod", "a x", "y", fmod=1)],
+        [],
+        [{"type": "remainder", "inputs": ["x", "x"]}, {"type": "fmod", "inputs": ["remainder1", "x"]}],
+        IMAGE,
+    ),
     "at most six": Case(
         [node("Min", "x six", "y")], [numbers("six", 6.0, FLOAT)], [{"type": "clamp", "max": 6.0}], IMAGE
     ),

@@ -52,6 +52,13 @@ def div(call: Call) -> Value:
     return inverse if dividend == 1 else call.layer("scale", inverse, factor=dividend)
 
 
+def modulo(call: Call) -> Value:
+    """With the divisor's sign, or with `fmod` the dividend's. Integers are told as such."""
+    if not call[0].tensor.is_floating:
+        raise UnsupportedError("what a division of integers leaves")
+    return call.layer("fmod" if call.flag("fmod") else "remainder", call[0], call[1])
+
+
 def extreme(type_: str, bound: str) -> Rule:
     """A number is a bound that values are cut off at."""
 
@@ -98,6 +105,7 @@ RULES: dict[str, Rule] = {
     "Div": div,
     "Sum": total,
     "Mean": mean,
+    "Mod": modulo,
     "Max": extreme("maximum", "min"),
     "Min": extreme("minimum", "max"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archcost.errors import ArchcostError, shorten
 from archcost.importers.onnx_call import Call, Result, Rule
 from archcost.importers.onnx_values import Value
 
@@ -25,4 +26,20 @@ def _scores(call: Call) -> tuple[Value, ...]:
     return (call[0], call.cast(call[1], "int64"), *([] if weight is None else [weight]))
 
 
-RULES: dict[str, Rule] = {"SoftmaxCrossEntropyLoss": cross_entropy, "NegativeLogLikelihoodLoss": nll}
+def training(call: Call) -> Result:
+    """Raises ArchcostError: what a step does behind the network is worked out, and not read."""
+    raise ArchcostError(
+        "a step of training stands in the file",
+        expected="the network alone",
+        found=call.node.kind.rpartition("::")[2],
+        hint="export the network before its training graph is made; gradients and optimizers are options of a run",
+    ).at(layer=shorten(str(call.node)))
+
+
+TRAINING = "ai.onnx.preview.training"
+
+RULES: dict[str, Rule] = {
+    "SoftmaxCrossEntropyLoss": cross_entropy,
+    "NegativeLogLikelihoodLoss": nll,
+    **dict.fromkeys((f"{TRAINING}::{kind}" for kind in ("Adagrad", "Adam", "Gradient", "Momentum")), training),
+}

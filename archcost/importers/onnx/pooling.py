@@ -76,7 +76,8 @@ MOST_PLACES = 128
 def _mean_apart(call: Call, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Value:
     """Of values that lie apart, for which torch has no operator: a sum of slices, divided."""
     pads = pads_of(call, kernel, strides, dilations)
-    sizes, ends = [], []
+    sizes: list[int] = []
+    ends: list[int] = []
     for size, k, s, d, (before, behind) in zip(call[0].shape[2:], kernel, strides, dilations, pads, strict=True):
         room = size + before + behind - d * (k - 1) - 1
         count = (-(-room // s) if call.flag("ceil_mode") else room // s) + 1
@@ -88,7 +89,7 @@ def _mean_apart(call: Call, kernel: Sequence[int], strides: Sequence[int], dilat
         raise UnsupportedError("a mean of many values that lie apart")
     flat = [number for (before, _), end in zip(pads[::-1], ends[::-1], strict=True) for number in (before, end)]
     source = call.layer("pad", call[0], pad=flat) if any(flat) else call[0]
-    parts = []
+    parts: list[Value] = []
     for place in product(*map(range, kernel)):
         part = source
         for axis, (at, s, d, count) in enumerate(zip(place, strides, dilations, sizes, strict=True), 2):

@@ -353,6 +353,8 @@ RULES: dict[str, Rule] = {
     "SequenceInsert": sequence_insert,
     "SequenceLength": sequence_length,
     "ConcatFromSequence": concat_from_sequence,
+    "Optional": lambda call: call[0],
+    "OptionalGetElement": lambda call: call[0],
     "Pad": pad,
     "DepthToSpace": depth_to_space,
     "SpaceToDepth": space_to_depth,
