@@ -12,6 +12,7 @@ from archcost.importers.onnx_limits import require_readable
 from archcost.importers.onnx_model import read
 from archcost.importers.onnx_reader import Reader
 from archcost.importers.onnx_sizes import SAMPLES, bind
+from archcost.importers.recorded import Observations
 from archcost.spec import ModelSpec
 
 
@@ -42,7 +43,8 @@ def from_onnx(
         where = f"{file}: {error.layer}" if error.layer else str(file)
         raise _in_words(error).at(where) from None
     title = f"{file.name}, written by {model.producer}" if model.producer else file.name
-    return spec_of(result, clean(file.stem)[:100], title, sizes.specs(), result.outputs)
+    observed = Observations(assumptions=[_without_prime(text) for text in result.assumptions])
+    return spec_of(result, clean(file.stem)[:100], title, sizes.specs(), result.outputs, observed)
 
 
 def _in_words(error: ArchcostError) -> ArchcostError:

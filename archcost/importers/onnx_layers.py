@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from archcost.errors import ShapeError
+from archcost.errors import ArchcostError, ShapeError
+from archcost.graph.size import MOST_LAYERS
 from archcost.importers.naming import TIED
 from archcost.importers.onnx_model import Held
 from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in
@@ -18,6 +19,7 @@ from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
 from archcost.layers.fields import MAX_SIZE
 from archcost.tensors import COMPUTED_BYTES, Tensors, TensorType
+from archcost.work import Work
 
 BUFFERS = ("running_mean", "running_var")
 """Weights of layers that are never trained."""
@@ -48,6 +50,9 @@ class Net:
         self.buffers = buffers
         self.apart = apart
         self.entries: list[Entry] = []
+        self.types: list[tuple[Tensors, Tensors]] = []
+        """What goes into each of them, and what comes out."""
+        self.assumptions: dict[str, None] = {}
         self.weights: dict[str, HeldWeight] = {}
         self.turned: set[tuple[int, str]] = set()
         """Weights of entries (by number and name) that the file has transposed, or in another shape."""
@@ -81,10 +86,10 @@ class Net:
         layer does not take, ShapeError where its rules refuse the inputs.
         """
         layer = checked_layer(type_, fields)
-        types = [value.tensor for value in reads]
-        outputs = layer.output_types(tuple([*types, self.batched.tensor] if sized else types))
+        types = tuple([value.tensor for value in reads] + ([self.batched.tensor] if sized else []))
+        outputs = layer.output_types(types)
         require_known(outputs)
-        own = {weight.name: weight for weight in layer.weights(tuple(types))} if weights else {}
+        own = {weight.name: weight for weight in layer.weights(types)} if weights else {}
         _require_fitting(own.values(), weights)
         if reads and not weights and all(value.is_constant for value in reads):
             return tuple(Value(tensor) for tensor in outputs)
@@ -92,7 +97,7 @@ class Net:
         if sized:
             refs.append(self.reference(self.batched, path))
         used = {slot: self._use(slot, value, path, own.get(slot)) for slot, value in weights.items()}
-        number = self._add(Entry(layer, tuple(refs), used, path))
+        number = self._add(Entry(layer, tuple(refs), used, path), types, outputs)
         self.turned |= {(number, slot) for slot, value in weights.items() if self._is_reoriented(value)}
         self.unlike |= {(number, slot) for slot, value in weights.items() if _is_unlike(value, own.get(slot))}
         sources = () if weights or sized else _sources(reads)
@@ -117,9 +122,38 @@ class Net:
         self.held[unique] = tensor
         return unique
 
-    def _add(self, entry: Entry) -> int:
+    def _add(self, entry: Entry, inputs: Tensors, outputs: Tensors) -> int:
+        if len(self.entries) == MOST_LAYERS:
+            raise ArchcostError(
+                "too many operators, those of loops once a turn", expected=f"at most {MOST_LAYERS:,}", found="more"
+            )
         self.entries.append(entry)
+        self.types.append((inputs, outputs))
         return len(self.entries) - 1
+
+    def assume(self, text: str) -> None:
+        self.assumptions[text] = None
+
+    def reached(self, refs: Iterable[Ref], start: int = 0) -> set[int]:
+        """Numbers of the entries from `start` on that these come of."""
+        found: set[int] = set()
+        waiting = list(refs)
+        while waiting:
+            kind, key, _ = waiting.pop()
+            if kind == "entry" and isinstance(key, int) and key >= start and key not in found:
+                found.add(key)
+                waiting += [*self.entries[key].reads, *self.entries[key].weights.values()]
+        return found
+
+    def work_of(self, number: int) -> tuple[Work, ...]:
+        """For `SAMPLES` samples."""
+        return self.entries[number].layer.work(*self.types[number])
+
+    def weights_of(self, numbers: Iterable[int]) -> frozenset[str]:
+        """Names of the weights that these entries use."""
+        entries = [self.entries[number] for number in numbers]
+        refs = [ref for entry in entries for ref in (*entry.reads, *entry.weights.values())]
+        return frozenset(str(ref.key) for ref in refs if ref.kind == "weight")
 
     def reference(self, value: Value, path: str) -> Ref:
         """Where a value comes from. A tensor of the file, or one computed of shapes, becomes a layer of its own."""
@@ -175,7 +209,8 @@ class Net:
         if axes:
             fields["dim"] = axes[0]
         reads = (self.reference(self.batched, path),) if axes else ()
-        return Ref("entry", self._add(Entry(checked_layer("constant", fields), reads, {}, path)))
+        types = (self.batched.tensor,) if axes else ()
+        return Ref("entry", self._add(Entry(checked_layer("constant", fields), reads, {}, path), types, (tensor,)))
 
     def _use(self, slot: str, value: Value, path: str, own: Weight | None) -> Ref:
         """Where the weight of a layer comes from: the file, or a layer that computes it, as the layer has it."""
@@ -246,19 +281,13 @@ class UsedLayers:
     entries: tuple[Entry, ...]
     weights: Mapping[str, HeldWeight]
     outputs: tuple[Ref, ...]
+    assumptions: tuple[str, ...]
     other_orientations: frozenset[str]
     """Weights that are used in several orientations, or by several layers in another shape or dtype than held."""
 
 
 def used_by_outputs(net: Net, outputs: Sequence[Ref]) -> UsedLayers:
-    needed: set[int] = set()
-    waiting = list(outputs)
-    while waiting:
-        kind, key, _ = waiting.pop()
-        if kind == "entry" and isinstance(key, int) and key not in needed:
-            needed.add(key)
-            waiting += [*net.entries[key].reads, *net.entries[key].weights.values()]
-    numbers = {old: new for new, old in enumerate(sorted(needed))}
+    numbers = {old: new for new, old in enumerate(sorted(net.reached(outputs)))}
 
     def renumbered(ref: Ref) -> Ref:
         return ref._replace(key=numbers[ref.key]) if isinstance(ref.key, int) else ref
@@ -277,6 +306,7 @@ def used_by_outputs(net: Net, outputs: Sequence[Ref]) -> UsedLayers:
         entries,
         {name: weight for name, weight in net.weights.items() if name in used},
         tuple(map(renumbered, outputs)),
+        tuple(net.assumptions),
         _in_several_orientations(net, numbers),
     )
 

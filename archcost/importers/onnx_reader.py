@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from archcost.errors import ArchcostError, ShapeError, shorten
 from archcost.importers.naming import clean
 from archcost.importers.onnx import RULES
+from archcost.importers.onnx_bodies import BODIES, Bodies
 from archcost.importers.onnx_call import Call
 from archcost.importers.onnx_constant_folding import fold
 from archcost.importers.onnx_inference import as_written, infer, schema_of, type_of
 from archcost.importers.onnx_layers import Net, UsedLayers, used_by_outputs
 from archcost.importers.onnx_limits import DEEPEST
 from archcost.importers.onnx_model import FromCaller, Function, Graph, Held, Model, Node, attribute_of, function_of
+from archcost.importers.onnx_opaque import refusal, unruled
 from archcost.importers.onnx_own import own_rule
 from archcost.importers.onnx_sizes import SAMPLES, Sizes
 from archcost.importers.onnx_told_shapes import by_shapes
 from archcost.importers.onnx_uses import names_of_values, needed_nodes, readers_of
-from archcost.importers.onnx_values import UnsupportedError, Value, from_batch, samples_in
+from archcost.importers.onnx_values import UnsupportedError, Value
 from archcost.importers.recorded import Ref
 from archcost.tensors import TensorType
 
-OWN_DOMAIN = "archcost::"
-
-Environment = dict[str, Value]
+Environment = MutableMapping[str, Value]
 
 
 class Frame(NamedTuple):
@@ -42,11 +43,17 @@ class Reader:
         self.sizes = sizes
         inputs = {name: Value(tensor, Ref("input", clean(name))) for name, tensor in sizes.inputs.items()}
         buffers = frozenset(name for name, held in model.graph.held.items() if held.mark == "buffer")
+        self.held: dict[int, dict[str, Value]] = {}
         self.net = Net([*inputs.values()], {}, buffers, apart)
         self.start: Environment = {**self._values_held(model.graph), **inputs}
 
     def _values_held(self, owner: Graph | Function) -> Environment:
         """The tensors that a graph or function of the file holds. Names are its own, and made unique for `Net`."""
+        if id(owner) not in self.held:
+            self.held[id(owner)] = self._initial_values(owner)
+        return self.held[id(owner)]
+
+    def _initial_values(self, owner: Graph | Function) -> dict[str, Value]:
         values, states = names_of_values(owner.nodes, owner.outputs)
         return {
             name: Value(
@@ -122,13 +129,10 @@ class Reader:
             if call.written_for is not None and inferred.tensors and self._is_about_batch(call):
                 raise call.for_one_batch("takes no other than") from None
             shapes = {**self._declared_types(call, frame), **inferred.tensors}
-            results = self._by_definition(call, frame) or self._opaque(call, shapes, error)
+            results = self._by_definition(call, frame) or self._opaque(call, shapes, error, known)
         except (ValueError, LookupError, TypeError, ArithmeticError) as error:
-            foreign = schema_of(node.kind, self.model.opset) is None  # of which onnx says nothing
-            if inferred.complaint is None and not foreign:
-                raise
             why = inferred.complaint or "its inputs and attributes do not go together"
-            raise self._refusal(call, UnsupportedError(why)) from error
+            raise refusal(call, UnsupportedError(why)) from error
         self._compare(node, results, inferred.tensors)
         if frame.depth and node.kind == "Constant":  # what a function holds has its name each time that it is called
             results = [None if value is None else replace(value, held=None) for value in results]
@@ -143,8 +147,8 @@ class Reader:
         if node.kind in self.model.functions:
             function = self.model.functions[node.kind]
             return self._inlined(function, self._values_held(function), call, node.attributes, frame)
-        if node.kind == "If":
-            return self._chosen_branch(call, known, frame)
+        if node.kind in BODIES:
+            return BODIES[node.kind](self._bodies(call, known, frame))
         folded = self._folded(call)
         if folded is not None:
             return folded
@@ -167,25 +171,33 @@ class Reader:
         self, function: Function, held: Environment, call: Call, given: Mapping[str, Any], frame: Frame
     ) -> Sequence[Value | None]:
         """The results of a function's body, whose operators are converted with the inputs of the call."""
-        inside = held | {
-            name: value for name, value in zip(function.inputs, call.inputs, strict=False) if value is not None
-        }
+        given_in = {name: value for name, value in zip(function.inputs, call.inputs, strict=False) if value is not None}
+        inside = {**held, **given_in}
         asked = [name for name, wanted in zip(function.outputs, call.node.outputs, strict=False) if wanted]
         attributes = {**function.defaults, **given}
         made = self._convert_all(function.nodes, asked, inside, Frame(call.path, attributes, frame.depth + 1))
         results = dict(zip(asked, made, strict=True))
         return [results.get(name) for name in function.outputs]
 
-    def _chosen_branch(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
-        """The results of the branch that the condition selects, where it is known from shapes."""
-        condition = call[0].number
-        if condition is None:
-            raise UnsupportedError("a branch that values decide")
-        graph = call.node.attributes.get("then_branch" if condition else "else_branch")
-        if not isinstance(graph, Graph) or frame.depth == DEEPEST:
-            raise ArchcostError("a branch that cannot be read", expected="a graph", found=shorten(graph))
-        inside = {**known, **self._values_held(graph)}
-        return self._convert_all(graph.nodes, graph.outputs, inside, frame._replace(depth=frame.depth + 1))
+    def _bodies(self, call: Call, known: Environment, frame: Frame) -> Bodies:
+        if frame.depth == DEEPEST:
+            raise ArchcostError("graphs too deep in one another", expected=f"at most {DEEPEST}", found="more")
+
+        def convert(graph: Graph, inputs: Mapping[str, Value]) -> Sequence[Value]:
+            inside = ChainMap(dict(inputs), self._values_held(graph), known).new_child()
+            deeper = frame._replace(path=call.path, depth=frame.depth + 1)
+            return self._convert_all(graph.nodes, graph.outputs, inside, deeper)
+
+        return Bodies(call, convert, lambda graph: self._weights_within(graph, known))
+
+    def _weights_within(self, graph: Graph, known: Environment) -> Sequence[Value]:
+        """The weights that a graph holds, or reads outside, and those of graphs within it."""
+        inside = ChainMap(dict(self._values_held(graph)), known)
+        read = [inside[name] for node in graph.nodes for name in node.inputs if name in inside]
+        own = [inside[name] for name in graph.outputs if name in inside]
+        deeper = [body for node in graph.nodes for body in node.bodies()]
+        within = [value for body in deeper for value in self._weights_within(body, inside)]
+        return [value for value in (*read, *own, *within) if value.is_held_weight]
 
     def _by_definition(self, call: Call, frame: Frame) -> Sequence[Value | None] | None:
         """The results by ONNX's own definition of the operator as a function of others, where it has one."""
@@ -207,22 +219,27 @@ class Reader:
         return {name: tensor for name, tensor in known.items() if tensor is not None}
 
     def _opaque(
-        self, call: Call, shapes: Mapping[str, TensorType], error: UnsupportedError | ShapeError
+        self,
+        call: Call,
+        shapes: Mapping[str, TensorType],
+        error: UnsupportedError | ShapeError,
+        known: Environment,
     ) -> Sequence[Value | None]:
         """The results of an operator without a layer. Where shapes are known they come from an opaque layer, or are
         constant where all inputs are.
         """
         names = [name for name in call.node.outputs if name]
         if not names or any(name not in shapes for name in names):
-            raise self._refusal(call, error)
+            raise refusal(call, error)
         tensors = [self._for_samples(shapes[name]) for name in names]
-        if call.given and all(value.is_constant for value in call.given):
+        if call.given and all(value.is_constant for value in call.given) and not any(call.node.bodies()):
             made: Sequence[Value | None] = [Value(tensor) for tensor in tensors]
         else:
             try:
-                made = self._by_shapes(call, tensors) or self._unruled(call, tensors, error)
+                within = [value for graph in call.node.bodies() for value in self._weights_within(graph, known)]
+                made = self._by_shapes(call, tensors) or unruled(call, [*call.given, *within], tensors)
             except UnsupportedError:
-                raise self._refusal(call, error) from None
+                raise refusal(call, error) from None
         results = iter(made)
         return [next(results) if name else None for name in call.node.outputs]
 
@@ -236,39 +253,10 @@ class Reader:
         found = [None if value is None else value.tensor for value in made]
         return made if found == list(tensors) else None
 
-    def _unruled(
-        self, call: Call, tensors: Sequence[TensorType], error: UnsupportedError | ShapeError
-    ) -> Sequence[Value]:
-        """Add an `opaque` layer, or `integers` where neither inputs nor results are floating."""
-        axes = [from_batch(tensor.shape) for tensor in tensors]
-        if any(len(each) > 1 for each in axes) or any(0 in tensor.shape for tensor in tensors):
-            raise self._refusal(call, error)
-        grows = any(axes)
-        reads = [value for value in call.given if not value.is_constant]
-        floating = any(tensor.is_floating for tensor in (*tensors, *(value.tensor for value in reads)))
-        return (call.sized if grows else call.layers)(
-            "opaque" if floating else "integers",
-            *reads,
-            op=call.node.kind.removeprefix(OWN_DOMAIN)[:200],
-            shapes=[[samples_in(size) or size for size in tensor.shape] for tensor in tensors],
-            dtypes=[tensor.dtype for tensor in tensors],
-            batch_dims=[each[0] if each else None for each in axes],
-            **_told_by_author(call.node),
-        )
-
     def _for_samples(self, tensor: TensorType) -> TensorType:
         if self.sizes.batch is None or tensor.shape[:1] != (self.sizes.batch,):
             return tensor
         return TensorType((SAMPLES, *tensor.shape[1:]), tensor.dtype)
-
-    def _refusal(self, call: Call, error: UnsupportedError | ShapeError) -> ArchcostError:
-        why = error.problem if isinstance(error, ShapeError) else str(error)
-        expected, found = (error.expected, error.found) if isinstance(error, ShapeError) else (None, None)
-        return ArchcostError(
-            f"{shorten(call.node.kind)} cannot be told as a layer: {why}",
-            expected=expected or "an operator with a layer of its own, or one whose shapes are known",
-            found=found or ", ".join(str(value.tensor) for value in call.given[:4]) or "no input",
-        ).at(layer=shorten(str(call.node)))
 
     def _compare(self, node: Node, results: Sequence[Value | None], inferred: Mapping[str, TensorType]) -> None:
         """Raises ArchcostError where a result has another type than onnx infers."""
@@ -321,10 +309,3 @@ def _standard_function(call: Call, opset: int) -> Function | None:
         if attribute.default_value.name
     }
     return function._replace(defaults={**function.defaults, **defaults})
-
-
-def _told_by_author(node: Node) -> Mapping[str, Any]:
-    """Of an operator that our own export wrote as unknown: what its author's formulas said."""
-    if not node.kind.startswith(OWN_DOMAIN):
-        return {}
-    return {name: node.attributes[name] for name in ("flops", "backward_flops") if name in node.attributes}

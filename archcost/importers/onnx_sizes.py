@@ -160,7 +160,7 @@ def _batch_axes(declared: Mapping[str, Declared], chosen: Mapping[str, Choice]) 
         elif not sizes:
             axes[name] = None
         elif named and isinstance(sizes[0], int):
-            axes[name] = next((axis for axis, size in enumerate(sizes) if size in named - {None}), None)
+            axes[name] = _axis_of(named, sizes)
         else:
             axes[name] = 0
     counts = {name: _size_at(declared[name], axis) for name, axis in axes.items()}
@@ -168,6 +168,13 @@ def _batch_axes(declared: Mapping[str, Declared], chosen: Mapping[str, Choice]) 
     if not named and len(set(numbers.values())) > 1:
         raise _unequal(declared, numbers, chosen)
     return axes
+
+
+def _axis_of(named: Collection[Size], sizes: Sequence[Size]) -> int | None:
+    """Behind a first size that is a number: the axis with the name of another input's batch, or the only open one."""
+    called = [axis for axis, size in enumerate(sizes) if size is not None and size in named]
+    unnamed = [axis for axis, size in enumerate(sizes) if size is None] if None in named else []
+    return next(iter(called), unnamed[0] if len(unnamed) == 1 else None)
 
 
 def _size_at(declared: Declared, axis: int | None) -> Size:

@@ -26,8 +26,8 @@ SETTINGS: dict[str, tuple[int, ...]] = {
 }
 """Of operators the inputs that say what is done, or are asked for their shape or dtype alone; and cosines and sines."""
 
-STATES = {"LSTM": (4, 5, 6), "GRU": (4, 5), "RNN": (4, 5)}
-"""Of recurrent operators the lengths and the first states."""
+STATES = {"LSTM": (4, 5, 6, 7), "GRU": (4, 5), "RNN": (4, 5)}
+"""Of recurrent operators the lengths, the first states, and weights of the cell's state: zeros are as good as none."""
 
 
 def read_names(node: Node) -> Iterator[str]:

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from archcost.errors import shorten
 from archcost.importers.onnx_call import Call, Result, Rule
 from archcost.importers.onnx_values import UnsupportedError, Value
+from archcost.tensors import TensorType
 
 
 def recurrent(type_: str) -> Rule:
-    """Of one layer in one direction or two. First states that are constants are as good as none."""
+    """Of one layer in one direction or two. First states that are constants are as good as none.
+
+    Torch has no lengths of samples: all steps are counted, and said to be.
+    """
 
     def rule(call: Call) -> Result:
-        source, weight, again, bias = call[0], call[1], call[2], call.get(3)
-        others = {index: call.get(index) for index in range(4, len(call.inputs))}
-        computed = {index: value for index, value in others.items() if value is not None and not value.is_constant}
-        first = [value for index, value in others.items() if index in (5, 6) and value is not None]
-        if computed.keys() - {5, 6} or (computed and len(first) != (2 if type_ == "lstm" else 1)):
-            raise UnsupportedError("lengths that are computed, one first state of two, or weights of the cell's state")
+        weight, again, bias = call[1], call[2], call.get(3)
+        peepholes = call.get(7)
+        if peepholes is not None and peepholes.is_own:
+            raise UnsupportedError("weights of the cell's state")
         if weight.rank != 3 or again.rank != 3:
             raise UnsupportedError("weights of other than three axes")
         directions, hidden = weight.shape[0], again.shape[2]
@@ -28,24 +31,54 @@ def recurrent(type_: str) -> Rule:
         }
         if bias is not None and bias.is_own:
             weights |= held_as(call, bias, BIASES)
-        if call.integer("layout", 0):
-            raise UnsupportedError("samples before steps")
+        lengths = call.get(4)
+        if lengths is not None and not lengths.is_constant:
+            call.net.assume(f"each sample of {shorten(str(call.node))} is as long as the longest")
+        samples_first = call.flag("layout")
+        source = call.layer("transpose", call[0], dim0=0, dim1=1) if samples_first else call[0]
         activations = call.node.attributes.get("activations") or ["Tanh"]
         fields = {"nonlinearity": str(activations[0]).lower()} if type_ == "rnn" else {}
         states, *last = call.weighted(
             type_,
             source,
             weights,
-            *(first if computed else ()),
+            *_first_states(call, 2 if type_ == "lstm" else 1, (directions, source.shape[1], hidden), samples_first),
             hidden_size=hidden,
             bias="bias_ih_l0" in weights,
             batch_first=False,
             bidirectional=directions == 2,
             **fields,
         )
-        return by_direction(call, states, directions, hidden), *last
+        every = by_direction(call, states, directions, hidden)
+        if not samples_first:
+            return every, *last
+        return call.layer("permute", every, dims=[2, 0, 1, 3]), *(
+            call.layer("transpose", value, dim0=0, dim1=1) for value in last
+        )
 
     return rule
+
+
+def _first_states(call: Call, count: int, shape: tuple[int, int, int], samples_first: bool) -> list[Value]:
+    """All of them where one is computed, with zeros for another; none where all are constants."""
+    given = [call.get(index) for index in range(5, 5 + count)]
+    if all(value is None or value.is_constant for value in given):
+        return []
+    return [_first_state(call, value, shape, samples_first) for value in given]
+
+
+def _first_state(call: Call, value: Value | None, shape: tuple[int, int, int], samples_first: bool) -> Value:
+    """In the order of torch, and for any batch where the file has it for its own."""
+    if value is None or value.is_constant:
+        return Value(TensorType(shape, call[0].tensor.dtype))
+    if samples_first:
+        value = call.layer("transpose", value, dim0=0, dim1=1)
+    if value.shape == shape or value.rank != 3:
+        return value
+    if value.shape[1] not in (1, call.written_for):
+        return value
+    one = value if value.shape[1] == 1 else call.layer("slice", value, stop=1, dim=1)
+    return call.expanded(one, shape)
 
 
 BIASES = ("bias_ih_l0", "bias_hh_l0", "bias_ih_l0_reverse", "bias_hh_l0_reverse")
