@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -252,6 +253,7 @@ class _Names:
     weights: Mapping[str, str]
 
 
+@lru_cache(100_000)
 def clean(path: str) -> str:
     """A path as a name in a spec: words of letters, digits and _, with dots between them."""
     return ".".join(re.sub(r"\W", "_", part, flags=re.ASCII) for part in path.split(".") if part)

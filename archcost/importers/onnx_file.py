@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from archcost.errors import ArchcostError
@@ -27,7 +29,25 @@ def from_onnx(
     `inputs` are shapes of one sample as texts, `3x224x224` or `image=3x224x224`, for sizes that the file leaves open; a
     `B` among the sizes stands where the batch is, `h=2xBx128`. Raises ArchcostError with the operator at fault.
     """
-    file = Path(path)
+    with _without_collections():
+        return _spec_of_file(Path(path), inputs, unbatched, batch_dims)
+
+
+@contextmanager
+def _without_collections() -> Generator[None]:
+    """Of garbage, of which there is none: it would be looked for again and again while ever more is made."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _spec_of_file(
+    file: Path, inputs: Sequence[str], unbatched: Collection[str], batch_dims: Mapping[str, int] | None
+) -> ModelSpec:
     try:
         model = read(file)
         require_readable(model)

@@ -1,15 +1,16 @@
 """Shapes by onnx's own inference: ours are compared with them, and operators without a layer have no others.
 
-One operator at a time. Onnx can infer a whole file, and would follow its sizes through arithmetic, but there a range of
-a large number is as large in memory.
+The file as a whole first, which is quick, and without following its sizes through arithmetic, where a range of a large
+number would be as large in memory. What that leaves open is inferred operator by operator, with the sizes worked out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcost.importers.onnx_model import Node, declared_of
+from archcost.importers.onnx_model import Model, Node, dtype_of
 from archcost.importers.onnx_sizes import SAMPLES
 from archcost.importers.onnx_values import Value
 from archcost.tensors import DTYPE_BYTES, TensorType
@@ -35,6 +36,36 @@ class Inference(NamedTuple):
 
 
 NOTHING = Inference({})
+
+
+MOST_FLOATS = 16
+"""Scales of a resize and the like are given to onnx, weights by their shapes alone."""
+
+
+def infer_file(model: Model, inputs: Mapping[str, TensorType], batch: int | None) -> Mapping[str, TensorType]:
+    """The tensors of the graph itself whose sizes onnx infers for these inputs; none where it refuses the file."""
+    from onnx import ModelProto, TensorProto, shape_inference
+
+    proto = ModelProto(ir_version=IR_VERSION)
+    for domain, version in model.opsets.items():
+        proto.opset_import.add(domain=domain, version=version)
+    graph = proto.graph
+    graph.node.extend([node.proto for node in model.graph.nodes])
+    given = {name: as_written(tensor, batch) for name, tensor in inputs.items()}
+    for name, tensor in (*given.items(), *((name, held.tensor) for name, held in model.graph.held.items())):
+        if tensor.dtype in DTYPE_BYTES:
+            graph.input.add(name=name, type=type_of(tensor))
+    for name, held in model.graph.held.items():
+        most = MOST_FLOATS if held.tensor.is_floating else MOST_GIVEN
+        if isinstance(held.source, TensorProto) and held.tensor.numel <= most:
+            graph.initializer.append(held.source)
+            graph.initializer[-1].name = name
+    try:
+        found = shape_inference.infer_shapes(proto)
+    except (shape_inference.InferenceError, ValueError, RuntimeError, MemoryError):
+        return {}
+    known = {value.name: _numbers(value.type) for value in found.graph.value_info}
+    return {name: tensor for name, tensor in known.items() if tensor is not None}
 
 
 def infer(node: Node, inputs: Sequence[Value | None], opset: int, batch: int | None) -> Inference:
@@ -117,6 +148,7 @@ WIDTH_OF_SAMPLES = 4
 """Bytes of an integer that can hold `SAMPLES`."""
 
 
+@lru_cache(10_000)
 def type_of(tensor: TensorType) -> TypeProto:
     from onnx import TensorProto, helper
 
@@ -126,10 +158,13 @@ def type_of(tensor: TensorType) -> TypeProto:
 
 
 def _numbers(output: TypeProto) -> TensorType | None:
-    declared = declared_of(output)
-    if declared is None or declared.sizes is None or not all(isinstance(size, int) for size in declared.sizes):
+    kind = output.tensor_type
+    if not kind.elem_type or not kind.HasField("shape"):
         return None
-    return TensorType(tuple(size for size in declared.sizes if isinstance(size, int)), declared.dtype)
+    sizes = [axis.dim_value for axis in kind.shape.dim]
+    if min(sizes, default=1) < 1:  # 0 where it is open
+        return None
+    return TensorType(tuple(sizes), dtype_of(kind.elem_type))
 
 
 def as_written(tensor: TensorType, batch: int | None) -> TensorType:

@@ -60,6 +60,7 @@ class Net:
         """Those that the layer itself has in another shape or dtype than the file."""
         self.standalone: dict[Hashable, tuple[Value, Ref]] = {}
         self.names: dict[int, str] = {}
+        self.checked: dict[tuple[str, str], Layer] = {}
 
     @property
     def batched(self) -> Value:
@@ -85,7 +86,7 @@ class Net:
         `sized` adds an input that is read for the size of the batch. Raises UnsupportedError for fields that the
         layer does not take, ShapeError where its rules refuse the inputs.
         """
-        layer = checked_layer(type_, fields)
+        layer = self._checked(type_, fields)
         types = tuple([value.tensor for value in reads] + ([self.batched.tensor] if sized else []))
         outputs = layer.output_types(types)
         require_known(outputs)
@@ -98,13 +99,21 @@ class Net:
             refs.append(self.reference(self.batched, path))
         used = {slot: self._use(slot, value, path, own.get(slot)) for slot, value in weights.items()}
         number = self._add(Entry(layer, tuple(refs), used, path), types, outputs)
-        self.turned |= {(number, slot) for slot, value in weights.items() if self._is_reoriented(value)}
-        self.unlike |= {(number, slot) for slot, value in weights.items() if _is_unlike(value, own.get(slot))}
+        for slot, value in weights.items():
+            self.turned.update([(number, slot)] if self._is_reoriented(value) else [])
+            self.unlike.update([(number, slot)] if _is_unlike(value, own.get(slot)) else [])
         sources = () if weights or sized else _sources(reads)
         return tuple(
             Value(tensor, Ref("entry", number, index), before_batch=_before_batch(tensor, reads), sources=sources)
             for index, tensor in enumerate(outputs)
         )
+
+    def _checked(self, type_: str, fields: Mapping[str, Any]) -> Layer:
+        """Layers of the same fields are one."""
+        key = (type_, repr(fields))
+        if key not in self.checked:
+            self.checked[key] = checked_layer(type_, fields)
+        return self.checked[key]
 
     def hold(self, name: str, held: Held) -> str:
         """The name of a tensor of the file here: its own, numbered where another graph within has one of that name."""
@@ -287,13 +296,17 @@ class UsedLayers:
 
 
 def used_by_outputs(net: Net, outputs: Sequence[Ref]) -> UsedLayers:
-    numbers = {old: new for new, old in enumerate(sorted(net.reached(outputs)))}
+    reached = net.reached(outputs)
+    numbers = {old: new for new, old in enumerate(sorted(reached))}
+    is_whole = len(reached) == len(net.entries)
 
     def renumbered(ref: Ref) -> Ref:
         return ref._replace(key=numbers[ref.key]) if isinstance(ref.key, int) else ref
 
     entries = tuple(
-        replace(
+        net.entries[old]
+        if is_whole
+        else replace(
             net.entries[old],
             reads=tuple(map(renumbered, net.entries[old].reads)),
             weights={slot: renumbered(ref) for slot, ref in net.entries[old].weights.items()},

@@ -29,7 +29,7 @@ def _require_few_operators(model: Model) -> None:
         return sum(1 + called(node.kind, within) + inside(node, within) for node in nodes)
 
     def inside(node: Node, within: tuple[str, ...]) -> int:
-        return sum(count(graph.nodes, within) for graph in node.bodies())
+        return sum(count(graph.nodes, within) for graph in node.bodies)
 
     def called(kind: str, within: tuple[str, ...]) -> int:
         if kind not in model.functions:
@@ -58,5 +58,5 @@ def _require_no_batch(owner: Graph | Function) -> None:
                 found=f"{shorten(name)} {held.tensor}",
             )
     for node in owner.nodes:
-        for graph in node.bodies():
+        for graph in node.bodies:
             _require_no_batch(graph)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from archcost.errors import ArchcostError, shorten
 from archcost.files.write import record_read
 from archcost.importers.onnx_blocks import filters_of_zeros, kernels_in_blocks
+from archcost.importers.onnx_names import path_of, text, texts
 from archcost.tensors import TensorType
 
 if TYPE_CHECKING:
@@ -44,15 +46,27 @@ class Declared(NamedTuple):
     """The axis of the batch, or `none`, where our own export has marked an input."""
 
 
-class Held(NamedTuple):
-    """A tensor of the file: weights by their shapes alone, `numbers` only where there are few."""
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A tensor of the file: weights by their shapes alone, `numbers` where there are few, once they are asked for."""
 
     tensor: TensorType
-    numbers: Array | None
+    source: Array | TensorProto | None
     mark: str | None = None
     """`parameter` or `buffer` where the file tells which."""
     filled: int = 0
     """How many of its last filters only fill up a block of channels."""
+
+    @cached_property
+    def numbers(self) -> Array | None:
+        import onnx
+
+        if not isinstance(self.source, onnx.TensorProto):
+            return self.source
+        try:
+            return onnx.numpy_helper.to_array(self.source)
+        except (ValueError, TypeError, LookupError, OverflowError):  # fewer or more bytes than the shape needs
+            return None
 
     @property
     def is_uniform(self) -> bool:
@@ -77,14 +91,11 @@ class Node(NamedTuple):
     path: str
     """Of the module around it, as far as names tell."""
     proto: NodeProto
+    bodies: tuple[Graph, ...] = ()
+    """The branches of an `If`, the body of a `Loop` or `Scan`."""
 
     def __str__(self) -> str:
         return self.name or f"{self.kind} that makes {', '.join(self.outputs)}"
-
-    def bodies(self) -> Iterator[Graph]:
-        """The branches of an `If`, the body of a `Loop` or `Scan`."""
-        if self.proto.attribute:
-            yield from (value for value in self.attributes.values() if isinstance(value, Graph))
 
 
 class Graph(NamedTuple):
@@ -119,6 +130,7 @@ class Model:
     functions: Mapping[str, Function]
     is_marked: bool
     """Whether the file tells parameters from buffers and constants."""
+    opsets: Mapping[str, int]
 
 
 def read(path: Path) -> Model:
@@ -138,11 +150,12 @@ def read(path: Path) -> Model:
     marks = _marks_of_torch(proto.graph.node)
     graph = _graph(proto.graph, marks)
     return Model(
-        " ".join(map(_text, (proto.producer_name, proto.producer_version))).strip()[:100],
+        " ".join(map(text, (proto.producer_name, proto.producer_version))).strip()[:100],
         next((entry.version for entry in proto.opset_import if entry.domain in OWN_DOMAINS), 1),
         graph,
-        {f"{_text(function.domain)}::{_text(function.name)}": function_of(function) for function in proto.functions},
+        {f"{text(function.domain)}::{text(function.name)}": function_of(function) for function in proto.functions},
         bool(marks) or any(held.mark for held in graph.held.values()),
+        {text(entry.domain): entry.version for entry in proto.opset_import},
     )
 
 
@@ -160,7 +173,7 @@ def _content(path: Path) -> bytes:
         with path.open("rb") as stream:
             status = os.fstat(stream.fileno())
             fits = status.st_size <= LARGEST_FILE and S_ISREG(status.st_mode)
-            content = stream.read(LARGEST_FILE + 1) if fits else None
+            content = stream.read(status.st_size + 1) if fits else None  # to read without a size would be far slower
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ArchcostError(f"cannot be read: {reason}") from None
@@ -172,33 +185,28 @@ def _content(path: Path) -> bytes:
 OWN_DOMAINS = ("", "ai.onnx")
 
 
-def _text(value: str | bytes) -> str:
-    """Protobuf hands over bytes where they are no text."""
-    return value if isinstance(value, str) else value.decode(errors="replace")
-
-
 def _graph(proto: GraphProto, marks: Mapping[str, str]) -> Graph:
-    held = {_text(tensor.name): held_of(tensor, _mark(_text(tensor.name), marks)) for tensor in proto.initializer}
+    held = {text(tensor.name): held_of(tensor, _mark(text(tensor.name), marks)) for tensor in proto.initializer}
     in_blocks = kernels_in_blocks(proto.node)
     for kernel in proto.initializer:
         if kernel.name in in_blocks:
-            held[_text(kernel.name)] = held[_text(kernel.name)]._replace(filled=filters_of_zeros(kernel))
+            held[text(kernel.name)] = replace(held[text(kernel.name)], filled=filters_of_zeros(kernel))
     for sparse in proto.sparse_initializer:
-        held[_text(sparse.values.name)] = Held(_tensor(sparse.dims, sparse.values.data_type), None)
+        held[text(sparse.values.name)] = Held(_tensor(sparse.dims, sparse.values.data_type), None)
     inputs: dict[str, Declared] = {}
     for value in proto.input:
-        name, declared = _text(value.name), declared_of(value.type)
+        name, declared = text(value.name), declared_of(value.type)
         mark = next((entry.value for entry in value.metadata_props if entry.key == WEIGHT), None)
         if mark is not None and declared is not None:
             held[name] = Held(_known_type(name, declared), None, mark)
         elif name not in held:
             axis = next((entry.value for entry in value.metadata_props if entry.key == BATCH_AXIS), None)
             inputs[name] = (declared or Declared(None, "no tensor"))._replace(batch_axis=axis)
-    told = {_text(value.name): declared_of(value.type) for value in (*proto.value_info, *proto.output)}
+    told = {text(value.name): declared_of(value.type) for value in (*proto.value_info, *proto.output)}
     constants, nodes = _constants_apart(proto.node, marks)
     return Graph(
         inputs,
-        tuple(_text(value.name) for value in proto.output),
+        tuple(text(value.name) for value in proto.output),
         held | constants,
         nodes,
         {name: declared for name, declared in told.items() if declared is not None},
@@ -231,14 +239,13 @@ def _marks_of_torch(nodes: Iterable[NodeProto]) -> Mapping[str, str]:
     for node in nodes:
         for entry in node.metadata_props:
             if entry.key == "pkg.torch.onnx.fx_node":
-                marks |= {name.lower(): WORDS[kind] for kind, name in MARKED.findall(_text(entry.value))}
+                marks |= {name.lower(): WORDS[kind] for kind, name in MARKED.findall(text(entry.value))}
     return marks
 
 
 def function_of(proto: FunctionProto) -> Function:
-    defaults = {_text(attribute.name): attribute_of(attribute) for attribute in proto.attribute_proto}
-    inputs, outputs = (tuple(map(_text, names)) for names in (proto.input, proto.output))
-    return Function(inputs, outputs, defaults, *_constants_apart(proto.node, {}))
+    defaults = {text(attribute.name): attribute_of(attribute) for attribute in proto.attribute_proto}
+    return Function(texts(proto.input), texts(proto.output), defaults, *_constants_apart(proto.node, {}))
 
 
 def _constants_apart(nodes: Iterable[NodeProto], marks: Mapping[str, str]) -> tuple[dict[str, Held], tuple[Node, ...]]:
@@ -250,7 +257,7 @@ def _constants_apart(nodes: Iterable[NodeProto], marks: Mapping[str, str]) -> tu
         if constant is None:
             others.append(node_of(proto))
         else:
-            held[_text(proto.output[0])] = constant
+            held[text(proto.output[0])] = constant
     return held, tuple(others)
 
 
@@ -260,9 +267,9 @@ def _constant(proto: NodeProto, marks: Mapping[str, str]) -> Held | None:
 
     if len(proto.attribute) != 1 or len(proto.output) != 1 or proto.domain not in OWN_DOMAINS:
         return None
-    key, value = _text(proto.attribute[0].name), attribute_of(proto.attribute[0])
+    key, value = text(proto.attribute[0].name), attribute_of(proto.attribute[0])
     if isinstance(value, Held):
-        return value._replace(mark=_mark(_text(proto.output[0]), marks))
+        return replace(value, mark=_mark(text(proto.output[0]), marks))
     kinds = {"value_int": np.int64, "value_ints": np.int64, "value_float": np.float32, "value_floats": np.float32}
     if key not in kinds or value is None or isinstance(value, FromCaller):
         return None
@@ -271,18 +278,20 @@ def _constant(proto: NodeProto, marks: Mapping[str, str]) -> Held | None:
 
 
 def node_of(proto: NodeProto) -> Node:
-    kind, domain = _text(proto.op_type), _text(proto.domain)
-    attributes = {_text(attribute.name): attribute_of(attribute) for attribute in proto.attribute}
-    inputs, outputs = (tuple(map(_text, names)) for names in (proto.input, proto.output))
+    kind, domain = text(proto.op_type), text(proto.domain)
+    attributes = {text(attribute.name): attribute_of(attribute) for attribute in proto.attribute}
     full = kind if domain in OWN_DOMAINS else f"{domain}::{kind}"
-    return Node(_text(proto.name), full, inputs, outputs, attributes, _path(proto), proto)
+    bodies = tuple([value for value in attributes.values() if type(value) is Graph])
+    return Node(
+        text(proto.name), full, texts(proto.input), texts(proto.output), attributes, path_of(proto), proto, bodies
+    )
 
 
 def attribute_of(proto: AttributeProto) -> Any:
     import onnx
 
     if proto.ref_attr_name:
-        return FromCaller(_text(proto.ref_attr_name))
+        return FromCaller(text(proto.ref_attr_name))
     if proto.type == onnx.AttributeProto.TENSOR:
         return held_of(proto.t)
     if proto.type == onnx.AttributeProto.SPARSE_TENSOR:
@@ -306,10 +315,7 @@ def held_of(proto: TensorProto, mark: str | None = None) -> Held:
     tensor = _tensor(proto.dims, proto.data_type)
     if tensor.numel > MOST_NUMBERS or proto.data_location == onnx.TensorProto.EXTERNAL or tensor.dtype == "string":
         return Held(tensor, None, mark)
-    try:
-        return Held(tensor, onnx.numpy_helper.to_array(proto), mark)
-    except (ValueError, TypeError, LookupError, OverflowError):  # fewer or more bytes than the shape needs
-        return Held(tensor, None, mark)
+    return Held(tensor, proto, mark)
 
 
 def _tensor(dims: Iterable[int], number: int) -> TensorType:
@@ -341,12 +347,13 @@ def declared_of(proto: TypeProto) -> Declared | None:
 
 def _size_name(size: str | bytes) -> str | None:
     """The name of a size; None for `?`, which stands for several sizes."""
-    return _text(size).strip("?") or None
+    return text(size).strip("?") or None
 
 
 NAMES = {"float": "float32", "double": "float64"}
 
 
+@cache
 def dtype_of(number: int) -> str:
     """By torch's name, or ONNX's where torch has none."""
     import onnx
@@ -356,30 +363,3 @@ def dtype_of(number: int) -> str:
     except ValueError:
         return f"element type {number}"
     return NAMES.get(name, name)
-
-
-SCOPES = "pkg.torch.onnx.name_scopes"
-
-
-def _path(proto: NodeProto) -> str:
-    """The dotted path of the module that a node stands in."""
-    for entry in proto.metadata_props:
-        if entry.key == SCOPES:
-            return _scope_of_torch(_text(entry.value))
-    *modules, last = _text(proto.name).strip("/").split("/")
-    if not re.fullmatch(rf"(node_)?{re.escape(_text(proto.op_type))}(_\d+)?|n\d+|\d*", last) and not last.startswith(
-        "node_"
-    ):
-        modules.append(last)
-    path: list[str] = []
-    for module in modules:
-        if path and module.startswith(f"{path[-1]}."):  # TorchScript repeats the beginning: /layer1/layer1.0/conv1
-            path.pop()
-        path.append(module)
-    return ".".join(path)
-
-
-def _scope_of_torch(text: str) -> str:
-    """`['', 'layer1', 'layer1.0', 'add_1']`: modules from the outermost on, then the call."""
-    scopes = re.findall(r"'([^']*)'", text)
-    return scopes[-2] if len(scopes) > 1 and not scopes[-2].startswith("_empty_nn_module") else ""

@@ -13,7 +13,7 @@ from archcost.importers.onnx import RULES
 from archcost.importers.onnx_bodies import BODIES, Bodies
 from archcost.importers.onnx_call import Call
 from archcost.importers.onnx_constant_folding import fold
-from archcost.importers.onnx_inference import as_written, infer, schema_of, type_of
+from archcost.importers.onnx_inference import as_written, infer, infer_file, schema_of, type_of
 from archcost.importers.onnx_layers import Net, UsedLayers, used_by_outputs
 from archcost.importers.onnx_limits import DEEPEST
 from archcost.importers.onnx_model import FromCaller, Function, Graph, Held, Model, Node, attribute_of, function_of
@@ -43,6 +43,7 @@ class Reader:
         self.sizes = sizes
         inputs = {name: Value(tensor, Ref("input", clean(name))) for name, tensor in sizes.inputs.items()}
         buffers = frozenset(name for name, held in model.graph.held.items() if held.mark == "buffer")
+        self.types = infer_file(model, sizes.inputs, sizes.batch)
         self.held: dict[int, dict[str, Value]] = {}
         self.net = Net([*inputs.values()], {}, buffers, apart)
         self.start: Environment = {**self._values_held(model.graph), **inputs}
@@ -55,16 +56,14 @@ class Reader:
 
     def _initial_values(self, owner: Graph | Function) -> dict[str, Value]:
         values, states = names_of_values(owner.nodes, owner.outputs)
-        return {
-            name: Value(
-                held.tensor,
-                held=self.net.hold(name, held),
-                numbers=held.numbers,
-                filled=held.filled,
-                is_weight=self._is_weight(held) and (name in values or (name in states and not held.is_uniform)),
-            )
-            for name, held in owner.held.items()
-        }
+        found: dict[str, Value] = {}
+        for name, held in owner.held.items():
+            is_read = name in values or (name in states and not held.is_uniform)
+            is_weight = is_read and self._is_weight(held)
+            numbers = None if is_weight else held.numbers
+            known = self.net.hold(name, held)
+            found[name] = Value(held.tensor, held=known, numbers=numbers, is_weight=is_weight, filled=held.filled)
+        return found
 
     def _is_weight(self, held: Held) -> bool:
         """Whether a tensor may be a weight: as the file marks it; without marks, if it is floating and has several
@@ -122,21 +121,33 @@ class Reader:
 
     def _results(self, call: Call, known: Environment, frame: Frame) -> Sequence[Value | None]:
         node = call.node
-        inferred = infer(node, call.inputs, self.model.opset, self.sizes.batch)
+        folded = self._folded(call)
+        if folded is not None:
+            return folded
+        inferred = self._inferred(call, frame)
         try:
             results = self._converted(call, known, frame)
         except (UnsupportedError, ShapeError) as error:
-            if call.written_for is not None and inferred.tensors and self._is_about_batch(call):
+            told = infer(node, call.inputs, self.model.opset, self.sizes.batch)
+            if call.written_for is not None and told.tensors and self._is_about_batch(call):
                 raise call.for_one_batch("takes no other than") from None
-            shapes = {**self._declared_types(call, frame), **inferred.tensors}
+            shapes = {**self._declared_types(call, frame), **told.tensors}
             results = self._by_definition(call, frame) or self._opaque(call, shapes, error, known)
         except (ValueError, LookupError, TypeError, ArithmeticError) as error:
-            why = inferred.complaint or "its inputs and attributes do not go together"
+            told = infer(node, call.inputs, self.model.opset, self.sizes.batch)
+            why = told.complaint or "its inputs and attributes do not go together"
             raise refusal(call, UnsupportedError(why)) from error
-        self._compare(node, results, inferred.tensors)
+        self._compare(node, results, inferred)
         if frame.depth and node.kind == "Constant":  # what a function holds has its name each time that it is called
             results = [None if value is None else replace(value, held=None) for value in results]
         return results
+
+    def _inferred(self, call: Call, frame: Frame) -> Mapping[str, TensorType]:
+        """Of the operator's outputs: as onnx infers them of the whole file, or else of this operator."""
+        names = [name for name in call.node.outputs if name]
+        if not frame.depth and all(name in self.types for name in names):
+            return {name: self.types[name] for name in names}
+        return infer(call.node, call.inputs, self.model.opset, self.sizes.batch).tensors
 
     def _is_about_batch(self, call: Call) -> bool:
         """Whether onnx's inference, too, fails for another batch."""
@@ -149,9 +160,6 @@ class Reader:
             return self._inlined(function, self._values_held(function), call, node.attributes, frame)
         if node.kind in BODIES:
             return BODIES[node.kind](self._bodies(call, known, frame))
-        folded = self._folded(call)
-        if folded is not None:
-            return folded
         rule = own_rule(node.kind, RULES.get(node.kind))
         if rule is None:
             raise UnsupportedError(f"no layer is {shorten(node.kind)}")
@@ -195,7 +203,7 @@ class Reader:
         inside = ChainMap(dict(self._values_held(graph)), known)
         read = [inside[name] for node in graph.nodes for name in node.inputs if name in inside]
         own = [inside[name] for name in graph.outputs if name in inside]
-        deeper = [body for node in graph.nodes for body in node.bodies()]
+        deeper = [body for node in graph.nodes for body in node.bodies]
         within = [value for body in deeper for value in self._weights_within(body, inside)]
         return [value for value in (*read, *own, *within) if value.is_held_weight]
 
@@ -232,11 +240,11 @@ class Reader:
         if not names or any(name not in shapes for name in names):
             raise refusal(call, error)
         tensors = [self._for_samples(shapes[name]) for name in names]
-        if call.given and all(value.is_constant for value in call.given) and not any(call.node.bodies()):
+        if call.given and all(value.is_constant for value in call.given) and not any(call.node.bodies):
             made: Sequence[Value | None] = [Value(tensor) for tensor in tensors]
         else:
             try:
-                within = [value for graph in call.node.bodies() for value in self._weights_within(graph, known)]
+                within = [value for graph in call.node.bodies for value in self._weights_within(graph, known)]
                 made = self._by_shapes(call, tensors) or unruled(call, [*call.given, *within], tensors)
             except UnsupportedError:
                 raise refusal(call, error) from None

@@ -33,7 +33,7 @@ STATES = {"LSTM": (4, 5, 6, 7), "GRU": (4, 5), "RNN": (4, 5)}
 def read_names(node: Node) -> Iterator[str]:
     """Names of the tensors that a node reads, those inside its branches included."""
     yield from (name for name in node.inputs if name)
-    for graph in node.bodies():
+    for graph in node.bodies:
         yield from graph.outputs
         for inner in graph.nodes:
             yield from read_names(inner)
@@ -45,7 +45,7 @@ def needed_nodes(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
     needed: list[Node] = []
     for node in reversed(nodes):
         if not wanted.isdisjoint(node.outputs):
-            wanted.update(read_names(node))
+            wanted.update(read_names(node) if node.bodies else node.inputs)
             needed.append(node)
     return needed[::-1]
 
@@ -55,7 +55,7 @@ def readers_of(nodes: Sequence[Node], outputs: Sequence[str]) -> dict[str, Node]
     first: dict[str, Node] = {}
     several = set(outputs)
     for node in nodes:
-        for name in read_names(node):
+        for name in read_names(node) if node.bodies else node.inputs:
             if name in first:
                 several.add(name)
             first[name] = node
@@ -76,7 +76,7 @@ def names_of_values(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[set[
         for index, name in enumerate(node.inputs):
             if name and index not in said:
                 (values if as_values and index not in begun else states).add(name)
-        for graph in node.bodies():
+        for graph in node.bodies:
             for wanted, inner in zip((values, states), _names_in(graph), strict=True):
                 wanted.update(inner)
     return values, states
