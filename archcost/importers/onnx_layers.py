@@ -206,6 +206,8 @@ class Net:
         tensor = self.held.get(name, value.tensor)
         if not all(0 < size <= MAX_SIZE for size in tensor.shape):
             raise UnsupportedError(f"a weight of {tensor}")
+        if tensor.dtype not in COMPUTED_BYTES:
+            self._checked("parameter", {"shape": (), "dtype": tensor.dtype, "trainable": False})  # which refuses others
         return self.weights.setdefault(name, HeldWeight(tensor, is_buffer or name in self.buffers))
 
     def _constant(self, tensor: TensorType, path: str) -> Ref:

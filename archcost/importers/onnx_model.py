@@ -199,6 +199,8 @@ def _graph(proto: GraphProto, marks: Mapping[str, str]) -> Graph:
         mark = next((entry.value for entry in value.metadata_props if entry.key == WEIGHT), None)
         if mark is not None and declared is not None:
             held[name] = Held(_known_type(name, declared), None, mark)
+        elif name in inputs:
+            raise ArchcostError("two inputs of the file have one name", expected="a name each", found=shorten(name))
         elif name not in held:
             axis = next((entry.value for entry in value.metadata_props if entry.key == BATCH_AXIS), None)
             inputs[name] = (declared or Declared(None, "no tensor"))._replace(batch_axis=axis)

@@ -96,6 +96,8 @@ def bind(
     if not declared:
         raise ArchcostError("the network has no input", expected="one at least", found="none")
     names = {clean(name): name for name in declared}
+    if "" in names:
+        raise ArchcostError("an input of the file has no name", expected="letters or digits", found=shorten(names[""]))
     for word in (*unbatched, *(batch_dims or {})):
         if word not in names:
             raise ArchcostError(

@@ -72,7 +72,8 @@ class Value:
             return True
         if self.numbers is None:
             return self.held is not None
-        return not bool((self.numbers == self.numbers.flat[:1]).all())
+        is_uniform = bool((self.numbers == self.numbers.flat[:1]).all())
+        return not is_uniform or (self.held is not None and self.numbers.flat[:1].tolist() not in ([0], [1]))
 
     @property
     def number(self) -> float | int | None:

@@ -326,6 +326,14 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
         "  expected: at most 32 one in another\n"
         "  found: f::f0",
     ),
+    "an input twice": (
+        lambda: changed(model_of(RELU, {"x": ["N", 7]}), lambda graph: graph.input.append(graph.input[0])),
+        "…/net.onnx: two inputs of the file have one name\n  expected: a name each\n  found: 'x'",
+    ),
+    "an input without a name": (
+        lambda: model_of([node("Relu", "*", "y")], {"*": ["N", 7], ".": ["N", 7]}),
+        "…/net.onnx: an input of the file has no name\n  expected: letters or digits\n  found: '.'",
+    ),
     "no input": (
         lambda: model_of([node("Relu", "w", "y")], {}, [weight("w", 7)]),
         "…/net.onnx: the network has no input\n  expected: one at least\n  found: none",
