@@ -129,6 +129,12 @@ def _each_logit(call: Call) -> int:
     return call.inputs[0].nbytes + _each_loss(call)
 
 
+def _endings(call: Call) -> int:
+    """The probabilities of all endings, as those of beginnings that were kept (`ctc_loss_backward`, LossCTC.cpp)."""
+    (steps, samples, _), labels = call.inputs[0].shape, call.inputs[1].shape[1]
+    return samples * steps * (2 * labels + 1) * (call.inputs[0].nbytes // call.inputs[0].numel)
+
+
 def _exponentials(call: Call) -> int:
     """exp(−b·a), and what is in the exponent (`soft_margin_loss_backward_out`, native/Loss.cpp)."""
     return 2 * call.inputs[0].nbytes
@@ -174,6 +180,7 @@ _RULES: Mapping[Direction, Mapping[str, Rule]] = {
         **dict.fromkeys([f"max_unpool{ndim}d" for ndim in (1, 2, 3)], _mean),
         **dict.fromkeys(["add", "mul"], _repeated_backward),
         "soft_margin": _exponentials,
+        "ctc": _endings,
         "scaled_dot_product_attention": partial(_attention, backward=True),
     },
 }

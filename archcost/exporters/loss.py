@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from archcost.exporters.emit import Part, draws
 from archcost.layers import (
     BCE,
+    CTC,
     MSE,
     NLL,
     BCEWithLogits,
@@ -53,7 +54,7 @@ def l1_penalty(part: Part) -> str:
     return part.draw("Mul", part.draw("ReduceL1", part.inputs[0], keepdims=0), part.number(part.layer.weight))
 
 
-@draws(SmoothL1, Huber, BCE, BCEWithLogits, MultiMargin, MultilabelMargin)
+@draws(SmoothL1, Huber, BCE, BCEWithLogits, MultiMargin, MultilabelMargin, CTC)
 def unknown(part: Part) -> Sequence[str]:
     """ONNX has no operator for them, and nobody runs a file for its loss."""
     return part.draw_unknown(part.layer.type, 1, *part.inputs)

@@ -97,6 +97,12 @@ LOSSES: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...]]] = {
         (SCORES, torch.ones(13)),
     ),
     "cosine_similarity": (lambda s, y, x: functional.cosine_similarity(y[:, :, None], y[:, None], dim=-1), (X,)),
+    "ctc": (
+        lambda s, y, x, labels, steps, counts: functional.ctc_loss(
+            y.log_softmax(-1).transpose(0, 1), labels, steps, counts
+        ),
+        (X, torch.randint(1, 11, (3, 2)), torch.full((3,), 7), torch.full((3,), 2)),
+    ),
     "multi_margin": (
         lambda s, y, x, labels: functional.multi_margin_loss(y, labels, p=2, weight=s.w),
         (SCORES, LABELS),
@@ -108,7 +114,7 @@ LOSSES: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...]]] = {
 }
 
 
-NO_KERNEL = {"multi_margin", "multilabel_margin"}
+NO_KERNEL = {"multi_margin", "multilabel_margin", "ctc"}
 """Of 16 bits on torch's CPU."""
 
 

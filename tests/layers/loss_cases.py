@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archcost.layers import (
     BCE,
+    CTC,
     MSE,
     NLL,
     BCEWithLogits,
@@ -199,6 +200,13 @@ ROWS: tuple[Row, ...] = (
         outputs=((),),
         forward=390,  # (2*3*5) * (12 + 1)
         backward_input=660,  # (2*3*5) * (10 + 1 + 10 + 1)
+    ),
+    Row(
+        CTC(),
+        inputs=((11, 2, 5), TensorType((2, 3), "int64")),
+        outputs=((2,),),
+        forward=2002,  # (2*11*(2*3+1)) * 13: a maximum of three 2, differences 3, exp 3, sums 2, log, sums 2
+        backward_input=3740,  # (2*11*(2*3+1)) * 20 + (11*2*5) * 6
     ),
     Row(
         L1Penalty(weight=0.001),

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from archcost.layers import BCE, MSE, NLL, BCEWithLogits, CrossEntropy, Huber, MultilabelMargin, MultiMargin, SmoothL1
+from archcost.layers import (
+    BCE,
+    CTC,
+    MSE,
+    NLL,
+    BCEWithLogits,
+    CrossEntropy,
+    Huber,
+    MultilabelMargin,
+    MultiMargin,
+    SmoothL1,
+)
 from tests.layers.refused_windows import Refusal, ints
 
 LOSSES: list[Refusal] = [
@@ -29,6 +40,8 @@ LOSSES: list[Refusal] = [
         "2",
         None,
     ),
+    (CTC(), ((11, 2), ints(2, 3)), "needs 3 axes", "(steps, batch, classes)", "11×2", None),
+    (CTC(), ((11, 2, 5), ints(6)), "the second input must be the labels", "(2, labels)", "6 int64", None),
     (SmoothL1(beta=0.0), ((2, 7), (2, 7)), "beta is where |a − b| becomes a square", "above 0", "0.0", None),
     (Huber(delta=-1.0), ((2, 7), (2, 7)), "delta is where the square ends", "above 0", "-1.0", None),
 ]

@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
 
+from archcost.errors import ArchcostError
 from archcost.importers.torch.proposal import Proposal, composite, rule_for
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -123,6 +125,46 @@ def multi_margin(
 @rule_for("multilabel_margin_loss")
 def multilabel_margin(result: Tensor, x: Tensor, target: Tensor, reduction: Any = "mean") -> Proposal:
     return Proposal("multilabel_margin", (x, target), {"reduction": _folding(reduction)})
+
+
+@composite("ctc_loss")
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: Any = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:
+    """As `ctc_loss` in LossCTC.cpp puts it together, of an operator that torch cannot run on shapes alone."""
+    if log_probs.dim() != 3 or targets.dim() != 2:
+        raise ArchcostError(
+            "ctc_loss of one sequence, or of labels that stand one after the other, has no rule",
+            expected="log-probabilities (steps, batch, classes) and labels (batch, labels)",
+            found=f"{tuple(log_probs.shape)} and {tuple(targets.shape)}",
+        )
+    result = ctc_of_each(log_probs, targets)
+    if zero_infinity:
+        result = torch.where(result == float("inf"), torch.zeros((), dtype=result.dtype), result)
+    folding = _folding(reduction)
+    if folding == "mean":
+        counts = target_lengths if isinstance(target_lengths, Tensor) else torch.tensor(target_lengths)
+        return (result / counts.clamp_min(1)).mean()
+    return result.sum() if folding == "sum" else result
+
+
+def ctc_of_each(log_probs: Tensor, targets: Tensor) -> Tensor:
+    """What comes out of it, by its shape, in a call that is heard."""
+    if has_torch_function((log_probs,)):
+        heard: Tensor = handle_torch_function(ctc_of_each, (log_probs,), log_probs, targets)
+        return heard
+    return log_probs.sum((0, 2))
+
+
+@rule_for("ctc_of_each")
+def ctc(result: Tensor, log_probs: Tensor, targets: Tensor) -> Proposal:
+    return Proposal("ctc", (log_probs, targets))
 
 
 @composite("gaussian_nll_loss")

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from archcost.layers import BCE, NLL, BCEWithLogits, CrossEntropy, L1Penalty, MultiMargin
+from archcost.layers import BCE, CTC, NLL, BCEWithLogits, CrossEntropy, L1Penalty, MultiMargin
 from archcost.pytorch.layers.base import function, mirrors
 
 
@@ -40,6 +40,15 @@ def bce_with_logits(scores: Tensor, target: Tensor, *weights: Tensor, pos_weight
     )
 
 
+def ctc(scores: Tensor, labels: Tensor) -> Tensor:
+    """Of sequences that are as long as there is room for. Torch has no kernel for shapes alone, where a sum is it."""
+    if scores.is_meta:
+        return scores.sum((0, 2))
+    steps, samples, _ = scores.shape
+    lengths: Any = [steps] * samples, [labels.shape[1]] * samples
+    return functional.ctc_loss(scores, labels, *lengths, reduction="none")
+
+
 def _constant(weight: Tensor | None) -> Tensor | None:
     return None if weight is None else weight.detach()
 
@@ -49,4 +58,5 @@ mirrors(CrossEntropy)(function(cross_entropy))
 mirrors(NLL)(function(nll))
 mirrors(MultiMargin)(function(multi_margin))
 mirrors(BCE)(function(bce))
+mirrors(CTC)(function(ctc))
 mirrors(BCEWithLogits)(function(bce_with_logits))
