@@ -30,6 +30,9 @@ COMPOSED: Mapping[Optimizer, Passes] = {
     "adafactor": Passes(14, 24),  # squares and their means by rows and columns, their product, a root, two norms
     "rmsprop": Passes(5, 13),  # mul_, addcmul_, sqrt, add_, addcdiv_
     "adagrad": Passes(4, 11),  # addcmul_, sqrt, add_, addcdiv_
+    "adadelta": Passes(11, 27),  # mul_, addcmul_, add, sqrt_, add, sqrt_, div_, mul_, mul_, addcmul_, add_
+    "adamax": Passes(6, 16),  # lerp_, mul_, abs, add_, maximum, addcdiv_
+    "rprop": Passes(14, 32),  # mul, sign, three masks and what they fill, mul_, clamp_, clone, mask, sign, addcmul_
     "nadam": Passes(8, 22),  # lerp_, mul_, addcmul_, div, sqrt, add_, addcdiv_ twice
     "radam": Passes(12, 28),  # lerp_, mul_, addcmul_, div, mul, sqrt, add_, reciprocal, mul three times, add_
     "muon": Passes(6, 14),  # lerp_, lerp, a cast, div_, mul_, add_

@@ -17,6 +17,9 @@ EACH: Mapping[Optimizer, int] = {
     "lion": 10,
     "rmsprop": 9,
     "adagrad": 7,
+    "adadelta": 16,
+    "adamax": 10,
+    "rprop": 12,
     "nadam": 16,
     "radam": 15,
 }
@@ -40,6 +43,10 @@ def operations(optimizer: str, parameter: TensorType) -> int:
     - rmsprop: v as Adam's 4; p - lr·g / (√v + ε), 5: 9. Centered: the mean of g 3, v - m² 2. Momentum: b = μ·b + g / d
       and p - lr·b instead of p - lr·g / d, 2 more.
     - adagrad: s + g² 2; p - α·g / (√s + ε), 5: 7.
+    - adadelta: v 4; √(v + ε) and √(u + ε), 4; their quotient times g 2; u as v 4; p - lr·that, 2: 16.
+    - adamax: m 3; β2·u, |g| + ε and the larger 4; p - α·m / u, 3: 10.
+    - rprop: the sign of g times the one before 2; three comparisons 3; the step sizes' product and bounds 3; another
+      comparison and the sign of g 2; p - sign·step, 2: 12.
     - nadam: m 3; v 4; √(v / c) + ε, 3; p + α·g / d + β·m / d, 6: 16.
     - radam: m 3; v 4; m / c·lr·r·(c / (√v + ε)), 7; p - that, 1: 15.
     - muon, of a matrix: m 3; g + μ·(m - g) 3; its norm and the division by it 3; p·(1 - lr·λ) 1; p - lr·update 2; and

@@ -4,132 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
 
-from archcost.passes.optimizer import Optimizer, Option
+from archcost.costs.optimizer_locals import Burst, Locals, Options, all_of, count_up, decay, groups
+from archcost.passes.optimizer import Optimizer
 from archcost.passes.run import OptimizerImpl
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Device, Own
-
-Options = frozenset[Option]
-
-SCALAR = TensorType(())
 
 LEAST_QUANTISED = 4096
 """A parameter with fewer values keeps its states in 32 bits (`min_8bit_size` of bitsandbytes/optim/optimizer.py)."""
 
 
-class Burst(NamedTuple):
-    """Tensors alive together at the worst moment of a part of a step, beyond weights, gradients and state.
-
-    The part is the update of the parameter of that index, or, when `parameter` is None, of all at once.
-    """
-
-    parameter: int | None
-    tensors: tuple[Own, ...]
-
-    @property
-    def nbytes(self) -> int:
-        return sum([own.tensor.nbytes for own in self.tensors])
-
-
-class _Locals:
-    """The local variables of a step, which hold its temporaries.
-
-    A name that is bound again lets go of its old tensors only when the new ones are there; one that is never
-    dropped holds its tensors while the next parameter, or group of parameters, is worked on.
-    """
-
-    def __init__(self) -> None:
-        self.bound: dict[str, tuple[Own, ...]] = {}
-        self.worst: tuple[Own, ...] = ()
-        self.most = 0
-        self.live = 0
-
-    def moment(self, *passing: Own) -> None:
-        """These live for a moment beside what is bound."""
-        nbytes = self.live + _nbytes(passing)
-        if nbytes > self.most:
-            self.most = nbytes
-            self.worst = (*(own for held in self.bound.values() for own in held), *passing)
-
-    def bind(self, name: str, tensors: Iterable[Own]) -> None:
-        new = tuple(tensors)
-        self.moment(*new)
-        self.drop(name)
-        self.bound[name] = new
-        self.live += _nbytes(new)
-
-    def drop(self, name: str) -> None:
-        self.live -= _nbytes(self.bound.pop(name, ()))
-
-    def rename(self, name: str, new: str) -> None:
-        """What `new` held goes."""
-        self.drop(new)
-        self.bound[new] = self.bound.pop(name)
-
-    def burst(self, parameter: int | None) -> Burst:
-        """The worst since the burst before."""
-        worst, self.worst, self.most = self.worst, (), 0
-        return Burst(parameter, worst)
-
-
-def _nbytes(tensors: Iterable[Own]) -> int:
-    return sum([own.tensor.nbytes for own in tensors])
-
-
-def _groups(parameters: Sequence[TensorType]) -> list[list[TensorType]]:
-    """The parameters by dtype, as foreach processes them, the dtype seen last first.
-
-    That is the order of libstdc++'s unordered_map, which torch collects them in (aten/src/ATen/native/ForeachUtils.h);
-    it matters only where there are several.
-    """
-    groups: dict[str, list[TensorType]] = {}
-    for parameter in parameters:
-        groups.setdefault(parameter.dtype, []).append(parameter)
-    return list(reversed(groups.values()))
-
-
-def _count_up(local: _Locals, device: Device) -> None:
-    if device == "cpu":
-        local.moment(Own("one", SCALAR))
-
-
-def _all(what: str, parameters: Iterable[TensorType]) -> list[Own]:
-    return [Own(what, parameter) for parameter in parameters]
-
-
-def _decay(local: _Locals, options: Options, parameters: Sequence[TensorType]) -> None:
-    """`grad = grad.add(param, alpha=weight_decay)`, after the name was bound to the gradients themselves."""
-    local.drop("grad")
-    if "weight_decay" in options:
-        local.bind("grad", _all("gradient with decay", parameters))
-
-
 def _sgd_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
     """`grad = grad.add(buf, alpha=momentum)`: Nesterov's, while the one with decay is there."""
-    local = _Locals()
+    local = Locals()
     for index, parameter in enumerate(parameters if options else ()):
-        _decay(local, options, [parameter])
+        decay(local, options, [parameter])
         if "nesterov" in options:
-            local.bind("grad", _all("gradient looking ahead", [parameter]))
+            local.bind("grad", all_of("gradient looking ahead", [parameter]))
         yield local.burst(index)
 
 
 def _sgd_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
     """Nesterov's is added to the gradients in place."""
-    local = _Locals()
-    for group in _groups(parameters) if "weight_decay" in options else ():
-        _decay(local, options, group)
+    local = Locals()
+    for group in groups(parameters) if "weight_decay" in options else ():
+        decay(local, options, group)
     if options:
         yield local.burst(None)
 
 
 def _adam_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
     """`denom = (exp_avg_sq.sqrt() / bias_correction2_sqrt).add_(eps)`: two, and the divisor of the one before."""
-    local = _Locals()
+    local = Locals()
     for index, parameter in enumerate(parameters):
-        _decay(local, options, [parameter])
+        decay(local, options, [parameter])
         divisor = Own("divisor", parameter)
         local.moment(Own("root of the second moment", parameter), divisor)
         local.bind("denom", [divisor])
@@ -140,23 +49,23 @@ def _adam_foreach(parameters: Sequence[TensorType], device: Device, options: Opt
     """`exp_avg_sq_sqrt = torch._foreach_sqrt(device_exp_avg_sqs)`: one of all, dtype by dtype, two dtypes together.
     Gradients with decay are deleted before.
     """
-    local = _Locals()
-    for group in _groups(parameters):
-        _count_up(local, device)
-        _decay(local, options, group)
+    local = Locals()
+    for group in groups(parameters):
+        count_up(local, device)
+        decay(local, options, group)
         local.drop("grad")
-        local.bind("exp_avg_sq_sqrt", _all("root of the second moment", group))
+        local.bind("exp_avg_sq_sqrt", all_of("root of the second moment", group))
     yield local.burst(None)
 
 
 def _nadam_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
     """As Adam's, with the gradients kept to the end."""
-    local = _Locals()
-    for group in _groups(parameters):
+    local = Locals()
+    for group in groups(parameters):
         local.drop("grad")
-        _count_up(local, device)
-        _decay(local, options, group)
-        local.bind("exp_avg_sq_sqrt", _all("root of the second moment", group))
+        count_up(local, device)
+        decay(local, options, group)
+        local.bind("exp_avg_sq_sqrt", all_of("root of the second moment", group))
     yield local.burst(None)
 
 
@@ -164,10 +73,10 @@ def _radam_loop(parameters: Sequence[TensorType], device: Device, options: Optio
     """`bias_corrected_exp_avg * lr * _compute_adaptive_lr() * _compute_rect()`, where c / √v is a reciprocal and a
     product. So it is from the sixth step on; before, there is no second moment in it.
     """
-    local = _Locals()
+    local = Locals()
     for index, parameter in enumerate(parameters):
-        _decay(local, options, [parameter])
-        local.bind("bias_corrected_exp_avg", _all("corrected first moment", [parameter]))
+        decay(local, options, [parameter])
+        local.bind("bias_corrected_exp_avg", all_of("corrected first moment", [parameter]))
         names = ("first moment times the rate", "root of the second moment", "its reciprocal", "adaptive rate")
         local.moment(*[Own(name, parameter) for name in names])
         yield local.burst(index)
@@ -175,24 +84,110 @@ def _radam_loop(parameters: Sequence[TensorType], device: Device, options: Optio
 
 def _root_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
     """`avg = square_avg.sqrt()` of RMSprop, `std = state_sum.sqrt()` of Adagrad: one, and that of the one before."""
-    local = _Locals()
+    local = Locals()
     for index, parameter in enumerate(parameters):
-        _decay(local, options, [parameter])
-        local.bind("avg", _all("divisor", [parameter]))
+        decay(local, options, [parameter])
+        local.bind("avg", all_of("divisor", [parameter]))
         yield local.burst(index)
+
+
+def _adadelta_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """`std` and `delta`, both of which live on."""
+    local = Locals()
+    for index, parameter in enumerate(parameters):
+        decay(local, options, [parameter])
+        local.bind("std", all_of("divisor", [parameter]))
+        local.bind("delta", all_of("update", [parameter]))
+        yield local.burst(index)
+
+
+def _adadelta_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    local = Locals()
+    for group in groups(parameters):
+        local.drop("grad")
+        count_up(local, device)
+        decay(local, options, group)
+        local.bind("std", all_of("divisor", group))
+        local.bind("deltas", all_of("update", group))
+    yield local.burst(None)
+
+
+def _adamax_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """`grad.abs().add_(eps)`, for a moment."""
+    local = Locals()
+    for index, parameter in enumerate(parameters):
+        decay(local, options, [parameter])
+        local.moment(Own("magnitudes", parameter))
+        yield local.burst(index)
+
+
+def _adamax_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """Magnitudes are in the name of the gradients, and with decay in their place."""
+    local = Locals()
+    for group in groups(parameters):
+        local.drop("grad")
+        count_up(local, device)
+        decay(local, options, group)
+        if "weight_decay" not in options:
+            local.bind("grad", all_of("magnitudes", group))
+    yield local.burst(None)
+
+
+def _rprop_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """`sign = grad.mul(prev).sign()`, masks of it, and a copy of the gradient with what comes of its sign."""
+    local = Locals()
+    for index, parameter in enumerate(parameters):
+        local.drop("grad")
+        sign = Own("sign", parameter)
+        local.moment(Own("product with the gradient before", parameter), sign)
+        local.bind("sign", [sign])
+        masked = _masked(parameter)
+        local.moment(*masked)
+        local.bind("grad", all_of("gradient that is kept", [parameter]))
+        local.moment(*masked)
+        local.moment(Own("sign of the gradient", parameter))
+        yield local.burst(index)
+
+
+def _masked(parameter: TensorType) -> tuple[Own, ...]:
+    """A mask, and the number that is written where it holds."""
+    return Own("mask", parameter._replace(dtype="bool")), Own("number", TensorType((), "float64"))
+
+
+def _zero(parameter: TensorType) -> TensorType:
+    """What torch.where takes for a 0, beside a tensor of axes and beside a single value."""
+    return parameter._replace(shape=()) if parameter.rank else TensorType((), "int64")
+
+
+def _rprop_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+    """Of `signs` the last one outlives them, as the variable of a loop; the signs of gradients come afterwards."""
+    local = Locals()
+    for group in groups(parameters):
+        count_up(local, device)
+        local.bind("signs", all_of("sign", group))
+        local.drop("sign")
+        for parameter in group:
+            local.moment(*_masked(parameter))
+        for parameter in group:
+            mask, zero = _masked(parameter)[0], Own("zero", _zero(parameter))
+            local.moment(mask, zero, Own("gradient that is kept", parameter))
+        local.drop("signs")
+        local.bind("sign", all_of("sign", group[-1:]))
+        local.bind("grad_signs", all_of("sign of the gradient", group))
+    yield local.burst(None)
 
 
 def _adagrad_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
     """`numerator` are the gradients with decay themselves, or else a product; like `std` it lives on."""
-    local = _Locals()
-    for group in _groups(parameters):
-        _count_up(local, device)
-        _decay(local, options, group)
-        local.bind("std", _all("divisor", group))
+    local = Locals()
+    for group in groups(parameters):
+        count_up(local, device)
+        decay(local, options, group)
+        local.bind("std", all_of("divisor", group))
         if "weight_decay" in options:
             local.rename("grad", "numerator")
         else:
-            local.bind("numerator", _all("gradient times the rate", group))
+            local.bind("numerator", all_of("gradient times the rate", group))
     yield local.burst(None)
 
 
@@ -201,7 +196,7 @@ def _muon(parameters: Sequence[TensorType], device: Device, options: Options, ot
 
     Newton and Schulz's iteration is in bfloat16: `gram_matrix` and `gram_update` are square, of the shorter side.
     """
-    local = _Locals()
+    local = Locals()
     for index, parameter in enumerate(parameters):
         if parameter.rank == 2:
             _orthogonalize(local, parameter)
@@ -214,20 +209,20 @@ def _muon(parameters: Sequence[TensorType], device: Device, options: Options, ot
 MUON_STEPS = 5
 
 
-def _orthogonalize(local: _Locals, parameter: TensorType) -> None:
+def _orthogonalize(local: Locals, parameter: TensorType) -> None:
     """The function's own names go when it returns; `update`, which it is given, is the caller's until then."""
     narrow = parameter._replace(dtype="bfloat16")
     shorter = min(parameter.shape)
     square = narrow._replace(shape=(shorter, shorter))
-    local.bind("update", _all("gradient looking ahead", [parameter]))
+    local.bind("update", all_of("gradient looking ahead", [parameter]))
     if parameter.dtype != "bfloat16":  # else it is that very tensor
-        local.bind("ortho_grad", _all("update in bfloat16", [narrow]))
+        local.bind("ortho_grad", all_of("update in bfloat16", [narrow]))
     scalar = narrow._replace(shape=())
     local.moment(Own("norm", scalar), Own("norm, at least ε", scalar))
     for _ in range(MUON_STEPS):
-        local.bind("gram_matrix", _all("Gram matrix", [square]))
-        local.bind("gram_update", _all("polynomial of the Gram matrix", [square]))
-        local.bind("ortho_grad", _all("update in bfloat16", [narrow]))
+        local.bind("gram_matrix", all_of("Gram matrix", [square]))
+        local.bind("gram_update", all_of("polynomial of the Gram matrix", [square]))
+        local.bind("ortho_grad", all_of("update in bfloat16", [narrow]))
     local.drop("gram_matrix")
     local.drop("gram_update")
     local.rename("ortho_grad", "update")
@@ -235,7 +230,7 @@ def _orthogonalize(local: _Locals, parameter: TensorType) -> None:
 
 def _adafactor_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
     """Names are torch's. All of them hold on into the next parameter, those of vectors and of matrices alike."""
-    local = _Locals()
+    local = Locals()
     for index, parameter in enumerate(parameters):
         if parameter.rank > 1:
             local.bind("row_mean", [Own("mean square by rows", rows(parameter))])
@@ -252,8 +247,8 @@ def _adafactor_loop(parameters: Sequence[TensorType], device: Device, options: O
 
 def _adafactor_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
     """Matrices and vectors of one dtype are two groups; a group's updates live on while the next one's are made."""
-    local = _Locals()
-    for group in _groups(parameters):
+    local = Locals()
+    for group in groups(parameters):
         matrices = [parameter for parameter in group if parameter.rank > 1]
         vectors = [parameter for parameter in group if parameter.rank < 2]
         for alike in (matrices, vectors) if group[0].rank > 1 else (vectors, matrices):
@@ -262,9 +257,9 @@ def _adafactor_foreach(parameters: Sequence[TensorType], device: Device, options
     yield local.burst(None)
 
 
-def _adafactor_group(alike: Sequence[TensorType], local: _Locals, device: Device) -> None:
+def _adafactor_group(alike: Sequence[TensorType], local: Locals, device: Device) -> None:
     """Squared gradients and their means are dropped before the updates, which are no smaller, are made."""
-    _count_up(local, device)
+    count_up(local, device)
     local.bind("var_estimates", [Own("update", parameter) for parameter in alike])
     if alike[0].rank > 1:
         local.moment(*[_row_factor_mean(parameter) for parameter in alike])
@@ -321,6 +316,12 @@ PLAYS: Mapping[tuple[Optimizer, OptimizerImpl], Play] = {
     ("rmsprop", "foreach"): _nadam_foreach,
     ("adagrad", "loop"): _root_loop,
     ("adagrad", "foreach"): _adagrad_foreach,
+    ("adadelta", "loop"): _adadelta_loop,
+    ("adadelta", "foreach"): _adadelta_foreach,
+    ("adamax", "loop"): _adamax_loop,
+    ("adamax", "foreach"): _adamax_foreach,
+    ("rprop", "loop"): _rprop_loop,
+    ("rprop", "foreach"): _rprop_foreach,
     ("muon", "loop"): partial(_muon, others="loop"),
     ("muon", "foreach"): partial(_muon, others="foreach"),
     ("muon", "fused"): partial(_muon, others="fused"),

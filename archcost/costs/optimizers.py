@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archcost.costs.optimizer_steps import LEAST_QUANTISED, SCALAR, Burst, columns, rows, step_of
+from archcost.costs.optimizer_locals import SCALAR, Burst
+from archcost.costs.optimizer_steps import LEAST_QUANTISED, columns, rows, step_of
 from archcost.errors import ArchcostError
 from archcost.passes.optimizer import method
 from archcost.passes.run import OptimizerImpl, Run
@@ -37,7 +38,7 @@ def forms(optimizer: str, device: Device) -> tuple[OptimizerImpl, ...]:
             return ("loop",)
         case "adafactor":
             return ("loop", "foreach")
-        case "rmsprop" | "nadam" | "radam":
+        case "rmsprop" | "nadam" | "radam" | "adadelta" | "adamax" | "rprop":
             return ("foreach", "loop") if device == "cuda" else ("loop", "foreach")
         case "lion":
             return ("loop", "foreach", "fused") if device == "cuda" else ("loop", "foreach")
@@ -89,6 +90,12 @@ def state(optimizer: str, parameter: TensorType, impl: OptimizerImpl, device: De
             return (*counter, Own("second moment", parameter), *more)
         case "adagrad":
             return (*counter, Own("sum of squares", parameter))
+        case "adadelta":
+            return (*counter, Own("second moment", parameter), Own("squared updates", parameter))
+        case "adamax":
+            return (*counter, Own("first moment", parameter), Own("largest gradient", parameter))
+        case "rprop":
+            return (*counter, Own("gradient before", parameter), Own("step sizes", parameter))
         case "adafactor" if parameter.rank < 2:
             return (*counter, Own("second moment", parameter))
         case "adafactor":

@@ -23,6 +23,9 @@ Optimizer = Literal[
     "lion",
     "rmsprop",
     "adagrad",
+    "adadelta",
+    "adamax",
+    "rprop",
     "nadam",
     "radam",
     "muon",
@@ -37,10 +40,16 @@ OPTIONS: Mapping[Optimizer, tuple[Option, ...]] = {
     "adamw": ("amsgrad",),
     "rmsprop": ("centered", "momentum", "weight_decay"),
     "adagrad": ("weight_decay",),
+    "adadelta": ("weight_decay",),
+    "adamax": ("weight_decay",),
     "nadam": ("weight_decay",),
     "radam": ("weight_decay",),
 }
 """Those that change what a step keeps, makes or computes. Others decay weights as they are."""
+
+
+REFUSED = ("lbfgs",)
+"""Those of torch.optim that run forward and backward themselves, by a closure."""
 
 
 class Method(NamedTuple):
@@ -60,6 +69,12 @@ def method(text: object) -> Method:
 @cache
 def _method(text: str) -> Method:
     word, _, rest = text.partition(":")
+    if word in REFUSED:
+        raise ArchcostError(
+            f"{word} calls the network as often as its search wants, which no one step is",
+            expected=", ".join(get_args(Optimizer)),
+            found=shorten(text),
+        )
     if word not in get_args(Optimizer):
         raise _unknown(text, nearest(word, get_args(Optimizer)))
     name = cast("Optimizer", word)

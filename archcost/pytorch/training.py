@@ -48,6 +48,9 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "rmsprop": partial(torch.optim.RMSprop, lr=1e-3),
     "adagrad": partial(torch.optim.Adagrad, lr=1e-3),
     "nadam": partial(torch.optim.NAdam, lr=1e-3),
+    "adadelta": partial(torch.optim.Adadelta, lr=1e-3),
+    "adamax": partial(torch.optim.Adamax, lr=1e-3),
+    "rprop": partial(torch.optim.Rprop, lr=1e-3),
     "radam": partial(torch.optim.RAdam, lr=1e-3),
 }
 

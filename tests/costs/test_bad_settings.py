@@ -12,7 +12,10 @@ from tests.costs.timelines import Entry, fc, layer, played
 
 LAYERS = [fc("stage.fc", 5), layer("relu", "stage.relu", inplace=True), fc("head", 2)]
 RECOMPUTE = "none, blocks, every:K, auto, or names of layers or blocks with commas between"
-OPTIMIZERS = "none, sgd, sgd-momentum, adam, adamw, adamw-8bit, adafactor, lion, rmsprop, adagrad, nadam, radam, muon"
+OPTIMIZERS = (
+    "none, sgd, sgd-momentum, adam, adamw, adamw-8bit, adafactor, lion, rmsprop, adagrad, adadelta, adamax, rprop, "
+    "nadam, radam, muon"
+)
 PRECISIONS = "fp32, tf32, bf16, fp16, amp-bf16, amp-fp16"
 
 
@@ -106,7 +109,7 @@ def no_masters(precision: str) -> str:
         ({"precision": "bf-16"}, one_of("precision", PRECISIONS, "'bf-16'", "bf16", "fp16", "amp-bf16")),
         ({"precision": None}, one_of("precision", PRECISIONS, "None")),
         ({"optimizer": "adamm"}, one_of("optimizer", OPTIMIZERS, "'adamm'", "adam", "radam", "nadam")),
-        ({"optimizer": "lbfgs"}, one_of("optimizer", OPTIMIZERS, "'lbfgs'")),
+        ({"optimizer": "newton"}, one_of("optimizer", OPTIMIZERS, "'newton'", "none")),
         ({"optimizer_impl": "for-each"}, one_of("optimizer_impl", "loop, foreach, fused", "'for-each'", "foreach")),
         ({"mode": "eval"}, one_of("mode", "train, infer, infer-autograd", "'eval'")),
         ({"master_weights": True}, no_masters("fp32")),

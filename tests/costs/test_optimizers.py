@@ -250,6 +250,9 @@ def test_a_checkpoint_of_weights_and_two_moments() -> None:
         ("rmsprop:centered,momentum,weight_decay=0.1", 4 + 5 + 5 + 2 + 2),
         ("adagrad", 2 + 5),
         ("adagrad:weight_decay=0", 2 + 5),
+        ("adadelta", 4 + 4 + 2 + 4 + 2),
+        ("adamax", 3 + 4 + 3),
+        ("rprop", 2 + 3 + 3 + 2 + 2),
         ("nadam", 3 + 4 + 3 + 6),
         ("radam", 3 + 4 + 7 + 1),
         ("adamw-8bit", 7 + 5 + 1),  # below 4,096 values in 32 bits
@@ -283,7 +286,10 @@ def test_muon_of_a_square_matrix_needs_three_times_the_weights() -> None:
     ("words", "message"),
     [
         ("adma", "optimizer is not one of those known\n  expected: none, sgd, "),
-        ("lbfgs", "optimizer is not one of those known"),
+        (
+            "lbfgs",
+            "lbfgs calls the network as often as its search wants, which no one step is\n  expected: none, sgd, ",
+        ),
         ("sgd:nesterov", "sgd has no such option\n  expected: weight_decay\n  found: 'nesterov'"),
         ("lion:weight_decay", "lion has no such option\n  expected: none"),
         (

@@ -44,6 +44,11 @@ OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "rmsprop:centered,momentum,weight_decay": (torch.optim.RMSprop, {"centered": True, "momentum": 0.9, **DECAY}),
     "adagrad": (torch.optim.Adagrad, {}),
     "adagrad:weight_decay": (torch.optim.Adagrad, DECAY),
+    "adadelta": (torch.optim.Adadelta, {}),
+    "adadelta:weight_decay": (torch.optim.Adadelta, DECAY),
+    "adamax": (torch.optim.Adamax, {}),
+    "adamax:weight_decay": (torch.optim.Adamax, DECAY),
+    "rprop": (torch.optim.Rprop, {}),
     "nadam": (torch.optim.NAdam, {}),
     "nadam:weight_decay": (torch.optim.NAdam, DECAY),
     "radam": (torch.optim.RAdam, {}),
@@ -61,6 +66,10 @@ NAMES = {
     "square_avg": "second moment",
     "grad_avg": "mean gradient",
     "sum": "sum of squares",
+    "acc_delta": "squared updates",
+    "exp_inf": "largest gradient",
+    "prev": "gradient before",
+    "step_size": "step sizes",
     "mu_product": "product of momenta",
 }
 FORMS_OF_TORCH = [(name, form) for name in OPTIMIZERS for form in forms(name, "cpu")]
