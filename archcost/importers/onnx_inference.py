@@ -50,7 +50,7 @@ def infer_file(model: Model, inputs: Mapping[str, TensorType], batch: int | None
     for domain, version in model.opsets.items():
         proto.opset_import.add(domain=domain, version=version)
     graph = proto.graph
-    graph.node.extend([node.proto for node in model.graph.nodes])
+    graph.node.extend([_proto_of(node) for node in model.graph.nodes])
     given = {name: as_written(tensor, batch) for name, tensor in inputs.items()}
     for name, tensor in (*given.items(), *((name, held.tensor) for name, held in model.graph.held.items())):
         if tensor.dtype in DTYPE_BYTES:
@@ -81,8 +81,7 @@ def infer(node: Node, inputs: Sequence[Value | None], opset: int, batch: int | N
         if not schema.deprecated and not schema.domain:
             checker.check_node(node.proto, _context(opset))
         types, data = _input_protos(node, inputs, batch)
-        proto = _with_default(node.proto, "onesided", 1) if node.kind == "STFT" else node.proto
-        found = shape_inference.infer_node_outputs(schema, proto, types, data, ir_version=IR_VERSION)
+        found = shape_inference.infer_node_outputs(schema, _proto_of(node), types, data, ir_version=IR_VERSION)
     except defs.SchemaError:
         return NOTHING
     except (shape_inference.InferenceError, checker.ValidationError, ValueError) as error:
@@ -92,15 +91,15 @@ def infer(node: Node, inputs: Sequence[Value | None], opset: int, batch: int | N
     return Inference({name: tensor for name, tensor in known.items() if tensor is not None})
 
 
-def _with_default(proto: NodeProto, name: str, value: int) -> NodeProto:
-    """An attribute written out, whose default onnx's own inference does not know (STFT, onnx 1.23)."""
+def _proto_of(node: Node) -> NodeProto:
+    """With the attribute written out whose default onnx's own inference does not know (STFT, onnx 1.23)."""
     from onnx import NodeProto, helper
 
-    if any(attribute.name == name for attribute in proto.attribute):
-        return proto
+    if node.kind != "STFT" or "onesided" in node.attributes:
+        return node.proto
     whole = NodeProto()
-    whole.CopyFrom(proto)
-    whole.attribute.append(helper.make_attribute(name, value))
+    whole.CopyFrom(node.proto)
+    whole.attribute.append(helper.make_attribute("onesided", 1))
     return whole
 
 

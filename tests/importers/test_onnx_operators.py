@@ -187,6 +187,9 @@ CASES = {
         [{"type": "scale", "factor": 0.6931471805599453}, {"type": "exp"}],  # log 2
         IMAGE,
     ),
+    "to the power of itself": Case(
+        [node("Pow", "x x", "y")], [], [{"type": "pow_tensor", "inputs": ["x", "x"]}], IMAGE
+    ),
     "no less than a number": Case(
         [node("Less", "one x", "y")], [numbers("one", 1.0, FLOAT)], [{"type": "gt", "other": 1.0}], IMAGE
     ),

@@ -19,7 +19,7 @@ def power(call: Call) -> Value:
         return call.layer("pow", base, exponent=number_for(base, exponent.number))
     if base.number is not None and base.number > 0:
         return call.layer("exp", call.layer("scale", exponent, factor=log(base.number)))
-    raise UnsupportedError("a power of which both are computed")
+    return call.layer("pow_tensor", base, call.cast(exponent, base.tensor.dtype))
 
 
 def normalized(call: Call) -> Value:
