@@ -5,7 +5,7 @@ TEST := .venv-test
 COLLECTIONS := .venv-collections
 NEWEST := .venv-newest
 
-.PHONY: demo test test-newest lint types bench docs collections onnx-node-tests dist clean
+.PHONY: demo test test-newest lint types bench docs collections onnx-node-tests onnx-quantised dist clean
 
 demo: $(DEMO)/.ready
 	$(DEMO)/bin/archcost summary vgg_d
@@ -39,6 +39,10 @@ collections: $(COLLECTIONS)/.ready
 # Every node test of the installed onnx is read again; what is found goes to docs/onnx_node_tests.md.
 onnx-node-tests: $(TEST)/.ready
 	$(TEST)/bin/python -m tests.onnx_programs.node_tests
+
+# Files that onnxruntime quantises, in an environment of its own, are read; what is found goes to docs/onnx_quantised.md.
+onnx-quantised: $(TEST)/.ready
+	$(TEST)/bin/python -m tests.onnx_programs.quantised
 
 dist: $(TEST)/.ready
 	$(TEST)/bin/python -m build --wheel

@@ -7,6 +7,8 @@ from functools import reduce
 from math import prod
 from typing import NamedTuple
 
+from archcost.errors import ShapeError
+
 DTYPE_BYTES = {
     "float64": 8,
     "float32": 4,
@@ -22,10 +24,16 @@ DTYPE_BYTES = {
 FLOATING = frozenset(dtype for dtype in DTYPE_BYTES if "float" in dtype)
 COMPLEX_BYTES = {"complex128": 16, "complex64": 8, "complex32": 4}
 """Two floats a value. A layer says by itself whether its rules hold of complex numbers (`takes_complex`)."""
-FLOAT8_BYTES = {"float8_e4m3fn": 1, "float8_e5m2": 1}
-"""Weights are kept in them, and cast before anything is computed: no rule counts operations on them."""
+FLOAT8_BYTES = dict.fromkeys(
+    ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu"), 1
+)
+STORED_BYTES = FLOAT8_BYTES | {"uint16": 2}
+"""Values are kept in them, and cast before anything is computed: no rule but those of quantisation reads them."""
+PACKED_BITS = {"int4": 4, "uint4": 4, "int2": 2, "uint2": 2, "float4_e2m1fn": 4}
+"""So are they in these, of which several share a byte."""
+STORED = (*STORED_BYTES, *PACKED_BITS)
 COMPUTED_BYTES = DTYPE_BYTES | COMPLEX_BYTES
-ALL_BYTES = COMPUTED_BYTES | FLOAT8_BYTES
+ALL_BYTES = COMPUTED_BYTES | STORED_BYTES
 DIFFERENTIABLE = FLOATING | COMPLEX_BYTES.keys()
 PARTS = {"complex128": "float64", "complex64": "float32", "complex32": "float16"}
 """By complex dtype that of the real and the imaginary part."""
@@ -43,6 +51,8 @@ class TensorType(NamedTuple):
 
     @property
     def nbytes(self) -> int:
+        if self.dtype in PACKED_BITS:
+            return -(-self.numel * PACKED_BITS[self.dtype] // 8)
         return self.numel * ALL_BYTES[self.dtype]
 
     @property
@@ -84,9 +94,12 @@ def nbytes(tensors: Sequence[TensorType]) -> list[int]:
 
 
 def promoted(one: str, other: str) -> str:
-    """The dtype of a result of values of both (torch.promote_types)."""
+    """The dtype of a result of values of both (torch.promote_types). Raises ShapeError where torch has none."""
     if one == other:
         return one
+    for dtype in (one, other):
+        if dtype in STORED:
+            raise ShapeError("no values of two dtypes meet in it", expected="a cast before", found=dtype)
     by_kind = sorted((one, other), key=_kind)
     if by_kind[0] in FLOATING and by_kind[1] in COMPLEX_BYTES:
         return complex_of(promoted(by_kind[0], PARTS[by_kind[1]]))

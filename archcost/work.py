@@ -40,6 +40,8 @@ class Contraction(NamedTuple):
 
     macs: int
     operands: tuple[Operand, ...] = (0, "weight")
+    integers: str | None = None
+    """The dtype of the first operand where both are integers; None of floats."""
 
     @property
     def forward(self) -> Flops:

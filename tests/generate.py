@@ -12,6 +12,7 @@ from tests.measurements import brackets, cpu_times, runs
 from tests.measurements import page as measurements
 from tests.measurements.boards import page as calibrations
 from tests.onnx_programs import node_page as onnx_node_tests
+from tests.onnx_programs import quantised_page as onnx_quantised
 
 RENEWED = {
     add_a_layer.GUIDE: lambda _: add_a_layer.page(),
@@ -21,6 +22,7 @@ RENEWED = {
     releases.PAGE: releases.renew,
     measurements.PAGE: measurements.renew,
     onnx_node_tests.PAGE: lambda _: onnx_node_tests.page(),
+    onnx_quantised.PAGE: lambda _: onnx_quantised.page(),
     calibrations.PAGE: lambda text: refresh(calibrations.renew(text)),
     runs.PAGE: runs.renew,
     cpu_times.PAGE: cpu_times.renew,

@@ -21,7 +21,7 @@ BASE = {"errors", "units", "tensors", "work", "terms", "files"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
-    "tensors": set(),
+    "tensors": {"errors"},
     "work": set(),
     "terms": {"errors", "tensors", "work"},
     "files": {"errors"},

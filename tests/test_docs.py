@@ -28,6 +28,7 @@ GENERATED = {
     "coverage.md",
     "measurements.md",
     "onnx_node_tests.md",
+    "onnx_quantised.md",
     "runs.md",
     "time_on_a_cpu.md",
     "what_is_kept.md",

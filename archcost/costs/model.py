@@ -13,7 +13,7 @@ from archcost.graph import ModelGraph, Node
 from archcost.graph.given import graph_of
 from archcost.passes.gradients import Needs, gradients_needed
 from archcost.spec.given import Network
-from archcost.work import NO_FLOPS, Flops, backward
+from archcost.work import NO_FLOPS, Contraction, Flops, Work, backward
 
 
 class TrainingFlops(NamedTuple):
@@ -43,6 +43,8 @@ class Amounts(NamedTuple):
     trainable_parameters: int
     buffers: int
     macs: int
+    integer_macs: int
+    """Of `macs` those whose operands are integers."""
     flops: TrainingFlops
 
 
@@ -71,6 +73,10 @@ class Costed:
     @property
     def macs(self) -> int:
         return self.amounts.macs
+
+    @property
+    def integer_macs(self) -> int:
+        return self.amounts.integer_macs
 
     @property
     def flops(self) -> TrainingFlops:
@@ -107,8 +113,16 @@ class LayerCost(Costed):
         """Whether its MACs and its FLOPs forward are numbers."""
         return not self.is_unknown or self.node.layer.is_unknown_backward
 
+    @property
+    def macs_dtype(self) -> str | None:
+        """The dtype of the integers that it multiplies; None where it multiplies floats, or nothing."""
+        products = (part.integers for part in self.node.facts.work if isinstance(part, Contraction))
+        return next((dtype for dtype in products if dtype), None)
+
     def to_dict(self) -> dict[str, Any]:
         amounts = amounts_dict(self.amounts)
+        if self.integer_macs:
+            amounts["macs_dtype"] = self.macs_dtype
         if self.is_unknown:
             nothing = {half: dict.fromkeys(Flops._fields) for half in TrainingFlops._fields}
             forward = {"forward": amounts["flops"]["forward"]} if self.knows_forward else {}
@@ -124,7 +138,11 @@ class LayerCost(Costed):
 
 
 def amounts_dict(amounts: Amounts) -> dict[str, Any]:
-    return {**amounts._asdict(), "flops": amounts.flops.to_dict()}
+    """Products of integers are told apart only where there are any."""
+    named = amounts._asdict()
+    if not amounts.integer_macs:
+        del named["integer_macs"]
+    return {**named, "flops": amounts.flops.to_dict()}
 
 
 def _field_dict(field: Field | None) -> dict[str, Any]:
@@ -176,7 +194,7 @@ def sum_amounts(parts: Iterable[Amounts]) -> Amounts:
     """Parts add up to their parent, column by column."""
     columns = list(zip(*parts, strict=True))
     if not columns:
-        return Amounts(0, 0, 0, 0, 0, TrainingFlops())
+        return Amounts(0, 0, 0, 0, 0, 0, TrainingFlops())
     *counts, flops = columns
     return Amounts(*map(sum, counts), flops=TrainingFlops(*(_sum_flops(half) for half in zip(*flops, strict=True))))
 
@@ -214,6 +232,15 @@ def cost(graph: Network | ModelGraph) -> ModelCost:
     return ModelCost(total, graph, tuple(layers))
 
 
+def integer_macs(graph: ModelGraph) -> int:
+    """Of a forward pass the products of integers."""
+    return sum([_of_integers(node.facts.work) for node in graph.nodes])
+
+
+def _of_integers(work: Iterable[Work]) -> int:
+    return sum([part.macs for part in work if isinstance(part, Contraction) and part.integers])
+
+
 def _amounts(node: Node, needs: Needs) -> Amounts:
     work = node.facts.work
     flops = TrainingFlops(
@@ -222,10 +249,11 @@ def _amounts(node: Node, needs: Needs) -> Amounts:
         backward(work, needs.weights, needs.inputs),
     )
     macs = sum([part.macs for part in work])
+    of_integers = _of_integers(work)
     if not node.weights:
-        return Amounts(0, 0, 0, 0, macs, flops)
+        return Amounts(0, 0, 0, 0, macs, of_integers, flops)
     own = node.own_weights
     parameters = sum([weight.numel for weight in own if not weight.is_buffer])
     biases = sum([weight.numel for weight in own if weight.name.startswith("bias")])
     buffers = sum([weight.numel for weight in own if weight.is_buffer])
-    return Amounts(parameters, biases, parameters if node.trainable else 0, buffers, macs, flops)
+    return Amounts(parameters, biases, parameters if node.trainable else 0, buffers, macs, of_integers, flops)

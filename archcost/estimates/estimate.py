@@ -9,6 +9,7 @@ from typing import Any
 from archcost import hardware as profiles
 from archcost.costs.error_bands import band
 from archcost.costs.kernels import kernels
+from archcost.costs.model import integer_macs
 from archcost.costs.program import Role
 from archcost.costs.timeline import Timeline
 from archcost.estimates.auto_recompute import is_automatic, step
@@ -176,6 +177,11 @@ class Estimate(Result):
         """What kernels and checkpoints hold at the moment at which most is allocated."""
         return self.demand.allocated - self.line.peak if not self.demand.flash else 0
 
+    @cached_property
+    def integer_macs(self) -> int:
+        """Of a forward pass the products of integers."""
+        return integer_macs(self.line.graph)
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "schema": "archcost.estimate/1",
@@ -184,6 +190,7 @@ class Estimate(Result):
             "batch": self.batch,
             **self.run.to_dict(),
             "hardware": self.hardware.name,
+            **({"integer_macs": self.integer_macs} if self.integer_macs else {}),
             "unknown": list(self.unknown),
             "memory": {
                 "peak_bytes": self.peak,

@@ -37,6 +37,15 @@ DTYPES = {
     "complex128": 15,
     "float8_e4m3fn": 17,
     "float8_e5m2": 19,
+    "float8_e4m3fnuz": 18,
+    "float8_e5m2fnuz": 20,
+    "float8_e8m0fnu": 24,
+    "float4_e2m1fn": 23,
+    "uint16": 4,
+    "uint4": 21,
+    "int4": 22,
+    "uint2": 25,
+    "int2": 26,
 }
 """The numbers of `TensorProto.DataType`."""
 

@@ -13,7 +13,7 @@ from archcost.importers.meta_weights import modules_of
 from archcost.importers.tensor_subclasses import weights_of
 from archcost.importers.torch.proposal import SAMPLES, samples_in
 from archcost.spec.model import InputSpec
-from archcost.tensors import COMPUTED_BYTES, FLOAT8_BYTES
+from archcost.tensors import COMPUTED_BYTES, FLOAT8_BYTES, STORED
 
 
 def require_python(module: nn.Module) -> None:
@@ -38,7 +38,7 @@ def require_python(module: nn.Module) -> None:
 
 def require_known_dtypes(module: nn.Module) -> None:
     """Raises ArchcostError for weights of dtypes that a spec cannot declare."""
-    known = COMPUTED_BYTES | FLOAT8_BYTES
+    known = {*COMPUTED_BYTES, *STORED}
     for name, each in weights_of(module):
         kind = type_of(each)
         if kind.dtype not in known or (kind.dtype in FLOAT8_BYTES and each.requires_grad):

@@ -18,6 +18,7 @@ from typing import Any
 from archcost.graph.parameter_order import Owned, shortest_order
 from archcost.importers.recorded import Entry, NetworkRecord, Observations, Ref
 from archcost.layers import LAYERS, Layer
+from archcost.layers.quantization.weights import QuantizedWeights
 from archcost.spec import ModelSpec
 from archcost.spec.model import Checkpoint, InputSpec, Region
 from archcost.tensors import FLOATING, TensorType, declared
@@ -91,9 +92,11 @@ class _Naming:
         uses = self.uses.get(path)
         if uses is None or uses.read or not uses.slots:
             return False
-        if str(self.weights[path].tensor.dtype).removeprefix("torch.") not in FLOATING:
-            return False  # a layer's own are floats
         index, slot = uses.slots[0]
+        if str(self.weights[path].tensor.dtype).removeprefix("torch.") not in FLOATING and not (
+            isinstance(self.entries[index].layer, QuantizedWeights) and len(uses.slots) == 1
+        ):
+            return False  # a layer's own are floats
         if self.weights[path].is_buffer or slot in RUNNING_STATISTICS:
             return self.weights[path].is_buffer and slot in RUNNING_STATISTICS and len(uses.slots) == 1
         if len(uses.slots) == 1:

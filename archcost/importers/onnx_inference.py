@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from archcost.importers.onnx_model import Model, Node, dtype_of
+from archcost.importers.onnx_model import Model, Node, dtype_of, number_of
 from archcost.importers.onnx_sizes import SAMPLES
 from archcost.importers.onnx_values import Value
-from archcost.tensors import DTYPE_BYTES, TensorType
+from archcost.tensors import DTYPE_BYTES, STORED, TensorType
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -36,6 +36,9 @@ class Inference(NamedTuple):
 
 
 NOTHING = Inference({})
+
+KNOWN = {*DTYPE_BYTES, *STORED}
+"""Dtypes of which types are told."""
 
 
 MOST_FLOATS = 16
@@ -75,7 +78,7 @@ def infer(node: Node, inputs: Sequence[Value | None], opset: int, batch: int | N
     schema = schema_of(node.kind, opset)
     if node.kind in WITH_BODIES or schema is None:
         return NOTHING
-    if any(value and (value.pieces or value.tensor.dtype not in DTYPE_BYTES) for value in inputs):
+    if any(value and (value.pieces or value.tensor.dtype not in KNOWN) for value in inputs):
         return NOTHING
     try:
         if not schema.deprecated and not schema.domain:
@@ -149,11 +152,9 @@ WIDTH_OF_SAMPLES = 4
 
 @lru_cache(10_000)
 def type_of(tensor: TensorType) -> TypeProto:
-    from onnx import TensorProto, helper
+    from onnx import helper
 
-    names = {"float32": "FLOAT", "float64": "DOUBLE"}
-    number = TensorProto.DataType.Value(names.get(tensor.dtype, tensor.dtype.upper()))
-    return helper.make_tensor_type_proto(number, tensor.shape)
+    return helper.make_tensor_type_proto(number_of(tensor.dtype), tensor.shape)
 
 
 def _numbers(output: TypeProto) -> TensorType | None:

@@ -18,7 +18,8 @@ from archcost.importers.recorded import Entry, Ref
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Weight
 from archcost.layers.fields import MAX_SIZE
-from archcost.tensors import COMPUTED_BYTES, Tensors, TensorType
+from archcost.layers.quantization.scaling import Scaling
+from archcost.tensors import COMPUTED_BYTES, STORED, Tensors, TensorType
 from archcost.work import Work
 
 BUFFERS = ("running_mean", "running_var")
@@ -94,10 +95,11 @@ class Net:
         _require_fitting(own.values(), weights)
         if reads and not weights and all(value.is_constant for value in reads):
             return tuple(Value(tensor) for tensor in outputs)
-        refs = [self.reference(value, path) for value in reads]
+        trains = getattr(layer, "trainable", not isinstance(layer, Scaling))
+        refs = [self.reference(value, path, trains) for value in reads]
         if sized:
             refs.append(self.reference(self.batched, path))
-        used = {slot: self._use(slot, value, path, own.get(slot)) for slot, value in weights.items()}
+        used = {slot: self._use(slot, value, path, own.get(slot), trains) for slot, value in weights.items()}
         number = self._add(Entry(layer, tuple(refs), used, path), types, outputs)
         for slot, value in weights.items():
             self.turned.update([(number, slot)] if self._is_reoriented(value) else [])
@@ -164,22 +166,22 @@ class Net:
         refs = [ref for entry in entries for ref in (*entry.reads, *entry.weights.values())]
         return frozenset(str(ref.key) for ref in refs if ref.kind == "weight")
 
-    def reference(self, value: Value, path: str) -> Ref:
+    def reference(self, value: Value, path: str, trainable: bool = True) -> Ref:
         """Where a value comes from. A tensor of the file, or one computed of shapes, becomes a layer of its own."""
         if value.ref is not None:
             return value.ref
         key = (value.held, value.tensor, value.turned) if value.is_held_weight else id(value)
         if key not in self.standalone:
-            self.standalone[key] = (value, self._add_standalone(value, path))
+            self.standalone[key] = (value, self._add_standalone(value, path, trainable))
         return self.standalone[key][1]
 
     def _is_reoriented(self, value: Value) -> bool:
         return (value.held in self.held and value.shape != self.held[value.held].shape) or value.turned
 
-    def _add_standalone(self, value: Value, path: str) -> Ref:
+    def _add_standalone(self, value: Value, path: str, trainable: bool) -> Ref:
         if value.held is None or not (value.held in self.buffers or value.is_weight):
             return self._constant(value.tensor, path)
-        weight = self._weight(value, value.held, value.held in self.buffers)
+        weight = self._weight(value, value.held, value.held in self.buffers, trainable)
         # Floats are float32, whatever the file holds them in.
         kept = TensorType(weight.tensor.shape) if weight.tensor.is_floating else weight.tensor
         seen = Value(kept, Ref("weight", value.held))
@@ -201,14 +203,14 @@ class Net:
                 (seen,) = self.layer(path, "slice", (seen,), {}, {"stop": size, "dim": axis})
         return seen
 
-    def _weight(self, value: Value, name: str, is_buffer: bool) -> HeldWeight:
+    def _weight(self, value: Value, name: str, is_buffer: bool, trainable: bool = True) -> HeldWeight:
         """The weight of that name, recorded at its first use."""
         tensor = self.held.get(name, value.tensor)
         if not all(0 < size <= MAX_SIZE for size in tensor.shape):
             raise UnsupportedError(f"a weight of {tensor}")
         if tensor.dtype not in COMPUTED_BYTES:
             self._checked("parameter", {"shape": (), "dtype": tensor.dtype, "trainable": False})  # which refuses others
-        return self.weights.setdefault(name, HeldWeight(tensor, is_buffer or name in self.buffers))
+        return self.weights.setdefault(name, HeldWeight(tensor, is_buffer or name in self.buffers, trainable))
 
     def _constant(self, tensor: TensorType, path: str) -> Ref:
         """Record a `constant` layer. Raises UnsupportedError where the batch is two of its axes."""
@@ -223,20 +225,20 @@ class Net:
         types = (self.batched.tensor,) if axes else ()
         return Ref("entry", self._add(Entry(checked_layer("constant", fields), reads, {}, path), types, (tensor,)))
 
-    def _use(self, slot: str, value: Value, path: str, own: Weight | None) -> Ref:
+    def _use(self, slot: str, value: Value, path: str, own: Weight | None, trainable: bool) -> Ref:
         """Where the weight of a layer comes from: the file, or a layer that computes it, as the layer has it."""
         name = value.held or f"{path}.{slot}_{len(self.weights)}".lstrip(".")
         if value.ref is not None:
             return self.reference(value, path)
-        self._weight(value, name, slot in BUFFERS)
+        self._weight(value, name, slot in BUFFERS, trainable)
         if name not in self.apart:
             return Ref("weight", name)
         seen = value if own is None else replace(value, tensor=value.tensor._replace(shape=own.shape))
         return self.reference(replace(seen, is_weight=True, held=name), path)
 
 
-COUNTED_BY_LAYERS = ("num_batches_tracked",)
-"""Buffers that no operator reads."""
+COUNTED_BY_LAYERS = ("num_batches_tracked", "padding")
+"""Buffers that no operator reads, or not by themselves."""
 
 
 def _require_fitting(own: Iterable[Weight], weights: Mapping[str, Value]) -> None:
@@ -250,7 +252,7 @@ def _require_fitting(own: Iterable[Weight], weights: Mapping[str, Value]) -> Non
 
 
 def _is_unlike(value: Value, own: Weight | None) -> bool:
-    return own is not None and (value.shape != own.shape or value.tensor.dtype != "float32")
+    return own is not None and (value.shape != own.shape or value.tensor.dtype != (own.dtype or "float32"))
 
 
 def _before_batch(tensor: TensorType, reads: Sequence[Value]) -> int:
@@ -281,7 +283,7 @@ def checked_layer(type_: str, fields: Mapping[str, Any]) -> Layer:
 
 def require_known(tensors: Tensors) -> None:
     for tensor in tensors:
-        if tensor.dtype not in COMPUTED_BYTES:
+        if tensor.dtype not in COMPUTED_BYTES and tensor.dtype not in STORED:
             raise UnsupportedError(f"the element type {tensor.dtype}")
 
 

@@ -352,7 +352,14 @@ def _size_name(size: str | bytes) -> str | None:
     return text(size).strip("?") or None
 
 
-NAMES = {"float": "float32", "double": "float64"}
+NAMES = {
+    "float": "float32",
+    "double": "float64",
+    "float8e8m0": "float8_e8m0fnu",
+    "float4e2m1": "float4_e2m1fn",
+    **{f"float8{kind}": f"float8_{kind}" for kind in ("e4m3fn", "e4m3fnuz", "e5m2", "e5m2fnuz")},
+}
+"""Torch's, where they are not ONNX's in lower case."""
 
 
 @cache
@@ -365,3 +372,11 @@ def dtype_of(number: int) -> str:
     except ValueError:
         return f"element type {number}"
     return NAMES.get(name, name)
+
+
+def number_of(dtype: str) -> int:
+    """The other way round. Raises ValueError for what is none of ONNX's."""
+    import onnx
+
+    onnxs = {ours: theirs for theirs, ours in NAMES.items()}
+    return onnx.TensorProto.DataType.Value(onnxs.get(dtype, dtype).upper())

@@ -124,6 +124,13 @@ from archcost.layers.pooling.pool import AvgPool as _AvgPool
 from archcost.layers.pooling.pool import DividedPool as _DividedPool
 from archcost.layers.pooling.pool import MaxPool as _MaxPool
 from archcost.layers.pooling.unpool import MaxUnpool as _MaxUnpool
+from archcost.layers.quantization.convolution import IntegerConvolution as _IntegerConvolution
+from archcost.layers.quantization.linear import QuantizedLinear as QuantizedLinear
+from archcost.layers.quantization.products import IntegerLinear as IntegerLinear
+from archcost.layers.quantization.products import IntegerMatMul as IntegerMatMul
+from archcost.layers.quantization.scaling import Dequantize as Dequantize
+from archcost.layers.quantization.scaling import DynamicQuantize as DynamicQuantize
+from archcost.layers.quantization.scaling import Quantize as Quantize
 from archcost.layers.recurrent.gru import GRU as GRU
 from archcost.layers.recurrent.lstm import LSTM as LSTM
 from archcost.layers.recurrent.rnn import RNN as RNN
@@ -357,6 +364,12 @@ class MaxUnpool1d(_MaxUnpool): ...
 class MaxUnpool2d(_MaxUnpool): ...
 
 class MaxUnpool3d(_MaxUnpool): ...
+
+class IntegerConv1d(_IntegerConvolution): ...
+
+class IntegerConv2d(_IntegerConvolution): ...
+
+class IntegerConv3d(_IntegerConvolution): ...
 
 class All(_Truth): ...
 

@@ -16,7 +16,7 @@ from archcost.layers.fields import Axis, Count, dtype_among
 from archcost.layers.rules import Autograd, Call, Placement
 from archcost.layers.shape.copy import LIKE, WEIGHTS, DtypeToFollow
 from archcost.layers.shape.views import SizeOrSame, expanded, repeated_windows, summed_to
-from archcost.tensors import COMPUTED_BYTES, DIFFERENTIABLE, FLOAT8_BYTES, Tensors, TensorType
+from archcost.tensors import COMPUTED_BYTES, DIFFERENTIABLE, STORED, Tensors, TensorType
 from archcost.terms.autograd import PASSED_ON
 from archcost.terms.expressions import Step
 from archcost.terms.memory_format import laid, strides_of
@@ -27,7 +27,7 @@ from archcost.work import Copy, Elementwise, Work
 WholeShape = Annotated[tuple[Count, ...], Field(max_length=64)]
 """Of a tensor as it is, the batch axis included; [] of a single value, and with a 0 in it of none."""
 
-StoredDtype = Annotated[str, BeforeValidator(dtype_among(COMPUTED_BYTES | FLOAT8_BYTES))]
+StoredDtype = Annotated[str, BeforeValidator(dtype_among([*COMPUTED_BYTES, *STORED]))]
 
 
 def sizes_as_said(shape: tuple[int, ...]) -> tuple[Step, ...]:

@@ -163,6 +163,8 @@ def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, st
         yield "limits", f"{safe} of tensors and workspaces are safe, {most} may do, by what real cards ran and refused"
     if estimate.demand.reserved is not None and not _reserved_fits(estimate):
         yield "reserved", f"{size(estimate.demand.reserved)}, if memory had no end"
+    if estimate.integer_macs:
+        yield "integer MACs", f"{count(estimate.integer_macs)} in a forward pass"
     if estimate.line.segments:
         yield "recomputed", f"{recomputed_flops(estimate.line)} FLOPs of forward, done again in backward"
     unknown = [UNKNOWN[name] for name in estimate.unknown if name in UNKNOWN]  # the band has a line of its own

@@ -38,6 +38,11 @@ class Group(Costed):
         return any(layer.is_unknown for layer in self.layers)
 
     @property
+    def macs_dtype(self) -> str:
+        """The dtypes of integers that are multiplied."""
+        return " ".join(dict.fromkeys(layer.macs_dtype for layer in self.layers if layer.macs_dtype))
+
+    @property
     def output_shapes(self) -> tuple[tuple[int, ...], ...]:
         return self.layers[-1].output_shapes
 

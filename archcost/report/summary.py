@@ -20,6 +20,9 @@ COLUMNS = (
     Column("FLOPs forward", "right"),
     Column("FLOPs backward", "right"),
 )
+INTEGER_MACS = Column("integer MACs", "right")
+"""Behind the MACs of a network that multiplies integers."""
+
 DATA_COLUMNS = (
     "layer",
     "type",
@@ -48,6 +51,8 @@ def document(result: ModelCost | Folded) -> Document:
     total = ("total", None, None, cost.parameters, *sums)
     table = Table(COLUMNS, tuple(map(_row, groups)), total)
     data = Table(tuple(map(Column, DATA_COLUMNS)), tuple(map(_data_row, groups)))
+    if cost.integer_macs:
+        table, data = _with_integers(table, cost, groups), _data_with_integers(data, groups)
     if folded.estimate is not None:
         from archcost.report import summary_times
 
@@ -65,6 +70,25 @@ def document(result: ModelCost | Folded) -> Document:
         _flops_table(cost),
     )
     return Document(title(cost), parts, about(data, network=cost.network))
+
+
+def _with_integers(table: Table, cost: ModelCost, groups: tuple[Group, ...]) -> Table:
+    """A column of those MACs that are products of integers."""
+    place = COLUMNS.index(Column("MACs", "right")) + 1
+
+    def wider(row: tuple[Cell, ...], number: int) -> tuple[Cell, ...]:
+        return (*row[:place], number or None, *row[place:])
+
+    columns = (*table.columns[:place], INTEGER_MACS, *table.columns[place:])
+    rows = [wider(row, group.integer_macs) for row, group in zip(table.rows, groups, strict=True)]
+    return Table(columns, tuple(rows), wider(table.total or (), cost.integer_macs))
+
+
+def _data_with_integers(data: Table, groups: tuple[Group, ...]) -> Table:
+    """The same, and the dtypes of what is multiplied."""
+    columns = (*data.columns, Column("integer_macs"), Column("macs_dtype"))
+    rows = [(*row, group.integer_macs, group.macs_dtype or None) for row, group in zip(data.rows, groups, strict=True)]
+    return Table(columns, tuple(rows))
 
 
 def title(cost: ModelCost) -> str:
@@ -122,6 +146,9 @@ def _facts(cost: ModelCost) -> tuple[tuple[str, str], ...]:
         ("buffers", f"{count(cost.buffers)} values kept but never trained"),
         ("MACs", lower_bound(cost.macs) if cost.unknown else count(cost.macs)),
     ]
+    if cost.integer_macs:
+        dtypes = listing(dict.fromkeys(layer.macs_dtype for layer in cost.layers if layer.macs_dtype))
+        facts.append(("integer MACs", f"{count(cost.integer_macs)} of them, of {dtypes}"))
     spatial = [layer for layer in cost.layers if layer.field and any(layer.field.jump)]
     if spatial and (field := spatial[-1].field):
         stride = "×".join(map(str, field.jump))

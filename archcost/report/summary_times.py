@@ -11,8 +11,8 @@ from archcost.report.grouping import NO_LAYER, Folded, Seconds
 from archcost.report.settings import settings
 from archcost.units import duration
 
-AMOUNTS = 5
-"""Columns that stay: name, type, output shape, parameters, MACs."""
+FLOPS = 2
+"""The last columns, in whose place the seconds stand."""
 
 DATA_COLUMNS = ("forward_seconds", "backward_seconds", "seconds", "waits_for")
 
@@ -22,14 +22,16 @@ def table(folded: Folded, plain: Table) -> Table:
     if folded.time is None:
         return plain
     halves = ("time forward", "time backward", "together") if folded.time.trains else ("time",)
-    columns = (*plain.columns[:AMOUNTS], *[Column(name, "right") for name in halves], Column("waits for"))
+    amounts = len(plain.columns) - FLOPS
+    columns = (*plain.columns[:amounts], *[Column(name, "right") for name in halves], Column("waits for"))
     seconds = folded.seconds
-    rows = [(*row[:AMOUNTS], *_cells(seconds[str(row[0])], folded.time.trains)) for row in plain.rows]
+    rows = [(*row[:amounts], *_cells(seconds[str(row[0])], folded.time.trains)) for row in plain.rows]
     if NO_LAYER in seconds:
         names = ", ".join(layer.name.strip("()") for layer in seconds[NO_LAYER].layers)
-        rows.append((names, "beside the layers", None, None, None, *_cells(seconds[NO_LAYER], folded.time.trains)))
+        empty = [None] * (amounts - 2)
+        rows.append((names, "beside the layers", *empty, *_cells(seconds[NO_LAYER], folded.time.trains)))
     total = Seconds.of(folded.time.layers)
-    last = (plain.total or ())[:AMOUNTS]
+    last = (plain.total or ())[:amounts]
     return Table(columns, tuple(rows), (*last, *_cells(total, folded.time.trains)[:-1], None))
 
 

@@ -21,6 +21,10 @@ class Spent(NamedTuple):
 
 NOTHING = Spent(0.0, "dispatch")
 
+BYTES = ("int8", "uint8")
+"""Integers that matrix units multiply."""
+INTEGERS = (*BYTES, "int16", "uint16", "int32", "int64")
+
 
 def spend(kernel: Kernel, pace: Pace, overlaps: bool = True) -> Spent:
     """max(FLOPs / rate, bytes / bandwidth) and the floor of each launch (the roofline of Williams et al. 2009); the
@@ -49,10 +53,13 @@ def peak_rate(kernel: Kernel, profile: HardwareProfile, allows_tf32: bool) -> fl
     """FLOP/s of the data sheet for the units that a kernel uses; None where the device has none for its dtype.
 
     A float32 convolution of cuDNN is computed in TF32 where the device has it, a product only if it is allowed
-    (torch.backends: cudnn.allow_tf32 is on, cuda.matmul.allow_tf32 off).
+    (torch.backends: cudnn.allow_tf32 is on, cuda.matmul.allow_tf32 off). Integers for which it has no units are
+    multiplied at the rate of float32.
     """
     known = profile.rates.known()
     dtype = kernel.dtype if kernel.kind in CONTRACTIONS else "float32"
+    if dtype in INTEGERS:
+        dtype = "int8" if dtype in BYTES and "int8" in known else "float32"
     if dtype == "float32" and kernel.kind in CONTRACTIONS and "tf32" in known:
         convolves = kernel.kind not in ("product", "batched product", "attention", "recurrent")
         dtype = "tf32" if allows_tf32 or convolves else dtype

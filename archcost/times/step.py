@@ -10,10 +10,10 @@ from archcost.hardware.calibration import Calibration, Measured, Pace
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.optimizer import method
 from archcost.passes.run import Run
-from archcost.terms.time_classes import BROADER, TimeClass
+from archcost.terms.time_classes import BROADER, CONTRACTIONS, TimeClass
 from archcost.times.bound import paces
 from archcost.times.result import DATA_SHEET, PhaseTime, StepTime
-from archcost.times.roof import NOTHING, Spent, spend
+from archcost.times.roof import BYTES, INTEGERS, NOTHING, Spent, spend
 from archcost.times.timed_step import NOTHING_MEASURED, Repeated, Spend, TimedStep, parts_of, repeated
 
 PaceOf = Callable[[Kernel, bool], Pace | None]
@@ -37,7 +37,8 @@ def step_time(
         return _bound(step, run, profile, batch, notes)
     pace_of = pace_in(calibration, run)
     spend = at_pace(pace_of, calibration.overlaps)
-    timed = TimedStep(step, repeated(step, measured), spend, measured, calibration.first_touch)
+    distinct = repeated(step, measured)
+    timed = TimedStep(step, distinct, spend, measured, calibration.first_touch)
     host = calibration.dispatch
     phases = tuple([phase.phase_time(host, is_queued(profile)) for phase in timed.phases])
     forward, backward, optimizer = (phase.seconds for phase in phases)
@@ -60,7 +61,7 @@ def step_time(
         launches=timed.launches,
         dispatch=timed.launches * host,
         unknown=(*step.unknown, *_with_kernels_of(silent, step, measured)),
-        notes=(*notes, *_of_silence(silent)),
+        notes=(*notes, *_of_silence(silent), *_of_integers(_kernels(step, distinct), None)),
         calibration=calibration,
         energy=calibration.power and calibration.power * whole,
     )
@@ -73,6 +74,19 @@ def _with_kernels_of(kinds: Collection[str], step: StepKernels, measured: Mappin
 
 def _of_silence(kinds: Collection[str]) -> tuple[str, ...]:
     return (f"the calibration has nothing of {listing(sorted(kinds))}: counted as no time",) if kinds else ()
+
+
+def _of_integers(kernels: Iterable[Kernel], profile: HardwareProfile | None) -> tuple[str, ...]:
+    """By which rate products of integers are timed, where it is not the device's own for them; without a profile by a
+    calibration.
+    """
+    dtypes = {kernel.dtype for kernel in kernels if kernel.kind in CONTRACTIONS and kernel.dtype in INTEGERS}
+    if not dtypes:
+        return ()
+    if profile is None:
+        return ("products of integers are timed as those of floats, of which the calibration is",)
+    told = dtypes if "int8" not in profile.rates.known() else dtypes.difference(BYTES)
+    return (f"the device has no rate for {listing(sorted(told))}: timed at that of float32",) if told else ()
 
 
 def is_queued(profile: HardwareProfile) -> bool:
@@ -162,7 +176,7 @@ def _bound(
         launches=typical.launches,
         dispatch=0.0,
         unknown=step.unknown,
-        notes=notes,
+        notes=(*notes, *_of_integers(_kernels(step, distinct), profile)),
     )
 
 

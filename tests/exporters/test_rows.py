@@ -46,6 +46,7 @@ OTHER_VALUES = {
     "gather(dim=2)-2×3×5×7-2×3×11×5": "the evaluator takes no shorter axes",
     "pad=(-": "the evaluator crops nothing",
     "bfloat16": "the evaluator's bfloat16 is another numpy type",
+    "float8": "numpy has no such type",
     "groups=3": "the evaluator's transposed convolution has no groups",
     "conv_transpose2d(out_channels=5,kernel_size=(2, 3),stride=(3, 1)": "the evaluator forgets output_padding",
     "conv_transpose3d(out_channels=6": "the evaluator's transposed convolution has no groups",

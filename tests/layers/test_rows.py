@@ -99,7 +99,7 @@ def test_working(row: Row) -> None:
 
 # Their output is the input's values in another order, or fewer axes of them: there is nothing to work out.
 NOTHING_TO_WORK_OUT = {
-    *("permute", "reshape", "unflatten", "split", "linear"),
+    *("permute", "reshape", "unflatten", "split", "linear", "integer_matmul"),
     *("transpose", "squeeze", "unsqueeze", "select", "expand", "stack", "view", "chunk", "unbind"),
     *("gather", "index_select", "index", "grid_sample", "function", "masked_fill", "where"),
     *("view_as_complex", "view_as_real", "complex"),

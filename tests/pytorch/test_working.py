@@ -224,7 +224,8 @@ def wanted(row: Row) -> Iterator[frozenset[Operand]]:
     operands: list[Operand] = [
         index for index, tensor in enumerate(row.input_types) if tensor.is_floating and gradients[index] is not None
     ]
-    operands += [weight.name for weight in row.layer.weights(row.input_types) if not weight.is_buffer]
+    if getattr(row.layer, "trainable", True):  # nobody trains quantised weights
+        operands += [weight.name for weight in row.layer.weights(row.input_types) if not weight.is_buffer]
     for count in range(len(operands) + 1):
         yield from map(frozenset, combinations(operands, count))
 

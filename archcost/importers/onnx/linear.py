@@ -16,6 +16,12 @@ def is_matrix_of_weights(value: Value) -> bool:
     return value.rank == 2 and value.tensor.is_floating and value.ref is None and value.held is not None
 
 
+def kept(value: Value) -> Value:
+    """What the file holds as a weight whatever its dtype, where it stands for floats. A single number is none."""
+    is_weight = value.ref is None and value.held is not None and value.tensor.numel > 1
+    return replace(value, is_weight=True) if is_weight else value
+
+
 def turned(value: Value) -> Value:
     """A matrix held by the file, seen with its axes the other way round."""
     tensor = value.tensor._replace(shape=value.shape[::-1])

@@ -36,7 +36,10 @@ def product(call: Call, left: Value, right: Value) -> Value:
         left = call.layer("unsqueeze", left, dim=0)
     if column:
         right = call.layer("unsqueeze", right, dim=-1)
-    result = call.layer("matmul", left, right)
+    if left.tensor.is_floating:
+        result = call.layer("matmul", left, right)
+    else:
+        result = call.layer("integer_matmul", left, right, dtype=left.tensor.dtype)
     if row:
         result = call.layer("squeeze", result, dim=-2)
     return call.layer("squeeze", result, dim=-1) if column else result

@@ -91,8 +91,9 @@ def held_as(call: Call, value: Value, names: Sequence[str]) -> dict[str, Value]:
     if value.ref is None:
         return {names[0]: value}
     tensors = [call.net.held[source] for source in value.sources]
-    if not 0 < len(tensors) <= len(names) or sum(tensor.numel for tensor in tensors) != value.tensor.numel:
-        raise UnsupportedError("weights that are computed")
+    is_whole = sum(tensor.numel for tensor in tensors) == value.tensor.numel
+    if not 0 < len(tensors) <= len(names) or not is_whole or not all(tensor.is_floating for tensor in tensors):
+        return _cut_apart(call, value, names)
     return {
         name: Value(tensor, held=source, is_weight=True)
         for name, source, tensor in zip(names, value.sources, tensors, strict=False)
@@ -101,7 +102,7 @@ def held_as(call: Call, value: Value, names: Sequence[str]) -> dict[str, Value]:
 
 def _cut_apart(call: Call, value: Value, names: Sequence[str]) -> dict[str, Value]:
     """A weight of several layers, each piece of it as a view."""
-    whole = replace(value, ref=call.net.reference(replace(value, is_weight=True), call.path))
+    whole = value if value.ref else replace(value, ref=call.net.reference(replace(value, is_weight=True), call.path))
     directions = [call.layer("select", whole, index=number, dim=0) for number in range(value.shape[0])]
     pieces = directions
     if value.rank == 2:  # of both biases

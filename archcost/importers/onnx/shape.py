@@ -281,7 +281,7 @@ def transpose(call: Call) -> Value:
     order = [normalize_axis(axis, value.rank, "perm") for axis in named]
     if order == list(range(value.rank)):
         return value
-    if is_matrix_of_weights(value):
+    if is_matrix_of_weights(value) or (value.rank == 2 and value.is_held_weight):
         return turned(value)
     return call.layer("permute", value, dims=order)
 

@@ -75,6 +75,9 @@ class Kernel(WeightedLayer):
 
     def check_input(self, inputs: Tensors) -> None:
         require_images(inputs[0], self.ndim)
+        self.check_groups(inputs)
+
+    def check_groups(self, inputs: Tensors) -> None:
         for field, channels in (("input channels", inputs[0].shape[1]), ("out_channels", self.out_channels)):
             if channels % self.groups:
                 raise ShapeError(

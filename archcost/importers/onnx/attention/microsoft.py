@@ -23,16 +23,21 @@ from archcost.tensors import TensorType
 
 def attention(call: Call) -> Result:
     """A projection to queries, keys and values, and attention. Outputs: the result, keys and values stacked."""
-    source, weight, bias, past = call[0], call[1], call.get(2), call.get(4)
+    source, weight, bias = call[0], call[1], call.get(2)
     if weight.rank != 2 or weight.ref is not None or weight.held is None:
         raise UnsupportedError("a projection by weights that are computed")
+    return of_projected(call, linear(call, source, turned(weight), bias))
+
+
+def of_projected(call: Call, projected: Value) -> Result:
+    """Of queries, keys and values side by side."""
+    past = call.get(4)
     if call.flag("do_rotary"):
         raise UnsupportedError("positions whose angles are not in the file")
     if past is not None and call.flag("past_present_share_buffer"):
         raise UnsupportedError("a past in a buffer of which values say how much is filled")
     heads = call.integer("num_heads")
-    widths = call.sizes("qkv_hidden_sizes", 3) or [weight.shape[1] // 3] * 3
-    projected = linear(call, source, turned(weight), bias)
+    widths = call.sizes("qkv_hidden_sizes", 3) or [projected.shape[-1] // 3] * 3
     query, key, value = (
         by_heads(call, each, heads) for each in call.layers("split", projected, split_size=_even(widths), dim=2)
     )
