@@ -79,7 +79,14 @@ class Reader:
 
     def _returned(self, value: Value) -> Ref:
         """The reference of a network output; an `identity` layer is added where it is no output of a layer."""
-        ref = self.net.reference(value, "")
+        try:
+            ref = self.net.reference(value, "")
+        except UnsupportedError as error:
+            raise ArchcostError(
+                f"an output of the network cannot be told: {error}",
+                expected="a tensor that a layer puts out",
+                found=f"{value.tensor} {value.tensor.dtype}",
+            ) from None
         if ref.kind == "entry":
             return ref
         (same,) = self.net.layer("", "identity", (Value(value.tensor, ref),), {}, {})

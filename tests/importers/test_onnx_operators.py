@@ -828,3 +828,9 @@ def test_becomes(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     model = model_of(case.nodes, case.inputs, case.held, opset=case.opset, dtypes=case.dtypes, outputs=["y"])
     case.check(imported(tmp_path, model))
+
+
+def test_an_output_that_no_layer_puts_out(tmp_path: Path) -> None:
+    nodes = [node("EyeLike", "x", "y", dtype=onnx.TensorProto.UINT64)]
+    with pytest.raises(archcost.ArchcostError, match="an output of the network cannot be told"):
+        imported(tmp_path, model_of(nodes, ROWS))
