@@ -24,7 +24,7 @@ from archcost.pytorch.checks import TORCH, TOTAL, Check
 from archcost.pytorch.crosscheck_memory import HEADROOM, TENSORS, check_within, free_memory, role_checks
 from archcost.pytorch.crosscheck_time import check_time
 from archcost.pytorch.machine import kernels_of
-from archcost.pytorch.measure import Phase, follow
+from archcost.pytorch.measure import Phase, before_it_is_steady, follow
 from archcost.pytorch.module_counts import folded_by
 from archcost.pytorch.running_module import Whereabouts
 from archcost.pytorch.tracker import Seen, Tracker
@@ -121,7 +121,8 @@ def measure_module(graph: ModelGraph, run: Run, subject: Subject, device: str) -
             tracker.see(tensor, None, path)
         training = _training(graph, run, subject, device, dtype)
         with tracker.watching():
-            step(training, _ignore_phase)
+            for _ in range(before_it_is_steady(run) - 1):
+                step(training, _ignore_phase)
         gc.collect()
         after: list[int] = []
 

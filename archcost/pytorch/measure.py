@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
+from archcost.passes.optimizer import method
 from archcost.passes.run import Run
 from archcost.pytorch.allocations import Peaks, peaks
 from archcost.pytorch.build import REFUSALS, said
@@ -41,6 +42,11 @@ of a layer (again, where it is recomputed) or in the loss, and outlive it; `temp
 
 UNMEASURED = 2
 """Steps before the measured one: optimizer state is made in the first."""
+
+
+def before_it_is_steady(run: Run) -> int:
+    """How many steps of an optimizer are unlike those that follow: RAdam's second moment counts from the sixth on."""
+    return 6 if method(run.optimizer).name == "radam" else UNMEASURED
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ class Measured:
 
 
 def measure(graph: ModelGraph, run: Run, segments: Sequence[Sequence[str]] = (), device: str = "cpu") -> Measured:
-    """Build the network, run two steps, and measure the third and the fourth.
+    """Build the network, run steps until they are alike, and measure the next two.
 
     `segments` are runs of layers that follow one another, each recomputed as one in backward. Raises ArchcostError for
     an optimizer that torch lacks, segments that do not fit, and what torch refuses to run.
@@ -87,7 +93,7 @@ def measure(graph: ModelGraph, run: Run, segments: Sequence[Sequence[str]] = (),
     try:
         training = prepare(graph, run, segments, device)
         saved = _saved(training)
-        for _ in range(UNMEASURED):
+        for _ in range(before_it_is_steady(run)):
             step(training, _ignore_phase)
         gc.collect()
         phases = track(training)
