@@ -21,6 +21,7 @@ from archcost.layers.dtypes import (
     Autocast,
 )
 from archcost.layers.fields import Axis, Count, Flag, Number, Size
+from archcost.layers.memory_order import of_images, value_by_value
 from archcost.layers.own import register_layer
 from archcost.layers.rules import Autograd, Call, Placement, Precision, Timing, own_storage
 from archcost.tensors import Tensors, TensorType
@@ -74,9 +75,11 @@ __all__ = [
     "Weight",
     "WeightedLayer",
     "Work",
+    "of_images",
     "onnx",
     "own_storage",
     "register_layer",
+    "value_by_value",
 ]
 
 

@@ -13,6 +13,7 @@ from tests.measurements import page as measurements
 from tests.measurements.boards import page as calibrations
 from tests.onnx_programs import node_page as onnx_node_tests
 from tests.onnx_programs import quantised_page as onnx_quantised
+from tests.own import page as own_layer
 
 RENEWED = {
     add_a_layer.GUIDE: lambda _: add_a_layer.page(),
@@ -24,6 +25,7 @@ RENEWED = {
     onnx_node_tests.PAGE: lambda _: onnx_node_tests.page(),
     onnx_quantised.PAGE: lambda _: onnx_quantised.page(),
     calibrations.PAGE: lambda text: refresh(calibrations.renew(text)),
+    own_layer.PAGE: lambda _: own_layer.page(),
     runs.PAGE: runs.renew,
     cpu_times.PAGE: cpu_times.renew,
 }

@@ -21,6 +21,7 @@ from tests.documents import (
 # Pages that are made whole by a program; its own test compares them.
 GENERATED = {
     "add_a_layer.md",
+    "add_your_own_layer.md",
     "api.md",
     "benchmarks.md",
     "calibrations.md",

@@ -257,7 +257,7 @@ def _with_sum(quantity: str, parts: Sequence[Term]) -> Iterable[Line]:
         formula, values, note = parts[0]
         yield Line.of(quantity, formula, values, note)
         return
-    lines = [Line.of(f"{quantity}: {note}", formula, values) for formula, values, note in parts]
+    lines = [Line.of(f"{quantity}: {note}" if note else quantity, formula, values) for formula, values, note in parts]
     yield from lines
     yield Line.of(quantity, " + ".join(str(line.result) for line in lines), {}, "added up")
 

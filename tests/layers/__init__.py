@@ -15,4 +15,4 @@ def every_row() -> tuple[Row, ...]:
 
 def every_built_row() -> tuple[Row, ...]:
     """Without layers that say of no operation what it does, which nobody can build."""
-    return tuple(row for row in every_row() if row.layer.type != "opaque")
+    return tuple(row for row in every_row() if not row.layer.is_unknown and row.layer.type != "opaque")

@@ -1,56 +1,5 @@
-"""A row: one layer on given inputs, and what it must come to, worked out by hand beside it.
+"""The rows of our own layers are those that anybody writes: archcost/testing has them."""
 
-Rows are data. `test_rows.py` holds the formulas against them; `tests/pytorch/test_rows.py` builds each in
-torch and holds shapes, weights and contraction FLOPs against the witness. Sizes are small distinct primes,
-so that a wrong factor cannot hide.
-"""
+from archcost.testing.rows import Row, Shape
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-
-from archcost.layers import Layer
-from archcost.tensors import Tensors, TensorType
-
-Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Row:
-    """`inputs` are float32 shapes, or TensorTypes for other dtypes; the batch is included.
-
-    `forward`, `backward_input` and `backward_weight` are elementwise FLOPs when every input and weight needs
-    its gradient; contraction FLOPs follow from `macs`: 2·macs forward, for the inputs' gradients and for the weights',
-    unless `macs_backward_input` or `macs_backward_weight` says otherwise.
-    `dtypes` are those of the outputs where they are not the first input's.
-    """
-
-    layer: Layer
-    inputs: tuple[Shape | TensorType, ...]
-    outputs: tuple[Shape, ...]
-    parameters: int = 0
-    buffers: int = 0
-    macs: int = 0
-    macs_backward_input: int | None = None
-    macs_backward_weight: int | None = None
-    forward: int = 0
-    backward_input: int = 0
-    backward_weight: int = 0
-    dtypes: tuple[str, ...] = ()
-
-    @property
-    def macs_of_inputs(self) -> int:
-        return self.macs if self.macs_backward_input is None else self.macs_backward_input
-
-    @property
-    def macs_of_weights(self) -> int:
-        return self.macs if self.macs_backward_weight is None else self.macs_backward_weight
-
-    @property
-    def input_types(self) -> Tensors:
-        return tuple(given if isinstance(given, TensorType) else TensorType(given) for given in self.inputs)
-
-    def __str__(self) -> str:
-        fields = self.layer.model_dump(exclude_defaults=True, exclude={"type"})
-        settings = ",".join(f"{key}={value}" for key, value in fields.items())
-        return f"{self.layer.type}({settings})-{'-'.join(map(str, self.input_types))}"
+__all__ = ["Row", "Shape"]

@@ -30,11 +30,11 @@ from archcost.pytorch.network import as_tuple
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Input, Output, Own, Setting, Stored
 from archcost.terms.memory_format import Layout, laid
+from archcost.testing.autocast import alone, autocast
 from archcost.work import Operand
 from tests.layers import every_built_row
 from tests.layers.keeping_variants import VARIANTS
 from tests.layers.rows import Row
-from tests.pytorch.autocast import alone, autocast
 
 ROWS = (*every_built_row(), *VARIANTS)
 Asked = Literal["fp32", "bf16", "amp-bf16", "amp-bf16 of 16 bits"]

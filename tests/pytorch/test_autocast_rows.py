@@ -17,8 +17,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from archcost.errors import ShapeError
 from archcost.passes.run import Precision, Run
 from archcost.terms.autograd import Device
+from archcost.testing.autocast import Answer, ask_rule, ask_torch, mixtures, module_of
 from tests.layers.rows import Row
-from tests.pytorch.autocast import Answer, ask_rule, ask_torch, mixtures, module_of
 from tests.pytorch.test_saved import ROWS
 
 HAS_CUDA = torch.backends.cuda.is_built()

@@ -20,8 +20,8 @@ from archcost.layers.autocast_lists import LISTED
 from archcost.passes.run import Run
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Device
+from archcost.testing.autocast import Answer, Copies, ask_rule, autocast, empty, name_of
 from tests.layers.rows import Row
-from tests.pytorch.autocast import Answer, Copies, ask_rule, autocast, empty, name_of
 
 OPERATORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "_cdist_forward": torch.cdist,

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
-import torch
-from torch import Tensor, nn
 from torch.utils.flop_counter import sdpa_backward_flop_count
 
 import archcost
@@ -14,9 +10,9 @@ from archcost.layers import LAYERS, ScaledDotProductAttention
 from archcost.layers.convolution.dynamic import Dynamic
 from archcost.pytorch import verify
 from archcost.pytorch.conventions import FVCORE_COUNTS
-from archcost.pytorch.flop_counter import flop_counter
 from archcost.pytorch.layers import FACTORIES
-from archcost.pytorch.network import as_tuple, real_numbers
+from archcost.testing import counted
+from archcost.testing.built import module_on_meta, on_meta
 from tests.layers import attention_cases, every_built_row, every_row
 from tests.layers.rows import Row
 
@@ -45,33 +41,9 @@ def is_network(row: Row) -> bool:
 each_network = pytest.mark.parametrize("row", list(filter(is_network, ROWS)), ids=str)
 
 
-def given(row: Row, requires_grad: bool = False) -> list[Tensor]:
-    """The row's inputs on the meta device. A copy, since a leaf may not be overwritten in place."""
-    leaves = [
-        torch.zeros(tensor.shape, dtype=getattr(torch, tensor.dtype), device="meta") for tensor in row.input_types
-    ]
-    if not requires_grad:
-        return leaves
-    pairs = zip(leaves, row.input_types, strict=True)
-    return [leaf.requires_grad_().clone() if tensor.is_floating else leaf for leaf, tensor in pairs]
-
-
-def module_of(row: Row) -> nn.Module:
-    """In training mode where torch will train on a tensor of this shape."""
-    with torch.device("meta"):
-        return FACTORIES[row.layer.type](row.layer, tuple(given(row)))
-
-
 def overcounted(row: Row) -> int:
     """The factor by which torch 2.13 counts a weight gradient too often (KNOWN_DIFFERENCES)."""
     return getattr(row.layer, "groups", 1)
-
-
-def backward_flops(module: nn.Module, inputs: Sequence[Tensor]) -> int:
-    results = [result for result in as_tuple(module(*inputs)) if result.requires_grad]
-    with flop_counter() as counter:
-        torch.autograd.backward([real_numbers(result).sum() for result in results])
-    return counter.get_total_flops()
 
 
 def test_every_layer_type_has_a_module_and_a_row_of_what_fvcore_counts() -> None:
@@ -82,28 +54,23 @@ def test_every_layer_type_has_a_module_and_a_row_of_what_fvcore_counts() -> None
 
 @each_row
 def test_shapes(row: Row) -> None:
-    assert tuple(tuple(result.shape) for result in as_tuple(module_of(row)(*given(row)))) == row.outputs
+    counted.shapes(row)
 
 
 @each_row
 def test_dtypes(row: Row) -> None:
-    found = [str(result.dtype).removeprefix("torch.") for result in as_tuple(module_of(row)(*given(row)))]
-    assert found == [tensor.dtype for tensor in row.layer.output_types(row.input_types)]
+    counted.dtypes(row)
 
 
 @each_row
 def test_weights(row: Row) -> None:
-    module = module_of(row)
-    assert sum(weight.numel() for weight in module.parameters()) == row.parameters
-    assert sum(buffer.numel() for buffer in module.buffers()) == row.buffers
+    counted.weights(row)
 
 
 @each_row
 def test_forward_flops(row: Row) -> None:
-    module, inputs = module_of(row), given(row)
-    with flop_counter() as counter:
-        module(*inputs)
-    assert counter.get_total_flops() == 2 * row.macs
+    """None at all where there are no products."""
+    assert counted.forward_flops(row) == 2 * row.macs
 
 
 def composed_macs(row: Row) -> int:
@@ -120,8 +87,8 @@ def composed_macs(row: Row) -> int:
 def test_backward_flops_of_fused_attention(row: Row) -> None:
     """By torch's own rule for its fused kernels."""
     query, key, value = (tensor.shape for tensor in row.input_types[:3])
-    counted = sdpa_backward_flop_count(row.outputs[0], query, key, value)
-    assert (counted == 2 * row.macs_of_inputs) == (row.layer.model_dump()["backend"] == "fused")
+    by_torch = sdpa_backward_flop_count(row.outputs[0], query, key, value)
+    assert (by_torch == 2 * row.macs_of_inputs) == (row.layer.model_dump()["backend"] == "fused")
 
 
 NO_BACKWARD_ON_SHAPES = {"multi_margin", "multilabel_margin"}
@@ -133,13 +100,13 @@ def test_backward_flops_of_the_inputs(row: Row) -> None:
     """One contraction of as many MACs as forward."""
     if row.layer.type in NO_BACKWARD_ON_SHAPES:
         return
-    module = module_of(row).requires_grad_(False)
-    assert backward_flops(module, given(row, requires_grad=True)) == 2 * composed_macs(row)
+    module = module_on_meta(row).requires_grad_(False)
+    assert counted.backward_flops(module, on_meta(row, requires_grad=True)) == 2 * composed_macs(row)
 
 
 @each_with_weights
 def test_backward_flops_of_the_weights(row: Row) -> None:
-    assert backward_flops(module_of(row), given(row)) == 2 * row.macs_of_weights * overcounted(row)
+    assert counted.backward_flops(module_on_meta(row), on_meta(row)) == 2 * row.macs_of_weights * overcounted(row)
 
 
 UNHEARD = {

@@ -30,8 +30,8 @@ from archcost.passes.gradients import gradients_needed
 from archcost.passes.storages import Kept, Storage, kept
 from archcost.pytorch.network import as_tuple
 from archcost.pytorch.saved import watch_network
+from archcost.testing.built import given as tensor_of
 from tests.pytorch.test_random_networks import networks, stable
-from tests.pytorch.test_saved import given as tensor_of
 from tests.specs.variants import smaller
 
 

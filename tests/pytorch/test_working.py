@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import combinations, product
-from typing import NamedTuple
+from itertools import product
 
 import pytest
 import torch
@@ -23,7 +21,6 @@ from archcost.layers import (
     MaxPool1d,
     Mul,
     Pad,
-    Parameter,
     Reshape,
     ScaledDotProductAttention,
 )
@@ -32,15 +29,16 @@ from archcost.layers.comparison import Choice
 from archcost.layers.convolution.conv import Convolution, Kernel
 from archcost.layers.rules import Call
 from archcost.layers.shape.copy import WEIGHTS
-from archcost.passes.storages import ask
 from archcost.tensors import TensorType
-from archcost.terms.autograd import Gradient, Handed, Own, Setting
-from archcost.terms.memory_format import is_row_major, laid
+from archcost.terms.autograd import Setting
+from archcost.terms.memory_format import is_row_major
+from archcost.testing import temporaries
+from archcost.testing.built import ORDERS, wanted
+from archcost.testing.temporaries import Watched, nbytes
 from archcost.work import Operand
 from tests.layers.keeping_variants import SHAPE, variant
 from tests.layers.rows import Row
-from tests.pytorch.test_saved import NO_KERNEL, ORDERS, ROWS, given, in_dtype, module_of, refused, refuses
-from tests.pytorch.working import Given, Worked, work
+from tests.pytorch.test_saved import NO_KERNEL, ROWS, in_dtype, refused, refuses
 
 MORE = (
     variant(Add(), (2, 3, 1, 1), SHAPE, (2, 1, 5, 1), SHAPE),
@@ -65,79 +63,19 @@ MORE = (
 
 def check(row: Row, needs: frozenset[Operand], training: bool, order: str, dtype: torch.dtype = torch.float32) -> None:
     """Every byte of forward and backward, and every gradient, of one pass."""
-    types = row.input_types
-    outputs = row.layer.output_types(types)
-    inputs = [given(tensor, order, index in needs) for index, tensor in enumerate(types)]
-    layouts = tuple(laid(tuple(tensor.shape), tensor.stride()) for tensor in inputs)
-    setting = Setting(needs, training, "cpu", layouts)
-    worked = work(module_of(row, training, needs, dtype), inputs, needs)
-    aliases = ask(row.layer, Call(types, outputs, setting)).aliases
-    allocated = ask(row.layer, Call(types, outputs, setting)).allocated
-    new = sum(tensor.nbytes for tensor, alias in zip(allocated, aliases, strict=True) if alias is None)
-    new += nbytes([kept for kept in ask(row.layer, Call(types, outputs, setting)).saved if isinstance(kept, Own)])
-    scratch = ask(row.layer, Call(types, outputs, setting)).passing.scratch
-    watched = watched_only(row, setting)
-    assert worked.end == new, setting
-    assert worked.peak == new + max(nbytes(scratch.forward), watched.forward), setting
-    if needs:
-        check_gradients(row, worked, setting)
-        peak_backward = made(worked) + max(nbytes(scratch.backward), watched.backward)
-        if "composed" in row.layer.quirks and not scratch.backward:
-            # Some of what was kept may be gone before the last gradient is made; the rules hold it until the end.
-            assert worked.peak_backward <= peak_backward, setting
-        else:
-            assert worked.peak_backward == peak_backward, setting
+    temporaries.check(row, needs, training, order, dtype, watched_only, tells_views)
 
 
-def check_gradients(row: Row, worked: Worked, setting: Setting) -> None:
-    """An input's as its rule says; a weight's is one new tensor of its size."""
-    outputs = row.layer.output_types(row.input_types)
-    gradients = ask(row.layer, Call(row.input_types, outputs, setting)).passing.gradients
-    dtype = next((tensor.dtype for tensor in row.input_types if tensor.is_floating), "float32")
-    sizes = {weight.name: TensorType(weight.shape, dtype).nbytes for weight in row.layer.weights(row.input_types)}
-    for operand, gradient in worked.given.items():
-        if isinstance(row.layer, Parameter):
-            assert gradient.arrived == 0  # the weight is the output
-        elif isinstance(operand, str):
-            assert (gradient.arrived, gradient.nbytes) == (None, sizes[operand]), setting
-        else:
-            assert told(gradients[operand]) == seen(gradient), setting
-        if gradient.arrived is None:
-            check_view(row, operand, setting, gradient.is_view)
-
-
-def check_view(row: Row, operand: Operand, setting: Setting, is_view: bool) -> None:
+def tells_views(row: Row, operand: Operand) -> bool:
     """Where something may be added to the gradient: of an input that several read, of a weight that several use."""
     layer = row.layer
-    if isinstance(operand, int) and (operand == 0 or isinstance(layer, OF_SEVERAL)):
-        call = Call(row.input_types, layer.output_types(row.input_types), setting)
-        assert is_view == ask(layer, call).passing.viewed[operand], setting
-    if operand == "weight" and isinstance(layer, (Kernel, Linear)):
-        assert is_view == ("weight gradient is view" in layer.quirks)
-
-
-def told(gradient: Gradient) -> tuple[int | None, bool | int]:
-    assert gradient is not None
-    return (gradient.output, gradient.is_view) if isinstance(gradient, Handed) else (None, gradient.nbytes)
-
-
-def seen(gradient: Given) -> tuple[int | None, bool | int]:
-    """Whether it is a view counts only for one that arrived."""
-    return (gradient.arrived, gradient.nbytes if gradient.arrived is None else gradient.is_view)
-
-
-def made(worked: Worked) -> int:
-    """Bytes of the gradients that did not arrive, each storage once."""
-    return sum({given.key: given.nbytes for given in worked.given.values() if given.arrived is None}.values())
+    if isinstance(operand, int):
+        return operand == 0 or isinstance(layer, OF_SEVERAL)
+    return operand == "weight" and isinstance(layer, (Kernel, Linear))
 
 
 OF_SEVERAL = (MatMul, Bmm, Einsum, ScaledDotProductAttention, Joining, Choice)
 """Layers of several inputs whose rules tell the gradients of each apart."""
-
-
-class Watched(NamedTuple):
-    forward: int = 0
-    backward: int = 0
 
 
 def watched_only(row: Row, setting: Setting) -> Watched:
@@ -171,10 +109,6 @@ def watched_only(row: Row, setting: Setting) -> Watched:
     if "puts gradient back" in layer.quirks:
         return Watched(backward=source.nbytes)
     return Watched()
-
-
-def nbytes(tensors: Sequence[Own]) -> int:
-    return sum(own.tensor.nbytes for own in tensors)
 
 
 NOT_MODELLED = {"rnn", "gru", "lstm", "prod"}
@@ -212,22 +146,6 @@ def test_other_dtypes(dtype: str) -> None:
             except NotImplementedError:
                 assert row.layer.type in NO_KERNEL
                 assert dtype == "bfloat16"
-
-
-def wanted(row: Row) -> Iterator[frozenset[Operand]]:
-    """Every choice of operands; none of a layer through which nothing flows back."""
-    outputs = row.layer.output_types(row.input_types)
-    if not any(tensor.is_floating for tensor in outputs):
-        yield frozenset()
-        return
-    gradients = ask(row.layer, Call(row.input_types, outputs, Setting(frozenset()))).passing.gradients
-    operands: list[Operand] = [
-        index for index, tensor in enumerate(row.input_types) if tensor.is_floating and gradients[index] is not None
-    ]
-    if getattr(row.layer, "trainable", True):  # nobody trains quantised weights
-        operands += [weight.name for weight in row.layer.weights(row.input_types) if not weight.is_buffer]
-    for count in range(len(operands) + 1):
-        yield from map(frozenset, combinations(operands, count))
 
 
 def chosen_by_kernel(row: Row, needs: frozenset[Operand]) -> bool:

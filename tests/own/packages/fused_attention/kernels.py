@@ -19,7 +19,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, causal: bool = False) -> t
 
 @attend.register_fake
 def _(query: Tensor, key: Tensor, value: Tensor, causal: bool = False) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(query), query.new_empty(query.shape[:-1], dtype=torch.float32)
+    return query.new_empty(query.shape), query.new_empty(query.shape[:-1], dtype=torch.float32)
 
 
 @torch.library.custom_op("fused_attention::attend_backward", mutates_args=())

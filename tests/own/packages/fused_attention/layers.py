@@ -16,7 +16,10 @@ from archcost.extend import (
     Input,
     Layer,
     Output,
+    Own,
     ShapeError,
+    Shared,
+    Step,
     Tensors,
     TensorType,
     Work,
@@ -27,10 +30,7 @@ from archcost.extend import (
 
 @register_layer
 class Attend(Layer):
-    """Attention of the library fused_attention. Outputs: values (…, n, d), and the logarithms of sums (…, n).
-
-    Backward works the scores out again: of five products, one is made twice.
-    """
+    """Attention of the library fused_attention. Outputs: values (…, n, d), and the logarithms of sums (…, n)."""
 
     type: Literal["attend"] = "attend"
     arity: ClassVar[Arity] = Arity(3, 3)
@@ -39,7 +39,7 @@ class Attend(Layer):
         calls=("fused_attention::attend",),
         onnx=onnx("fused_attention::Attend", causal="causal"),
         autocast=AS_GIVEN,
-        promotion="first",
+        promotion="named",  # as output_types says for what arrives
         fvcore="nothing",
         time="attention",
         blas=False,
@@ -50,18 +50,33 @@ class Attend(Layer):
         query, key, value = inputs
         if query.shape[:-2] != key.shape[:-2] or query.shape[-1] != key.shape[-1] or key.shape != value.shape:
             raise ShapeError("query, key and value do not fit", expected=str(query), found=f"{key}, {value}")
-        return (query, TensorType(query.shape[:-1]))
+        return (query, TensorType(query.shape[:-1], "float32"))
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        """Scores and means: a MAC for each feature of each pair. Softmax: 4 operations a score."""
+        """Scores and means: a MAC for each feature of each pair; 4 operations a score. Backward makes all three
+        gradients, whichever are wanted: it works the scores out again and has four products more, 5 operations a score,
+        and 2 a value for the sums of rows.
+        """
         query, key, _ = inputs
         pairs = query.numel // query.shape[-1] * key.shape[-2]
-        macs = pairs * query.shape[-1]
+        macs, every = pairs * query.shape[-1], (0, 1, 2)
         return (
-            Contraction(macs, (0, 1)),
-            Contraction(macs, (1, 2)),
-            Elementwise(pairs, 4, {0: 2, 1: 2}, "softmax"),
+            Contraction(2 * macs, ()),
+            Elementwise(pairs, 4, {}, "softmax"),
+            Shared(Contraction(5 * macs, ()), every, "scores and gradients"),
+            Shared(Elementwise(pairs, 5, {}), every, "softmax, backwards"),
+            Shared(Elementwise(query.numel, 2, {}), every, "sums of rows"),
         )
 
+    def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
+        sizes = {"N": inputs[0].numel, "m": inputs[1].shape[-2]}
+        return (Step("MACs", "2*N*m", sizes, "each value of a query meets every key, for scores and for means"),)
+
     def autograd(self, call: Call) -> Autograd:
-        return Autograd((Input(0), Input(1), Input(2), Output(0), Output(1)), call.inputs)
+        """A gradient that nobody wants is made and dropped."""
+        unwanted = [tensor for index, tensor in enumerate(call.inputs) if not call.needs(index)]
+        return Autograd(
+            (Input(0), Input(1), Input(2), Output(0), Output(1)),
+            call.inputs,
+            backward=tuple([Own("gradient for nobody", tensor) for tensor in unwanted]),
+        )

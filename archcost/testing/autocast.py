@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import cycle, islice, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-import archcost
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
 from archcost.passes.order import in_precision
@@ -20,9 +19,10 @@ from archcost.passes.precision import AutocastCopy
 from archcost.passes.run import Precision, Run
 from archcost.pytorch.layers import FACTORIES
 from archcost.pytorch.network import as_tuple
+from archcost.spec import ModelSpec
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import Device
-from tests.layers.rows import Row
+from archcost.testing.rows import Row
 
 Copy = tuple[str, str, int]
 """From which dtype, to which, of how many values."""
@@ -46,10 +46,10 @@ class Copies(TorchDispatchMode):
     """Copies in another dtype that are made before or in an operator."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]
         self.made: list[Copy] = []
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         if func is torch.ops.aten._to_copy.default and args[0].is_floating_point() and args[0].dtype != result.dtype:
             self.made.append((name_of(args[0].dtype), name_of(result.dtype), result.numel()))
@@ -129,6 +129,12 @@ def alone(row: Row, types: Tensors) -> ModelGraph:
     outputs = layer.output_types(inputs)
     facts = Facts.of(layer, inputs, outputs, layer.weights(inputs))
     ports = [Port(f"x{index}") for index in range(len(inputs))]
-    spec = archcost.ModelSpec(name="row", inputs={"x": {"shape": ()}}, layers=())  # pyright: ignore[reportArgumentType]
+    spec = ModelSpec(name="row", inputs={"x": {"shape": ()}}, layers=())  # pyright: ignore[reportArgumentType]
     arriving = {port.producer: tensor for port, tensor in zip(ports, types, strict=True)}
     return ModelGraph(spec, 1, arriving, (Node("layer", layer, tuple(ports), facts, True),), (Port("layer"),))
+
+
+def answer_of_torch(row: Row, types: Tensors, device: Device, dtype: str) -> Answer:
+    """`ask_torch` of a module that is made for the row. Raises what torch raises."""
+    fake = FakeTensorMode()
+    return ask_torch(module_of(row, device, fake), types, device, dtype, fake)
