@@ -92,6 +92,8 @@ def _by_names(registered: own.OwnLayer, name: str, result: Any, *arguments: Any,
         return None
     tensors = {key: value for key, value in given.items() if isinstance(value, Tensor)}
     kind = registered.kind
+    if not {*_fields(kind)}.isdisjoint(tensors):
+        return None  # what is a number to the layer may not be a tensor
     if is_module:
         module: nn.Module = arguments[0]
         own_tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}

@@ -19,7 +19,7 @@ def test_the_page_is_up_to_date() -> None:
 def test_the_lock_holds(tmp_path: Path) -> None:
     site = describe(tmp_path / "site", "fused_attention", {"attend": "fused_attention.layers"})
     (tmp_path / "test_cost.py").write_text(GUARDED)
-    pytest = ("-m", "pytest", "-q", "-p", "archcost.pytest_plugin", "-p", "no:cacheprovider", "test_cost.py")
+    pytest = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_cost.py")
     for words in (("--archcost-update",), ()):
         done = run(*pytest, *words, path=(site, PACKAGES), cwd=tmp_path)
         assert done.returncode == 0, done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, Self, cast
 
@@ -91,7 +92,25 @@ def _factory_of_own(registered: own.OwnLayer) -> Factory:
     else:
         found = own.named(where, f"torch= on the card of {name}")
     is_module = isinstance(found, type) and issubclass(cast("type[Any]", found), nn.Module)
-    return plain(found) if is_module else function(cast("Callable[..., Any]", found))
+    return plain(found) if is_module else function(_by_names(cast("Callable[..., Any]", found)))
+
+
+def _by_names(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with tensors for those of its parameters, in order, that no setting names."""
+    try:
+        parameters = inspect.signature(operation).parameters.values()
+    except (TypeError, ValueError):
+        return operation
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    if any(each.kind not in kinds for each in parameters):
+        return operation
+    names = [each.name for each in parameters]
+
+    def called(*tensors: Tensor, **settings: Any) -> Any:
+        free = [name for name in names if name not in settings][: len(tensors)]
+        return operation(**dict(zip(free, tensors, strict=True)), **settings)
+
+    return called
 
 
 def module_of(layer: Layer) -> Callable[..., nn.Module]:
