@@ -12,6 +12,7 @@ from archcost.layers import (
     ConvTranspose1d,
     ConvTranspose2d,
     ConvTranspose3d,
+    DeformConv2d,
     DynamicConv1d,
     DynamicConv2d,
     DynamicConv3d,
@@ -145,4 +146,28 @@ def fold(part: Part) -> str:
         dilations=per_axis(layer.dilation, 2, "dilation"),
         pads=per_axis(layer.padding, 2, "padding") * 2,
         strides=per_axis(layer.stride, 2, "stride"),
+    )
+
+
+@draws(DeformConv2d)
+def deform_conv(part: Part) -> str:
+    """A bias stands before the mask."""
+    layer = part.layer
+    images, offsets, *masks = part.inputs
+    absent = ("",) if masks and not part.has("bias") else ()
+    groups = part.node.input_types[1].shape[1] // (2 * layer.kernels()[0] * layer.kernels()[1])
+    return part.draw(
+        "DeformConv",
+        images,
+        part.weight(),
+        offsets,
+        *bias(part),
+        *absent,
+        *masks,
+        kernel_shape=layer.kernels(),
+        strides=layer.strides(),
+        pads=per_axis(layer.padding, 2, "padding") * 2,
+        dilations=layer.dilations(),
+        group=layer.groups,
+        offset_group=groups,
     )

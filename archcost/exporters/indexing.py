@@ -7,6 +7,7 @@ from functools import reduce
 
 from archcost.exporters.comparison import promoted
 from archcost.exporters.emit import DTYPES, Part, draws
+from archcost.exporters.shape import cut
 from archcost.layers import (
     Bucketize,
     Embedding,
@@ -18,7 +19,13 @@ from archcost.layers import (
     IndexReduce,
     IndexSelect,
     MaskedScatter,
+    Nms,
+    Nonzero,
     OneHot,
+    PsRoiAlign,
+    PsRoiPool,
+    RoiAlign,
+    RoiPool,
     Scatter,
     ScatterAdd,
     ScatterReduce,
@@ -168,7 +175,27 @@ def written(part: Part) -> Sequence[str]:
     return (part.draw("Expand", value, part.draw("Shape", whole)),)
 
 
-@draws(MaskedScatter, ExpertRoute)
+@draws(MaskedScatter, ExpertRoute, Nms, Nonzero, PsRoiAlign, PsRoiPool, RoiPool)
 def unknown(part: Part) -> Sequence[str]:
     """What values or strides decide, in a way that no operator has."""
     return part.draw_unknown(part.layer.type, len(part.node.output_types), *part.inputs)
+
+
+@draws(RoiAlign)
+def roi_align(part: Part) -> str:
+    """Numbers of images and corners are two inputs."""
+    layer, regions = part.layer, part.cast(1, part.source.dtype)
+    height, width = layer.bins()
+    numbers = cut(part, regions, 1, 0, 1)
+    listed = part.draw("Cast", part.draw("Squeeze", numbers, part.integers(1)), to=DTYPES["int64"])
+    return part.draw(
+        "RoiAlign",
+        part.inputs[0],
+        cut(part, regions, 1, 1, 5),
+        listed,
+        output_height=height,
+        output_width=width,
+        spatial_scale=layer.spatial_scale,
+        sampling_ratio=max(layer.sampling_ratio, 0),
+        coordinate_transformation_mode="half_pixel" if layer.aligned else "output_half_pixel",
+    )

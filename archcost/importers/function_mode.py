@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
 from archcost.importers.casts import DEVICE_MOVES
+from archcost.importers.detection import masked_name
 from archcost.importers.own_calls import OwnCall
 from archcost.importers.tensor_subclasses import is_wrapper, own_rule, wrapper_in
 from archcost.importers.torch import RULES
@@ -108,7 +109,7 @@ class CallMode(TorchFunctionMode):
         kwargs = kwargs or {}
         if self.is_paused:
             return func(*args, **kwargs)
-        name = packed_name(name_of(func), args)
+        name = masked_name(packed_name(name_of(func), args), args)
         if in_vmap():
             return self._in_vmap(name, func, args, kwargs)
         if name in GRADIENT_CALLS:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from archcost.errors import ShapeError
+from archcost.importers import detection
 from archcost.importers.author_formulas import Formulas
 from archcost.importers.identity import by_sample, mentions_batch, storage_of, type_of
 from archcost.importers.opaque import OutOfSightError, constant_of, operation_of
@@ -78,8 +79,9 @@ class Recorder(Recording):
 
     def assume(self, call: str) -> None:
         """Note the assumption that the rule of this call makes, if it makes one."""
-        if call in ASSUMED and ASSUMED[call] not in self.assumptions:
-            self.assumptions.append(ASSUMED[call])
+        said = ASSUMED.get(call) or detection.ASSUMED.get(call)
+        if said and said not in self.assumptions:
+            self.assumptions.append(said)
 
     def release(self) -> None:
         super().release()

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from archcost.errors import first_line, line_of
-from archcost.importers import own_calls, unintercepted_calls
+from archcost.importers import detection, own_calls, unintercepted_calls
 from archcost.importers.autocast_regions import RegionTracker
 from archcost.importers.function_mode import CASTS
 from archcost.importers.lifetimes import DivergedError, LifetimeMode
@@ -144,6 +144,7 @@ def _intercepting(watch: LifetimeMode, regions: RegionTracker) -> Generator[None
     with (
         regions.intercepted(),
         unintercepted_calls.intercepted(),
+        detection.intercepted(),
         own_calls.intercepted(),
         own_calls.functions_intercepted(),
         watch,

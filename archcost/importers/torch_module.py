@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from archcost.errors import ArchcostError, first_line, line_of, shorten
-from archcost.importers import own_calls, unintercepted_calls
+from archcost.importers import detection, own_calls, unintercepted_calls
 from archcost.importers.autocast_regions import RegionTracker
 from archcost.importers.autograd_functions import functions_followed
 from archcost.importers.capture import Capture
@@ -86,6 +86,7 @@ def spec_from(
     """`from_torch` with the axes of the batch by tensor."""
     example = example_of(module, inputs, named, places)
     require_python(module)
+    detection.require_single_images(module, any(entry.batched for entry in example.inputs.values()))
     try:
         result = _follow(module, example)
     except LazyWeightsError:
@@ -230,6 +231,7 @@ def _run(module: nn.Module, capture: Capture, given: Any, named: Any) -> Any:
             seeded(SEEDS_HIGH),
             capture.regions.intercepted(),
             unintercepted_calls.intercepted(),
+            detection.intercepted(),
             own_calls.intercepted(),
             capture,
             functions_followed(capture),

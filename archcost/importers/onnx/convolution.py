@@ -116,6 +116,32 @@ def conv_transpose(call: Call) -> Value:
     return result if even else call.layer("pad", result, pad=[-number for pair in reversed(pads) for number in pair])
 
 
+def deform_conv(call: Call) -> Value:
+    """The bias stands between offsets and mask."""
+    weight, bias, mask = call[1], call.get(3), call.get(4)
+    kernel = kernel_of(call, weight)
+    strides, dilations = spacing(call, len(kernel))
+    pads = pads_of(call, kernel, strides, dilations)
+    if len(kernel) != 2 or any(before != after for before, after in pads):
+        raise UnsupportedError("a deformable kernel of other than two axes, or padded unevenly")
+    weights = {"weight": weight, **({} if bias is None else {"bias": bias})}
+    (result,) = call.weighted(
+        "deform_conv2d",
+        call[0],
+        weights,
+        call[2],
+        *([] if mask is None else [mask]),
+        out_channels=weight.shape[0],
+        kernel_size=one(kernel),
+        stride=one(strides),
+        padding=one([before for before, _ in pads]),
+        dilation=one(dilations),
+        groups=call.integer("group", 1),
+        bias="bias" in weights,
+    )
+    return result
+
+
 def fused_conv(call: Call) -> Value:
     """A convolution, what is added to it, and an activation."""
     return _finished(call, conv(call))
@@ -199,6 +225,7 @@ def reordered_back(call: Call) -> Value:
 RULES: dict[str, Rule] = {
     "Conv": conv,
     "ConvTranspose": conv_transpose,
+    "DeformConv": deform_conv,
     "com.microsoft::FusedConv": fused_conv,
     "com.microsoft::NhwcConv": channels_last(conv),
     "com.microsoft::NhwcFusedConv": channels_last(fused_conv),

@@ -254,6 +254,25 @@ def grid_sample(call: Call) -> Value:
     )
 
 
+def roi_align(call: Call) -> Value:
+    """Numbers of images and corners are two inputs; side by side they are regions."""
+    corners, numbers = call[1], call[2]
+    if call.word("mode", "avg") != "avg":
+        raise UnsupportedError("the largest of the points in a bin")
+    listed = call.layer("unsqueeze", call.cast(numbers, corners.tensor.dtype), dim=1)
+    regions = call.layer("concat", listed, corners, dim=1)
+    default = "half_pixel" if call.opset >= 16 else "output_half_pixel"
+    return call.layer(
+        "roi_align",
+        call[0],
+        regions,
+        output_size=one([call.integer("output_height", 1), call.integer("output_width", 1)]),
+        spatial_scale=call.real("spatial_scale", 1.0),
+        sampling_ratio=call.integer("sampling_ratio", 0) or -1,
+        aligned=call.word("coordinate_transformation_mode", default) == "half_pixel",
+    )
+
+
 def col2im(call: Call) -> Value:
     size, block = call.integers(1) or [], call.integers(2) or []
     pads = call.sizes("pads", 4) or [0] * 4
@@ -285,5 +304,6 @@ RULES: dict[str, Rule] = {
     "ai.onnx.ml::ArrayFeatureExtractor": features,
     "com.microsoft::GatherND": gather_nd,
     "com.microsoft::MoE": mixture_of_experts,
+    "RoiAlign": roi_align,
     "Col2Im": col2im,
 }

@@ -91,6 +91,31 @@ def convolution(
     return _convolution(ndim)(result, x, weight, bias, stride, padding, dilation, groups)
 
 
+@rule_for("deform_conv2d", "torchvision::deform_conv2d")
+def deform_conv2d(
+    result: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    bias: Tensor,
+    stride_h: int,
+    stride_w: int,
+    pad_h: int,
+    pad_w: int,
+    dilation_h: int,
+    dilation_w: int,
+    groups: int,
+    offset_groups: int,
+    use_mask: bool,
+) -> Proposal:
+    """Where there is no bias, zeros of as many are added."""
+    sizes = {"stride": (stride_h, stride_w), "padding": (pad_h, pad_w), "dilation": (dilation_h, dilation_w)}
+    fields = {**_fields(weight, bias, groups, **sizes), "out_channels": weight.shape[0]}
+    inputs = (x, offset, mask) if use_mask else (x, offset)
+    return Proposal("deform_conv2d", inputs, fields, {"weight": weight, "bias": bias})
+
+
 @rule_for("col2im")
 def col2im(result: Tensor, x: Tensor, output_size: Any, *given: Any, **named: Any) -> Proposal | None:
     return rule_of(Fold).function(result, x, *given, output_size=output_size, **named)

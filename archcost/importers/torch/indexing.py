@@ -8,12 +8,14 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from archcost.importers import detection
 from archcost.importers.torch.proposal import (
     Proposal,
     RuleFunction,
     composite,
     finite,
     is_number,
+    one,
     overwriting,
     rule_for,
 )
@@ -174,3 +176,73 @@ def searchsorted(
     if out_int32 or sorter is not None or not isinstance(values, Tensor):
         return None
     return Proposal("searchsorted", (rising, values), {"right": right or side == "right"})
+
+
+@rule_for("roi_align", "torchvision::roi_align")
+def roi_align(
+    result: Tensor,
+    images: Tensor,
+    regions: Tensor,
+    spatial_scale: float,
+    height: int,
+    width: int,
+    sampling_ratio: int,
+    aligned: bool,
+) -> Proposal:
+    fields = {"output_size": one((height, width)), "spatial_scale": float(spatial_scale), "aligned": aligned}
+    return Proposal("roi_align", (images, regions), {**fields, "sampling_ratio": max(sampling_ratio, 0) or -1})
+
+
+@rule_for("ps_roi_align", "torchvision::ps_roi_align")
+def ps_roi_align(
+    result: Any, images: Tensor, regions: Tensor, spatial_scale: float, height: int, width: int, sampling_ratio: int
+) -> Proposal:
+    fields = {"output_size": one((height, width)), "spatial_scale": float(spatial_scale)}
+    return Proposal("ps_roi_align", (images, regions), {**fields, "sampling_ratio": max(sampling_ratio, 0) or -1})
+
+
+def _pooled(type_: str) -> RuleFunction:
+    def rule(result: Any, images: Tensor, regions: Tensor, spatial_scale: float, height: int, width: int) -> Proposal:
+        fields = {"output_size": one((height, width)), "spatial_scale": float(spatial_scale)}
+        return Proposal(type_, (images, regions), fields)
+
+    return rule
+
+
+for _type in ("roi_pool", "ps_roi_pool"):
+    rule_for(_type, f"torchvision::{_type}")(_pooled(_type))
+
+
+@rule_for("some_places")
+def some_places(result: Tensor, mask: Tensor, count: int) -> Proposal:
+    return Proposal("nonzero", (mask,), {} if count == mask.numel() else {"count": count})
+
+
+@rule_for("kept_boxes")
+def kept_boxes(result: Tensor, boxes: Tensor, scores: Tensor) -> Proposal:
+    return Proposal("nms", (boxes, scores))
+
+
+@composite("nms", "torchvision::nms")
+def nms(dets: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    """All are kept, whatever the values: so the compiled operator is not asked."""
+    return detection.kept(dets, scores)
+
+
+@composite("where_mask_holds", "where_level_holds")
+def where_mask_holds(mask: Tensor) -> tuple[Tensor, ...]:
+    return detection.places(mask).unbind(1)
+
+
+@composite("places_of_mask", "places_of_level")
+def places_of_mask(mask: Tensor) -> Tensor:
+    return detection.places(mask)
+
+
+@composite("picked_by_mask", "picked_by_level")
+def picked_by_mask(x: Tensor, mask: Tensor) -> Tensor:
+    return x[detection.places(mask).unbind(1)]
+
+
+composite("paste")(detection.paste)
+composite("find_keypoints")(detection.find_keypoints)

@@ -14,6 +14,7 @@ from archcost.layers import (
     ConvTranspose1d,
     ConvTranspose2d,
     ConvTranspose3d,
+    DeformConv2d,
     DynamicConv1d,
     DynamicConv2d,
     DynamicConv3d,
@@ -22,6 +23,8 @@ from archcost.layers import (
     DynamicConvTranspose3d,
     WeightedLayer,
 )
+from archcost.layers.checks import per_axis
+from archcost.pytorch import deformable
 from archcost.pytorch.layers.base import Inputs, function, mirrors, module_of, settings
 
 
@@ -45,3 +48,15 @@ def convolved_back(
 
 mirrors(DynamicConv1d, DynamicConv2d, DynamicConv3d)(function(convolved))
 mirrors(DynamicConvTranspose1d, DynamicConvTranspose2d, DynamicConvTranspose3d)(function(convolved_back))
+
+
+@mirrors(DeformConv2d)
+def deformed(layer: DeformConv2d, inputs: Inputs) -> nn.Module:
+    named = {
+        "kernel_size": layer.kernel_size,
+        "stride": layer.stride,
+        "padding": layer.padding,
+        "dilation": layer.dilation,
+    }
+    sizes = deformable.Sizes(*[list(per_axis(given, 2, name)) for name, given in named.items()])
+    return deformable.DeformConv2d(inputs[0].shape[1], layer.out_channels, sizes, layer.groups, layer.bias)

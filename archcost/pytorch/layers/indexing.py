@@ -15,11 +15,19 @@ from archcost.layers import (
     IndexAdd,
     IndexReduce,
     IndexSelect,
+    Nms,
+    Nonzero,
+    PsRoiAlign,
+    PsRoiPool,
+    RoiAlign,
+    RoiPool,
     Scatter,
     ScatterAdd,
     ScatterReduce,
     Write,
 )
+from archcost.layers.checks import per_axis
+from archcost.pytorch import regions
 from archcost.pytorch.layers.base import Called, Inputs, function, mirrors, settings
 
 
@@ -92,3 +100,35 @@ def in_equal_shares(choices: Tensor, num_experts: int) -> tuple[Tensor, Tensor]:
 
 mirrors(Write)(function(written))
 mirrors(ExpertRoute)(function(in_equal_shares))
+
+
+def aligned(
+    images: Tensor,
+    boxes: Tensor,
+    output_size: int | tuple[int, ...],
+    spatial_scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+) -> Tensor:
+    return regions.roi_align(images, boxes, *per_axis(output_size, 2, ""), spatial_scale, sampling_ratio, aligned)
+
+
+def pooled(
+    images: Tensor,
+    boxes: Tensor,
+    output_size: int | tuple[int, ...],
+    spatial_scale: float,
+    kind: str,
+    sampling_ratio: int = -1,
+) -> tuple[Tensor, Tensor]:
+    return regions.pooled_regions(images, boxes, *per_axis(output_size, 2, ""), spatial_scale, sampling_ratio, kind)
+
+
+mirrors(RoiAlign)(function(aligned))
+mirrors(Nms)(function(regions.nms))
+mirrors(Nonzero)(function(regions.nonzero))
+
+
+@mirrors(PsRoiAlign, RoiPool, PsRoiPool)
+def pooling(layer: PsRoiAlign | RoiPool | PsRoiPool, inputs: Inputs) -> nn.Module:
+    return Called(pooled, {"kind": layer.type, **settings(layer)})
