@@ -11,6 +11,7 @@ from archcost.exporters.shape import cut
 from archcost.layers import (
     Bucketize,
     Embedding,
+    EmbeddingBag,
     ExpertRoute,
     Gather,
     GridSample,
@@ -162,6 +163,37 @@ def grid_sample(part: Part) -> str:
 @draws(Embedding)
 def embedding(part: Part) -> str:
     return part.draw("Gather", part.weight(), part.inputs[0], axis=0)
+
+
+@draws(EmbeddingBag)
+def embedding_bag(part: Part) -> str:
+    rows = part.draw("Gather", part.weight(), part.inputs[0], axis=0)
+    if part.layer.row_weights(part.node.input_types) is not None:
+        rows = part.draw("Mul", rows, part.draw("Unsqueeze", part.inputs[-1], part.integers(-1)))
+    if part.source.rank == 2:
+        operator = {"sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax"}[part.layer.mode]
+        return part.draw(operator, rows, part.integers(1), keepdims=0)
+    return _up_to_offsets(part, rows)
+
+
+def _up_to_offsets(part: Part, rows: str) -> str:
+    """Each row is added to its bag: as many as there are offsets up to it, counted from 0."""
+    bags, features = part.result.shape
+    count = part.draw("Squeeze", part.draw("Shape", part.inputs[0]), part.integers(0))
+    places = part.draw("Unsqueeze", part.draw("Range", part.index(0), count, part.index(1)), part.integers(1))
+    offsets = part.draw("Cast", cut(part, part.inputs[1], 0, 0, bags), to=DTYPES["int64"])
+    passed = part.draw("Cast", part.draw("LessOrEqual", offsets, places), to=DTYPES["int64"])
+    bag = part.draw("Sub", part.draw("ReduceSum", passed, part.integers(1), keepdims=1), part.index(1))
+    listed = part.draw("Expand", bag, part.draw("Shape", rows))
+    empty = part.draw("Expand", part.number(0), part.integers(bags, features))
+    if part.layer.mode == "max":
+        return part.draw("ScatterElements", empty, listed, rows, axis=0, reduction="max")
+    summed = part.draw("ScatterElements", empty, listed, rows, axis=0, reduction="add")
+    if part.layer.mode == "sum":
+        return summed
+    ones = part.draw("Expand", part.number(1), part.draw("Shape", rows))
+    counts = part.draw("ScatterElements", empty, listed, ones, axis=0, reduction="add")
+    return part.draw("Div", summed, part.draw("Max", counts, part.number(1)))
 
 
 @draws(Write)

@@ -51,6 +51,7 @@ OTHER_VALUES = {
     "conv_transpose2d(out_channels=5,kernel_size=(2, 3),stride=(3, 1)": "the evaluator forgets output_padding",
     "conv_transpose3d(out_channels=6": "the evaluator's transposed convolution has no groups",
     "local_response_norm(size=11)-2×3×5": "the evaluator takes images alone",
+    "-7 int64-": "offsets do not rise",
     "roi_align(output_size=2)": "the evaluator takes as many points as a region is large",
     "unknown=": "torch cannot build what nobody knows",
 }

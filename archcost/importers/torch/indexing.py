@@ -149,10 +149,38 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Proposal | None:
-    if max_norm is not None or sparse:
+    if max_norm is not None:
         return None
-    fields = {"num_embeddings": weight.shape[0], "embedding_dim": weight.shape[1], "padding_idx": padding_idx}
+    fields = _table(weight, padding_idx, scale_grad_by_freq, sparse)
     return Proposal("embedding", (indices,), fields, {"weight": weight})
+
+
+def _table(weight: Tensor, padding_idx: int | None, scale_grad_by_freq: bool, sparse: bool) -> dict[str, Any]:
+    fields = {"num_embeddings": weight.shape[0], "embedding_dim": weight.shape[1], "padding_idx": padding_idx}
+    return {**fields, "scale_grad_by_freq": scale_grad_by_freq, "sparse": sparse}
+
+
+@rule_for("embedding_bag")
+def embedding_bag(
+    result: Tensor,
+    indices: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Proposal | None:
+    if max_norm is not None or indices.is_floating_point():
+        return None
+    fields = {**_table(weight, padding_idx, scale_grad_by_freq, sparse), "mode": mode}
+    fields["include_last_offset"] = include_last_offset
+    given = [each for each in (offsets, per_sample_weights) if each is not None]
+    return Proposal("embedding_bag", (indices, *given), fields, {"weight": weight})
 
 
 @rule_for("torch.embedding", "aten::embedding")

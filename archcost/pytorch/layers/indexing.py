@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from archcost.layers import (
     Embedding,
+    EmbeddingBag,
     ExpertRoute,
     Gather,
     Index,
@@ -34,6 +35,20 @@ from archcost.pytorch.layers.base import Called, Inputs, function, mirrors, sett
 @mirrors(Embedding)
 def embedding(layer: Embedding, inputs: Inputs) -> nn.Module:
     return nn.Embedding(**settings(layer, "weight"))
+
+
+class Bags(nn.EmbeddingBag):
+    """Offsets are integers, weights of rows are not."""
+
+    def forward(self, indices: Tensor, *others: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        offsets = next((each for each in others if not each.is_floating_point()), None)
+        weights = next((each for each in others if each.is_floating_point()), None)
+        return super().forward(indices, offsets, weights)
+
+
+@mirrors(EmbeddingBag)
+def embedding_bag(layer: EmbeddingBag, inputs: Inputs) -> nn.Module:
+    return Bags(**settings(layer, "weight"))
 
 
 def by_index(tensor: Tensor, *others: Tensor, method: str, dim: int, number: tuple[float, ...]) -> Tensor:
