@@ -148,13 +148,16 @@ def searchsorted(part: Part) -> str:
     return part.draw("ReduceSum", part.draw("Cast", below, to=DTYPES["int64"]), part.integers(-1), keepdims=0)
 
 
+MODES = {"bilinear": "linear", "bicubic": "cubic", "nearest": "nearest"}
+
+
 @draws(GridSample)
 def grid_sample(part: Part) -> str:
     layer = part.layer
     return part.draw(
         "GridSample",
         *part.inputs,
-        mode="linear" if layer.mode == "bilinear" else layer.mode,
+        mode=MODES[layer.mode],
         padding_mode=layer.padding_mode,
         align_corners=int(layer.align_corners),
     )

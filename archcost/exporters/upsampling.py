@@ -21,6 +21,15 @@ def upsample(part: Part) -> str:
             coordinate_transformation_mode="asymmetric",
             nearest_mode="floor",
         )
+    if layer.mode == "nearest-exact":
+        return part.draw(
+            "Resize",
+            *(part.inputs[0], "", "", sizes),
+            axes=axes,
+            mode="nearest",
+            coordinate_transformation_mode="half_pixel",
+            nearest_mode="round_prefer_ceil",
+        )
     settings: dict[str, Attribute] = {"antialias": 1, "exclude_outside": 1} if layer.antialias else {}
     if layer.mode == "bicubic":
         settings["cubic_coeff_a"] = -0.5 if layer.antialias else -0.75

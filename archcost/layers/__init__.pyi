@@ -55,6 +55,7 @@ from archcost.layers.complex import ViewAsComplex as ViewAsComplex
 from archcost.layers.complex import ViewAsReal as ViewAsReal
 from archcost.layers.convolution.conv import Convolution as _Convolution
 from archcost.layers.convolution.conv import TransposedConvolution as _TransposedConvolution
+from archcost.layers.convolution.deformable import DeformConv2d as DeformConv2d
 from archcost.layers.convolution.dynamic import DynamicConvolution as _DynamicConvolution
 from archcost.layers.convolution.dynamic import DynamicTransposedConvolution as _DynamicTransposedConvolution
 from archcost.layers.convolution.fold import Fold as Fold
@@ -68,11 +69,18 @@ from archcost.layers.indexing.classes import Bucketize as Bucketize
 from archcost.layers.indexing.classes import OneHot as OneHot
 from archcost.layers.indexing.classes import SearchSorted as SearchSorted
 from archcost.layers.indexing.embedding import Embedding as Embedding
+from archcost.layers.indexing.embedding_bag import EmbeddingBag as EmbeddingBag
 from archcost.layers.indexing.expert_route import ExpertRoute as ExpertRoute
 from archcost.layers.indexing.gather import Gather as Gather
-from archcost.layers.indexing.gather import GridSample as GridSample
 from archcost.layers.indexing.gather import Index as Index
 from archcost.layers.indexing.gather import IndexSelect as IndexSelect
+from archcost.layers.indexing.regions import Nms as Nms
+from archcost.layers.indexing.regions import Nonzero as Nonzero
+from archcost.layers.indexing.regions import PsRoiAlign as PsRoiAlign
+from archcost.layers.indexing.regions import PsRoiPool as PsRoiPool
+from archcost.layers.indexing.regions import RoiAlign as RoiAlign
+from archcost.layers.indexing.regions import RoiPool as RoiPool
+from archcost.layers.indexing.sampling import GridSample as GridSample
 from archcost.layers.indexing.scatter import IndexAdd as IndexAdd
 from archcost.layers.indexing.scatter import MaskedScatter as MaskedScatter
 from archcost.layers.indexing.scatter import Scatter as Scatter

@@ -28,15 +28,25 @@ Scale = Annotated[
     one_or_list(lambda value: type(value) in (int, float) and 0 < value <= 2**31, "a positive number"),
 ]
 
-TAPS = {"nearest": (1, 1, 1), "linear": (2, 0, 0), "bilinear": (0, 4, 0), "bicubic": (0, 16, 0), "trilinear": (0, 0, 8)}
+TAPS = {
+    "nearest": (1, 1, 1),
+    "nearest-exact": (1, 1, 1),
+    "linear": (2, 0, 0),
+    "bilinear": (0, 4, 0),
+    "bicubic": (0, 16, 0),
+    "trilinear": (0, 0, 8),
+}
 """Input values an output value is made of, for 1, 2 and 3 spatial axes; 0 where torch has no such mode."""
+
+REPLICATING = ("nearest", "nearest-exact")
+"""Modes that pick one value: that at ⌊o·n/m⌋, or at the middle, ⌊(o + 1/2)·n/m⌋."""
 
 HALF_WIDTHS = {"bilinear": 1, "bicubic": 2}
 """Of windows, in positions of the input; with antialias, of whichever of input and output has fewer."""
 
 
 class Upsample(Layer):
-    """`size` or ⌊n·scale_factor⌋ (torch.nn.Upsample). `nearest` is the lecture's replication: copies, no arithmetic.
+    """`size` or ⌊n·scale_factor⌋ (torch.nn.Upsample). `nearest` and `nearest-exact` replicate: copies, no arithmetic.
 
     `antialias: true` widens the windows of an image that is made smaller (torch.nn.functional.interpolate).
     """
@@ -56,7 +66,7 @@ class Upsample(Layer):
     )
     size: Sizes | None = None
     scale_factor: Scale | None = None
-    mode: Literal["nearest", "linear", "bilinear", "bicubic", "trilinear"] = "nearest"
+    mode: Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear"] = "nearest"
     align_corners: Flag | None = None
     antialias: Flag = False
 
@@ -64,7 +74,7 @@ class Upsample(Layer):
     def _one_of_size_and_scale(self) -> Upsample:
         if (self.size is None) == (self.scale_factor is None):
             raise PydanticCustomError("size", "Input should have either size or scale_factor")
-        if self.mode == "nearest" and self.align_corners is not None:
+        if self.mode in REPLICATING and self.align_corners is not None:
             raise PydanticCustomError("align_corners", "Input should have no align_corners in mode nearest")
         if self.antialias and self.mode not in HALF_WIDTHS:
             raise PydanticCustomError("antialias", "Input should have mode bilinear or bicubic with antialias")
@@ -137,7 +147,7 @@ class Upsample(Layer):
         With antialias t is a product over the axes: ⌈k·n/m⌉ where n values become fewer, else k, which is 2 or 4.
         """
         taps = self.taps(inputs, outputs)
-        if self.mode == "nearest":
+        if self.mode in REPLICATING:
             return (Gather(outputs[0].numel, 0, {0: 1}, "values replicated"),)
         return (Reduction(outputs[0].numel, 2 * taps - 1, {0: 2 * taps}, "weighted sum of neighbours"),)
 
@@ -159,6 +169,9 @@ class Upsample(Layer):
         if self.mode == "nearest":
             # ⌊o·jump⌋, which is at most (d − 1)/d below o·jump for a jump of denominator d.
             return Window(jump, -(1 - Fraction(1, jump.denominator)), Fraction(0))
+        if self.mode == "nearest-exact":
+            middle, step = jump / 2, Fraction(1, 2 * jump.denominator)
+            return Window(jump, middle - (1 - step), middle)
         if self.align_corners and after == 1:
             return WHOLE
         shift = Fraction(0) if self.align_corners else (jump - 1) / 2

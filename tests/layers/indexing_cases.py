@@ -91,6 +91,26 @@ ROWS: tuple[Row, ...] = (
         outputs=((2, 3, 11, 13),),
         backward_input=858,  # 2*3*11*13: an addition at the value that was picked
     ),
+    Row(
+        GridSample(mode="bicubic", padding_mode="reflection"),
+        inputs=(IMAGES, (2, 11, 13, 2)),
+        outputs=((2, 3, 11, 13),),
+        forward=26598,  # (2*3*11*13) * (16 + 15)
+        backward_input=109824,  # (2*3*11*13) * (16 + 16 + 2*16*3)
+    ),
+    Row(
+        GridSample(align_corners=True),
+        inputs=((2, 3, 5, 7, 2), (2, 11, 2, 3, 3)),
+        outputs=((2, 3, 11, 2, 3),),
+        forward=5940,  # (2*3*11*2*3) * (8 + 7)
+        backward_input=34848,  # (2*3*11*2*3) * (8 + 8 + 3*8*3)
+    ),
+    Row(
+        GridSample(mode="nearest"),
+        inputs=((2, 3, 5, 7, 2), (2, 11, 2, 3, 3)),
+        outputs=((2, 3, 11, 2, 3),),
+        backward_input=396,  # 2*3*11*2*3
+    ),
     Row(Write(), inputs=(IMAGES, (2, 3, 7)), outputs=(IMAGES,)),  # x[:, :, 0] = y,
     Row(
         Write(numel=21),

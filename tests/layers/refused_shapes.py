@@ -284,7 +284,22 @@ PICKING: list[Refusal] = [
         "2×5 and 3×5",
         None,
     ),
-    (GridSample(), ((2, 3, 5), (2, 5, 7, 2)), "needs 4 axes", IMAGE_LIST, "2×3×5", None),
+    (
+        GridSample(),
+        ((2, 3, 5), (2, 5, 7, 2)),
+        "needs 4 or 5 axes",
+        "(batch, channels, height, width), or with a depth",
+        "2×3×5",
+        None,
+    ),
+    (
+        GridSample(mode="bicubic"),
+        ((2, 3, 5, 7, 2), (2, 5, 7, 2, 3)),
+        "mode bicubic is of images",
+        "4 axes",
+        "2×3×5×7×2",
+        None,
+    ),
     *(
         (GridSample(), (IMAGE, grid), GRID, "(2, height, width, 2) float32", str(grid), None)
         for grid in (TensorType((3, 5, 7, 2)), TensorType((2, 5, 7, 3)), TensorType((2, 5, 7, 2), "float64"))

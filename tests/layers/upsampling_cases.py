@@ -49,6 +49,12 @@ ROWS: tuple[Row, ...] = (
         backward_input=294,  # 2*3*7*7
     ),
     Row(
+        Upsample(size=(7, 4), mode="nearest-exact"),
+        inputs=((2, 3, 5, 7),),
+        outputs=((2, 3, 7, 4),),
+        backward_input=168,  # 2*3*7*4
+    ),
+    Row(
         Upsample(scale_factor=2, mode="linear"),
         inputs=((2, 3, 5),),
         outputs=((2, 3, 10),),

@@ -237,7 +237,8 @@ def features(call: Call) -> Value:
     return call.layer("unsqueeze", picked_ones, dim=0) if data.rank == 1 else picked_ones
 
 
-GRID_MODES = {"linear": "bilinear", "bilinear": "bilinear", "nearest": "nearest"}
+GRID_MODES = {**dict.fromkeys(("linear", "bilinear"), "bilinear"), **dict.fromkeys(("cubic", "bicubic"), "bicubic")}
+GRID_MODES["nearest"] = "nearest"
 
 
 def grid_sample(call: Call) -> Value:

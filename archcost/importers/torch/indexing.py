@@ -90,6 +90,15 @@ def grid_sample(
     return Proposal("grid_sample", (x, grid), fields)
 
 
+@composite("affine_grid")
+def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
+    """Points with a 1 behind them, the last axis first, times a matrix for each sample (AffineGridGenerator.cpp)."""
+    batch, _, *sizes = size
+    lines = [torch.linspace(-1, 1, n) * (1 if align_corners else (n - 1) / n) for n in sizes]
+    points = [*reversed(torch.meshgrid(lines, indexing="ij")), torch.ones(list(sizes))]
+    return (torch.stack(points, -1).view(-1, len(points)) @ theta.transpose(1, 2)).view(batch, *sizes, len(sizes))
+
+
 @rule_for("one_hot")
 def one_hot(result: Tensor, x: Tensor, num_classes: int = -1) -> Proposal:
     return Proposal("one_hot", (x,), {"num_classes": result.shape[-1]})

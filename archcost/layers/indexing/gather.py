@@ -11,17 +11,17 @@ from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Layer
 from archcost.layers.broadcasting import broadcast_shape
 from archcost.layers.card import Card, Counted, Onnx, onnx
-from archcost.layers.checks import normalize_axis, require_floating, require_rank, whole_along
+from archcost.layers.checks import normalize_axis, require_rank, whole_along
 from archcost.layers.dtypes import AS_GIVEN, Autocast, Outcome
-from archcost.layers.fields import Axis, Flag
+from archcost.layers.fields import Axis
 from archcost.layers.rules import Autograd, Call, Placement, Quirk, own_storage
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import INPUT, Input, Own
+from archcost.terms.autograd import INPUT, Input
 from archcost.terms.memory_format import like, strides_of
 from archcost.terms.time_classes import TimeClass
 from archcost.terms.windows import SAME, WHOLE, Rules
 from archcost.work import Gather as Gathering
-from archcost.work import Reduction, Work
+from archcost.work import Work
 
 
 def placing(
@@ -191,56 +191,3 @@ class Index(Picking):
         if outputs[0].rank != rank or not side_by_side(axes):
             return None
         return tuple(WHOLE if axis in axes else SAME for axis in range(2, rank))
-
-
-class GridSample(Layer):
-    """An image (B, C, H, W) looked up at the points of a grid (B, H_out, W_out, 2), whose sizes run from −1 to 1.
-
-    torch.nn.functional.grid_sample in two dimensions.
-    """
-
-    type: Literal["grid_sample"] = "grid_sample"
-    prefix: ClassVar[str] = "grid_sample"
-    arity: ClassVar[Arity] = Arity(2, 2)
-    card: ClassVar[Card] = placing(
-        "functional.grid_sample",
-        "grid_sample",
-        operator=onnx("GridSample"),
-        autocast=Autocast("float32", "widest"),
-        time="interpolation",
-        fvcore="samples",
-    )
-    mode: Literal["bilinear", "nearest"] = "bilinear"
-    padding_mode: Literal["zeros", "border", "reflection"] = "zeros"
-    align_corners: Flag = False
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        image, grid = inputs
-        require_rank(image, 4, "(batch, channels, height, width)")
-        require_floating(inputs)
-        if grid.rank != 4 or grid.shape[0] != image.shape[0] or grid.shape[3] != 2 or grid.dtype != image.dtype:
-            raise ShapeError(
-                "the second input must be a grid of points",
-                expected=f"({image.shape[0]}, height, width, 2) {image.dtype}",
-                found=str(grid),
-            )
-        return (TensorType((*image.shape[:2], *grid.shape[1:3]), image.dtype),)
-
-    def autograd(self, call: Call) -> Autograd:
-        """The grid's gradient is made, wanted or not."""
-        unwanted = () if call.needs(1) else (Own("gradient of the grid", call.inputs[1]),)
-        return Autograd((INPUT, Input(1)), call.inputs, backward=unwanted)
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        """Four values weighed: 4 products, 3 additions. Backward 4 and 4; for the grid, in each of 2 axes, 4·3.
-
-        What is done once for a point rather than for each channel (places and weights) is not counted. `nearest`
-        picks a value: free, an addition backward, and no gradient for the grid but zeros.
-        """
-        if self.mode == "nearest":
-            return (Gathering(outputs[0].numel, 0, {0: 1}, "nearest value"),)
-        return (Reduction(outputs[0].numel, 7, {0: 8, 1: 24}, "weighted sum of neighbours"),)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        """The grid may point anywhere."""
-        return (WHOLE, WHOLE)
