@@ -13,7 +13,7 @@ from archcost.importers.naming import clean
 from archcost.importers.onnx_model import Declared, Size
 from archcost.spec.model import InputSpec
 from archcost.spec.overrides import InputText, inputs_by_name
-from archcost.tensors import COMPUTED_BYTES, TensorType
+from archcost.tensors import COMPUTED_BYTES, STORED, TensorType
 
 SAMPLES = 1_000_003
 """The batch that shapes are worked out for: a prime, so that a size that is a multiple of it comes from the batch."""
@@ -212,7 +212,7 @@ def _checked_axis(name: str, declared: Declared, axis: int | None) -> int | None
 
 
 def _require_dtype(name: str, declared: Declared) -> None:
-    if declared.dtype not in COMPUTED_BYTES:
+    if declared.dtype not in COMPUTED_BYTES and declared.dtype not in STORED:
         raise ArchcostError(
             f"input {name} has an element type that no layer takes",
             expected=", ".join(COMPUTED_BYTES),

@@ -6,7 +6,7 @@ from typing import Annotated, Any, LiteralString, cast
 from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from archcost.tensors import COMPUTED_BYTES, FLOATING
+from archcost.tensors import COMPUTED_BYTES, FLOATING, STORED
 
 MAX_SIZE = 2**31 - 1
 """Torch indexes a tensor with 64 bits; no single extent of a real network comes near 2^31."""
@@ -27,7 +27,7 @@ Size = Annotated[int, Field(strict=True, ge=1, le=MAX_SIZE)]
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_SIZE)]
 Axis = Annotated[int, Field(strict=True, ge=-64, le=63)]
 Flag = Annotated[bool, Field(strict=True)]
-Dtype = Annotated[str, BeforeValidator(dtype_among(COMPUTED_BYTES))]
+Dtype = Annotated[str, BeforeValidator(dtype_among([*COMPUTED_BYTES, *STORED]))]
 FloatingDtype = Annotated[str, BeforeValidator(dtype_among(sorted(FLOATING)))]
 Number = Annotated[float, Field(strict=True)]
 Scalar = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)] | Number

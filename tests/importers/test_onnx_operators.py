@@ -672,6 +672,20 @@ CASES = {
         {"x": ["N", 5, 7], "i": ["N", 1]},
         dtypes={"i": INT64},
     ),
+    "into eight bits and back": Case(
+        [node("Cast", "x", "q", to=onnx.TensorProto.FLOAT8E4M3FN), node("Cast", "q", "y", to=FLOAT)],
+        [],
+        [{"type": "cast", "dtype": "float8_e4m3fn"}, {"type": "cast", "dtype": "float32"}],
+        IMAGE,
+    ),
+    "out of four bits": Case(
+        [node("Cast", "x", "y", to=FLOAT)],
+        [],
+        [{"type": "cast", "dtype": "float32"}],
+        (2, 7),
+        ROWS,
+        dtypes={"x": onnx.TensorProto.INT4},
+    ),
     # By ONNX's own definition of an operator without a layer.
     "its definition": Case(
         [node("MeanVarianceNormalization", "x", "y", axes=[2, 3])],

@@ -13,7 +13,7 @@ from archcost.layers.fields import dtype_among
 from archcost.layers.memory_order import value_by_value
 from archcost.layers.rules import Call, Placement
 from archcost.layers.shape.reshape import Reshaping, moving
-from archcost.tensors import COMPUTED_BYTES, Tensors, TensorType
+from archcost.tensors import COMPUTED_BYTES, STORED, Tensors, TensorType
 from archcost.terms.autograd import PASSED_ON, Gradient
 from archcost.terms.memory_format import is_row_major
 from archcost.work import Copy, Work
@@ -60,7 +60,7 @@ LIKE = "like"
 """In place of a dtype: that of another tensor, which the layer is given for it."""
 
 DtypeToFollow = Annotated[str, BeforeValidator(dtype_among([*COMPUTED_BYTES, WEIGHTS, LIKE]))]
-DtypeOrWeights = Annotated[str, BeforeValidator(dtype_among([*COMPUTED_BYTES, WEIGHTS]))]
+DtypeOrWeights = Annotated[str, BeforeValidator(dtype_among([*COMPUTED_BYTES, *STORED, WEIGHTS]))]
 
 
 class Recast(Reshaping):
