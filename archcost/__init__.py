@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from archcost.files.result import Result
 
 if TYPE_CHECKING:
-    from archcost import extend, hardware, layers, pytorch
+    from archcost import extend, hardware, layers, pytorch, testing
     from archcost.costs import ModelCost, cost
     from archcost.costs.timeline import Timeline, timeline
     from archcost.errors import ArchcostError
@@ -61,11 +61,12 @@ __all__ = [
     "pytorch",
     "register_layer",
     "sweep",
+    "testing",
     "timeline",
     "to_onnx",
 ]
 
-_PARTS = ("extend", "hardware", "layers", "pytorch")
+_PARTS = ("extend", "hardware", "layers", "pytorch", "testing")
 _HOMES = {
     "ArchcostError": "archcost.errors",
     "Estimate": "archcost.estimates",

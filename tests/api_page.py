@@ -13,6 +13,7 @@ from typing import Any
 import archcost
 import archcost.hardware
 import archcost.pytorch
+import archcost.testing
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 
@@ -25,7 +26,12 @@ memory bytes, times seconds, rates FLOP/s and B/s, unless a line says otherwise.
 [the pages of the layers](layers), by their names: `archcost.layers.Conv2d(out_channels=64, kernel_size=3)`.
 """
 
-PARTS = {"archcost": archcost, "archcost.hardware": archcost.hardware, "archcost.pytorch": archcost.pytorch}
+PARTS = {
+    "archcost": archcost,
+    "archcost.testing": archcost.testing,
+    "archcost.hardware": archcost.hardware,
+    "archcost.pytorch": archcost.pytorch,
+}
 
 
 def page() -> str:

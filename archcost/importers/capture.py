@@ -40,7 +40,7 @@ from archcost.importers.function_mode import (
 from archcost.importers.identity import storage_of
 from archcost.importers.local_tensors import local_tensors
 from archcost.importers.opaque import OutOfSightError
-from archcost.importers.own_calls import OwnCall, own_rule
+from archcost.importers.own_calls import OwnCall, note_refused, own_rule
 from archcost.importers.record_call import (
     Call,
     OperatorMode,
@@ -301,6 +301,7 @@ class Capture(CallMode):
             result = self._run_whole(func, args, kwargs) if is_theirs else func(*args, **kwargs)
             if call.write(rule, result):
                 return result
+            note_refused(self.record, base)
         if is_whole(func):
             return self._record_opaque(name, func, args, kwargs)
         if is_composed(func):

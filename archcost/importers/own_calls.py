@@ -23,6 +23,7 @@ from torch.overrides import handle_torch_function
 from archcost.errors import ArchcostError, first_line, line_of
 from archcost.importers.function_apply import Applied, Plain, apply_replaced
 from archcost.importers.identity import type_of
+from archcost.importers.recorder import Recorder
 from archcost.importers.torch.proposal import Proposal, Rule
 from archcost.importers.trace import tensors_in
 from archcost.layers import Layer, own
@@ -58,6 +59,17 @@ def own_rule(name: str) -> Rule | None:
         return None
     written = registered.hook("call")
     return Rule(_checked(registered, written) if written else partial(_by_names, registered, name), False)
+
+
+def note_refused(record: Recorder, name: str) -> None:
+    """Say that a call by this name was no such layer, whose card names it: its author will want to know."""
+    registered = own.heard().get(name)
+    if registered is None:
+        return
+    why = "its rules give other shapes, dtypes or weights than torch, or it takes other arguments"
+    text = f"{name} is not read as {registered.type}: {why}"
+    if text not in record.assumptions:
+        record.assumptions.append(text)
 
 
 def _checked(registered: own.OwnLayer, function: Callable[..., Any]) -> Callable[..., Proposal | None]:

@@ -145,6 +145,10 @@ def _of(kind: type[Any]) -> Check:
     return lambda layer, given, answer: None if isinstance(answer, kind) else kind.__name__
 
 
+def _tensors(layer: Layer, given: tuple[Any, ...], answer: Any) -> str | None:
+    return None if _are(answer, lambda own: isinstance(own, Own) and _is_tensor(own.tensor)) else "a tuple of Own"
+
+
 def _windows(layer: Layer, given: tuple[Any, ...], answer: Any) -> str | None:
     return None if answer is None or isinstance(answer, tuple) else "a rule for each axis, or None"
 
@@ -161,6 +165,7 @@ CHECKS: dict[str, Check] = {
     "placement": _placement,
     "overwrites": _of(bool),
     "precision": _of(Precision),
+    "watched": _tensors,
     "timing": _of(Timing),
     "windows": _windows,
     "working": _working,

@@ -200,6 +200,10 @@ def test_a_call_that_is_no_such_layer_is_looked_into() -> None:
     spec = archcost.from_torch(Other(), torch.zeros(1, 3))
     assert "own_swish" not in {layer.type for layer in spec.layers}
     assert "sigmoid" in {layer.type for layer in spec.layers}
+    (assumed,) = spec.assumptions
+    assert assumed.startswith(
+        f"{__name__}.swish is not read as own_swish: its rules give other shapes, dtypes or weights"
+    )
 
 
 def scaled(x: Tensor, by: tuple[int, int]) -> Tensor:

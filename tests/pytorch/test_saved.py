@@ -74,7 +74,7 @@ def refuses(row: Row, dtypes: tuple[TensorType, ...]) -> bool:
     return False
 
 
-NO_KERNEL = {"avg_pool3d", "cdist", "local_response_norm", "multi_margin", "multilabel_margin", "upsample"}
+NO_KERNEL = {"avg_pool3d", "cdist", "ctc", "local_response_norm", "multi_margin", "multilabel_margin", "upsample"}
 """Types that torch's CPU has no kernel of 16 bits for, or not for each option: images are averaged over channels by a
 pool of three axes, and antialiasing and distances pair by pair are of float32 and float64 alone.
 """
