@@ -13,6 +13,11 @@ from archcost.tensors import TensorType
 
 OWN_DOMAIN = "archcost::"
 
+PRODUCTS = frozenset(
+    ["Gemm", "Einsum", "MatMul", "Conv", "ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul"]
+)
+"""Operators that are never without MACs: of integers too they are not known where no layer says how many."""
+
 
 def unruled(
     call: Call, reads: Sequence[Value], tensors: Sequence[TensorType], is_unknown: bool = False
@@ -27,7 +32,7 @@ def unruled(
     read = list({id(value): value for value in reads if not value.is_constant}.values())
     floating = any(tensor.is_floating for tensor in (*tensors, *(value.tensor for value in read)))
     return (call.sized if grows else call.layers)(
-        "opaque" if floating or is_unknown else "integers",
+        "opaque" if floating or is_unknown or call.node.kind in PRODUCTS else "integers",
         *read,
         op=call.node.kind.removeprefix(OWN_DOMAIN)[:200],
         shapes=[[samples_in(size) or size for size in tensor.shape] for tensor in tensors],

@@ -176,6 +176,8 @@ class Reader:
     def _folded(self, call: Call) -> Sequence[Value] | None:
         if not call.given or any(not value.is_constant or value.numbers is None for value in call.given):
             return None
+        if call.node.kind == "Cast" and call[0].holds_codes:
+            return None
         arrays = [None if value is None else value.numbers for value in call.inputs]
         results = fold(call.node.kind, arrays, call.node.attributes, len(call.node.outputs))
         if results is None:

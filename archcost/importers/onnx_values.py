@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archcost.importers.onnx_sizes import SAMPLES
 from archcost.importers.recorded import Ref
-from archcost.tensors import TensorType
+from archcost.tensors import FLOAT8_BYTES, PACKED_BITS, TensorType
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     Array = ndarray[Any, Any]
 
 Shape = tuple[int, ...]
+
+CODES = ("int8", "uint8", *FLOAT8_BYTES, *PACKED_BITS)
+"""Dtypes of quantised values."""
 
 
 class UnsupportedError(Exception):
@@ -64,6 +67,13 @@ class Value:
     def is_constant(self) -> bool:
         """The same for every input, and no weight."""
         return self.ref is None and not self.is_weight
+
+    @property
+    def holds_codes(self) -> bool:
+        """Whether the file holds it in 8 bits or fewer, and not as truth values: each stands for a float."""
+        if self.ref is not None or self.held is None or self.rank < 2 or self.tensor.dtype not in CODES:
+            return False
+        return self.tensor.dtype != "uint8" or self.numbers is None or bool((self.numbers > 1).any())
 
     @property
     def is_own(self) -> bool:

@@ -33,13 +33,20 @@ def constant_of(kind: TensorType) -> tuple[Layer, bool]:
     return LAYERS["constant"].model_validate(fields), bool(scaled)
 
 
+PRODUCTS = frozenset(
+    ["mv", "dot", "vdot", "addmm", "addmv", "addr", "addbmm", "baddbmm", "convolution", "_convolution", "einsum"]
+)
+"""Operators whose MACs are MACs of integers too: without a rule for them, nobody knows how many."""
+
+
 def operation_of(op: str, kinds: Sequence[TensorType], floats: bool) -> tuple[Layer, bool]:
     """An `opaque` layer for an operation with results of these types, and whether any has the batch as an axis.
 
-    Without `floats` among inputs and results it is `integers`, which has no FLOPs. Raises OutOfSightError.
+    Without `floats` among inputs and results it is `integers`, which has no FLOPs, unless it multiplies and adds up.
+    Raises OutOfSightError.
     """
     scaled = [[axis for axis, size in enumerate(kind.shape) if samples_in(size)] for kind in kinds]
-    type_ = "opaque" if floats else "integers"
+    type_ = "opaque" if floats or op.rpartition("::")[2].partition(".")[0] in PRODUCTS else "integers"
     fields = {
         "type": type_,
         "op": op,

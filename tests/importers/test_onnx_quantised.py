@@ -252,6 +252,20 @@ CASES = {
         inputs={"x": ["N", 5]},
         dtypes={"x": INT32},
     ),
+    "weights scaled back by a cast and a product": Case(
+        [
+            node("Cast", "w", "f", to=FLOAT),
+            node("Sub", "f t", "g"),
+            node("Mul", "g s", "v"),
+            node("MatMul", "x v", "y"),
+        ],
+        [weight("w", 5, 7, dtype=UINT8), weight("t", 1, 7), weight("s", 1, 7)],
+        macs=35,
+        integer_macs=0,
+        parameters=35 + 14,
+        stored=35 + 4 * 14,
+        inputs=ROWS,
+    ),
     "eight-bit floats": Case(
         [
             node("QuantizeLinear", "x s z", "q"),

@@ -9,17 +9,14 @@ from archcost.importers.onnx.shape import cut, reshaped
 from archcost.importers.onnx_call import Call, Rule, one
 from archcost.importers.onnx_inference import as_written
 from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in
-from archcost.tensors import PACKED_BITS, TensorType
-
-CODES = ("int8", "uint8", *PACKED_BITS)
-"""Dtypes of quantised values, of which a table is a weight and no list of positions."""
+from archcost.tensors import TensorType
 
 
 def gather(call: Call) -> Value:
     """Rows of a learned table, one position, a run of them, or any that indices name."""
     data, indices = call[0], call[1]
-    if data.rank > 1 and data.tensor.dtype in CODES and not indices.is_constant:
-        data = kept(data)  # a table of quantised values
+    if data.holds_codes and not indices.is_constant:
+        data = kept(data)
     axis = call.axis()
     if indices.is_constant and indices.numbers is not None and not data.is_constant:
         numbers = [int(number) for number in indices.numbers.flatten()]

@@ -8,14 +8,14 @@ from itertools import accumulate
 from math import prod
 from operator import mul
 
-from archcost.importers.onnx.linear import is_matrix_of_weights, turned
+from archcost.importers.onnx.linear import is_matrix_of_weights, kept, turned
 from archcost.importers.onnx_call import Call, Result, Rule
 from archcost.importers.onnx_inference import as_written
 from archcost.importers.onnx_model import dtype_of
 from archcost.importers.onnx_sizes import SAMPLES
 from archcost.importers.onnx_values import Shape, UnsupportedError, Value, from_batch, samples_in
 from archcost.layers.checks import normalize_axis
-from archcost.tensors import TensorType
+from archcost.tensors import FLOATING, TensorType
 
 
 def reshape(call: Call) -> Value:
@@ -328,7 +328,8 @@ def _stop(taken: range, size: int) -> int | None:
 
 
 def cast(call: Call) -> Value:
-    return call.cast(call[0], dtype_of(call.integer("to")))
+    dtype = dtype_of(call.integer("to"))
+    return call.cast(kept(call[0]) if call[0].holds_codes and dtype in FLOATING else call[0], dtype)
 
 
 RULES: dict[str, Rule] = {
