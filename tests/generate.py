@@ -12,6 +12,7 @@ from tests.measurements import brackets, cpu_times, runs
 from tests.measurements import page as measurements
 from tests.measurements.boards import page as calibrations
 from tests.onnx_programs import node_page as onnx_node_tests
+from tests.onnx_programs import packages as onnx_packages
 from tests.onnx_programs import quantised_page as onnx_quantised
 from tests.own import page as own_layer
 
@@ -23,6 +24,7 @@ RENEWED = {
     releases.PAGE: releases.renew,
     measurements.PAGE: measurements.renew,
     onnx_node_tests.PAGE: lambda _: onnx_node_tests.page(),
+    onnx_packages.PAGE: lambda _: onnx_packages.page(onnx_packages.read_results()),
     onnx_quantised.PAGE: lambda _: onnx_quantised.page(),
     calibrations.PAGE: lambda text: refresh(calibrations.renew(text)),
     own_layer.PAGE: lambda _: own_layer.page(),

@@ -29,6 +29,7 @@ GENERATED = {
     "coverage.md",
     "measurements.md",
     "onnx_node_tests.md",
+    "onnx_packages.md",
     "onnx_quantised.md",
     "runs.md",
     "time_on_a_cpu.md",

@@ -233,6 +233,8 @@ class Net:
         self._weight(value, name, slot in BUFFERS, trainable)
         if name not in self.apart:
             return Ref("weight", name)
+        if own is not None and own.numel != value.tensor.numel:
+            raise UnsupportedError("several weights in one tensor")
         seen = value if own is None else replace(value, tensor=value.tensor._replace(shape=own.shape))
         return self.reference(replace(seen, is_weight=True, held=name), path)
 

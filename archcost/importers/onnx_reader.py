@@ -21,7 +21,7 @@ from archcost.importers.onnx_opaque import refusal, unruled
 from archcost.importers.onnx_own import own_rule
 from archcost.importers.onnx_sizes import SAMPLES, Sizes
 from archcost.importers.onnx_told_shapes import by_shapes
-from archcost.importers.onnx_uses import names_of_values, needed_nodes, readers_of
+from archcost.importers.onnx_uses import names_of_biases, names_of_values, needed_nodes, readers_of
 from archcost.importers.onnx_values import UnsupportedError, Value
 from archcost.importers.recorded import Ref
 from archcost.tensors import TensorType
@@ -56,22 +56,23 @@ class Reader:
 
     def _initial_values(self, owner: Graph | Function) -> dict[str, Value]:
         values, states = names_of_values(owner.nodes, owner.outputs)
+        biases = names_of_biases(owner.nodes)
         found: dict[str, Value] = {}
         for name, held in owner.held.items():
             is_read = name in values or (name in states and not held.is_uniform)
-            is_weight = is_read and self._is_weight(held)
+            is_weight = is_read and self._is_weight(held, 1 if name in biases else 2)
             numbers = None if is_weight else held.numbers
             known = self.net.hold(name, held)
             found[name] = Value(held.tensor, held=known, numbers=numbers, is_weight=is_weight, filled=held.filled)
         return found
 
-    def _is_weight(self, held: Held) -> bool:
-        """Whether a tensor may be a weight: as the file marks it; without marks, if it is floating and has several
-        values.
+    def _is_weight(self, held: Held, least: int) -> bool:
+        """Whether a tensor may be a weight: as the file marks it; without marks, if it is floating and has as many
+        values at the least.
         """
         if held.mark == "constant" or (held.mark is None and not held.tensor.is_floating):
             return False
-        return held.mark is not None or (not self.model.is_marked and held.tensor.numel > 1)
+        return held.mark is not None or (not self.model.is_marked and held.tensor.numel >= least)
 
     def run(self) -> UsedLayers:
         values = self._convert_all(self.model.graph.nodes, self.model.graph.outputs, self.start, Frame())

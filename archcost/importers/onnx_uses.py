@@ -62,6 +62,14 @@ def readers_of(nodes: Sequence[Node], outputs: Sequence[str]) -> dict[str, Node]
     return {name: node for name, node in first.items() if name not in several}
 
 
+BIASED = ("Conv", "ConvTranspose", "Gemm")
+"""Of which the third input is a bias, of a single value where there is one feature."""
+
+
+def names_of_biases(nodes: Sequence[Node]) -> set[str]:
+    return {node.inputs[2] for node in nodes if node.kind in BIASED and len(node.inputs) > 2}
+
+
 def names_of_values(nodes: Sequence[Node], outputs: Sequence[str]) -> tuple[set[str], set[str]]:
     """The tensors of which values reach an output, and those that reach it as first states of recurrent layers too.
 
