@@ -60,7 +60,7 @@ class EmbeddingBag(Table):
         bags = indices.shape[0] if offsets is None else offsets.numel - self.include_last_offset
         if bags < 1:
             raise ShapeError("there is no bag", expected="offsets of at least one", found=str(offsets))
-        return (TensorType((bags, self.embedding_dim)),)
+        return (TensorType((bags, self.embedding_dim), "float32" if weights is None else weights.dtype),)
 
     def offsets(self, inputs: Tensors) -> TensorType | None:
         """Where the bags begin."""
