@@ -78,6 +78,11 @@ class TensorType(NamedTuple):
         """How many real numbers it holds: of a complex one two, which are added and moved apart."""
         return self.numel * (2 if self.is_complex else 1)
 
+    @property
+    def real_macs(self) -> int:
+        """Of how many real numbers' MACs one MAC of its values is made: (a + bi)·(c + di) is four products."""
+        return 4 if self.is_complex else 1
+
     def __str__(self) -> str:
         dtype = "" if self.dtype == "float32" else f" {self.dtype}"
         return format_shape(self.shape) + dtype

@@ -43,6 +43,9 @@ OPSET = 23
 IR_VERSION = 11
 """Of the release that brought it, onnx 1.18."""
 
+DRAW_COMPLEX = ("complex", "fourier", "shape", "parameter", "indexing", "opaque")
+"""Families whose layers move complex numbers, or are operators of our own."""
+
 MANY = 1_000_003
 """A batch whose multiples are no size of a network but by its batch: a prime."""
 
@@ -146,6 +149,14 @@ def _graph(drawn: ModelGraph, shown: ModelGraph) -> GraphProto:
 
 def _draw(part: Part, node: Node, names: dict[Port, str]) -> None:
     """The layer's operators, the tensors that come out of the last named as the layer's outputs."""
+    family = type(node.layer).__module__.removeprefix("archcost.layers.").partition(".")[0]
+    if node.input_types and node.input_types[0].is_complex and family not in DRAW_COMPLEX:
+        raise ArchcostError(
+            "ONNX has no operator that computes with complex numbers",
+            expected="layers that move or transform them",
+            found=f"{node.layer.type} of {node.input_types[0].dtype}",
+            layer=node.name,
+        )
     try:
         given = renderings()[node.layer.type](part)
     except ArchcostError as error:

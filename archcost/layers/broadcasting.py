@@ -57,6 +57,23 @@ def pairs(inputs: Tensors, output: TensorType, each: tuple[int, int], what: str)
     return Elementwise(output.numel, 1, {index: each[index] + sums.get(index, 0) for index in (0, 1)}, what)
 
 
+def complex_pairs(inputs: Tensors, output: TensorType, what: str) -> Elementwise:
+    """Products of complex numbers, and with a conjugate for each gradient; where an input was stretched a sum of both
+    parts (docs/conventions.md).
+    """
+    sums = stretched(inputs, output)
+    return Elementwise(output.numel, 6, {index: 6 + 2 * sums.get(index, 0) for index in (0, 1)}, what)
+
+
+def conjugated_products(call: Call) -> Iterator[Moment]:
+    """The second gradient is worked out first: a copy of the other operand's conjugate, and the product with it."""
+    made = 0
+    for index in (1, 0):
+        if call.needs(index):
+            yield (*[call.result] * (made + 1), call.inputs[1 - index])
+            made += 1
+
+
 def require_one_more(inputs: Tensors, number: float | None) -> None:
     """A second input, or a number in its place."""
     if (len(inputs) == 2) == (number is not None):

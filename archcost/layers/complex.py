@@ -148,7 +148,7 @@ class Conj(Reshaping):
 
     type: Literal["conj"] = "conj"
     prefix: ClassVar[str] = "conj"
-    card: ClassVar[Card] = card("torch.conj", ("conj",))
+    card: ClassVar[Card] = card("torch.conj", ("conj", "_conj"))
 
     def output_types(self, inputs: Tensors) -> Tensors:
         require_complex(inputs[0])
@@ -166,7 +166,7 @@ class ConjPhysical(Layer):
 
     type: Literal["conj_physical"] = "conj_physical"
     prefix: ClassVar[str] = "conj"
-    card: ClassVar[Card] = card("torch.conj_physical", ("conj_physical",), time="elementwise")
+    card: ClassVar[Card] = card("torch.conj_physical", ("conj_physical", "_conj_physical"), time="elementwise")
     takes_complex: ClassVar[bool] = True
 
     def output_types(self, inputs: Tensors) -> Tensors:

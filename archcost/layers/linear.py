@@ -39,6 +39,7 @@ class Linear(WeightedLayer):
     """Torch multiplies by `weight.t()`, whose backward turns the product around again."""
 
     type: Literal["linear"] = "linear"
+    takes_complex: ClassVar[bool] = True
     out_features: Size
     bias: Flag = True
     weight: WeightReference | None = None
@@ -58,8 +59,8 @@ class Linear(WeightedLayer):
         return (matrix, Weight("bias", (self.out_features,))) if self.bias else (matrix,)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        matrix = Contraction(outputs[0].numel * inputs[0].shape[-1])
-        added = Elementwise(outputs[0].numel, 1, {"bias": 1}, "bias added")
+        matrix = Contraction(outputs[0].numel * inputs[0].shape[-1] * inputs[0].real_macs)
+        added = Elementwise(outputs[0].reals, 1, {"bias": 1}, "bias added")
         return (matrix, added) if self.bias else (matrix,)
 
     def timing(self, inputs: Tensors, outputs: Tensors) -> Timing:
@@ -104,5 +105,6 @@ class Linear(WeightedLayer):
         features = inputs[0].shape[-1]
         values = {"rows": inputs[0].numel // features, "n_in": features, "n_out": self.out_features}
         formula = "(n_in + 1)*n_out" if self.bias else "n_in*n_out"
-        macs = Step("MACs", "rows*n_in*n_out", values, "every output value is one sum of n_in products")
+        each = "4*" if inputs[0].is_complex else ""
+        macs = Step("MACs", f"{each}rows*n_in*n_out", values, "every output value is one sum of n_in products")
         return (Step("parameters", formula, values), macs)

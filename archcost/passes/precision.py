@@ -270,7 +270,8 @@ class _Retyping:
         if not kept.is_floating:  # a counter
             return weight
         declared = self._declared(kept).dtype
-        return weight._replace(dtype=declared, cast=None if declared in (lowered, "float64") else lowered)
+        stays = kept.is_complex or declared in (lowered, "float64")
+        return weight._replace(dtype=declared, cast=None if stays else lowered)
 
 
 def _in_another(given: RunGraph) -> Iterator[str]:

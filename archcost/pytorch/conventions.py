@@ -29,7 +29,13 @@ Rule = Callable[[LayerCost], int]
 
 
 def macs(cost: LayerCost) -> int:
-    return cost.macs
+    """Of complex numbers it counts one where there are four of real ones."""
+    return cost.macs // factor(cost)
+
+
+def factor(cost: LayerCost) -> int:
+    """How many MACs of real numbers one of the layer's is."""
+    return max([tensor.real_macs for tensor in cost.node.input_types], default=1)
 
 
 def nothing(cost: LayerCost) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -19,7 +20,7 @@ from archcost.hardware.calibration import Calibration
 from archcost.passes.run import Run
 from archcost.pytorch.build import build, refused_at, require_device, zeros
 from archcost.pytorch.checks import TORCH, TOTAL, Check, Verification, compare
-from archcost.pytorch.conventions import FVCORE_COUNTS
+from archcost.pytorch.conventions import FVCORE_COUNTS, factor
 from archcost.pytorch.counters import (
     Counted,
     FlopCounts,
@@ -158,18 +159,19 @@ def _pass_checks(expected: ModelCost, counted: FlopCounts, device: str) -> Itera
     by = f"FlopCounterMode of {by}"
     forward, backward = expected.flops.forward.contraction, expected.flops.backward.contraction
     excess = {layer.name: _excess(layer, counted) for layer in expected.layers}
-    in_total: dict[KnownDifference, int] = {}
-    for known in (known for layer in excess.values() for known in layer):
-        in_total[known] = sum(layer.get(known, 0) for layer in excess.values())
-    yield without_own(compare("flops_forward", TOTAL, forward, counted.forward, by), expected.layers)
-    total = corrected(compare("flops_backward", TOTAL, backward, counted.backward, by), in_total)
-    yield without_own(total, expected.layers)
+    in_total: Counter[KnownDifference] = Counter()
+    for known, much in (known for layer in excess.values() for known in layer.items()):
+        in_total[known] += much
+    in_all = (("flops_forward", forward, counted.forward), ("flops_backward", backward, counted.backward))
+    for quantity, ours, theirs in in_all:
+        total = corrected(compare(quantity, TOTAL, ours, theirs, by), _of(quantity, in_total))
+        yield without_own(total, expected.layers)
     for layer in expected.layers:
-        witness = counted.layers[layer.name]
+        witness, known = counted.layers[layer.name], excess[layer.name]
         check = compare("flops_forward", layer.name, layer.flops.forward.contraction, witness.forward, by)
-        yield without_own(check, (layer,))
+        yield without_own(corrected(check, _of("flops_forward", known)), (layer,))
         check = compare("flops_backward", layer.name, layer.flops.backward.contraction, witness.backward, by)
-        yield without_own(corrected(check, excess[layer.name]), (layer,))
+        yield without_own(corrected(check, _of("flops_backward", known)), (layer,))
 
 
 def _excess(layer: LayerCost, counted: FlopCounts) -> dict[KnownDifference, int]:
@@ -177,8 +179,13 @@ def _excess(layer: LayerCost, counted: FlopCounts) -> dict[KnownDifference, int]
     return {known: excess for known, excess in of_each.items() if excess}
 
 
+def _of(quantity: str, excess: Mapping[KnownDifference, int]) -> dict[KnownDifference, int]:
+    return {known: much for known, much in excess.items() if known.quantity == quantity}
+
+
 def _fvcore_checks(expected: ModelCost, counted: FvcoreCounts) -> Iterator[Check]:
     by = f"fvcore {version('fvcore') if find_spec('fvcore') else ''} at batch 1".replace("  ", " ")
+    counted = _in_real_macs(expected, counted)
     whole = counted.whole or _sum(counted.layers.values())
     ours = {layer.name: FVCORE_COUNTS[layer.type](layer) for layer in expected.layers}
     unheard = [layer for layer in expected.layers if _is_unheard(layer, counted.layers[layer.name])]
@@ -194,6 +201,17 @@ def _fvcore_checks(expected: ModelCost, counted: FvcoreCounts) -> Iterator[Check
         witness = counted.layers[layer.name]
         yield _fvcore_check("macs", layer.name, layer.macs, witness.macs, witness, by)
         yield _fvcore_check("fvcore_flops", layer.name, ours[layer.name], witness.total, witness, by)
+
+
+def _in_real_macs(expected: ModelCost, counted: FvcoreCounts) -> FvcoreCounts:
+    """What fvcore counts, with four MACs of real numbers for each of complex ones."""
+    factors = {layer.name: factor(layer) for layer in expected.layers}
+    if not any(each > 1 for each in factors.values()):
+        return counted
+    layers = {name: each._replace(macs=each.macs * factors[name]) for name, each in counted.layers.items()}
+    more = sum(layers[name].macs - each.macs for name, each in counted.layers.items())
+    whole = counted.whole and counted.whole._replace(macs=counted.whole.macs + more)
+    return counted._replace(layers=layers, whole=whole)
 
 
 def _is_unheard(layer: LayerCost, counted: Counted) -> bool:

@@ -45,6 +45,26 @@ def _attention_on_meta(layer: Layer, counted: Pass) -> int:
     return counted.backward - sdpa_backward_flop_count(counted.shapes[0], query, key, value)
 
 
+def _complex(counted: Pass, flops: int) -> int:
+    """A MAC of complex numbers is four of real ones, and is counted as one."""
+    return -3 * flops if any(tensor.is_complex() for tensor in counted.inputs) else 0
+
+
+def complex_macs(quantity: str, excess: Callable[[Layer, Pass], int]) -> KnownDifference:
+    return KnownDifference(
+        name="complex_macs",
+        quantity=quantity,
+        what="a MAC of complex numbers is counted as one, and is four of real ones",
+        why="the counter's formulas look at shapes alone",
+        fault_of="torch.utils.flop_counter.flop_registry",
+        seen_in="torch 2.13.0",
+        excess=excess,
+    )
+
+
+COMPLEX_FORWARD = complex_macs("flops_forward", lambda layer, counted: _complex(counted, counted.forward))
+COMPLEX_BACKWARD = complex_macs("flops_backward", lambda layer, counted: _complex(counted, counted.backward))
+
 KNOWN_DIFFERENCES = (
     KnownDifference(
         name="grouped_weight_gradient",
@@ -64,6 +84,8 @@ KNOWN_DIFFERENCES = (
         seen_in="torch 2.13.0",
         excess=_attention_on_meta,
     ),
+    COMPLEX_FORWARD,
+    COMPLEX_BACKWARD,
 )
 
 

@@ -25,6 +25,7 @@ from torch.utils.flop_counter import (
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
 from archcost.pytorch.counters import Shape
+from archcost.pytorch.differences import COMPLEX_FORWARD as COMPLEX
 from archcost.pytorch.differences import KNOWN_DIFFERENCES, KnownDifference
 from archcost.pytorch.flop_counter import UNCOUNTED
 from archcost.pytorch.network import real_numbers
@@ -202,6 +203,8 @@ class _Meter(TorchDispatchMode):
             path, flops = self.where.path(), total - self._total
             self.counted[path] += flops
             self._total = total
+            if any(isinstance(given, Tensor) and given.is_complex() for given in args):
+                self._note(path, COMPLEX, -3 * flops)
             if torch.is_grad_enabled() and _is_recomputed():
                 self._note(path, RECOMPUTED, flops)
         return result

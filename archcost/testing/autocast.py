@@ -90,6 +90,8 @@ def module_of(row: Row, device: Device, fake: FakeTensorMode) -> nn.Module:
     where = "cpu" if device == "cpu" else "meta"
     with torch.device(where):
         module = FACTORIES[row.layer.type](row.layer, tuple(empty(tensor, where) for tensor in row.input_types))
+    if row.input_types and row.input_types[0].is_complex:
+        module.to(getattr(torch, row.input_types[0].dtype))
     if device == "cpu":
         return module.requires_grad_(False)
     with fake:

@@ -50,16 +50,19 @@ def on_meta(row: Row, requires_grad: bool = False) -> list[Tensor]:
 
 def module_on_meta(row: Row) -> nn.Module:
     """In training mode where torch will train on a tensor of this shape."""
+    inputs = on_meta(row)
     with torch.device("meta"):
-        return FACTORIES[row.layer.type](row.layer, tuple(on_meta(row)))
+        module = FACTORIES[row.layer.type](row.layer, tuple(inputs))
+    return module.to(inputs[0].dtype) if inputs and inputs[0].is_complex() else module
 
 
 def module_of(row: Row, training: bool, needs: frozenset[Operand], dtype: torch.dtype = torch.float32) -> nn.Module:
     torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]
     inputs = tuple(given(tensor, "row-major", False) for tensor in row.input_types)
-    module = FACTORIES[row.layer.type](row.layer, inputs).to(dtype).train(training)
+    is_complex = bool(inputs) and inputs[0].is_complex()
+    module = FACTORIES[row.layer.type](row.layer, inputs).to(inputs[0].dtype if is_complex else dtype).train(training)
     for name, parameter in module.named_parameters():
-        parameter.requires_grad_(parameter.is_floating_point() and name in needs)
+        parameter.requires_grad_((parameter.is_floating_point() or parameter.is_complex()) and name in needs)
     return module
 
 

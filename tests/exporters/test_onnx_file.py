@@ -106,6 +106,14 @@ REFUSED = {
         "  expected: a multiple of 2×2\n"
         "  found: 5×7",
     ),
+    "complex": (
+        "  - {type: rfft, name: spectrum}\n"
+        "  - {type: transpose, name: turned, dim0: 2, dim1: 3}\n"
+        "  - {type: matmul, name: product, inputs: [spectrum, turned]}",
+        "product: ONNX has no operator that computes with complex numbers\n"
+        "  expected: layers that move or transform them\n"
+        "  found: matmul of complex64",
+    ),
     "split": (
         "  - {type: split, split_size: 1000, dim: 0, name: apart}",
         "apart: ONNX names the size of every piece, and the batch decides how many there are\n"

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from archcost.layers import (
+    AddMM,
     Angle,
+    Bmm,
     Complex,
     Conj,
     ConjPhysical,
+    Einsum,
     Imag,
+    Linear,
     Magnitude,
+    MatMul,
     Polar,
     Real,
     ViewAsComplex,
@@ -68,5 +73,58 @@ ROWS: tuple[Row, ...] = (
         forward=120,  # (2*3*5) * 4: two squares, a sum, a root
         backward_input=240,  # (2*3*5) * (4 + 2 + 2)
         dtypes=("float32",),
+    ),
+    Row(
+        MatMul(),
+        inputs=(z(2, 3, 5), z(5, 7)),
+        outputs=((2, 3, 7),),
+        macs=840,  # 4 * 2*3*5*7
+        macs_backward_input=1680,  # 4 * 2*3*5*7 * 2
+    ),
+    Row(
+        MatMul(),
+        inputs=(z(2, 1, 3, 5), z(3, 5, 7)),
+        outputs=((2, 3, 3, 7),),
+        macs=2520,  # 4 * 2*3*3*5*7
+        macs_backward_input=5040,  # 4 * 2*3*3*5*7 * 2
+    ),
+    Row(
+        Bmm(),
+        inputs=(z(2, 3, 5), z(2, 5, 7)),
+        outputs=((2, 3, 7),),
+        macs=840,  # 4 * 2*3*5*7
+        macs_backward_input=1680,  # 4 * 2*3*5*7 * 2
+    ),
+    Row(
+        Einsum(equation="bixy,ioxy->boxy"),
+        inputs=(z(2, 3, 4, 5), z(3, 7, 4, 5)),
+        outputs=((2, 7, 4, 5),),
+        macs=3360,  # 4 * 2*3*7*4*5
+        macs_backward_input=6720,  # 4 * 2*3*7*4*5 * 2
+    ),
+    Row(
+        Einsum(equation="bhl,hl->bhl"),
+        inputs=(z(2, 3, 5), z(3, 5)),
+        outputs=((2, 3, 5),),
+        forward=180,  # 2*3*5 * 6
+        backward_input=420,  # 2*3*5 * (6 + 6 + 2)
+    ),
+    Row(
+        AddMM(),
+        inputs=(z(7), z(3, 5), z(5, 7)),
+        outputs=((3, 7),),
+        macs=420,  # 4 * 3*5*7
+        macs_backward_input=840,  # 4 * 3*5*7 * 2
+        forward=42,  # 2 * 3*7
+        backward_input=42,  # 2 * 3*7
+    ),
+    Row(
+        Linear(out_features=7),
+        inputs=(z(2, 3, 5),),
+        outputs=((2, 3, 7),),
+        parameters=42,  # (5 + 1) * 7: a complex number is one
+        macs=840,  # 4 * 2*3*5*7
+        forward=84,  # 2 * 2*3*7
+        backward_weight=84,  # 2 * 2*3*7
     ),
 )

@@ -48,10 +48,15 @@ REFUSED = {
     "weight_norm": "directions and lengths of different dtypes on a CPU",
     "complex": "parts of different dtypes, or in bfloat16",
     "view_as_complex": "parts in bfloat16 on a GPU",
+    "rfft": "bfloat16 on a GPU",
 }
 """Types of which torch refuses some rows in some dtypes, and what."""
 
-FAKES_TAKE = {"polar": "no kernel takes 16 bits", "complex": "parts in bfloat16"}
+FAKES_TAKE = {
+    "polar": "no kernel takes 16 bits",
+    "complex": "parts in bfloat16",
+    "rfft": "float16 but for powers of two",
+}
 """Types whose layer refuses dtypes that torch takes for fake tensors, since it has no kernel for them."""
 
 COPIES_INSIDE = {

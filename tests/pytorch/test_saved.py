@@ -80,6 +80,10 @@ pool of three axes, and antialiasing and distances pair by pair are of float32 a
 """
 
 
+HALF_ON_A_GPU = {"rfft"}
+"""Types that take float16 there alone."""
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
 def test_other_dtypes(dtype: str) -> None:
     """Statistics and copies have the dtype of what arrives, but for the root mean square, worked out in float32."""
@@ -89,7 +93,7 @@ def test_other_dtypes(dtype: str) -> None:
         if not floats or row.layer.type == "lstm":  # its workspace was measured in float32 alone
             continue
         types = in_dtype(row, dtype)
-        if refuses(row, types):
+        if refuses(row, types) or (row.layer.type in HALF_ON_A_GPU and dtype == "float16"):
             continue
         converted = Row(row.layer, types, row.outputs)
         for training, needs in product((True, False), needed(row)):

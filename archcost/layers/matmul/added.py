@@ -24,6 +24,7 @@ class AddedProduct(Layer):
 
     prefix: ClassVar[str] = "addmm"
     arity: ClassVar[Arity] = Arity(3, 3)
+    takes_complex: ClassVar[bool] = True
     meaning: ClassVar[tuple[str, ...]]
     beta: Number = 1.0
     alpha: Number = 1.0
@@ -78,8 +79,8 @@ class AddedProduct(Layer):
         factors = (self.beta != 1) + (self.alpha != 1)
         summed = (self.beta != 1) + (inputs[0].numel != numel)
         return (
-            Contraction(inputs[1].numel * inputs[2].shape[-1], (1, 2)),
-            Elementwise(numel, 1 + factors, {0: summed}, "added"),
+            Contraction(inputs[1].numel * inputs[2].shape[-1] * outputs[0].real_macs, (1, 2)),
+            Elementwise(outputs[0].reals, 1 + factors, {0: summed}, "added"),
         )
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> None:
@@ -89,7 +90,8 @@ class AddedProduct(Layer):
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         *batch, m, k = inputs[1].shape
         values = {"matrices": prod(batch), "m": m, "k": k, "n": inputs[2].shape[-1]}
-        return (Step("MACs", "matrices*m*k*n", values, "every value of a product is one sum of k products"),)
+        each = "4*" if outputs[0].is_complex else ""
+        return (Step("MACs", f"{each}matrices*m*k*n", values, "every value of a product is one sum of k products"),)
 
 
 class AddMM(AddedProduct):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from math import prod
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
@@ -11,7 +12,15 @@ from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Layer
-from archcost.layers.broadcasting import broadcast, broadcast_shape, pairs, unsummed
+from archcost.layers.broadcasting import (
+    broadcast,
+    broadcast_shape,
+    complex_pairs,
+    conjugated_products,
+    pairs,
+    summed_back,
+    unsummed,
+)
 from archcost.layers.card import Card, onnx
 from archcost.layers.checks import require_floating
 from archcost.layers.matmul.product import product_card
@@ -64,6 +73,7 @@ class Einsum(Layer):
         None, ("einsum",), onnx("Einsum", equation="equation"), "nothing", promotion="promoted"
     )
     quirks: ClassVar[frozenset[Quirk]] = frozenset(["composed", "stops early"])
+    takes_complex: ClassVar[bool] = True
     equation: Annotated[str, BeforeValidator(check_equation)]
 
     @property
@@ -146,8 +156,9 @@ class Einsum(Layer):
         """Sums of products. Without a sum a product a value, both ways, and a sum where an operand is repeated."""
         multiplied = self._multiplied(inputs)
         if multiplied is not None:
-            return (pairs(multiplied, outputs[0], (1, 1), "multiplied"),)
-        return (Contraction(prod(self._sizes(inputs).values()), (0, 1)),)
+            products = pairs(multiplied, outputs[0], (1, 1), "multiplied")
+            return (complex_pairs(multiplied, outputs[0], "multiplied") if outputs[0].is_complex else products,)
+        return (Contraction(prod(self._sizes(inputs).values()) * inputs[0].real_macs, (0, 1)),)
 
     def _matrices(self, inputs: Tensors, index: int) -> tuple[str, tuple[int, ...]]:
         """The letters of an operand in the order in which it is multiplied, and its stack's three sizes."""
@@ -180,6 +191,10 @@ class Einsum(Layer):
             whole = broadcast(multiplied)
             numel = unsummed(multiplied, whole, call.setting)
             saved = tuple([Input(index) for index in (0, 1) if call.needs(1 - index)])
+            if whole.is_complex:
+                alone = replace(call, inputs=multiplied, outputs=(whole,))
+                worked = summed_back(alone, during=conjugated_products(alone))
+                return Autograd(saved, gradients, backward=worked.backward)
             return Autograd(saved, gradients, backward=excess("products before they are summed", numel, whole.dtype))
         kept: list[Saved] = []
         dropped: list[Own] = []
@@ -220,7 +235,8 @@ class Einsum(Layer):
         axes = [Step(f"output axis {axis}", f"n_{letter}", sizes) for axis, letter in enumerate(self.terms[2])]
         if self._multiplied(inputs) is not None:
             return tuple(axes)
-        return (*axes, Step("MACs", "*".join(sizes), sizes, "a product for each combination of the letters"))
+        each = "4*" if inputs[0].is_complex else ""
+        return (*axes, Step("MACs", each + "*".join(sizes), sizes, "a product for each combination of the letters"))
 
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

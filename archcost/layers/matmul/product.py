@@ -45,9 +45,10 @@ class Product(Layer):
 
     prefix: ClassVar[str] = "matmul"
     arity: ClassVar[Arity] = Arity(2, 2)
+    takes_complex: ClassVar[bool] = True
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Contraction(outputs[0].numel * inputs[0].shape[-1], (0, 1)),)
+        return (Contraction(outputs[0].numel * inputs[0].shape[-1] * inputs[0].real_macs, (0, 1)),)
 
     def timing(self, inputs: Tensors, outputs: Tensors) -> Timing:
         """By rows, columns and depth; matrices alone have as many rows as the batch says."""
@@ -65,7 +66,8 @@ class Product(Layer):
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         *batch, m, n = outputs[0].shape
         values = {"matrices": prod(batch), "m": m, "k": inputs[0].shape[-1], "n": n}
-        return (Step("MACs", "matrices*m*k*n", values, "every output value is one sum of k products"),)
+        each = "4*" if inputs[0].is_complex else ""
+        return (Step("MACs", f"{each}matrices*m*k*n", values, "every output value is one sum of k products"),)
 
 
 def require_products(inputs: Tensors) -> None:
