@@ -8,6 +8,7 @@ from archcost.exporters.emit import Part, draws
 from archcost.layers import (
     Angle,
     Complex,
+    ComplexScale,
     Conj,
     ConjPhysical,
     Imag,
@@ -19,6 +20,6 @@ from archcost.layers import (
 )
 
 
-@draws(Angle, Complex, Conj, ConjPhysical, Imag, Magnitude, Polar, Real, ViewAsComplex, ViewAsReal)
+@draws(Angle, Complex, ComplexScale, Conj, ConjPhysical, Imag, Magnitude, Polar, Real, ViewAsComplex, ViewAsReal)
 def itself(part: Part) -> Sequence[str]:
     return part.draw_itself()

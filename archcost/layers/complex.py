@@ -11,7 +11,9 @@ from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Layer
 from archcost.layers.broadcasting import broadcast_shape, stretched, summed_back
 from archcost.layers.card import Card
+from archcost.layers.checks import require_floating
 from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CPU, Autocast
+from archcost.layers.fields import Number
 from archcost.layers.memory_order import value_by_value
 from archcost.layers.rules import Autograd, Call, NewView, Placement, own_storage
 from archcost.layers.shape.reshape import Reshaping
@@ -22,7 +24,7 @@ from archcost.terms.time_classes import TimeClass
 from archcost.work import Copy, Elementwise, Operand, Work
 
 
-def card(torch: str, calls: tuple[str, ...], autocast: Autocast = AS_GIVEN, time: TimeClass = "copy") -> Card:
+def card(torch: str | None, calls: tuple[str, ...], autocast: Autocast = AS_GIVEN, time: TimeClass = "copy") -> Card:
     return Card(
         torch=torch,
         calls=calls,
@@ -287,6 +289,34 @@ class Magnitude(Layer):
     def autograd(self, call: Call) -> Autograd:
         """z/|z| beside the gradient, which is cast to complex numbers for their product."""
         return Autograd((INPUT,), call.inputs, backward=(Own("directions", call.source),))
+
+    def placement(self, call: Call) -> Placement:
+        return value_by_value(call)
+
+
+class ComplexScale(Layer):
+    """x times the number `real` + `imag`·i (`x * 1j`): a product of complex numbers, of real ones a product a part.
+
+    Backward is a product with the conjugate, of which a real input takes the real part.
+    """
+
+    type: Literal["complex_scale"] = "complex_scale"
+    prefix: ClassVar[str] = "scale"
+    card: ClassVar[Card] = card(None, (), time="elementwise")
+    takes_complex: ClassVar[bool] = True
+    real: Number = 0.0
+    imag: Number = 1.0
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        return (TensorType(inputs[0].shape, complex_of(inputs[0].dtype)),)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Elementwise(outputs[0].numel, 6 if inputs[0].is_complex else 2, {0: 6}, "scaled"),)
+
+    def autograd(self, call: Call) -> Autograd:
+        """The number as a tensor, and a copy of its conjugate."""
+        return summed_back(call, during=((call.result, TensorType((2,), "complex128")),))
 
     def placement(self, call: Call) -> Placement:
         return value_by_value(call)

@@ -38,7 +38,7 @@ def complex_operations(formula: str, numbers: frozenset[str]) -> int:
             case ast.Call(func=ast.Name(id=name), args=arguments):
                 counts = [worked(argument) for argument in arguments]
                 is_complex = any(each for _, each in counts)
-                own = OF_COMPLEX[name] if is_complex else COUNTED.get(name, 1)
+                own = OF_COMPLEX[name] if is_complex or name == "conj" else COUNTED.get(name, 1)
                 return own + sum([count for count, _ in counts]), is_complex and name not in REAL_OF_COMPLEX
             case _:
                 return 0, False

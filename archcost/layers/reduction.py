@@ -100,6 +100,7 @@ class Mean(FoldingAxes):
     type: Literal["mean"] = "mean"
     prefix: ClassVar[str] = "mean"
     card: ClassVar[Card] = card("torch.mean", "ReduceMean")
+    takes_complex: ClassVar[bool] = True
     dtype: FloatingDtype | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -113,7 +114,7 @@ class Mean(FoldingAxes):
         return Autograd((), call.inputs, backward=(quotients,) if is_cast else ())
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Reduction(inputs[0].numel, 1, {0: 1}, "mean"),)
+        return (Reduction(inputs[0].reals, 1, {0: 1}, "mean"),)
 
 
 class Sum(FoldingAxes):
@@ -125,6 +126,7 @@ class Sum(FoldingAxes):
     type: Literal["sum"] = "sum"
     prefix: ClassVar[str] = "sum"
     card: ClassVar[Card] = card("torch.sum", "ReduceSum", FLOAT32_OUT_ON_CUDA)
+    takes_complex: ClassVar[bool] = True
     dtype: FloatingDtype | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -134,7 +136,7 @@ class Sum(FoldingAxes):
         return Autograd((), (VIEWED,) if call.source.dtype == call.result.dtype else call.inputs)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Reduction(inputs[0].numel, 1, {}, "summed"),)
+        return (Reduction(inputs[0].reals, 1, {}, "summed"),)
 
 
 class Extreme(FoldingAxes):

@@ -52,12 +52,17 @@ def unary(
     backward: str,
     *synonyms: str,
     integers: Integers = "float32",
+    complex_backward: str | None = None,
 ) -> type[OverwritingFunction]:
-    """A method of tensors that has a twin with an underscore."""
+    """A method of tensors that has a twin with an underscore. `complex_backward` is that of complex numbers."""
     type_ = name.lower()
     formula = Formula(forward, backward, is_composed=True)
     cards = card(f"Tensor.{type_}", (type_, *synonyms), operator, autocast, time)
-    return function(__name__, OverwritingFunction, name, type_, formula, cards, integers)
+    made = function(__name__, OverwritingFunction, name, type_, formula, cards, integers)
+    if complex_backward is not None:
+        made.complex_formula = Formula(forward, complex_backward, is_composed=True)
+        made.takes_complex = True
+    return made
 
 
 def hyperbolic(name: str, backward: str, synonym: str) -> type[ValueFunction]:
@@ -75,7 +80,7 @@ def step(name: str, operator: str | None, *synonyms: str) -> type[OverwritingFun
 
 F32, PLAIN, SLOW = IN_FLOAT32_ON_CUDA, AS_GIVEN, "transcendental"
 
-Exp = unary("Exp", "Exp", F32, SLOW, "exp(x)", "dy*y")
+Exp = unary("Exp", "Exp", F32, SLOW, "exp(x)", "dy*y", complex_backward="dy*conj(y)")
 Expm1 = unary("Expm1", None, F32, SLOW, "exp(x) - 1", "dy*(y + 1)")
 Log = unary("Log", "Log", F32, SLOW, "log(x)", "dy/x")
 Log1p = unary("Log1p", None, F32, SLOW, "log(1 + x)", "dy/(1 + x)")
@@ -83,7 +88,7 @@ Log2 = unary("Log2", None, F32, SLOW, "log2(x)", "dy/(x*log(2))")
 Log10 = unary("Log10", None, F32, SLOW, "log10(x)", "dy/(x*log(10))")
 Sqrt = unary("Sqrt", "Sqrt", PLAIN, "elementwise", "sqrt(x)", "dy/(2*y)")
 Rsqrt = unary("Rsqrt", None, F32, "elementwise", "1/sqrt(x)", "-0.5*dy*y**3")
-Reciprocal = unary("Reciprocal", "Reciprocal", F32, "elementwise", "1/x", "-dy*(y*y)")
+Reciprocal = unary("Reciprocal", "Reciprocal", F32, "elementwise", "1/x", "-dy*(y*y)", complex_backward="-dy*conj(y*y)")
 Erf = unary("Erf", "Erf", PLAIN, SLOW, "erf(x)", "2/pi**0.5*exp(-x**2)*dy")
 Erfc = unary("Erfc", None, PLAIN, SLOW, "erfc(x)", "-2/pi**0.5*exp(-x**2)*dy")
 Sin = unary("Sin", "Sin", PLAIN, SLOW, "sin(x)", "dy*cos(x)")
@@ -98,7 +103,7 @@ Acosh = hyperbolic("Acosh", "dy*rsqrt(x*x - 1)", "arccosh")
 Asinh = hyperbolic("Asinh", "dy*rsqrt(x**2 + 1)", "arcsinh")
 Atanh = hyperbolic("Atanh", "dy*1/(1 - x**2)", "arctanh")
 Abs = unary("Abs", "Abs", PLAIN, "elementwise", "abs(x)", "dy*sign(x)", "absolute", integers="kept")
-Neg = unary("Neg", "Neg", PLAIN, "elementwise", "-x", "-dy", "negative", integers="kept")
+Neg = unary("Neg", "Neg", PLAIN, "elementwise", "-x", "-dy", "negative", integers="kept", complex_backward="-dy")
 Sign = step("Sign", "Sign")
 Floor = step("Floor", "Floor")
 Ceil = step("Ceil", "Ceil")
@@ -191,6 +196,7 @@ class Scale(Numbered):
     prefix: ClassVar[str] = "scale"
     card: ClassVar[Card] = card(None, (), None, PLAIN, "elementwise")
     formula: ClassVar[Formula] = Formula("x*factor + shift", "dy*factor")
+    takes_complex: ClassVar[bool] = True
     factor: Scalar = 1
     shift: Scalar = 0
 
@@ -221,6 +227,7 @@ class Rsub(ValueFunction):
     prefix: ClassVar[str] = "sub"
     card: ClassVar[Card] = card("torch.rsub", ("rsub",), None, PLAIN, "elementwise")
     formula: ClassVar[Formula] = Formula("other - x", "-dy")
+    takes_complex: ClassVar[bool] = True
     other: Scalar = 1
 
     def result_dtype(self, source: TensorType) -> str:

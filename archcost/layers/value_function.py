@@ -9,6 +9,7 @@ from archcost.errors import ShapeError
 from archcost.layers.base import Layer
 from archcost.layers.card import Card
 from archcost.layers.checks import require_floating
+from archcost.layers.complex_operations import complex_operations
 from archcost.layers.derivative import made_and_dropped, operations, read, written
 from archcost.layers.fields import Flag
 from archcost.layers.memory_order import value_by_value
@@ -20,6 +21,8 @@ from archcost.work import Elementwise, Work
 
 Integers = Literal["refused", "kept", "float32"]
 """What becomes of integers: an error, integers, or floats as torch makes them."""
+
+COMPLEX = frozenset(["x", "y", "dy"])
 
 REFERENCES: dict[str, Saved] = {"x": INPUT, "y": OUTPUT}
 
@@ -63,6 +66,8 @@ class ValueFunction(Layer):
     """One value in, one value out."""
 
     formula: ClassVar[Formula]
+    complex_formula: ClassVar[Formula | None] = None
+    """That of complex numbers, where conjugates are taken; without one they are refused."""
     integers: ClassVar[Integers] = "refused"
 
     def chosen(self) -> Formula:
@@ -82,8 +87,15 @@ class ValueFunction(Layer):
             return "float32"
         return source.dtype
 
+    def rule(self, source: TensorType) -> Formula:
+        """The formula of values of that kind."""
+        return self.complex_formula or self.chosen() if source.is_complex else self.chosen()
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        formula = self.chosen()
+        formula = self.rule(inputs[0])
+        if inputs[0].is_complex:
+            counts = [complex_operations(text, COMPLEX) for text in (formula.forward, formula.backward)]
+            return (Elementwise(inputs[0].numel, counts[0], {0: counts[1]}, self.type),)
         backward = operations(formula.backward)
         return (Elementwise(inputs[0].numel, operations(formula.forward), {0: backward}, self.type),)
 
@@ -94,11 +106,11 @@ class ValueFunction(Layer):
         return value_by_value(call, None)
 
     def saved(self, call: Call) -> tuple[Saved, ...]:
-        return tuple([REFERENCES[name] for name in self.chosen().kept])
+        return tuple([REFERENCES[name] for name in self.rule(call.source).kept])
 
     def factors(self, call: Call) -> tuple[Own, ...]:
         """The tensors between the operators of a composed backward."""
-        formula = self.chosen()
+        formula = self.rule(call.source)
         count = made_and_dropped(formula.backward) if formula.is_composed else 0
         return excess("factors of the gradient", count * call.source.numel, call.source.dtype)
 

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from archcost.layers import (
+    Add,
     AddMM,
     Angle,
     Bmm,
     Complex,
+    ComplexScale,
     Conj,
     ConjPhysical,
+    Div,
     Einsum,
+    Exp,
     Imag,
     Linear,
     Magnitude,
     MatMul,
+    Mean,
+    Mul,
+    Neg,
     Polar,
     Real,
+    Reciprocal,
+    Rsub,
+    Scale,
+    Sub,
+    Sum,
     ViewAsComplex,
     ViewAsReal,
 )
@@ -126,5 +138,152 @@ ROWS: tuple[Row, ...] = (
         macs=840,  # 4 * 2*3*5*7
         forward=84,  # 2 * 2*3*7
         backward_weight=84,  # 2 * 2*3*7
+    ),
+    Row(
+        Add(),
+        inputs=(z(2, 3, 5), (3, 5)),
+        outputs=((2, 3, 5),),
+        forward=30,  # 2*3*5: to the real part
+        backward_input=30,  # 2*3*5: the real part of the stretched one's gradient
+    ),
+    Row(
+        Add(),
+        inputs=(z(2, 3, 5), z(1, 5), z(2, 3, 5)),
+        outputs=((2, 3, 5),),
+        forward=120,  # 2*3*5 * 2 * 2
+        backward_input=60,  # 2*3*5 * 2
+    ),
+    Row(
+        Add(inplace=True),
+        inputs=(z(2, 3), z(2, 3)),
+        outputs=((2, 3),),
+        forward=12,  # 2*3 * 2
+    ),
+    Row(
+        Sub(),
+        inputs=((2, 3, 5), z(2, 3, 5)),
+        outputs=((2, 3, 5),),
+        forward=30,  # 2*3*5
+        backward_input=60,  # 2*3*5 * 2: the sign of both parts
+        dtypes=("complex64",),
+    ),
+    Row(
+        Mul(),
+        inputs=(z(2, 3, 5), z(2, 3, 5)),
+        outputs=((2, 3, 5),),
+        forward=180,  # 2*3*5 * 6
+        backward_input=360,  # 2*3*5 * 6 * 2
+    ),
+    Row(
+        Mul(),
+        inputs=(z(2, 3, 5), z(3, 1)),
+        outputs=((2, 3, 5),),
+        forward=180,  # 2*3*5 * 6
+        backward_input=420,  # 2*3*5 * (6 + 6 + 2)
+    ),
+    Row(
+        Mul(),
+        inputs=(z(2, 3, 5), (2, 3, 5)),
+        outputs=((2, 3, 5),),
+        forward=60,  # 2*3*5 * 2
+        backward_input=240,  # 2*3*5 * (2 + 6): with the conjugate a whole product, whose real part is taken
+    ),
+    Row(
+        Mul(),
+        inputs=((3, 5), z(2, 3, 5)),
+        outputs=((2, 3, 5),),
+        forward=60,  # 2*3*5 * 2
+        backward_input=270,  # 2*3*5 * (2 + 6 + 1)
+        dtypes=("complex64",),
+    ),
+    Row(
+        Mul(inplace=True),
+        inputs=(z(2, 3), (2, 3)),
+        outputs=((2, 3),),
+        forward=12,  # 2*3 * 2
+        backward_input=48,  # 2*3 * (2 + 6)
+    ),
+    Row(
+        Div(),
+        inputs=(z(2, 3, 5), z(2, 3, 5)),
+        outputs=((2, 3, 5),),
+        forward=330,  # 2*3*5 * (6 + 3 + 2)
+        backward_input=1230,  # 2*3*5 * (11 + 2 + 11 + 11 + 6): divided; negated, divided twice, multiplied
+    ),
+    Row(
+        Div(),
+        inputs=(z(2, 3, 5), (3, 1)),
+        outputs=((2, 3, 5),),
+        forward=60,  # 2*3*5 * 2
+        backward_input=450,  # 2*3*5 * (2 + 2 + 2 + 2 + 6 + 1)
+    ),
+    Row(
+        Neg(),
+        inputs=(z(2, 3, 5),),
+        outputs=((2, 3, 5),),
+        forward=60,  # 2*3*5 * 2
+        backward_input=60,  # 2*3*5 * 2
+    ),
+    Row(
+        Exp(),
+        inputs=(z(2, 3, 5),),
+        outputs=((2, 3, 5),),
+        forward=150,  # 2*3*5 * (1 + 2 + 2): exp, cosine and sine, two products
+        backward_input=180,  # 2*3*5 * 6
+    ),
+    Row(
+        Reciprocal(),
+        inputs=(z(2, 3, 5),),
+        outputs=((2, 3, 5),),
+        forward=150,  # 2*3*5 * (3 + 2): the square of its absolute value, two divisions
+        backward_input=420,  # 2*3*5 * (2 + 6 + 6)
+    ),
+    Row(
+        Scale(factor=2.0),
+        inputs=(z(2, 3, 5),),
+        outputs=((2, 3, 5),),
+        forward=60,  # 2*3*5 * 2
+        backward_input=60,  # 2*3*5 * 2
+    ),
+    Row(
+        Scale(shift=2.0),
+        inputs=(z(2, 3, 5),),
+        outputs=((2, 3, 5),),
+        forward=30,  # 2*3*5: the real part
+    ),
+    Row(
+        Rsub(other=1.0),
+        inputs=(z(2, 3, 5),),
+        outputs=((2, 3, 5),),
+        forward=30,  # 2*3*5
+        backward_input=60,  # 2*3*5 * 2
+    ),
+    Row(
+        ComplexScale(),
+        inputs=((2, 3, 5),),
+        outputs=((2, 3, 5),),
+        forward=60,  # 2*3*5 * 2
+        backward_input=180,  # 2*3*5 * 6
+        dtypes=("complex64",),
+    ),
+    Row(
+        ComplexScale(real=2.0),
+        inputs=(z(2, 3, 5),),
+        outputs=((2, 3, 5),),
+        forward=180,  # 2*3*5 * 6
+        backward_input=180,  # 2*3*5 * 6
+    ),
+    Row(
+        Sum(dim=2),
+        inputs=(z(2, 3, 5),),
+        outputs=((2, 3),),
+        forward=60,  # 2*3*5 * 2
+    ),
+    Row(
+        Mean(dim=2),
+        inputs=(z(2, 3, 5),),
+        outputs=((2, 3),),
+        forward=60,  # 2*3*5 * 2
+        backward_input=60,  # 2*3*5 * 2
     ),
 )

@@ -57,6 +57,10 @@ def mul(result: Tensor, x: Any, y: Any, inplace: bool = False) -> Proposal | Non
     if isinstance(x, Tensor) and isinstance(y, Tensor):
         return Proposal("mul", (x, y), overwriting(inplace))
     tensor, number = (x, y) if isinstance(x, Tensor) else (y, x)
+    if isinstance(number, complex):
+        if inplace:
+            return None
+        return Proposal("complex_scale", (tensor,), {"real": number.real, "imag": number.imag})
     return _scale(tensor, number, 0, inplace) if is_number(number) else None
 
 
@@ -66,6 +70,8 @@ def div(result: Tensor, x: Any, y: Any, *, rounding_mode: str | None = None, inp
         return None
     if isinstance(y, Tensor):
         return Proposal("div", (x, y), overwriting(inplace))
+    if isinstance(y, complex):
+        return mul(result, x, 1 / y, inplace) if y else None
     return _scale(x, 1 / y, 0, inplace) if is_number(y) and y else None
 
 

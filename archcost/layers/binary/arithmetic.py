@@ -38,6 +38,7 @@ class Add(Overwriting):
     prefix: ClassVar[str] = "add"
     arity: ClassVar[Arity] = Arity(2, None)
     card: ClassVar[Card] = card(None)
+    takes_complex: ClassVar[bool] = True
     alpha: Scalar = 1
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -56,9 +57,22 @@ class Add(Overwriting):
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         gradients, products = stretched(inputs, outputs[0]), int(self.alpha != 1)
+        if outputs[0].is_complex:
+            return (self._complex_work(inputs, outputs[0]),)
         if products:
             gradients[1] = 1 + gradients.get(1, 0)
         return (Elementwise(outputs[0].numel, len(inputs) - 1 + products, gradients, "added"),)
+
+    def _complex_work(self, inputs: Tensors, result: TensorType) -> Elementwise:
+        """Both parts are added, and of a real input the real one alone; a factor multiplies both."""
+        parts = [1 + tensor.is_complex for tensor in inputs]
+        so_far = [max(parts[:index]) for index in range(1, len(parts))]
+        added = sum([min(before, part) for before, part in zip(so_far, parts[1:], strict=True)])
+        factor = parts[1] if self.alpha != 1 else 0
+        gradients: dict[Operand, int] = {index: parts[int(index)] for index in stretched(inputs, result)}
+        if factor:
+            gradients[1] = factor + gradients.get(1, 0)
+        return Elementwise(result.numel, added + factor, gradients, "added")
 
 
 class Sub(Arithmetic):
@@ -70,6 +84,7 @@ class Sub(Arithmetic):
     type: Literal["sub"] = "sub"
     prefix: ClassVar[str] = "sub"
     card: ClassVar[Card] = card("Tensor.sub", operator="Sub")
+    takes_complex: ClassVar[bool] = True
     formula: ClassVar[PairFormula] = PairFormula("a - b", ("dy", "-dy"))
     what: ClassVar[str] = "subtracted"
     alpha: Scalar = 1
@@ -90,6 +105,8 @@ class Mul(Arithmetic):
     prefix: ClassVar[str] = "mul"
     card: ClassVar[Card] = card("Tensor.mul", operator="Mul")
     formula: ClassVar[PairFormula] = PairFormula("a*b", ("dy*b", "dy*a"))
+    complex_formula: ClassVar[PairFormula | None] = PairFormula("a*b", ("dy*conj(b)", "dy*conj(a)"))
+    takes_complex: ClassVar[bool] = True
     what: ClassVar[str] = "multiplied"
 
 
@@ -100,6 +117,8 @@ class Div(Arithmetic):
     prefix: ClassVar[str] = "div"
     card: ClassVar[Card] = card("Tensor.div", operator="Div")
     formula: ClassVar[PairFormula] = PairFormula("a/b", ("dy/b", "-dy*((a/b)/b)"))
+    complex_formula: ClassVar[PairFormula | None] = PairFormula("a/b", ("dy/conj(b)", "-dy*conj((a/b)/b)"))
+    takes_complex: ClassVar[bool] = True
     what: ClassVar[str] = "divided"
 
     def output_types(self, inputs: Tensors) -> Tensors:

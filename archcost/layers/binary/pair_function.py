@@ -8,12 +8,13 @@ from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Layer
 from archcost.layers.broadcasting import broadcast, stretched, summed_back
 from archcost.layers.card import Card, onnx
+from archcost.layers.complex_operations import complex_operations
 from archcost.layers.derivative import LETTERS, PairFormula, operations, read, tensors_made
 from archcost.layers.dtypes import AS_GIVEN, Autocast
 from archcost.layers.fields import Flag
 from archcost.layers.memory_order import value_by_value
 from archcost.layers.rules import Autograd, Call, Placement
-from archcost.tensors import Tensors, can_hold
+from archcost.tensors import Tensors, TensorType, can_hold
 from archcost.terms.autograd import OUTPUT, Input, Own, Saved, Setting
 from archcost.terms.time_classes import TimeClass
 from archcost.work import Elementwise, Operand, Work
@@ -72,6 +73,8 @@ class PairFunction(Joining):
     formula: ClassVar[PairFormula]
     what: ClassVar[str]
     """What is done, in reports."""
+    complex_formula: ClassVar[PairFormula | None] = None
+    """That of complex numbers, where conjugates are taken; without one they are refused."""
     worked_first: ClassVar[tuple[int, ...]] = (2, 1, 0)
     """The order in which torch works out the gradients: by the names of its arguments, `other` before `self`."""
 
@@ -79,7 +82,13 @@ class PairFunction(Joining):
         """The formula, where the fields choose between several."""
         return self.formula
 
+    def rule(self, result: TensorType) -> PairFormula:
+        """The formula of values of that kind."""
+        return self.complex_formula or self.chosen() if result.is_complex else self.chosen()
+
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        if outputs[0].is_complex:
+            return (self._complex_work(inputs, outputs[0]),)
         sums, formula = stretched(inputs, outputs[0]), self.chosen()
         gradients: dict[Operand, int] = {
             index: operations(gradient) + (sums.get(index, 0) if gradient != "0" else 0)
@@ -87,8 +96,18 @@ class PairFunction(Joining):
         }
         return (Elementwise(outputs[0].numel, operations(formula.forward), gradients, self.what),)
 
+    def _complex_work(self, inputs: Tensors, result: TensorType) -> Elementwise:
+        """On real numbers. The gradient of a real input is a real part, and summed up as such."""
+        numbers = frozenset(["y", "dy", *[name for name, each in zip("ab", inputs, strict=True) if each.is_complex]])
+        sums, formula = stretched(inputs, result), self.rule(result)
+        gradients: dict[Operand, int] = {
+            index: complex_operations(formula.backward[index], numbers) + sums.get(index, 0) * (1 + tensor.is_complex)
+            for index, tensor in enumerate(inputs)
+        }
+        return Elementwise(result.numel, complex_operations(formula.forward, numbers), gradients, self.what)
+
     def autograd(self, call: Call) -> Autograd:
-        formula = self.chosen()
+        formula = self.rule(call.result)
         backward = dict(enumerate(formula.backward[: len(call.inputs)]))
         types = {"dy": call.result, "y": call.result, **dict(zip(LETTERS, call.inputs, strict=False))}
         made = {
