@@ -15,6 +15,7 @@ from archcost.layers import (
     Einsum,
     Exp,
     Imag,
+    IndexSelect,
     Linear,
     Magnitude,
     MatMul,
@@ -30,6 +31,7 @@ from archcost.layers import (
     Sum,
     ViewAsComplex,
     ViewAsReal,
+    Write,
 )
 from archcost.tensors import TensorType
 from tests.layers.rows import Row
@@ -285,5 +287,18 @@ ROWS: tuple[Row, ...] = (
         outputs=((2, 3),),
         forward=60,  # 2*3*5 * 2
         backward_input=60,  # 2*3*5 * 2
+    ),
+    Row(Write(numel=10), inputs=(z(2, 3, 5), z(2, 2, 5)), outputs=((2, 3, 5),)),
+    Row(
+        Write(numel=10),
+        inputs=(z(2, 3, 5), z(5)),
+        outputs=((2, 3, 5),),
+        backward_input=40,  # 2*10 * 2: both parts, summed for those that were stretched
+    ),
+    Row(
+        IndexSelect(dim=1),
+        inputs=(z(2, 3, 5), TensorType((7,), "int64")),
+        outputs=((2, 7, 5),),
+        backward_input=140,  # 2*7*5 * 2
     ),
 )

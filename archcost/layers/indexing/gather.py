@@ -67,10 +67,11 @@ class Picking(Layer):
 
     arity: ClassVar[Arity] = Arity(2, 2)
     quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
+    takes_complex: ClassVar[bool] = True
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Free forward; backward adds each gradient to those at its index."""
-        return (Gathering(outputs[0].numel, 0, {0: 1}, "values picked by index"),)
+        return (Gathering(outputs[0].reals, 0, {0: 1}, "values picked by index"),)
 
 
 class Gather(Picking):

@@ -33,6 +33,7 @@ class Write(Layer):
     type: Literal["write"] = "write"
     prefix: ClassVar[str] = "write"
     arity: ClassVar[Arity] = Arity(1, None)
+    takes_complex: ClassVar[bool] = True
     card: ClassVar[Card] = placing(None, time="copy")
     numel: Size | None = None
     dims: tuple[Axis, ...] = ()
@@ -90,8 +91,9 @@ class Write(Layer):
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         """Free forward; backward sums the gradient of what was stretched, an addition a value written."""
-        written = self.place(inputs).numel
-        if len(inputs) < 2 or inputs[1].numel == written:
+        place = self.place(inputs)
+        written = place.reals
+        if len(inputs) < 2 or inputs[1].numel == place.numel:
             return (Copy(written, 0, {}, "values written"),)
         return (Reduction(written, 0, {1: 1}, "values written"),)
 
