@@ -45,6 +45,7 @@ from archcost.layers.comparison import MaskedFill as MaskedFill
 from archcost.layers.comparison import Where as Where
 from archcost.layers.complex import Angle as Angle
 from archcost.layers.complex import Complex as Complex
+from archcost.layers.complex import ComplexScale as ComplexScale
 from archcost.layers.complex import Conj as Conj
 from archcost.layers.complex import ConjPhysical as ConjPhysical
 from archcost.layers.complex import Imag as Imag
@@ -65,6 +66,10 @@ from archcost.layers.dropout import Dropout as Dropout
 from archcost.layers.dropout import Dropout1d as Dropout1d
 from archcost.layers.dropout import Dropout2d as Dropout2d
 from archcost.layers.dropout import Dropout3d as Dropout3d
+from archcost.layers.fourier import FFT as FFT
+from archcost.layers.fourier import IRFFT as IRFFT
+from archcost.layers.fourier import OverlapAdd as OverlapAdd
+from archcost.layers.fourier import RFFT as RFFT
 from archcost.layers.indexing.classes import Bucketize as Bucketize
 from archcost.layers.indexing.classes import OneHot as OneHot
 from archcost.layers.indexing.classes import SearchSorted as SearchSorted
@@ -89,6 +94,9 @@ from archcost.layers.indexing.scatter_reduce import IndexReduce as IndexReduce
 from archcost.layers.indexing.scatter_reduce import ScatterReduce as ScatterReduce
 from archcost.layers.indexing.write import Write as Write
 from archcost.layers.linear import Linear as Linear
+from archcost.layers.linear_algebra import Inverse as Inverse
+from archcost.layers.linear_algebra import Solve as Solve
+from archcost.layers.linear_algebra import SolveTriangular as SolveTriangular
 from archcost.layers.loss.classes import CrossEntropy as CrossEntropy
 from archcost.layers.loss.classes import MultiMargin as MultiMargin
 from archcost.layers.loss.classes import MultilabelMargin as MultilabelMargin

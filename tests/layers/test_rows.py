@@ -81,7 +81,7 @@ NOTHING_TO_WORK_OUT = {
     *("permute", "reshape", "unflatten", "split", "linear", "integer_matmul"),
     *("transpose", "squeeze", "unsqueeze", "select", "expand", "stack", "view", "chunk", "unbind"),
     *("gather", "index_select", "index", "grid_sample", "function", "masked_fill", "where"),
-    *("view_as_complex", "view_as_real", "complex"),
+    *("view_as_complex", "view_as_real", "complex", "solve", "solve_triangular"),
 }
 """Types whose fields, or whose inputs, are the sizes of what comes out."""
 OF_THEIR_INPUTS = (Joining, Folding, Predicate, Product, AddedProduct)
