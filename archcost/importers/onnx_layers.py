@@ -198,6 +198,8 @@ class Net:
 
     def _first_of(self, seen: Value, shape: Shape, path: str) -> Value:
         """What the file has filled up is cut off again, axis by axis."""
+        if len(shape) != seen.rank or any(size > own for size, own in zip(shape, seen.shape, strict=True)):
+            raise UnsupportedError(f"a weight of {seen.tensor} as one of other values")
         for axis, size in enumerate(shape):
             if size < seen.shape[axis]:
                 (seen,) = self.layer(path, "slice", (seen,), {}, {"stop": size, "dim": axis})

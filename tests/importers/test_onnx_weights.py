@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -171,3 +172,11 @@ def test_an_element_type_that_onnx_does_not_know(tmp_path: Path) -> None:
         "  expected: a number of TensorProto.DataType\n"
         "  found: 77"
     )
+
+
+def test_the_weights_of_two_recurrent_layers_are_not_those_of_a_matrix(tmp_path: Path) -> None:
+    """Of other values than the bias that they are read as: one message, or a layer that is not known."""
+    nodes = [node("LSTM", "x w r b", "a", hidden_size=5), node("LSTM", "x w r w", "y", hidden_size=5)]
+    held = [weight("w", 1, 20, 5), weight("r", 1, 20, 5), weight("b", 1, 40)]
+    with contextlib.suppress(ArchcostError):
+        assert cost_of(imported(tmp_path, model_of(nodes, {"x": [7, "batch", 5]}, held)))[2]
