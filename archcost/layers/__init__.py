@@ -15,7 +15,6 @@ from functools import cache
 from importlib import import_module
 from typing import TypeVar
 
-from archcost.layers import own
 from archcost.layers.base import Composite, Declared, Layer, Weight, WeightedLayer
 from archcost.layers.listed import INDEX, Place, index
 
@@ -56,6 +55,12 @@ def _below(kind: type[Declared]) -> Iterator[type[Declared]]:
         yield from _below(each)
 
 
+def _of_others(type_: str) -> type[Declared] | None:
+    from archcost.layers.own import find  # most commands name ours alone, and need not know how others register theirs
+
+    return find(type_)
+
+
 class Types(Mapping[str, type[Kind]]):
     """Classes by type. How many and which types there are is read from the index; a class is imported when it is asked
     for.
@@ -71,7 +76,7 @@ class Types(Mapping[str, type[Kind]]):
             return self._found[type_]
         place = self._listed.get(type_)
         ours = place.load() if place else None
-        kind = ours or own.find(type_) or declared().get(type_)
+        kind = ours or _of_others(type_) or declared().get(type_)
         if kind is None or not issubclass(kind, self._base):
             raise KeyError(type_)
         if kind.__module__.startswith(f"{__name__}."):  # another's may be registered anew

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from archcost.errors import Place, SpecError, listing, nearest, shorten
 from archcost.files.values import Path, as_list, as_mapping, spell, step_into, value_at
-from archcost.layers import TYPES, own
+from archcost.layers import TYPES
 from archcost.layers.fields import Name, Reference, WeightReference
 from archcost.spec.model import Block, BlockUse, InputSpec, ModelSpec, Published, Repeat, Source
 
@@ -205,6 +205,8 @@ def _unknown_type(found: object, tree: object) -> SpecError:
     """Names of torch's classes are near enough in lower case; a block needs another word."""
     hint = None
     if isinstance(found, str):
+        from archcost.layers import own
+
         blocks = as_mapping(value_at(tree, ("blocks",))) or {}
         hint = f"block: {found}" if found in blocks else nearest(found.lower(), [*TYPES, *own.registered()])
     return SpecError(

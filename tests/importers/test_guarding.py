@@ -27,12 +27,12 @@ LOCK = """\
 # Layers of networks, written by `archcost lock` and compared by `archcost check`.
 
 network {module}:make --batch 2 --input 3 --args '{{"width": 5}}'
-layer | type   | output shape | parameters | MACs
-------+--------+--------------+------------+-----
-0     | linear | 2×5          |         20 |   30
-1     | relu   | 2×5          |          0 |    0
-------+--------+--------------+------------+-----
-total |        |              |         20 |   30
+layer | type, state | output shape | parameters | MACs
+------+-------------+--------------+------------+-----
+0     | linear      | 2×5          |         20 |   30
+1     | relu        | 2×5          |          0 |    0
+------+-------------+--------------+------------+-----
+total |             |              |         20 |   30
 """
 
 
