@@ -15,6 +15,8 @@ SETTINGS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("Tile", "Clip", "Col2Im", "CenterCropPad"), (1, 2)),
     **dict.fromkeys(("Resize", "Pad"), (1, 2, 3)),
     "RotaryEmbedding": (1, 2),
+    "DFT": (1, 2),
+    "STFT": (1, 2, 3),
     "com.microsoft::RotaryEmbedding": (2, 3),
     "com.microsoft::GroupQueryAttention": (7, 8),
     "Slice": (1, 2, 3, 4),
@@ -24,7 +26,7 @@ SETTINGS: dict[str, tuple[int, ...]] = {
     "Loop": (0, 1),
     "NonMaxSuppression": (2, 3, 4),
 }
-"""Of operators the inputs that say what is done, or are asked for their shape or dtype alone; and cosines and sines."""
+"""Of operators the inputs that say what is done, or are asked for their shape or dtype alone; windows, angles."""
 
 STATES = {"LSTM": (4, 5, 6, 7), "GRU": (4, 5), "RNN": (4, 5)}
 """Of recurrent operators the lengths, the first states, and weights of the cell's state: zeros are as good as none."""

@@ -686,6 +686,40 @@ CASES = {
         ROWS,
         dtypes={"x": onnx.TensorProto.INT4},
     ),
+    # Transforms.
+    "half a transform of real numbers": Case(
+        [node("DFT", "x _ a", "y", onesided=1)],
+        [numbers("a", 1)],
+        [{"type": "squeeze", "dim": 2}, {"type": "rfft", "dim": [1]}, {"type": "view_as_real"}],
+        (2, 5, 2),
+        {"x": ["N", 8, 1]},
+    ),
+    "a longer transform of complex numbers": Case(
+        [node("DFT", "x n", "y", inverse=1)],
+        [numbers("n", 8)],
+        [
+            {"type": "pad", "pad": [0, 0, 0, 3]},
+            {"type": "view_as_complex"},
+            {"type": "fft", "dim": [1]},
+            {"type": "view_as_real"},
+        ],
+        (2, 8, 2),
+        {"x": ["N", 5, 2]},
+    ),
+    "frames of a sound": Case(
+        [node("STFT", "x s w", "y")],
+        [numbers("s", 4), numbers("w", [0.5] * 8, FLOAT)],
+        [
+            {"type": "squeeze", "dim": 2},
+            {"type": "tensor_unfold", "dimension": 1, "size": 8, "step": 4},
+            {"type": "constant", "shape": [8]},
+            {"type": "mul", "inputs": ["slices1", "constant1"]},
+            {"type": "rfft"},
+            {"type": "view_as_real"},
+        ],
+        (2, 3, 5, 2),
+        {"x": ["N", 16, 1]},
+    ),
     # By ONNX's own definition of an operator without a layer.
     "its definition": Case(
         [node("MeanVarianceNormalization", "x", "y", axes=[2, 3])],
