@@ -95,7 +95,8 @@ def test_nothing_is_asked_where_all_is_ours(site: Path) -> None:
         "import archcost, sys\n"
         "archcost.cost(archcost.build(archcost.load('vgg_d')))\n"
         "print('fused_attention' in sys.modules, end=' ')\n"
-        "archcost.layers.own.registered()\n"
+        "from archcost.layers import own\n"
+        "own.registered()\n"
         "print('fused_attention' in sys.modules)\n"
     )
     assert run("-c", script, path=(site, PACKAGES)).stdout == "False True\n"
