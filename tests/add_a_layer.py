@@ -71,9 +71,9 @@ def imported(call: str, inputs: str) -> tuple[str, ...]:
     return ("-c", program)
 
 
-HYPOT = Guide(
-    "Hypot",
-    "hypot",
+NEXTAFTER = Guide(
+    "NextAfter",
+    "nextafter",
     "binary",
     (
         Step(
@@ -82,128 +82,121 @@ HYPOT = Guide(
             "",
             '''
 
-class Hypot(PairFunction):
-    """√(a² + b²) of each pair (torch.hypot)."""
+class NextAfter(PairFunction):
+    """The floating number next to the first value on the way to the second (torch.nextafter)."""
 
-    type: Literal["hypot"] = "hypot"
-    prefix: ClassVar[str] = "hypot"
-    card: ClassVar[Card] = card("torch.hypot", ("hypot",))
-    formula: ClassVar[PairFormula] = PairFormula("sqrt(a*a + b*b)", ("dy*(a/y)", "dy*(b/y)"))
-    what: ClassVar[str] = "hypotenuse"
+    type: Literal["nextafter"] = "nextafter"
+    prefix: ClassVar[str] = "nextafter"
+    card: ClassVar[Card] = card("torch.nextafter", ("nextafter",))
+    formula: ClassVar[PairFormula] = PairFormula("nextafter(a, b)", ("where(a != b, dy, 0)", "0"))
+    what: ClassVar[str] = "stepped"
 ''',
-            ("-c", "import archcost; archcost.layers.Hypot"),
-            "has no attribute 'Hypot'",
+            ("-c", "import archcost; archcost.layers.NextAfter"),
+            "has no attribute 'NextAfter'",
         ),
         Step(
             "tests/layers/binary_cases.py",
             "its rows: what it comes to on given inputs, by hand",
-            "from archcost.layers import Hypot\n",
+            "from archcost.layers import NextAfter\n",
             """
 ROWS += (
     Row(
-        Hypot(),
+        NextAfter(),
         inputs=((2, 3, 5), (2, 3, 5)),
         outputs=((2, 3, 5),),
-        forward=120,  # (2*3*5) * 4: two products, sum, root
-        backward_input=120,  # (2*3*5) * (2 + 2): a division and a product for each
+        forward=30,  # 2*3*5: a step
+        backward_input=30,  # 2*3*5: a comparison for the first, zeros for the second
     ),
 )
 """,
-            pytest("tests/layers/test_rows.py", "-k", "complete and hypot"),
+            pytest("tests/layers/test_rows.py", "-k", "complete and nextafter"),
             "has no row",
         ),
         Step(
             "archcost/exporters/binary.py",
-            "how it is drawn in ONNX, which has no operator for it",
-            "from archcost.layers import Hypot\n",
-            '''
+            "how it is drawn in ONNX: as an operator of archcost's own, since there is none",
+            "from archcost.layers import NextAfter\n",
+            """
 
-@draws(Hypot)
-def hypot(part: Part) -> str:
-    """A root of two squares."""
-    squares = [part.draw("Mul", part.cast(index), part.cast(index)) for index in (0, 1)]
-    return part.draw("Sqrt", part.draw("Add", *squares))
-''',
-            pytest("tests/exporters/test_rows.py", "-k", "hypot"),
-            "Hypot has no rendering",
+@draws(NextAfter)
+def nextafter(part: Part) -> str:
+    return part.draw_unknown("NextAfter", 1, part.cast(0), part.cast(1))[0]
+""",
+            pytest("tests/exporters/test_rows.py", "-k", "nextafter"),
+            "NextAfter has no rendering",
         ),
     ),
 )
 
-CUMMAX = Guide(
-    "Cummax",
-    "cummax",
-    "scan",
+ISIN = Guide(
+    "IsIn",
+    "isin",
+    "comparison",
     (
         Step(
-            "archcost/layers/scan.py",
+            "archcost/layers/comparison.py",
             "the layer: its card, its shapes, its work, and what autograd keeps",
-            "from archcost.terms.autograd import Input\n",
+            "",
             '''
 
-class Cummax(Layer):
-    """The largest value so far along `dim`, and where it was (torch.cummax). Outputs: values, indices."""
+class IsIn(Layer):
+    """Whether each value of the first input is one of the second's (torch.isin). There is no gradient.
 
-    type: Literal["cummax"] = "cummax"
-    prefix: ClassVar[str] = "cummax"
-    card: ClassVar[Card] = card("torch.cummax", ("cummax",))
-    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
-    dim: Axis
+    Counted as a comparison of each with each; torch puts them in order where they are many.
+    """
+
+    type: Literal["isin"] = "isin"
+    prefix: ClassVar[str] = "isin"
+    card: ClassVar[Card] = card("torch.isin", ("isin",))
+    arity: ClassVar[Arity] = Arity(2, 2)
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        normalize_axis(self.dim, inputs[0].rank)
-        return (inputs[0], TensorType(inputs[0].shape, "int64"))
+        return (TensorType(inputs[0].shape, "bool"),)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        """A comparison a value; each gradient is added where its value was."""
-        return (Reduction(inputs[0].numel, 1, {0: 1}, "compared"),)
+        return (Elementwise(inputs[0].numel * inputs[1].numel, 1, {}, "compared"),)
 
     def autograd(self, call: Call) -> Autograd:
-        """Torch keeps the input for its shape (cummaxmin_backward in FunctionsManual.cpp)."""
-        return Autograd((Input(0), Output(1)), call.inputs)
-
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        return whole_along(self.dim, inputs)
+        return Autograd((), (None, None))
 ''',
-            ("-c", "import archcost; archcost.layers.Cummax"),
-            "has no attribute 'Cummax'",
+            ("-c", "import archcost; archcost.layers.IsIn"),
+            "has no attribute 'IsIn'",
         ),
         Step(
-            "tests/layers/scan_cases.py",
+            "tests/layers/comparison_cases.py",
             "its rows",
-            "from archcost.layers import Cummax\n",
+            "from archcost.layers import IsIn\n",
             """
 ROWS += (
     Row(
-        Cummax(dim=1),
-        inputs=((2, 3, 5),),
-        outputs=((2, 3, 5), (2, 3, 5)),
-        forward=30,  # 2*3*5
-        backward_input=30,  # 2*3*5
-        dtypes=("float32", "int64"),
+        IsIn(),
+        inputs=((2, 3), (7,)),
+        outputs=((2, 3),),
+        forward=42,  # 2*3 * 7
+        dtypes=("bool",),
     ),
 )
 """,
-            pytest("tests/layers/test_rows.py", "-k", "complete and cummax"),
+            pytest("tests/layers/test_rows.py", "-k", "complete and isin"),
             "has no row",
         ),
         Step(
-            "archcost/exporters/scan.py",
-            "how it is drawn in ONNX: as an operator of archcost's own, since there is none",
-            "from archcost.layers import Cummax\n",
+            "archcost/exporters/comparison.py",
+            "how it is drawn in ONNX, which has no operator for it",
+            "from archcost.layers import IsIn\n",
             """
 
-@draws(Cummax)
-def cummax(part: Part) -> Sequence[str]:
-    return part.draw_unknown("Cummax", 2, part.inputs[0])
+@draws(IsIn)
+def isin(part: Part) -> str:
+    return part.draw_unknown("IsIn", 1, *part.inputs)[0]
 """,
-            pytest("tests/exporters/test_rows.py", "-k", "cummax"),
-            "Cummax has no rendering",
+            pytest("tests/exporters/test_rows.py", "-k", "isin"),
+            "IsIn has no rendering",
         ),
     ),
 )
 
-GUIDES = (HYPOT, CUMMAX)
+GUIDES = (NEXTAFTER, ISIN)
 
 
 class Copy:

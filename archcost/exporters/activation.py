@@ -12,6 +12,7 @@ from archcost.layers import (
     LogSoftmax,
     PReLU,
     ReLU6,
+    RReLU,
     SiLU,
     Softmax,
     Softplus,
@@ -69,6 +70,12 @@ def prelu(part: Part) -> str:
     if part.layer.num_parameters > 1 and behind > 0:
         slopes = part.draw("Unsqueeze", slopes, part.integers(*range(1, behind + 1)))
     return part.draw("PRelu", part.inputs[0], slopes)
+
+
+@draws(RReLU)
+def rrelu(part: Part) -> str:
+    """As in evaluation, where nothing is drawn."""
+    return part.draw("LeakyRelu", part.inputs[0], alpha=(part.layer.lower + part.layer.upper) / 2)
 
 
 @draws(GLU)

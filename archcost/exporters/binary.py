@@ -11,8 +11,14 @@ from archcost.layers import (
     Atan2,
     ClampTensor,
     CopySign,
+    Cross,
     Div,
+    FloorDivide,
+    FMax,
+    FMin,
     FMod,
+    Hypot,
+    LdExp,
     Lerp,
     LogAddExp,
     LogAddExp2,
@@ -22,8 +28,10 @@ from archcost.layers import (
     PowTensor,
     Remainder,
     Sub,
+    XLog1pY,
     XLogY,
 )
+from archcost.layers.checks import normalize_axis
 
 
 @draws(Add)
@@ -42,7 +50,53 @@ def sub(part: Part) -> str:
     return part.draw("Sub", part.cast(0), taken)
 
 
-@draws(Mul, Div, Maximum, Minimum)
+@draws(Div)
+def div(part: Part) -> str:
+    quotient = part.draw("Div", part.cast(0), part.cast(1))
+    rounding = part.layer.rounding_mode
+    return quotient if rounding is None or not part.result.is_floating else _rounded(part, quotient, rounding)
+
+
+def _rounded(part: Part, quotient: str, rounding: str) -> str:
+    if rounding == "floor":
+        return part.draw("Floor", quotient)
+    return part.draw("Mul", part.draw("Sign", quotient), part.draw("Floor", part.draw("Abs", quotient)))
+
+
+@draws(FloorDivide)
+def floor_divide(part: Part) -> str:
+    quotient = part.draw("Div", *divided(part))
+    return _rounded(part, quotient, "floor") if part.result.is_floating else quotient
+
+
+@draws(FMax, FMin)
+def number_of_pair(part: Part) -> str:
+    return part.draw("Max" if part.layer.type == "fmax" else "Min", part.cast(0), part.cast(1))
+
+
+@draws(Hypot)
+def hypot(part: Part) -> str:
+    squares = [part.draw("Mul", part.cast(index), part.cast(index)) for index in (0, 1)]
+    return part.draw("Sqrt", part.draw("Add", *squares))
+
+
+@draws(LdExp)
+def ldexp(part: Part) -> str:
+    return part.draw("Mul", part.cast(0), part.draw("Pow", part.number(2.0), part.cast(1)))
+
+
+@draws(Cross)
+def cross(part: Part) -> str:
+    """The two others' products, in turn."""
+    axis = normalize_axis(part.layer.dim, part.result.rank)
+    after, behind = part.integers(1, 2, 0), part.integers(2, 0, 1)
+    turned = [[part.draw("Gather", tensor, order, axis=axis) for order in (after, behind)] for tensor in part.inputs]
+    (first_after, first_behind), (second_after, second_behind) = turned
+    one = part.draw("Mul", first_after, second_behind)
+    return part.draw("Sub", one, part.draw("Mul", first_behind, second_after))
+
+
+@draws(Mul, Maximum, Minimum)
 def paired(part: Part) -> str:
     """In the dtype of the result, integers as well."""
     return part.draw(part.layer.card.onnx.operator, part.cast(0), part.cast(1))
@@ -109,10 +163,12 @@ def copysign(part: Part) -> str:
     return part.draw("Where", is_negative, part.draw("Neg", size), size)
 
 
-@draws(XLogY)
+@draws(XLogY, XLog1pY)
 def xlogy(part: Part) -> str:
-    factor = part.cast(0)
-    product = part.draw("Mul", factor, part.draw("Log", part.cast(1)))
+    factor, argument = part.cast(0), part.cast(1)
+    if part.layer.type == "xlog1py":
+        argument = part.draw("Add", argument, part.number(1.0))
+    product = part.draw("Mul", factor, part.draw("Log", argument))
     is_zero = part.draw("Equal", factor, part.number(0.0))
     return part.draw("Where", is_zero, part.number(0.0), product)
 

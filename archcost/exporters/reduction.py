@@ -9,19 +9,30 @@ from archcost.layers import (
     All,
     AMax,
     AMin,
+    AMinMax,
     AnyTrue,
     ArgMax,
     ArgMin,
+    CountNonzero,
+    KthValue,
     LogSumExp,
     Max,
     Mean,
+    Median,
+    MedianAll,
     Min,
+    Mode,
+    Multinomial,
+    NanMedian,
+    NanMedianAll,
+    NanSum,
     Norm,
     Prod,
     Std,
     Sum,
     Var,
 )
+from archcost.layers.checks import normalize_axis
 
 EXTREMA = {"amax": "ReduceMax", "amin": "ReduceMin", "any": "ReduceMax", "all": "ReduceMin"}
 """Of truth values the largest says whether any holds, the smallest whether all do."""
@@ -97,4 +108,56 @@ def deviation(part: Part) -> str:
 
 @draws(Norm)
 def norm(part: Part) -> str:
-    return part.draw(f"ReduceL{part.layer.ord}", part.inputs[0], axes(part), keepdims=int(part.layer.keepdim))
+    """ONNX has operators for orders 1 and 2, and for extrema."""
+    order = part.layer.ord
+    if order in (1, 2):
+        return reduced(part, f"ReduceL{int(order)}", part.inputs[0])
+    sizes = part.draw("Abs", part.cast())
+    if order in ("inf", "-inf"):
+        return reduced(part, "ReduceMax" if order == "inf" else "ReduceMin", sizes)
+    if order == 0:
+        return reduced(part, "ReduceSum", part.draw("Sign", sizes))
+    total = reduced(part, "ReduceSum", part.draw("Pow", sizes, part.number(float(order))))
+    return part.draw("Pow", total, part.number(1 / order))
+
+
+@draws(AMinMax)
+def both_ends(part: Part) -> Sequence[str]:
+    layer = part.layer
+    over = "" if layer.dim is None else part.integers(layer.dim)
+    ends = ("ReduceMin", "ReduceMax")
+    return [part.draw(kind, part.inputs[0], over, keepdims=int(layer.keepdim)) for kind in ends]
+
+
+@draws(CountNonzero)
+def count(part: Part) -> str:
+    marks = part.draw("Cast", part.cast(0, "bool"), to=DTYPES["int64"])
+    return part.draw("ReduceSum", marks, axes(part), keepdims=0)
+
+
+@draws(NanSum)
+def nansum(part: Part) -> str:
+    is_nan = part.draw("IsNaN", part.inputs[0])
+    return reduced(part, "ReduceSum", part.draw("Where", is_nan, part.number(0.0), part.inputs[0]))
+
+
+@draws(KthValue)
+def kth(part: Part) -> Sequence[str]:
+    """The last of the k smallest."""
+    layer = part.layer
+    axis = normalize_axis(layer.dim, part.source.rank)
+    settings = {"axis": axis, "largest": 0, "sorted": 1}
+    smallest = part.draw_many("TopK", 2, part.inputs[0], part.integers(layer.k), **settings)
+    last = part.integers(layer.k - 1) if layer.keepdim else part.index(layer.k - 1)
+    return [part.draw("Gather", each, last, axis=axis) for each in smallest]
+
+
+@draws(Median, NanMedian, Mode)
+def picked_by_order(part: Part) -> Sequence[str]:
+    return part.draw_unknown(type(part.layer).__name__, 2, part.inputs[0])
+
+
+@draws(MedianAll, NanMedianAll, Multinomial)
+def foreign(part: Part) -> str:
+    """None of which ONNX has an operator for, or, of what is drawn, none that reads weights as torch does."""
+    return part.draw_unknown(type(part.layer).__name__, 1, part.inputs[0])[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archcost.exporters.emit import Part, draws
-from archcost.layers import ArgSort, Cumsum, Sort, TopK
+from archcost.layers import ArgSort, Cummax, Cummin, Cumprod, Cumsum, LogCumsumExp, Sort, TopK
 from archcost.layers.checks import normalize_axis
 
 
@@ -34,3 +34,18 @@ def topk(part: Part) -> Sequence[str]:
     layer = part.layer
     settings = {"largest": int(layer.largest), "sorted": int(layer.sorted)}
     return part.draw_many("TopK", 2, part.inputs[0], part.integers(layer.k), axis=layer.dim, **settings)
+
+
+@draws(Cummax, Cummin)
+def running(part: Part) -> Sequence[str]:
+    return part.draw_unknown(type(part.layer).__name__, 2, part.inputs[0])
+
+
+@draws(Cumprod)
+def cumprod(part: Part) -> str:
+    return part.draw_unknown("CumProd", 1, part.inputs[0])[0]
+
+
+@draws(LogCumsumExp)
+def logcumsumexp(part: Part) -> str:
+    return part.draw("Log", part.draw("CumSum", part.draw("Exp", part.inputs[0]), part.index(part.layer.dim)))

@@ -10,6 +10,7 @@ from archcost.layers import (
     AsStrided,
     Cast,
     CastLike,
+    ChannelShuffle,
     Chunk,
     Clone,
     Concat,
@@ -205,10 +206,28 @@ def repeat_interleave(part: Part) -> str:
 
 @draws(Tile)
 def tile(part: Part) -> str:
-    dims = part.layer.dims
+    """ONNX makes no axes by repeating."""
+    dims, tensor = part.layer.dims, part.inputs[0]
+    new = len(dims) - part.source.rank
+    if new:
+        tensor = part.draw("Unsqueeze", tensor, part.integers(*range(new)))
     if len(part.inputs) == 1:
-        return part.draw("Tile", part.inputs[0], part.integers(*dims))
-    return part.draw("Tile", part.inputs[0], part.times_samples(dims, 0, part.inputs[1]))
+        return part.draw("Tile", tensor, part.integers(*dims))
+    return part.draw(
+        "Tile", tensor, part.times_samples(dims, normalize_axis(part.layer.dim, len(dims)), part.inputs[1])
+    )
+
+
+@draws(ChannelShuffle)
+def channel_shuffle(part: Part) -> str:
+    """Groups and channels of a group as two axes, which are exchanged."""
+    batch, channels, *pixels = part.source.shape
+    groups = part.layer.groups
+    apart = (batch, groups, channels // groups, *pixels)
+    turned = part.draw(
+        "Transpose", part.reshape(part.inputs[0], part.source.shape, apart), perm=(0, 2, 1, *range(3, len(apart)))
+    )
+    return part.reshape(turned, (batch, channels // groups, groups, *pixels), part.source.shape)
 
 
 @draws(PixelShuffle)

@@ -2,32 +2,90 @@
 
 from __future__ import annotations
 
-from math import log
+from math import log, pi
 
 from archcost.exporters.activation import clip
 from archcost.exporters.emit import Part, draws
 from archcost.layers import (
+    I0,
+    Acosh,
     Ceil,
     Clamp,
+    Digamma,
+    Entr,
     Erfc,
+    Erfcx,
+    Erfinv,
+    Exp2,
     Expm1,
     Floor,
+    Frac,
+    I0e,
+    Lgamma,
     Log1p,
     Log2,
     Log10,
     Logit,
+    LogNdtr,
     NanToNum,
+    Ndtri,
+    Polygamma,
     Pow,
     Round,
     RPow,
     Rsqrt,
     Rsub,
     Scale,
+    Sinc,
     Trunc,
 )
 
 
-@draws(Floor, Ceil, Round)
+@draws(Round)
+def rounded(part: Part) -> str:
+    """ONNX rounds to whole numbers."""
+    decimals = part.layer.decimals
+    if not decimals or not part.source.is_floating:
+        return step(part)
+    scale = part.number(10.0**decimals)
+    return part.draw("Div", part.draw("Round", part.draw("Mul", part.inputs[0], scale)), scale)
+
+
+@draws(Frac)
+def fraction(part: Part) -> str:
+    return part.draw("Sub", part.inputs[0], truncated(part))
+
+
+@draws(Exp2)
+def exp2(part: Part) -> str:
+    return part.draw("Pow", part.number(2.0), part.cast())
+
+
+@draws(Acosh)
+def acosh(part: Part) -> str:
+    return part.draw("Acosh", part.cast())
+
+
+@draws(Sinc)
+def sinc(part: Part) -> str:
+    turned = part.draw("Mul", part.cast(), part.number(pi))
+    ratio = part.draw("Div", part.draw("Sin", turned), turned)
+    return part.draw("Where", part.draw("Equal", turned, part.number(0.0)), part.number(1.0), ratio)
+
+
+@draws(Entr)
+def entropy(part: Part) -> str:
+    product = part.draw("Neg", part.draw("Mul", part.cast(), part.draw("Log", part.cast())))
+    return part.draw("Where", part.draw("Equal", part.cast(), part.number(0.0)), part.number(0.0), product)
+
+
+@draws(Erfinv, Lgamma, Digamma, Polygamma, I0, I0e, Ndtri, LogNdtr, Erfcx)
+def foreign(part: Part) -> str:
+    """None of which ONNX has an operator for."""
+    return part.draw_unknown(type(part.layer).__name__, 1, part.inputs[0])[0]
+
+
+@draws(Floor, Ceil)
 def step(part: Part) -> str:
     """Integers are what they are."""
     return part.draw(part.layer.card.onnx.operator if part.source.is_floating else "Identity", part.inputs[0])

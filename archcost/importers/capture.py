@@ -26,6 +26,7 @@ from archcost.importers.function_mode import (
     FEW_VALUES,
     MOST_CONSTANT_VALUES,
     MOST_VALUES,
+    SEEN_IN_PLACE,
     SETTERS,
     CallMode,
     base_of,
@@ -285,6 +286,12 @@ class Capture(CallMode):
     def _record_call(self, step: Step, func: Any, args: Any, kwargs: Any) -> Any:
         name = step.name
         base, inplace = base_of(name)
+        if name in SEEN_IN_PLACE:
+            with self:
+                seen = getattr(args[0], base)(*args[1:], **kwargs)
+            result = func(*args, **kwargs)
+            self.record.register(result, self.record.reference(seen))
+            return result
         if inplace and self.record.is_batch_counter(args[0]):
             return func(*args, **kwargs)
         if inplace or name.endswith("_"):

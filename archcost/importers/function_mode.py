@@ -65,6 +65,9 @@ VALUELESS = frozenset(
 )
 """Calls that make a tensor with the shape of another, and none of its values."""
 
+SEEN_IN_PLACE = frozenset(["squeeze_", "unsqueeze_", "transpose_", "t_", "swapaxes_", "swapdims_"])
+"""Methods that change how a tensor is seen, and none of its values: they are views that the tensor itself becomes."""
+
 INPLACE_OPERATORS = {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "div", "idiv": "div", "ipow": "pow"}
 SETTERS = frozenset(["copy_", "zero_", "fill_", "normal_", "uniform_", "bernoulli_", "index_put_", "masked_scatter_"])
 """Methods that write over a tensor without reading it."""

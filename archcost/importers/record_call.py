@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from archcost.importers.author_formulas import formulas_of
-from archcost.importers.function_mode import SETTERS, VALUELESS, base_of
+from archcost.importers.function_mode import SEEN_IN_PLACE, SETTERS, VALUELESS, base_of
 from archcost.importers.identity import storage_of
 from archcost.importers.local_tensors import Dispatched
 from archcost.importers.own_calls import own_rule
@@ -110,6 +110,12 @@ class OperatorMode(TorchDispatchMode):
             with self:
                 return COMPOSITES[name](*args, **kwargs)
         base, inplace = base_of(name)
+        if known and namespace == "aten" and name in SEEN_IN_PLACE:
+            with self:
+                seen = getattr(torch.ops.aten, base)(*args, **kwargs)
+            result = func(*args, **kwargs)
+            self.record.register_place(result, self.record.reference(seen))
+            return result
         call = Call(args, kwargs, known and (inplace or name in SETTERS), self.record)
         result = func(*args, **kwargs)
         results = tuple(tensors_in(result))

@@ -18,6 +18,7 @@ from archcost.layers.value_function import ValueFunction as _ValueFunction
 from archcost.layers.activation import LogSoftmax as LogSoftmax
 from archcost.layers.activation import LogSigmoid as LogSigmoid
 from archcost.layers.activation import PReLU as PReLU
+from archcost.layers.activation import RReLU as RReLU
 from archcost.layers.activation import Softmax as Softmax
 from archcost.layers.activation import Softsign as Softsign
 from archcost.layers.activation import Tanhshrink as Tanhshrink
@@ -32,9 +33,13 @@ from archcost.layers.binary.arithmetic import Mul as Mul
 from archcost.layers.binary.arithmetic import Sub as Sub
 from archcost.layers.binary.functions import Atan2 as Atan2
 from archcost.layers.binary.functions import FloatsOfPairs as _FloatsOfPairs
+from archcost.layers.binary.functions import Cross as Cross
+from archcost.layers.binary.functions import FloorDivide as FloorDivide
+from archcost.layers.binary.pair_function import PairFunction as _PairFunction
 from archcost.layers.binary.functions import Lerp as Lerp
 from archcost.layers.binary.functions import FloatingPairs as _FloatingPairs
 from archcost.layers.binary.functions import PowTensor as PowTensor
+from archcost.layers.binary.functions import XLog1pY as XLog1pY
 from archcost.layers.comparison import Bitwise as _Bitwise
 from archcost.layers.comparison import BitwiseNot as BitwiseNot
 from archcost.layers.comparison import Comparison as _Comparison
@@ -93,6 +98,7 @@ from archcost.layers.indexing.scatter import ScatterAdd as ScatterAdd
 from archcost.layers.indexing.scatter_reduce import IndexReduce as IndexReduce
 from archcost.layers.indexing.scatter_reduce import ScatterReduce as ScatterReduce
 from archcost.layers.indexing.write import Write as Write
+from archcost.layers.linear import Bilinear as Bilinear
 from archcost.layers.linear import Linear as Linear
 from archcost.layers.linear_algebra import Inverse as Inverse
 from archcost.layers.linear_algebra import Solve as Solve
@@ -150,19 +156,29 @@ from archcost.layers.quantization.scaling import Quantize as Quantize
 from archcost.layers.recurrent.gru import GRU as GRU
 from archcost.layers.recurrent.lstm import LSTM as LSTM
 from archcost.layers.recurrent.rnn import RNN as RNN
-from archcost.layers.reduction import Truth as _Truth
-from archcost.layers.reduction import Extreme as _Extreme
-from archcost.layers.reduction import Index as _Index
-from archcost.layers.reduction import LogSumExp as LogSumExp
-from archcost.layers.reduction import Picked as _Picked
-from archcost.layers.reduction import Mean as Mean
-from archcost.layers.reduction import Norm as Norm
-from archcost.layers.reduction import Prod as Prod
-from archcost.layers.reduction import Std as Std
-from archcost.layers.reduction import Sum as Sum
-from archcost.layers.reduction import Var as Var
+from archcost.layers.reduction.folding import Truth as _Truth
+from archcost.layers.reduction.folding import Extreme as _Extreme
+from archcost.layers.reduction.folding import Index as _Index
+from archcost.layers.reduction.folding import LogSumExp as LogSumExp
+from archcost.layers.reduction.folding import Picked as _Picked
+from archcost.layers.reduction.folding import Mean as Mean
+from archcost.layers.reduction.folding import Prod as Prod
+from archcost.layers.reduction.folding import Std as Std
+from archcost.layers.reduction.folding import Sum as Sum
+from archcost.layers.reduction.folding import Var as Var
+from archcost.layers.reduction.norm import Norm as Norm
+from archcost.layers.reduction.order import AMinMax as AMinMax
+from archcost.layers.reduction.order import CountNonzero as CountNonzero
+from archcost.layers.reduction.order import KthValue as KthValue
+from archcost.layers.reduction.order import PickedByOrder as _PickedByOrder
+from archcost.layers.reduction.order import MiddleOfAll as _MiddleOfAll
+from archcost.layers.reduction.order import Multinomial as Multinomial
+from archcost.layers.reduction.order import NanSum as NanSum
 from archcost.layers.scan import ArgSort as ArgSort
+from archcost.layers.scan import RunningExtreme as _RunningExtreme
+from archcost.layers.scan import Cumprod as Cumprod
 from archcost.layers.scan import Cumsum as Cumsum
+from archcost.layers.scan import LogCumsumExp as LogCumsumExp
 from archcost.layers.scan import Sort as Sort
 from archcost.layers.scan import TopK as TopK
 from archcost.layers.shape.concat import Concat as Concat
@@ -176,6 +192,7 @@ from archcost.layers.shape.diagonal import Diagonal as Diagonal
 from archcost.layers.shape.diagonal import TensorUnfold as TensorUnfold
 from archcost.layers.shape.diagonal import Tril as Tril
 from archcost.layers.shape.diagonal import Triu as Triu
+from archcost.layers.shape.move import ChannelShuffle as ChannelShuffle
 from archcost.layers.shape.move import Flip as Flip
 from archcost.layers.shape.move import PixelShuffle as PixelShuffle
 from archcost.layers.shape.move import PixelUnshuffle as PixelUnshuffle
@@ -201,12 +218,16 @@ from archcost.layers.shape.views import Transpose as Transpose
 from archcost.layers.shape.views import Unsqueeze as Unsqueeze
 from archcost.layers.value_function import OverwritingFunction as _OverwritingFunction
 from archcost.layers.unary import Clamp as Clamp
+from archcost.layers.unary import Frac as Frac
 from archcost.layers.unary import Logit as Logit
 from archcost.layers.unary import NanToNum as NanToNum
+from archcost.layers.unary import Polygamma as Polygamma
 from archcost.layers.unary import Pow as Pow
+from archcost.layers.unary import Round as Round
 from archcost.layers.unary import RPow as RPow
 from archcost.layers.unary import Rsub as Rsub
 from archcost.layers.unary import Scale as Scale
+from archcost.layers.unary import Sinc as Sinc
 from archcost.layers.upsampling import Upsample as Upsample
 
 INDEX: Path
@@ -278,6 +299,14 @@ class Minimum(_Extremum): ...
 class Remainder(_Modulo): ...
 
 class CopySign(_FloatsOfPairs): ...
+
+class FMax(_PairFunction): ...
+
+class FMin(_PairFunction): ...
+
+class Hypot(_FloatsOfPairs): ...
+
+class LdExp(_FloatsOfPairs): ...
 
 class LogAddExp(_FloatingPairs): ...
 
@@ -403,6 +432,20 @@ class Max(_Picked): ...
 
 class Min(_Picked): ...
 
+class Median(_PickedByOrder): ...
+
+class MedianAll(_MiddleOfAll): ...
+
+class Mode(_PickedByOrder): ...
+
+class NanMedian(_PickedByOrder): ...
+
+class NanMedianAll(_MiddleOfAll): ...
+
+class Cummax(_RunningExtreme): ...
+
+class Cummin(_RunningExtreme): ...
+
 class Abs(_OverwritingFunction): ...
 
 class Acos(_OverwritingFunction): ...
@@ -423,15 +466,31 @@ class Cos(_OverwritingFunction): ...
 
 class Cosh(_OverwritingFunction): ...
 
+class Digamma(_OverwritingFunction): ...
+
+class Entr(_ValueFunction): ...
+
 class Erf(_OverwritingFunction): ...
 
 class Erfc(_OverwritingFunction): ...
 
+class Erfcx(_ValueFunction): ...
+
+class Erfinv(_OverwritingFunction): ...
+
 class Exp(_OverwritingFunction): ...
+
+class Exp2(_OverwritingFunction): ...
 
 class Expm1(_OverwritingFunction): ...
 
 class Floor(_OverwritingFunction): ...
+
+class I0(_OverwritingFunction): ...
+
+class I0e(_ValueFunction): ...
+
+class Lgamma(_OverwritingFunction): ...
 
 class Log(_OverwritingFunction): ...
 
@@ -441,11 +500,13 @@ class Log1p(_OverwritingFunction): ...
 
 class Log2(_OverwritingFunction): ...
 
+class LogNdtr(_ValueFunction): ...
+
+class Ndtri(_ValueFunction): ...
+
 class Neg(_OverwritingFunction): ...
 
 class Reciprocal(_OverwritingFunction): ...
-
-class Round(_OverwritingFunction): ...
 
 class Rsqrt(_OverwritingFunction): ...
 

@@ -117,6 +117,29 @@ Softshrink = activation(
 # fmt: on
 
 
+class RReLU(Activation):
+    """x where it is positive, else r·x with r drawn between `lower` and `upper` (torch.nn.RReLU).
+
+    In evaluation r is their mean. Comparison and product, both ways. Drawing is not counted.
+    """
+
+    type: Literal["rrelu"] = "rrelu"
+    prefix: ClassVar[str] = "relu"
+    card: ClassVar[Card] = card("RReLU", (), None, FAST)
+    formula: ClassVar[Formula] = Formula("where(x > 0, x, slope*x)", "where(x > 0, dy, slope*dy)")
+    lower: Number = 1 / 8
+    upper: Number = 1 / 3
+
+    def autograd(self, call: Call) -> Autograd:
+        """The slopes are made and kept in evaluation too, where nothing reads them."""
+        kept = OUTPUT if self.inplace else INPUT
+        return Autograd((kept, Own("slopes", call.source)), call.inputs, saves_for_nobody=True)
+
+    def placement(self, call: Call) -> Placement:
+        """The CPU's kernel writes row by row."""
+        return own_storage(call) if call.setting.device == "cpu" and not self.inplace else super().placement(call)
+
+
 class GELU(ValueFunction):
     """x·Φ(x); `approximate: tanh` takes x/2·(1 + tanh u) with u = √(2/π)·(x + 0.044715·x³)."""
 

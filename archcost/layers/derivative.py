@@ -141,7 +141,8 @@ def _costs(formula: str) -> Iterator[int]:
 
 
 def is_tensor(name: str) -> bool:
-    return len(name) == 1 or name == "dy"
+    """`n` is a number, as torch has it."""
+    return (len(name) == 1 and name != "n") or name == "dy"
 
 
 def _cost(node: ast.AST) -> Iterator[int]:

@@ -11,9 +11,10 @@ from archcost.layers.checks import normalize_axis, require_floating, whole_along
 from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, Autocast
 from archcost.layers.fields import Axis, Flag, FloatingDtype, Size
 from archcost.layers.memory_order import value_by_value
+from archcost.layers.rows import row
 from archcost.layers.rules import Autograd, Call, Placement, Quirk, own_storage
 from archcost.tensors import Tensors, TensorType, summed
-from archcost.terms.autograd import OUTPUT, PASSED_ON, Output, Own
+from archcost.terms.autograd import INPUT, OUTPUT, PASSED_ON, Output, Own, excess
 from archcost.terms.expressions import Step
 from archcost.terms.time_classes import TimeClass
 from archcost.terms.windows import Rules
@@ -70,6 +71,87 @@ class Cumsum(Layer):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         return whole_along(self.dim, inputs)
+
+
+class Running(Layer):
+    """What has been so far along `dim`."""
+
+    dim: Axis
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_floating(inputs)
+        normalize_axis(self.dim, inputs[0].rank)
+        return inputs
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        return whole_along(self.dim, inputs)
+
+
+class Cumprod(Running):
+    """Running product along `dim` (torch.cumprod): a product a value. Backward Σ(dy·y)/x: product, sum, division."""
+
+    type: Literal["cumprod"] = "cumprod"
+    prefix: ClassVar[str] = "cumprod"
+    card: ClassVar[Card] = card("torch.cumprod", time="reduction", autocast=FLOAT32_OUT_ON_CUDA)
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 1, {0: 3}, "multiplied"),)
+
+    def autograd(self, call: Call) -> Autograd:
+        """Products, turned round, summed, and turned round again, where no value is zero (`cumprod_backward`)."""
+        made = excess("products and sums", 3 * call.source.numel, call.source.dtype)
+        return Autograd((INPUT, OUTPUT), call.inputs, backward=made)
+
+
+class LogCumsumExp(Running):
+    """log Σ exp x so far along `dim` (torch.logcumsumexp): two exponentials, sum, logarithm a value.
+
+    Backward the same of the positive and of the negative gradients by themselves, turned round: absolute value and
+    logarithm of dy and two comparisons, then for each a difference, the sum of exponentials, a sum and an exponential.
+    """
+
+    type: Literal["logcumsumexp"] = "logcumsumexp"
+    prefix: ClassVar[str] = "logcumsumexp"
+    card: ClassVar[Card] = card("torch.logcumsumexp", ("logcumsumexp",), time="reduction")
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 4, {0: 19}, "exponentials added"),)
+
+    def autograd(self, call: Call) -> Autograd:
+        """Seven tensors beside the last (`logcumsumexp_backward` in FunctionsManual.cpp)."""
+        made = excess("logarithms of gradients", 7 * call.source.numel + 1, call.source.dtype)
+        return Autograd((INPUT, OUTPUT), call.inputs, backward=made)
+
+
+class RunningExtreme(Layer):
+    """A comparison a value; each gradient is added where its value was."""
+
+    quirks: ClassVar[frozenset[Quirk]] = frozenset(["puts gradient back"])
+    dim: Axis
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        normalize_axis(self.dim, inputs[0].rank)
+        return (inputs[0], TensorType(inputs[0].shape, "int64"))
+
+    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
+        return (Reduction(inputs[0].numel, 1, {0: 1}, "compared"),)
+
+    def autograd(self, call: Call) -> Autograd:
+        """Torch keeps the input for its shape (cummaxmin_backward in FunctionsManual.cpp)."""
+        return Autograd((INPUT, Output(1)), call.inputs)
+
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+        return whole_along(self.dim, inputs)
+
+
+def running(name: str, says: str) -> type[RunningExtreme]:
+    type_ = name.lower()
+    doc = f"The {says} value so far along `dim`, and where it was (torch.{type_}). Outputs: values, indices."
+    return row(__name__, RunningExtreme, name, type_, doc, card(f"torch.{type_}", (type_,)))
+
+
+Cummax = running("Cummax", "largest")
+Cummin = running("Cummin", "smallest")
 
 
 class Ordering(Layer):

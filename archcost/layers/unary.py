@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from archcost.errors import ShapeError
 from archcost.layers.card import Card, onnx
 from archcost.layers.dtypes import AS_GIVEN, IN_FLOAT32_ON_CUDA, Autocast
-from archcost.layers.fields import Number, Scalar
+from archcost.layers.fields import Count, Number, Scalar
 from archcost.layers.rules import Autograd, Call, Placement, own_storage
 from archcost.layers.value_function import (
     Formula,
@@ -25,7 +25,7 @@ from archcost.layers.value_function import (
     require_numbers,
 )
 from archcost.tensors import FLOATING, TensorType, with_number
-from archcost.terms.autograd import PASSED_ON, Own
+from archcost.terms.autograd import PASSED_ON, Own, excess
 from archcost.terms.time_classes import TimeClass
 
 
@@ -78,6 +78,8 @@ def step(name: str, operator: str | None, *synonyms: str) -> type[OverwritingFun
     return unary(name, operator, AS_GIVEN, "elementwise", f"{name.lower()}(x)", "0", *synonyms, integers="kept")
 
 
+Decimals = Annotated[int, Field(strict=True, ge=-30, le=30)]
+
 F32, PLAIN, SLOW = IN_FLOAT32_ON_CUDA, AS_GIVEN, "transcendental"
 
 Exp = unary("Exp", "Exp", F32, SLOW, "exp(x)", "dy*y", complex_backward="dy*conj(y)")
@@ -90,6 +92,11 @@ Sqrt = unary("Sqrt", "Sqrt", PLAIN, "elementwise", "sqrt(x)", "dy/(2*y)")
 Rsqrt = unary("Rsqrt", None, F32, "elementwise", "1/sqrt(x)", "-0.5*dy*y**3")
 Reciprocal = unary("Reciprocal", "Reciprocal", F32, "elementwise", "1/x", "-dy*(y*y)", complex_backward="-dy*conj(y*y)")
 Erf = unary("Erf", "Erf", PLAIN, SLOW, "erf(x)", "2/pi**0.5*exp(-x**2)*dy")
+Exp2 = unary("Exp2", None, PLAIN, SLOW, "2**x", "dy*y*log(2)", "special_exp2")
+Erfinv = unary("Erfinv", None, F32, SLOW, "erfinv(x)", "0.5*pi**0.5*exp(erfinv(x)**2)*dy", "special_erfinv")
+Lgamma = unary("Lgamma", None, PLAIN, SLOW, "lgamma(x)", "dy*digamma(x)", "special_gammaln")
+Digamma = unary("Digamma", None, PLAIN, SLOW, "digamma(x)", "dy*polygamma(1, x)", "special_digamma", "special_psi")
+I0 = unary("I0", None, PLAIN, SLOW, "i0(x)", "dy*i1(x)", "special_i0")
 Erfc = unary("Erfc", None, PLAIN, SLOW, "erfc(x)", "-2/pi**0.5*exp(-x**2)*dy")
 Sin = unary("Sin", "Sin", PLAIN, SLOW, "sin(x)", "dy*cos(x)")
 Cos = unary("Cos", "Cos", PLAIN, SLOW, "cos(x)", "dy*-sin(x)")
@@ -101,14 +108,91 @@ Acos = unary("Acos", "Acos", F32, SLOW, "acos(x)", "dy*-rsqrt(-x*x + 1)", "arcco
 Atan = unary("Atan", "Atan", PLAIN, SLOW, "atan(x)", "dy/(x*x + 1)", "arctan")
 Acosh = hyperbolic("Acosh", "dy*rsqrt(x*x - 1)", "arccosh")
 Asinh = hyperbolic("Asinh", "dy*rsqrt(x**2 + 1)", "arcsinh")
+Acosh = hyperbolic("Acosh", "dy*rsqrt(x*x - 1)", "arccosh")
 Atanh = hyperbolic("Atanh", "dy*1/(1 - x**2)", "arctanh")
 Abs = unary("Abs", "Abs", PLAIN, "elementwise", "abs(x)", "dy*sign(x)", "absolute", integers="kept")
 Neg = unary("Neg", "Neg", PLAIN, "elementwise", "-x", "-dy", "negative", integers="kept", complex_backward="-dy")
 Sign = step("Sign", "Sign")
 Floor = step("Floor", "Floor")
 Ceil = step("Ceil", "Ceil")
-Round = step("Round", "Round")
 Trunc = step("Trunc", None, "fix")
+
+
+def special(name: str, type_: str, forward: str, backward: str) -> type[ValueFunction]:
+    """A function of torch.special, which has no method that overwrites."""
+    cards = card(f"special.{type_}", (f"special_{type_}",), None, PLAIN, SLOW)
+    return function(
+        __name__, ValueFunction, name, type_, Formula(forward, backward, is_composed=True), cards, "float32"
+    )
+
+
+Entr = special("Entr", "entr", "-x*log(x)", "dy*(-(1 + log(x)))")
+I0e = special("I0e", "i0e", "i0e(x)", "(i1e(x) - sign(x)*y)*dy")
+Ndtri = special("Ndtri", "ndtri", "ndtri(x)", "(2*pi)**0.5*exp(y**2/2)*dy")
+LogNdtr = special("LogNdtr", "log_ndtr", "log_ndtr(x)", "exp(-(y + x**2/2))/(2*pi)**0.5*dy")
+Erfcx = special("Erfcx", "erfcx", "erfcx(x)", "(2*x*y - 2/pi**0.5)*dy")
+
+
+class Round(OverwritingFunction):
+    """The nearest whole number, or multiple of 10^−`decimals`, for which it is scaled and scaled back (torch.round).
+
+    One operation, or three. Backward gives zeros.
+    """
+
+    type: Literal["round"] = "round"
+    prefix: ClassVar[str] = "round"
+    card: ClassVar[Card] = card("Tensor.round", ("round",), "Round", PLAIN, "elementwise")
+    integers: ClassVar[Integers] = "kept"
+    formula: ClassVar[Formula] = Formula("round(x)", "0", is_composed=True)
+    decimals: Decimals = 0
+
+    def chosen(self) -> Formula:
+        return (
+            self.formula if self.decimals == 0 else Formula("round(x*10**decimals)/10**decimals", "0", is_composed=True)
+        )
+
+
+class Frac(OverwritingFunction):
+    """x without what truncation leaves of it (torch.frac): truncation and difference.
+
+    Backward passes the gradient on.
+    """
+
+    type: Literal["frac"] = "frac"
+    prefix: ClassVar[str] = "frac"
+    card: ClassVar[Card] = card("Tensor.frac", ("frac",), None, PLAIN, "elementwise")
+    formula: ClassVar[Formula] = Formula("x - trunc(x)", "dy")
+
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), (PASSED_ON,))
+
+
+class Sinc(OverwritingFunction):
+    """sin(πx)/(πx), and 1 where x is 0 (torch.sinc): product, comparison, sine, division."""
+
+    type: Literal["sinc"] = "sinc"
+    prefix: ClassVar[str] = "sinc"
+    card: ClassVar[Card] = card("Tensor.sinc", ("sinc", "special_sinc"), None, PLAIN, SLOW)
+    integers: ClassVar[Integers] = "float32"
+    formula: ClassVar[Formula] = Formula(
+        "t = pi*x; where(t == 0, 1, sin(t)/t)",
+        "t = pi*x; d = x*x*pi; where(d == 0, 0, dy*((t*cos(t) - sin(t))/d))",
+    )
+
+    def factors(self, call: Call) -> tuple[Own, ...]:
+        """πx, πx², and all from the cosine to the product, less the gradient, which is chosen of them afterwards."""
+        return excess("factors of the gradient", 7 * call.source.numel, call.source.dtype)
+
+
+class Polygamma(OverwritingFunction):
+    """The derivative of order `n` of the digamma function (torch.polygamma): one operation; backward dy·ψ(n + 1)(x)."""
+
+    type: Literal["polygamma"] = "polygamma"
+    prefix: ClassVar[str] = "polygamma"
+    card: ClassVar[Card] = card("Tensor.polygamma", ("polygamma", "special_polygamma"), None, PLAIN, SLOW)
+    integers: ClassVar[Integers] = "float32"
+    formula: ClassVar[Formula] = Formula("polygamma(n, x)", "dy*polygamma(n + 1, x)", is_composed=True)
+    n: Count
 
 
 class Numbered(OverwritingFunction):

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from archcost.layers import Atan2, CopySign, Lerp, LogAddExp, LogAddExp2, PowTensor, Sub, XLogY
+from archcost.layers import (
+    Atan2,
+    CopySign,
+    Cross,
+    Div,
+    FloorDivide,
+    FMax,
+    FMin,
+    Hypot,
+    LdExp,
+    Lerp,
+    LogAddExp,
+    LogAddExp2,
+    PowTensor,
+    Sub,
+    XLog1pY,
+    XLogY,
+)
 from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
@@ -163,5 +180,93 @@ ROWS: tuple[Row, ...] = (
         outputs=(SHAPE,),
         forward=90,  # (2*3*5) * 3
         backward_input=180,  # (2*3*5) * (2 + 1 + 2 + 1)
+    ),
+    Row(
+        Hypot(),
+        inputs=(SHAPE, (3, 1)),
+        outputs=(SHAPE,),
+        forward=120,  # (2*3*5) * 4: two products, sum, root
+        backward_input=150,  # (2*3*5) * (2 + 2 + 1): product and division for each, and the second's sum
+    ),
+    Row(
+        Hypot(),
+        inputs=(SHAPE, SHAPE),
+        outputs=(SHAPE,),
+        forward=120,  # (2*3*5) * 4
+        backward_input=120,  # (2*3*5) * (2 + 2)
+    ),
+    Row(
+        LdExp(),
+        inputs=(SHAPE, (5,)),
+        outputs=(SHAPE,),
+        forward=60,  # (2*3*5) * 2: power, product
+        backward_input=150,  # (2*3*5) * (2 + 2 + 1): power, product; two products and a sum
+    ),
+    Row(
+        FMax(),
+        inputs=(SHAPE, (3, 1)),
+        outputs=(SHAPE,),
+        forward=30,  # 2*3*5
+        backward_input=90,  # (2*3*5) * (1 + 1 + 1)
+    ),
+    Row(
+        FMin(),
+        inputs=(SHAPE, SHAPE),
+        outputs=(SHAPE,),
+        forward=30,  # 2*3*5
+        backward_input=60,  # (2*3*5) * (1 + 1)
+    ),
+    Row(
+        XLog1pY(),
+        inputs=(SHAPE, SHAPE),
+        outputs=(SHAPE,),
+        forward=90,  # (2*3*5) * 3: sum, logarithm, product
+        backward_input=270,  # (2*3*5) * (6 + 3): the three, comparisons and their conjunction; product, sum, division
+    ),
+    Row(
+        FloorDivide(),
+        inputs=(SHAPE, (3, 1)),
+        outputs=(SHAPE,),
+        forward=60,  # (2*3*5) * 2: division, rounding
+    ),
+    Row(
+        FloorDivide(other=2),
+        inputs=(INDICES,),
+        outputs=(SHAPE,),
+        forward=60,  # (2*3*5) * 2
+    ),
+    Row(
+        FloorDivide(other=2.5),
+        inputs=(SHAPE,),
+        outputs=(SHAPE,),
+        forward=60,  # (2*3*5) * 2
+    ),
+    Row(
+        Div(rounding_mode="floor"),
+        inputs=(SHAPE, (3, 1)),
+        outputs=(SHAPE,),
+        forward=60,  # (2*3*5) * 2
+        backward_input=30,  # 2*3*5: zeros; the second's are summed back
+    ),
+    Row(
+        Div(rounding_mode="trunc", inplace=True),
+        inputs=(SHAPE, SHAPE),
+        outputs=(SHAPE,),
+        forward=60,  # (2*3*5) * 2
+        backward_input=0,  # 0: zeros
+    ),
+    Row(
+        Cross(),
+        inputs=((2, 5, 3), (2, 5, 3)),
+        outputs=((2, 5, 3),),
+        forward=90,  # (2*5*3) * 3: two products, difference
+        backward_input=180,  # (2*5*3) * 3 * 2
+    ),
+    Row(
+        Cross(dim=1),
+        inputs=((2, 3, 5), (1, 3, 5)),
+        outputs=(SHAPE,),
+        forward=90,  # (2*3*5) * 3
+        backward_input=210,  # (2*3*5) * (3 + 3 + 1): and the second's sum
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.layers import ArgSort, Cumsum, Sort, TopK
+from archcost.layers import ArgSort, Cummax, Cummin, Cumprod, Cumsum, LogCumsumExp, Sort, TopK
 from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
@@ -70,6 +70,36 @@ ROWS: tuple[Row, ...] = (
         inputs=((2, 3, 11),),
         outputs=((2, 3, 5), (2, 3, 5)),
         forward=66,  # 2*3*11
+        dtypes=("float32", "int64"),
+    ),
+    Row(
+        Cumprod(dim=1),
+        inputs=((2, 3, 5),),
+        outputs=((2, 3, 5),),
+        forward=30,  # 2*3*5 * 1
+        backward_input=90,  # 2*3*5 * 3: product, sum, division
+    ),
+    Row(
+        LogCumsumExp(dim=2),
+        inputs=((2, 3, 5),),
+        outputs=((2, 3, 5),),
+        forward=120,  # 2*3*5 * 4
+        backward_input=570,  # 2*3*5 * 19
+    ),
+    Row(
+        Cummax(dim=1),
+        inputs=((2, 3, 5),),
+        outputs=((2, 3, 5), (2, 3, 5)),
+        forward=30,  # 2*3*5 * 1
+        backward_input=30,  # 2*3*5 * 1
+        dtypes=("float32", "int64"),
+    ),
+    Row(
+        Cummin(dim=2),
+        inputs=((2, 3, 5),),
+        outputs=((2, 3, 5), (2, 3, 5)),
+        forward=30,  # 2*3*5 * 1
+        backward_input=30,  # 2*3*5 * 1
         dtypes=("float32", "int64"),
     ),
 )

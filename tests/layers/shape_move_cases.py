@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.layers import Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
+from archcost.layers import ChannelShuffle, Flip, PixelShuffle, PixelUnshuffle, RepeatInterleave, Roll, Stack, Tile
 from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
@@ -47,4 +47,24 @@ ROWS: tuple[Row, ...] = (
     Row(Tile(dims=(1, 1)), inputs=((2, 3), (1, 7)), outputs=((2, 3),)),
     Row(PixelShuffle(upscale_factor=2), inputs=((2, 12, 5, 7),), outputs=((2, 3, 10, 14),)),  # 12 / 4, 5 * 2, 7 * 2
     Row(PixelUnshuffle(downscale_factor=3), inputs=((2, 5, 6, 21),), outputs=((2, 45, 2, 7),)),  # 5 * 9, 6 / 3, 21 / 3
+    Row(ChannelShuffle(groups=3), inputs=((2, 6, 5, 7),), outputs=((2, 6, 5, 7),)),
+    Row(ChannelShuffle(groups=2), inputs=((2, 6, 5),), outputs=((2, 6, 5),)),
+    Row(
+        Tile(dims=(11, 1, 2)),
+        inputs=((3, 5),),
+        outputs=((11, 3, 10),),  # a new axis of 11; 5 * 2
+        backward_input=330,  # 11*3*(5*2): summed back
+    ),
+    Row(
+        Tile(dims=(1, 1, 1), dim=1),
+        inputs=((3, 1, 5), (2, 7)),
+        outputs=((3, 2, 5),),  # each of 3 once a sample
+        backward_input=30,  # 3*2*5: summed back
+    ),
+    Row(
+        Tile(dims=(1, 1, 1)),
+        inputs=((3, 5), (2, 7)),
+        outputs=((2, 3, 5),),  # a new axis of the batch
+        backward_input=30,  # 2*3*5: summed back
+    ),
 )

@@ -14,7 +14,7 @@ from archcost.layers.binary.pair_function import Joining
 from archcost.layers.comparison import Predicate
 from archcost.layers.matmul.added import AddedProduct
 from archcost.layers.matmul.product import Product
-from archcost.layers.reduction import Folding
+from archcost.layers.reduction.folding import Folding
 from archcost.layers.symbols import AXES
 from archcost.testing import by_hand
 from tests.layers import every_row
@@ -78,7 +78,7 @@ def test_working(row: Row) -> None:
 
 # Their output is the input's values in another order, or fewer axes of them: there is nothing to work out.
 NOTHING_TO_WORK_OUT = {
-    *("permute", "reshape", "unflatten", "split", "linear", "integer_matmul"),
+    *("permute", "reshape", "unflatten", "split", "linear", "bilinear", "integer_matmul"),
     *("transpose", "squeeze", "unsqueeze", "select", "expand", "stack", "view", "chunk", "unbind"),
     *("gather", "index_select", "index", "grid_sample", "function", "masked_fill", "where"),
     *("view_as_complex", "view_as_real", "complex", "solve", "solve_triangular"),

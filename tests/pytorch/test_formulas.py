@@ -19,9 +19,12 @@ from tests.layers.rows import Row
 ROWS = [
     row
     for row in every_row()
-    if isinstance(row.layer, ValueFunction) and row.input_types[0].is_floating and row.layer.type != "nan_to_num"
+    if isinstance(row.layer, ValueFunction)
+    and row.input_types[0].is_floating
+    and row.layer.type not in ("nan_to_num", "rrelu")
 ]
 WORDS: dict[str, Any] = {
+    **{name: getattr(torch.special, name) for name in dir(torch.special) if name.islower() and name[0] != "_"},
     **{name: getattr(torch, name) for name in dir(torch) if name.islower() and not name.startswith("_")},
     "where": lambda condition, x, y: torch.where(torch.as_tensor(condition), torch.as_tensor(x), torch.as_tensor(y)),
     "max": lambda x, bound: torch.clamp_min(x, bound) if not isinstance(bound, Tensor) else torch.maximum(x, bound),
@@ -31,6 +34,14 @@ WORDS: dict[str, Any] = {
     "scale": 1.0507009873554805,  # SELU's, where its alpha is no field
     "alpha": 1.6732632423543772,
 }
+
+
+OF_POSITIVE_VALUES = frozenset(
+    [
+        *("log", "log2", "log10", "sqrt", "rsqrt", "reciprocal", "logit", "pow"),
+        *("entr", "ndtri", "erfinv", "lgamma", "digamma", "polygamma"),
+    ]
+)
 
 
 def evaluated(formula: str, **given: Any) -> Tensor:
@@ -62,7 +73,9 @@ def test_values_and_gradient(row: Row) -> None:
     layer = row.layer
     assert isinstance(layer, ValueFunction)
     x = torch.linspace(0.05, 0.95, 19, dtype=torch.float64).requires_grad_()  # where every function has a value
-    if layer.type not in ("log", "log2", "log10", "sqrt", "rsqrt", "reciprocal", "logit", "pow"):
+    if layer.type == "acosh":
+        x = (1 / x.detach() + 0.1).requires_grad_()
+    elif layer.type not in OF_POSITIVE_VALUES:
         x = (torch.linspace(-0.95, 0.95, 20, dtype=torch.float64) * (4 if "hard" in layer.type else 1)).requires_grad_()
     if layer.type == "acosh":
         x = torch.linspace(1.05, 1.95, 19, dtype=torch.float64).requires_grad_()

@@ -111,7 +111,7 @@ def watched_only(row: Row, setting: Setting) -> Watched:
     return Watched()
 
 
-NOT_MODELLED = {"rnn", "gru", "lstm", "prod"}
+NOT_MODELLED = {"rnn", "gru", "lstm", "prod", "cumprod"}
 """Recurrent layers, which torch composes of hundreds of operators (their peaks are held in tests/importers); and
 a product, whose backward goes another way while a mode is on.
 """

@@ -20,6 +20,20 @@ def hardtanh(result: Tensor, x: Tensor, min_val: float = -1.0, max_val: float = 
     return Proposal("hardtanh", (x,), {"min_val": float(min_val), "max_val": float(max_val), **overwriting(inplace)})
 
 
+@rule_for("rrelu")
+def rrelu(
+    result: Tensor,
+    x: Tensor,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    inplace: bool = False,
+    **named: Any,
+) -> Proposal:
+    """Whether slopes are drawn, no cost depends on."""
+    return Proposal("rrelu", (x,), {"lower": float(lower), "upper": float(upper), **overwriting(inplace)})
+
+
 @rule_for("prelu")
 def prelu(result: Tensor, x: Tensor, weight: Tensor) -> Proposal | None:
     if weight.dim() != 1:

@@ -66,10 +66,13 @@ def mul(result: Tensor, x: Any, y: Any, inplace: bool = False) -> Proposal | Non
 
 @rule_for("div", "divide", "true_divide", "truediv")
 def div(result: Tensor, x: Any, y: Any, *, rounding_mode: str | None = None, inplace: bool = False) -> Proposal | None:
-    if rounding_mode is not None or not isinstance(x, Tensor):
+    if not isinstance(x, Tensor):
         return None
     if isinstance(y, Tensor):
-        return Proposal("div", (x, y), overwriting(inplace))
+        rounded = {} if rounding_mode is None else {"rounding_mode": rounding_mode}
+        return Proposal("div", (x, y), {**rounded, **overwriting(inplace)})
+    if rounding_mode is not None:
+        return None
     if isinstance(y, complex):
         return mul(result, x, 1 / y, inplace) if y else None
     return _scale(x, 1 / y, 0, inplace) if is_number(y) and y else None
@@ -78,6 +81,11 @@ def div(result: Tensor, x: Any, y: Any, *, rounding_mode: str | None = None, inp
 @composite("rtruediv", "rdiv")
 def divided_by(x: Tensor, number: float) -> Tensor:
     return x.reciprocal() * number
+
+
+@composite("addcdiv")
+def addcdiv(x: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    return x + tensor1 / tensor2 if value == 1 else x + tensor1 / tensor2 * value
 
 
 @composite("addcmul")
@@ -107,3 +115,17 @@ def power(result: Tensor, x: Any, exponent: Any, inplace: bool = False) -> Propo
 @rule_for("rpow")
 def power_of(result: Tensor, exponent: Tensor, x: Any) -> Proposal | None:
     return power(result, x, exponent)
+
+
+@rule_for("floor_divide", "floordiv")
+def floor_divide(result: Tensor, x: Any, y: Any, inplace: bool = False) -> Proposal | None:
+    if inplace or not isinstance(x, Tensor):
+        return None
+    if isinstance(y, Tensor):
+        return Proposal("floor_divide", (x, y))
+    return Proposal("floor_divide", (x,), {"other": y}) if is_number(y) and y else None
+
+
+@rule_for("linalg_cross")
+def cross(result: Tensor, x: Tensor, y: Tensor, *, dim: int = -1) -> Proposal:
+    return Proposal("cross", (x, y), {"dim": dim})

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archcost.importers.torch.proposal import Proposal, finite, overwriting, rule_for
+from archcost.importers.torch.proposal import Proposal, composite, finite, overwriting, rule_for
 from archcost.layers import LAYERS
 
 
@@ -55,3 +55,18 @@ def masked_fill(result: Tensor, x: Tensor, mask: Tensor, value: Any, inplace: bo
     if isinstance(value, Tensor):
         return None
     return Proposal("masked_fill", (x, mask), {"value": finite(value), **overwriting(inplace)})
+
+
+@composite("isposinf")
+def isposinf(x: Tensor) -> Tensor:
+    return x == float("inf")
+
+
+@composite("isneginf")
+def isneginf(x: Tensor) -> Tensor:
+    return x == -float("inf")
+
+
+@composite("signbit")
+def signbit(x: Tensor) -> Tensor:
+    return x < 0

@@ -13,3 +13,9 @@ def linear(result: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None
         return None
     fields = {"out_features": weight.shape[0], "bias": bias is not None}
     return Proposal("linear", (x,), fields, {"weight": weight, "bias": bias})
+
+
+@rule_for("bilinear")
+def bilinear(result: Tensor, x: Tensor, y: Tensor, weight: Tensor, bias: Tensor | None = None) -> Proposal:
+    fields = {"out_features": weight.shape[0], "bias": bias is not None}
+    return Proposal("bilinear", (x, y), fields, {"weight": weight, "bias": bias})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any, cast
 
 import torch
@@ -27,15 +28,17 @@ def _reduction(type_: str) -> RuleFunction:
     def rule(
         result: Tensor, x: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, **named: Any
     ) -> Proposal | None:
-        if result.dtype != x.dtype or x.dim() == 0:
+        if result.dtype != x.dtype:
             return None
+        if x.dim() == 0:
+            return Proposal("clone", (x,)) if type_ in ("mean", "sum") and dtype is None else None
         fields = {"dim": _dims(x, named.get("axis", dim)), "keepdim": keepdim}
         return Proposal(type_, (x,), fields | named_dtype(dtype))
 
     return rule
 
 
-for _type in ("mean", "sum", "amax", "amin"):
+for _type in ("mean", "sum", "amax", "amin", "nansum"):
     rule_for(_type)(_reduction(_type))
 
 
@@ -66,6 +69,51 @@ def _folding(type_: str) -> RuleFunction:
 
 for _type in ("any", "all", "prod", "logsumexp"):
     rule_for(_type)(_folding(_type))
+
+
+@rule_for("count_nonzero")
+def count_nonzero(result: Tensor, x: Tensor, dim: Any = None) -> Proposal:
+    return Proposal("count_nonzero", (x,), {"dim": list(dim) if isinstance(dim, tuple) else dim})  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _middle(type_: str) -> RuleFunction:
+    """Of all values, or along an axis with the indices."""
+
+    def rule(result: Any, x: Tensor, dim: int | None = None, keepdim: bool = False) -> Proposal:
+        if dim is None:
+            return Proposal(f"{type_}_all", (x,))
+        return Proposal(type_, (x,), {"dim": dim, "keepdim": keepdim})
+
+    return rule
+
+
+rule_for("median")(_middle("median"))
+rule_for("nanmedian")(_middle("nanmedian"))
+
+
+@rule_for("mode")
+def mode(result: Any, x: Tensor, dim: int = -1, keepdim: bool = False) -> Proposal:
+    return Proposal("mode", (x,), {"dim": dim, "keepdim": keepdim})
+
+
+@rule_for("kthvalue")
+def kthvalue(result: Any, x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Proposal:
+    return Proposal("kthvalue", (x,), {"k": k, "dim": dim, "keepdim": keepdim})
+
+
+@rule_for("aminmax")
+def aminmax(result: Any, x: Tensor, *, dim: int | None = None, keepdim: bool = False) -> Proposal:
+    return Proposal("aminmax", (x,), {"dim": dim, "keepdim": keepdim})
+
+
+@rule_for("multinomial")
+def multinomial(result: Tensor, x: Tensor, num_samples: int, replacement: bool = False, **named: Any) -> Proposal:
+    return Proposal("multinomial", (x,), {"num_samples": num_samples, "replacement": replacement})
+
+
+@composite("trace")
+def trace(x: Tensor) -> Tensor:
+    return x.diagonal().sum()
 
 
 def _arg(type_: str) -> RuleFunction:
@@ -117,9 +165,12 @@ def std_mean(x: Tensor, dim: Any = None, *given: Any, **named: Any) -> tuple[Ten
 def vector_norm(
     result: Tensor, x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Proposal | None:
-    if ord not in (1, 2):
-        return None
-    return Proposal("norm", (x,), {"dim": _dims(x, dim), "keepdim": keepdim, "ord": int(ord)})
+    order = {float("inf"): "inf", -float("inf"): "-inf"}.get(ord, int(ord) if ord == int_or_none(ord) else float(ord))
+    return Proposal("norm", (x,), {"dim": _dims(x, dim), "keepdim": keepdim, "ord": order})
+
+
+def int_or_none(number: float) -> int | None:
+    return int(number) if isfinite(number) and number == int(number) else None
 
 
 @rule_for("norm")

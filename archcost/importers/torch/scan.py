@@ -14,6 +14,11 @@ def cumsum(result: Tensor, x: Tensor, dim: int, *, dtype: Any = None) -> Proposa
     return Proposal("cumsum", (x,), {"dim": dim} | named_dtype(dtype)) if result.dtype == x.dtype else None
 
 
+@rule_for("cumprod")
+def cumprod(result: Tensor, x: Tensor, dim: int, *, dtype: Any = None) -> Proposal | None:
+    return Proposal("cumprod", (x,), {"dim": dim}) if dtype is None and result.dtype == x.dtype else None
+
+
 def _ordered(type_: str) -> None:
     def rule(result: Any, x: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Proposal:
         """Whether equals keep their order, no cost depends on."""

@@ -88,11 +88,13 @@ def expand(result: Tensor, x: Tensor, *sizes: Any, **named: Any) -> Proposal | N
 def tile(result: Tensor, x: Tensor, *dims: Any, **named: Any) -> Proposal | None:
     times = listed(dims) if dims else tuple(next(iter(named.values())))
     times = (1,) * (x.dim() - len(times)) + times
-    if len(times) != x.dim():
+    of_batch = [axis for axis, number in enumerate(times) if samples_in(number)]
+    if len(of_batch) > 1:
         return None
-    if samples_in(times[0]):
-        return Proposal("tile", (x,), {"dims": [samples_in(times[0]), *times[1:]]}, sized=True)
-    return Proposal("tile", (x,), {"dims": list(times)})
+    counted = {"dims": [samples_in(number) or number for number in times]}
+    if not of_batch:
+        return Proposal("tile", (x,), counted)
+    return Proposal("tile", (x,), counted | ({"dim": of_batch[0]} if of_batch[0] else {}), sized=True)
 
 
 @rule_for("repeat_interleave")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import pi
 from typing import Any
 
 from torch import Tensor
@@ -12,6 +13,32 @@ from archcost.importers.torch.proposal import (
     overwriting,
     rule_for,
 )
+
+
+@rule_for("deg2rad")
+def deg2rad(result: Tensor, x: Tensor, inplace: bool = False) -> Proposal | None:
+    return _turned(result, x, pi / 180, inplace)
+
+
+@rule_for("rad2deg")
+def rad2deg(result: Tensor, x: Tensor, inplace: bool = False) -> Proposal | None:
+    return _turned(result, x, 180 / pi, inplace)
+
+
+def _turned(result: Tensor, x: Tensor, factor: float, inplace: bool) -> Proposal:
+    return Proposal("scale", (x,), {"factor": factor, **overwriting(inplace)})
+
+
+@rule_for("polygamma", "special_polygamma")
+def polygamma(result: Tensor, n: Any, x: Any, inplace: bool = False) -> Proposal:
+    """The order comes first, but for the method."""
+    tensor, order = (n, x) if isinstance(n, Tensor) else (x, n)
+    return Proposal("polygamma", (tensor,), {"n": order, **overwriting(inplace)})
+
+
+@rule_for("round")
+def round_(result: Tensor, x: Tensor, *, decimals: int = 0, inplace: bool = False) -> Proposal:
+    return Proposal("round", (x,), {**({"decimals": decimals} if decimals else {}), **overwriting(inplace)})
 
 
 @rule_for("nan_to_num")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from math import prod
 from typing import ClassVar, Literal
 
@@ -111,7 +111,11 @@ class Mul(Arithmetic):
 
 
 class Div(Arithmetic):
-    """Quotient a/b of two tensors, of integers in float32; dy/b, and −dy·(a/b)/b: two divisions, negation, product."""
+    """Quotient a/b of two tensors, of integers in float32; dy/b, and −dy·(a/b)/b: two divisions, negation, product.
+
+    With `rounding_mode` it is rounded, down or to zero, which is one more operation; integers stay what they are, and
+    the gradients are zeros.
+    """
 
     type: Literal["div"] = "div"
     prefix: ClassVar[str] = "div"
@@ -120,9 +124,21 @@ class Div(Arithmetic):
     complex_formula: ClassVar[PairFormula | None] = PairFormula("a/b", ("dy/conj(b)", "-dy*conj((a/b)/b)"))
     takes_complex: ClassVar[bool] = True
     what: ClassVar[str] = "divided"
+    rounding_mode: Literal["floor", "trunc"] | None = None
+
+    def chosen(self) -> PairFormula:
+        if self.rounding_mode is None:
+            return self.formula
+        return PairFormula(f"{self.rounding_mode}_divide(a, b)", ("0", "0"), ("dy*1", "dy*1"), saved="b")
+
+    def reads(self, index: int) -> Collection[str]:
+        """Of what is rounded, torch keeps the dividend for the divisor's gradient and reads none of it."""
+        return "a" if self.rounding_mode and index == 1 else super().reads(index)
 
     def output_types(self, inputs: Tensors) -> Tensors:
         (result,) = super().output_types(inputs)
+        if self.rounding_mode:
+            return (result,)
         return (result if result.is_floating else TensorType(result.shape, "float32"),)
 
 

@@ -7,16 +7,16 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity
 from archcost.layers.binary.pair_function import Arithmetic, PairFunction, card
-from archcost.layers.broadcasting import summed_back
+from archcost.layers.broadcasting import broadcast, require_one_more, summed_back
 from archcost.layers.card import Card
-from archcost.layers.checks import require_floating
+from archcost.layers.checks import normalize_axis, require_floating
 from archcost.layers.derivative import PairFormula
 from archcost.layers.dtypes import IN_FLOAT32_ON_CUDA, WIDEST_ON_CUDA
-from archcost.layers.fields import Number
+from archcost.layers.fields import Axis, Number, Scalar
 from archcost.layers.rows import row
-from archcost.layers.rules import Autograd, Call
+from archcost.layers.rules import Autograd, Call, Placement, own_storage
 from archcost.layers.value_function import require_numbers
-from archcost.tensors import Tensors, TensorType
+from archcost.tensors import Tensors, TensorType, with_number
 from archcost.terms.autograd import Input
 from archcost.work import Elementwise, Shared, Work
 
@@ -72,6 +72,76 @@ XLogY = pairs(
     PairFormula("xlogy(a, b)", ("masked(xlogy(dy, b), (a == 0) & (b <= 0))", "dy*a/b")),
     "a·log b, and 0 where a is: a logarithm and a product",
 )
+Hypot = pairs(
+    FloatsOfPairs,
+    "Hypot",
+    "hypotenuse",
+    PairFormula("sqrt(a*a + b*b)", ("dy*a/y", "dy*b/y"), saved="y"),
+    "√(a² + b²): two products, sum, root; backward product and division",
+)
+LdExp = pairs(
+    FloatsOfPairs,
+    "LdExp",
+    "powers of 2",
+    PairFormula("a*2**b", ("dy*2**b", "dy*y*log(2)"), saved="y"),
+    "a·2^b: a power and a product; backward as many for each",
+)
+FMax = pairs(
+    PairFunction,
+    "FMax",
+    "compared",
+    PairFormula(
+        "max(a, b)", ("masked(dy, a >= b)", "masked(dy, a >= b)"), ("masked(dy, mask(a, b), mask(b))",) * 2, "ab"
+    ),
+    "The larger of each pair, or the one that is a number: a comparison, and one for each gradient",
+)
+FMin = pairs(
+    PairFunction,
+    "FMin",
+    "compared",
+    PairFormula(
+        "min(a, b)", ("masked(dy, a <= b)", "masked(dy, a <= b)"), ("masked(dy, mask(a, b), mask(b))",) * 2, "ab"
+    ),
+    "The smaller of each pair, or the one that is a number: a comparison, and one for each gradient",
+)
+
+
+class XLog1pY(FloatsOfPairs):
+    """a·log(1 + b), and 0 where a is (torch.special.xlog1py): sum, logarithm, product."""
+
+    type: Literal["xlog1py"] = "xlog1py"
+    prefix: ClassVar[str] = "xlog1py"
+    card: ClassVar[Card] = card("special.xlog1py", ("special_xlog1py",), time="transcendental")
+    formula: ClassVar[PairFormula] = PairFormula(
+        "xlog1py(a, b)", ("masked(xlog1py(dy, b), (a == 0) & (b <= -1))", "dy*a/(b + 1)")
+    )
+    what: ClassVar[str] = "multiplied with logarithms"
+
+
+class FloorDivide(PairFunction):
+    """The quotient rounded down, of integers too (`//`, torch.floor_divide): division and rounding.
+
+    The divisor is a second input, or the number `other`. There is no gradient.
+    """
+
+    type: Literal["floor_divide"] = "floor_divide"
+    prefix: ClassVar[str] = "div"
+    arity: ClassVar[Arity] = Arity(1, 2)
+    card: ClassVar[Card] = card("Tensor.floor_divide")
+    formula: ClassVar[PairFormula] = PairFormula("floor_divide(a, b)", ())
+    what: ClassVar[str] = "divided"
+    other: Scalar | None = None
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        require_one_more(inputs, self.other)
+        for tensor in inputs:
+            require_numbers(tensor)
+        result = broadcast(inputs)
+        dtype = result.dtype if self.other is None else with_number(result.dtype, self.other)
+        return (TensorType(result.shape, dtype),)
+
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), (None,) * len(call.inputs))
 
 
 class Atan2(FloatsOfPairs):
@@ -154,3 +224,29 @@ class Lerp(Arithmetic):
             found = " and ".join(str(tensor) for tensor in inputs)
             raise ShapeError("inputs have different dtypes", expected=inputs[0].dtype, found=found)
         return super().output_types(inputs)
+
+
+class Cross(FloatingPairs):
+    """The product of vectors of 3 values along `dim`, at right angles to both (torch.linalg.cross).
+
+    Two products and a difference a value, forward, and for each gradient.
+    """
+
+    type: Literal["cross"] = "cross"
+    prefix: ClassVar[str] = "cross"
+    card: ClassVar[Card] = card(None)
+    formula: ClassVar[PairFormula] = PairFormula("a*b - a*b", ("b*dy - b*dy", "dy*a - dy*a"), ("dy*b", "dy*a"))
+    what: ClassVar[str] = "vectors multiplied"
+    dim: Axis = -1
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        (result,) = super().output_types(inputs)
+        axis = normalize_axis(self.dim, result.rank)
+        ranks = {tensor.rank for tensor in inputs}
+        if len(ranks) > 1 or any(tensor.shape[axis] != 3 for tensor in inputs):
+            found = " and ".join(str(tensor) for tensor in inputs)
+            raise ShapeError("needs vectors of 3 values", expected=f"3 along axis {axis}", found=found)
+        return (result,)
+
+    def placement(self, call: Call) -> Placement:
+        return own_storage(call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar
 
 from archcost.errors import ShapeError
@@ -91,7 +92,7 @@ class PairFunction(Joining):
             return (self._complex_work(inputs, outputs[0]),)
         sums, formula = stretched(inputs, outputs[0]), self.chosen()
         gradients: dict[Operand, int] = {
-            index: operations(gradient) + (sums.get(index, 0) if gradient != "0" else 0)
+            index: operations(gradient) + (sums.get(index, 0) if gradient != "0" or formula.made else 0)
             for index, gradient in enumerate(formula.backward[: len(inputs)])
         }
         return (Elementwise(outputs[0].numel, operations(formula.forward), gradients, self.what),)
@@ -117,9 +118,13 @@ class PairFunction(Joining):
         worked = {index: tensors[-1] for index, tensors in made.items() if tensors}
         needed = [index for index in self.worked_first if index in worked and call.needs(index)]
         during = [(*[worked[before] for before in needed[:place]], *made[index]) for place, index in enumerate(needed)]
-        read_ = {*formula.saved, *[name for index in backward if call.needs(index) for name in read(backward[index])]}
+        read_ = {*formula.saved, *[name for index in backward if call.needs(index) for name in self.reads(index)]}
         saved = tuple([self.reference(name, call) for name in sorted(read_)])
         return summed_back(call, saved, worked, backward.keys() - worked.keys(), during)
+
+    def reads(self, index: int) -> Collection[str]:
+        """The letters of what the gradient of that input is made of."""
+        return read(self.chosen().backward[index])
 
     def reference(self, name: str, call: Call) -> Saved:
         """The first input as backward wants it: in place, a copy that torch makes before it is overwritten."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
 from typing import Annotated, ClassVar, Literal
@@ -15,11 +16,11 @@ from archcost.layers.checks import normalize_axis, require_rank
 from archcost.layers.fields import MAX_SIZE, Axis, Size
 from archcost.layers.memory_order import of_images, value_by_value
 from archcost.layers.parameter import times_batch
-from archcost.layers.rules import Call, NewView, Placement, own_storage
+from archcost.layers.rules import Autograd, Call, NewView, Placement, own_storage
 from archcost.layers.shape.reshape import Reshaping, moving
 from archcost.layers.shape.views import Repeating
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import PASSED_ON, VIEWED, Gradient
+from archcost.terms.autograd import PASSED_ON, VIEWED, Gradient, Own
 from archcost.terms.expressions import Step
 from archcost.terms.windows import SAME, WHOLE, Rules, Window
 
@@ -117,7 +118,8 @@ class RepeatInterleave(Repeating):
 class Tile(Repeating):
     """The whole tensor `dims[axis]` times along each axis, the batch's included (torch.tile, Tensor.repeat).
 
-    With a second input the first number counts once for each sample of that input, which is read for its size alone.
+    More numbers than axes make new axes in front. With a second input the number at `dim` counts once for each sample
+    of that input, which is read for its size alone.
     """
 
     type: Literal["tile"] = "tile"
@@ -126,31 +128,46 @@ class Tile(Repeating):
     arity: ClassVar[Arity] = Arity(1, 2)
     untouched: ClassVar[frozenset[int]] = frozenset({1})
     dims: tuple[Size, ...]
+    dim: Axis = 0
 
     def times(self, inputs: Tensors) -> tuple[int, ...]:
-        return self.dims if len(inputs) == 1 else times_batch(self.dims, 0, inputs[1])
+        if len(inputs) == 1:
+            return self.dims
+        return times_batch(self.dims, normalize_axis(self.dim, len(self.dims)), inputs[1])
+
+    def _sizes(self, inputs: Tensors) -> tuple[int, ...]:
+        """With an axis of a single value for each that is new."""
+        return (1,) * (len(self.dims) - inputs[0].rank) + inputs[0].shape
 
     def output_types(self, inputs: Tensors) -> Tensors:
-        shape = inputs[0].shape
-        if len(self.dims) != len(shape):
-            raise ShapeError(
-                "dims has the wrong length", expected=f"{len(shape)} numbers, one an axis", found=str(list(self.dims))
-            )
-        columns = zip(shape, self.times(inputs), strict=True)
+        if len(self.dims) < inputs[0].rank:
+            expected = f"{inputs[0].rank} numbers or more, one an axis"
+            raise ShapeError("dims has the wrong length", expected=expected, found=str(list(self.dims)))
+        columns = zip(self._sizes(inputs), self.times(inputs), strict=True)
         return (TensorType(tuple(size * times for size, times in columns), inputs[0].dtype),)
 
+    def autograd(self, call: Call) -> Autograd:
+        """New axes are summed up first."""
+        new = len(self.dims) - call.source.rank
+        inner = TensorType(call.result.shape[new:], call.source.dtype)
+        summed = (Own("without new axes", inner),) if new and inner.numel != call.source.numel else ()
+        return replace(super().autograd(call), backward=summed)
+
     def gradient(self, call: Call) -> Gradient:
-        return PASSED_ON if prod(self.times(call.inputs)) == 1 else call.source
+        is_same = len(self.dims) == call.source.rank and prod(self.times(call.inputs)) == 1
+        return PASSED_ON if is_same else call.source
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
-        columns = enumerate(zip(inputs[0].shape, self.times(inputs), strict=True))
+        columns = enumerate(zip(self._sizes(inputs), self.times(inputs), strict=True))
         return tuple(
             Step(f"output axis {axis}", "n*r", {"n": size, "r": times}, "r times over")
             for axis, (size, times) in columns
             if times > 1
         )
 
-    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
+    def windows(self, inputs: Tensors, outputs: Tensors) -> Rules | None:
+        if len(self.dims) > inputs[0].rank:
+            return None
         return tuple(SAME if times == 1 else WHOLE for times in self.dims[2:])
 
 
@@ -229,3 +246,25 @@ class PixelUnshuffle(Pixels):
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
         return (Window(self.downscale_factor, 0, self.downscale_factor - 1),) * 2
+
+
+class ChannelShuffle(Reshaping):
+    """Channels of `groups` groups one after the other, each in turn (torch.nn.ChannelShuffle)."""
+
+    type: Literal["channel_shuffle"] = "channel_shuffle"
+    prefix: ClassVar[str] = "shuffle"
+    card: ClassVar[Card] = moving("nn.ChannelShuffle", "channel_shuffle", "native_channel_shuffle")
+    groups: Size
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        if inputs[0].rank < 3:
+            raise ShapeError("needs images", expected="(batch, channels, …)", found=str(inputs[0]))
+        channels = inputs[0].shape[1]
+        if channels % self.groups:
+            raise ShapeError(
+                "channels cannot be put in groups", expected=f"a multiple of {self.groups}", found=f"{channels}"
+            )
+        return inputs
+
+    def placement(self, call: Call) -> Placement:
+        return of_images(call)

@@ -62,6 +62,8 @@ def factory_of(kind: type[Layer]) -> Factory:
             return plain(getattr(nn, name))
         case "torch":
             return function(getattr(torch, name))
+        case "special":
+            return function(getattr(torch.special, name))
         case "functional":
             return function(getattr(functional, name))
         case "Tensor":

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from archcost.layers import Add, ClampTensor
-from archcost.pytorch.layers.base import Called, Inputs, mirrors
+from archcost.layers import Add, ClampTensor, Cross
+from archcost.pytorch.layers.base import Called, Inputs, function, mirrors
 
 
 class Sum(nn.Module):
@@ -38,3 +38,6 @@ def clamp(layer: ClampTensor, inputs: Inputs) -> nn.Module:
         return torch.clamp(x, **dict(zip(layer.names(), bounds, strict=True)))
 
     return Called(clamped, {})
+
+
+mirrors(Cross)(function(torch.linalg.cross))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from archcost.layers import All, AnyTrue, Norm, Prod
+from archcost.layers import All, AMinMax, AnyTrue, Norm, Prod
 from archcost.pytorch.layers.base import Called, Inputs, mirrors, settings
 
 
@@ -18,4 +18,10 @@ def folding(layer: AnyTrue | All | Prod, inputs: Inputs) -> nn.Module:
 
 @mirrors(Norm)
 def norm(layer: Norm, inputs: Inputs) -> nn.Module:
-    return Called(torch.linalg.vector_norm, settings(layer))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    fields = settings(layer) | {"ord": float(layer.ord)}
+    return Called(torch.linalg.vector_norm, fields)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+@mirrors(AMinMax)
+def both_ends(layer: AMinMax, inputs: Inputs) -> nn.Module:
+    return Called(torch.aminmax, settings(layer))

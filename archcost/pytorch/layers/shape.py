@@ -22,9 +22,12 @@ def stacked(*tensors: Tensor, dim: int) -> Tensor:
     return torch.stack(tensors, dim)
 
 
-def tiled(tensor: Tensor, *batched: Tensor, dims: tuple[int, ...]) -> Tensor:
+def tiled(tensor: Tensor, *batched: Tensor, dims: tuple[int, ...], dim: int) -> Tensor:
     """With a second tensor the first number counts once for each of its samples."""
-    return tensor.tile((dims[0] * batched[0].shape[0], *dims[1:]) if batched else dims)
+    times = list(dims)
+    if batched:
+        times[dim] *= batched[0].shape[0]
+    return tensor.repeat(times)
 
 
 def sliced(tensor: Tensor, start: int | None, stop: int | None, step: int, dim: int) -> Tensor:

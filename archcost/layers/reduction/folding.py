@@ -231,29 +231,6 @@ ArgMax = index("ArgMax", "maximum")
 ArgMin = index("ArgMin", "minimum")
 
 
-class Norm(FoldingAxes):
-    """Σ|x| or √Σx² over one axis or several (torch.linalg.vector_norm with `ord` 1 or 2)."""
-
-    type: Literal["norm"] = "norm"
-    prefix: ClassVar[str] = "norm"
-    card: ClassVar[Card] = card(None, autocast=FLOAT32_OUT_ON_CUDA)
-    ord: Literal[1, 2] = 2
-
-    def autograd(self, call: Call) -> Autograd:
-        """Signs; or the values over their norm, and where that is zero."""
-        source, result = call.source, call.result
-        wide = before_cast(source, result.dtype)
-        if self.ord == 1:
-            return Autograd((INPUT, OUTPUT), call.inputs, backward=(Own("signs", source), *wide))
-        directions = Own("directions", TensorType(source.shape, result.dtype))
-        zeros = Own("zeros", TensorType(result.shape, "bool"))
-        return Autograd((INPUT, OUTPUT), call.inputs, backward=(directions, zeros, *wide))
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        """Absolute value or square, and sum; backward sign or x/y, and the product with dy."""
-        return (Reduction(inputs[0].numel, 2, {0: 2}, "absolute values" if self.ord == 1 else "squares"),)
-
-
 class Truth(FoldingSome):
     """Bool comes out of one comparison a value read. There is no gradient."""
 
