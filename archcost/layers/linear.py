@@ -9,7 +9,7 @@ from archcost.errors import ShapeError
 from archcost.layers.base import Arity, Weight, WeightedLayer
 from archcost.layers.card import Card
 from archcost.layers.checks import require_floating
-from archcost.layers.dtypes import IN_16_BITS, WIDEST_ON_CUDA
+from archcost.layers.dtypes import IN_16_BITS, IN_FLOAT32_ON_CUDA
 from archcost.layers.fields import Flag, Size, WeightReference
 from archcost.layers.rules import Autograd, Call, NewView, Placement, Quirk, Timing, own_storage
 from archcost.tensors import Tensors, TensorType
@@ -125,7 +125,7 @@ class Bilinear(WeightedLayer):
         torch=None,
         calls=(),
         onnx=None,
-        autocast=WIDEST_ON_CUDA,
+        autocast=IN_FLOAT32_ON_CUDA,  # the widest, and its weight is float32
         promotion="first",
         fvcore="nothing",
         time="batched product",
