@@ -174,10 +174,12 @@ archcost: --input has no shape
   expected: sizes such as 3x224x224
   found: 'three'
 """,
-    "cli_models:Small --input 3:complex64": """\
+    "cli_models:Small --input 3:uint32": """\
 archcost: --input cannot be used
-  expected: float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool
-  found: '3:complex64'
+  expected: float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool, complex128, complex64, \
+complex32, float8_e4m3fn, float8_e5m2, float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu, uint16, int4, uint4, int2, \
+uint2, float4_e2m1fn
+  found: '3:uint32'
 """,
     "cli_models:Small --input 3 --args 7": """\
 archcost: --args is no mapping and no list

@@ -78,5 +78,5 @@ GIVEN: list[Refusal] = [
         "3×2",
         None,
     ),
-    (Tile(dims=(2,)), ((3, 2), ()), "dims has the wrong length", "2 numbers, one an axis", "[2]", None),
+    (Tile(dims=(2,)), ((3, 2), ()), "dims has the wrong length", "2 numbers or more, one an axis", "[2]", None),
 ]

@@ -93,7 +93,7 @@ REARRANGING: list[Refusal] = [
     (Flip(dims=()), (IMAGE,), "dims must name axes once each", "different axes", "[]", None),
     (Flip(dims=(4,)), (IMAGE,), "dims is out of range", "an axis from -4 to 3", "4", None),
     (RepeatInterleave(repeats=2, dim=2), ((2, 3),), "dim is out of range", "an axis from -2 to 1", "2", None),
-    (Tile(dims=(2, 3)), ((2, 3, 5),), "dims has the wrong length", "3 numbers, one an axis", "[2, 3]", None),
+    (Tile(dims=(2, 3)), ((2, 3, 5),), "dims has the wrong length", "3 numbers or more, one an axis", "[2, 3]", None),
     (PixelShuffle(upscale_factor=2), ((2, 12, 5),), "needs 4 axes", IMAGE_LIST, "2×12×5", None),
     (
         PixelShuffle(upscale_factor=2),

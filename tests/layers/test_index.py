@@ -34,7 +34,7 @@ def test_what_is_not_listed_is_looked_for() -> None:
         nothing_listed["relu7"]
 
 
-@pytest.mark.parametrize("place", [("linear", "Bilinear"), ("bilinear", "Linear")])
+@pytest.mark.parametrize("place", [("linear", "Quadrilinear"), ("quadrilinear", "Linear")])
 def test_what_lies_elsewhere_is_looked_for(place: tuple[str, str]) -> None:
     moved = Types(Layer, {"linear": Place(*place, is_composite=False)})
     assert moved["linear"] is LAYERS["linear"]

@@ -27,6 +27,7 @@ ASK_FOR_A_DRIVER = frozenset(
     [
         *("batch_norm1d", "batch_norm2d", "batch_norm3d", "instance_norm1d", "instance_norm2d", "instance_norm3d"),
         *("grid_sample", "slice", "unfold", "write", "rnn", "gru", "lstm", "ctc"),
+        *("deform_conv2d", "multi_margin", "multilabel_margin"),
     ]
 )
 """Types that a CPU build of torch cannot run on fake tensors of a GPU, or not as cuDNN would. A CUDA build can, but for

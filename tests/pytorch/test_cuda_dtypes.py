@@ -24,6 +24,10 @@ def test_what_comes_out(precision: Literal["fp32", "bf16"]) -> None:
         follows = isinstance(row.layer, Cast) and row.layer.dtype == WEIGHTS  # of which a layer alone has none
         if follows or reason_to_read(row) or (row.layer.type in ASK_FOR_A_DRIVER and not HAS_CUDA):
             continue
+        if (
+            row.layer.type == "dequantize" and precision == "bf16"
+        ):  # what it makes is named; a network's, retyped with it
+            continue
         try:
             ruled = ruled_outputs(row, precision)
         except ShapeError:
