@@ -2,7 +2,9 @@
 
 import gc
 import os
+from collections.abc import Generator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -22,3 +24,16 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def only_ours() -> Generator[None]:
+    """Our own layers alone: other tests of this process may have registered theirs."""
+    from archcost.layers import own
+
+    theirs = own.registered()
+    for type_ in theirs:
+        own.forget(type_)
+    yield
+    for each in theirs.values():
+        own.register_layer(call=each.call, mirror=each.mirror, onnx=each.onnx, draw=each.draw)(each.kind)

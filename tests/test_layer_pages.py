@@ -10,6 +10,7 @@ from archcost.report.layer_types import counted_rows, dropped_rows, kept_rows
 from tests import layer_pages, releases
 
 
+@pytest.mark.usefixtures("only_ours")
 def test_pages_are_up_to_date() -> None:
     pages = layer_pages.pages()
     assert {path: path.read_text() for path in layer_pages.FOLDER.glob("*.md")} == pages, (

@@ -39,6 +39,7 @@ def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == SCHEMA
 
 
+@pytest.mark.usefixtures("only_ours")
 def test_the_shipped_file_is_up_to_date() -> None:
     assert (zoo.folder() / "schema.json").read_text() == schema_text(), "make docs brings it up to date"
 
