@@ -19,6 +19,7 @@ from archcost.layers.activation import LogSoftmax as LogSoftmax
 from archcost.layers.activation import LogSigmoid as LogSigmoid
 from archcost.layers.activation import PReLU as PReLU
 from archcost.layers.activation import RReLU as RReLU
+from archcost.layers.value_function import OverwritingFunction as _OverwritingFunction
 from archcost.layers.activation import Softmax as Softmax
 from archcost.layers.activation import Softsign as Softsign
 from archcost.layers.activation import Tanhshrink as Tanhshrink
@@ -216,7 +217,6 @@ from archcost.layers.shape.views import Slice as Slice
 from archcost.layers.shape.views import Squeeze as Squeeze
 from archcost.layers.shape.views import Transpose as Transpose
 from archcost.layers.shape.views import Unsqueeze as Unsqueeze
-from archcost.layers.value_function import OverwritingFunction as _OverwritingFunction
 from archcost.layers.unary import Clamp as Clamp
 from archcost.layers.unary import Frac as Frac
 from archcost.layers.unary import Logit as Logit
@@ -273,7 +273,7 @@ class ReLU6(_Activation): ...
 
 class SELU(_Activation): ...
 
-class Sigmoid(_ValueFunction): ...
+class Sigmoid(_OverwritingFunction): ...
 
 class SiLU(_Activation): ...
 
@@ -284,7 +284,7 @@ class Softplus(_ValueFunction):
 class Softshrink(_ValueFunction):
     lambd: float = ...
 
-class Tanh(_ValueFunction): ...
+class Tanh(_OverwritingFunction): ...
 
 class Threshold(_Activation):
     threshold: float

@@ -19,7 +19,7 @@ from archcost.layers.fields import Axis, Number, Size
 from archcost.layers.memory_order import value_by_value
 from archcost.layers.rows import REQUIRED
 from archcost.layers.rules import Autograd, Call, Placement, Quirk, own_storage
-from archcost.layers.value_function import Activation, Base, Formula, ValueFunction, function
+from archcost.layers.value_function import Activation, Base, Formula, OverwritingFunction, ValueFunction, function
 from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import INPUT, OUTPUT, Own, Stored, excess
 from archcost.terms.expressions import Step
@@ -29,7 +29,7 @@ from archcost.work import Elementwise, Reduction, Work
 
 
 def card(
-    module: str,
+    torch: str,
     calls: tuple[str, ...],
     operator: str | Onnx | None,
     time: TimeClass,
@@ -37,7 +37,7 @@ def card(
 ) -> Card:
     """What all activations have in common beside these: fvcore leaves them out."""
     return Card(
-        torch=f"nn.{module}",
+        torch=torch,
         calls=calls,
         onnx=onnx(operator) if isinstance(operator, str) else operator,
         autocast=autocast,
@@ -61,8 +61,12 @@ def activation(
     autocast: Autocast = AS_GIVEN,
     **fields: tuple[Any, Any],
 ) -> type[Base]:
-    """A module of torch's that has a kernel of its own for backward, which makes nothing on the way."""
-    cards = card(name, (type_, *SYNONYMS.get(type_, ())), operator, time, autocast)
+    """A module of torch's that has a kernel of its own for backward, which makes nothing on the way.
+
+    What overwrites and is no `Activation` is a method of tensors, since the module does not.
+    """
+    torch = f"Tensor.{type_}" if base is OverwritingFunction else f"nn.{name}"
+    cards = card(torch, (type_, *SYNONYMS.get(type_, ())), operator, time, autocast)
     return function(__name__, base, name, type_, Formula(forward, backward, saved), cards, fields=fields, prefix=prefix)
 
 
@@ -103,8 +107,8 @@ Hardtanh = activation(
 Threshold = activation(
     Activation, "Threshold", "threshold", None, FAST, "where(x > threshold, x, value)",
     "where(x > threshold, dy, 0)", threshold=(Number, REQUIRED), value=(Number, REQUIRED))
-Sigmoid = activation(ValueFunction, "Sigmoid", "sigmoid", "Sigmoid", SLOW, "1/(1 + exp(-x))", "dy*(1 - y)*y")
-Tanh = activation(ValueFunction, "Tanh", "tanh", "Tanh", SLOW, "tanh(x)", "dy*(1 - y*y)")
+Sigmoid = activation(OverwritingFunction, "Sigmoid", "sigmoid", "Sigmoid", SLOW, "1/(1 + exp(-x))", "dy*(1 - y)*y")
+Tanh = activation(OverwritingFunction, "Tanh", "tanh", "Tanh", SLOW, "tanh(x)", "dy*(1 - y*y)")
 Softplus = activation(
     ValueFunction, "Softplus", "softplus", None, SLOW, "log(1 + exp(beta*x))/beta", "dy*sigmoid(beta*x)",
     autocast=IN_FLOAT32_ON_CUDA, beta=ONE, threshold=(Number, 20.0))
@@ -125,7 +129,7 @@ class RReLU(Activation):
 
     type: Literal["rrelu"] = "rrelu"
     prefix: ClassVar[str] = "relu"
-    card: ClassVar[Card] = card("RReLU", (), None, FAST)
+    card: ClassVar[Card] = card("nn.RReLU", (), None, FAST)
     formula: ClassVar[Formula] = Formula("where(x > 0, x, slope*x)", "where(x > 0, dy, slope*dy)")
     lower: Number = 1 / 8
     upper: Number = 1 / 3
@@ -145,7 +149,7 @@ class GELU(ValueFunction):
 
     type: Literal["gelu"] = "gelu"
     prefix: ClassVar[str] = "gelu"
-    card: ClassVar[Card] = card("GELU", ("gelu",), onnx("Gelu", approximate="approximate"), SLOW)
+    card: ClassVar[Card] = card("nn.GELU", ("gelu",), onnx("Gelu", approximate="approximate"), SLOW)
     formula: ClassVar[Formula] = Formula(
         "x/2*(1 + erf(x/2**0.5))", "dy*((1 + erf(x/2**0.5))/2 + x*(exp(x*x*-0.5)/(2*pi)**0.5))"
     )
@@ -165,7 +169,7 @@ class LogSigmoid(ValueFunction):
 
     type: Literal["logsigmoid"] = "logsigmoid"
     prefix: ClassVar[str] = "logsigmoid"
-    card: ClassVar[Card] = card("LogSigmoid", ("logsigmoid", "log_sigmoid"), None, SLOW)
+    card: ClassVar[Card] = card("nn.LogSigmoid", ("logsigmoid", "log_sigmoid"), None, SLOW)
     formula: ClassVar[Formula] = Formula("-log(1 + exp(-x))", "dy/(1 + exp(x))")
 
     def autograd(self, call: Call) -> Autograd:
@@ -183,7 +187,7 @@ class Softsign(ValueFunction):
 
     type: Literal["softsign"] = "softsign"
     prefix: ClassVar[str] = "softsign"
-    card: ClassVar[Card] = card("Softsign", ("softsign",), "Softsign", FAST)
+    card: ClassVar[Card] = card("nn.Softsign", ("softsign",), "Softsign", FAST)
     formula: ClassVar[Formula] = Formula("x/(1 + abs(x))", "q = dy/d; q + -q*(x/d)*sign(x)")
 
     def autograd(self, call: Call) -> Autograd:
@@ -198,7 +202,7 @@ class Tanhshrink(ValueFunction):
 
     type: Literal["tanhshrink"] = "tanhshrink"
     prefix: ClassVar[str] = "tanhshrink"
-    card: ClassVar[Card] = card("Tanhshrink", ("tanhshrink",), None, SLOW)
+    card: ClassVar[Card] = card("nn.Tanhshrink", ("tanhshrink",), None, SLOW)
     formula: ClassVar[Formula] = Formula("x - tanh(x)", "dy + -dy*(1 - t*t)")
 
     def autograd(self, call: Call) -> Autograd:
@@ -212,7 +216,7 @@ class PReLU(WeightedLayer):
 
     type: Literal["prelu"] = "prelu"
     prefix: ClassVar[str] = "relu"
-    card: ClassVar[Card] = card("PReLU", (), None, FAST, IN_16_BITS)
+    card: ClassVar[Card] = card("nn.PReLU", (), None, FAST, IN_16_BITS)
     quirks: ClassVar[frozenset[Quirk]] = frozenset(["weight gradient is view"])
     num_parameters: Size = 1
 
@@ -253,7 +257,7 @@ class GLU(Layer):
 
     type: Literal["glu"] = "glu"
     prefix: ClassVar[str] = "glu"
-    card: ClassVar[Card] = card("GLU", ("glu",), None, SLOW)
+    card: ClassVar[Card] = card("nn.GLU", ("glu",), None, SLOW)
     dim: Axis = -1
 
     def output_types(self, inputs: Tensors) -> Tensors:
@@ -309,7 +313,7 @@ class Softmax(AxisActivation):
 
     type: Literal["softmax"] = "softmax"
     prefix: ClassVar[str] = "softmax"
-    card: ClassVar[Card] = card("Softmax", (), None, "softmax", FLOAT32_OF_BFLOAT16_ON_CUDA)
+    card: ClassVar[Card] = card("nn.Softmax", (), None, "softmax", FLOAT32_OF_BFLOAT16_ON_CUDA)
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 4
 
@@ -319,6 +323,6 @@ class LogSoftmax(AxisActivation):
 
     type: Literal["log_softmax"] = "log_softmax"
     prefix: ClassVar[str] = "log_softmax"
-    card: ClassVar[Card] = card("LogSoftmax", (), None, "softmax", FLOAT32_OF_BFLOAT16_ON_CUDA)
+    card: ClassVar[Card] = card("nn.LogSoftmax", (), None, "softmax", FLOAT32_OF_BFLOAT16_ON_CUDA)
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 4

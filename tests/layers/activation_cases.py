@@ -116,6 +116,20 @@ ROWS: tuple[Row, ...] = (
         backward_input=90,  # 30 * 3: square, difference, product; y is kept
     ),
     Row(
+        Sigmoid(inplace=True),
+        inputs=(SHAPE,),
+        outputs=(SHAPE,),
+        forward=120,  # 30 * 4
+        backward_input=90,  # 30 * 3: from y, which it has written over x
+    ),
+    Row(
+        Tanh(inplace=True),
+        inputs=(SHAPE,),
+        outputs=(SHAPE,),
+        forward=30,  # 30 * 1
+        backward_input=90,  # 30 * 3
+    ),
+    Row(
         Softplus(beta=2.0),
         inputs=(SHAPE,),
         outputs=(SHAPE,),
