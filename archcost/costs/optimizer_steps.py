@@ -15,122 +15,106 @@ LEAST_QUANTISED = 4096
 """A parameter with fewer values keeps its states in 32 bits (`min_8bit_size` of bitsandbytes/optim/optimizer.py)."""
 
 
-def _sgd_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
-    """`grad = grad.add(buf, alpha=momentum)`: Nesterov's, while the one with decay is there."""
-    local = Locals()
-    for index, parameter in enumerate(parameters if options else ()):
-        decay(local, options, [parameter])
-        if "nesterov" in options:
-            local.bind("grad", all_of("gradient looking ahead", [parameter]))
-        yield local.burst(index)
+Play = Callable[[Sequence[TensorType], Device, Options], Iterable[Burst]]
+
+Made = Callable[[Locals, Sequence[TensorType], Options], None]
+"""What is made of parameters that are worked on together, when the name `grad` has their gradients, with decay or as
+they came."""
 
 
-def _sgd_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
-    """Nesterov's is added to the gradients in place."""
-    local = Locals()
-    for group in groups(parameters) if "weight_decay" in options else ():
-        decay(local, options, group)
-    if options:
+def _one_by_one(made: Made) -> Play:
+    def play(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+        local = Locals()
+        for index, parameter in enumerate(parameters):
+            decay(local, options, [parameter])
+            made(local, [parameter], options)
+            yield local.burst(index)
+
+    return play
+
+
+def _by_dtype(made: Made, counts: bool = True) -> Play:
+    """In lists; `counts` says that there is a number of steps."""
+
+    def play(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+        local = Locals()
+        for group in groups(parameters):
+            local.drop("grad")
+            if counts:
+                count_up(local, device)
+            decay(local, options, group)
+            made(local, group, options)
         yield local.burst(None)
 
+    return play
 
-def _adam_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+
+def _sgd(local: Locals, alike: Sequence[TensorType], options: Options) -> None:
+    """`grad = grad.add(buf, alpha=momentum)`: Nesterov's, while the one with decay is there."""
+    if "nesterov" in options:
+        local.bind("grad", all_of("gradient looking ahead", alike))
+
+
+def _sgd_in_place(local: Locals, alike: Sequence[TensorType], options: Options) -> None:
+    """Of lists Nesterov's is added to the gradients in place."""
+
+
+def _divided_root(local: Locals, alike: Sequence[TensorType], options: Options) -> None:
     """`denom = (exp_avg_sq.sqrt() / bias_correction2_sqrt).add_(eps)`: two, and the divisor of the one before."""
-    local = Locals()
-    for index, parameter in enumerate(parameters):
-        decay(local, options, [parameter])
-        divisor = Own("divisor", parameter)
-        local.moment(Own("root of the second moment", parameter), divisor)
-        local.bind("denom", [divisor])
-        yield local.burst(index)
+    divisors = all_of("divisor", alike)
+    local.moment(*all_of("root of the second moment", alike), *divisors)
+    local.bind("denom", divisors)
 
 
-def _adam_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
-    """`exp_avg_sq_sqrt = torch._foreach_sqrt(device_exp_avg_sqs)`: one of all, dtype by dtype, two dtypes together.
-    Gradients with decay are deleted before.
-    """
-    local = Locals()
-    for group in groups(parameters):
-        count_up(local, device)
-        decay(local, options, group)
-        local.drop("grad")
-        local.bind("exp_avg_sq_sqrt", all_of("root of the second moment", group))
-    yield local.burst(None)
+def _root(local: Locals, alike: Sequence[TensorType], options: Options) -> None:
+    """`exp_avg_sq_sqrt = torch._foreach_sqrt(device_exp_avg_sqs)`: of all of a dtype, and two dtypes together."""
+    local.bind("exp_avg_sq_sqrt", all_of("root of the second moment", alike))
 
 
-def _nadam_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
-    """As Adam's, with the gradients kept to the end."""
-    local = Locals()
-    for group in groups(parameters):
-        local.drop("grad")
-        count_up(local, device)
-        decay(local, options, group)
-        local.bind("exp_avg_sq_sqrt", all_of("root of the second moment", group))
-    yield local.burst(None)
+def _root_alone(local: Locals, alike: Sequence[TensorType], options: Options) -> None:
+    """Gradients with decay are deleted before."""
+    local.drop("grad")
+    _root(local, alike, options)
 
 
-def _radam_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
+def _divisor(local: Locals, alike: Sequence[TensorType], options: Options) -> None:
+    """`avg = square_avg.sqrt()` of RMSprop, `std = state_sum.sqrt()` of Adagrad: one, and that of the one before."""
+    local.bind("std", all_of("divisor", alike))
+
+
+def _rectified(local: Locals, alike: Sequence[TensorType], options: Options) -> None:
     """`bias_corrected_exp_avg * lr * _compute_adaptive_lr() * _compute_rect()`, where c / √v is a reciprocal and a
     product. So it is from the sixth step on; before, there is no second moment in it.
     """
-    local = Locals()
-    for index, parameter in enumerate(parameters):
-        decay(local, options, [parameter])
-        local.bind("bias_corrected_exp_avg", all_of("corrected first moment", [parameter]))
-        names = ("first moment times the rate", "root of the second moment", "its reciprocal", "adaptive rate")
-        local.moment(*[Own(name, parameter) for name in names])
-        yield local.burst(index)
+    local.bind("bias_corrected_exp_avg", all_of("corrected first moment", alike))
+    names = ("first moment times the rate", "root of the second moment", "its reciprocal", "adaptive rate")
+    local.moment(*(own for name in names for own in all_of(name, alike)))
 
 
-def _root_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
-    """`avg = square_avg.sqrt()` of RMSprop, `std = state_sum.sqrt()` of Adagrad: one, and that of the one before."""
-    local = Locals()
-    for index, parameter in enumerate(parameters):
-        decay(local, options, [parameter])
-        local.bind("avg", all_of("divisor", [parameter]))
-        yield local.burst(index)
+def _divisor_and_update(local: Locals, alike: Sequence[TensorType], options: Options) -> None:
+    """`std` and `delta` of Adadelta, both of which live on."""
+    _divisor(local, alike, options)
+    local.bind("delta", all_of("update", alike))
 
 
-def _adadelta_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
-    """`std` and `delta`, both of which live on."""
-    local = Locals()
-    for index, parameter in enumerate(parameters):
-        decay(local, options, [parameter])
-        local.bind("std", all_of("divisor", [parameter]))
-        local.bind("delta", all_of("update", [parameter]))
-        yield local.burst(index)
+def _magnitudes(local: Locals, alike: Sequence[TensorType], options: Options) -> None:
+    """`grad.abs().add_(eps)` of Adamax, for a moment."""
+    local.moment(*all_of("magnitudes", alike))
 
 
-def _adadelta_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
-    local = Locals()
-    for group in groups(parameters):
-        local.drop("grad")
-        count_up(local, device)
-        decay(local, options, group)
-        local.bind("std", all_of("divisor", group))
-        local.bind("deltas", all_of("update", group))
-    yield local.burst(None)
+def _magnitudes_kept(local: Locals, alike: Sequence[TensorType], options: Options) -> None:
+    """Of lists they are in the name of the gradients, and with decay in their place."""
+    if "weight_decay" not in options:
+        local.bind("grad", all_of("magnitudes", alike))
 
 
-def _adamax_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
-    """`grad.abs().add_(eps)`, for a moment."""
-    local = Locals()
-    for index, parameter in enumerate(parameters):
-        decay(local, options, [parameter])
-        local.moment(Own("magnitudes", parameter))
-        yield local.burst(index)
-
-
-def _adamax_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
-    """Magnitudes are in the name of the gradients, and with decay in their place."""
-    local = Locals()
-    for group in groups(parameters):
-        local.drop("grad")
-        count_up(local, device)
-        decay(local, options, group)
-        if "weight_decay" not in options:
-            local.bind("grad", all_of("magnitudes", group))
-    yield local.burst(None)
+def _divisor_and_numerator(local: Locals, alike: Sequence[TensorType], options: Options) -> None:
+    """`numerator` of Adagrad's lists are the gradients with decay themselves, or a product; like `std` it lives on."""
+    _divisor(local, alike, options)
+    if "weight_decay" in options:
+        local.rename("grad", "numerator")
+    else:
+        local.bind("numerator", all_of("gradient times the rate", alike))
 
 
 def _rprop_loop(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
@@ -174,20 +158,6 @@ def _rprop_foreach(parameters: Sequence[TensorType], device: Device, options: Op
         local.drop("signs")
         local.bind("sign", all_of("sign", group[-1:]))
         local.bind("grad_signs", all_of("sign of the gradient", group))
-    yield local.burst(None)
-
-
-def _adagrad_foreach(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
-    """`numerator` are the gradients with decay themselves, or else a product; like `std` it lives on."""
-    local = Locals()
-    for group in groups(parameters):
-        count_up(local, device)
-        decay(local, options, group)
-        local.bind("std", all_of("divisor", group))
-        if "weight_decay" in options:
-            local.rename("grad", "numerator")
-        else:
-            local.bind("numerator", all_of("gradient times the rate", group))
     yield local.burst(None)
 
 
@@ -297,29 +267,31 @@ def _eight_bit(parameters: Sequence[TensorType], device: Device, options: Option
         yield Burst(index, tuple([Own(name, wide) for name in names]))
 
 
-Play = Callable[[Sequence[TensorType], Device, Options], Iterable[Burst]]
+SGD, SGD_IN_LISTS = _one_by_one(_sgd), _by_dtype(_sgd_in_place, counts=False)
+ADAM, ADAM_IN_LISTS = _one_by_one(_divided_root), _by_dtype(_root_alone)
+BY_ROOT, BY_ROOT_IN_LISTS = _one_by_one(_divisor), _by_dtype(_root)
 
 PLAYS: Mapping[tuple[Optimizer, OptimizerImpl], Play] = {
-    ("sgd", "loop"): _sgd_loop,
-    ("sgd", "foreach"): _sgd_foreach,
-    ("sgd-momentum", "loop"): _sgd_loop,
-    ("sgd-momentum", "foreach"): _sgd_foreach,
-    ("adam", "loop"): _adam_loop,
-    ("adamw", "loop"): _adam_loop,
-    ("adam", "foreach"): _adam_foreach,
-    ("adamw", "foreach"): _adam_foreach,
-    ("nadam", "loop"): _adam_loop,
-    ("nadam", "foreach"): _nadam_foreach,
-    ("radam", "loop"): _radam_loop,
-    ("radam", "foreach"): _adam_foreach,
-    ("rmsprop", "loop"): _root_loop,
-    ("rmsprop", "foreach"): _nadam_foreach,
-    ("adagrad", "loop"): _root_loop,
-    ("adagrad", "foreach"): _adagrad_foreach,
-    ("adadelta", "loop"): _adadelta_loop,
-    ("adadelta", "foreach"): _adadelta_foreach,
-    ("adamax", "loop"): _adamax_loop,
-    ("adamax", "foreach"): _adamax_foreach,
+    ("sgd", "loop"): SGD,
+    ("sgd", "foreach"): SGD_IN_LISTS,
+    ("sgd-momentum", "loop"): SGD,
+    ("sgd-momentum", "foreach"): SGD_IN_LISTS,
+    ("adam", "loop"): ADAM,
+    ("adam", "foreach"): ADAM_IN_LISTS,
+    ("adamw", "loop"): ADAM,
+    ("adamw", "foreach"): ADAM_IN_LISTS,
+    ("nadam", "loop"): ADAM,
+    ("nadam", "foreach"): BY_ROOT_IN_LISTS,
+    ("radam", "loop"): _one_by_one(_rectified),
+    ("radam", "foreach"): ADAM_IN_LISTS,
+    ("rmsprop", "loop"): BY_ROOT,
+    ("rmsprop", "foreach"): BY_ROOT_IN_LISTS,
+    ("adagrad", "loop"): BY_ROOT,
+    ("adagrad", "foreach"): _by_dtype(_divisor_and_numerator),
+    ("adadelta", "loop"): _one_by_one(_divisor_and_update),
+    ("adadelta", "foreach"): _by_dtype(_divisor_and_update),
+    ("adamax", "loop"): _one_by_one(_magnitudes),
+    ("adamax", "foreach"): _by_dtype(_magnitudes_kept),
     ("rprop", "loop"): _rprop_loop,
     ("rprop", "foreach"): _rprop_foreach,
     ("muon", "loop"): partial(_muon, others="loop"),
@@ -345,7 +317,8 @@ def step_of(
     Those that gradients were computed for, that is: torch passes over the others. Decoupled weight decay is in place.
     """
     play = PLAYS.get((name, impl))
-    return tuple(play(parameters, device, options)) if play else ()
+    bursts = tuple(play(parameters, device, options)) if play else ()
+    return bursts if any(burst.tensors for burst in bursts) else ()
 
 
 def rows(parameter: TensorType) -> TensorType:

@@ -28,6 +28,7 @@ from archcost.layers.attention.scaled_dot_product import ScaledDotProductAttenti
 from archcost.layers.binary.arithmetic import Add as Add
 from archcost.layers.binary.arithmetic import ClampTensor as ClampTensor
 from archcost.layers.binary.arithmetic import Div as Div
+from archcost.layers.binary.arithmetic import FloorDivide as FloorDivide
 from archcost.layers.binary.arithmetic import Modulo as _Modulo
 from archcost.layers.binary.arithmetic import Extremum as _Extremum
 from archcost.layers.binary.arithmetic import Mul as Mul
@@ -35,7 +36,6 @@ from archcost.layers.binary.arithmetic import Sub as Sub
 from archcost.layers.binary.functions import Atan2 as Atan2
 from archcost.layers.binary.functions import FloatsOfPairs as _FloatsOfPairs
 from archcost.layers.binary.functions import Cross as Cross
-from archcost.layers.binary.functions import FloorDivide as FloorDivide
 from archcost.layers.binary.pair_function import PairFunction as _PairFunction
 from archcost.layers.binary.functions import Lerp as Lerp
 from archcost.layers.binary.functions import FloatingPairs as _FloatingPairs

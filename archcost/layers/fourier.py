@@ -126,7 +126,17 @@ class FFT(Transform):
         return Autograd((), call.inputs)
 
 
-class RFFT(Transform):
+class OfReals(Transform):
+    """Of real numbers, or back to them, along the last of the axes."""
+
+    def innermost(self, call: Call) -> tuple[int, ...]:
+        return self.axes(call.source)[:-1]
+
+    def last(self, call: Call) -> tuple[int, ...]:
+        return self.axes(call.source)[-1:]
+
+
+class RFFT(OfReals):
     """Of real numbers (torch.fft.rfft): the n//2 + 1 first of the last axis in `dim`, or with `onesided: false` all.
 
     The last axis costs 5/2·n·log2 n, the others are of complex numbers. Backward transforms n complex numbers, of which
@@ -167,19 +177,13 @@ class RFFT(Transform):
         padded = (Own("gradient with zeros behind", whole),) if call.result.numel < whole.numel else ()
         return Autograd((INPUT,), (NewView(whole),), backward=padded)
 
-    def innermost(self, call: Call) -> tuple[int, ...]:
-        return self.axes(call.source)[:-1]
-
-    def last(self, call: Call) -> tuple[int, ...]:
-        return self.axes(call.source)[-1:]
-
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         last = self.axes(inputs[0])[-1]
         size = {"n": inputs[0].shape[last]}
         return (Step(f"output axis {last}", "n//2 + 1", size),) if self.onesided else ()
 
 
-class IRFFT(Transform):
+class IRFFT(OfReals):
     """Back to real numbers: `n` of them along the last axis in `dim` of n//2 + 1 complex ones (torch.fft.irfft).
 
     Without `n` there are 2·(m − 1) of m. The last axis costs 5/2·n·log2 n, the others are of complex numbers. Backward
@@ -225,12 +229,6 @@ class IRFFT(Transform):
 
     def autograd(self, call: Call) -> Autograd:
         return Autograd((), call.inputs)
-
-    def innermost(self, call: Call) -> tuple[int, ...]:
-        return self.axes(call.source)[:-1]
-
-    def last(self, call: Call) -> tuple[int, ...]:
-        return self.axes(call.source)[-1:]
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         last = self.axes(inputs[0])[-1]

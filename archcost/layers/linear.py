@@ -17,7 +17,7 @@ from archcost.terms.autograd import INPUT, Input, Own, Saved, Stored
 from archcost.terms.expressions import Step
 from archcost.terms.memory_format import is_row_major, view
 from archcost.terms.time_classes import is_unaligned
-from archcost.terms.windows import SAME, WHOLE, Rules
+from archcost.terms.windows import Rules, whole_last
 from archcost.work import Contraction, Elementwise, Work
 
 
@@ -97,9 +97,7 @@ class Linear(WeightedLayer):
         return own_storage(call)._replace(is_view=is_view)
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        """It mixes the last axis, which is a spatial one as soon as there are three."""
-        middle = tuple(SAME for _ in outputs[0].shape[2:-1])
-        return (*middle, WHOLE) if outputs[0].rank > 2 else ()
+        return whole_last(outputs[0].rank)
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         features = inputs[0].shape[-1]

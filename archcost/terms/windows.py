@@ -47,3 +47,8 @@ WHOLE = Everything()
 
 Rule = Window | Everything
 Rules = tuple[Rule, ...]
+
+
+def whole_last(rank: int) -> Rules:
+    """Of a layer that mixes the last axis, which is a spatial one as soon as there are three."""
+    return (*(SAME for _ in range(rank - 3)), WHOLE) if rank > 2 else ()

@@ -60,13 +60,18 @@ def weights_of(call: Call) -> dict[str, Value]:
 
 
 def conv(call: Call) -> Value:
-    weight = call[1]
+    weights = weights_of(call)
+    return convolved(call, "conv", weights, bias="bias" in weights)
+
+
+def convolved(call: Call, type_: str, weights: dict[str, Value], **fields: object) -> Value:
+    """A convolution of as many axes as its kernel has, of the type that begins so."""
+    weight = weights["weight"]
     kernel = kernel_of(call, weight)
     strides, dilations = spacing(call, len(kernel))
     tensor, padding = evenly_padded(call, pads_of(call, kernel, strides, dilations))
-    weights = weights_of(call)
     (result,) = call.weighted(
-        f"conv{len(kernel)}d",
+        f"{type_}{len(kernel)}d",
         tensor,
         weights,
         out_channels=weight.shape[0],
@@ -75,7 +80,7 @@ def conv(call: Call) -> Value:
         padding=one(padding),
         dilation=one(dilations),
         groups=call.integer("group", 1),
-        bias="bias" in weights,
+        **fields,
     )
     return result
 

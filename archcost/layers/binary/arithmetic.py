@@ -142,11 +142,8 @@ class Div(Arithmetic):
         return (result if result.is_floating else TensorType(result.shape, "float32"),)
 
 
-class Modulo(PairFunction):
-    """What a division by a second input, or by the number `other`, leaves: division, rounding, product, difference.
-
-    Backward passes the gradient on; the divisor's is −dy·(a/b rounded): division, rounding, negation, product.
-    """
+class Divided(PairFunction):
+    """By a second input, or by the number `other`, without leaving the dtype that both have."""
 
     arity: ClassVar[Arity] = Arity(1, 2)
     what: ClassVar[str] = "divided"
@@ -159,6 +156,28 @@ class Modulo(PairFunction):
         result = broadcast(inputs)
         dtype = result.dtype if self.other is None else with_number(result.dtype, self.other)
         return (TensorType(result.shape, dtype),)
+
+
+class Modulo(Divided):
+    """What a division by a second input, or by the number `other`, leaves: division, rounding, product, difference.
+
+    Backward passes the gradient on; the divisor's is −dy·(a/b rounded): division, rounding, negation, product.
+    """
+
+
+class FloorDivide(Divided):
+    """The quotient rounded down, of integers too (`//`, torch.floor_divide): division and rounding.
+
+    The divisor is a second input, or the number `other`. There is no gradient.
+    """
+
+    type: Literal["floor_divide"] = "floor_divide"
+    prefix: ClassVar[str] = "div"
+    card: ClassVar[Card] = card("Tensor.floor_divide")
+    formula: ClassVar[PairFormula] = PairFormula("floor_divide(a, b)", ())
+
+    def autograd(self, call: Call) -> Autograd:
+        return Autograd((), (None,) * len(call.inputs))
 
 
 def modulo(name: str, rounded: str, doc: str, *calls: str) -> type[Modulo]:

@@ -7,16 +7,16 @@ from typing import ClassVar, Literal
 from archcost.errors import ShapeError
 from archcost.layers.base import Arity
 from archcost.layers.binary.pair_function import Arithmetic, PairFunction, card
-from archcost.layers.broadcasting import broadcast, require_one_more, summed_back
+from archcost.layers.broadcasting import summed_back
 from archcost.layers.card import Card
 from archcost.layers.checks import normalize_axis, require_floating
 from archcost.layers.derivative import PairFormula
 from archcost.layers.dtypes import IN_FLOAT32_ON_CUDA, WIDEST_ON_CUDA
-from archcost.layers.fields import Axis, Number, Scalar
+from archcost.layers.fields import Axis, Number
 from archcost.layers.rows import row
 from archcost.layers.rules import Autograd, Call, Placement, own_storage
 from archcost.layers.value_function import require_numbers
-from archcost.tensors import Tensors, TensorType, with_number
+from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import Input
 from archcost.work import Elementwise, Shared, Work
 
@@ -116,32 +116,6 @@ class XLog1pY(FloatsOfPairs):
         "xlog1py(a, b)", ("masked(xlog1py(dy, b), (a == 0) & (b <= -1))", "dy*a/(b + 1)")
     )
     what: ClassVar[str] = "multiplied with logarithms"
-
-
-class FloorDivide(PairFunction):
-    """The quotient rounded down, of integers too (`//`, torch.floor_divide): division and rounding.
-
-    The divisor is a second input, or the number `other`. There is no gradient.
-    """
-
-    type: Literal["floor_divide"] = "floor_divide"
-    prefix: ClassVar[str] = "div"
-    arity: ClassVar[Arity] = Arity(1, 2)
-    card: ClassVar[Card] = card("Tensor.floor_divide")
-    formula: ClassVar[PairFormula] = PairFormula("floor_divide(a, b)", ())
-    what: ClassVar[str] = "divided"
-    other: Scalar | None = None
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        require_one_more(inputs, self.other)
-        for tensor in inputs:
-            require_numbers(tensor)
-        result = broadcast(inputs)
-        dtype = result.dtype if self.other is None else with_number(result.dtype, self.other)
-        return (TensorType(result.shape, dtype),)
-
-    def autograd(self, call: Call) -> Autograd:
-        return Autograd((), (None,) * len(call.inputs))
 
 
 class Atan2(FloatsOfPairs):

@@ -14,7 +14,7 @@ from archcost.layers.quantization.weights import QuantizedWeights, product_card
 from archcost.layers.rules import Autograd, Call
 from archcost.tensors import PACKED_BITS, Tensors, TensorType
 from archcost.terms.expressions import Step
-from archcost.terms.windows import SAME, WHOLE, Rules
+from archcost.terms.windows import Rules, whole_last
 from archcost.work import Contraction, Elementwise, Work
 
 
@@ -77,9 +77,7 @@ class QuantizedLinear(QuantizedWeights, Layer):
         return Autograd((), (None,))
 
     def windows(self, inputs: Tensors, outputs: Tensors) -> Rules:
-        """It mixes the last axis, which is a spatial one as soon as there are three."""
-        middle = tuple(SAME for _ in outputs[0].shape[2:-1])
-        return (*middle, WHOLE) if outputs[0].rank > 2 else ()
+        return whole_last(outputs[0].rank)
 
     def working(self, inputs: Tensors, outputs: Tensors) -> tuple[Step, ...]:
         features = inputs[0].shape[-1]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archcost.errors import ArchcostError, ShapeError, shorten
-from archcost.importers.onnx.convolution import evenly_padded, kernel_of, pads_of, spacing
+from archcost.importers.onnx.convolution import convolved
 from archcost.importers.onnx.linear import kept, turned
-from archcost.importers.onnx_call import Call, Result, Rule, one
+from archcost.importers.onnx_call import Call, Result, Rule
 from archcost.importers.onnx_model import dtype_of
 from archcost.importers.onnx_values import UnsupportedError, Value
 from archcost.layers.quantization.weights import SUMS
@@ -103,24 +103,7 @@ def _flags(weights: dict[str, Value]) -> dict[str, object]:
 
 
 def _convolution(call: Call, weights: dict[str, Value], dtype: str) -> Value:
-    weight = weights["weight"]
-    kernel = kernel_of(call, weight)
-    strides, dilations = spacing(call, len(kernel))
-    tensor, padding = evenly_padded(call, pads_of(call, kernel, strides, dilations))
-    (result,) = call.weighted(
-        f"integer_conv{len(kernel)}d",
-        tensor,
-        weights,
-        out_channels=weight.shape[0],
-        kernel_size=one(kernel),
-        stride=one(strides),
-        padding=one(padding),
-        dilation=one(dilations),
-        groups=call.integer("group", 1),
-        dtype=dtype,
-        **_flags(weights),
-    )
-    return result
+    return convolved(call, "integer_conv", weights, dtype=dtype, **_flags(weights))
 
 
 def _kernel(value: Value) -> Value:
