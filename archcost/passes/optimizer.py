@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from math import inf, nan
 from typing import Literal, NamedTuple, cast, get_args
 
 from archcost.errors import ArchcostError, nearest, shorten
@@ -45,7 +46,7 @@ OPTIONS: Mapping[Optimizer, tuple[Option, ...]] = {
     "nadam": ("weight_decay",),
     "radam": ("weight_decay",),
 }
-"""Those that change what a step keeps, makes or computes. Others decay weights as they are."""
+"""Those that change what a step keeps, makes or computes. Others decay the weights themselves, or not at all."""
 
 
 REFUSED = ("lbfgs",)
@@ -68,7 +69,7 @@ def method(text: object) -> Method:
 
 @cache
 def _method(text: str) -> Method:
-    word, _, rest = text.partition(":")
+    word, colon, rest = text.partition(":")
     if word in REFUSED:
         raise ArchcostError(
             f"{word} calls the network as often as its search wants, which no one step is",
@@ -78,12 +79,13 @@ def _method(text: str) -> Method:
     if word not in get_args(Optimizer):
         raise _unknown(text, nearest(word, get_args(Optimizer)))
     name = cast("Optimizer", word)
-    options: set[Option] = set()
-    for each in rest.split(",") if rest else ():
-        option = _option(name, each)
-        if option is not None:
-            options.add(option)
-    return Method(name, frozenset(options))
+    given: dict[Option, bool] = {}
+    for each in rest.split(",") if colon else ():
+        option, is_on = _option(name, each)
+        if option in given:
+            raise ArchcostError(f"optimizer option {option} stands twice", expected="once", found=shorten(text))
+        given[option] = is_on
+    return Method(name, frozenset([option for option, is_on in given.items() if is_on]))
 
 
 def _unknown(found: object, hint: str | None) -> ArchcostError:
@@ -91,9 +93,9 @@ def _unknown(found: object, hint: str | None) -> ArchcostError:
     return ArchcostError("optimizer is not one of those known", expected=expected, found=shorten(found), hint=hint)
 
 
-def _option(name: Optimizer, word: str) -> Option | None:
-    """None where it is 0."""
-    key, _, value = word.partition("=")
+def _option(name: Optimizer, word: str) -> tuple[Option, bool]:
+    """And whether it is on: it is no 0."""
+    key, equals, value = word.partition("=")
     known = OPTIONS.get(name, ())
     if key not in known:
         raise ArchcostError(
@@ -102,7 +104,12 @@ def _option(name: Optimizer, word: str) -> Option | None:
             found=shorten(word),
             hint=nearest(key, known),
         )
+    if not equals:
+        return key, True
     try:
-        return key if not value or float(value) else None
+        number = float(value)
     except ValueError:
-        raise ArchcostError(f"optimizer option {key}", expected="a number", found=shorten(value)) from None
+        number = nan
+    if not 0 <= number < inf:
+        raise ArchcostError(f"optimizer option {key}", expected="a number, 0 or more", found=shorten(value))
+    return key, number > 0

@@ -80,6 +80,9 @@ class Run:
             "optimizer": self.optimizer,
             "accumulation": self.accumulation,
             "recompute": self.recompute,
+            "master_weights": self.master_weights,
+            "keep_gradients": self.keep_gradients,
+            "clip_norm": self.clip_norm,
             "torch": self.torch,
         }
 

@@ -25,7 +25,7 @@ UNKNOWN = {
     "memory.context_bytes": "context (not in the profile)",
 }
 ASSUMED = "outputs and loss held until the end of the step"
-ASSUMED_IN_TRAINING = "the second step or a later one (optimizer state exists), gradients None before forward"
+ASSUMED_IN_TRAINING = "the second step or a later one (optimizer state exists), gradients {} before forward"
 
 
 def document(estimate: Estimate) -> Document:
@@ -172,7 +172,8 @@ def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, st
         yield "not known", ", ".join(unknown)
     if opaque := estimate.line.graph.unknown:
         yield "lower bound", f"what is made and dropped in {', '.join(opaque)} meanwhile is not known"
-    mode = ASSUMED_IN_TRAINING if estimate.run.trains else "evaluation mode"
+    before = "zeroed" if estimate.run.keep_gradients else "None"
+    mode = ASSUMED_IN_TRAINING.format(before) if estimate.run.trains else "evaluation mode"
     assumed = f"{mode}, eager PyTorch {estimate.run.torch}, {ASSUMED}"
     yield "exact under assumptions", ", ".join((assumed, *estimate.line.graph.assumptions))
     on_cpu = torch_device(estimate.hardware) == "cpu"

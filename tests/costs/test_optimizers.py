@@ -296,7 +296,12 @@ def test_muon_of_a_square_matrix_needs_three_times_the_weights() -> None:
             "adam:amsgrade",
             "adam has no such option\n  expected: amsgrad, weight_decay\n  found: 'amsgrade'\n  try: 'amsgrad'",
         ),
-        ("adam:weight_decay=much", "optimizer option weight_decay\n  expected: a number\n  found: 'much'"),
+        ("adam:weight_decay=much", "optimizer option weight_decay\n  expected: a number, 0 or more\n  found: 'much'"),
+        ("adam:weight_decay=", "optimizer option weight_decay\n  expected: a number, 0 or more\n  found: ''"),
+        ("adam:weight_decay=nan", "optimizer option weight_decay\n  expected: a number, 0 or more\n  found: 'nan'"),
+        ("adam:weight_decay=-1", "optimizer option weight_decay\n  expected: a number, 0 or more\n  found: '-1'"),
+        ("adam:", "adam has no such option\n  expected: amsgrad, weight_decay\n  found: ''"),
+        ("adam:amsgrad,amsgrad=0", "optimizer option amsgrad stands twice\n  expected: once"),
         (7, "optimizer is not one of those known"),
     ],
 )
