@@ -37,6 +37,15 @@ ROWS: tuple[Row, ...] = (
         backward_input=3696,  # (2*3*7*11) * (3 + 5)
     ),
     Row(
+        ScaledDotProductAttention(is_causal=True, window=3),
+        inputs=(KEY, KEY, KEY),
+        outputs=(KEY,),
+        macs=7260,  # 2*3*11*11 * (5 + 5): what the window hides counts
+        macs_backward_input=18150,  # 2*3*11*11 * (3*5 + 2*5)
+        forward=4356,  # (2*3*11*11) * 6
+        backward_input=5808,  # (2*3*11*11) * (3 + 5)
+    ),
+    Row(
         ScaledDotProductAttention(),
         inputs=(QUERY, KEY, (2, 3, 11, 13)),
         outputs=((2, 3, 7, 13),),

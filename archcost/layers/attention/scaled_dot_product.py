@@ -15,7 +15,7 @@ from archcost.layers.broadcasting import together
 from archcost.layers.card import Card, onnx
 from archcost.layers.checks import require_floating
 from archcost.layers.dtypes import IN_16_BITS
-from archcost.layers.fields import Flag, Number
+from archcost.layers.fields import Flag, Number, Size
 from archcost.layers.rules import Autograd, Call, NewView, Placement, Quirk, Timing, own_storage
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.terms.autograd import OUTPUT, Gradient, Input, Own, Saved, Setting, excess, statistic
@@ -48,6 +48,9 @@ class ScaledDotProductAttention(Layer):
     to be declared because FLOPs are counted before there is a device. Where the CPU has no fused kernel (dropout,
     values of another size than keys, a mask that learns or lacks the heads' axis, values that do not lie in rows), what
     is kept there is what the composition keeps; so it is in torch 2.13 wherever H is missing.
+
+    `window` says how many positions a query sees at most, itself included, where `is_causal` or the mask hides those
+    before. No count changes by it: it is what a cache of keys and values has to keep.
     """
 
     type: Literal["scaled_dot_product_attention"] = "scaled_dot_product_attention"
@@ -68,6 +71,7 @@ class ScaledDotProductAttention(Layer):
     is_causal: Flag = False
     scale: Number | None = None
     enable_gqa: Flag = False
+    window: Size | None = None
     backend: Literal["fused", "math"] = "fused"
 
     def output_types(self, inputs: Tensors) -> Tensors:

@@ -37,5 +37,8 @@ class Attention(nn.Module):
 
 @mirrors(ScaledDotProductAttention)
 def scaled_dot_product_attention(layer: ScaledDotProductAttention, inputs: Inputs) -> nn.Module:
-    """The witness of the FLOPs works on the meta device, where torch always composes."""
-    return Attention(layer.backend == "math", **settings(layer, "backend"))
+    """The witness of the FLOPs works on the meta device, where torch always composes.
+
+    It hears nothing of a window, behind which nothing is counted less.
+    """
+    return Attention(layer.backend == "math", **settings(layer, "backend", "window"))
