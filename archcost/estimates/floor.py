@@ -5,10 +5,19 @@ Where that alone is more than a device holds, nothing else needs to be tried.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from archcost.costs.optimizers import forms
+from archcost.costs.program import Held
 from archcost.costs.timeline import Timeline, bursts, kept_state, learned
 from archcost.estimates.verdict import limits
+from archcost.graph import ModelGraph
 from archcost.hardware.profile import HardwareProfile
-from archcost.passes.run import Run
+from archcost.passes.layer_rules import weight_type
+from archcost.passes.run import OptimizerImpl, Run
+from archcost.tensors import nbytes
+from archcost.terms.autograd import Device
 
 
 def no_batch_fits(line: Timeline, profile: HardwareProfile) -> bool:
@@ -35,12 +44,38 @@ def stepping(line: Timeline, run: Run) -> int:
 
     `run` differs from that of the line in its optimizer at the most.
     """
-    if not run.trains:
-        return 0
-    trained = learned(line.program)
-    state = sum([held.nbytes for held in kept_state(trained, run, line.device)])
-    own = [sum([held.nbytes for held in parts]) for _, parts in bursts(trained, run, line.device)]
+    return _stepping(learned(line.program), run, run.optimizer_impl, line.device) if run.trains else 0
+
+
+def _stepping(trained: Sequence[Held], run: Run, form: OptimizerImpl | None, device: Device) -> int:
+    run = replace(run, optimizer_impl=form)
+    state = sum(nbytes([held.tensor for held in kept_state(trained, run, device)]))
+    own = [sum([held.nbytes for held in parts]) for _, parts in bursts(trained, run, device)]
     return state + max(own, default=0)
+
+
+def least(graph: ModelGraph, run: Run, device: Device) -> int:
+    """Bytes that a step keeps with any checkpoints and any form of its optimizer, without playing it: weights and
+    buffers, gradients and optimizer state of what trains. A weight that gets no gradient counts as if it did.
+    """
+    kept = list(_weights(graph, run))
+    total = sum(nbytes([held.tensor for held, _ in kept]))
+    if not run.trains:
+        return total
+    trained = [held for held, trains in kept if trains]
+    gradients = sum(nbytes([held.tensor for held in trained]))
+    return total + gradients + min([_stepping(trained, run, form, device) for form in forms(run.optimizer, device)])
+
+
+def _weights(graph: ModelGraph, run: Run) -> Iterator[tuple[Held, bool]]:
+    """Each as it is kept in the run's dtype, and whether it trains."""
+    for node in graph.nodes:
+        for weight in node.own_weights:
+            tensor = weight_type(weight, node)
+            if tensor.is_floating and weight.dtype is None:
+                tensor = tensor._replace(dtype=run.weight_dtype or tensor.dtype)
+            held = Held(node.name, "buffers" if weight.is_buffer else "weights", weight.name, tensor)
+            yield held, node.trainable and not weight.is_buffer and tensor.is_floating
 
 
 def exceeds(least: int, run: Run, profile: HardwareProfile, limit: int) -> bool:

@@ -1,46 +1,48 @@
 """What can be changed so that a step takes less, and what each change costs.
 
-The order of costs: free < FLOPs < arithmetic < training < task. Free changes neither results nor FLOPs; FLOPs are work
-done twice; changed arithmetic rounds differently; changed training is another algorithm; a changed task another
-network. Where two changes of one kind meet, the one that stands first in its list below is the cheaper.
+The order of costs: free < FLOPs < arithmetic < transfers < training < adaptation < task. Free changes neither results
+nor FLOPs; FLOPs are work done twice; changed arithmetic rounds differently; transfers go to the host and back in every
+step; changed training is another algorithm; adaptation trains few weights, or others; a changed task is another
+network. Where two changes of one kind meet, the one that stands first in its list (planning/options.py) is the cheaper.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isqrt
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from archcost.costs.optimizers import forms, implementation
 from archcost.graph import ModelGraph
-from archcost.hardware.profile import HardwareProfile
 from archcost.layers.normalization.norms import BatchNorm
-from archcost.layers.value_function import Activation
-from archcost.passes.optimizer import Optimizer
-from archcost.passes.recompute import segments
-from archcost.passes.run import OptimizerImpl, Precision, Run
-from archcost.terms.autograd import Device
+from archcost.passes.run import Run
 
-Price = Literal["free", "FLOPs", "arithmetic", "training", "task"]
-
-OPTIMIZERS: tuple[Optimizer, ...] = ("adamw-8bit", "adafactor", "sgd-momentum", "sgd")
-"""From the nearest to Adam to the furthest from it."""
-
-PRECISIONS: tuple[Precision, ...] = ("amp-bf16", "amp-fp16", "bf16", "fp16")
-"""Autocast keeps the weights in float32. The device must have a rate for the dtype."""
-
-IMPLEMENTATIONS: tuple[OptimizerImpl, ...] = ("fused", "loop")
+Price = Literal["free", "FLOPs", "arithmetic", "transfers", "training", "adaptation", "task"]
 
 
-MOST_SEARCHED = 250
-"""Layers of a network for which the search for checkpoints is one of the remedies."""
+class Altered(NamedTuple):
+    """What is other in the network itself; None is as it was declared. `side` is that of the image."""
+
+    side: int | None = None
+    sequence: int | None = None
+    loss: str | None = None
+
+    @property
+    def is_smaller(self) -> bool:
+        """Whether the task is another."""
+        return self.side is not None or self.sequence is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._asdict()
+
+
+AS_DECLARED = Altered()
 
 
 class Case(NamedTuple):
-    """What is run: a network, whose image has that side (None: as declared), on so many samples at a time."""
+    """What is run: a network, altered or not, on so many samples at a time."""
 
-    side: int | None
+    altered: Altered
     batch: int
     run: Run
 
@@ -54,85 +56,24 @@ class Change(NamedTuple):
 
 
 class Option(NamedTuple):
-    """A change of settings, and its place in the list of its kind."""
+    """A change of settings, or of the network, and its place in the list of its kind."""
 
     change: Change
     place: int
-    settings: Mapping[str, object]
+    settings: Mapping[str, Any] = {}
+    altered: Mapping[str, Any] = {}
 
-    def applied(self, run: Run) -> Run:
-        return replace(run, **self.settings)  # pyright: ignore[reportArgumentType]
-
-
-def in_place(graph: ModelGraph, run: Run) -> Iterator[Option]:
-    waiting = any(isinstance(node.layer, Activation) and not node.layer.inplace for node in graph.nodes)
-    if waiting and run.in_place is not True:
-        yield Option(Change("activations in place", "free"), 1, {"in_place": True})
+    def applied(self, case: Case) -> Case:
+        """Raises ArchcostError for settings that do not suit each other."""
+        run = replace(case.run, **self.settings) if self.settings else case.run
+        return case._replace(run=run, altered=case.altered._replace(**self.altered))
 
 
-def implementations(run: Run, device: Device) -> Iterator[Option]:
-    """Forms of the optimizer that hold fewer temporaries than lists of all parameters."""
-    if not run.trains or run.optimizer == "none":
-        return
-    known, now = forms(run.optimizer, device), implementation(run, device)
-    for place, form in enumerate(IMPLEMENTATIONS, 1):
-        if form in known and form != now:
-            change = Change(f"optimizer {now} → {form}", "free")
-            yield Option(change, place, {"optimizer_impl": form})
-
-
-def modes(run: Run) -> Iterator[Option]:
-    if run.mode == "infer-autograd":
-        yield Option(Change("autograd off", "free"), 1, {"mode": "infer"})
-
-
-def recomputations(graph: ModelGraph, run: Run) -> Iterator[Option]:
-    """Blocks, and runs of √n of the n layers (Chen et al. 2016, arXiv 1604.06174)."""
-    if not run.trains or run.recompute != "none" or graph.checkpoints:
-        return
-    words = [f"every:{max(2, isqrt(len(graph.nodes)))}"]
-    if segments(graph, "blocks"):
-        words.insert(0, "blocks")
-    for place, word in enumerate(words, 1):
-        yield Option(_recomputed(word, graph, run), place, {"recompute": word})
-
-
-def automatic(graph: ModelGraph, run: Run) -> Iterator[Option]:
-    """The least that has to be recomputed, where the search for it takes seconds at the most."""
-    if run.trains and run.recompute == "none" and not graph.checkpoints and len(graph.nodes) <= MOST_SEARCHED:
-        yield Option(_recomputed("auto", graph, run), 1, {"recompute": "auto"})
-
-
-def _recomputed(word: str, graph: ModelGraph, run: Run) -> Change:
-    twice = "batch norms that are computed again move their running statistics twice"
-    return Change(f"recompute {word}", "FLOPs", twice if batch_norms(graph, run) else "")
-
-
-def precisions(run: Run, profile: HardwareProfile) -> Iterator[Option]:
-    if run.weight_dtype is not None:
-        return
-    rates = profile.rates.known()
-    for place, precision in enumerate(PRECISIONS, 1):
-        if Run(precision=precision).matmul_dtype not in rates or (
-            run.autocast is not None and precision.startswith("amp-")
-        ):
-            continue
-        if precision == "fp16" and run.trains:  # gradients vanish in float16 without float32 weights
-            continue
-        change = Change(f"precision {run.precision} → {precision}", "arithmetic")
-        yield Option(change, place, {"precision": precision})
-
-
-def optimizers(run: Run, profile: HardwareProfile, device: Device) -> Iterator[Option]:
-    """8-bit states are a library for NVIDIA's GPUs."""
-    if not run.trains or run.optimizer in ("none", "sgd"):
-        return
-    for place, optimizer in enumerate(OPTIMIZERS, 1):
-        if optimizer == run.optimizer or (optimizer == "adamw-8bit" and profile.vendor != "NVIDIA"):
-            continue
-        form = run.optimizer_impl if run.optimizer_impl in forms(optimizer, device) else None
-        settings = {"optimizer": optimizer, "optimizer_impl": form}
-        yield Option(Change(f"optimizer {run.optimizer} → {optimizer}", "training"), place, settings)
+def applied(options: Sequence[Option], case: Case) -> Case:
+    """One after the other. Raises ArchcostError."""
+    for option in options:
+        case = option.applied(case)
+    return case
 
 
 def smaller_batches(case: Case) -> list[int]:

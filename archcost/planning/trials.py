@@ -7,22 +7,19 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from archcost.costs import cost
-from archcost.costs.optimizers import forms
 from archcost.costs.other_optimizer import with_optimizer
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError, SpecError
 from archcost.estimates.auto_recompute import is_automatic, step
 from archcost.estimates.batches import threads_of
 from archcost.estimates.devices import torch_device
-from archcost.estimates.floor import lasting, stepping
+from archcost.estimates.floor import least
 from archcost.estimates.memory_demand import Demand, Played, demand
-from archcost.graph import ModelGraph
-from archcost.graph.build import assemble
-from archcost.graph.wiring import wire
+from archcost.graph import ModelGraph, build
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
-from archcost.planning.changes import Case
-from archcost.planning.images import with_side
+from archcost.planning.altered import altered_spec
+from archcost.planning.changes import Altered, Case
 from archcost.spec import ModelSpec
 from archcost.terms.autograd import Device
 
@@ -71,30 +68,30 @@ def trial_of(line: Timeline, profile: HardwareProfile) -> Trial:
 class Trials:
     """Steps of one network on one device, each played once; those that differ in the optimizer alone share passes.
 
-    `least` is the one that takes least on images as declared.
+    `least` is the one that takes least on inputs as declared. `played` counts passes.
     """
 
     def __init__(self, spec: ModelSpec, profile: HardwareProfile) -> None:
         self.spec, self.profile = spec, profile
         self.device: Device = torch_device(profile)
         self.least: Trial | None = None
-        self._graphs: dict[tuple[int | None, int], ModelGraph] = {}
-        self._shares: dict[tuple[int | None, int], int] = {}
+        self.played = 0
+        self._graphs: dict[tuple[Altered, int], ModelGraph] = {}
+        self._shares: dict[tuple[Altered, int], int] = {}
         self._known: dict[Case, Trial | None] = {}
         self._passes: dict[Case, Timeline] = {}
-        self._floors: dict[tuple[int, Run], int] = {}
+        self._floors: dict[Case, int] = {}
 
-    def graph(self, size: int | None, batch: int) -> ModelGraph:
+    def graph(self, altered: Altered, batch: int) -> ModelGraph:
         """Raises SpecError where no such network is."""
-        if (size, batch) not in self._graphs:
-            spec = self.spec if size is None else with_side(self.spec, size)
-            self._graphs[size, batch] = assemble(spec, wire(self.spec).layers, batch)
-        return self._graphs[size, batch]
+        if (altered, batch) not in self._graphs:
+            self._graphs[altered, batch] = build(altered_spec(self.spec, altered), batch)
+        return self._graphs[altered, batch]
 
     def attempt(self, case: Case) -> Trial | None:
         """None where the settings do not suit each other."""
         if case not in self._known:
-            graph = self.graph(case.side, case.batch)
+            graph = self.graph(case.altered, case.batch)
             try:
                 found = self._played(graph, case)
             except SpecError:
@@ -116,7 +113,7 @@ class Trials:
 
     def _remember(self, case: Case, found: Trial | None) -> None:
         self._known[case] = found
-        if case.side is not None or found is None:
+        if case.altered.is_smaller or found is None:
             return
         if self.least is None or found.demand.allocated < self.least.demand.allocated:
             self.least = found
@@ -126,23 +123,22 @@ class Trials:
         again = found.line.recomputed_flops
         if not again:
             return 0.0
-        key = case.side, case.batch
+        key = case.altered, case.batch
         if key not in self._shares:
             total = cost(self.graph(*key)).flops.total
             self._shares[key] = total.contraction + total.elementwise
         return again / self._shares[key]
 
     def floor(self, case: Case) -> int:
-        """The least that a case needs with any batch, any checkpoints and any form of its optimizer."""
-        run = replace(case.run, recompute="none", optimizer_impl=None)
-        if (case.batch, run) not in self._floors:
-            line = self._with_passes(self.graph(None, case.batch), case._replace(side=None, run=run))
-            own = [stepping(line, replace(run, optimizer_impl=form)) for form in forms(run.optimizer, self.device)]
-            self._floors[case.batch, run] = lasting(line) + min(own)
-        return self._floors[case.batch, run]
+        """What a case needs at the least, with any batch, any checkpoints and any form of its optimizer."""
+        case = case._replace(run=replace(case.run, recompute="none", optimizer_impl=None, accumulation=1))
+        if case not in self._floors:
+            self._floors[case] = least(self.graph(case.altered, case.batch), case.run, self.device)
+        return self._floors[case]
 
     def _played(self, graph: ModelGraph, case: Case) -> Trial:
         if is_automatic(case.run) or not case.run.trains:
+            self.played += 1
             return trial(graph, case.run, self.profile)
         return trial_of(with_optimizer(self._with_passes(graph, case), case.run), self.profile)
 
@@ -152,6 +148,7 @@ class Trials:
         if key not in self._passes:
             if len(self._passes) == MOST_KEPT:
                 self._passes.pop(next(iter(self._passes)))
+            self.played += 1
             self._passes[key] = timeline(graph, key.run, self.device, threads_of(self.profile))
         return self._passes[key]
 

@@ -10,6 +10,7 @@ from archcost.errors import listing
 from archcost.estimates.batches import Binding
 from archcost.estimates.devices import torch_device
 from archcost.estimates.verdict import Verdict
+from archcost.planning.changes import Price
 from archcost.planning.fit import MOST_SHOWN, DeviceFit, Fit
 from archcost.planning.remedies import Remedies, Remedy
 from archcost.planning.trials import Trial
@@ -22,11 +23,13 @@ from archcost.report.timeline import bound_notes
 from archcost.times import StepTime
 from archcost.units import count, size
 
-PRICES = {
+PRICES: dict[Price, str] = {
     "free": "free",
     "FLOPs": "more FLOPs",
     "arithmetic": "changed arithmetic",
+    "transfers": "transfers in each step",
     "training": "changed training",
+    "adaptation": "few weights train",
     "task": "changed task",
 }
 MOST_CHECKPOINTS = 6
@@ -176,6 +179,7 @@ def _remedies(found: Remedies) -> Iterator[Part]:
     if found.cheapest is not None:
         yield _cheapest(found.cheapest)
         yield from _checkpoints(found.cheapest)
+        yield from _other_ways(found)
     elif found.least is not None:
         yield _nothing_fits(found.least)
 
@@ -217,6 +221,14 @@ def _cheapest(remedy: Remedy) -> str:
     how = "change" if len(remedy.changes) == 1 else "combination"
     allocated = f"{size(remedy.trial.demand.allocated)} allocated"
     return f"The cheapest {how} that fits: {changes(remedy)} ({price(remedy)}; {allocated})."
+
+
+def _other_ways(found: Remedies) -> Iterator[str]:
+    """Who does not want to pay the cheapest price may pay another."""
+    others = [remedy for remedy in found.ways if remedy is not found.cheapest]
+    if others:
+        told = [f"{changes(each)} ({price(each)}; {size(each.trial.demand.allocated)} allocated)" for each in others]
+        yield "Otherwise: " + ";\nor ".join(told) + "."
 
 
 def _checkpoints(remedy: Remedy) -> Iterator[str]:

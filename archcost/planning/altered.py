@@ -1,0 +1,14 @@
+"""A network with what a remedy changes in it."""
+
+from __future__ import annotations
+
+from archcost.planning.changes import Altered
+from archcost.planning.images import with_side
+from archcost.spec import ModelSpec
+
+
+def altered_spec(spec: ModelSpec, altered: Altered) -> ModelSpec:
+    """Raises SpecError where no such network is."""
+    if altered.side is not None:
+        spec = with_side(spec, altered.side)
+    return spec

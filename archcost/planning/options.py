@@ -1,0 +1,122 @@
+"""The changes that there are for a case: of each kind those that suit it, the cheapest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isqrt
+
+from archcost.costs.optimizers import forms, implementation
+from archcost.graph import ModelGraph
+from archcost.hardware.profile import HardwareProfile
+from archcost.layers.value_function import Activation
+from archcost.passes.optimizer import Optimizer
+from archcost.passes.recompute import segments
+from archcost.passes.run import OptimizerImpl, Precision, Run
+from archcost.planning.changes import Change, Option, batch_norms
+from archcost.terms.autograd import Device
+
+OPTIMIZERS: tuple[Optimizer, ...] = ("adamw-8bit", "adafactor", "sgd-momentum", "sgd")
+"""From the nearest to Adam to the furthest from it."""
+
+PRECISIONS: tuple[Precision, ...] = ("amp-bf16", "amp-fp16", "bf16", "fp16")
+"""Autocast keeps the weights in float32. The device must have a rate for the dtype."""
+
+IMPLEMENTATIONS: tuple[OptimizerImpl, ...] = ("fused", "loop")
+
+MOST_SEARCHED = 250
+"""Layers of a network for which the search for checkpoints is one of the remedies."""
+
+
+# Free
+
+
+def in_place(graph: ModelGraph, run: Run) -> Iterator[Option]:
+    waiting = any(isinstance(node.layer, Activation) and not node.layer.inplace for node in graph.nodes)
+    if waiting and run.in_place is not True:
+        yield Option(Change("activations in place", "free"), 1, {"in_place": True})
+
+
+def implementations(run: Run, device: Device) -> Iterator[Option]:
+    """Forms of the optimizer that hold fewer temporaries than lists of all parameters."""
+    if not run.trains or run.optimizer == "none":
+        return
+    known, now = forms(run.optimizer, device), implementation(run, device)
+    for place, form in enumerate(IMPLEMENTATIONS, 1):
+        if form in known and form != now:
+            change = Change(f"optimizer {now} → {form}", "free")
+            yield Option(change, place, {"optimizer_impl": form})
+
+
+def modes(run: Run) -> Iterator[Option]:
+    if run.mode == "infer-autograd":
+        yield Option(Change("autograd off", "free"), 1, {"mode": "infer"})
+
+
+# FLOPs
+
+
+def recomputations(graph: ModelGraph, run: Run) -> Iterator[Option]:
+    """Blocks, and runs of √n of the n layers (Chen et al. 2016, arXiv 1604.06174)."""
+    if not run.trains or run.recompute != "none" or graph.checkpoints:
+        return
+    words = [f"every:{max(2, isqrt(len(graph.nodes)))}"]
+    if segments(graph, "blocks"):
+        words.insert(0, "blocks")
+    for place, word in enumerate(words, 1):
+        yield Option(_recomputed(word, graph, run), place, {"recompute": word})
+
+
+def automatic(graph: ModelGraph, run: Run) -> Iterator[Option]:
+    """The least that has to be recomputed, where the search for it takes seconds at the most."""
+    if run.trains and run.recompute == "none" and not graph.checkpoints and len(graph.nodes) <= MOST_SEARCHED:
+        yield Option(_recomputed("auto", graph, run), 1, {"recompute": "auto"})
+
+
+def _recomputed(word: str, graph: ModelGraph, run: Run) -> Change:
+    twice = "batch norms that are computed again move their running statistics twice"
+    return Change(f"recompute {word}", "FLOPs", twice if batch_norms(graph, run) else "")
+
+
+# Arithmetic
+
+
+def precisions(run: Run, profile: HardwareProfile) -> Iterator[Option]:
+    if run.weight_dtype is not None:
+        return
+    rates = profile.rates.known()
+    for place, precision in enumerate(PRECISIONS, 1):
+        if Run(precision=precision).matmul_dtype not in rates or (
+            run.autocast is not None and precision.startswith("amp-")
+        ):
+            continue
+        if precision == "fp16" and run.trains:  # gradients vanish in float16 without float32 weights
+            continue
+        change = Change(f"precision {run.precision} → {precision}", "arithmetic")
+        yield Option(change, place, {"precision": precision})
+
+
+# Training
+
+
+def optimizers(run: Run, profile: HardwareProfile, device: Device) -> Iterator[Option]:
+    """8-bit states are a library for NVIDIA's GPUs."""
+    if not run.trains or run.optimizer in ("none", "sgd"):
+        return
+    for place, optimizer in enumerate(OPTIMIZERS, 1):
+        if optimizer == run.optimizer or (optimizer == "adamw-8bit" and profile.vendor != "NVIDIA"):
+            continue
+        form = run.optimizer_impl if run.optimizer_impl in forms(optimizer, device) else None
+        settings = {"optimizer": optimizer, "optimizer_impl": form}
+        yield Option(Change(f"optimizer {run.optimizer} → {optimizer}", "training"), place, settings)
+
+
+def free_kinds(graph: ModelGraph, run: Run, device: Device) -> tuple[tuple[Option, ...], ...]:
+    return tuple(in_place(graph, run)), tuple(modes(run)), tuple(implementations(run, device))
+
+
+def paid_kinds(graph: ModelGraph, run: Run, profile: HardwareProfile, device: Device) -> tuple[tuple[Option, ...], ...]:
+    return (
+        tuple(optimizers(run, profile, device)),
+        tuple(precisions(run, profile)),
+        tuple(recomputations(graph, run)),
+    )
