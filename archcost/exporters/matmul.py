@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archcost.exporters.emit import Part, draws
-from archcost.layers import MV, AddBMM, AddMM, AddMV, AddR, BAddBMM, Bmm, CDist, Dot
+from archcost.layers import MV, AddBMM, AddMM, AddMV, AddR, BAddBMM, Bmm, CDist, Dot, GroupedMM
 
 
 @draws(Bmm)
@@ -81,3 +81,14 @@ def _by_products(part: Part) -> str:
     turned = part.draw("Transpose", columns[1], perm=(*range(rank - 2), rank - 1, rank - 2))
     squared = part.draw("MatMul", columns[0], turned)
     return part.draw("Sqrt", part.draw("Max", squared, part.number(0.0)))
+
+
+@draws(GroupedMM)
+def grouped_mm(part: Part) -> str:
+    """A product of stacks where groups may be of one size; else there is no operator for it."""
+    (rows, depth), (groups, _, columns) = (tensor.shape for tensor in part.node.input_types[:2])
+    if rows % groups:
+        return part.draw_itself()[0]
+    stacked = part.reshape(part.inputs[0], (rows, depth), (groups, rows // groups, depth))
+    products = part.draw("MatMul", stacked, part.inputs[1])
+    return part.reshape(products, (groups, rows // groups, columns), (rows, columns))

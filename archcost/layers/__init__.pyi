@@ -121,6 +121,7 @@ from archcost.layers.matmul.added import AddMM as AddMM
 from archcost.layers.matmul.added import BAddBMM as BAddBMM
 from archcost.layers.matmul.distance import CDist as CDist
 from archcost.layers.matmul.einsum import Einsum as Einsum
+from archcost.layers.matmul.grouped import GroupedMM as GroupedMM
 from archcost.layers.matmul.product import Bmm as Bmm
 from archcost.layers.matmul.product import MatMul as MatMul
 from archcost.layers.matmul.vector import AddMV as AddMV

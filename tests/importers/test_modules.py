@@ -332,13 +332,14 @@ class Experts(nn.Module):
 
 @pytest.mark.parametrize("count", [3, 4])
 def test_products_in_groups_of_rows(count: int) -> None:
-    """6 rows a sample, which 3 experts share evenly and 4 do not. Torch's counter does not see them."""
+    """6 rows a sample, which 3 experts share evenly and 4 do not. Torch's counter does not see them. Torch takes the
+    sum's gradient, which lies in one place, for none of its own: hence the squares.
+    """
     module = Experts(count)
     graph = archcost.build(archcost.from_torch(module, torch.zeros(1, 6, 7)), 2)
     assert archcost.cost(graph).flops.forward.contraction == 3648  # 2 * (2*6*7*8 + 2*6*8*12)
-    if count == 3:
-        line = timeline(graph, archcost.Run(optimizer="none"), "cpu", out_of_place=True)
-        assert line.peak == tracked(module, (torch.zeros(2, 6, 7),), {}) - 12  # where each group ends: 3 int32
+    line = timeline(graph, archcost.Run(optimizer="none"), "cpu", out_of_place=True)
+    assert line.peak == tracked(module, (torch.zeros(2, 6, 7),), {})
 
 
 @pytest.mark.parametrize("precision", ["bf16", "amp-bf16"])
@@ -353,7 +354,7 @@ def test_products_in_groups_of_rows_are_on_no_list_of_autocasts(precision: str) 
 
     images = torch.zeros(2, 6, 7)
     found = ours(archcost.from_torch(Widened(3, 16), torch.zeros(1, 6, 7)), 2, "train", precision)
-    assert found == theirs(lambda: Widened(3, 16), (images,), "train", precision) - 12  # where each group ends: 3 int32
+    assert found == theirs(lambda: Widened(3, 16), (images,), "train", precision)
 
 
 def halved_where(x: Tensor, other: Tensor) -> Tensor:

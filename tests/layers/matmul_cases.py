@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from archcost.layers import AddMM, BAddBMM, Bmm, Einsum, MatMul
+from archcost.layers import AddMM, BAddBMM, Bmm, Einsum, GroupedMM, MatMul
+from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
 ROWS: tuple[Row, ...] = (
+    Row(
+        GroupedMM(),
+        inputs=((6, 5), (3, 5, 7)),
+        outputs=((6, 7),),
+        macs=210,  # 6*7 * 5: each row meets one matrix
+        macs_backward_input=420,  # 6*7 * 5 + 6*7 * 5: one for each
+    ),
+    Row(
+        GroupedMM(),
+        inputs=((11, 5), (3, 5, 7), TensorType((3,), "int32")),
+        outputs=((11, 7),),
+        macs=385,  # 11*7 * 5: groups need not be of one size
+        macs_backward_input=770,  # 11*7 * 5 + 11*7 * 5: one for each
+    ),
     Row(
         MatMul(),
         inputs=((2, 3, 5), (2, 5, 7)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archcost.importers.onnx.activation import activated
 from archcost.importers.onnx.linear import ACTIVATION_NUMBERS, is_bias, is_matrix_of_weights, linear, turned
-from archcost.importers.onnx_call import Call, Result, Rule
+from archcost.importers.onnx_call import Call, Result, Rule, own_operators
 from archcost.importers.onnx_values import UnsupportedError, Value
 
 
@@ -142,6 +142,7 @@ def gemm_fast_gelu(call: Call) -> Value:
 
 
 RULES: dict[str, Rule] = {
+    **own_operators("matmul.grouped"),
     "MatMul": matmul,
     "Einsum": einsum,
     **dict.fromkeys(("com.microsoft::FusedMatMul", "com.microsoft::TransposeMatMul"), fused_matmul),

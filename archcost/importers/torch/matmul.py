@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function
 
-from archcost.importers.torch.proposal import Proposal, RuleFunction, composite, listed, rule_for, rule_of, samples_in
+from archcost.importers.torch.proposal import Proposal, RuleFunction, composite, listed, rule_for, rule_of
 from archcost.layers import AddBMM, AddMM, AddMV, AddR, BAddBMM, Layer
 
 
@@ -16,17 +16,25 @@ def rmatmul(x: Tensor, y: Tensor) -> Tensor:
     return y.matmul(x)
 
 
-@composite("grouped_mm", "_grouped_mm")
-def grouped_mm(x: Tensor, experts: Tensor, offs: Tensor | None = None, **named: Any) -> Tensor:
-    """Each row is multiplied by one of the matrices, by whichever: so much work, and so many values kept and given, as
-    if all had equally many. Where that does not come out even it is drawn as if all rows went to the first. No list of
-    autocast's has grouped products (ATen/autocast_mode.h).
-    """
-    count, rows = len(experts), samples_in(len(x)) or len(x)
-    with torch.autocast("cpu", enabled=False):
-        if rows % count:
-            return x.matmul(experts.select(0, 0))
-        return x.reshape(count, -1, x.shape[-1]).bmm(experts).reshape(len(x), -1)
+def _rows_in_groups(rows: Tensor, matrices: Tensor) -> Tensor:
+    return rows.new_empty((len(rows), matrices.shape[-1]))
+
+
+_rows_in_groups.__name__ = "rows_in_groups"
+
+
+@composite("grouped_mm", "_grouped_mm", "transformers::grouped_mm_fallback")
+def grouped_mm(rows: Tensor, matrices: Tensor, offs: Tensor | None = None, **named: Any) -> Tensor:
+    """Torch refuses it on the meta device but in bfloat16, so its kernel is not asked."""
+    if rows.dim() == matrices.dim() == 3:
+        return rows.bmm(matrices)
+    return handle_torch_function(_rows_in_groups, (rows,), rows, matrices)
+
+
+@rule_for("rows_in_groups")
+def rows_in_groups(result: Tensor, rows: Tensor, matrices: Tensor) -> Proposal:
+    """Where groups end comes of counts that are no layer, so the ends are the layer's own."""
+    return Proposal("grouped_mm", (rows, matrices))
 
 
 def _added(kind: type[Layer]) -> RuleFunction:

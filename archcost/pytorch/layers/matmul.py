@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from archcost.layers import CDist, Einsum
+from archcost.layers import CDist, Einsum, GroupedMM
+from archcost.pytorch.grouped import grouped_product
 from archcost.pytorch.layers.base import Called, Inputs, mirrors, settings
 
 
@@ -29,3 +30,8 @@ def einsum(layer: Einsum, inputs: Inputs) -> nn.Module:
 @mirrors(CDist)
 def cdist(layer: CDist, inputs: Inputs) -> nn.Module:
     return Called(torch.cdist, settings(layer) | {"p": float(layer.p)})  # pyright: ignore[reportUnknownMemberType]
+
+
+@mirrors(GroupedMM)
+def grouped_mm(layer: GroupedMM, inputs: Inputs) -> nn.Module:
+    return Called(grouped_product, {})
