@@ -6,6 +6,7 @@ import pytest
 
 import archcost
 from archcost.errors import SpecError
+from archcost.spec import InputSpec
 from archcost.spec.overrides import override, parse_input, parse_setting
 
 TEXT = """
@@ -137,6 +138,98 @@ def test_errors(settings: list[str], inputs: list[str], message: str) -> None:
 def test_a_broken_value_is_told_as_broken_yaml() -> None:
     with pytest.raises(SpecError, match=r"^--set width:\d:\d: not valid YAML"):
         override(BASE, ["width=[1, 2"])
+
+
+READER = archcost.loads("""
+name: reader
+inputs:
+  tokens: {shape: [$tokens], dtype: int64}
+  again: {shape: [$tokens], dtype: int64}
+  image: [3, $height, $side]
+  pairs: [2 * $tokens, 5]
+parameters: {context: 12, tokens: $context, side: 8, height: $side}
+layers:
+  - {type: embedding, name: read, num_embeddings: 7, embedding_dim: 3, inputs: [tokens]}
+  - {type: constant, name: places, shape: [$tokens, 3]}
+  - {type: add, inputs: [read, places]}
+""")
+
+
+def sizes(*settings: str, inputs: tuple[str, ...] = ()) -> list[tuple[int, ...]]:
+    spec = override(READER, settings, inputs)
+    assert [given.tensor(1).shape[1:] for given in spec.inputs.values()] == [
+        tensor.shape[1:] for tensor in archcost.build(spec).inputs.values()
+    ]
+    return [given.sizes for given in spec.inputs.values()]
+
+
+def test_sizes_of_inputs_follow_parameters() -> None:
+    assert sizes() == [(12,), (12,), (3, 8, 8), (24, 5)]
+    assert sizes("context=4", "side=6") == [(4,), (4,), (3, 6, 6), (8, 5)]
+    assert sizes("tokens=4", "height=9") == [(4,), (4,), (3, 9, 8), (8, 5)]
+
+
+def test_an_input_sets_the_parameters_that_stand_plainly_in_it() -> None:
+    one_word = override(READER, (), ["5"])
+    assert archcost.build(one_word).nodes[-1].output_types[0].shape == (1, 5, 3)
+    assert one_word.parameters["tokens"] == 5
+    wanted = [(5,), (5,), (3, 8, 8), (10, 5)]
+    assert sizes(inputs=("5",)) == sizes("tokens=5") == sizes("tokens=5", inputs=("5", "5")) == wanted
+    assert sizes(inputs=("image=3x6x10",)) == [(12,), (12,), (3, 6, 10), (24, 5)]
+    assert sizes(inputs=("pairs=24x7",)) == [(12,), (12,), (3, 8, 8), (24, 7)]
+    assert override(READER, (), ["again=5:int32"]).inputs["again"] == InputSpec(shape=(5,), dtype="int32")
+
+
+def test_what_is_altered_in_an_input_loads_again() -> None:
+    altered = override(READER, (), ["5"])
+    assert archcost.loads(altered.to_yaml()) == altered
+
+
+@pytest.mark.parametrize(
+    ("settings", "inputs", "message"),
+    [
+        (
+            ["tokens=4"],
+            ["5"],
+            "two values for the parameter tokens, a size of the input tokens\n  expected: one value, said once\n"
+            "  found: 4 and 5\n  try: --set tokens=5 alone",
+        ),
+        (
+            [],
+            ["5", "6"],
+            "two values for the parameter tokens, a size of the input again\n  expected: one value, said once\n"
+            "  found: 5 and 6\n  try: --set tokens=6 alone",
+        ),
+        (
+            [],
+            ["pairs=20x5"],
+            "a size of the input pairs follows from parameters\n  expected: 2 * $tokens, which is 24\n  found: 20\n"
+            "  try: --set tokens=…",
+        ),
+        (
+            [],
+            ["image=3x64"],
+            "--input gives image another number of sizes\n  expected: 3×$height×$side\n  found: 3×64",
+        ),
+        (
+            ["tokens=0"],
+            [],
+            "tokens: wrong size of an input\n  expected: an integer from 1 to 2,147,483,647\n"
+            "  found: 0, from '$tokens'",
+        ),
+    ],
+)
+def test_sizes_that_parameters_refuse(settings: list[str], inputs: list[str], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        _ = override(READER, settings, inputs).inputs
+    assert str(caught.value).removeprefix("<text>:4:20: ") == message
+
+
+def test_a_parameter_without_a_value_takes_it_from_the_input() -> None:
+    spec = archcost.loads("{name: n, input: [$size], parameters: {size: null}, layers: [{type: relu}]}")
+    assert override(spec, (), ["5"]).inputs["input"].sizes == (5,)
+    with pytest.raises(SpecError, match=r"input: parameter \$size has no value"):
+        archcost.build(spec)
 
 
 def test_an_unknown_dtype() -> None:

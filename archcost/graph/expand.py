@@ -11,10 +11,11 @@ from archcost.errors import SpecError
 from archcost.files.values import Path
 from archcost.graph.names import Names
 from archcost.graph.nesting import check_nesting
-from archcost.graph.parameters import LimitError, Parameters, Values
+from archcost.graph.parameters import Parameters
 from archcost.graph.size import Size
 from archcost.graph.templates import Layers
 from archcost.layers import TYPES, Composite, Declared, Layer
+from archcost.spec.evaluation import LimitError, Values
 from archcost.spec.model import BlockUse, Entry, LayerTemplate, ModelSpec, Repeat
 
 
@@ -149,7 +150,7 @@ def expand(spec: ModelSpec) -> list[PlacedLayer | Alias]:
     check_nesting(spec)
     parameters = Parameters(spec)
     expansion = Expansion(spec, parameters)
-    for name in spec.inputs:
+    for name in spec.declared_inputs:
         expansion.names.claim(name, ("inputs", name))
     try:
         Size(spec, parameters).count(spec.layers, parameters.outermost, ("layers",))

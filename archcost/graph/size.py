@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from archcost.files.values import Path
-from archcost.graph.parameters import LimitError, Parameters, Values
+from archcost.graph.parameters import Parameters
 from archcost.layers import TYPES, Composite, Declared
+from archcost.spec.evaluation import LimitError, Values
 from archcost.spec.model import BlockUse, Entry, LayerTemplate, ModelSpec, Repeat
 
 MOST_LAYERS = 200_000

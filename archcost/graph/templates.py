@@ -8,10 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from archcost.files.values import Path
-from archcost.graph.parameters import Parameters, Values
+from archcost.graph.parameters import Parameters
 from archcost.layers import TYPES, Composite, Declared
+from archcost.spec.evaluation import Values
 from archcost.spec.mistakes import explain_first
-from archcost.spec.model import LayerTemplate, ModelSpec, Value
+from archcost.spec.model import LayerTemplate, ModelSpec
+from archcost.spec.values import Value
 
 
 class Layers:

@@ -108,7 +108,7 @@ def wire(spec: ModelSpec) -> Wiring:
 def _wire(spec: ModelSpec) -> Wiring:
     steps = expand(spec)
     names = _Names(spec, steps)
-    previous = Port(next(iter(spec.inputs)))
+    previous = Port(next(iter(spec.declared_inputs)))
     wired: list[WiredLayer] = []
     for step in steps:
         if isinstance(step, Alias):
@@ -144,7 +144,7 @@ class _Names:
     def __init__(self, spec: ModelSpec, steps: list[PlacedLayer | Alias]) -> None:
         self.spec = spec
         self.steps = steps
-        self.known: dict[str, tuple[Port, ...]] = dict.fromkeys(spec.inputs, ())
+        self.known: dict[str, tuple[Port, ...]] = dict.fromkeys(spec.declared_inputs, ())
 
     def look_up(self, reference: str, reader: PlacedLayer | Alias, field: str = "inputs") -> tuple[Port, ...]:
         """`name`, `name:1` or (for a block's own output) `name:*`, from the innermost scope outwards.
@@ -194,11 +194,11 @@ class _Names:
         """The layers with the outputs that the spec's `holds` names for each. Raises SpecError."""
         if not self.spec.holds:
             return wired
-        order = dict.fromkeys(self.spec.inputs, -1) | {layer.name: index for index, layer in enumerate(wired)}
+        order = dict.fromkeys(self.spec.declared_inputs, -1) | {layer.name: index for index, layer in enumerate(wired)}
         named = dict(self.spec.holds)
         for name, references in named.items():
             reader = Alias("holds", Scope("", None, True), tuple(references), ("holds", name))
-            if name in self.spec.inputs or name not in order:
+            if name in self.spec.declared_inputs or name not in order:
                 hint = nearest(name, order)
                 raise self.refuse(reader, "no such layer", "", expected="the name of a layer", found=name, hint=hint)
             for port in self.look_up_all(references, "holds", name):

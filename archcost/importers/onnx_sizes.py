@@ -80,7 +80,7 @@ class Choice(NamedTuple):
     @property
     def sizes(self) -> tuple[int, ...] | None:
         """The sizes that were given, without the batch."""
-        return None if self.asked is None else tuple([size for size in self.asked.shape if size != "B"])
+        return None if self.asked is None else tuple([size for size in self.asked.shape if isinstance(size, int)])
 
 
 def bind(

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
-from archcost.graph.build import assemble
+from archcost.graph.build import assemble, build
 from archcost.graph.wiring import wire
 from archcost.spec import ModelSpec
+from archcost.spec.overrides import resized
 
 
 def has_image(spec: ModelSpec) -> bool:
@@ -23,18 +24,19 @@ def side(spec: ModelSpec) -> int:
 def with_side(spec: ModelSpec, size: int) -> ModelSpec:
     """The image a square, or a cube, of that side: (C, *S) → (C, size, size, …). Other inputs stay as they are.
 
-    What a layer infers follows (`in_features` after a flatten, say). Raises ArchcostError where no input is an image.
+    What a layer infers follows (`in_features` after a flatten, say), and what the spec makes of a parameter that is the
+    side. Raises ArchcostError where no input is an image.
     """
     name = _require_image(spec)
     image = spec.inputs[name]
     sizes = (image.sizes[0], *[size] * (len(image.sizes) - 1))
-    inputs = {**spec.inputs, name: image.with_sizes(sizes)}
-    return spec.model_copy(update={"inputs": inputs, "published": None})
+    return resized(spec, {name: image.with_sizes(sizes)})
 
 
 def sided(spec: ModelSpec, batch: int) -> Callable[[int], ModelGraph]:
     """Side → the network."""
-    _require_image(spec)
+    if spec.declared_inputs[_require_image(spec)].has_expression:  # layers may follow the same parameters
+        return lambda size: build(with_side(spec, size), batch)
     return lambda size: assemble(with_side(spec, size), wire(spec).layers, batch)
 
 

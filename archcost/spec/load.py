@@ -14,7 +14,8 @@ from archcost.files.parse import LARGEST_FILE, MOST_VALUES, SUFFIXES, Marks, Rea
 from archcost.files.values import Path, as_mapping, spell
 from archcost.spec import zoo
 from archcost.spec.mistakes import explain_first, layer_at
-from archcost.spec.model import ModelSpec, Source
+from archcost.spec.model import ModelSpec
+from archcost.spec.source import Source
 
 DEEPEST_FAMILY = 8
 JOINED = ("parameters", "blocks")

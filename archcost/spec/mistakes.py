@@ -14,7 +14,8 @@ from archcost.errors import Place, SpecError, listing, nearest, shorten
 from archcost.files.values import Path, as_list, as_mapping, spell, step_into, value_at
 from archcost.layers import TYPES
 from archcost.layers.fields import Name, Reference, WeightReference
-from archcost.spec.model import Block, BlockUse, InputSpec, ModelSpec, Published, Repeat, Source
+from archcost.spec.model import Block, BlockUse, InputSpec, ModelSpec, Published, Repeat
+from archcost.spec.source import Source
 
 INFERRED = ("in_channels", "in_features", "num_features", "num_channels", "input_size", "embed_dim")
 """What torch asks for and a spec leaves out, since the input says it."""
@@ -243,7 +244,7 @@ def _fields_at(tree: object, path: Path) -> list[str]:
         return [*Repeat.model_fields]
     match path:
         case ():
-            return ["extends", "input", *ModelSpec.model_fields]
+            return ["extends", "input", *(field.alias or name for name, field in ModelSpec.model_fields.items())]
         case ("published",):
             return [*Published.model_fields]
         case ("inputs" | "input", *_):

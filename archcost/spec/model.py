@@ -7,10 +7,7 @@ as a `LayerTemplate` until the graph is built and the parameters have values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from keyword import iskeyword
-from math import isfinite
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -27,61 +24,17 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from archcost.errors import Place
-from archcost.files.values import Mark, Path, as_list, as_mapping, as_tuples
+from archcost.files.values import Path, as_list, as_mapping, as_tuples
 from archcost.layers import TYPES, Declared
 from archcost.layers.fields import MAX_SIZE, Flag, Name, Reference
+from archcost.spec.evaluation import Evaluation, Values
 from archcost.spec.inputs import InputSpec
+from archcost.spec.source import Source
+from archcost.spec.values import CheckedValue, Parameters, Value, has_expression
 
 FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
-LONGEST_LIST = 10_000
-LARGEST_VALUE = 2**63
-
 Text = Annotated[str, StringConstraints(strict=True, max_length=10_000)]
-
-
-def check_value(value: Any) -> Any:
-    """A parameter's value with lists made tuples. Raises PydanticCustomError for what no field could take."""
-    entries = as_list(value)
-    if entries is not None and len(entries) <= LONGEST_LIST:
-        return tuple(map(check_value, entries))
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, int) and abs(value) < LARGEST_VALUE:
-        return value
-    if isinstance(value, float) and isfinite(value):
-        return value
-    raise PydanticCustomError("value", "Input should be a number below 2^63, a word, true, false, null, or a list")
-
-
-Value = int | float | str | bool | None | tuple[Any, ...]
-"""What a parameter may hold."""
-
-CheckedValue = Annotated[Value, BeforeValidator(check_value)]
-
-RESERVED = ("block", "name", "inputs", "trainable")
-"""What a use of a block says beside the block's parameters."""
-
-
-def check_parameter_name(name: str) -> str:
-    if not (name.isascii() and name.isidentifier()) or iskeyword(name) or name in RESERVED:
-        raise PydanticCustomError(
-            "parameter_name",
-            "Input should be a name that $ can stand before: letters, digits and _, not a word of Python, and none of "
-            "block, name, inputs and trainable",
-        )
-    return name
-
-
-Parameters = dict[Annotated[str, BeforeValidator(check_parameter_name)], CheckedValue]
-
-
-def has_expression(value: object) -> bool:
-    """Whether a `$` stands anywhere in a field's value."""
-    if isinstance(value, str):
-        return "$" in value
-    return any(map(has_expression, as_list(value) or ()))
 
 
 def check_type(type_: object) -> type[Declared]:
@@ -236,29 +189,6 @@ class Published(BaseModel):
     source: Text | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Source:
-    """The file of a spec and the place of each part in it, for messages. It does not count when specs are compared."""
-
-    file: str
-    marks: Mapping[Path, Mark] = field(default_factory=dict[Path, Mark])
-
-    def place(self, path: Path) -> Place | None:
-        """The nearest known place at or above a path into the spec."""
-        if path[:2] == ("inputs", "input") and ("input",) in self.marks:  # the short way to write one input
-            path = ("input", *path[2:])
-        for length in range(len(path), -1, -1):
-            if path[:length] in self.marks:
-                return Place(*self.marks[path[:length]])
-        return None
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Source)
-
-    def __hash__(self) -> int:
-        return 0
-
-
 def check_blocks(value: Any) -> Any:
     """Blocks one by one: the first that is wrong is enough."""
     given = as_mapping(value)
@@ -314,7 +244,8 @@ class ModelSpec(BaseModel):
     published: Published | None = None
     altered: tuple[Text, ...] = ()
     """What `--set` and `--input` have put in place of what was declared, such as `depth3=2`."""
-    inputs: dict[Name, InputSpec] = Field(min_length=1)
+    declared_inputs: dict[Name, InputSpec] = Field(min_length=1, alias="inputs")
+    """`inputs` as written: sizes of their shapes may be `$expressions`."""
     loss: Literal["cross_entropy", "mse", "l1", "sum", "none"] = "sum"
     parameters: Parameters = {}
     blocks: Annotated[dict[Name, Block], BeforeValidator(check_blocks)] = {}
@@ -358,7 +289,23 @@ class ModelSpec(BaseModel):
     @property
     def has_batch(self) -> bool:
         """Whether any input has an axis for the batch."""
-        return any(given.batched for given in self.inputs.values())
+        return any(given.batched for given in self.declared_inputs.values())
+
+    @property
+    def values(self) -> Values:
+        """The network's own parameters, those that are expressions worked out. Raises SpecError."""
+        return Evaluation(self.source).with_defaults(self.parameters, {}, {}, self.name, ("parameters",))
+
+    @property
+    def inputs(self) -> Mapping[str, InputSpec]:
+        """What goes in, with the sizes that the network's parameters give. Raises SpecError where they give none."""
+        if not any(given.has_expression for given in self.declared_inputs.values()):
+            return self.declared_inputs
+        evaluation, values = Evaluation(self.source), self.values
+        return {
+            name: given.filled(evaluation, values, ("inputs", name)) if given.has_expression else given
+            for name, given in self.declared_inputs.items()
+        }
 
     @property
     def label(self) -> str:
@@ -369,6 +316,14 @@ class ModelSpec(BaseModel):
     def source(self) -> Source:
         return self._source
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """The spec with other values in some of its fields; `inputs` means those that are declared."""
+        fields = {"declared_inputs" if key == "inputs" else key: value for key, value in (update or {}).items()}
+        unknown = fields.keys() - type(self).model_fields.keys()
+        if unknown:
+            raise TypeError(f"no field of a spec: {', '.join(sorted(unknown))}")
+        return super().model_copy(update=fields, deep=deep)
+
     def with_source(self, source: Source) -> ModelSpec:
         copy = self.model_copy()
         copy._source = source
@@ -376,7 +331,7 @@ class ModelSpec(BaseModel):
 
     def to_dict(self) -> dict[str, Any]:
         """The mapping that loads back to an equal spec."""
-        return self.model_dump(exclude_defaults=True, mode="json")
+        return self.model_dump(exclude_defaults=True, mode="json", by_alias=True)
 
     def to_yaml(self) -> str:
         """YAML that loads back to an equal spec."""

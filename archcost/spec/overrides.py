@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 from pydantic import ValidationError
 
 from archcost.errors import SpecError, listing, nearest, shorten
 from archcost.files.parse import parse
+from archcost.files.values import as_tuples, spell
+from archcost.spec.evaluation import names_in, plain_name
 from archcost.spec.inputs import BATCH, InputSpec
-from archcost.spec.model import BlockUse, Entry, ModelSpec, Repeat, Value, as_tuples
+from archcost.spec.model import BlockUse, Entry, ModelSpec, Repeat
+from archcost.spec.values import Value
 
 UNBATCHED = "unbatched"
 SCALAR = "scalar"
 """Words of `--input`."""
+
+NOTHING: Mapping[str, Value] = {}
 
 
 def set_loss(spec: ModelSpec, loss: str) -> ModelSpec:
@@ -41,7 +46,7 @@ def override(spec: ModelSpec, settings: Sequence[str] = (), inputs: Sequence[str
     for key, value in parsed:
         spec = set_parameter(spec, key, value)
     if inputs:
-        spec = set_inputs(spec, inputs)
+        spec = set_inputs(spec, inputs, dict(parsed))
     words = tuple([" ".join(text.split()) for text in (*settings, *inputs)])
     return spec.model_copy(update={"altered": (*spec.altered, *words)})
 
@@ -119,19 +124,84 @@ def _uses(entries: tuple[Entry, ...]) -> Iterator[BlockUse]:
             yield from _uses(entry.layers)
 
 
-def set_inputs(spec: ModelSpec, texts: Sequence[str]) -> ModelSpec:
-    """Shapes of one sample, `3x384x384` or `3x384x384:float16`, for the inputs in order; `image=3x384x384` by name."""
-    given = {name: spec.inputs[name] for name in spec.inputs}
-    for name, asked in inputs_by_name(texts, list(spec.inputs)).items():
-        given[name] = asked.over(given[name], name)
-    return _altered(spec, inputs=given)
+def set_inputs(spec: ModelSpec, texts: Sequence[str], chosen: Mapping[str, Value] = NOTHING) -> ModelSpec:
+    """Shapes of one sample, `3x384x384` or `3x384x384:float16`, for the inputs in order; `image=3x384x384` by name.
+
+    A parameter that stands plainly in the declared shape, as in `[$tokens]`, takes the size that is given; `chosen`
+    are those that `--set` has given a value.
+    """
+    asked = inputs_by_name(texts, list(spec.declared_inputs))
+    kept = spec.declared_inputs
+    literal = {name: text.over(kept[name], name) for name, text in asked.items()}
+    return resized(spec, literal, chosen)
+
+
+def resized(spec: ModelSpec, given: Mapping[str, InputSpec], chosen: Mapping[str, Value] = NOTHING) -> ModelSpec:
+    """The spec with these inputs, all sizes numbers: those of parameters are set where the parameter stands plainly.
+
+    Raises SpecError where a parameter would have two values, or an expression comes to another size than is given.
+    """
+    parameters: dict[str, Value] = {}
+    inputs = dict(spec.declared_inputs)
+    for name, wanted in given.items():
+        declared = inputs[name]
+        if not declared.has_expression:
+            inputs[name] = wanted
+            continue
+        _require_as_many(name, declared, wanted)
+        for expression, size in zip(declared.declared_sizes, wanted.sizes, strict=True):
+            parameter = plain_name(expression)
+            if parameter is None or parameter not in spec.parameters:
+                continue
+            already = parameters.get(parameter, chosen.get(parameter, size))
+            if already != size:
+                raise SpecError(
+                    f"two values for the parameter {parameter}, a size of the input {name}",
+                    expected="one value, said once",
+                    found=f"{spell(already)} and {size:,}",
+                    hint=f"--set {parameter}={size} alone",
+                )
+            parameters[parameter] = size
+        inputs[name] = wanted.with_sizes(
+            tuple(
+                expression if isinstance(expression, str) else size
+                for expression, size in zip(declared.declared_sizes, wanted.sizes, strict=True)
+            )
+        )
+    made = _altered(spec, declared_inputs=inputs, parameters={**spec.parameters, **parameters})
+    for name, wanted in given.items():
+        _require_sizes(name, made, wanted)
+    return made
+
+
+def _require_as_many(name: str, declared: InputSpec, wanted: InputSpec) -> None:
+    if len(declared.declared_sizes) != len(wanted.sizes):
+        raise SpecError(
+            f"--input gives {name} another number of sizes",
+            expected="×".join(map(str, declared.declared_sizes)),
+            found="×".join(map(str, wanted.sizes)) or "none",
+        )
+
+
+def _require_sizes(name: str, made: ModelSpec, wanted: InputSpec) -> None:
+    """That expressions which are more than a parameter come to the sizes that are given."""
+    found = made.inputs[name].sizes
+    for expression, size, comes_to in zip(made.declared_inputs[name].declared_sizes, wanted.sizes, found, strict=True):
+        if size != comes_to:
+            used = listing([f"--set {parameter}=…" for parameter in names_in(str(expression))])
+            raise SpecError(
+                f"a size of the input {name} follows from parameters",
+                expected=f"{expression}, which is {comes_to:,}",
+                found=f"{size:,}",
+                hint=used or None,
+            )
 
 
 class InputText(NamedTuple):
     """What a text of `--input` says of an input; None is what it leaves open."""
 
     text: str
-    shape: tuple[int | Literal["B"], ...]
+    shape: tuple[int | str, ...]
     dtype: str | None
     batched: bool | None
 
@@ -139,10 +209,10 @@ class InputText(NamedTuple):
         """Laid over what is known of the input: of its dtype, and of its batch where as many sizes are given."""
         shape, batched = self.shape, known.batched if self.batched is None else self.batched
         if self.batched is None and known.batch_axis:
-            if len(shape) != len(known.sizes):
+            if len(shape) != len(known.declared_sizes):
                 raise SpecError(
                     f"--input does not say where the batch of {name} is",
-                    expected=f"{len(known.sizes)} sizes, or B among them",
+                    expected=f"{len(known.declared_sizes)} sizes, or B among them",
                     found=shorten(self.text),
                 )
             shape = (*shape[: known.batch_axis], BATCH, *shape[known.batch_axis :])
@@ -153,7 +223,7 @@ class InputText(NamedTuple):
         return _valid(self.text, self.shape, self.dtype or "float32", self.batched is not False)
 
 
-def _valid(text: str, shape: tuple[int | Literal["B"], ...], dtype: str, batched: bool) -> InputSpec:
+def _valid(text: str, shape: tuple[int | str, ...], dtype: str, batched: bool) -> InputSpec:
     try:
         return InputSpec(shape=shape, dtype=dtype, batched=batched)
     except ValidationError as error:
@@ -193,7 +263,7 @@ def parse_input(text: str) -> InputText:
         )
     is_apart = UNBATCHED in words or not sizes
     batched = False if is_apart else (True if BATCH in sizes else None)
-    parsed: tuple[int | Literal["B"], ...] = tuple([BATCH if size == BATCH else int(size) for size in sizes])
+    parsed: tuple[int | str, ...] = tuple([BATCH if size == BATCH else int(size) for size in sizes])
     if is_apart and BATCH in sizes:
         _valid(text, parsed, "float32", False)  # which refuses it
     return InputText(text, parsed, dtypes[0] if dtypes else None, batched)

@@ -8,22 +8,20 @@ from typing import Any
 import archcost
 from archcost import ModelCost, ModelSpec
 from archcost.costs.model import LayerCost
+from archcost.spec.overrides import set_inputs
 
 
 def variant(network: str, image: tuple[int, ...] | None = None, **parameters: int) -> ModelSpec:
     """A shipped network with an image of another shape, or with other values for some of its parameters.
 
-    With `tokens` or `written` the inputs of that name have as many, and `segments` as `tokens`.
+    Inputs whose sizes are parameters follow them.
     """
     spec = archcost.load(network)
     unknown = set(parameters) - set(spec.parameters)
     assert not unknown, f"{network} has no parameter {unknown}"
     tree: dict[str, Any] = spec.to_dict() | {"parameters": {**spec.parameters, **parameters}, "published": None}
-    lengths = {name: parameters.get("tokens" if name == "segments" else name) for name in spec.inputs}
-    inputs: dict[str, Any] = {name: {"shape": [n], "dtype": "int64"} for name, n in lengths.items() if n}
-    return ModelSpec.model_validate(
-        tree | {"inputs": {**tree["inputs"], **inputs, **({"image": image} if image else {})}}
-    )
+    made = ModelSpec.model_validate(tree)
+    return set_inputs(made, ["x".join(map(str, image))], parameters) if image else made
 
 
 DECODER = {"depth": 2, "width": 48, "heads": 3, "vocabulary": 97, "tokens": 40}
@@ -34,7 +32,7 @@ SMALLER: dict[str, tuple[tuple[int, ...] | None, dict[str, int]]] = {
     "fcn32s": ((3, 64, 64), {"side": 64}),
     "segnet": ((3, 44, 56), {"height": 44, "width": 56}),
     "unet": ((1, 188, 188), {"side": 188}),
-    "mlp_mixer": ((3, 64, 64), {"patches": 16}),
+    "mlp_mixer": ((3, 64, 64), {}),
     "densenet161": ((3, 64, 64), {"depth3": 6, "depth4": 6}),
     "densenet169": ((3, 64, 64), {"depth3": 12, "depth4": 6}),
     "densenet201": ((3, 64, 64), {"depth3": 6, "depth4": 12}),
@@ -46,9 +44,9 @@ SMALLER: dict[str, tuple[tuple[int, ...] | None, dict[str, int]]] = {
     **dict.fromkeys(("mobilenet_v3_small", "shufflenet_v2", "squeezenet1_1"), ((3, 64, 64), {})),
     "cnn3d_course": ((3, 32, 64, 64), {}),
     "resnet18_lstm": ((5, 3, 32, 32), {"frames": 5}),
-    "vit_b_16": ((3, 64, 64), {"tokens": 17, "depth": 2}),
+    "vit_b_16": ((3, 64, 64), {"depth": 2}),
     "convnext_tiny": ((3, 64, 64), {"depth3": 2}),
-    "swin_t": ((3, 128, 128), {"width": 32, "heads": 1, "pairs3": 1, "window": 4, "shift": 2, "side": 32}),
+    "swin_t": ((3, 128, 128), {"width": 32, "heads": 1, "pairs3": 1, "window": 4, "shift": 2}),
     "whisper_base": (None, {"depth": 1, "width": 64, "heads": 2, "vocabulary": 97, "tokens": 40}),
     **dict.fromkeys(("gpt2", "gpt2_medium", "gpt2_large", "gpt2_xl", "gpt3_175b"), (None, {**DECODER, "context": 48})),
     **dict.fromkeys(("bert_base", "bert_large"), (None, DECODER)),
