@@ -16,6 +16,7 @@ from archcost.spec import zoo
 from tests.exporters.exportable import ROWS, for_one_batch
 from tests.layers.networks import batch_of, network_of
 from tests.layers.rows import Row
+from tests.specs.variants import shortened
 
 
 def again(spec: archcost.ModelSpec, batch: int | None, folder: Path) -> archcost.ModelSpec:
@@ -66,5 +67,5 @@ def test_every_shape_is_told(row: Row) -> None:
 
 @pytest.mark.parametrize("name", zoo.names())
 def test_networks(name: str, tmp_path: Path) -> None:
-    spec = archcost.load(name)
+    spec = shortened(name)
     assert numbers(again(spec, None, tmp_path), 3) == numbers(spec, 3)

@@ -9,6 +9,7 @@ import archcost
 from archcost import ModelCost, ModelSpec
 from archcost.costs.model import LayerCost
 from archcost.spec.overrides import set_inputs
+from tests.specs.language_models import DECODER, NARROW
 
 
 def variant(network: str, image: tuple[int, ...] | None = None, **parameters: int) -> ModelSpec:
@@ -23,9 +24,6 @@ def variant(network: str, image: tuple[int, ...] | None = None, **parameters: in
     made = ModelSpec.model_validate(tree)
     return set_inputs(made, ["x".join(map(str, image))], parameters) if image else made
 
-
-DECODER = {"depth": 2, "width": 48, "heads": 3, "vocabulary": 97, "tokens": 40}
-LLAMA = {**DECODER, "width": 64, "heads": 4, "groups": 2, "hidden": 80}
 
 SMALLER: dict[str, tuple[tuple[int, ...] | None, dict[str, int]]] = {
     "c3d": ((3, 16, 32, 32), {}),
@@ -50,7 +48,7 @@ SMALLER: dict[str, tuple[tuple[int, ...] | None, dict[str, int]]] = {
     "whisper_base": (None, {"depth": 1, "width": 64, "heads": 2, "vocabulary": 97, "tokens": 40}),
     **dict.fromkeys(("gpt2", "gpt2_medium", "gpt2_large", "gpt2_xl", "gpt3_175b"), (None, {**DECODER, "context": 48})),
     **dict.fromkeys(("bert_base", "bert_large"), (None, DECODER)),
-    **dict.fromkeys(("llama2_7b", "llama2_13b", "llama2_70b", "mixtral_8x7b"), (None, LLAMA)),
+    **{name: (None, narrow) for name, narrow in NARROW.items()},
     **dict.fromkeys(("transformer_base", "transformer_big"), (None, {**DECODER, "written": 24})),
     **dict.fromkeys(("vgg_a_bn", "vgg_b_bn", "vgg_d_bn", "vgg_e_bn"), ((3, 64, 64), {})),
 }
@@ -65,6 +63,20 @@ def smaller(network: str) -> ModelSpec:
         return archcost.load(network)
     image, parameters = SMALLER[network]
     return variant(network, image, **parameters)
+
+
+DEEPEST = 1000
+"""Layers up to which a network is gone through whole where each of its layers is looked at."""
+
+
+def shortening(network: str) -> tuple[str, ...]:
+    """Settings that leave two of the layers of a deep network: those that follow repeat them."""
+    deep = "depth" in archcost.load(network).parameters and len(costed(network).layers) > DEEPEST
+    return ("depth=2",) if deep else ()
+
+
+def shortened(network: str) -> ModelSpec:
+    return archcost.load(network, settings=shortening(network))
 
 
 @cache
