@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from archcost.costs.forward_kernels import codes, unpacking
 from archcost.costs.kernel import Kernel, Kernels
 from archcost.costs.program import Give, Held, Op, Program
 from archcost.tensors import TensorType
@@ -59,6 +60,9 @@ def _contraction(op: Op, forward: Kernel, written: int, made: int) -> tuple[Kern
         products = 1 if forward.kind in ("attention", "recurrent") else made
         flops = backward(work, inputs).contraction
         by_input = (forward._replace(flops=flops, nbytes=products * forward.nbytes, launches=products),)
+        if (making := unpacking(op, 1)) is not None:
+            read = forward.nbytes if unpacking(op, 0) else forward.nbytes - 2 * codes(op) + making.nbytes
+            by_input = (by_input[0]._replace(nbytes=read), making)
     by_weight: Kernels = ()
     if any(not name.startswith("bias") for name in weights):
         by_weight = (forward._replace(flops=backward(work, weights, inputs).contraction),)

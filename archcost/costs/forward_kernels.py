@@ -62,11 +62,15 @@ def own_kernel(op: Op, line: Timeline) -> Kernel:
         [_stored(tensor, op, index) for index, tensor in enumerate(node.input_types) if index not in layer.asked]
     )
     weights = sum([_weight(weight.shape, weight.cast or weight.dtype or dtype_of(op)) for weight in node.weights])
+    made = timing.unpacked[0]
+    if made is not None:  # by another kernel
+        weights = made.nbytes
     written = sum([tensor.nbytes for tensor in node.output_types])
     if kind == "gather":
         weights = min(weights, 1) * written  # of a table the rows that are picked
     kept = sum([line.storages[each].nbytes for each in op.own])
-    dropped = sum([own.tensor.nbytes for own in op.scratch.forward if not own.tensor.is_floating])
+    scratch = op.scratch.forward if made is None else ()
+    dropped = sum([own.tensor.nbytes for own in scratch if not own.tensor.is_floating])
     spread = contracts or kind == "layer norm" or (line.run.trains and kind == "batch norm")
     extents = timing.extents if spread and line.device == "cuda" else ()
     flops = _amount(_forward(node.facts.work), contracts)
@@ -80,6 +84,8 @@ def forward_kernels(op: Op, own: Kernel, line: Timeline, narrow_attention: bool 
     there is no kernel is composed in float32, or as torch did before 2.5 in the dtype that arrives.
     """
     layer = op.node.layer
+    if (making := unpacking(op, 0)) is not None:
+        return (own, making)
     if own.kind == "free" or not (op.makes or layer.overwrites(FORWARD) or own.kind == "unknown"):
         return ()
     if line.device == "cpu":
@@ -87,6 +93,23 @@ def forward_kernels(op: Op, own: Kernel, line: Timeline, narrow_attention: bool 
     if own.kind == "attention" and not _runs_fused(op, line):
         return _composed_attention(op, op.node.input_types[0].dtype if narrow_attention else "float32")
     return (own, *_copies(op, own), *_turned(op, own))
+
+
+def unpacking(op: Op, half: int) -> Kernel | None:
+    """What makes a weight of fewer bits for forward (0) or backward (1), where that is a kernel of its own: codes and
+    scales are read, the weight is written.
+    """
+    node = op.node
+    made = node.layer.timing(node.input_types, node.output_types).unpacked[half]
+    if made is None:
+        return None
+    return Kernel("elementwise", made.numel, codes(op) + made.nbytes, made.dtype)
+
+
+def codes(op: Op) -> int:
+    """Bytes of the weight as it is kept, with its scales."""
+    kept = [weight for weight in op.node.weights if weight.name == "weight" or weight.is_scale]
+    return sum([_weight(weight.shape, weight.dtype or dtype_of(op)) for weight in kept])
 
 
 def _kind(op: Op, kind: TimeClass, line: Timeline) -> TimeClass:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archcost.exporters.emit import DTYPES, Part, draws
 from archcost.layers.quantization.convolution import IntegerConv1d, IntegerConv2d, IntegerConv3d
+from archcost.layers.quantization.frozen import HqqLinear, Linear4bit, Linear8bit, WeightOnlyLinear
 from archcost.layers.quantization.linear import QuantizedLinear
 from archcost.layers.quantization.products import IntegerLinear, IntegerMatMul
 from archcost.layers.quantization.scaling import Dequantize, DynamicQuantize, Quantize
@@ -106,6 +107,15 @@ def quantized_linear(part: Part) -> str:
     matrix = part.draw("DequantizeLinear", part.weight(), part.weight("scale"), *zeros, axis=1, block_size=block)
     product = part.draw("MatMul", part.inputs[0], part.draw("Transpose", matrix, perm=(1, 0)))
     return part.draw("Add", product, part.weight("bias")) if part.has("bias") else product
+
+
+@draws(Linear4bit, Linear8bit, HqqLinear, WeightOnlyLinear)
+def frozen_linear(part: Part) -> str:
+    """An operator of our own with all that the library keeps, as ONNX has none for it: read, it is the layer."""
+    fields = part.layer.model_dump(exclude_defaults=True, exclude={"type", "name", "inputs", "trainable", "given"})
+    written = {name: int(value) if isinstance(value, bool) else value for name, value in fields.items()}
+    tensors = (part.inputs[0], *(part.weight(weight.name) for weight in part.node.weights))
+    return part.draw_unknown(part.layer.type, 1, *tensors, **written)[0]
 
 
 def _unknown(part: Part, kind: str) -> str:

@@ -149,6 +149,10 @@ from archcost.layers.pooling.pool import DividedPool as _DividedPool
 from archcost.layers.pooling.pool import MaxPool as _MaxPool
 from archcost.layers.pooling.unpool import MaxUnpool as _MaxUnpool
 from archcost.layers.quantization.convolution import IntegerConvolution as _IntegerConvolution
+from archcost.layers.quantization.frozen import HqqLinear as HqqLinear
+from archcost.layers.quantization.frozen import Linear4bit as Linear4bit
+from archcost.layers.quantization.frozen import Linear8bit as Linear8bit
+from archcost.layers.quantization.frozen import WeightOnlyLinear as WeightOnlyLinear
 from archcost.layers.quantization.linear import QuantizedLinear as QuantizedLinear
 from archcost.layers.quantization.products import IntegerLinear as IntegerLinear
 from archcost.layers.quantization.products import IntegerMatMul as IntegerMatMul

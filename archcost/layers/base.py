@@ -40,6 +40,8 @@ class Weight(NamedTuple):
     """A parameter, or a buffer (kept and saved, never trained), of a layer.
 
     `dtype` None is that of what arrives. `cast` is the dtype of the copy that autocast makes for the layer to work on.
+    `is_scale` is said of a buffer that belongs to a quantised weight: its bytes are the weight's, and a dtype that it
+    names is its own in every precision.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Weight(NamedTuple):
     is_buffer: bool = False
     dtype: str | None = None
     cast: str | None = None
+    is_scale: bool = False
 
     @property
     def numel(self) -> int:
@@ -152,6 +155,10 @@ class Layer(Declared):
         """
         treatment = "as given" if self.overwrites(FORWARD) else self.card.autocast.on(device)
         return Precision(treatment, self.card.promotion, len(inputs))
+
+    def lowered(self, dtype: str) -> "Layer":
+        """The layer as it is under autocast to that dtype, where it looks by itself whether autocast is on."""
+        return self
 
     def timing(self, inputs: Tensors, outputs: Tensors) -> Timing:
         """What it is in time for these tensors: as its card says, but where sizes make it another."""

@@ -134,6 +134,8 @@ class Timing(NamedTuple):
     extents: tuple[int, ...] = ()
     """The axes over which a device spreads the work, where a short one leaves units of it idle: rows, columns and depth
     of a product, the channels of a batch norm."""
+    unpacked: tuple[TensorType | None, TensorType | None] = (None, None)
+    """The weight as forward multiplies it, and backward, where a kernel makes it of fewer bits first."""
 
 
 def without_gradients(setting: Setting) -> Setting:

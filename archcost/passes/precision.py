@@ -14,7 +14,7 @@ from typing import ClassVar, Literal, NamedTuple
 from archcost.errors import ArchcostError, ShapeError
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
-from archcost.layers.base import Weight
+from archcost.layers.base import Layer, Weight
 from archcost.layers.card import Card
 from archcost.layers.dtypes import Treatment
 from archcost.layers.fields import Dtype
@@ -90,6 +90,8 @@ class _Retyping:
         self.nodes: list[Node] = []
         self.plans: dict[tuple[int, Tensors, Tensors, str | None], _Plan] = {}
         self.copies: dict[tuple[TensorType, str], Node] = {}
+        self.lowered: dict[tuple[int, str], tuple[Layer, Facts]] = {}
+        """By facts and autocast's dtype."""
         self.leaves = {Port(node.name) for node in source.nodes if _is_parameter(node)}
         self.cached: dict[Port, Port] = {}
         """By trained parameter its copy in 16 bits, which autocast remembers (cached_cast in autocast_mode.cpp)."""
@@ -128,6 +130,7 @@ class _Retyping:
     def _add(self, node: Node) -> None:
         if self.source.regions:
             self.autocast = _autocast_of(node, self.source, self.run, self.device)
+        node = self._lowered(node)
         types = tuple([self.types[port] for port in node.inputs])
         given = tuple([self.types[port] for port in node.given.values()]) if node.given else ()
         key = (id(node.facts), types, given, self.autocast)
@@ -146,6 +149,19 @@ class _Retyping:
         self.nodes.append(made)
         for index, tensor in enumerate(plan.facts.output_types):
             self.types[Port(node.name, index)] = tensor
+
+    def _lowered(self, node: Node) -> Node:
+        """With the layer as autocast makes it, where that is another: equal ones stay one object."""
+        if self.autocast is None:
+            return node
+        key = (id(node.facts), self.autocast)
+        if key not in self.lowered:
+            layer = node.layer.lowered(self.autocast)
+            is_other = layer is not node.layer
+            weights = layer.weights(node.input_types) if is_other else node.weights
+            self.lowered[key] = (layer, node.facts._replace(weights=weights) if is_other else node.facts)
+        layer, facts = self.lowered[key]
+        return node if layer is node.layer else node._replace(layer=layer, facts=facts)
 
     def _plan(self, node: Node, types: Tensors, given: Mapping[str, TensorType]) -> _Plan:
         """`given` are the types of weights that are given."""
@@ -267,7 +283,7 @@ class _Retyping:
 
     def _weight(self, weight: Weight, node: Node, lowered: str | None) -> Weight:
         kept = TensorType((), weight.dtype or node.input_types[0].dtype)
-        if not kept.is_floating:  # a counter
+        if not kept.is_floating or (weight.is_scale and weight.dtype):  # a counter, or what a quantised weight has
             return weight
         declared = self._declared(kept).dtype
         stays = kept.is_complex or declared in (lowered, "float64")

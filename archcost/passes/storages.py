@@ -179,7 +179,7 @@ def input_layout(tensor: TensorType, images_last: bool) -> Layout:
 
 
 def _row(weight: Weight, node: Node) -> tuple[Role, str, TensorType]:
-    return "buffers" if weight.is_buffer else "weights", weight.name, weight_type(weight, node)
+    return "buffers" if weight.is_buffer and not weight.is_scale else "weights", weight.name, weight_type(weight, node)
 
 
 def copy_owner(node: Node, weight: Weight) -> tuple[str, bool]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from archcost.errors import ArchcostError
 from archcost.pytorch.build import REFUSALS, said
 from archcost.pytorch.flop_counter import flop_counter
+from archcost.pytorch.layers.base import values_of
 from archcost.pytorch.network import Network, as_tuple, module_at, real_numbers
 from archcost.pytorch.shared_weights import used_weight
 
@@ -39,8 +40,8 @@ def count_weights(network: Network) -> dict[str, Weights]:
         own = [weight for weight in module.parameters(recurse=False) if weight not in seen]
         seen.update(own)
         counted[step.name] = Weights(
-            sum(weight.numel() for weight in own),
-            sum(weight.numel() for weight in own if weight.requires_grad),
+            sum(values_of(weight) for weight in own),
+            sum(values_of(weight) for weight in own if weight.requires_grad),
             sum(buffer.numel() for buffer in module.buffers(recurse=False)),
         )
     return counted
@@ -50,8 +51,8 @@ def count_all_weights(network: Network) -> Weights:
     """The weights of the whole module, as torch lists them."""
     parameters = list(network.parameters())
     return Weights(
-        sum(weight.numel() for weight in parameters),
-        sum(weight.numel() for weight in parameters if weight.requires_grad),
+        sum(values_of(weight) for weight in parameters),
+        sum(values_of(weight) for weight in parameters if weight.requires_grad),
         sum(buffer.numel() for buffer in network.buffers()),
     )
 

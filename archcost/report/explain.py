@@ -11,11 +11,12 @@ from archcost.costs import ModelCost
 from archcost.costs.model import LayerCost
 from archcost.errors import SpecError, nearest, shorten
 from archcost.files.result import Result
+from archcost.graph import Node
 from archcost.layers import Weight
 from archcost.layers.value_function import ValueFunction
 from archcost.report.grouping import Folded
 from archcost.report.receptive_field import Fields, field_steps, known_fields
-from archcost.tensors import Tensors
+from archcost.tensors import ALL_BYTES, PACKED_BITS, Tensors, TensorType
 from archcost.terms.expressions import exact, names
 from archcost.work import Contraction, Elementwise, Operand, Shared
 
@@ -230,6 +231,17 @@ def _weights(layer: LayerCost, line: Line | None) -> Iterable[Line]:
         yield Line(PARAMETERS, 0, note="; ".join(elsewhere) or "no weights")
     if buffers := [weight for weight in node.own_weights if weight.is_buffer]:
         yield _sizes(BUFFERS, buffers, "")
+    if any(weight.is_scale for weight in buffers):
+        yield _bytes(node)
+
+
+def _bytes(node: Node) -> Line:
+    """Of a quantised weight, with what stands beside it: `18 + 1*4 + 16*4`, in the dtypes of the spec."""
+    kept = [weight for weight in node.own_weights if weight.name == "weight" or weight.is_scale]
+    tensors = [TensorType(weight.shape, weight.dtype or node.input_types[0].dtype) for weight in kept]
+    terms = [str(t.nbytes) if t.dtype in PACKED_BITS else f"{t.numel}*{ALL_BYTES[t.dtype]}" for t in tensors]
+    note = ", ".join(f"{weight.name} in {tensor.dtype}" for weight, tensor in zip(kept, tensors, strict=True))
+    return Line.of("bytes of the weight", " + ".join(terms), {}, note)
 
 
 def _sizes(quantity: str, weights: Sequence[Weight], note: str) -> Line:

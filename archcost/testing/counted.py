@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from archcost.layers.rules import Call
 from archcost.pytorch.flop_counter import flop_counter
+from archcost.pytorch.layers.base import values_of
 from archcost.pytorch.network import as_tuple, real_numbers
 from archcost.terms.autograd import Setting
 from archcost.testing.built import module_on_meta, on_meta
@@ -30,7 +31,7 @@ def dtypes(row: Row) -> None:
 
 def weights(row: Row) -> None:
     module = module_on_meta(row)
-    same("parameters", row.parameters, sum(weight.numel() for weight in module.parameters()), BY)
+    same("parameters", row.parameters, sum(values_of(weight) for weight in module.parameters()), BY)
     same("buffers", row.buffers, sum(buffer.numel() for buffer in module.buffers()), BY)
 
 

@@ -27,6 +27,7 @@ from archcost.layers import (
 from archcost.layers.binary.pair_function import Joining
 from archcost.layers.comparison import Choice
 from archcost.layers.convolution.conv import Convolution, Kernel
+from archcost.layers.quantization.frozen import Linear4bit
 from archcost.layers.rules import Call
 from archcost.layers.shape.copy import WEIGHTS
 from archcost.tensors import TensorType
@@ -98,6 +99,10 @@ def watched_only(row: Row, setting: Setting) -> Watched:
         and not is_row_major(source.shape, setting.layout(0))
     ):
         return Watched(forward=output.nbytes)
+    is_flat = source.rank < 3 or is_row_major(source.shape, setting.layout(0))
+    if isinstance(layer, Linear4bit) and layer.bias and not is_flat:
+        scales = layer.blocks(source.shape[-1]) * 4 if layer.double_quant else 0
+        return Watched(forward=layer.matrix(source.shape[-1], output.dtype).nbytes + scales + output.nbytes)
     if isinstance(layer, MaxPool1d) and not layer.return_indices and not setting.needs:
         return Watched(forward=output.numel * 8)
     if isinstance(layer, Pad) and layer.mode == "circular" and any(layer.pad):

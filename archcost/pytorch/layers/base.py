@@ -34,6 +34,24 @@ def dtype_of(name: str) -> torch.dtype:
     return getattr(torch, name)
 
 
+class Packed(nn.Parameter):
+    """A frozen weight of so many values, of which a byte may hold several."""
+
+    held: int
+
+    def __new__(cls, codes: Tensor, held: int) -> Self:
+        made = torch.Tensor._make_subclass(cls, codes, False)  # pyright: ignore
+        made.held = held
+        return made
+
+    def __init__(self, codes: Tensor, held: int) -> None: ...
+
+
+def values_of(weight: Tensor) -> int:
+    """How many values a weight is."""
+    return weight.held if isinstance(weight, Packed) else weight.numel()
+
+
 WRITTEN: dict[type[Layer], Factory] = {}
 """By class of layers, the factories that stand in this folder: where a card does not say all."""
 

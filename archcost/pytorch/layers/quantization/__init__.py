@@ -1,0 +1,1 @@
+"""Quantised layers in torch: those of integers, and linear layers whose frozen weight is kept in few bits."""
