@@ -94,6 +94,7 @@ def test_every_setting_reaches_the_run(capsys: Capture) -> None:
         "master_weights": True,
         "keep_gradients": True,
         "clip_norm": True,
+        "optimizer_in_backward": False,
         "loss": "sum",
         "unknown": [],
         "assumptions": [],

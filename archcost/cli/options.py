@@ -184,6 +184,11 @@ def add_settings(added: argparse.ArgumentParser, several: bool = False) -> None:
     group.add_argument(
         "--keep-gradients", action="store_true", help="zero_grad(set_to_none=False): zeroed after a step, not dropped"
     )
+    group.add_argument(
+        "--optimizer-in-backward",
+        action="store_true",
+        help="each gradient is used when backward has it, and dropped: gradients are never all there",
+    )
     group.add_argument("--clip-norm", action="store_true", help="clip_grad_norm_ before the optimizer's step")
     group.add_argument("--master-weights", action="store_true", help="float32 copies of bf16 or fp16 weights")
 

@@ -6,7 +6,7 @@ tensor (`can_accumulate_inplace` in torch/csrc/autograd/input_buffer.cpp).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from archcost.costs.events import Tape
@@ -33,6 +33,10 @@ class Gradients:
         """By place, the storage of a parameter's gradient."""
         self.stay = False
         """Whether they outlive the step."""
+        self.is_used_at_once = False
+        """Whether the optimizer steps in backward, with each gradient as it comes."""
+        self.complete: dict[int, Give] = {}
+        """Then, by place, those that have come and wait for it."""
 
     def are_there(self) -> None:
         """Before any backward, as the step before has left them: what arrives is added to them."""
@@ -103,10 +107,36 @@ class Gradients:
             return first is not None
         self.waits[place] -= 1
         if self.waits[place] == 0:
+            if self.is_used_at_once:
+                self.complete[place] = give
+                return first is not None
             storage = self._stays(give, place, self.arrived.pop(place))
             if self.of_parameters.setdefault(place, storage) != storage:  # added to that of the micro-batch before
                 tape.release(storage)
         return first is not None
+
+    def use_at_once(self, op: Op, given: Mapping[int, Arrived], use: Callable[[int], None]) -> None:
+        """The same with the optimizer's step, by place of its parameter, for each gradient that is complete then.
+
+        No other operation runs before (AccumulateGrad is first in the queue of engine.cpp). That of a weight comes
+        after that of a bias which was added last, as it goes through an operation more.
+        """
+        gives, is_added_last = op.rules.gives, "sums bias gradient" in op.node.layer.quirks
+        late = {
+            number: gradient
+            for number, gradient in given.items()
+            if op.into[number] >= 0 and (gives[number].is_view or (is_added_last and not gives[number].is_summed))
+        }
+        for part in ({number: given[number] for number in given if number not in late}, late):
+            self.hand_on(op, part)
+            complete, self.complete = self.complete, {}
+            for place, give in complete.items():
+                arrived = self.arrived.pop(place)
+                storage = self._stays(give, place, arrived)
+                use(place)
+                self.tape.release(storage)
+                if storage != arrived.storage:  # a copy, beside what was handed over
+                    self.tape.release(arrived.storage)
 
     def _stays(self, give: Give, place: int, gradient: Arrived) -> int:
         """A parameter's gradient: what arrived, or a copy where others have it too, its values are spread out from
@@ -121,7 +151,8 @@ class Gradients:
         if give.is_turned or held.tensor != arrived or (gradient.whole and self.tape.refs[storage] > 1):
             self.tape.is_part(storage)
             copy = self.tape.new(held)
-            self.tape.release(storage)
+            if not self.is_used_at_once:
+                self.tape.release(storage)
             return copy
         self.tape.storages[storage] = held
         return storage

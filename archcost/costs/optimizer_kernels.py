@@ -71,10 +71,12 @@ def optimizer_kernels(line: Timeline) -> Iterator[Kernel]:
     if passes is None or (impl == "fused" and name != "muon"):
         states = ((state(run.optimizer, each, impl, line.device), times) for each, times in alike)
         kept = [own.tensor.nbytes * times for owns, times in states for own in owns]
-        launches = len(tensors) if run.optimizer == "adamw-8bit" else -(-len(tensors) // AT_ONCE)
+        is_each = run.optimizer == "adamw-8bit" or run.optimizer_in_backward
+        launches = len(tensors) if is_each else -(-len(tensors) // AT_ONCE)
         yield Kernel("optimizer", numel, 3 * weights + 2 * sum(kept), dtype, launches)
         return
-    lists = len(tensors) if impl == "loop" or name == "muon" else -(-len(tensors) // AT_ONCE)
+    is_each = impl == "loop" or name == "muon" or run.optimizer_in_backward
+    lists = len(tensors) if is_each else -(-len(tensors) // AT_ONCE)
     every = [passes, *(MORE[option] for option in options)]
     moved, launches = sum(each.tensors for each in every), sum(each.operations for each in every)
     yield Kernel("optimizer", numel, moved * weights, dtype, launches * lists)

@@ -32,8 +32,10 @@ def kept_state(learned: Sequence[Held], run: Run, device: Device) -> Iterator[He
             yield Held(weight.owner, "optimizer_state", f"{own.what} of {weight.what}", own.tensor)
     for weight, own in zip(learned, master_weights(tensors, run), strict=False):
         yield Held(weight.owner, "optimizer_state", f"{own.what} of {weight.what}", own.tensor)
-    for own in shared_state(run.optimizer, works_on):
-        yield Held("optimizer", "optimizer_state", own.what, own.tensor)
+    each = [[tensor] for tensor in works_on] if run.optimizer_in_backward else [works_on]
+    for alike in each:  # what one optimizer has, of which there is one a parameter where it steps in backward
+        for own in shared_state(run.optimizer, alike):
+            yield Held("optimizer", "optimizer_state", own.what, own.tensor)
 
 
 def bursts(learned: Sequence[Held], run: Run, device: Device) -> Iterator[tuple[str, Sequence[Held]]]:
@@ -54,3 +56,10 @@ def bursts(learned: Sequence[Held], run: Run, device: Device) -> Iterator[tuple[
         owner = "optimizer" if burst.parameter is None else learned[burst.parameter].owner
         name = "" if burst.parameter is None else f"{owner}.{learned[burst.parameter].what}"
         yield name, [*cast, *(Held(owner, "temporaries", own.what, own.tensor) for own in burst.tensors)]
+
+
+def step_in_backward(weight: Held, run: Run, device: Device) -> Iterator[tuple[str, Sequence[Held]]]:
+    """The same of an optimizer that has this parameter alone."""
+    name = f"{weight.owner}.{weight.what}"
+    together = [held for _, each in bursts([weight], run, device) for held in each]
+    yield name, [held._replace(owner=weight.owner) for held in together]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from archcost.costs.events import Tape
 from archcost.costs.optimizer_storages import bursts, kept_state
 from archcost.costs.timeline import Timeline, learned
+from archcost.errors import ArchcostError
 from archcost.passes.run import Run
 
 
@@ -15,8 +16,11 @@ def with_optimizer(line: Timeline, run: Run) -> Timeline:
     """`line` under a run that differs from its own in the optimizer alone. It trains, and searches for no checkpoints.
 
     Storages are numbered as they come: those of the optimizer's state stand behind all that is there before the step,
-    and its temporaries behind those of the passes. Raises ArchcostError where the optimizer has no such form.
+    and its temporaries behind those of the passes. Raises ArchcostError where the optimizer has no such form, and where
+    it steps in backward, which is another step altogether.
     """
+    if run.optimizer_in_backward or line.run.optimizer_in_backward:
+        raise ArchcostError("an optimizer that steps in backward is played with it", expected="archcost.timeline")
     trained = learned(line.program)
     begin = line.marks[1].event
     step = next(index for index, mark in enumerate(line.marks) if mark.phase in ("optimizer", "after"))

@@ -52,7 +52,12 @@ def requested_by_phase(line: Timeline) -> dict[PhaseName, int]:
 
 
 def _phase_of_marks(line: Timeline) -> Iterator[PhaseName | None]:
-    """An optimizer that makes nothing still has its moment: the one at which the step is over."""
-    steps = line.run.trains and line.run.optimizer != "none" and bool(line.program.parameters)
+    """An optimizer that makes nothing still has its moment: the one at which the step is over. One that steps in
+    backward is a part of it.
+    """
+    run = line.run
+    within = run.optimizer_in_backward
+    steps = run.trains and run.optimizer != "none" and bool(line.program.parameters) and not within
     for mark in line.marks:
-        yield "optimizer" if mark.phase == "after" and steps else _PHASE_OF.get(mark.phase)
+        phase = "optimizer" if mark.phase == "after" and steps else _PHASE_OF.get(mark.phase)
+        yield "backward" if phase == "optimizer" and within else phase

@@ -56,7 +56,7 @@ def why(program: Program, uses: Uses, held: Held, storage: int, again: bool, mar
     if held.role == "temporaries":
         return _passing(held, mark)
     now = len(program.ops) if mark.op is None else mark.op
-    under_way = mark.phase in ("forward", "recompute", "backward")
+    under_way = mark.phase in ("forward", "recompute", "backward") or mark.op is not None
     keepers = _until(now, (uses.keepers_again if again else uses.keepers).get(storage, ()))
     if keepers and under_way:
         return f"saved by {_some(program, keepers)} for {'its' if len(keepers) == 1 else 'their'} backward"

@@ -8,7 +8,7 @@ then its own gradients move on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archcost.costs.checkpoint_segments import Segment, recomputed
@@ -19,13 +19,17 @@ from archcost.costs.program import Held, Op, Program
 from archcost.costs.temporaries import Temporaries
 from archcost.terms.autograd import Own
 
+Burst = tuple[str, Sequence[Held]]
+"""A part of the optimizer's step, and what lives together in it."""
+
 
 @dataclass(slots=True)
 class Player:
     """Plays parts of a step onto a tape. `out_of_place` adds gradients as torch does under a dispatch mode.
 
     `checkpoint` is what each checkpoint keeps for itself. `threads` are those of the CPU, whose kernels allocate for
-    themselves; None on a GPU.
+    themselves; None on a GPU. `update` is the optimizer's step for a parameter, by its number, where it steps in
+    backward.
     """
 
     program: Program
@@ -33,6 +37,7 @@ class Player:
     out_of_place: bool = False
     checkpoint: Held | None = None
     threads: int | None = None
+    update: Callable[[int], Iterable[Burst]] | None = None
     tape: Tape = field(init=False)
     _gradients: Gradients = field(init=False)
     _temporaries: Temporaries = field(init=False)
@@ -54,6 +59,7 @@ class Player:
         storages = list(self.program.storages)
         self.tape = Tape(storages, [0] * len(storages))
         self._gradients = Gradients(self.program, self.tape, self.out_of_place)
+        self._gradients.is_used_at_once = self.update is not None
         self._temporaries = Temporaries(self.tape, self.threads)
         self._checkpoints = HeldCheckpoints(self.program.ops, self.tape, self.checkpoint)
         self.tape.mark("before", "")
@@ -198,7 +204,11 @@ class Player:
             tape.let_go(self._pending.pop(index))
         if segment is not None and not segment.reentrant:
             self._checkpoints.leave(segment, index)
-        self._gradients.hand_on(op, given)
+        if self.update is None:
+            self._gradients.hand_on(op, given)
+        else:
+            update = self.update
+            self._gradients.use_at_once(op, given, lambda place: self.optimize(update(place), index))
 
     def _passing(self, op: Op, arriving: Mapping[int, Arrived]) -> None:
         """What lives only while an operation's backward runs."""
@@ -266,10 +276,12 @@ class Player:
         self._let_go([*held.elements(), *before])
         return []
 
-    def optimize(self, bursts: Iterable[tuple[str, Sequence[Held]]]) -> None:
-        """The optimizer's step: what lives together, by the name of what is worked on."""
+    def optimize(self, bursts: Iterable[Burst], within: int | None = None) -> None:
+        """The optimizer's step: what lives together, by the name of what is worked on; `within` an operation's
+        backward, where it has one.
+        """
         for name, held in bursts:
-            self.tape.mark("optimizer", name)
+            self.tape.mark("optimizer", name, within)
             self.tape.brief(held)
 
     def next_micro_batch(self) -> None:

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple, get_args
 from archcost.costs.checkpoint_segments import Segment, recomputed
 from archcost.costs.choose_checkpoints import Choice
 from archcost.costs.events import KernelRun, Mark, Phase, Tape, by_mark
-from archcost.costs.optimizer_storages import bursts, kept_state
+from archcost.costs.optimizer_storages import bursts, kept_state, step_in_backward
 from archcost.costs.optimizers import implementation
 from archcost.costs.program import ROLES, Held, Program, Role, program
 from archcost.costs.reasons import Uses, why
 from archcost.costs.recompute import located, own_checkpoints
-from archcost.costs.simulate import Player
+from archcost.costs.simulate import Burst, Player
 from archcost.errors import ArchcostError, listing
 from archcost.files.result import Result
 from archcost.graph import ModelGraph
@@ -290,7 +290,18 @@ def _play(
     out_of_place: bool,
 ) -> Tape:
     on_cpu = device == "cpu"
-    player = Player(written, segments, out_of_place, RNG_STATE if on_cpu else None, threads if on_cpu else None)
+
+    def update(place: int) -> Iterator[Burst]:
+        return step_in_backward(written.storages[place], run, device)
+
+    player = Player(
+        written,
+        segments,
+        out_of_place,
+        RNG_STATE if on_cpu else None,
+        threads if on_cpu else None,
+        update if run.optimizer_in_backward else None,
+    )
     trained = learned(written)
     if run.keep_gradients and run.trains:
         player.keep_gradients()
@@ -302,7 +313,8 @@ def _play(
             player.next_micro_batch()
             player.forward()
             player.backward()
-        player.optimize(bursts(trained, run, device))
+        if not run.optimizer_in_backward:
+            player.optimize(bursts(trained, run, device))
     player.finish()
     return player.tape
 

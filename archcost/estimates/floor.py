@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from archcost.costs.optimizer_storages import bursts, kept_state, step_in_backward
 from archcost.costs.optimizers import forms
 from archcost.costs.program import Held
-from archcost.costs.timeline import Timeline, bursts, kept_state, learned
+from archcost.costs.timeline import Timeline, learned
 from archcost.estimates.verdict import limits
 from archcost.graph import ModelGraph
 from archcost.hardware.profile import HardwareProfile
@@ -32,7 +33,11 @@ def stored(line: Timeline) -> int:
 
 
 def lasting(line: Timeline) -> int:
-    """Bytes of weights and buffers, and of the gradients that backward leaves to the optimizer."""
+    """Bytes of weights and buffers, and of the gradients that backward leaves to the optimizer: none where it steps
+    with each as it comes.
+    """
+    if line.run.optimizer_in_backward:
+        return stored(line)
     step = next(mark.event for mark in line.marks if mark.phase in ("optimizer", "after"))
     gone = {~event for event in line.events[:step] if event < 0}
     stay = [event for event in line.events[:step] if event >= 0 and event not in gone]
@@ -50,8 +55,11 @@ def stepping(line: Timeline, run: Run) -> int:
 def _stepping(trained: Sequence[Held], run: Run, form: OptimizerImpl | None, device: Device) -> int:
     run = replace(run, optimizer_impl=form)
     state = sum(nbytes([held.tensor for held in kept_state(trained, run, device)]))
-    own = [sum([held.nbytes for held in parts]) for _, parts in bursts(trained, run, device)]
-    return state + max(own, default=0)
+    if run.optimizer_in_backward:
+        parts = [part for weight in trained for part in step_in_backward(weight, run, device)]
+    else:
+        parts = list(bursts(trained, run, device))
+    return state + max([sum([held.nbytes for held in part]) for _, part in parts], default=0)
 
 
 def least(graph: ModelGraph, run: Run, device: Device) -> int:
@@ -63,7 +71,7 @@ def least(graph: ModelGraph, run: Run, device: Device) -> int:
     if not run.trains:
         return total
     trained = [held for held, trains in kept if trains]
-    gradients = sum(nbytes([held.tensor for held in trained]))
+    gradients = 0 if run.optimizer_in_backward else sum(nbytes([held.tensor for held in trained]))
     return total + gradients + min([_stepping(trained, run, form, device) for form in forms(run.optimizer, device)])
 
 
@@ -90,7 +98,7 @@ def rests_on_step(line: Timeline) -> bool:
 
     No checkpoint makes that less.
     """
-    if line.highest.phase != "optimizer":
+    if line.highest.phase != "optimizer" or line.run.optimizer_in_backward:
         return False
     step = next(mark.event for mark in line.marks if mark.phase == "optimizer")
     gone = {~event for event in line.events[:step] if event < 0}

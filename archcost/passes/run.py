@@ -28,7 +28,8 @@ class Run:
     the spec has them. `master_weights` keeps a float32 copy of 16-bit weights for the optimizer to work on.
     `channels_last` has images lie with their channels innermost, as after `to(memory_format=torch.channels_last)`.
     `keep_gradients` zeroes gradients after a step, `zero_grad(set_to_none=False)`, where they are dropped otherwise;
-    `clip_norm` clips them by their norm before it.
+    `clip_norm` clips them by their norm before it. `optimizer_in_backward` has each gradient used as soon as backward
+    has it, and dropped.
     `recompute` is `none`, `blocks`, `every:K`, names of layers or blocks with commas between, or `auto`. `torch` is the
     release whose rules hold: the installed one, or where there is none the newest that is known.
     """
@@ -44,6 +45,7 @@ class Run:
     channels_last: bool = False
     keep_gradients: bool = False
     clip_norm: bool = False
+    optimizer_in_backward: bool = False
     torch: Torch = field(default_factory=installed)
 
     def __post_init__(self) -> None:
@@ -71,6 +73,23 @@ class Run:
                 expected="precision bf16 or fp16",
                 found=f"precision {self.precision}",
             )
+        if self.optimizer_in_backward:
+            self._require_steps_in_backward()
+
+    def _require_steps_in_backward(self) -> None:
+        """An optimizer that steps in backward sees one gradient at a time, once."""
+        against = {
+            "mode": (self.mode != "train", "mode train, which has a backward"),
+            "optimizer": (self.optimizer == "none", "an optimizer"),
+            "accumulation": (self.accumulation > 1, "accumulation 1: each backward is a step"),
+            "keep_gradients": (self.keep_gradients, "no keep_gradients: each is dropped when it is used"),
+            "clip_norm": (self.clip_norm, "no clip_norm: the norm of all gradients needs all of them"),
+            "recompute": (self.recompute == "auto", "recompute none, blocks, every:K or names"),
+        }
+        for name, (is_against, expected) in against.items():
+            if is_against:
+                found = f"{name} {getattr(self, name)}"
+                raise ArchcostError("the optimizer cannot step in backward", expected=expected, found=found)
 
     def to_dict(self) -> dict[str, str | int]:
         """What every answer repeats of the question."""
@@ -83,6 +102,7 @@ class Run:
             "master_weights": self.master_weights,
             "keep_gradients": self.keep_gradients,
             "clip_norm": self.clip_norm,
+            "optimizer_in_backward": self.optimizer_in_backward,
             "torch": self.torch,
         }
 

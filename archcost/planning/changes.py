@@ -77,7 +77,9 @@ def applied(options: Sequence[Option], case: Case) -> Case:
 
 
 def smaller_batches(case: Case) -> list[int]:
-    """Divisors of the batch, the largest first, without itself."""
+    """Divisors of the batch, the largest first, without itself; none where each backward is a step."""
+    if case.run.optimizer_in_backward:
+        return []
     root = isqrt(case.batch)
     small = [each for each in range(1, root + 1) if case.batch % each == 0]
     return sorted({*small, *(case.batch // each for each in small)} - {case.batch}, reverse=True)

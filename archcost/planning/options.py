@@ -68,7 +68,8 @@ def recomputations(graph: ModelGraph, run: Run) -> Iterator[Option]:
 
 def automatic(graph: ModelGraph, run: Run) -> Iterator[Option]:
     """The least that has to be recomputed, where the search for it takes seconds at the most."""
-    if run.trains and run.recompute == "none" and not graph.checkpoints and len(graph.nodes) <= MOST_SEARCHED:
+    is_searched = run.recompute == "none" and not graph.checkpoints and not run.optimizer_in_backward
+    if run.trains and is_searched and len(graph.nodes) <= MOST_SEARCHED:
         yield Option(_recomputed("auto", graph, run), 1, {"recompute": "auto"})
 
 

@@ -137,7 +137,7 @@ class Trials:
         return self._floors[case]
 
     def _played(self, graph: ModelGraph, case: Case) -> Trial:
-        if is_automatic(case.run) or not case.run.trains:
+        if is_automatic(case.run) or not case.run.trains or case.run.optimizer_in_backward:
             self.played += 1
             return trial(graph, case.run, self.profile)
         return trial_of(with_optimizer(self._with_passes(graph, case), case.run), self.profile)
@@ -154,4 +154,7 @@ class Trials:
 
 
 def _without_optimizer(case: Case) -> Case:
-    return case._replace(run=replace(case.run, optimizer="none", optimizer_impl=None)) if case.run.trains else case
+    """Of a step whose optimizer comes after its passes."""
+    if not case.run.trains or case.run.optimizer_in_backward:
+        return case
+    return case._replace(run=replace(case.run, optimizer="none", optimizer_impl=None))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -102,7 +102,8 @@ class Training:
         """The masters, and the tensors that the optimizer keeps."""
         if self.optimizer is None:
             return []
-        states: Iterable[dict[str, Any]] = self.optimizer.state.values()
+        each = self.optimizer
+        states: Iterable[dict[str, Any]] = each.states if isinstance(each, OneEach) else each.state.values()
         return [*self.masters, *(value for state in states for value in state.values() if isinstance(value, Tensor))]
 
 
@@ -149,9 +150,10 @@ def step(training: Training, begins: Begins) -> None:
             loss = loss_of(training.loss, training.results(out), training.target)
         if loss is not None and loss.requires_grad:
             begins("backward")
-            loss.backward()  # pyright: ignore[reportUnknownMemberType]
+            with _stepping(training):
+                loss.backward()  # pyright: ignore[reportUnknownMemberType]
             learnt = True
-    if training.optimizer is not None and learnt:
+    if training.optimizer is not None and learnt and not run.optimizer_in_backward:
         begins("optimizer")
         _update(training, training.optimizer)
     training.network.zero_grad(set_to_none=not run.keep_gradients)
@@ -187,6 +189,34 @@ def _update(training: Training, optimizer: Optimizer) -> None:
     optimizer.zero_grad(set_to_none=bool(pairs) or not training.run.keep_gradients)
 
 
+@contextmanager
+def _stepping(training: Training) -> Generator[None]:
+    """Backward with an optimizer for each parameter, which steps when its gradient is there, and drops it."""
+    each = training.optimizer
+    if not isinstance(each, OneEach):
+        yield
+        return
+    handles: list[Any] = []
+    for weight, optimizer, master in zip(trained(training.network), each.optimizers, each.masters, strict=True):
+
+        def use(weight: Tensor, optimizer: Optimizer = optimizer, master: nn.Parameter | None = master) -> None:
+            if master is not None:
+                master.grad = None if weight.grad is None else weight.grad.float()
+            optimizer.step()
+            if master is not None:
+                with torch.no_grad():
+                    weight.copy_(master)
+                master.grad = None
+            weight.grad = None
+
+        handles.append(weight.register_post_accumulate_grad_hook(use))  # pyright: ignore[reportUnknownMemberType]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 def trained(network: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
@@ -199,6 +229,8 @@ def optimizer_of(run: Run, parameters: Sequence[nn.Parameter]) -> Optimizer | No
     name, options = method(run.optimizer)
     if name == "none" or not parameters:
         return None
+    if run.optimizer_in_backward:
+        return OneEach(run, parameters)
     if name == "muon":
         return MuonAndAdamW(parameters, IMPLS[run.optimizer_impl])
     if name not in OPTIMIZERS:
@@ -208,6 +240,22 @@ def optimizer_of(run: Run, parameters: Sequence[nn.Parameter]) -> Optimizer | No
         raise ArchcostError(f"torch's {name} has no fused form", expected="loop or foreach", found="fused")
     given = {key: value for option in options for key, value in GIVEN[option].items()}
     return OPTIMIZERS[name](parameters, **IMPLS[run.optimizer_impl], **given)
+
+
+class OneEach(Optimizer):
+    """An optimizer for each parameter, for steps in backward."""
+
+    def __init__(self, run: Run, parameters: Sequence[nn.Parameter]) -> None:
+        super().__init__(parameters, {})
+        alone = replace(run, optimizer_in_backward=False)
+        self.optimizers = [
+            each for each in (optimizer_of(alone, [weight]) for weight in parameters) if each is not None
+        ]
+        self.masters = [weight if run.master_weights else None for weight in parameters]
+
+    @property
+    def states(self) -> list[dict[str, Any]]:
+        return [state for each in self.optimizers for state in each.state.values()]
 
 
 class MuonAndAdamW(Optimizer):

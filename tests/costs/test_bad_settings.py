@@ -169,3 +169,23 @@ def test_overwriting_is_no_mistake_where_nothing_runs_backward() -> None:
     assert played([3], *SPOILED, loss="none").peak == 80 + 24 + 40 + 40
     frozen = [SPOILED[0] | {"trainable": False}, *SPOILED[1:]]
     assert played([3], *frozen).peak == 80 + 24 + 40 + 40
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected", "found"),
+    [
+        ({"mode": "infer"}, "mode train, which has a backward", "mode infer"),
+        ({"optimizer": "none"}, "an optimizer", "optimizer none"),
+        ({"accumulation": 2}, "accumulation 1: each backward is a step", "accumulation 2"),
+        ({"keep_gradients": True}, "no keep_gradients: each is dropped when it is used", "keep_gradients True"),
+        ({"clip_norm": True}, "no clip_norm: the norm of all gradients needs all of them", "clip_norm True"),
+        ({"recompute": "auto"}, "recompute none, blocks, every:K or names", "recompute auto"),
+    ],
+)
+def test_an_optimizer_in_backward_uses_each_gradient_at_once(
+    settings: dict[str, Any], expected: str, found: str
+) -> None:
+    with pytest.raises(ArchcostError) as caught:
+        Run(optimizer_in_backward=True, **settings)
+    lines = ("the optimizer cannot step in backward", f"expected: {expected}", f"found: {found}")
+    assert str(caught.value) == told(*lines)
