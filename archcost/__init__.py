@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from archcost.estimates import Estimate, estimate
     from archcost.exporters import to_onnx
     from archcost.graph import ModelGraph, build
+    from archcost.graph.adapt import adapt
     from archcost.importers import from_onnx, from_torch
     from archcost.importers.networks import load
     from archcost.layers.own import register_layer
@@ -46,6 +47,7 @@ __all__ = [
     "Sweep",
     "Timeline",
     "__version__",
+    "adapt",
     "build",
     "cost",
     "estimate",
@@ -78,6 +80,7 @@ _HOMES = {
     "Run": "archcost.passes.run",
     "Sweep": "archcost.sweeps",
     "Timeline": "archcost.costs.timeline",
+    "adapt": "archcost.graph.adapt",
     "build": "archcost.graph",
     "cost": "archcost.costs",
     "estimate": "archcost.estimates",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archcost.cli.options import changed_settings, run_of
+from archcost.cli.options import changed_settings, changes_of, run_of
 from archcost.errors import ArchcostError, CheckError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def one_device_each(argv: Sequence[str]) -> list[str]:
 def spec_of(network: str, options: argparse.Namespace) -> ModelSpec:
     from archcost.importers.networks import load
 
-    spec = load(network, options.settings, options.inputs, options.args)
+    spec = load(network, options.settings, options.inputs, options.args, changes_of(options))
     loss = getattr(options, "loss", None)
     if loss is None:
         return spec
@@ -281,7 +281,7 @@ def verify(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.importers.networks import is_callable
 
     run = given if options.measure else None
-    if is_callable(options.network):
+    if is_callable(options.network) and not any(changes_of(options)):
         return _verify_callable(options, run)
     spec = spec_of(options.network, options)
     if options.strict:
@@ -320,7 +320,10 @@ def lock(options: argparse.Namespace) -> tuple[str, int]:
     settings, inputs = tuple(options.settings), tuple(options.inputs)
     args = args_text(options.args)
     sections = [
-        section(Recipe(network, options.batch, settings, inputs, args).seen_from(folder), _cost(network, options))
+        section(
+            Recipe(network, options.batch, settings, inputs, args, changes=changes_of(options)).seen_from(folder),
+            _cost(network, options),
+        )
         for network in dict.fromkeys(options.networks)
     ]
     return write(ordered(sections)), 0

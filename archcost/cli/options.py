@@ -10,6 +10,7 @@ from archcost.errors import ArchcostError
 
 if TYPE_CHECKING:
     from archcost.passes.run import Run
+    from archcost.spec.changes import Changes
 
 MOST = 2**31 - 1
 """Of a batch, as of every other size in a spec."""
@@ -135,7 +136,31 @@ def add_network(added: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help="what a module:callable is called with: '{\"num_classes\": 10}', or a list",
     )
+    add_changes(added)
     added.add_argument("--strict", action="store_true", help="fail when any number is unknown")
+
+
+def add_changes(added: argparse.ArgumentParser) -> None:
+    """What of the network is frozen, trained or adapted; `changes_of` reads it."""
+
+    def change(name: str, metavar: str, told: str) -> None:
+        added.add_argument(name, action="append", default=[], metavar=metavar, help=told)
+
+    change("--freeze", "PATTERN", "layers that are not trained, by their names or those of blocks: 'layer1', '*.mlp'")
+    change("--train", "PATTERN", "layers that are trained all the same, though --freeze or --adapt freezes them")
+    change(
+        "--adapt",
+        "ADAPTER",
+        "adapters beside layers, all else frozen: lora:r=16,alpha=32,dropout=0.05,targets=q_proj,v_proj; so with dora, "
+        "rslora and ia3; targets=all-linear is every linear layer but the head",
+    )
+
+
+def changes_of(options: argparse.Namespace) -> Changes:
+    """What `add_changes` has read."""
+    from archcost.spec.changes import Changes
+
+    return Changes(*(tuple(getattr(options, name)) for name in Changes._fields))
 
 
 def add_settings(added: argparse.ArgumentParser, several: bool = False) -> None:

@@ -23,6 +23,7 @@ from archcost.costs.model import LayerCost
 from archcost.errors import ArchcostError, Place, SpecError, shorten
 from archcost.files.parse import read_text
 from archcost.files.write import exclusively, first_bytes, foreign_file, lines_in, write_whole
+from archcost.spec.changes import Changes
 from archcost.tensors import format_shape
 from archcost.units import count, lower_bound
 
@@ -228,14 +229,20 @@ def _parse_recipe(head: str, lines: _Lines) -> Recipe:
     pairs = list(zip(options[::2], options[1::2], strict=False))
     batches = [value for key, value in pairs if key == "--batch"]
     args = [value for key, value in pairs if key == "--args"]
-    known = all(key in ("--batch", "--set", "--input", "--args") for key, _ in pairs) and len(options) % 2 == 0
+    names = ("--batch", "--set", "--input", "--args", *(f"--{name}" for name in Changes._fields))
+    known = all(key in names for key, _ in pairs) and len(options) % 2 == 0
     once = len(batches) == 1 and len(args) <= 1 and all(map(_is_json, args))
     if not network or not known or not once or not (batches[0].isdecimal() and len(batches[0]) < 12):
         raise lines.damaged("network NAME --batch N [--set key=value] [--input SHAPE] [--args JSON]", head)
     settings = tuple(value for key, value in pairs if key == "--set")
     inputs = tuple(value for key, value in pairs if key == "--input")
     args_json = args[0] if args else None
-    return Recipe(network, int(batches[0]), settings, inputs, args_json, cast("Literal['network', 'spec']", kind))
+    of_kind = cast("Literal['network', 'spec']", kind)
+    return Recipe(network, int(batches[0]), settings, inputs, args_json, of_kind, _parse_changes(pairs))
+
+
+def _parse_changes(pairs: Sequence[tuple[str, str]]) -> Changes:
+    return Changes(*(tuple([value for key, value in pairs if key == f"--{name}"]) for name in Changes._fields))
 
 
 def _is_json(text: str) -> bool:

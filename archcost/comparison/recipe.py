@@ -15,6 +15,7 @@ from archcost.files.parse import SUFFIXES
 from archcost.graph import build
 from archcost.importers.networks import load
 from archcost.spec import ModelSpec
+from archcost.spec.changes import NO_CHANGES, Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,13 @@ class Recipe:
     args: str | None = None
     """JSON, what a `module:callable` is called with."""
     kind: Literal["network", "spec"] = "network"
+    changes: Changes = NO_CHANGES
 
     def __str__(self) -> str:
         words = [self.kind, self.network, "--batch", str(self.batch)]
         words += [word for setting in self.settings for word in ("--set", setting)]
         words += [word for shape in self.inputs for word in ("--input", shape)]
+        words += self.changes.words
         words += [] if self.args is None else ["--args", self.args]
         return shlex.join(words)
 
@@ -49,7 +52,7 @@ class Recipe:
             raise SpecError(
                 f"{self.network} is declared in Python", expected="the test that declares it", hint="run that test"
             )
-        return load(self.network, self.settings, self.inputs, json.loads(self.args or "null"))
+        return load(self.network, self.settings, self.inputs, json.loads(self.args or "null"), self.changes)
 
     def cost(self, folder: Path) -> ModelCost:
         """The cost of the network; a path in the recipe is relative to `folder`."""

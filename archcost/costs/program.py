@@ -202,7 +202,7 @@ class _Writer:
             self._state(),
             frozenset(self.cached),
             self._spoiled(),
-            self.graph.parameters if self.graph.spec.parameter_order else (),
+            self.graph.parameters if self.graph.parameter_order else (),
             self._forgotten(),
         )
 

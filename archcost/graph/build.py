@@ -69,9 +69,18 @@ def assemble(spec: ModelSpec, layers: Sequence[WiredLayer], batch: int = 1) -> M
     _check_shared(spec, nodes)
     wiring = wire(spec)
     _check_named_outputs(spec, wiring, types)
-    regions = regions_of(spec, [node.name for node in nodes])
-    checkpoints = checkpoints_of(spec, [node.name for node in nodes])
-    graph = ModelGraph(spec, batch, inputs, tuple(nodes), wiring.outputs, wiring.state, regions, checkpoints)
+    names = [node.name for node in nodes]
+    graph = ModelGraph(
+        spec,
+        batch,
+        inputs,
+        tuple(nodes),
+        wiring.outputs,
+        wiring.state,
+        regions_of(spec, names, wiring.spans),
+        checkpoints_of(spec, names, wiring.spans),
+        wiring.parameter_order,
+    )
     check_loss(graph)
     if spec.parameter_order:
         try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from archcost.errors import SpecError
+from archcost.graph.adaptation.rewritten import Span
 from archcost.graph.layer_ranges import layer_ranges
 from archcost.spec.model import ModelSpec
 
@@ -17,9 +18,9 @@ class ModuleCheckpoint(NamedTuple):
     reentrant: bool
 
 
-def checkpoints_of(spec: ModelSpec, names: Sequence[str]) -> tuple[ModuleCheckpoint, ...]:
+def checkpoints_of(spec: ModelSpec, names: Sequence[str], spans: Mapping[str, Span]) -> tuple[ModuleCheckpoint, ...]:
     """In order of execution. Raises SpecError for an unknown layer, and for one in two checkpoints."""
-    ranges = layer_ranges(spec, names, "checkpoints", "a checkpoint")
+    ranges = layer_ranges(spec, names, spans, "checkpoints", "a checkpoint")
     taken: set[int] = set()
     for number, inside in enumerate(ranges):
         if not taken.isdisjoint(inside):

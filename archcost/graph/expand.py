@@ -55,6 +55,10 @@ class PlacedLayer(NamedTuple):
     reads: tuple[str, ...]
     path: Path
     part: CompositePart | None = None
+    holds: tuple[str, ...] = ()
+    """What a variable of the module around it names until it is done, by names as in `reads`."""
+    trains: bool | None = None
+    """Whether it is trained, where the spec's `freeze`, `train` and `adapt` say so."""
 
 
 class Alias(NamedTuple):

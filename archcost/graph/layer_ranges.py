@@ -5,34 +5,44 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from archcost.errors import SpecError, nearest
+from archcost.graph.adaptation.rewritten import Span
 from archcost.spec.model import Checkpoint, ModelSpec, Region
 
 
-def layer_ranges(spec: ModelSpec, names: Sequence[str], field: str, what: str) -> list[range]:
+def layer_ranges(
+    spec: ModelSpec, names: Sequence[str], spans: Mapping[str, Span], field: str, what: str
+) -> list[range]:
     """For each entry of the spec's `field` its range of indices into `names`, the layers in order of execution.
 
-    `what` is what a message calls such an entry. Raises SpecError for an unknown name, or a range that ends before it
-    begins.
+    `spans` are the layers in the place of some, `what` is what a message calls such an entry. Raises SpecError for an
+    unknown name, or a range that ends before it begins.
     """
     entries: Sequence[Region | Checkpoint] = getattr(spec, field)
     order = {name: index for index, name in enumerate(names)} if entries else {}
-    return [_range_of(spec, each, order, (field, index), what) for index, each in enumerate(entries)]
+    first = order | {name: order[span.first] for name, span in spans.items() if order}
+    last = order | {name: order[span.last] for name, span in spans.items() if order}
+    return [_range_of(spec, each, first, last, (field, index), what) for index, each in enumerate(entries)]
 
 
 def _range_of(
-    spec: ModelSpec, each: Region | Checkpoint, order: Mapping[str, int], path: tuple[str, int], what: str
+    spec: ModelSpec,
+    each: Region | Checkpoint,
+    firsts: Mapping[str, int],
+    lasts: Mapping[str, int],
+    path: tuple[str, int],
+    what: str,
 ) -> range:
     field = path[0]
-    for end, name in (("first", each.first), ("last", each.last)):
+    for end, name, order in (("first", each.first, firsts), ("last", each.last, lasts)):
         if name not in order:
             hint = nearest(name, order)
             problem = SpecError("no such layer", expected="the name of a layer", found=name, hint=hint)
             raise problem.at(field, spec.source.place((*path, end)))
-    if order[each.last] < order[each.first]:
+    if lasts[each.last] < firsts[each.first]:
         problem = SpecError(
             f"{what} ends before it begins",
             expected="first before last, or the same",
             found=f"{each.first} to {each.last}",
         )
         raise problem.at(field, spec.source.place(path))
-    return range(order[each.first], order[each.last] + 1)
+    return range(firsts[each.first], lasts[each.last] + 1)

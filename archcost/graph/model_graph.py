@@ -148,6 +148,8 @@ class ModelGraph:
     """The autocast that the module itself sets, by the layers under it."""
     checkpoints: tuple[ModuleCheckpoint, ...] = ()
     """The checkpoints that the module itself sets."""
+    parameter_order: tuple[str, ...] = ()
+    """The spec's, with the names that weights have here."""
 
     def __repr__(self) -> str:
         return f"<ModelGraph: {self.name}, batch {self.batch:,}, {len(self.nodes):,} layers>"
@@ -163,7 +165,7 @@ class ModelGraph:
         owned = [
             Owned(node.name, weight.name) for node in self.nodes for weight in node.own_weights if not weight.is_buffer
         ]
-        return tuple(in_order(owned, self.spec.parameter_order))
+        return tuple(in_order(owned, self.parameter_order))
 
     @cached_property
     def assumptions(self) -> Mapping[str, tuple[str, ...]]:

@@ -12,6 +12,8 @@ from typing import NamedTuple, Unpack
 
 from archcost.errors import Details, SpecError, nearest, shorten
 from archcost.files.values import Path
+from archcost.graph.adaptation import changed_steps
+from archcost.graph.adaptation.rewritten import NO_SPANS, Rewritten, Span
 from archcost.graph.expand import Alias, CompositePart, PlacedLayer, Scope, expand
 from archcost.graph.model_graph import NO_PORTS, Port, SharedWeight
 from archcost.layers import Composite, Layer, WeightedLayer
@@ -91,6 +93,10 @@ class Wiring(NamedTuple):
     outputs: tuple[Port, ...]
     state: Mapping[Port, str] = NO_STATE
     """Outputs that the module keeps until the next step, each with the layer of that step after which it goes."""
+    spans: Mapping[str, Span] = NO_SPANS
+    """By layer that an adapter is on, the layers in its place."""
+    parameter_order: tuple[str, ...] = ()
+    """The spec's, with the names that weights have now."""
 
 
 _KNOWN: dict[int, Wiring] = {}
@@ -106,8 +112,9 @@ def wire(spec: ModelSpec) -> Wiring:
 
 
 def _wire(spec: ModelSpec) -> Wiring:
-    steps = expand(spec)
-    names = _Names(spec, steps)
+    changed = changed_steps(spec, expand(spec))
+    steps = changed.steps
+    names = _Names(spec, changed)
     previous = Port(next(iter(spec.declared_inputs)))
     wired: list[WiredLayer] = []
     for step in steps:
@@ -121,15 +128,18 @@ def _wire(spec: ModelSpec) -> Wiring:
             continue
         nothing = () if step.layer.arity.least == 0 else (previous,)
         inputs = tuple([names.look_up(name, step)[0] for name in step.reads]) if step.reads else nothing
-        trainable = step.scope.trainable and (not isinstance(step.layer, WeightedLayer) or step.layer.trainable)
+        declared = step.scope.trainable and (not isinstance(step.layer, WeightedLayer) or step.layer.trainable)
+        trainable = declared if step.trains is None else step.trains
         shared = names.shared(step, step.layer.shared_weight) if step.layer.shared_weight else None
         within = WithinComposite(step.part, names.look_up(f"{step.scope.prefix}.input:*", step)) if step.part else None
         given = names.given(step) if _given(step) else NO_PORTS
-        wired.append(WiredLayer(step.name, step.layer, inputs, trainable, shared, step.path, given, within))
+        held = tuple([port for name in step.holds for port in names.look_up(name, step)])
+        wired.append(WiredLayer(step.name, step.layer, inputs, trainable, shared, step.path, given, within, held))
         names.known[step.name] = ()
         previous = Port(step.name)
     outputs = _unread_outputs(wired) if spec.outputs is None else names.returned(spec.outputs)
-    return Wiring(tuple(names.with_holds(wired)), outputs, names.state_ports(wired))
+    layers, state = tuple(names.with_holds(wired)), names.state_ports(wired)
+    return Wiring(layers, outputs, state, changed.spans, names.parameter_order())
 
 
 def _unread_outputs(wired: Sequence[WiredLayer]) -> tuple[Port, ...]:
@@ -141,9 +151,11 @@ def _unread_outputs(wired: Sequence[WiredLayer]) -> tuple[Port, ...]:
 class _Names:
     """The names known so far, each with the outputs that it means; () for a layer or an input, which means its own."""
 
-    def __init__(self, spec: ModelSpec, steps: list[PlacedLayer | Alias]) -> None:
+    def __init__(self, spec: ModelSpec, changed: Rewritten) -> None:
         self.spec = spec
-        self.steps = steps
+        self.steps = changed.steps
+        self.spans = changed.spans
+        self.owners = changed.owners
         self.known: dict[str, tuple[Port, ...]] = dict.fromkeys(spec.declared_inputs, ())
 
     def look_up(self, reference: str, reader: PlacedLayer | Alias, field: str = "inputs") -> tuple[Port, ...]:
@@ -183,19 +195,22 @@ class _Names:
     def state_ports(self, wired: Sequence[WiredLayer]) -> Mapping[Port, str]:
         """The outputs that the spec's `state` names, each with the layer until which it is kept. Raises SpecError."""
         known = {layer.name for layer in wired} if self.spec.state else set[str]()
-        for reference, until in self.spec.state.items():
+        until_by = {reference: self._last(name) for reference, name in self.spec.state.items()}
+        for reference, until in until_by.items():
             if until not in known:
                 reader = Alias("state", Scope("", None, True), (until,), ("state", reference))
                 hint = nearest(until, known)
                 raise self.refuse(reader, "no such layer", "", expected="the name of a layer", found=until, hint=hint)
-        return {self.look_up_all([name], "state", name)[0]: until for name, until in self.spec.state.items()}
+        return {self.look_up_all([name], "state", name)[0]: until for name, until in until_by.items()}
 
     def with_holds(self, wired: list[WiredLayer]) -> list[WiredLayer]:
         """The layers with the outputs that the spec's `holds` names for each. Raises SpecError."""
         if not self.spec.holds:
             return wired
         order = dict.fromkeys(self.spec.declared_inputs, -1) | {layer.name: index for index, layer in enumerate(wired)}
-        named = dict(self.spec.holds)
+        named: dict[str, tuple[str, ...]] = {}
+        for name, references in self.spec.holds.items():
+            named[self._last(name)] = (*named.get(self._last(name), ()), *references)
         for name, references in named.items():
             reader = Alias("holds", Scope("", None, True), tuple(references), ("holds", name))
             if name in self.spec.declared_inputs or name not in order:
@@ -211,11 +226,20 @@ class _Names:
                         found=str(port),
                     )
         return [
-            layer._replace(named=self.look_up_all(named[layer.name], "holds", layer.name))
+            layer._replace(named=(*layer.named, *self.look_up_all(named[layer.name], "holds", layer.name)))
             if layer.name in named
             else layer
             for layer in wired
         ]
+
+    def parameter_order(self) -> tuple[str, ...]:
+        """The spec's, where `fc.weight` is `fc.base_layer.weight` if an adapter is on `fc`."""
+        apart = [(name, *name.rpartition(".")[::2]) for name in self.spec.parameter_order]
+        return tuple([f"{self.owners[layer]}.{own}" if layer in self.owners else name for name, layer, own in apart])
+
+    def _last(self, name: str) -> str:
+        """The layer itself, or the last of those in its place."""
+        return self.spans[name].last if name in self.spans else name
 
     def _select(self, full: str, index: str, reader: PlacedLayer | Alias, field: str) -> tuple[Port, ...]:
         ports = self.known[full]
@@ -282,7 +306,7 @@ class _Names:
         name = reference.removesuffix(".T").removesuffix(".weight")
         for scope in step.scope.outwards():
             if scope.full(name) in self.known:
-                return SharedWeight(scope.full(name), transposed)
+                return SharedWeight(self.owners.get(scope.full(name), scope.full(name)), transposed)
         raise self._missing(name, step, "weight")
 
     def given(self, step: PlacedLayer) -> Mapping[str, Port]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from archcost.errors import SpecError
+from archcost.spec.changes import NO_CHANGES, Changes
 from archcost.spec.model import ModelSpec
 
 
@@ -16,13 +17,18 @@ def load(
     settings: Sequence[str] = (),
     inputs: Sequence[str] = (),
     args: Any = None,
+    changes: Changes = NO_CHANGES,
 ) -> ModelSpec:
     """The spec of a shipped network by its name, of a `.yaml`, `.yml`, `.json` or `.onnx` file, or `module:callable`.
 
     `settings` and `inputs` are those of `--set` and `--input`, `args` those of `--args`: what the callable is given, a
-    mapping or a list. `module:callable` imports and runs the caller's own Python; a file never runs any.
-    Raises ArchcostError.
+    mapping or a list, `changes` those of `--freeze` and its like. `module:callable` imports and runs the caller's own
+    Python; a file never runs any. Raises ArchcostError.
     """
+    return changes.apply_to(_as_declared(network, settings, inputs, args))
+
+
+def _as_declared(network: str | Path, settings: Sequence[str], inputs: Sequence[str], args: Any) -> ModelSpec:
     from archcost.spec.overrides import override
 
     text = str(network)

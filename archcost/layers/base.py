@@ -194,9 +194,11 @@ class WeightedLayer(Layer):
     """A layer with parameters; `trainable: false` freezes them.
 
     `given` are weights that are none of its own: by the name that `weights` has for them, which earlier output each is.
+    With `keep_float32` its own stay in float32 in a run whose weights are in 16 bits, as some modules are told to.
     """
 
     trainable: Flag = True
+    keep_float32: Flag = False
     given: dict[Name, Reference] = {}
 
 

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal, NamedTuple
 from archcost.errors import ArchcostError, ShapeError
 from archcost.graph import ModelGraph, Node, Port
 from archcost.graph.model_graph import Facts
-from archcost.layers.base import Layer, Weight
+from archcost.layers.base import Layer, Weight, WeightedLayer
 from archcost.layers.card import Card
 from archcost.layers.dtypes import Treatment
 from archcost.layers.fields import Dtype
@@ -285,7 +285,8 @@ class _Retyping:
         kept = TensorType((), weight.dtype or node.input_types[0].dtype)
         if not kept.is_floating or (weight.is_scale and weight.dtype):  # a counter, or what a quantised weight has
             return weight
-        declared = self._declared(kept).dtype
+        stays_wide = isinstance(node.layer, WeightedLayer) and node.layer.keep_float32 and kept.dtype == "float32"
+        declared = kept.dtype if stays_wide else self._declared(kept).dtype
         stays = kept.is_complex or declared in (lowered, "float64")
         return weight._replace(dtype=declared, cast=None if stays else lowered)
 

@@ -34,7 +34,8 @@ def build(spec: ModelSpec, device: str = "cpu") -> Network:
     Raises ArchcostError when torch refuses a layer or the device.
     """
     require_device(device)
-    wired, outputs, _ = wire(spec)
+    wiring = wire(spec)
+    wired, outputs = wiring.layers, wiring.outputs
     values = {Port(name): tensor for name, tensor in zeros(spec, BATCH, "meta").items()}
     made: dict[str, nn.Module] = {}
     for part in wired:
@@ -45,7 +46,7 @@ def build(spec: ModelSpec, device: str = "cpu") -> Network:
         made[layer.name] = module
     named = [(Owned(name, key), each) for name, module in made.items() for key, each in module.named_parameters()]
     owned = list({id(weight): each for each, weight in reversed(named)}.values())[::-1]  # shared ones by the owner
-    order = [f"{each.layer}.{each.weight}" for each in in_order(owned, spec.parameter_order)]
+    order = [f"{each.layer}.{each.weight}" for each in in_order(owned, wiring.parameter_order)]
     network = Network(tuple(spec.inputs), _steps(wired, values, outputs), outputs, order)
     for name, module in made.items():
         place(network, name, module)

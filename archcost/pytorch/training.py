@@ -23,6 +23,7 @@ from torch.optim import Optimizer
 
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
+from archcost.layers import WeightedLayer
 from archcost.passes.optimizer import Option, method
 from archcost.passes.run import Run
 from archcost.pytorch.build import build, zeros
@@ -121,6 +122,9 @@ def prepare(graph: ModelGraph, run: Run, segments: Sequence[Sequence[str]], devi
     dtype = torch_dtype(run.weight_dtype)
     if dtype is not None:  # where `to` would drop imaginary parts
         network = network.bfloat16() if dtype == torch.bfloat16 else network.half()
+        for node in graph.nodes:
+            if isinstance(node.layer, WeightedLayer) and node.layer.keep_float32:
+                module_at(network, node.name).float()
     network.train(run.trains)
     inputs = {
         name: _filled(tensor).to(_kept(tensor, dtype)) for name, tensor in zeros(spec, graph.batch, device).items()

@@ -14,6 +14,7 @@ from archcost.errors import Place, SpecError, listing, nearest, shorten
 from archcost.files.values import Path, as_list, as_mapping, spell, step_into, value_at
 from archcost.layers import TYPES
 from archcost.layers.fields import Name, Reference, WeightReference
+from archcost.spec.adapters import KINDS
 from archcost.spec.model import Block, BlockUse, InputSpec, ModelSpec, Published, Repeat
 from archcost.spec.source import Source
 
@@ -240,6 +241,8 @@ def _fields_at(tree: object, path: Path) -> list[str]:
     entry = as_mapping(value_at(tree, path)) or {}
     if isinstance(entry.get("type"), str) and entry["type"] in TYPES:
         return [*TYPES[entry["type"]].model_fields]
+    if isinstance(entry.get("type"), str) and entry["type"] in KINDS:
+        return [*KINDS[entry["type"]].model_fields]
     if "repeat" in entry:
         return [*Repeat.model_fields]
     match path:

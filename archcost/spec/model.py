@@ -18,7 +18,6 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     PrivateAttr,
-    StringConstraints,
     ValidationError,
     model_validator,
 )
@@ -27,14 +26,12 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from archcost.files.values import Path, as_list, as_mapping, as_tuples
 from archcost.layers import TYPES, Declared
 from archcost.layers.fields import MAX_SIZE, Flag, Name, Reference
+from archcost.spec.adapters import Adapters, Patterns
 from archcost.spec.evaluation import Evaluation, Values
 from archcost.spec.inputs import InputSpec
+from archcost.spec.sections import FROZEN, Checkpoint, Published, Region, Text
 from archcost.spec.source import Source
 from archcost.spec.values import CheckedValue, Parameters, Value, has_expression
-
-FROZEN = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
-
-Text = Annotated[str, StringConstraints(strict=True, max_length=10_000)]
 
 
 def check_type(type_: object) -> type[Declared]:
@@ -167,28 +164,6 @@ class Block(BaseModel):
     layers: Entries
 
 
-def check_figure(value: Any) -> int | str:
-    if (type(value) is int and value >= 0) or (isinstance(value, str) and len(value) <= 40):
-        return value
-    raise PydanticCustomError("figure", "Input should be an integer, or text such as 138 M")
-
-
-Figure = Annotated[int | str, BeforeValidator(check_figure)]
-Percent = Annotated[float, Field(strict=True, ge=0, le=100)]
-
-
-class Published(BaseModel):
-    """Figures as printed in `source`. A count is an exact integer, or text with the digits as printed: 138 M."""
-
-    model_config = FROZEN
-
-    parameters: Figure | None = None
-    macs: Figure | None = None
-    top1_error: Percent | None = None
-    top5_error: Percent | None = None
-    source: Text | None = None
-
-
 def check_blocks(value: Any) -> Any:
     """Blocks one by one: the first that is wrong is enough."""
     given = as_mapping(value)
@@ -202,35 +177,6 @@ def check_blocks(value: Any) -> Any:
             mistakes = [_raisable(e, (name,)) for e in error.errors(include_url=False)]
             raise ValidationError.from_exception_data("Block", mistakes) from None
     return blocks
-
-
-class Region(BaseModel):
-    """Layers from `first` to `last`, in order of execution, which the module itself runs under another autocast.
-
-    `off` is none. `float32` is one of torch's own: a call of several operators that autocast takes as one, and copies
-    in float32 what it is given in 16 bits; within it nothing is cast. With `device` it is the autocast of that device
-    alone.
-    """
-
-    model_config = FROZEN
-
-    first: Name
-    last: Name
-    dtype: Literal["off", "bfloat16", "float16", "float32"]
-    device: Literal["cpu", "cuda"] | None = None
-
-
-class Checkpoint(BaseModel):
-    """Layers from `first` to `last`, in order of execution, that the module itself computes again in backward.
-
-    That is torch.utils.checkpoint; `reentrant` is its `use_reentrant`.
-    """
-
-    model_config = FROZEN
-
-    first: Name
-    last: Name
-    reentrant: Flag = False
 
 
 class ModelSpec(BaseModel):
@@ -262,6 +208,13 @@ class ModelSpec(BaseModel):
     """What the module itself computes again in backward."""
     assumptions: tuple[Text, ...] = ()
     """What the numbers rest on beside what is declared; every report tells it."""
+
+    freeze: Patterns = ()
+    """Layers that are not trained, by their names or those of blocks around them, with `*` as a shell has it."""
+    train: Patterns = ()
+    """Layers that are trained all the same."""
+    adapt: Adapters = ()
+    """Adapters beside layers. With one, whatever is none of an adapter and not in `train` is frozen."""
 
     parameter_order: Annotated[tuple[Name, ...], FailFast()] = ()
     """In which order an optimizer has the parameters, where it is not that of the layers: each name takes those of a
@@ -310,7 +263,15 @@ class ModelSpec(BaseModel):
     @property
     def label(self) -> str:
         """The name in reports: what is altered is not told under the plain name."""
-        return f"{self.name} ({', '.join(self.altered)})" if self.altered else self.name
+        told = (*self.altered, *self.changes)
+        return f"{self.name} ({', '.join(told)})" if told else self.name
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What of the network is frozen, trained and adapted, as the command line takes it."""
+        patterns = {"freeze": self.freeze, "train": self.train}
+        told = [f"{word} {','.join(each)}" for word, each in patterns.items() if each]
+        return (*told, *(f"adapt {adapter}" for adapter in self.adapt))
 
     @property
     def source(self) -> Source:

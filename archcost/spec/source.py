@@ -25,6 +25,10 @@ class Source:
                 return Place(*self.marks[path[:length]])
         return None
 
+    def exactly(self, path: Path) -> Place | None:
+        """The place of what may stand elsewhere: on a command line, in Python."""
+        return self.place(path) if path in self.marks else None
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Source)
 
