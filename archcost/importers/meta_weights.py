@@ -31,9 +31,10 @@ def meta_weights(
 ) -> Generator[tuple[dict[str, ModuleWeight], dict[int, Tensor]]]:
     """Meta tensors in place of every parameter and buffer: yields them by path, and by the identity of the original.
 
-    Floats are in `dtype`; without `trained` none requires a gradient. Afterwards every module has its attributes of
-    before, and lists, dicts and sets among them their contents.
+    Floats are in `dtype`, but for those that the module keeps in float32; without `trained` none requires a gradient.
+    Afterwards every module has its attributes of before, and lists, dicts and sets among them their contents.
     """
+    wide = kept_in_float32(module)
     weights: dict[str, ModuleWeight] = {}
     stand_ins: dict[int, Tensor] = {}
 
@@ -43,9 +44,11 @@ def meta_weights(
         if is_lazy(tensor):
             return waiting(tensor, is_buffer)
         if id(tensor) not in stand_ins:
-            made = stand_ins[id(tensor)] = _stand_in(tensor, is_buffer, dtype, trained)
+            is_wide = id(tensor) in wide
+            own = torch.float32 if is_wide else dtype
+            made = stand_ins[id(tensor)] = _stand_in(tensor, is_buffer, own, trained)
             for part, each in parts_of(name, made):
-                weights[part] = ModuleWeight(each, is_buffer, tensor.requires_grad)
+                weights[part] = ModuleWeight(each, is_buffer, tensor.requires_grad, is_wide)
         return stand_ins[id(tensor)]
 
     modules = modules_of(module)
@@ -58,6 +61,18 @@ def meta_weights(
                     for key, tensor in owned.items()
                 }
         yield weights, stand_ins
+
+
+def kept_in_float32(module: nn.Module) -> frozenset[int]:
+    """Identities of the parameters and buffers that are in float32 while most of the module's floats are in 16 bits.
+
+    Adapters over a base in bfloat16 are, and norms that are kept apart.
+    """
+    floats = [tensor for tensor in module.parameters() if not is_lazy(tensor) and tensor.is_floating_point()]
+    narrow = sum([tensor.numel() for tensor in floats if tensor.element_size() == 2])
+    if 2 * narrow <= sum([tensor.numel() for tensor in floats]):
+        return frozenset()
+    return frozenset([id(tensor) for tensor in (*floats, *module.buffers()) if tensor.dtype == torch.float32])
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any
 
 from archcost.graph.parameter_order import Owned, shortest_order
-from archcost.importers.recorded import Entry, NetworkRecord, Observations, Ref
+from archcost.importers.recorded import Entry, NetworkRecord, Observations, Ref, Weight
 from archcost.layers import LAYERS, Layer
 from archcost.layers.quantization.weights import QuantizedWeights
 from archcost.spec import ModelSpec
@@ -106,8 +106,10 @@ class _Naming:
 
     def _trainable(self, entry: Entry) -> bool:
         """Whether a layer is trained: as its first parameter is."""
-        own = [self.weights[str(ref.key)] for ref in entry.weights.values() if ref.kind == "weight"]
-        return next((weight.trainable for weight in own if not weight.is_buffer), True)
+        return next((weight.trainable for weight in self._own(entry) if not weight.is_buffer), True)
+
+    def _own(self, entry: Entry) -> list[Weight]:
+        return [self.weights[str(ref.key)] for ref in entry.weights.values() if ref.kind == "weight"]
 
     def spec(self, name: str, title: str | None, outputs: Sequence[Ref], observed: Observations) -> ModelSpec:
         layers = tuple(self._layers())
@@ -194,6 +196,7 @@ class _Naming:
         else:
             fields |= {"dtype": kind.dtype} if kind.is_complex else {}
             fields |= {} if weight.trainable else {"trainable": False}
+            fields |= {"keep_float32": True} if weight.stays_wide else {}
         return LAYERS["parameter"].model_validate({"type": "parameter", **fields})
 
     def _named_layer(self, index: int, entry: Entry, previous: str) -> Layer:
@@ -212,6 +215,8 @@ class _Naming:
             update["given"] = given
         if "trainable" in type(entry.layer).model_fields and not self._trainable(entry):
             update["trainable"] = False
+        if "keep_float32" in type(entry.layer).model_fields and any(each.stays_wide for each in self._own(entry)):
+            update["keep_float32"] = True
         return entry.layer.model_copy(update=update)
 
     def _reference(self, ref: Ref) -> str:

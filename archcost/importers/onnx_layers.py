@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
@@ -28,11 +28,14 @@ BUFFERS = ("running_mean", "running_var")
 
 @dataclass(frozen=True, slots=True)
 class HeldWeight:
-    """A weight that a layer uses. It is an initializer of the file, or an input marked as a weight."""
+    """A weight that a layer uses. It is an initializer of the file, or an input marked as a weight; all of a file take
+    the dtype of a run.
+    """
 
     tensor: TensorType
     is_buffer: bool
     trainable: bool = True
+    stays_wide: ClassVar[bool] = False
 
 
 class Net:

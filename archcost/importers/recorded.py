@@ -71,6 +71,10 @@ class Weight(Protocol):
     def is_buffer(self) -> bool: ...
     @property
     def trainable(self) -> bool: ...
+    @property
+    def stays_wide(self) -> bool:
+        """Whether it is in float32, in a module most of which is in 16 bits."""
+        ...
 
 
 class NetworkRecord(Protocol):

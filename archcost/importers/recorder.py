@@ -34,11 +34,12 @@ PROMOTED = frozenset(["add", "sub", "mul", "div", "maximum", "minimum", "pow", "
 
 
 class ModuleWeight(NamedTuple):
-    """A parameter or buffer of the module."""
+    """A parameter or buffer of the module. `stays_wide`: in float32, in a module most of which is in 16 bits."""
 
     tensor: Tensor
     is_buffer: bool
     trainable: bool
+    stays_wide: bool = False
 
 
 class Overwrite(NamedTuple):

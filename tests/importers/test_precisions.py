@@ -343,3 +343,26 @@ class LooksAtNumbers(nn.Module):
 def test_numbers_that_decide_are_there_in_the_second_run_too() -> None:
     spec = archcost.from_torch(LooksAtNumbers(), torch.zeros(1, 5, dtype=torch.int64))
     assert spec.assumptions == ()
+
+
+class Adapted(nn.Module):
+    """A base in bfloat16 that does not train, with two small layers in float32 beside it, as adapters are kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base = nn.Linear(32, 32).to(torch.bfloat16).requires_grad_(False)
+        self.down, self.up = nn.Linear(32, 4, bias=False), nn.Linear(4, 32, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result = self.base(x)
+        dtype = self.down.weight.dtype
+        wide = x if x.dtype == dtype else x.to(dtype)
+        return (result + 2.0 * self.up(self.down(wide))).to(result.dtype)
+
+
+def test_weights_that_are_kept_in_float32_stay_so_in_16_bits() -> None:
+    """Most of the module is in bfloat16, so a run in it is the module as it is. With all in float32 nothing is cast."""
+    image = torch.zeros(BATCH, 16, 32)
+    spec = archcost.from_torch(Adapted(), image)
+    assert ours(spec, BATCH, "train", "bf16") == theirs(Adapted, [image.to(torch.bfloat16)], "train", "fp32")
+    assert ours(spec, BATCH, "train", "fp32") == theirs(lambda: Adapted().float(), [image], "train", "fp32")
