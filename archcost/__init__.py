@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from archcost.layers.own import register_layer
     from archcost.passes.run import Run
     from archcost.planning import Fit, Plan, fit, plan
+    from archcost.serving import Serving, serve
     from archcost.spec import ModelSpec, loads
     from archcost.sweeps import Sweep, sweep
 
@@ -44,6 +45,7 @@ __all__ = [
     "ModelSpec",
     "Plan",
     "Run",
+    "Serving",
     "Sweep",
     "Timeline",
     "__version__",
@@ -62,6 +64,7 @@ __all__ = [
     "plan",
     "pytorch",
     "register_layer",
+    "serve",
     "sweep",
     "testing",
     "timeline",
@@ -78,6 +81,7 @@ _HOMES = {
     "ModelSpec": "archcost.spec",
     "Plan": "archcost.planning",
     "Run": "archcost.passes.run",
+    "Serving": "archcost.serving",
     "Sweep": "archcost.sweeps",
     "Timeline": "archcost.costs.timeline",
     "adapt": "archcost.graph.adapt",
@@ -91,6 +95,7 @@ _HOMES = {
     "loads": "archcost.spec",
     "plan": "archcost.planning",
     "register_layer": "archcost.layers.own",
+    "serve": "archcost.serving",
     "sweep": "archcost.sweeps",
     "timeline": "archcost.costs.timeline",
     "to_onnx": "archcost.exporters",

@@ -39,9 +39,10 @@ ALLOWED: dict[str, set[str]] = {
     "estimates": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times"},
     "planning": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times", "estimates"},
     "sweeps": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times", "estimates", "planning"},
+    "serving": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times", "estimates"},
     "report": BASE
     | {"layers", "spec", "graph", "passes", "costs", "comparison", "hardware", "times", "estimates", "planning"}
-    | {"sweeps"},
+    | {"sweeps", "serving"},
     "pytest_plugin": BASE | {"spec", "graph", "costs", "comparison"},
     # Holds the rules against the witness, for whoever writes a layer: it needs both.
     "testing": BASE | {"layers", "spec", "graph", "passes", "pytorch"},
@@ -50,11 +51,11 @@ ALLOWED: dict[str, set[str]] = {
     "pytorch": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times", "estimates", "importers"},
     "cli": BASE
     | {"spec", "graph", "passes", "costs", "comparison", "hardware", "report", "pytorch", "importers", "exporters"}
-    | {"estimates", "planning", "sweeps", "__version__"},
+    | {"estimates", "planning", "serving", "sweeps", "__version__"},
     "__main__": {"cli"},
     "__init__": BASE
     | {"layers", "spec", "importers", "exporters", "graph", "passes", "costs", "hardware", "estimates", "planning"}
-    | {"sweeps", "pytorch", "report", "extend", "testing"},  # whose `render` it gives to the results
+    | {"serving", "sweeps", "pytorch", "report", "extend", "testing"},  # whose `render` it gives to the results
 }
 
 OWNERS = {

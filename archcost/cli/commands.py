@@ -243,6 +243,27 @@ def plan(options: argparse.Namespace) -> tuple[str, int]:
     return rendered(result, options), 0 if result.runs else 1
 
 
+def serve(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.serving import serve
+
+    if options.hardware is None:
+        raise ArchcostError("no device to serve on", expected="--hardware with a name or a file")
+    result = serve(
+        spec_of(options.network, options),
+        hardware=options.hardware,
+        prompt=options.prompt,
+        new=options.new,
+        concurrency=options.concurrency,
+        weights=options.weights,
+        cache=options.cache,
+        chunk=options.chunk,
+        latent=options.latent,
+    )
+    if options.strict and result.unknown:
+        raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
+    return rendered(result, options), 0 if result.fits else 1
+
+
 def sweep(options: argparse.Namespace) -> tuple[str, int]:
     from itertools import chain
 

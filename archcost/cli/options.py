@@ -282,6 +282,14 @@ def accumulation(text: str) -> int:
     return _positive(text, "the number of batches before a step")
 
 
+def tokens(text: str) -> int:
+    return _positive(text, "the number of tokens")
+
+
+def sequences(text: str) -> int:
+    return _positive(text, "the number of sequences at once")
+
+
 def devices(text: str) -> int:
     return _positive(text, "the number of devices")
 

@@ -14,6 +14,7 @@ from archcost.cli.options import (
     WORKING_FORMATS,
     Action,
     CommandParser,
+    OnceEither,
     Parser,
     add_engine,
     add_format,
@@ -26,7 +27,9 @@ from archcost.cli.options import (
     checkpoints,
     depth,
     devices,
+    sequences,
     threads,
+    tokens,
 )
 
 DEVICE = "a device by name (archcost hardware list) or file"
@@ -122,6 +125,32 @@ def _estimate(added: argparse.ArgumentParser) -> None:
     add_settings(added)
     add_engine(added)
     add_threads(added)
+    add_format(added)
+
+
+def _serve(added: argparse.ArgumentParser) -> None:
+    from archcost.serving.memory import BLOCK
+    from archcost.serving.serve import CHUNK
+
+    added.add_argument("network", metavar="NETWORK")
+    added.add_argument("--hardware", metavar="H", help=f"required: {DEVICE}")
+    added.add_argument("--prompt", type=tokens, default=1024, metavar="P", help="tokens that are given (default 1024)")
+    added.add_argument("--new", type=tokens, default=256, metavar="N", help="tokens that are written (default 256)")
+    added.add_argument("--concurrency", type=sequences, default=1, metavar="C", help="sequences at once (default 1)")
+    added.add_argument("--weights", metavar="W", help="bf16, fp16, fp32; default: bf16, or fp16 where it is not known")
+    added.add_argument(
+        "--cache", metavar="D", help=f"fp16, bf16, fp8, int8, in blocks of {BLOCK} tokens; default: that of the weights"
+    )
+    added.add_argument(
+        "--chunk", type=tokens, default=CHUNK, metavar="T", help=f"tokens of prompts in one step (default {CHUNK:,})"
+    )
+    added.add_argument(
+        "--latent",
+        action=OnceEither,
+        default=True,
+        help="keep the latent of which keys and values are made, or these; default: the latent where there is one",
+    )
+    add_network(added)
     add_format(added)
 
 
@@ -305,6 +334,12 @@ COMMANDS = (
     ),
     Command("fit", "where a network fits, the largest batch there, what binds, and what to change", commands.fit, _fit),
     Command("plan", "a whole run on each device: steps, hours, energy, money, CO2, checkpoints", commands.plan, _plan),
+    Command(
+        "serve",
+        "inference with a cache: memory, the largest context and concurrency",
+        commands.serve,
+        _serve,
+    ),
     Command("sweep", "many configurations at once, as a table: memory and time of each", commands.sweep, _sweep),
     Command(
         "verify",

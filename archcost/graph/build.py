@@ -37,8 +37,13 @@ def build(spec: Network, batch: int = 1) -> ModelGraph:
     return assemble(spec, wire(spec).layers, batch)
 
 
-def assemble(spec: ModelSpec, layers: Sequence[WiredLayer], batch: int = 1) -> ModelGraph:
-    """`build` from layers that are wired already: those of `spec`, some of them with other fields. Raises the same."""
+def assemble(
+    spec: ModelSpec, layers: Sequence[WiredLayer], batch: int = 1, outputs: tuple[Port, ...] | None = None
+) -> ModelGraph:
+    """`build` from layers that are wired already: those of `spec`, some of them with other fields. Raises the same.
+
+    With `outputs` they may also be other layers than the spec's, of which the network returns those.
+    """
     _check_batch(spec, batch)
     inputs = {name: given.tensor(batch) for name, given in spec.inputs.items()}
     for name, tensor in inputs.items():
@@ -67,7 +72,7 @@ def assemble(spec: ModelSpec, layers: Sequence[WiredLayer], batch: int = 1) -> M
         types[wired.name] = node.output_types
         nodes.append(node)
     _check_shared(spec, nodes)
-    wiring = wire(spec)
+    wiring = wire(spec) if outputs is None else Wiring(tuple(layers), outputs)
     _check_named_outputs(spec, wiring, types)
     names = [node.name for node in nodes]
     graph = ModelGraph(

@@ -101,6 +101,9 @@ class Layer(Declared):
     is_unknown_backward: ClassVar[bool] = False
     """Whether it is unknown for its backward alone, so that its MACs and what it costs forward are numbers."""
 
+    is_cache: ClassVar[bool] = False
+    """Whether what it makes or keeps are keys, values and states of past positions."""
+
     untouched: ClassVar[frozenset[int]] = frozenset()
     """Inputs that no gradient flows back to: read for their size alone, or cut off."""
 

@@ -22,7 +22,15 @@ from archcost.terms.memory_format import Layout, channels_last
 from archcost.terms.torch_releases import Torch, installed
 
 Role = Literal[
-    "weights", "gradients", "optimizer_state", "buffers", "inputs", "activations", "temporaries", "workspace"
+    "weights",
+    "gradients",
+    "optimizer_state",
+    "buffers",
+    "inputs",
+    "activations",
+    "temporaries",
+    "workspace",
+    "kv_cache",
 ]
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -110,7 +118,8 @@ class Walk:
         weights = self._worked_on(node) if node.facts.weights else ()
         rules = self._rules(node, inputs)
         makes = tuple(range(len(held), len(held) + len(rules.makes)))
-        held += [Held(name, "activations", what, tensor) for what, tensor in rules.makes]
+        role: Role = "kv_cache" if node.layer.is_cache else "activations"
+        held += [Held(name, role, what, tensor) for what, tensor in rules.makes]
         around = (*inputs, *weights, *makes)
         outputs = tuple([around[each] for each in rules.outputs])
         around += outputs
@@ -179,7 +188,8 @@ def input_layout(tensor: TensorType, images_last: bool) -> Layout:
 
 
 def _row(weight: Weight, node: Node) -> tuple[Role, str, TensorType]:
-    return "buffers" if weight.is_buffer and not weight.is_scale else "weights", weight.name, weight_type(weight, node)
+    kept: Role = "buffers" if weight.is_buffer and not weight.is_scale else "weights"
+    return "kv_cache" if node.layer.is_cache else kept, weight.name, weight_type(weight, node)
 
 
 def copy_owner(node: Node, weight: Weight) -> tuple[str, bool]:

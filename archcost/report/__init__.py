@@ -80,6 +80,7 @@ _DOCUMENTS = {
     "Estimate": "estimate",
     "Fit": "fit",
     "Plan": "plan",
+    "Serving": "serve",
     "StepTime": "times",
     "Checked": "hardware",
     "Devices": "hardware",

@@ -142,9 +142,9 @@ def test_json() -> None:
 def test_other_formats() -> None:
     line = line_of()
     assert render(line, "csv").splitlines()[:3] == [
-        "phase,name,peak_bytes,weights,gradients,optimizer_state,buffers,inputs,activations,temporaries,workspace,network",
-        "before,,520,188,0,188,0,144,0,0,0,tiny",
-        "forward,features_1.conv1,648,188,0,188,0,144,128,0,0,tiny",
+        "phase,name,peak_bytes,weights,gradients,optimizer_state,buffers,inputs,activations,temporaries,workspace,kv_cache,network",
+        "before,,520,188,0,188,0,144,0,0,0,0,tiny",
+        "forward,features_1.conv1,648,188,0,188,0,144,128,0,0,0,tiny",
     ]
     assert "| forward | features_1.conv1 | 0.63 KiB | ████████████▒▒▒▒▒▒▒▒" in re.sub(
         " +", " ", render(line, "markdown")

@@ -1,0 +1,139 @@
+"""Serving on a device: whether it fits, what it takes, and what each attention keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from archcost.report.document import Cell, Column, Document, Facts, Table, one_line
+from archcost.serving import Serving
+from archcost.serving.memory import CACHE_BYTES
+from archcost.units import count, size
+
+KINDS = {
+    "full": "every position",
+    "window": "the last positions, as many as its window shows",
+    "latent": "what keys and values are made of",
+    "cross": "another sequence, once for all tokens",
+}
+ASSUMED = (
+    "each sequence at its end; prompts in chunks of at most {chunk} tokens; of a prompt the last position alone goes "
+    "through the head; what eager PyTorch makes in a step"
+)
+
+
+def document(serving: Serving) -> Document:
+    parts = (
+        verdict(serving),
+        _memory(serving),
+        "What is kept of a token:",
+        _caches(serving),
+        Facts(tuple(_facts(serving))),
+    )
+    return Document(one_line(_title(serving)), parts, _data(serving.to_dict()))
+
+
+def _title(serving: Serving) -> str:
+    asked = serving.service
+    what = f"{count(asked.concurrency)} × ({count(asked.prompt)} + {count(asked.new)}) tokens"
+    return (
+        f"{serving.network} on {serving.hardware.name}: {what}, weights {serving.weights}, cache {serving.cache.dtype}"
+    )
+
+
+def verdict(serving: Serving) -> str:
+    """Whether it fits, and the largest that does."""
+    needed, (safe, most) = serving.needed, serving.limits
+    if serving.verdict == "fits":
+        first = f"Fits, with {size(safe - needed)} to spare."
+    elif serving.verdict == "tight":
+        first = f"Tight: {size(needed - safe)} above what is safe, {size(most - needed)} below what does not fit."
+    elif serving.memory.weights > most:
+        return f"Does not fit: the weights alone are {size(serving.memory.weights)}, of {size(most)} that there are."
+    else:
+        first = f"Does not fit: {size(needed - most)} too much at the least."
+    asked = serving.service
+    sequences = f"{count(serving.max_concurrency)} sequences of {count(asked.context)} tokens fit at once"
+    longest = f"{count(asked.concurrency)} of them may have {count(serving.max_context)} tokens each"
+    return f"{first} Of such, {sequences}; {longest}{_by_table(serving)}."
+
+
+def _by_table(serving: Serving) -> str:
+    table = serving.memory.steps.most_positions
+    return ", as many as its table of positions has" if table and table[0] == serving.max_context else ""
+
+
+def _memory(serving: Serving) -> Table:
+    columns = (Column("memory"), Column("bytes", "right"), Column("", "right"), Column("which is"))
+    return Table(columns, tuple([(name, nbytes, size(nbytes), what) for name, nbytes, what in _rows(serving)]))
+
+
+def _rows(serving: Serving) -> Iterator[tuple[str, int, str]]:
+    asked, cache = serving.service, serving.cache
+    yield "weights", serving.memory.weights, f"in {serving.weights}"
+    blocks = f"{count(asked.concurrency)} × {count(asked.context)} tokens in blocks of {cache.block}"
+    yield "+ cache", serving.kv_bytes, blocks
+    if serving.state_bytes:
+        yield "+ state", serving.state_bytes, "of a sequence, whatever its length"
+    yield "+ activations", serving.activations, "of the larger step, made and dropped"
+    if serving.workspace:
+        yield "+ workspaces", serving.workspace, "the library of matrix products"
+    yield "= needed", serving.needed, ""
+    context = serving.context_bytes
+    if context is not None:
+        yield "+ context", context, "the driver's own, by the profile"
+    free = serving.hardware.memory.capacity - serving.needed - (context or 0)
+    yield ("+ free" if free >= 0 else "− too much"), abs(free), "headroom" if free >= 0 else "what is missing"
+    stated = "usable memory" if serving.hardware.memory.usable else "nominal memory; usable is not stated"
+    yield "= capacity", serving.hardware.memory.capacity, stated
+
+
+def _caches(serving: Serving) -> Table:
+    """A row for each kind of cache, equal ones together."""
+    cache = serving.cache
+    together: dict[tuple[str, int, int | None], int] = {}
+    for each in serving.caches:
+        key = (each.kind, each.elements, each.window)
+        together[key] = together.get(key, 0) + cache.times.get(each.layer, 1)
+    rows: list[tuple[Cell, ...]] = []
+    for (kind, elements, window), layers in together.items():
+        of_window = f"; {count(window)} of them" if window else ""
+        rows.append((layers, elements, layers * elements * CACHE_BYTES[cache.dtype], f"{KINDS[kind]}{of_window}"))
+    columns = (
+        Column("attentions", "right"),
+        Column("elements of each", "right"),
+        Column("bytes", "right"),
+        Column("of"),
+    )
+    return Table(columns, tuple(rows))
+
+
+def _facts(serving: Serving) -> Iterator[tuple[str, str]]:
+    cache = serving.cache
+    yield "a token", f"{count(cache.per_token)} bytes of cache"
+    if cache.per_token_beyond != cache.per_token:
+        yield "", f"{count(cache.per_token_beyond)} bytes once the windows are full"
+    if cache.per_sequence:
+        yield "a sequence", f"{count(cache.per_sequence)} bytes, whatever its length"
+    if any(each.kind == "latent" for each in serving.caches):
+        expanded = sum(cache.times.get(each.layer, 1) * each.expanded for each in serving.caches)
+        nbytes = count(expanded * CACHE_BYTES[cache.dtype])
+        yield "latent", f"as vLLM and SGLang keep it; keys and values, which transformers keeps, are {nbytes} bytes"
+    if serving.memory.steps.share > 1:
+        yield "experts", f"steps of tokens in multiples of {serving.memory.steps.share}, which they share equally"
+    yield "exact under assumptions", ASSUMED.format(chunk=count(serving.service.chunk))
+
+
+def _plain(name: str, values: dict[str, Any]) -> dict[str, Cell]:
+    return {f"{name}.{key}": inner for key, inner in values.items() if not isinstance(inner, list | dict)}
+
+
+def _data(data: dict[str, Any]) -> Table:
+    """Every number of the JSON by its name."""
+    flat: dict[str, Cell] = {}
+    for name, value in data.items():
+        if isinstance(value, dict):
+            flat |= _plain(name, cast("dict[str, Any]", value))
+        elif name != "schema" and not isinstance(value, list):
+            flat[name] = value
+    return Table((Column("quantity"), Column("value")), tuple(flat.items()))

@@ -1,0 +1,38 @@
+"""How many positions a network can tell apart: rows of a table of positions."""
+
+from __future__ import annotations
+
+from archcost.graph import ModelGraph, Node
+from archcost.layers.parameter import Standing
+
+
+def most_positions(one: ModelGraph, other: ModelGraph) -> tuple[int, str] | None:
+    """The rows of the smallest table of positions, and the layer that reads it; None where there is none.
+
+    `one` and `other` are the same network at two lengths: what does not depend on an input and is longer in one of
+    them is made for each position, and where it is picked out of a table of one length, that is the most.
+    """
+    nodes = {node.name: node for node in one.nodes}
+    longer = {node.name: node for node in other.nodes}
+    reached = set(one.inputs)
+    found: list[tuple[int, str]] = []
+    for node in one.nodes:
+        if any(port.producer in reached for port in node.uses):
+            reached.add(node.name)
+            continue
+        if node.output_types == longer[node.name].output_types:
+            continue
+        rows = _rows(node, nodes)
+        if rows is not None:
+            found.append((rows, node.name))
+    return min(found, default=None)
+
+
+def _rows(node: Node, nodes: dict[str, Node]) -> int | None:
+    if node.layer.type == "embedding":
+        return node.weights[0].shape[0] if node.weights else None
+    table = nodes[node.inputs[0].producer] if node.inputs else None
+    if table is None or not isinstance(table.layer, Standing) or node.layer.type not in ("slice", "narrow"):
+        return None
+    whole, part = table.output_types[0].shape, node.output_types[0].shape
+    return next((size for size, kept in zip(whole, part, strict=False) if size != kept), None)

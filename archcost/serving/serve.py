@@ -1,0 +1,291 @@
+"""`serve`: what it takes to answer prompts with a cache on a device, and how many at once, how long, it can hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from archcost import hardware as profiles
+from archcost.errors import ArchcostError, nearest, shorten
+from archcost.estimates.devices import caches as has_caching_allocator
+from archcost.estimates.devices import torch_device
+from archcost.estimates.verdict import Limits, Verdict, limits
+from archcost.files.result import Result
+from archcost.hardware.profile import HardwareProfile
+from archcost.passes.caches import Cached
+from archcost.passes.run import Precision, Run
+from archcost.serving.memory import CACHE_DTYPES, MOST, CacheDtype, CacheSize, StepMemory
+from archcost.serving.steps import Steps
+from archcost.spec.given import Network, spec_of
+
+CHUNK = 8192
+"""Tokens of prompts that go through at once: what vLLM, SGLang and TensorRT-LLM begin with on large GPUs."""
+
+WEIGHTS: tuple[Precision, ...] = ("bf16", "fp16", "fp32")
+
+
+@dataclass(frozen=True)
+class Service:
+    """What is asked: sequences of `prompt` tokens to which `new` are written, `concurrency` of them at once."""
+
+    prompt: int
+    new: int
+    concurrency: int = 1
+    chunk: int = CHUNK
+
+    def __post_init__(self) -> None:
+        for name, meaning in ASKED.items():
+            value = getattr(self, name)
+            if type(value) is not int or not 1 <= value <= MOST:
+                raise ArchcostError(meaning, expected=f"an integer from 1 to {MOST:,}", found=shorten(value))
+
+    @property
+    def context(self) -> int:
+        """Tokens of each sequence at its end."""
+        return self.prompt + self.new
+
+    @property
+    def at_once(self) -> tuple[int, int]:
+        """Of a step over prompts the tokens of each, and how many of them go together."""
+        tokens = min(self.prompt, self.chunk)
+        return tokens, max(1, min(self.concurrency, self.chunk // tokens))
+
+
+ASKED = {
+    "prompt": "the prompt is a number of tokens",
+    "new": "what is new is a number of tokens",
+    "concurrency": "concurrency is a number of sequences",
+    "chunk": "a chunk is a number of tokens",
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Serving(Result):
+    """A network that answers on a device. `to_dict()` is `archcost serve --format json`."""
+
+    memory: StepMemory
+    cache: CacheSize
+    hardware: HardwareProfile
+    service: Service
+    weights: str
+
+    @property
+    def network(self) -> str:
+        return self.memory.steps.spec.label
+
+    @property
+    def headline(self) -> str:
+        where = f"{self.network} on {self.hardware.name}"
+        return f"{where}, {self.service.concurrency:,} × {self.service.context:,} tokens: {self.verdict}"
+
+    @property
+    def caches(self) -> tuple[Cached, ...]:
+        return self.cache.attentions
+
+    @property
+    def kv_bytes(self) -> int:
+        """Of the cache once every sequence is at its end, in whole blocks."""
+        return self.cache.of(self.service.context, self.service.concurrency) - self.state_bytes
+
+    @property
+    def state_bytes(self) -> int:
+        return self.service.concurrency * self.cache.per_sequence
+
+    @cached_property
+    def activations(self) -> int:
+        """Bytes that the larger of the two steps makes and drops."""
+        return self._activations(self.service)
+
+    def _activations(self, service: Service) -> int:
+        tokens, together = service.at_once
+        first = self.memory.prefill(tokens, together)
+        return max(first, self.memory.decode(service.context - 1, service.concurrency))
+
+    @property
+    def workspace(self) -> int:
+        """Bytes of the library of matrix products."""
+        library = self.hardware.workspace
+        return 0 if library is None or not has_caching_allocator(self.hardware) else int(library.amount)
+
+    def _beside_cache(self, service: Service) -> int:
+        return self.memory.weights + self.workspace + self._activations(service)
+
+    def _needed(self, service: Service) -> int:
+        return self._beside_cache(service) + self.cache.of(service.context, service.concurrency)
+
+    @cached_property
+    def needed(self) -> int:
+        """Bytes of weights, cache, activations and workspaces."""
+        return self._needed(self.service)
+
+    @property
+    def limits(self) -> Limits:
+        return limits(self.hardware)
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.limits.verdict(self.needed)
+
+    @property
+    def fits(self) -> bool:
+        return self.verdict != "does not fit"
+
+    @property
+    def context_bytes(self) -> int | None:
+        """What the driver takes beside all that; None where the profile does not say."""
+        return None if self.hardware.context is None else int(self.hardware.context.amount)
+
+    @cached_property
+    def max_context(self) -> int:
+        """The most tokens of a sequence, prompt and answer, with which as many as are asked for fit; 0 for none."""
+        table = self.memory.steps.most_positions
+        most = MOST if table is None else table[0]
+        tokens = min(most, max(2, self.service.context))
+        for _ in range(ROUNDS):  # what steps make depends little on it
+            room = self.limits.safe - self._beside_cache(self._long(tokens))
+            found = min(most, self.cache.tokens_in(room, self.service.concurrency)) if room >= 0 else 0
+            if found == tokens:
+                break
+            tokens = max(2, found)
+        while tokens >= 2 and self._needed(self._long(tokens)) > self.limits.safe:
+            tokens = tokens * 15 // 16
+        return tokens if tokens >= 2 else 0
+
+    def _long(self, tokens: int) -> Service:
+        return replace(self.service, prompt=tokens - 1, new=1)
+
+    @cached_property
+    def max_concurrency(self) -> int:
+        """The most sequences of this prompt and answer that fit at once; 0 where not even one does."""
+        low, high = 0, MOST
+        while high - low > 1:
+            middle = min((low + high) // 2, 2 * low + 1)  # few are most likely
+            fits = self._needed(replace(self.service, concurrency=middle)) <= self.limits.safe
+            low, high = (middle, high) if fits else (low, middle)
+        return low
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        missing = () if self.context_bytes is not None else ("memory.context_bytes",)
+        return (*missing, *self.memory.steps.whole.unknown)
+
+    def to_dict(self) -> dict[str, Any]:
+        service = self.service
+        return {
+            "schema": "archcost.serve/1",
+            "network": self.network,
+            "title": self.memory.steps.spec.title or self.network,
+            "hardware": self.hardware.name,
+            "prompt": service.prompt,
+            "new": service.new,
+            "concurrency": service.concurrency,
+            "chunk": service.chunk,
+            "block": self.cache.block,
+            "weights": self.weights,
+            "cache": self.cache.dtype,
+            "unknown": list(self.unknown),
+            "memory": {
+                "weights_bytes": self.memory.weights,
+                "kv_bytes_per_token": self.cache.per_token,
+                "kv_bytes_per_token_beyond_windows": self.cache.per_token_beyond,
+                "state_bytes_per_sequence": self.cache.per_sequence,
+                "kv_bytes": self.kv_bytes,
+                "state_bytes": self.state_bytes,
+                "activations_bytes": self.activations,
+                "workspace_bytes": self.workspace,
+                "peak_bytes": self.needed - self.workspace,
+                "needed_bytes": self.needed,
+                "context_bytes": self.context_bytes,
+                "capacity_bytes": self.hardware.memory.capacity,
+                "safe_bytes": self.limits.safe,
+                "most_bytes": self.limits.most,
+                "fits": self.fits,
+                "verdict": self.verdict,
+                "status": "exact under assumptions",
+            },
+            "caches": [_cache(each, self.cache) for each in self.caches],
+            "max_context": self.max_context,
+            "max_concurrency": self.max_concurrency,
+        }
+
+
+ROUNDS = 6
+
+
+def _cache(each: Cached, size: CacheSize) -> dict[str, Any]:
+    return {
+        "layer": each.layer,
+        "times": size.times.get(each.layer, 1),
+        "kind": each.kind,
+        "elements_per_position": each.elements,
+        "expanded_elements_per_position": each.expanded,
+        "window": each.window,
+        "positions": each.positions if each.kind == "cross" else None,
+    }
+
+
+def serve(
+    network: Network,
+    *,
+    hardware: str | HardwareProfile,
+    prompt: int,
+    new: int,
+    concurrency: int = 1,
+    weights: str | None = None,
+    cache: str | None = None,
+    chunk: int = CHUNK,
+    latent: bool = True,
+) -> Serving:
+    """Inference with a cache on a device: `concurrency` sequences of `prompt` tokens, to each of which `new` are
+    written.
+
+    `weights` is bf16 (default), fp16 or fp32; `cache` fp16, bf16, fp8, int8, by default that of the weights. A step
+    takes at most `chunk` tokens of prompts. With `latent: false` keys and values are kept where a latent, of which
+    they are made, would do. Raises ArchcostError for what is wrong in these, for a network that makes no cache, and for
+    a context that is longer than its table of positions.
+    """
+    spec, profile, service = spec_of(network), profiles.profile_of(hardware), Service(prompt, new, concurrency, chunk)
+    precision = _precision(weights, profile)
+    steps = Steps(spec, latent)
+    _ = steps.tokens
+    table = steps.most_positions
+    if table is not None and service.context > table[0]:
+        raise ArchcostError(
+            f"{spec.name} has no row for a position so far behind",
+            expected=f"prompt and answer of at most {table[0]:,} tokens together",
+            found=f"{service.prompt:,} + {service.new:,}",
+            layer=table[1],
+        )
+    run = Run(mode="infer", precision=precision)
+    dtype = _cache_dtype(cache, precision)
+    size = CacheSize(steps.caches.attentions, steps.times, dtype)
+    return Serving(StepMemory(steps, run, torch_device(profile)), size, profile, service, precision)
+
+
+def _precision(weights: str | None, profile: HardwareProfile) -> Precision:
+    """Of the weights: bf16, or fp16 where the device does not multiply in it."""
+    if weights is None:
+        rates = profile.rates.known()
+        return "fp16" if "bfloat16" not in rates and "float16" in rates else "bf16"
+    for known in WEIGHTS:
+        if weights == known:
+            return known
+    raise ArchcostError(
+        "weights are in a dtype that is not known here",
+        expected=", ".join(WEIGHTS),
+        found=shorten(weights),
+        hint=nearest(str(weights), WEIGHTS),
+    )
+
+
+def _cache_dtype(cache: str | None, precision: Precision) -> CacheDtype:
+    for known in CACHE_DTYPES:
+        if known == (precision if cache is None else cache):
+            return known
+    raise ArchcostError(
+        "the cache is in a dtype that is not known",
+        expected=", ".join(CACHE_DTYPES),
+        found=shorten(cache),
+        hint=nearest(str(cache), CACHE_DTYPES),
+    )

@@ -1,0 +1,228 @@
+"""The two steps of inference with a cache, as graphs: the prompt at once, and one token after all before it.
+
+Made of the network itself. At each attention a cache stands between keys and values and who reads them; what does not
+depend on the tokens that are written (an encoder, keys and values of what it read) is there from the first step on.
+Of the prompt only the last position goes through the head, as engines and transformers' `generate` have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import gcd, lcm
+
+from archcost.errors import ArchcostError
+from archcost.graph import ModelGraph, Port
+from archcost.graph.build import assemble
+from archcost.graph.wiring import WiredLayer
+from archcost.layers import LAYERS, Layer
+from archcost.passes.cache_layers import Keeping, Kept
+from archcost.passes.caches import Cached, Caches, caches
+from archcost.serving.lengths import with_tokens
+from archcost.serving.limits import most_positions
+from archcost.serving.repeats import Short, shortened
+from archcost.spec import ModelSpec
+from archcost.tensors import TensorType
+
+LENGTHS = (32, 64)
+"""Of which two graphs are compared, to tell the axis of positions from all others."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A network that makes a cache, ready to be asked for steps of any length. Raises ArchcostError for one that makes
+    none.
+    """
+
+    spec: ModelSpec
+    latent: bool = True
+    _graphs: dict[tuple[int, int, int, bool], ModelGraph] = field(
+        default_factory=dict[tuple[int, int, int, bool], ModelGraph], repr=False
+    )
+
+    @cached_property
+    def caches(self) -> Caches:
+        """What is kept, as an engine would keep it."""
+        return caches(self._samples[0], self.latent)
+
+    @cached_property
+    def whole(self) -> ModelGraph:
+        """The network as it is, with two blocks for all that are equal."""
+        short = shortened(self.spec)
+        spec = self.spec.model_copy(update={"published": None})  # which is told of all blocks
+        return assemble(spec, short.wiring.layers, 1, short.wiring.outputs)
+
+    @cached_property
+    def most_positions(self) -> tuple[int, str] | None:
+        """The rows of a table of positions, if there is one, and the layer that reads it."""
+        return most_positions(*self._samples)
+
+    @cached_property
+    def tokens(self) -> str:
+        """The input that is written token by token."""
+        found = caches(self.whole, self.latent)
+        if not found.attentions:
+            raise ArchcostError(
+                f"{self.spec.name} makes no cache",
+                expected="a network that writes token by token, each seeing those before",
+                found=found.why_none,
+            )
+        inputs = self.spec.inputs
+        return next((name for name in found.tokens if inputs[name].dtype.startswith("int")), found.tokens[0])
+
+    @cached_property
+    def times(self) -> Mapping[str, int]:
+        """By layer, how often it stands in the network; 1 where nothing is said."""
+        return self._short(LENGTHS[0]).times
+
+    def prefill(self, prompt: int, batch: int = 1, all_logits: bool = False) -> ModelGraph:
+        """So many tokens at once, of so many sequences; rounded up where experts share them."""
+        prompt = up_to(prompt, self.share // gcd(self.share, batch))
+        return self._known((prompt, 0, batch, all_logits), lambda: self._made(prompt, None, batch, all_logits))
+
+    def decode(self, past: int, batch: int = 1) -> ModelGraph:
+        """One token more of each sequence, after so many; with more sequences where experts could not share them."""
+        batch = up_to(batch, self.share)
+        return self._known((1, past, batch, True), lambda: self._made(1, past, batch, True))
+
+    def _known(self, key: tuple[int, int, int, bool], make: Callable[[], ModelGraph]) -> ModelGraph:
+        if key not in self._graphs:
+            self._graphs[key] = make()
+        return self._graphs[key]
+
+    def _short(self, tokens: int) -> Short:
+        return shortened(with_tokens(self.spec, self.tokens, tokens))
+
+    @cached_property
+    def _samples(self) -> tuple[ModelGraph, ModelGraph]:
+        return tuple([self._plain(length) for length in LENGTHS])  # pyright: ignore[reportReturnType]: there are two
+
+    def _plain(self, tokens: int) -> ModelGraph:
+        spec = with_tokens(self.spec, self.tokens, tokens)
+        wiring = shortened(spec).wiring
+        return assemble(spec, wiring.layers, 1, wiring.outputs)
+
+    @cached_property
+    def _expanded(self) -> Caches:
+        """Keys and values, which attention reads, whatever of them is kept."""
+        return caches(self._samples[0], latent=False)
+
+    @cached_property
+    def _types(self) -> tuple[Mapping[Port, TensorType], Mapping[Port, TensorType]]:
+        wanted = {port for each in self._expanded.attentions for port in each.ports}
+        found = [
+            {
+                Port(node.name, index): tensor
+                for node in graph.nodes
+                for index, tensor in enumerate(node.output_types)
+                if Port(node.name, index) in wanted
+            }
+            for graph in self._samples
+        ]
+        return found[0], found[1]
+
+    def _axis(self, port: Port) -> int:
+        """Along which the positions lie."""
+        one, other = self._types[0][port].shape, self._types[1][port].shape
+        return next((axis for axis, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), len(one) - 2)
+
+    @cached_property
+    def share(self) -> int:
+        """Tokens are a multiple of this: experts get equal shares of whole tokens."""
+        tokens = LENGTHS[0]
+        found = 1
+        for node in self._samples[0].nodes:
+            if node.layer.type == "expert_route":
+                experts, chosen = getattr(node.layer, "num_experts", 1), node.input_types[0].numel // tokens
+                found = lcm(found, experts // gcd(experts, chosen))
+        return found
+
+    def _made(self, new: int, past: int | None, batch: int, all_logits: bool) -> ModelGraph:
+        spec = with_tokens(self.spec, self.tokens, new)
+        wiring = shortened(spec).wiring
+        layers = list(wiring.layers)
+        if not all_logits:
+            layers = _last_position(layers, wiring.outputs, self._samples[0])
+        layers = _needed(self._with_caches(layers, past), wiring.outputs)
+        read = {self.tokens, *(port.producer for layer in layers for port in layer.reads)}
+        inputs = {name: given for name, given in spec.inputs.items() if name in read}
+        return assemble(spec.model_copy(update={"inputs": inputs}), layers, batch, wiring.outputs)
+
+    def _with_caches(self, layers: list[WiredLayer], past: int | None) -> list[WiredLayer]:
+        """With a cache behind whatever is kept; `past` None for the first step, in which all of it is made."""
+        instead: dict[Port, Port] = {}
+        after: dict[str, list[WiredLayer]] = {}
+        for each in self._expanded.attentions:
+            for port in each.ports:
+                if port not in instead:
+                    instead[port] = Port(f"{port.producer}.{'cache' if not port.output else f'cache{port.output}'}")
+                    kept = self._kept(each, port, past)
+                    source = Port(self.tokens) if isinstance(kept, Kept) else port
+                    after.setdefault(port.producer, []).append(_wired(instead[port].producer, kept, source))
+        made: list[WiredLayer] = []
+        for layer in layers:
+            moved = layer._replace(inputs=tuple([instead.get(port, port) for port in layer.inputs]))
+            alone = past is not None and getattr(moved.layer, "is_causal", False)  # a single query, which sees all
+            made.append(moved._replace(layer=moved.layer.model_copy(update={"is_causal": False})) if alone else moved)
+            made += after.get(layer.name, ())
+        return made
+
+    def _kept(self, each: Cached, port: Port, past: int | None) -> Layer:
+        if each.kind == "cross" and past is not None:
+            tensor = self._types[0][port]
+            return Kept(shape=tensor.shape, dtype=tensor.dtype)
+        before = 0 if past is None or each.kind == "cross" else past
+        if each.window is not None:
+            before = min(before, each.window - 1)
+        return Keeping(past=before, dim=self._axis(port))
+
+
+def up_to(number: int, step: int) -> int:
+    """The next multiple."""
+    return -(-number // step) * step
+
+
+def _wired(name: str, layer: Layer, source: Port) -> WiredLayer:
+    return WiredLayer(name, layer, (source,), False, None, (), {})
+
+
+def _needed(layers: list[WiredLayer], outputs: tuple[Port, ...]) -> list[WiredLayer]:
+    """Without what leads to no output."""
+    wanted = {port.producer for port in outputs}
+    kept: list[WiredLayer] = []
+    for layer in reversed(layers):
+        if layer.name in wanted:
+            kept.append(_alone(layer))
+            wanted.update(port.producer for port in layer.reads)
+            if layer.shared is not None:
+                wanted.add(layer.shared.owner)
+    return kept[::-1]
+
+
+def _alone(layer: WiredLayer) -> WiredLayer:
+    """Without what it holds beside what it reads."""
+    if layer.within is None:
+        return layer
+    within = layer.within
+    return layer._replace(within=within._replace(part=within.part._replace(is_last=False), sources=within.sources[:1]))
+
+
+def _last_position(layers: list[WiredLayer], outputs: tuple[Port, ...], sample: ModelGraph) -> list[WiredLayer]:
+    """With the last position alone going into the head: the product behind which each position stays by itself."""
+    by_name = {layer.name: layer for layer in layers}
+    nodes = {node.name: node for node in sample.nodes}
+    for output in outputs:
+        layer = by_name.get(output.producer)
+        while layer is not None and layer.layer.type != "linear" and len(layer.inputs) == 1:
+            layer = by_name.get(layer.inputs[0].producer)
+        if layer is None or layer.layer.type != "linear":
+            continue
+        source, rank = layer.inputs[0], nodes[layer.name].input_types[0].rank
+        if rank != 3:
+            continue
+        name = f"{layer.name}.last"
+        last = _wired(name, LAYERS["slice"].model_validate({"type": "slice", "dim": 1, "start": -1}), source)
+        at = layers.index(layer)
+        return [*layers[:at], last, layer._replace(inputs=(Port(name),)), *layers[at + 1 :]]
+    return layers
