@@ -40,10 +40,10 @@ def attentions(graph: ModelGraph, reached: Mapping[str, int]) -> Iterator[Attent
 def _whole(node: Node) -> Attention:
     layer, inputs = node.layer, node.inputs
     sees: Sees = "before" if getattr(layer, "is_causal", False) else "all"
-    if len(inputs) > 3 and _by_pairs(node.input_types[3]):
+    if any(map(_by_pairs, node.input_types[3:])):
         sees = "masked"
     window: int | None = getattr(layer, "window", None)
-    query, key, value = inputs[:3]
+    query, key, value = inputs[0], inputs[1], inputs[2]
     return Attention(node.name, query, key, value, node.input_types[1].shape[-2], sees, window)
 
 

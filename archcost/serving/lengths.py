@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from archcost.errors import ArchcostError
 from archcost.spec import ModelSpec
+from archcost.spec.evaluation import plain_name
 from archcost.spec.overrides import set_parameter
 
 
 def with_tokens(spec: ModelSpec, name: str, count: int) -> ModelSpec:
-    """The spec with so many tokens in that input. Raises ArchcostError where its length is no parameter."""
-    given = spec.inputs[name]
-    if given.sizes[:1] == (count,):
+    """The spec with so many tokens in that input. Raises ArchcostError where their number is no parameter of it."""
+    declared = spec.declared_inputs[name].declared_sizes
+    if spec.inputs[name].sizes == (count,):
         return spec
-    if name not in spec.parameters or len(given.sizes) != 1:
+    parameter = plain_name(declared[0]) if len(declared) == 1 else None
+    if parameter is None:
         raise ArchcostError(
-            f"{spec.name}: the length of {name} is no parameter of the network",
-            expected=f"a shape such as [$tokens] of {name}",
-            found=str(given.sizes),
+            f"{spec.name}: the number of tokens is no parameter of the network",
+            expected=f"one axis of {name} that is a parameter, as in inputs: {{{name}: {{shape: [$tokens]}}}}",
+            found="x".join(map(str, declared)) or "a scalar",
         )
-    longer = set_parameter(spec, name, count)
-    return longer.model_copy(update={"inputs": {**longer.inputs, name: given.with_sizes((count,))}})
+    return set_parameter(spec, parameter, count)

@@ -26,7 +26,10 @@ from archcost.spec import ModelSpec
 from archcost.tensors import TensorType
 
 LENGTHS = (32, 64)
-"""Of which two graphs are compared, to tell the axis of positions from all others."""
+"""Of which two graphs are compared: what is made for each position is longer in one."""
+
+LONG = 2**17
+"""Longer than any window: there a network shows what it hides."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +45,11 @@ class Steps:
     )
 
     @cached_property
-    def caches(self) -> Caches:
-        """What is kept, as an engine would keep it."""
-        return caches(self._samples[0], self.latent)
-
-    @cached_property
     def whole(self) -> ModelGraph:
         """The network as it is, with two blocks for all that are equal."""
         short = shortened(self.spec)
         spec = self.spec.model_copy(update={"published": None})  # which is told of all blocks
         return assemble(spec, short.wiring.layers, 1, short.wiring.outputs)
-
-    @cached_property
-    def most_positions(self) -> tuple[int, str] | None:
-        """The rows of a table of positions, if there is one, and the layer that reads it."""
-        return most_positions(*self._samples)
 
     @cached_property
     def tokens(self) -> str:
@@ -72,9 +65,22 @@ class Steps:
         return next((name for name in found.tokens if inputs[name].dtype.startswith("int")), found.tokens[0])
 
     @cached_property
+    def caches(self) -> Caches:
+        """What is kept, as an engine would keep it. Of a long sequence, since windows do not show in a short one."""
+        try:
+            return caches(self._plain(LONG), self.latent)
+        except ArchcostError:  # longer than a table of positions
+            return caches(self.whole, self.latent)
+
+    @cached_property
     def times(self) -> Mapping[str, int]:
         """By layer, how often it stands in the network; 1 where nothing is said."""
         return self._short(LENGTHS[0]).times
+
+    @cached_property
+    def most_positions(self) -> tuple[int, str] | None:
+        """The rows of a table of positions, if there is one, and the layer that reads it."""
+        return most_positions(self._sample, self._plain(LENGTHS[1]))
 
     def prefill(self, prompt: int, batch: int = 1, all_logits: bool = False) -> ModelGraph:
         """So many tokens at once, of so many sequences; rounded up where experts share them."""
@@ -95,44 +101,24 @@ class Steps:
         return shortened(with_tokens(self.spec, self.tokens, tokens))
 
     @cached_property
-    def _samples(self) -> tuple[ModelGraph, ModelGraph]:
-        return tuple([self._plain(length) for length in LENGTHS])  # pyright: ignore[reportReturnType]: there are two
+    def _sample(self) -> ModelGraph:
+        return self._plain(LENGTHS[0])
 
     def _plain(self, tokens: int) -> ModelGraph:
-        spec = with_tokens(self.spec, self.tokens, tokens)
+        spec = with_tokens(self.spec, self.tokens, tokens).model_copy(update={"published": None})
         wiring = shortened(spec).wiring
         return assemble(spec, wiring.layers, 1, wiring.outputs)
 
     @cached_property
-    def _expanded(self) -> Caches:
-        """Keys and values, which attention reads, whatever of them is kept."""
-        return caches(self._samples[0], latent=False)
-
-    @cached_property
-    def _types(self) -> tuple[Mapping[Port, TensorType], Mapping[Port, TensorType]]:
-        wanted = {port for each in self._expanded.attentions for port in each.ports}
-        found = [
-            {
-                Port(node.name, index): tensor
-                for node in graph.nodes
-                for index, tensor in enumerate(node.output_types)
-                if Port(node.name, index) in wanted
-            }
-            for graph in self._samples
-        ]
-        return found[0], found[1]
-
-    def _axis(self, port: Port) -> int:
-        """Along which the positions lie."""
-        one, other = self._types[0][port].shape, self._types[1][port].shape
-        return next((axis for axis, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), len(one) - 2)
+    def _windows(self) -> Mapping[str, int]:
+        return {each.layer: each.window for each in self.caches.attentions if each.window is not None}
 
     @cached_property
     def share(self) -> int:
         """Tokens are a multiple of this: experts get equal shares of whole tokens."""
         tokens = LENGTHS[0]
         found = 1
-        for node in self._samples[0].nodes:
+        for node in self._sample.nodes:
             if node.layer.type == "expert_route":
                 experts, chosen = getattr(node.layer, "num_experts", 1), node.input_types[0].numel // tokens
                 found = lcm(found, experts // gcd(experts, chosen))
@@ -142,22 +128,24 @@ class Steps:
         spec = with_tokens(self.spec, self.tokens, new)
         wiring = shortened(spec).wiring
         layers = list(wiring.layers)
+        plain = self._sample if new == 1 else self._plain(new)  # a single position shows no mask
         if not all_logits:
-            layers = _last_position(layers, wiring.outputs, self._samples[0])
-        layers = _needed(self._with_caches(layers, past), wiring.outputs)
+            layers = _last_position(layers, wiring.outputs, plain)
+        layers = _needed(self._with_caches(layers, plain, past), wiring.outputs)
         read = {self.tokens, *(port.producer for layer in layers for port in layer.reads)}
-        inputs = {name: given for name, given in spec.inputs.items() if name in read}
+        inputs = {name: given for name, given in spec.declared_inputs.items() if name in read}
         return assemble(spec.model_copy(update={"inputs": inputs}), layers, batch, wiring.outputs)
 
-    def _with_caches(self, layers: list[WiredLayer], past: int | None) -> list[WiredLayer]:
+    def _with_caches(self, layers: list[WiredLayer], plain: ModelGraph, past: int | None) -> list[WiredLayer]:
         """With a cache behind whatever is kept; `past` None for the first step, in which all of it is made."""
         instead: dict[Port, Port] = {}
         after: dict[str, list[WiredLayer]] = {}
-        for each in self._expanded.attentions:
+        types = {Port(node.name, index): each for node in plain.nodes for index, each in enumerate(node.output_types)}
+        for each in caches(plain, latent=False).attentions:  # attention reads keys and values, whatever is kept of them
             for port in each.ports:
                 if port not in instead:
                     instead[port] = Port(f"{port.producer}.{'cache' if not port.output else f'cache{port.output}'}")
-                    kept = self._kept(each, port, past)
+                    kept = self._kept(each, types[port], past)
                     source = Port(self.tokens) if isinstance(kept, Kept) else port
                     after.setdefault(port.producer, []).append(_wired(instead[port].producer, kept, source))
         made: list[WiredLayer] = []
@@ -168,14 +156,14 @@ class Steps:
             made += after.get(layer.name, ())
         return made
 
-    def _kept(self, each: Cached, port: Port, past: int | None) -> Layer:
+    def _kept(self, each: Cached, tensor: TensorType, past: int | None) -> Layer:
         if each.kind == "cross" and past is not None:
-            tensor = self._types[0][port]
             return Kept(shape=tensor.shape, dtype=tensor.dtype)
         before = 0 if past is None or each.kind == "cross" else past
-        if each.window is not None:
-            before = min(before, each.window - 1)
-        return Keeping(past=before, dim=self._axis(port))
+        window = self._windows.get(each.layer)
+        if window is not None:
+            before = min(before, window - 1)
+        return Keeping(past=before, dim=-2 if tensor.shape[-2] == each.positions else -1)
 
 
 def up_to(number: int, step: int) -> int:
