@@ -17,5 +17,7 @@ NARROW: dict[str, dict[str, int]] = {
     **dict.fromkeys(LLAMAS, GROUPED),
     **{name: {**GROUPED, "features": 24} for name in WITH_HEADS},
     "mistral_7b_v0_1": {**GROUPED, "window": 16},
+    **{f"gemma2_{size}": {**GROUPED, "features": 24, "window": 16} for size in ("2b", "9b", "27b")},
+    **{f"gemma3_{size}": {**GROUPED, "depth": 8, "features": 24, "window": 16} for size in ("1b", "4b", "12b", "27b")},
     "mixtral_8x7b": GROUPED,
 }
