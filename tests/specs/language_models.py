@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 DECODER = {"depth": 2, "width": 48, "heads": 3, "vocabulary": 97, "tokens": 40}
+WITHOUT_GROUPS = {"depth": 2, "width": 64, "heads": 4, "hidden": 80, "vocabulary": 97, "tokens": 40}
 GROUPED = {"depth": 2, "width": 64, "heads": 4, "groups": 2, "hidden": 80, "vocabulary": 97, "tokens": 40}
 
 LLAMAS = (
     *(f"llama{version}" for version in ("2_7b", "2_13b", "2_70b", "3_8b", "3_70b", "3_1_405b", "3_2_1b", "3_2_3b")),
     *("tinyllama_1_1b", "smollm2_135m", "smollm2_360m", "smollm2_1_7b", "mistral_7b"),
     *(f"qwen2_5_{size}" for size in ("0_5b", "1_5b", "3b", "7b", "14b", "32b", "72b")),
+    *(f"olmo2_{size}" for size in ("1b", "7b", "13b", "32b")),
+    "phi4",
 )
 WITH_HEADS = ("mistral_nemo_12b", *(f"qwen3_{size}" for size in ("0_6b", "1_7b", "4b", "8b", "14b", "32b")))
 """Whose heads are not as wide together as the network."""
@@ -17,6 +20,9 @@ NARROW: dict[str, dict[str, int]] = {
     **dict.fromkeys(LLAMAS, GROUPED),
     **{name: {**GROUPED, "features": 24} for name in WITH_HEADS},
     "mistral_7b_v0_1": {**GROUPED, "window": 16},
+    "phi2": {**WITHOUT_GROUPS, "features": 16, "rotary": 8},
+    "phi3_mini": {**GROUPED, "window": 16},
+    **{f"pythia_{size}": WITHOUT_GROUPS for size in ("160m", "410m", "1b", "1_4b", "2_8b", "6_9b", "12b")},
     **{f"gemma2_{size}": {**GROUPED, "features": 24, "window": 16} for size in ("2b", "9b", "27b")},
     **{f"gemma3_{size}": {**GROUPED, "depth": 8, "features": 24, "window": 16} for size in ("1b", "4b", "12b", "27b")},
     "mixtral_8x7b": GROUPED,
