@@ -5,7 +5,8 @@ Where that alone is more than a device holds, nothing else needs to be tried.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from archcost.costs.optimizer_storages import bursts, kept_state, step_in_backward
@@ -17,7 +18,7 @@ from archcost.graph import ModelGraph
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.layer_rules import weight_type
 from archcost.passes.run import OptimizerImpl, Run
-from archcost.tensors import nbytes
+from archcost.tensors import TensorType, nbytes
 from archcost.terms.autograd import Device
 
 
@@ -66,24 +67,30 @@ def least(graph: ModelGraph, run: Run, device: Device) -> int:
     """Bytes that a step keeps with any checkpoints and any form of its optimizer, without playing it: weights and
     buffers, gradients and optimizer state of what trains. A weight that gets no gradient counts as if it did.
     """
-    kept = list(_weights(graph, run))
-    total = sum(nbytes([held.tensor for held, _ in kept]))
+    kept = Counter(_weights(graph, run))
+    total = sum([tensor.nbytes * number for (tensor, _), number in kept.items()])
     if not run.trains:
         return total
-    trained = [held for held, trains in kept if trains]
-    gradients = 0 if run.optimizer_in_backward else sum(nbytes([held.tensor for held in trained]))
-    return total + gradients + min([_stepping(trained, run, form, device) for form in forms(run.optimizer, device)])
+    trained = {tensor: number for (tensor, trains), number in kept.items() if trains}
+    gradients = 0 if run.optimizer_in_backward else sum([each.nbytes * number for each, number in trained.items()])
+    return total + gradients + min([_state(trained, run, form, device) for form in forms(run.optimizer, device)])
 
 
-def _weights(graph: ModelGraph, run: Run) -> Iterator[tuple[Held, bool]]:
+def _state(trained: Mapping[TensorType, int], run: Run, form: OptimizerImpl, device: Device) -> int:
+    """Bytes of the optimizer's state for so many weights of each kind, without what it has once for all."""
+    run = replace(run, optimizer_impl=form)
+    each = {tensor: kept_state([Held("", "weights", "weight", tensor)], run, device) for tensor in trained}
+    return sum([sum([held.nbytes for held in state]) * trained[tensor] for tensor, state in each.items()])
+
+
+def _weights(graph: ModelGraph, run: Run) -> Iterator[tuple[TensorType, bool]]:
     """Each as it is kept in the run's dtype, and whether it trains."""
     for node in graph.nodes:
         for weight in node.own_weights:
             tensor = weight_type(weight, node)
             if tensor.is_floating and weight.dtype is None:
                 tensor = tensor._replace(dtype=run.weight_dtype or tensor.dtype)
-            held = Held(node.name, "buffers" if weight.is_buffer else "weights", weight.name, tensor)
-            yield held, node.trainable and not weight.is_buffer and tensor.is_floating
+            yield tensor, node.trainable and not weight.is_buffer and tensor.is_floating
 
 
 def exceeds(least: int, run: Run, profile: HardwareProfile, limit: int) -> bool:

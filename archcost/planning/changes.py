@@ -21,19 +21,23 @@ Price = Literal["free", "FLOPs", "arithmetic", "transfers", "training", "adaptat
 
 
 class Altered(NamedTuple):
-    """What is other in the network itself; None is as it was declared. `side` is that of the image."""
+    """What is other in the network itself. `side` is that of the image, None the declared one; `freeze`, `train` and
+    `adapt` come beside what it has of them.
+    """
 
     side: int | None = None
-    sequence: int | None = None
-    loss: str | None = None
+    freeze: tuple[str, ...] = ()
+    train: tuple[str, ...] = ()
+    adapt: tuple[str, ...] = ()
 
     @property
     def is_smaller(self) -> bool:
         """Whether the task is another."""
-        return self.side is not None or self.sequence is not None
+        return self.side is not None
 
     def to_dict(self) -> dict[str, Any]:
-        return self._asdict()
+        lists = {"freeze": self.freeze, "train": self.train, "adapt": self.adapt}
+        return {"side": self.side, **{name: list(words) for name, words in lists.items()}}
 
 
 AS_DECLARED = Altered()

@@ -171,6 +171,9 @@ class Combinations:
         They are the smallest and the next: kernels of a CPU may need more for a single sample.
         """
         smaller, sizes = self.question.smaller, self._sizes(paid)
+        without = self._case(paid, (), sizes[-1])
+        if without is not None and not paid.smaller and self.trials.fits(without):
+            return Strongest((), 0)
         for free in self._choices_of_free:
             cases = [case for size in sizes[-2:] if (case := self._case(paid, free, size))]
             if not cases or self.trials.attempt(cases[-1]) is None:
@@ -208,6 +211,8 @@ class Combinations:
 
         first = bisect_left(range(len(sizes)), True, key=lambda index: fits(sizes[index], free))
         size = sizes[min(first, len(sizes) - 1)]
+        if fits(size, ()):
+            free = ()
         for option in free:
             fewer = tuple([each for each in free if each != option])
             free = fewer if fits(size, fewer) else free

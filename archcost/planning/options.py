@@ -8,6 +8,7 @@ from math import isqrt
 from archcost.costs.optimizers import forms, implementation
 from archcost.graph import ModelGraph
 from archcost.hardware.profile import HardwareProfile
+from archcost.layers.linear import Linear
 from archcost.layers.value_function import Activation
 from archcost.passes.optimizer import Optimizer
 from archcost.passes.recompute import segments
@@ -45,6 +46,12 @@ def implementations(run: Run, device: Device) -> Iterator[Option]:
         if form in known and form != now:
             change = Change(f"optimizer {now} → {form}", "free")
             yield Option(change, place, {"optimizer_impl": form})
+
+
+def in_backward(run: Run) -> Iterator[Option]:
+    """Each gradient used as it comes. What does not suit it is refused where it is applied."""
+    if run.trains and run.optimizer != "none" and not run.optimizer_in_backward:
+        yield Option(Change("optimizer in backward", "free"), 1, {"optimizer_in_backward": True})
 
 
 def modes(run: Run) -> Iterator[Option]:
@@ -111,8 +118,41 @@ def optimizers(run: Run, profile: HardwareProfile, device: Device) -> Iterator[O
         yield Option(Change(f"optimizer {run.optimizer} → {optimizer}", "training"), place, settings)
 
 
+# Adaptation
+
+
+RANK = 16
+
+LORA = f"lora:r={RANK},targets=all-linear"
+
+LINEAR_SHARE = 0.5
+"""Of the weights that must be in linear layers, so that adapters beside them are offered."""
+
+
+def adaptations(graph: ModelGraph, run: Run) -> Iterator[Option]:
+    """Adapters beside linear layers that do not train, where they hold most weights; the last layer alone."""
+    if not run.trains or graph.spec.adapt or graph.spec.freeze:
+        return
+    sizes = {node.name: sum([weight.numel for weight in node.own_weights]) for node in graph.nodes}
+    linear = [node for node in graph.nodes if isinstance(node.layer, Linear)]
+    narrow = [node for node in linear[:-1] if min(node.weights[0].shape) < RANK]  # the last is the head, which has none
+    most = sum([sizes[node.name] for node in linear]) > LINEAR_SHARE * sum(sizes.values())
+    if len(linear) > 1 and most and not narrow:
+        yield Option(Change(f"adapt {LORA}", "adaptation"), 1, altered={"adapt": (LORA,)})
+    weighted = [node.name for node in graph.nodes if sizes[node.name] and node.trainable]
+    if len(weighted) > 1:
+        last = weighted[-1]
+        what = f"freeze all but {last}"
+        yield Option(Change(what, "adaptation"), 2, altered={"freeze": ("*",), "train": (last,)})
+
+
 def free_kinds(graph: ModelGraph, run: Run, device: Device) -> tuple[tuple[Option, ...], ...]:
-    return tuple(in_place(graph, run)), tuple(modes(run)), tuple(implementations(run, device))
+    return (
+        tuple(in_place(graph, run)),
+        tuple(modes(run)),
+        tuple(implementations(run, device)),
+        tuple(in_backward(run)),
+    )
 
 
 def paid_kinds(graph: ModelGraph, run: Run, profile: HardwareProfile, device: Device) -> tuple[tuple[Option, ...], ...]:
@@ -120,4 +160,5 @@ def paid_kinds(graph: ModelGraph, run: Run, profile: HardwareProfile, device: De
         tuple(optimizers(run, profile, device)),
         tuple(precisions(run, profile)),
         tuple(recomputations(graph, run)),
+        tuple(adaptations(graph, run)),
     )

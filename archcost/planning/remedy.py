@@ -48,6 +48,7 @@ class Remedy:
             "precision": run.precision,
             "optimizer": run.optimizer,
             "optimizer_impl": run.optimizer_impl,
+            "optimizer_in_backward": run.optimizer_in_backward,
             "accumulation": run.accumulation,
             "recompute": run.recompute,
             "in_place": run.in_place,

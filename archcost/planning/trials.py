@@ -115,7 +115,7 @@ class Trials:
         self._known[case] = found
         if case.altered.is_smaller or found is None:
             return
-        if self.least is None or found.demand.allocated < self.least.demand.allocated:
+        if self.least is None or found.line.peak < self.least.line.peak:
             self.least = found
 
     def share_recomputed(self, case: Case, found: Trial) -> float:
@@ -133,7 +133,9 @@ class Trials:
         """What a case needs at the least, with any batch, any checkpoints and any form of its optimizer."""
         case = case._replace(run=replace(case.run, recompute="none", optimizer_impl=None, accumulation=1))
         if case not in self._floors:
-            self._floors[case] = least(self.graph(case.altered, case.batch), case.run, self.device)
+            graph = self.graph(case.altered, case.batch)
+            runs = {case.run, *_in_backward(case.run)}
+            self._floors[case] = min([least(graph, run, self.device) for run in runs])
         return self._floors[case]
 
     def _played(self, graph: ModelGraph, case: Case) -> Trial:
@@ -158,3 +160,11 @@ def _without_optimizer(case: Case) -> Case:
     if not case.run.trains or case.run.optimizer_in_backward:
         return case
     return case._replace(run=replace(case.run, optimizer="none", optimizer_impl=None))
+
+
+def _in_backward(run: Run) -> tuple[Run, ...]:
+    """The run with its optimizer in backward, where it suits."""
+    try:
+        return (replace(run, optimizer_in_backward=run.trains and run.optimizer != "none"),)
+    except ArchcostError:
+        return ()

@@ -21,10 +21,12 @@ from tests.planning.devices import CPU, GPU, device, runs
 def estimate(remedy: Remedy, spec: ModelSpec, profile: HardwareProfile) -> Estimate:
     """By the words of its JSON alone."""
     told = remedy.to_dict()
-    words = ("mode", "precision", "optimizer", "optimizer_impl", "accumulation", "recompute", "in_place")
+    words = ("mode", "precision", "optimizer", "optimizer_impl", "optimizer_in_backward", "accumulation")
+    words += ("recompute", "in_place")
     if told["side"] is not None:
         name, image = next((name, given) for name, given in spec.inputs.items() if len(given.shape) >= 3)
         spec = set_inputs(spec, [f"{name}={image.shape[0]}" + f"x{told['side']}" * (len(image.shape) - 1)])
+    spec = archcost.adapt(spec, freeze=told["freeze"], train=told["train"], adapt=told["adapt"])
     return archcost.estimate(spec, told["batch"], hardware=profile, **{word: told[word] for word in words})
 
 
@@ -176,3 +178,28 @@ def test_checkpoints_that_are_searched_for_cost_no_more_than_others() -> None:
     assert (
         found.cheapest.to_dict()["checkpoints"] == [list(names) for names in found.cheapest.trial.line.segments] != []
     )
+
+
+def test_a_language_model_on_a_small_card_has_several_ways() -> None:
+    """GPT-2 of 124,439,808 weights and 64 tokens: in bfloat16 they are 0.25 GB, and with gradients and Adam's two
+    moments 1 GB, which no precision brings below 600 MB. Another optimizer does, and so do adapters, which leave the
+    optimizer as it is; each way is the cheapest of its own price.
+    """
+    spec = archcost.loads(archcost.load("gpt2").to_yaml())
+    found = remedies(set_inputs(spec, ["64"]), 1, Run(precision="bf16"), device(GPU, 600 * 10**6))
+    ways = {remedy.cost.price: told(remedy) for remedy in found.ways}
+    assert list(ways) == ["training", "adaptation"]
+    assert any(words.startswith("optimizer adam → ") for words in ways["training"])
+    assert "adapt lora:r=16,targets=all-linear" in ways["adaptation"]
+    assert not any(words.startswith("optimizer adam → ") for words in ways["adaptation"])
+    assert found.cheapest is found.ways[0]
+
+
+def test_the_last_layer_alone() -> None:
+    """4 → 8 → 2 without biases: 32 and 16 weights. Frozen, the first has no gradient and no moments."""
+    layers = [{"type": "linear", "out_features": 8, "bias": False}, LINEAR]
+    found = of(layers, 1, device("raspberry-pi-5", 100))
+    peaks = {told(remedy)[0]: remedy.trial.line for remedy in found.singles}
+    frozen = peaks["freeze all but fc2"]
+    assert frozen.by_role["optimizer_state"] == 2 * 64 + 4
+    assert frozen.by_role["weights"] == 128 + 64
