@@ -5,6 +5,8 @@ from __future__ import annotations
 DECODER = {"depth": 2, "width": 48, "heads": 3, "vocabulary": 97, "tokens": 40}
 WITHOUT_GROUPS = {"depth": 2, "width": 64, "heads": 4, "hidden": 80, "vocabulary": 97, "tokens": 40}
 GROUPED = {"depth": 2, "width": 64, "heads": 4, "groups": 2, "hidden": 80, "vocabulary": 97, "tokens": 40}
+READ_AND_WRITTEN = {**WITHOUT_GROUPS, "features": 16, "written": 24}
+HEARD = {"depth": 1, "width": 64, "heads": 2, "vocabulary": 97, "tokens": 40}
 
 LLAMAS = (
     *(f"llama{version}" for version in ("2_7b", "2_13b", "2_70b", "3_8b", "3_70b", "3_1_405b", "3_2_1b", "3_2_3b")),
@@ -26,4 +28,9 @@ NARROW: dict[str, dict[str, int]] = {
     **{f"gemma2_{size}": {**GROUPED, "features": 24, "window": 16} for size in ("2b", "9b", "27b")},
     **{f"gemma3_{size}": {**GROUPED, "depth": 8, "features": 24, "window": 16} for size in ("1b", "4b", "12b", "27b")},
     "mixtral_8x7b": GROUPED,
+    **dict.fromkeys(("bert_base", "bert_large", "roberta_base", "roberta_large", "distilbert_base"), DECODER),
+    **{f"modernbert_{size}": {**WITHOUT_GROUPS, "depth": 5, "window": 8} for size in ("base", "large")},
+    **{f"t5_{size}": READ_AND_WRITTEN for size in ("small", "base", "large", "3b")},
+    **{f"flan_t5_{size}": READ_AND_WRITTEN for size in ("base", "large", "xl")},
+    **dict.fromkeys(("whisper_base", "whisper_large_v3"), HEARD),
 }

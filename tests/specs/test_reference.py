@@ -150,7 +150,7 @@ def composed_backward(counted: list[LayerCost]) -> int:
     backward of its last product, which makes a second output.
     """
     again = macs([layer for layer in counted if layer.type == "scaled_dot_product_attention"])
-    second = [layer for layer in counted if layer.name == "whole"]
+    second = [layer for layer in counted if layer.name == "pooler.dense"]
     return backward(counted) - again - backward(second)
 
 
