@@ -60,7 +60,7 @@ ALLOWED: dict[str, set[str]] = {
 
 OWNERS = {
     "networkx": {"graph"},
-    "numpy": {"sweeps", "importers"},
+    "numpy": {"sweeps", "importers", "pytorch"},
     "tabulate": {"report"},
     "torch": {"pytorch", "importers", "testing"},
     "fvcore": {"pytorch"},

@@ -154,6 +154,12 @@ def add_changes(added: argparse.ArgumentParser) -> None:
         "adapters beside layers, all else frozen: lora:r=16,alpha=32,dropout=0.05,targets=q_proj,v_proj; so with dora, "
         "rslora and ia3; targets=all-linear is every linear layer but the head",
     )
+    change(
+        "--weights",
+        "FORMAT",
+        "how linear layers but the head keep frozen weights: nf4, fp4, int8, fp8 or int4; nf4:group=64,double, and "
+        "layers=q_proj,v_proj or exclude=… for others",
+    )
 
 
 def changes_of(options: argparse.Namespace) -> Changes:

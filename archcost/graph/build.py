@@ -85,6 +85,7 @@ def assemble(
         regions_of(spec, names, wiring.spans),
         checkpoints_of(spec, names, wiring.spans),
         wiring.parameter_order,
+        wiring.thawed,
     )
     check_loss(graph)
     if spec.parameter_order:

@@ -150,6 +150,8 @@ class ModelGraph:
     """The checkpoints that the module itself sets."""
     parameter_order: tuple[str, ...] = ()
     """The spec's, with the names that weights have here."""
+    thawed: tuple[str, ...] = ()
+    """Layers with quantised weights that nothing else freezes: there is no training of them."""
 
     def __repr__(self) -> str:
         return f"<ModelGraph: {self.name}, batch {self.batch:,}, {len(self.nodes):,} layers>"

@@ -97,6 +97,8 @@ class Wiring(NamedTuple):
     """By layer that an adapter is on, the layers in its place."""
     parameter_order: tuple[str, ...] = ()
     """The spec's, with the names that weights have now."""
+    thawed: tuple[str, ...] = ()
+    """Layers with quantised weights that would train."""
 
 
 _KNOWN: dict[int, Wiring] = {}
@@ -139,7 +141,7 @@ def _wire(spec: ModelSpec) -> Wiring:
         previous = Port(step.name)
     outputs = _unread_outputs(wired) if spec.outputs is None else names.returned(spec.outputs)
     layers, state = tuple(names.with_holds(wired)), names.state_ports(wired)
-    return Wiring(layers, outputs, state, changed.spans, names.parameter_order())
+    return Wiring(layers, outputs, state, changed.spans, names.parameter_order(), changed.thawed)
 
 
 def _unread_outputs(wired: Sequence[WiredLayer]) -> tuple[Port, ...]:

@@ -159,6 +159,13 @@ class Layer(Declared):
         treatment = "as given" if self.overwrites(FORWARD) else self.card.autocast.on(device)
         return Precision(treatment, self.card.promotion, len(inputs))
 
+    casts_itself: ClassVar[bool] = False
+    """Whether it casts what it reads, and what comes out back, as `computes_in` says; its bias stays so."""
+
+    def computes_in(self, arrives: str, autocast: str | None) -> str:
+        """The dtype in which it computes where it casts by itself, under autocast to that dtype or without."""
+        return arrives
+
     def lowered(self, dtype: str) -> "Layer":
         """The layer as it is under autocast to that dtype, where it looks by itself whether autocast is on."""
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archcost.errors import ArchcostError, listing
 from archcost.graph import ModelGraph
 from archcost.passes.contract import Pass, RunGraph, applied
 from archcost.passes.idle_casts import IDLE_CASTS
@@ -20,6 +21,13 @@ the dtype of everything is settled."""
 
 def prepared(graph: ModelGraph, run: Run, device: Device) -> RunGraph:
     """The graph of a run. Raises ArchcostError for settings that do not suit the network."""
+    if run.trains and graph.thawed:
+        raise ArchcostError(
+            f"quantised weights do not train: {listing(graph.thawed, 3)}",
+            expected="adapters beside them, frozen layers, or inference",
+            found=", ".join(f"weights {how}" for how in graph.spec.weights),
+            hint="--adapt lora:r=16, or --freeze PATTERN",
+        )
     return applied(ORDER, graph, run, device)
 
 

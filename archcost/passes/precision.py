@@ -45,9 +45,16 @@ class AutocastCopy(Recast):
 
 def _in_precision(given: RunGraph) -> RunGraph:
     run, graph = given.run, given.graph
-    if run.weight_dtype is None and run.autocast is None and not graph.regions:
+    if run.weight_dtype is None and run.autocast is None and not graph.regions and not _some_cast_themselves(graph):
         return given
-    return replace(given, graph=_Retyping(graph, run, given.device).graph())
+    retyping = _Retyping(graph, run, given.device)
+    made = retyping.graph()
+    return replace(given, graph=made, returned=tuple([retyping.renamed.get(port, port) for port in given.returned]))
+
+
+def _some_cast_themselves(graph: ModelGraph) -> bool:
+    """Whether a layer computes in another dtype than what it reads, without being told to by the run."""
+    return any(node.layer.computes_in("float32", None) != "float32" for node in graph.nodes)
 
 
 def _autocast_of(node: Node, graph: ModelGraph, run: Run, device: Device) -> str | None:
@@ -95,6 +102,8 @@ class _Retyping:
         self.leaves = {Port(node.name) for node in source.nodes if _is_parameter(node)}
         self.cached: dict[Port, Port] = {}
         """By trained parameter its copy in 16 bits, which autocast remembers (cached_cast in autocast_mode.cpp)."""
+        self.renamed: dict[Port, Port] = {}
+        """By result of a layer that casts it back, the cast one."""
 
     def graph(self) -> ModelGraph:
         for region, nodes in groupby(self.source.nodes, key=self._listed):
@@ -103,7 +112,11 @@ class _Retyping:
                     self._add(node)
             else:
                 self._add_as_one(tuple(nodes))
-        return replace(self.source, inputs=self.inputs, nodes=tuple(self.nodes))
+        made = replace(self.source, inputs=self.inputs, nodes=tuple(self.nodes))
+        if not self.renamed:
+            return made
+        outputs = tuple([self.renamed.get(port, port) for port in made.outputs])
+        return replace(made, outputs=outputs, state={self.renamed.get(at, at): name for at, name in made.state.items()})
 
     def _listed(self, node: Node) -> Region | None:
         """The call that autocast takes as one, which the layer is in."""
@@ -130,7 +143,43 @@ class _Retyping:
     def _add(self, node: Node) -> None:
         if self.source.regions:
             self.autocast = _autocast_of(node, self.source, self.run, self.device)
-        node = self._lowered(node)
+        node = self._lowered(self._reading_casts(node))
+        if self._casts_itself(node):
+            return
+        self._place(node)
+
+    def _reading_casts(self, node: Node) -> Node:
+        if not self.renamed:
+            return node
+        inputs, holds = ([self.renamed.get(port, port) for port in ports] for ports in (node.inputs, node.holds))
+        given = {name: self.renamed.get(port, port) for name, port in node.given.items()}
+        return node._replace(inputs=tuple(inputs), holds=tuple(holds), given=given)
+
+    def _casts_itself(self, node: Node) -> bool:
+        """Whether the layer has cast what it reads, and has cast back what came out; what it read stays until then."""
+        if not node.layer.casts_itself:
+            return False
+        arrives = self.types[node.inputs[0]].dtype
+        dtype = node.layer.computes_in(arrives, self.autocast)
+        if self.autocast is not None and dtype != self.autocast:
+            raise ArchcostError(
+                "autocast casts once more what the layer has cast for its product",
+                expected=f"compute={self.autocast}, or a precision without autocast",
+                found=f"compute={dtype}",
+                layer=node.name,
+            )
+        if dtype == arrives:
+            return False
+        read = self._cast(node, node.inputs[0], "input", dtype)
+        before, self.autocast = self.autocast, None
+        self._place(node._replace(inputs=(read, *node.inputs[1:])))
+        self.autocast = before
+        made = Port(node.name)
+        self.renamed[made] = self._cast(node, made, "output", arrives)
+        self.nodes[-1] = self.nodes[-1]._replace(holds=(read, node.inputs[0]))
+        return True
+
+    def _place(self, node: Node) -> None:
         types = tuple([self.types[port] for port in node.inputs])
         given = tuple([self.types[port] for port in node.given.values()]) if node.given else ()
         key = (id(node.facts), types, given, self.autocast)
@@ -234,7 +283,7 @@ class _Retyping:
             [
                 weight._replace(dtype=given[weight.name])
                 if weight.name in given
-                else self._weight(weight, node, lowered)
+                else self._weight(weight, node, lowered, types)
                 for weight in node.weights
             ]
         )
@@ -281,7 +330,9 @@ class _Retyping:
             return TensorType(declared.shape, result_dtype(types))
         return TensorType(declared.shape, floating[-1 if outcome == "last" else 0])
 
-    def _weight(self, weight: Weight, node: Node, lowered: str | None) -> Weight:
+    def _weight(self, weight: Weight, node: Node, lowered: str | None, types: Tensors) -> Weight:
+        if weight.name == "bias" and node.layer.casts_itself:
+            return weight._replace(dtype=types[0].dtype)  # once and for all
         kept = TensorType((), weight.dtype or node.input_types[0].dtype)
         if not kept.is_floating or (weight.is_scale and weight.dtype):  # a counter, or what a quantised weight has
             return weight

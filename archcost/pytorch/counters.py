@@ -241,10 +241,26 @@ def _analyse(module: nn.Module, inputs: Sequence[Tensor]) -> _Analysis:
         "caller"
     )
     analysis = cast("_Analysis", made)
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), _hooks_as_before(module):
         warnings.simplefilter("ignore")
         analysis.by_module_and_operator()
     return analysis
+
+
+@contextmanager
+def _hooks_as_before(module: nn.Module) -> Generator[None]:
+    """Where a trace fails, fvcore leaves its hooks on the modules, whose names the next trace would then find."""
+    parts: list[Any] = list(module.modules())
+    hooks: list[tuple[Any, dict[Any, Any]]] = [
+        (held, dict(held)) for part in parts for held in (part._forward_pre_hooks, part._forward_hooks)
+    ]
+    try:
+        yield
+    except BaseException:
+        for held, before in hooks:
+            held.clear()
+            held.update(before)
+        raise
 
 
 def _convolution_mode(inputs: list[Any], outputs: list[Any]) -> Counter[str]:

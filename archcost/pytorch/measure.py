@@ -30,6 +30,7 @@ from archcost.passes.optimizer import method
 from archcost.passes.run import Run
 from archcost.pytorch.allocations import Peaks, peaks
 from archcost.pytorch.build import REFUSALS, said
+from archcost.pytorch.layers.base import scales_of
 from archcost.pytorch.network import Network, module_at
 from archcost.pytorch.saved import NetworkSaved, watch_network
 from archcost.pytorch.tracker import Seen, Tracker
@@ -137,9 +138,9 @@ def _hold(tracker: Tracker, training: Training) -> dict[int, Role]:
     network = training.network
     target = [] if training.target is None else [training.target]
     held: dict[Role, Iterable[Tensor]] = {
-        "weights": network.parameters(),
-        "gradients": [weight.grad for weight in network.parameters() if weight.grad is not None],
         "buffers": network.buffers(),
+        "weights": [*network.parameters(), *scales_of(network)],
+        "gradients": [weight.grad for weight in network.parameters() if weight.grad is not None],
         "inputs": [*training.inputs.values(), *target],
         "optimizer_state": training.optimizer_state,
     }

@@ -1,4 +1,6 @@
-"""`--freeze`, `--train` and `--adapt`: a spec some of whose layers are frozen, trained again, or adapted."""
+"""`--freeze`, `--train`, `--adapt` and `--weights`: a spec some of whose layers are frozen, trained again, adapted, or
+keep their weights in few bits.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,12 @@ from archcost.errors import SpecError, shorten
 from archcost.spec.adapters import KINDS, Adapter, Ia3, Lora, check_pattern, fields_of
 from archcost.spec.mistakes import explain_first
 from archcost.spec.model import ModelSpec
+from archcost.spec.quantized import Quantized, quantized_of
 from archcost.spec.source import Source
 
 PatternsGiven = str | Sequence[str]
 AdapterGiven = str | Mapping[str, Any] | Adapter
+WeightsGiven = str | Mapping[str, Any] | Quantized
 
 
 class Changes(NamedTuple):
@@ -23,6 +27,7 @@ class Changes(NamedTuple):
     freeze: tuple[str, ...] = ()
     train: tuple[str, ...] = ()
     adapt: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
 
     @property
     def words(self) -> list[str]:
@@ -30,8 +35,8 @@ class Changes(NamedTuple):
         return [word for name, texts in self._asdict().items() for text in texts for word in (f"--{name}", text)]
 
     def apply_to(self, spec: ModelSpec) -> ModelSpec:
-        """The spec changed. Raises SpecError for what is no pattern or adapter."""
-        return changed(spec, self.freeze, self.train, self.adapt) if any(self) else spec
+        """The spec changed. Raises SpecError for what is no pattern, adapter or format of weights."""
+        return changed(spec, *self) if any(self) else spec
 
 
 NO_CHANGES = Changes()
@@ -42,15 +47,18 @@ def changed(
     freeze: PatternsGiven = (),
     train: PatternsGiven = (),
     adapt: AdapterGiven | Sequence[AdapterGiven] = (),
+    weights: WeightsGiven | Sequence[WeightsGiven] = (),
 ) -> ModelSpec:
     """The spec with these beside those that it has. Published figures are not those of what is adapted."""
     given = (adapt,) if isinstance(adapt, str | Mapping | Adapter) else tuple(adapt)
     adapters = tuple([adapter_of(each) for each in given])
+    formats = (weights,) if isinstance(weights, str | Mapping | Quantized) else tuple(weights)
     return spec.model_copy(
         update={
             "freeze": (*spec.freeze, *patterns_of(freeze, "freeze")),
             "train": (*spec.train, *patterns_of(train, "train")),
             "adapt": (*spec.adapt, *adapters),
+            "weights": (*spec.weights, *[quantized_of(each) for each in formats]),
             "published": None if adapters else spec.published,
         }
     )

@@ -29,6 +29,7 @@ from archcost.layers.fields import MAX_SIZE, Flag, Name, Reference
 from archcost.spec.adapters import Adapters, Patterns
 from archcost.spec.evaluation import Evaluation, Values
 from archcost.spec.inputs import InputSpec
+from archcost.spec.quantized import SeveralQuantized
 from archcost.spec.sections import FROZEN, Checkpoint, Published, Region, Text
 from archcost.spec.source import Source
 from archcost.spec.values import CheckedValue, Parameters, Value, has_expression
@@ -215,6 +216,8 @@ class ModelSpec(BaseModel):
     """Layers that are trained all the same."""
     adapt: Adapters = ()
     """Adapters beside layers. With one, whatever is none of an adapter and not in `train` is frozen."""
+    weights: SeveralQuantized = ()
+    """How linear layers keep their frozen weights, where that is in few bits."""
 
     parameter_order: Annotated[tuple[Name, ...], FailFast()] = ()
     """In which order an optimizer has the parameters, where it is not that of the layers: each name takes those of a
@@ -268,10 +271,11 @@ class ModelSpec(BaseModel):
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What of the network is frozen, trained and adapted, as the command line takes it."""
+        """What of the network is frozen, trained, adapted and quantised, as the command line takes it."""
         patterns = {"freeze": self.freeze, "train": self.train}
         told = [f"{word} {','.join(each)}" for word, each in patterns.items() if each]
-        return (*told, *(f"adapt {adapter}" for adapter in self.adapt))
+        told += [f"adapt {adapter}" for adapter in self.adapt]
+        return (*told, *(f"weights {how}" for how in self.weights))
 
     @property
     def source(self) -> Source:

@@ -53,9 +53,10 @@ def compare(row: Row, measured: NetworkSaved, setting: Setting) -> None:
                 names.add(f"layer.{name}")
             case Own(_, tensor):
                 own.append(tensor.nbytes)
-    if setting.needs:  # attributes of `ctx`, which no hook sees
-        names -= {measured.places[str(index)] for index in answers.passing.outlives}
     layer = measured.layers["layer"]
+    if setting.needs:  # attributes of `ctx`, which no hook sees where they are no saved tensors as well
+        outlive = {measured.places[str(index)] for index in answers.passing.outlives}
+        names -= outlive.difference(layer.shared)
     where = in_words(setting)
     same(f"kept of others, {where}", sorted(names), sorted(layer.shared), "by torch")
     same(f"bytes kept of its own, {where}", tuple(sorted(own)), layer.own, "by torch")

@@ -1,4 +1,4 @@
-"""Changed networks: a spec's `freeze`, `train` and `adapt`, applied to the flat list of its layers.
+"""Changed networks: a spec's `freeze`, `train`, `adapt` and `weights`, applied to the flat list of its layers.
 
 That is after blocks are written out and before names are looked up, so any network can be changed: one that is declared
 with blocks, one of a torch module, one of an ONNX file.
@@ -13,7 +13,7 @@ __all__ = ["changed_steps"]
 
 
 def changed_steps(spec: ModelSpec, steps: list[Step]) -> Rewritten:
-    """The steps as `freeze`, `train` and `adapt` change them.
+    """The steps as these change them.
 
     Raises SpecError for a pattern that means nothing, for two adapters on one layer, and for a name that is taken.
     """

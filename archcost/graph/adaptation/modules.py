@@ -12,6 +12,10 @@ Kind = Literal["linear", "embedding", "convolution", "conv1d"]
 
 KINDS: Mapping[str, Kind] = {
     "linear": "linear",
+    "linear_4bit": "linear",
+    "linear_8bit": "linear",
+    "hqq_linear": "linear",
+    "weight_only_linear": "linear",
     "embedding": "embedding",
     "conv1d": "convolution",
     "conv2d": "convolution",

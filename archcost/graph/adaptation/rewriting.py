@@ -1,8 +1,9 @@
 """Steps of a network → steps of the changed one: adapters in the place of layers, and which of all that is trained.
 
-1. Each target of an adapter becomes layers in a scope of its own, as a composite does, and its name stands for what
+1. Linear layers get the weights of few bits that `weights` asks for, before an adapter is put on them.
+2. Each target of an adapter becomes layers in a scope of its own, as a composite does, and its name stands for what
    comes out. Whoever reads, shares or names the layer elsewhere finds it (`Rewritten.spans`, `Rewritten.owners`).
-2. What is none of an adapter is frozen where there is one; then `freeze`; then `train`.
+3. What is none of an adapter is frozen where there is one; then `freeze`; then `train`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from archcost.graph.adaptation.composite import AdaptedLayer, Parts
 from archcost.graph.adaptation.lora import BASE, lora
 from archcost.graph.adaptation.modules import Module, modules_of
 from archcost.graph.adaptation.patterns import covers, no_match
+from archcost.graph.adaptation.quantizing import frozen, quantized
 from archcost.graph.adaptation.rewritten import Rewritten, Span, Step
 from archcost.graph.adaptation.targets import targets_of
 from archcost.graph.expand import Alias, CompositePart, PlacedLayer, Scope
@@ -30,11 +32,15 @@ MOST_STEPS = MOST_LAYERS
 
 def rewrite(spec: ModelSpec, steps: Sequence[Step]) -> Rewritten:
     """The steps changed. Raises SpecError."""
-    done = _adapted(spec, steps) if spec.adapt else Rewritten(steps)
+    before = quantized(spec, steps) if spec.weights else Rewritten(steps)
+    done = _adapted(spec, before.steps) if spec.adapt else Rewritten(before.steps)
+    earlier = {name: done.spans.get(at.last, at) for name, at in before.spans.items()}
+    done = done._replace(spans={**earlier, **done.spans})
     if len(done.steps) > MOST_STEPS:
         expected, found = f"at most {MOST_STEPS:,} layers and connections", f"{len(done.steps):,}"
         raise SpecError("the adapted network is too large", expected=expected, found=found)
-    return done._replace(steps=_trained(spec, done.steps))
+    trained, thawed = frozen(_trained(spec, done.steps))
+    return done._replace(steps=trained, thawed=thawed)
 
 
 def _adapted(spec: ModelSpec, steps: Sequence[Step]) -> Rewritten:

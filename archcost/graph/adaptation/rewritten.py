@@ -29,3 +29,5 @@ class Rewritten(NamedTuple):
     """By layer that an adapter is on, the layers in its place."""
     owners: Mapping[str, str] = NO_OWNERS
     """By layer where its weights are now."""
+    thawed: tuple[str, ...] = ()
+    """Layers with quantised weights that nothing else freezes."""

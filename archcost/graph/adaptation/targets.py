@@ -77,7 +77,7 @@ def _of_target(
     pattern: str, steps: Sequence[PlacedLayer | Alias], modules: Mapping[str, Module], what: str = "targets"
 ) -> list[str]:
     if pattern == ALL_LINEAR:
-        return _all_linear(steps, modules)
+        return all_linear(steps, modules)
     found = [name for name in modules if names(pattern, name)] or [name for name in modules if covers(pattern, name)]
     if not has_wildcard(pattern):
         _refuse_others(pattern, steps, modules)
@@ -97,7 +97,7 @@ def _refuse_others(pattern: str, steps: Sequence[PlacedLayer | Alias], modules: 
             )
 
 
-def _all_linear(steps: Sequence[PlacedLayer | Alias], modules: Mapping[str, Module]) -> list[str]:
+def all_linear(steps: Sequence[PlacedLayer | Alias], modules: Mapping[str, Module]) -> list[str]:
     """All but the head, which gives the scores of a language model: the last that there is."""
     linear = [name for name, module in modules.items() if module.kind in ("linear", "conv1d")]
     weighted = [

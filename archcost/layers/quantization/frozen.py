@@ -7,13 +7,13 @@ and what it keeps for backward, is that of the library that it is named after.
 from __future__ import annotations
 
 from math import prod
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Weight, WeightedLayer
 from archcost.layers.card import Card
 from archcost.layers.checks import require_floating
-from archcost.layers.dtypes import AS_GIVEN, IN_16_BITS, Autocast
+from archcost.layers.dtypes import AS_GIVEN, IN_16_BITS, Autocast, Outcome
 from archcost.layers.fields import Flag, FloatingDtype, Size
 from archcost.layers.rules import Autograd, Call, NewView, Placement, Timing, own_storage
 from archcost.tensors import Tensors, TensorType
@@ -27,13 +27,13 @@ from archcost.work import Contraction, Elementwise, Operand, Work
 MADE = "dequantised weight"
 
 
-def card(autocast: Autocast) -> Card:
+def card(autocast: Autocast, promotion: Outcome = "first") -> Card:
     return Card(
         torch=None,
         calls=(),
         onnx=None,
         autocast=autocast,
-        promotion="first",
+        promotion=promotion,
         fvcore="nothing",
         time="product",
         blas=True,
@@ -76,14 +76,9 @@ class FrozenLinear(WeightedLayer):
         features = inputs[0].shape[-1]
         return (
             Weight("weight", (self.out_features, features), dtype=self.weight_dtype),
-            *((Weight("bias", (self.out_features,), dtype=self.bias_dtype),) if self.bias else ()),
+            *((Weight("bias", (self.out_features,)),) if self.bias else ()),
             *self.scales(features),
         )
-
-    @property
-    def bias_dtype(self) -> str | None:
-        """Of a bias that is cast once and for all."""
-        return None
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         features = inputs[0].shape[-1]
@@ -145,12 +140,10 @@ class Linear4bit(FrozenLinear):
     double_quant: Flag = False
     compute_dtype: FloatingDtype | None = None
 
-    @property
-    def bias_dtype(self) -> str | None:
-        return self.compute_dtype
+    casts_itself: ClassVar[bool] = True
 
-    def lowered(self, dtype: str) -> Linear4bit:
-        return self if self.compute_dtype else self.model_copy(update={"compute_dtype": dtype})
+    def computes_in(self, arrives: str, autocast: str | None) -> str:
+        return self.compute_dtype or autocast or arrives
 
     def blocks(self, features: int) -> int:
         return -(-self.out_features * features // self.block_size)
@@ -171,7 +164,7 @@ class Linear4bit(FrozenLinear):
         return (*super().work(inputs, outputs), Elementwise(blocks, 2, {0: 2}, "scales scaled back"))
 
     def timing(self, inputs: Tensors, outputs: Tensors) -> Timing:
-        made = self.matrix(inputs[0].shape[-1], self.compute_dtype or inputs[0].dtype)
+        made = self.matrix(inputs[0].shape[-1], inputs[0].dtype)
         forward = None if self._in_one_kernel(inputs[0], "cuda") else made
         return super().timing(inputs, outputs)._replace(unpacked=(forward, made))
 
@@ -182,37 +175,21 @@ class Linear4bit(FrozenLinear):
 
     def autograd(self, call: Call) -> Autograd:
         source, result, features = call.source, call.result, call.source.shape[-1]
-        compute, device = self.compute_dtype or source.dtype, call.setting.device
-        is_cast = compute != source.dtype
-        cast = (TensorType(source.shape, compute),) if is_cast else ()
-        product = TensorType(result.shape, compute)
-        weight = self.matrix(features, compute)
+        weight = self.matrix(features, source.dtype)
         absmax = (TensorType((self.blocks(features),)),) if self.double_quant else ()
-        kept = absmax * (2 if device == "cuda" else 1)  # before and after the mean is added
-        stacked = _stacked(call, compute)
-        moments: tuple[Moment, ...] = ((*cast, *kept, weight, *stacked, product),)
-        if self._in_one_kernel(source, device):
-            moments = ((*cast, product),)
-        if is_cast:
-            moments = (*moments, (*cast, product, result))
-        forward = beyond(MADE, worst_moment(moments), (result,))
-        narrow, gradient = ((product,) if is_cast else ()), TensorType(source.shape, compute)
-        again: tuple[Moment, ...] = (
-            (*narrow, *absmax, *absmax),
-            (*narrow, *absmax, weight),
-            (*narrow, weight, gradient),
-            *(((gradient, source),) if is_cast else ()),
-        )
-        gradients = beyond(MADE, worst_moment(again), (source,))
+        kept = absmax * (2 if call.setting.device == "cuda" else 1)  # before and after the mean is added
+        moment: Moment = (*kept, weight, *_stacked(call, source.dtype), result)
+        if self._in_one_kernel(source, call.setting.device):
+            moment = (result,)
+        again: tuple[Moment, ...] = ((*absmax, *absmax), (*absmax, weight), (weight, source))
         scales = [Stored(each.name) for each in self.scales(features)]
         saved: tuple[Saved, ...] = (Stored("weight"), *scales) if call.needs(0) else ()
-        return Autograd(saved, (source,), forward, gradients)
+        return Autograd(saved, (source,), beyond(MADE, moment, (result,)), beyond(MADE, worst_moment(again), (source,)))
 
     def placement(self, call: Call) -> Placement:
-        """As a linear layer has it, where nothing is cast."""
-        is_cast = self.compute_dtype not in (None, call.source.dtype)
+        """As a linear layer has it."""
         is_view = self.bias and call.source.rank > 2 and is_row_major(call.source.shape, call.layout)
-        return own_storage(call)._replace(is_view=is_view and not is_cast)
+        return own_storage(call)._replace(is_view=is_view)
 
 
 FEW_ROWS = 4
@@ -288,35 +265,53 @@ class Linear8bit(FrozenLinear):
 class HqqLinear(FrozenLinear):
     """A linear layer whose weight is two values a byte, in groups with a scale and a zero point each (`HQQLinear`).
 
-    Each `group_size` values, row after row, have both in the dtype of what arrives. Forward makes the whole weight,
+    Each `group_size` values, row after row, have both in `compute_dtype`: where that is not said in the dtype of what
+    arrives, and under autocast in that of autocast, in which the result comes out. Forward makes the whole weight,
     multiplies and drops it, and so does backward; what arrives is kept though nothing needs it. Two operations a value:
     a difference and a product, each of which makes a tensor as large as the weight (`Quantizer.dequantize`).
     """
 
     type: Literal["hqq_linear"] = "hqq_linear"
-    card: ClassVar[Card] = card(IN_16_BITS)
+    card: ClassVar[Card] = card(AS_GIVEN, "named")
     weight_dtype: ClassVar[str] = "uint4"
     operations: ClassVar[int] = 2
     group_size: Size = 64
+    compute_dtype: FloatingDtype | None = None
+
+    def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
+        """The bias in the dtype of the scales."""
+        found = super().weights(inputs)
+        return tuple(
+            [each._replace(dtype=self.compute_dtype, is_scale=True) if each.name == "bias" else each for each in found]
+        )
+
+    def lowered(self, dtype: str) -> HqqLinear:
+        return self if self.compute_dtype else self.model_copy(update={"compute_dtype": dtype})
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        (result,) = super().output_types(inputs)
+        return (result._replace(dtype=self.compute_dtype or result.dtype),)
 
     def scales(self, features: int) -> tuple[Weight, ...]:
         numel = self.out_features * features
-        if numel % self.group_size:
+        if numel % (2 * self.group_size):
             raise ShapeError(
-                "the weight cannot be divided into groups",
-                expected=f"a size of groups that divides {self.out_features}×{features} values",
+                "the weight cannot be divided into groups, two values of two groups in a byte",
+                expected=f"a size of groups of which an even number are {self.out_features}×{features} values",
                 found=f"groups of {self.group_size}",
+                hint="another size, or leave this layer out",
             )
         groups = (numel // self.group_size, 1)
-        return (scale("scale", groups, None), scale("zero", groups, None))
+        return (scale("scale", groups, self.compute_dtype), scale("zero", groups, self.compute_dtype))
 
     def autograd(self, call: Call) -> Autograd:
         source, result = call.source, call.result
-        weight = self.matrix(source.shape[-1], source.dtype)
+        weight = self.matrix(source.shape[-1], result.dtype)
+        cast = (TensorType(source.shape, result.dtype),) if source.dtype != result.dtype else ()
         nibbles = TensorType((weight.numel // 2,), "uint8")
         unpacked: tuple[Moment, ...] = ((weight, nibbles, nibbles), (weight, weight, weight))
-        forward = worst_moment((*unpacked, (weight, *_stacked(call, source.dtype), result)))
-        backward = worst_moment((*unpacked, (weight, source)))
+        forward = worst_moment((*unpacked, (weight, *cast, *_stacked(call, result.dtype), result)))
+        backward = worst_moment((*unpacked, (weight, *(cast or (source,))), (*cast, source)))
         saved: tuple[Saved, ...] = (INPUT,) if call.needs(0) else ()
         return Autograd(saved, (source,), beyond(MADE, forward, (result,)), beyond(MADE, backward, (source,)))
 
@@ -334,6 +329,11 @@ class WeightOnlyLinear(FrozenLinear):
     weight_dtype: ClassVar[str] = "float8_e4m3fn"
     operations: ClassVar[int] = 1
 
+    def lowered(self, dtype: str) -> WeightOnlyLinear:
+        """A bias of float32 is added after the product, and the sum is float32."""
+        fields: dict[str, Any] = {**self.__dict__, "type": "(weight_only_linear)"}
+        return WidenedWeightOnlyLinear(**fields) if self.bias else self
+
     def scales(self, features: int) -> tuple[Weight, ...]:
         return (scale("scale", (self.out_features, 1), "float32"),)
 
@@ -343,8 +343,19 @@ class WeightOnlyLinear(FrozenLinear):
         wide = TensorType(weight.shape)
         made = (weight,) if source.dtype != "float32" else ()
         kept = (weight,) if call.needs(0) else ()
-        added = (*kept, result, result) if self.bias else ()
-        held = (weight, *_stacked(call, source.dtype), result)
+        product = result._replace(dtype=source.dtype)
+        added = (*kept, product, result) if self.bias else ()
+        held = (weight, *_stacked(call, source.dtype), product)
         forward = beyond(MADE, worst_moment(((wide, wide, *made), held, added)), (result, *kept))
         gradients = (NewView(source) if source.rank > 2 else source,)
         return Autograd((Own(MADE, weight),) if call.needs(0) else (), gradients, forward)
+
+
+class WidenedWeightOnlyLinear(WeightOnlyLinear):
+    """Under autocast, with a bias."""
+
+    type: Literal["(weight_only_linear)"] = "(weight_only_linear)"  # pyright: ignore[reportIncompatibleVariableOverride]
+    card: ClassVar[Card] = card(IN_16_BITS, "named")
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        return (super().output_types(inputs)[0]._replace(dtype="float32"),)

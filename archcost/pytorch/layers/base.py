@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Self, cast
 
 import torch
@@ -50,6 +50,13 @@ class Packed(nn.Parameter):
 def values_of(weight: Tensor) -> int:
     """How many values a weight is."""
     return weight.held if isinstance(weight, Packed) else weight.numel()
+
+
+def scales_of(network: nn.Module) -> Iterator[Tensor]:
+    """The buffers that belong to quantised weights."""
+    for module in network.modules():
+        if any(isinstance(weight, Packed) for weight in module.parameters(recurse=False)):
+            yield from module.buffers(recurse=False)
 
 
 WRITTEN: dict[type[Layer], Factory] = {}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, Self, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -25,6 +26,17 @@ def empty_matrix(codes: Tensor, *arguments: Any) -> Tensor:
     return codes.new_empty(shape, dtype=dtype)
 
 
+def written(made: Tensor, values: Any) -> Tensor:
+    """With these values, worked out by numpy: a kernel makes no tensors on its way."""
+    for start in range(0, made.numel(), FEW):
+        part = torch.as_tensor(np.ascontiguousarray(values.reshape(-1)[start : start + FEW]))
+        made.view(-1)[start : start + FEW].copy_(part)
+    return made
+
+
+FEW = 2**20
+"""So many values are cast at once."""
+
 BLOCKS = "Tensor codes, Tensor absmax, Tensor code, int block, int[] shape, ScalarType dtype"
 
 
@@ -33,17 +45,19 @@ def dequantize_4bit(
     codes: Tensor, absmax: Tensor, code: Tensor, block: int, shape: Sequence[int], dtype: Any
 ) -> Tensor:
     made = torch.empty(shape, dtype=dtype, device=codes.device)
-    pairs = torch.stack([codes >> 4, codes & 15], dim=-1).flatten()[: made.numel()]
-    scales = absmax.repeat_interleave(block)[: made.numel()]
-    return made.copy_((code[pairs.long()] * scales).reshape(made.shape))
+    count, held = made.numel(), codes.numpy(force=True).reshape(-1)
+    pairs = np.stack([held >> 4, held & 15], axis=-1).reshape(-1)[:count]
+    scales = np.repeat(absmax.numpy(force=True), block)[:count]
+    return written(made, code.numpy(force=True)[pairs] * scales)
 
 
 @operator(f"dequantize_blockwise({BLOCKS}) -> Tensor", empty_matrix)
 def dequantize_blockwise(
     codes: Tensor, absmax: Tensor, code: Tensor, block: int, shape: Sequence[int], dtype: Any
 ) -> Tensor:
-    scales = absmax.repeat_interleave(block)[: codes.numel()]
-    return torch.empty(shape, dtype=dtype, device=codes.device).copy_((code[codes.long()] * scales).reshape(shape))
+    scales = np.repeat(absmax.numpy(force=True), block)[: codes.numel()]
+    values = code.numpy(force=True)[codes.numpy(force=True)] * scales
+    return written(torch.empty(shape, dtype=dtype, device=codes.device), values)
 
 
 class Kept(nn.Module):
@@ -71,6 +85,13 @@ class Kept(nn.Module):
     @property
     def added(self) -> Tensor | None:
         return None if self.bias is None else self.bias.detach()
+
+
+def lowered(x: Tensor) -> torch.dtype:
+    """The dtype in which autocast computes, or that of the tensor."""
+    kind = x.device.type
+    is_on = kind != "meta" and torch.is_autocast_enabled(kind)
+    return torch.get_autocast_dtype(kind) if is_on else x.dtype
 
 
 def applied(function: type[torch.autograd.Function], *given: Any) -> Tensor:
@@ -121,10 +142,8 @@ class Module4bit(Kept):
         return dequantize_4bit(weight, self.scales(), self.code, self.block, self.shape, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        arrived, kind = x.dtype, x.device.type
-        is_lowered = kind != "meta" and torch.is_autocast_enabled(kind)
-        lowered = torch.get_autocast_dtype(kind) if is_lowered else arrived
-        compute = self.compute or lowered
+        arrived = x.dtype
+        compute = self.compute or lowered(x)
         x = x.to(compute)
         bias = self.added
         if bias is not None and bias.dtype != compute:
@@ -145,9 +164,10 @@ def empty_codes(x: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
 @operator("int8_rows(Tensor x, float threshold) -> (Tensor, Tensor)", empty_codes)
 def int8_rows(x: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     """Bytes and the largest value of each row (cint8_vector_quant)."""
-    largest = x.float().abs().amax(dim=1).clamp(min=1e-8)
-    codes, scales = torch.empty_like(x, dtype=torch.int8), x.new_empty(x.shape[:1], dtype=torch.float32)
-    return codes.copy_((x.float() * 127 / largest[:, None]).round()), scales.copy_(largest)
+    codes, scales = empty_codes(x, threshold)
+    values = x.numpy(force=True).astype(np.float32)
+    largest = np.abs(values).max(axis=1).clip(min=1e-8)
+    return written(codes, np.round(values * 127 / largest[:, None])), written(scales, largest)
 
 
 def empty_sums(x: Tensor, weight: Tensor) -> Tensor:
@@ -157,7 +177,8 @@ def empty_sums(x: Tensor, weight: Tensor) -> Tensor:
 @operator("int8_product(Tensor x, Tensor weight) -> Tensor", empty_sums)
 def int8_product(x: Tensor, weight: Tensor) -> Tensor:
     """Sums of products of bytes (cigemmlt_32)."""
-    return empty_sums(x, weight).copy_(x.double() @ weight.double().t())
+    left, right = (each.numpy(force=True).astype(np.float32) for each in (x, weight))
+    return written(empty_sums(x, weight), left @ right.T)
 
 
 @register_flop_formula(torch.ops.archcost.int8_product)  # pyright: ignore[reportUntypedFunctionDecorator]
@@ -172,8 +193,10 @@ def empty_half(sums: Tensor, rows: Tensor, columns: Tensor, bias: Tensor | None)
 @operator("int8_sums(Tensor sums, Tensor rows, Tensor columns, Tensor? bias) -> Tensor", empty_half)
 def int8_sums(sums: Tensor, rows: Tensor, columns: Tensor, bias: Tensor | None) -> Tensor:
     """Sums scaled by row and column, and a bias added (cdequant_mm_int32_fp16)."""
-    scaled = sums.double() * rows[:, None] * columns / 127**2
-    return empty_half(sums, rows, columns, bias).copy_(scaled if bias is None else scaled + bias)
+    scaled = sums.numpy(force=True) * rows.numpy(force=True)[:, None] * columns.numpy(force=True) / 127**2
+    if bias is not None:
+        scaled += bias.float().numpy(force=True)
+    return written(empty_half(sums, rows, columns, bias), scaled)
 
 
 class Product8bit(torch.autograd.Function):
@@ -188,10 +211,9 @@ class Product8bit(torch.autograd.Function):
         result = module.scaled(int8_product(codes, module.codes), rows, bias, x.dtype)
         ctx.module, ctx.shape = module, shape
         if ctx.needs_input_grad[0]:
-            if x.untyped_storage().data_ptr() == came.untyped_storage().data_ptr() or x.is_meta:
+            ctx.save_for_backward(x)
+            if x.untyped_storage().data_ptr() == came.untyped_storage().data_ptr():
                 ctx.x = x  # as the library does: it goes with the node, not with its backward
-            else:
-                ctx.save_for_backward(x)
         return result.reshape(*shape[:-1], module.shape[0]) if len(shape) > 2 else result
 
     @staticmethod
@@ -242,7 +264,7 @@ class ProductHqq(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             ctx.save_for_backward(x)
             ctx.module = module
-        result = torch.matmul(x, module.dequantized().t())
+        result = torch.matmul(x.to(module.scale.dtype), module.dequantized().t())
         if bias is not None:
             result += bias
         return result
@@ -260,6 +282,7 @@ class ModuleHqq(Kept):
     def __init__(self, layer: HqqLinear, source: Tensor) -> None:
         groups = layer.out_features * source.shape[-1] // layer.group_size
         super().__init__(layer, source, (groups // 2, layer.group_size))
+        self.compute = dtype_of(layer.compute_dtype) if layer.compute_dtype else None
 
     def dequantized(self) -> Tensor:
         """Quantizer.dequantize, and unpack_4bit_u8 of its BitPack."""
@@ -271,6 +294,9 @@ class ModuleHqq(Kept):
         return ((unpacked - self.zero) * self.scale).reshape(self.shape)
 
     def forward(self, x: Tensor) -> Tensor:
+        compute = self.compute or lowered(x)
+        for each in (self.scale, self.zero, *(() if self.bias is None else (self.bias,))):
+            each.data = each.to(compute)
         return applied(ProductHqq, x, self.added, self)
 
 
