@@ -5,7 +5,7 @@ TEST := .venv-test
 COLLECTIONS := .venv-collections
 NEWEST := .venv-newest
 
-.PHONY: demo test test-newest lint types bench docs collections onnx-node-tests onnx-quantised onnx-packages dist clean
+.PHONY: demo test test-newest lint types bench docs collections onnx-node-tests onnx-quantised onnx-packages dist clean caches
 
 demo: $(DEMO)/.ready
 	$(DEMO)/bin/archcost summary vgg_d
@@ -43,6 +43,10 @@ onnx-node-tests: $(TEST)/.ready
 # Files that onnxruntime quantises, in an environment of its own, are read; what is found goes to docs/onnx_quantised.md.
 onnx-quantised: $(TEST)/.ready
 	$(TEST)/bin/python -m tests.onnx_programs.quantised
+
+# What networks keep of past tokens is compared with transformers' caches; docs/caches.md says what came of it.
+caches:
+	$(COLLECTIONS)/bin/python -m tests.large_programs.caches
 
 # The ONNX files of packages are downloaded and read again, beside a run of onnxruntime; docs/onnx_packages.md says what came of it.
 onnx-packages: $(TEST)/.ready

@@ -95,6 +95,7 @@ def test_every_setting_reaches_the_run(capsys: Capture) -> None:
         "keep_gradients": True,
         "clip_norm": True,
         "optimizer_in_backward": False,
+        "cache": False,
         "loss": "sum",
         "unknown": [],
         "assumptions": [],

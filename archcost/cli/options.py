@@ -221,6 +221,12 @@ def add_settings(added: argparse.ArgumentParser, several: bool = False) -> None:
         help="each gradient is used when backward has it, and dropped: gradients are never all there",
     )
     group.add_argument("--clip-norm", action="store_true", help="clip_grad_norm_ before the optimizer's step")
+    group.add_argument(
+        "--cache",
+        action=OnceEither,
+        default=True,
+        help="in inference, keys and values are kept where the network makes a cache (default), or nothing is",
+    )
     group.add_argument("--master-weights", action="store_true", help="float32 copies of bf16 or fp16 weights")
 
 

@@ -130,6 +130,8 @@ class Program:
     """Of the parameters, where it is not that of the layers."""
     forgotten: Mapping[int, tuple[int, ...]]
     """By operation, those that autograd forgets once it has run."""
+    used_up: Mapping[int, tuple[int, ...]]
+    """By operation what was there before the step and goes once it has run."""
 
     @cached_property
     def lost(self) -> frozenset[int]:
@@ -204,6 +206,7 @@ class _Writer:
             self._spoiled(),
             self.graph.parameters if self.graph.parameter_order else (),
             self._forgotten(),
+            self._used_up(),
         )
 
     def _outputs(self, node: Node, step: Followed) -> Iterator[tuple[Port, int]]:
@@ -248,6 +251,17 @@ class _Writer:
             if self._at(port) in made:
                 until.setdefault(numbers.get(layer, 0), {})[self._at(port)] = None
         return {index: tuple(storages) for index, storages in until.items()}
+
+    def _used_up(self) -> dict[int, tuple[int, ...]]:
+        ends = {(op.name, op.node.layer.uses_up): index for index, op in enumerate(self.ops) if op.node.layer.uses_up}
+        return {
+            ends[held.owner, held.what]: (number,)
+            for number, held in self._resident()
+            if (held.owner, held.what) in ends
+        }
+
+    def _resident(self) -> Iterator[tuple[int, Held]]:
+        return ((number, self.walk.held[number]) for number in self.walk.resident)
 
     def _forgotten(self) -> dict[int, tuple[int, ...]]:
         if self.needs and all(needs is self.required[name] for name, needs in self.needs.items()):

@@ -15,6 +15,7 @@ STAYS = {
     "weights": "a weight",
     "buffers": "a buffer",
     "inputs": "held by the caller",
+    "kv_cache": "kept for the next token",
     "gradients": "kept for the optimizer",
     "optimizer_state": "kept from step to step",
 }

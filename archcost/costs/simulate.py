@@ -112,6 +112,8 @@ class Player:
             tape.let_go(op.ends)
             if index in self._state_before:
                 tape.let_go(self._state_before.pop(index))
+            if index in self.program.used_up:
+                tape.let_go(self.program.used_up[index])
             if index in self.program.forgotten:
                 self._forget(index, inside)
             if segment is not None and index == segment.end - 1:

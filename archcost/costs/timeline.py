@@ -123,6 +123,11 @@ class Timeline(Result):
         return tuple([held.tensor for held in self.storages])
 
     @property
+    def keeps_cache(self) -> bool:
+        """Whether anything is kept for a next token."""
+        return any(held.role == "kv_cache" for held in self.program.storages)
+
+    @property
     def peak(self) -> int:
         return self._highest[0]
 

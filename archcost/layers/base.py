@@ -104,6 +104,9 @@ class Layer(Declared):
     is_cache: ClassVar[bool] = False
     """Whether what it makes or keeps are keys, values and states of past positions."""
 
+    uses_up: ClassVar[str] = ""
+    """Of its buffers the one that goes once it is done: the past, copied into what it makes."""
+
     untouched: ClassVar[frozenset[int]] = frozenset()
     """Inputs that no gradient flows back to: read for their size alone, or cut off."""
 

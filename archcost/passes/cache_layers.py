@@ -12,7 +12,8 @@ from archcost.tensors import Tensors, TensorType
 from archcost.work import Copy, Work
 
 CACHE = "cache"
-"""The name of what is kept."""
+PAST = "past"
+"""Names of what is kept: with room for the new positions, or without."""
 
 
 class Keeping(Layer):
@@ -34,17 +35,23 @@ class Keeping(Layer):
         blas=False,
     )
     is_cache: ClassVar[bool] = True
+    uses_up: ClassVar[str] = PAST
     past: int = 0
     dim: int = -2
     grows: bool = False
 
     def output_types(self, inputs: Tensors) -> Tensors:
+        return (TensorType(self._shape(inputs, inputs[0].shape[self.dim] + self.past), inputs[0].dtype),)
+
+    def _shape(self, inputs: Tensors, positions: int) -> tuple[int, ...]:
         shape = inputs[0].shape
         axis = self.dim % len(shape)
-        return (TensorType((*shape[:axis], self.past + shape[axis], *shape[axis + 1 :]), inputs[0].dtype),)
+        return (*shape[:axis], positions, *shape[axis + 1 :])
 
     def weights(self, inputs: Tensors) -> tuple[Weight, ...]:
-        return () if self.grows else (Weight(CACHE, self.output_types(inputs)[0].shape, is_buffer=True),)
+        if self.grows:
+            return (Weight(PAST, self._shape(inputs, self.past), is_buffer=True),) if self.past else ()
+        return (Weight(CACHE, self.output_types(inputs)[0].shape, is_buffer=True),)
 
     def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
         return (Copy(inputs[0].numel, 0, {}, "values moved"),)

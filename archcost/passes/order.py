@@ -7,16 +7,17 @@ from archcost.graph import ModelGraph
 from archcost.passes.contract import Pass, RunGraph, applied
 from archcost.passes.idle_casts import IDLE_CASTS
 from archcost.passes.in_place import IN_PLACE
+from archcost.passes.keep_cache import KEEP_CACHE
 from archcost.passes.loss import ADD_LOSS
 from archcost.passes.precision import PRECISION
 from archcost.passes.recompute import RECOMPUTE
 from archcost.passes.run import Run
 from archcost.terms.autograd import Device
 
-ORDER: tuple[Pass, ...] = (IN_PLACE, RECOMPUTE, ADD_LOSS, PRECISION, IDLE_CASTS)
+ORDER: tuple[Pass, ...] = (IN_PLACE, RECOMPUTE, KEEP_CACHE, ADD_LOSS, PRECISION, IDLE_CASTS)
 """Activations first, since what may be overwritten is asked of the network alone; then the layers to recompute, which
-are named as the spec names them; then the loss, which autocast treats like any layer; casts are looked at last, when
-the dtype of everything is settled."""
+are named as the spec names them; then what a step of inference keeps; then the loss, which autocast treats like any
+layer; casts are looked at last, when the dtype of everything is settled."""
 
 
 def prepared(graph: ModelGraph, run: Run, device: Device) -> RunGraph:

@@ -30,6 +30,7 @@ class Run:
     `keep_gradients` zeroes gradients after a step, `zero_grad(set_to_none=False)`, where they are dropped otherwise;
     `clip_norm` clips them by their norm before it. `optimizer_in_backward` has each gradient used as soon as backward
     has it, and dropped.
+    `cache` has a step of inference keep what the next token needs, where the network makes a cache.
     `recompute` is `none`, `blocks`, `every:K`, names of layers or blocks with commas between, or `auto`. `torch` is the
     release whose rules hold: the installed one, or where there is none the newest that is known.
     """
@@ -46,6 +47,7 @@ class Run:
     keep_gradients: bool = False
     clip_norm: bool = False
     optimizer_in_backward: bool = False
+    cache: bool = True
     torch: Torch = field(default_factory=installed)
 
     def __post_init__(self) -> None:
@@ -103,6 +105,7 @@ class Run:
             "keep_gradients": self.keep_gradients,
             "clip_norm": self.clip_norm,
             "optimizer_in_backward": self.optimizer_in_backward,
+            "cache": self.cache and not self.trains,
             "torch": self.torch,
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from operator import attrgetter
@@ -109,6 +110,7 @@ def verify_spec(
     single = counted if batch == 1 else _count(spec, network, 1, "meta")
     checks += _fvcore_checks(cost(build_graph(spec, 1)), _ask_fvcore(spec, network, single))
     if run is not None:
+        run = replace(run, cache=False)  # the network is built without one
         del network
         checks += check_memory(spec, run, device, batch)
         if calibration is not None and all(check.agrees is not None for check in checks[-1:]):

@@ -69,7 +69,7 @@ NETWORKS = (
 )
 
 RUNS: Mapping[Pass, Run] = {
-    "forward": Run(mode="infer", optimizer="none"),
+    "forward": Run(mode="infer", optimizer="none", cache=False),
     "step": Run(mode="train", optimizer="sgd-momentum"),
 }
 

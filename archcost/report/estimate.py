@@ -173,13 +173,20 @@ def _facts(estimate: Estimate, band: list[int] | None) -> Iterator[tuple[str, st
     if opaque := estimate.line.graph.unknown:
         yield "lower bound", f"what is made and dropped in {', '.join(opaque)} meanwhile is not known"
     before = "zeroed" if estimate.run.keep_gradients else "None"
-    mode = ASSUMED_IN_TRAINING.format(before) if estimate.run.trains else "evaluation mode"
+    mode = ASSUMED_IN_TRAINING.format(before) if estimate.run.trains else _inference(estimate)
     assumed = f"{mode}, eager PyTorch {estimate.run.torch}, {ASSUMED}"
     yield "exact under assumptions", ", ".join((assumed, *estimate.line.graph.assumptions))
     on_cpu = torch_device(estimate.hardware) == "cpu"
     seen = "the steps that were measured on a CPU" if on_cpu else "nine in ten runs of others on real cards"
     text = f"{size(band[0])} to {size(band[1])} allocated, by {seen}" if band else None
     yield "band", text or "not yet measured on such a device"
+
+
+def _inference(estimate: Estimate) -> str:
+    """Evaluation mode, and where tokens leave keys and values, that these are kept."""
+    if not estimate.line.keeps_cache:
+        return "evaluation mode"
+    return "evaluation mode, keys and values kept for the next token (--no-cache: none, as in a plain forward)"
 
 
 def _data(data: dict[str, Any]) -> Table:

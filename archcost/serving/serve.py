@@ -257,7 +257,7 @@ def serve(
             found=f"{service.prompt:,} + {service.new:,}",
             layer=table[1],
         )
-    run = Run(mode="infer", precision=precision)
+    run = Run(mode="infer", precision=precision, cache=False)
     dtype = _cache_dtype(cache, precision)
     size = CacheSize(steps.caches.attentions, steps.times, dtype)
     return Serving(StepMemory(steps, run, torch_device(profile)), size, profile, service, precision)

@@ -40,6 +40,8 @@ class Steps:
 
     spec: ModelSpec
     latent: bool = True
+    grows: bool = False
+    """The cache is copied with each token, as transformers' DynamicCache is."""
     _graphs: dict[tuple[int, int, int, bool], ModelGraph] = field(
         default_factory=dict[tuple[int, int, int, bool], ModelGraph], repr=False
     )
@@ -131,23 +133,32 @@ class Steps:
         plain = self._sample if new == 1 else self._plain(new)  # a single position shows no mask
         if not all_logits:
             layers = _last_position(layers, wiring.outputs, plain)
-        layers = _needed(self._with_caches(layers, plain, past), wiring.outputs)
+        layers = self._with_caches(layers, plain, past)
+        grown = [Port(layer.name) for layer in layers if isinstance(layer.layer, Keeping) and layer.layer.grows]
+        outputs = (*wiring.outputs, *grown)  # which the caller holds
+        layers = _holding_arguments(_needed(layers, outputs))
         read = {self.tokens, *(port.producer for layer in layers for port in layer.reads)}
         inputs = {name: given for name, given in spec.declared_inputs.items() if name in read}
-        return assemble(spec.model_copy(update={"inputs": inputs}), layers, batch, wiring.outputs)
+        return assemble(spec.model_copy(update={"inputs": inputs, "loss": "none"}), layers, batch, outputs)
 
     def _with_caches(self, layers: list[WiredLayer], plain: ModelGraph, past: int | None) -> list[WiredLayer]:
         """With a cache behind whatever is kept; `past` None for the first step, in which all of it is made."""
         instead: dict[Port, Port] = {}
         after: dict[str, list[WiredLayer]] = {}
+        places = {layer.name: place for place, layer in enumerate(layers)}
         types = {Port(node.name, index): each for node in plain.nodes for index, each in enumerate(node.output_types)}
         for each in caches(plain, latent=False).attentions:  # attention reads keys and values, whatever is kept of them
+            last = max([port.producer for port in each.ports], key=places.__getitem__)
+            held: list[Port] = []
             for port in each.ports:
                 if port not in instead:
                     instead[port] = Port(f"{port.producer}.{'cache' if not port.output else f'cache{port.output}'}")
                     kept = self._kept(each, types[port], past)
                     source = Port(self.tokens) if isinstance(kept, Kept) else port
-                    after.setdefault(port.producer, []).append(_wired(instead[port].producer, kept, source))
+                    cache = _wired(instead[port].producer, kept, source)
+                    behind = port.producer if isinstance(kept, Kept) else last
+                    after.setdefault(behind, []).append(cache._replace(named=tuple(held)))
+                    held += [port] * self.grows
         made: list[WiredLayer] = []
         for layer in layers:
             moved = layer._replace(inputs=tuple([instead.get(port, port) for port in layer.inputs]))
@@ -163,7 +174,7 @@ class Steps:
         window = self._windows.get(each.layer)
         if window is not None:
             before = min(before, window - 1)
-        return Keeping(past=before, dim=-2 if tensor.shape[-2] == each.positions else -1)
+        return Keeping(past=before, dim=-2 if tensor.shape[-2] == each.positions else -1, grows=self.grows)
 
 
 def up_to(number: int, step: int) -> int:
@@ -186,6 +197,32 @@ def _needed(layers: list[WiredLayer], outputs: tuple[Port, ...]) -> list[WiredLa
             if layer.shared is not None:
                 wanted.add(layer.shared.owner)
     return kept[::-1]
+
+
+def _holding_arguments(layers: list[WiredLayer]) -> list[WiredLayer]:
+    """With what each block reads from outside alive until its last layer is done: a block stands for a module, whose
+    caller has the arguments in variables until it returns.
+    """
+    last: dict[str, int] = {}
+    arguments: dict[str, dict[Port, None]] = {}
+    for place, layer in enumerate(layers):
+        for block in _blocks(layer.name):
+            last[block] = place
+            outside = {port: None for port in layer.inputs if not port.producer.startswith(f"{block}.")}
+            arguments.setdefault(block, {}).update(outside)
+    held: dict[int, dict[Port, None]] = {}
+    for block, place in last.items():
+        held.setdefault(place, {}).update(arguments[block])
+    return [
+        layer._replace(named=tuple(dict.fromkeys((*layer.named, *held.get(place, ())))))
+        for place, layer in enumerate(layers)
+    ]
+
+
+def _blocks(name: str) -> list[str]:
+    """`layer1.mlp.gate` is in `layer1` and `layer1.mlp`."""
+    parts = name.split(".")
+    return [".".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
 def _alone(layer: WiredLayer) -> WiredLayer:

@@ -22,9 +22,10 @@ def test_llama2_7b_by_hand() -> None:
     assert memory["kv_bytes_per_token"] == 2 * 32 * 4096 * 2  # keys and values, layers, width, bytes
     assert memory["kv_bytes"] == 3 * 368 * 524288  # 364 tokens are 23 blocks of 16
     assert memory["state_bytes_per_sequence"] == 0
-    # three prompts of 300 tokens, the first sequences' tokens in int64, and in bf16 the shortcut, the gate after silu
-    # and what rises, of 11,008 features each, and the product of the two; two tables of 300 x 128 for the positions
-    assert memory["activations_bytes"] == 3 * 300 * (8 + 2 * (4096 + 3 * 11008)) + 2 * 300 * 128 * 2
+    # of three prompts of 300 tokens, in int64, in bf16: what a layer begins with, the shortcut, and what goes into its
+    # MLP, all in variables until it returns; the gate after silu and what rises, of 11,008 features each, and the
+    # product of the two; two tables of 300 x 128 for the positions
+    assert memory["activations_bytes"] == 3 * 300 * (8 + 2 * (3 * 4096 + 3 * 11008)) + 2 * 300 * 128 * 2
     assert memory["verdict"] == "fits"
 
 
