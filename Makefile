@@ -52,6 +52,11 @@ caches:
 onnx-packages: $(TEST)/.ready
 	$(TEST)/bin/python -m tests.onnx_programs.packages
 
+# Networks with experts, state spaces and diffusion beside transformers' and diffusers' modules; docs/other_families.md says what came of it.
+.PHONY: other-families
+other-families: $(COLLECTIONS)/.ready
+	$(COLLECTIONS)/bin/python -m tests.large_programs.other_families
+
 dist: $(TEST)/.ready
 	$(TEST)/bin/python -m build --wheel
 

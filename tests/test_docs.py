@@ -31,6 +31,7 @@ GENERATED = {
     "onnx_node_tests.md",
     "onnx_packages.md",
     "onnx_quantised.md",
+    "other_families.md",
     "runs.md",
     "time_on_a_cpu.md",
     "what_is_kept.md",

@@ -31,7 +31,7 @@ class Call(NamedTuple):
     @property
     def is_half(self) -> bool:
         """16 bits a value: sums are kept in float32 beside it."""
-        return DTYPE_BYTES[self.inputs[0].dtype] == 2
+        return DTYPE_BYTES.get(self.inputs[0].dtype) == 2
 
 
 def whole_blocks(count: int, block: int) -> int:

@@ -65,7 +65,11 @@ def test_every_shape_is_told(row: Row) -> None:
     assert sizes == list(row.outputs)
 
 
-@pytest.mark.parametrize("name", zoo.names())
+COMPLEX = {"deepseek_v2_lite"}
+"""Networks that multiply complex numbers, for which ONNX has no operator."""
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name not in COMPLEX])
 def test_networks(name: str, tmp_path: Path) -> None:
     spec = shortened(name)
     assert numbers(again(spec, None, tmp_path), 3) == numbers(spec, 3)

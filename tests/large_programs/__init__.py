@@ -1,0 +1,1 @@
+"""Networks too large, or too many, for a test: programs that compare what ships with the libraries that people run."""

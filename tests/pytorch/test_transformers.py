@@ -119,7 +119,11 @@ def test_every_witness_agrees(text: str, run: str) -> None:
 
 @pytest.mark.parametrize("run", ["trained", "in 16 bits", "inferred"])
 @pytest.mark.parametrize(
-    "name", ["vit_b_16", "swin_t", "bert_base", "gpt2", "llama2_70b", "mixtral_8x7b", "whisper_base"]
+    "name",
+    [
+        *("vit_b_16", "swin_t", "bert_base", "gpt2", "llama2_70b", "whisper_base", "mixtral_8x7b", "qwen2_57b_a14b"),
+        *("deepseek_v2_lite", "deepseek_v3", "gpt_oss_20b"),
+    ],
 )
 def test_shipped_transformers_made_narrow(name: str, run: str) -> None:
     """With dropout as declared, for which the CPU composes attention."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.specs.other_models import NARROW_OTHERS
+
 DECODER = {"depth": 2, "width": 48, "heads": 3, "vocabulary": 97, "tokens": 40}
 WITHOUT_GROUPS = {"depth": 2, "width": 64, "heads": 4, "hidden": 80, "vocabulary": 97, "tokens": 40}
 GROUPED = {"depth": 2, "width": 64, "heads": 4, "groups": 2, "hidden": 80, "vocabulary": 97, "tokens": 40}
@@ -19,6 +21,7 @@ WITH_HEADS = ("mistral_nemo_12b", *(f"qwen3_{size}" for size in ("0_6b", "1_7b",
 """Whose heads are not as wide together as the network."""
 
 NARROW: dict[str, dict[str, int]] = {
+    **NARROW_OTHERS,
     **dict.fromkeys(LLAMAS, GROUPED),
     **{name: {**GROUPED, "features": 24} for name in WITH_HEADS},
     "mistral_7b_v0_1": {**GROUPED, "window": 16},
@@ -27,7 +30,6 @@ NARROW: dict[str, dict[str, int]] = {
     **{f"pythia_{size}": WITHOUT_GROUPS for size in ("160m", "410m", "1b", "1_4b", "2_8b", "6_9b", "12b")},
     **{f"gemma2_{size}": {**GROUPED, "features": 24, "window": 16} for size in ("2b", "9b", "27b")},
     **{f"gemma3_{size}": {**GROUPED, "depth": 8, "features": 24, "window": 16} for size in ("1b", "4b", "12b", "27b")},
-    "mixtral_8x7b": GROUPED,
     **dict.fromkeys(("bert_base", "bert_large", "roberta_base", "roberta_large", "distilbert_base"), DECODER),
     **{f"modernbert_{size}": {**WITHOUT_GROUPS, "depth": 5, "window": 8} for size in ("base", "large")},
     **{f"t5_{size}": READ_AND_WRITTEN for size in ("small", "base", "large", "3b")},

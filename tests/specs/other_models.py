@@ -1,0 +1,17 @@
+"""Networks with experts, state spaces or diffusion that ship, and parameters that make each of them narrow."""
+
+from __future__ import annotations
+
+CHOSEN = {"experts": 6, "chosen": 3, "expert_hidden": 24}
+EXPERTS = {"depth": 2, "width": 64, "heads": 4, "vocabulary": 97, "tokens": 40, **CHOSEN}
+LATENT = {**EXPERTS, "dense": 1, "hidden": 80, "features": 8, "still": 16, "value": 24, "latent": 40}
+
+NARROW_OTHERS: dict[str, dict[str, int]] = {
+    **{name: {**EXPERTS, "groups": 2} for name in ("mixtral_8x7b", "mixtral_8x22b")},
+    **{name: {**EXPERTS, "groups": 2, "shared_hidden": 56} for name in ("qwen2_57b_a14b", "qwen1_5_moe_a2_7b")},
+    **{name: {**EXPERTS, "groups": 2, "features": 24} for name in ("qwen3_30b_a3b", "qwen3_235b_a22b")},
+    **{name: {**EXPERTS, "groups": 2, "features": 24, "window": 16} for name in ("gpt_oss_20b", "gpt_oss_120b")},
+    "olmoe_1b_7b": {**EXPERTS, "groups": 4},
+    "deepseek_v2_lite": LATENT,
+    "deepseek_v3": {**LATENT, "query_latent": 48, "pools": 3, "best_pools": 2},
+}
