@@ -164,6 +164,7 @@ class _Writer:
         """Layers whose output is a weight itself."""
         self.trainable = {node.name: node.trainable for node in self.graph.nodes}
         self.ops: list[Op] = []
+        self.copies_given_to = self._copies_given_to()
 
     def program(self) -> Program:
         last: dict[Port, int] = {}
@@ -282,7 +283,7 @@ class _Writer:
         """Autocast's copies of weights, each made by the first layer that works on it, the bias first.
 
         Its cache holds those of trained weights until forward ends, but not those of views, as a transposed weight is
-        (cached_cast in autocast_mode.cpp).
+        (cached_cast in autocast_mode.cpp). One that several layers work on has a gradient if any of them gives one.
         """
         for index in range(len(node.weights) - 1, -1, -1):
             weight, number = node.weights[index], step.weights[index]
@@ -297,16 +298,24 @@ class _Writer:
                 self.cached.append(number)
             gives: tuple[Give, ...] = ()
             into: tuple[int, ...] = ()
-            reference = len(node.inputs) + index
-            if reference in step.rules.given_to:
-                turned = step.rules.gives[step.rules.given_to.index(reference)].is_turned
-                tensor = weight_type(weight, node)
+            if number in self.copies_given_to:
+                tensor, turned = weight_type(weight, node), self.copies_given_to[number]
                 gives = (Give(tensor, tensor, transposed, is_turned=turned, is_whole=not transposed),)
                 into = (self._parameter(self.walk.weights[owner][weight.name]),)
             made = New(what, self.walk.held[number].tensor)
             rules = copying(node.layer, made, gives)
             outputs = () if cached else (number,)
             yield Op(f"{whose} ({what})", node, rules, (number,), outputs, (), (), (), (number,), into)
+
+    def _copies_given_to(self) -> dict[int, bool]:
+        """By autocast's copy of a weight that some layer gives a gradient, whether that comes turned around."""
+        given_to: dict[int, bool] = {}
+        for node, step in zip(self.graph.nodes, self.walk.steps, strict=True):
+            for give, reference in zip(step.rules.gives, step.rules.given_to, strict=True):
+                index = reference - len(node.inputs)
+                if index >= 0 and node.weights[index].cast is not None:
+                    given_to.setdefault(step.weights[index], give.is_turned)
+        return given_to
 
     def _parameter(self, storage: int) -> int:
         """The place of a weight's gradient, of which one more comes together there."""

@@ -135,6 +135,8 @@ def _wire(spec: ModelSpec) -> Wiring:
         shared = names.shared(step, step.layer.shared_weight) if step.layer.shared_weight else None
         within = WithinComposite(step.part, names.look_up(f"{step.scope.prefix}.input:*", step)) if step.part else None
         given = names.given(step) if _given(step) else NO_PORTS
+        if shared is not None and shared.owner in names.lent:
+            step, shared, given = names.borrowing(step, shared, given)
         held = tuple([port for name in step.holds for port in names.look_up(name, step)])
         wired.append(WiredLayer(step.name, step.layer, inputs, trainable, shared, step.path, given, within, held))
         names.known[step.name] = ()
@@ -158,6 +160,7 @@ class _Names:
         self.steps = changed.steps
         self.spans = changed.spans
         self.owners = changed.owners
+        self.lent = changed.lent
         self.known: dict[str, tuple[Port, ...]] = dict.fromkeys(spec.declared_inputs, ())
 
     def look_up(self, reference: str, reader: PlacedLayer | Alias, field: str = "inputs") -> tuple[Port, ...]:
@@ -235,9 +238,9 @@ class _Names:
         ]
 
     def parameter_order(self) -> tuple[str, ...]:
-        """The spec's, where `fc.weight` is `fc.base_layer.weight` if an adapter is on `fc`."""
-        apart = [(name, *name.rpartition(".")[::2]) for name in self.spec.parameter_order]
-        return tuple([f"{self.owners[layer]}.{own}" if layer in self.owners else name for name, layer, own in apart])
+        """The spec's, where `fc.weight` is some of `fc.base_layer` if an adapter is on `fc`; all of that is frozen."""
+        apart = [(name, name.rpartition(".")[0]) for name in self.spec.parameter_order]
+        return tuple(dict.fromkeys(f"{owner}.base_layer" if owner in self.owners else name for name, owner in apart))
 
     def _last(self, name: str) -> str:
         """The layer itself, or the last of those in its place."""
@@ -310,6 +313,21 @@ class _Names:
             if scope.full(name) in self.known:
                 return SharedWeight(self.owners.get(scope.full(name), scope.full(name)), transposed)
         raise self._missing(name, step, "weight")
+
+    def borrowing(
+        self, step: PlacedLayer, shared: SharedWeight, given: Mapping[str, Port]
+    ) -> tuple[PlacedLayer, None, Mapping[str, Port]]:
+        """The layer with the weight of another as one that it is given, as that is a layer's output now."""
+        if shared.transposed:
+            raise self.refuse(
+                step,
+                "no rule for the transposed weight of a layer with DoRA",
+                "weight",
+                expected="DoRA on layers whose weight nobody else uses transposed",
+                found=step.layer.shared_weight,
+            )
+        own = step.layer.model_copy(update={"weight": None})
+        return step._replace(layer=own), None, {**given, "weight": Port(shared.owner)}
 
     def given(self, step: PlacedLayer) -> Mapping[str, Port]:
         """The outputs that `given` names, by the names of the weights that they replace. Raises SpecError."""

@@ -76,18 +76,18 @@ def _linear(module: Module, adapter: Lora, shape: Shape | None) -> Sequence[Part
         check_rank(adapter, out, shape[-1])
     kept = {"bias": False, "keep_float32": stays(adapter)}
     base = frozen_base(module)
-    down, dropped = _dropped(adapter)
+    down, drop = dropped(adapter)
     return [
         *base,
         cast_in(adapter),
-        *dropped,
+        *drop,
         Part(made("linear", "lora_A.default", (down,), out_features=adapter.r, **kept)),
         Part(made("linear", "lora_B.default", ("lora_A.default",), out_features=out, **kept)),
         *_added(base[-1].layer, adapter),
     ]
 
 
-def _dropped(adapter: Lora) -> tuple[str, list[Part]]:
+def dropped(adapter: Lora) -> tuple[str, list[Part]]:
     """What the first product reads, and the dropout, which is none for a share of 0 (torch.nn.Identity)."""
     if not adapter.dropout:
         return "cast1", []
@@ -105,21 +105,33 @@ def _added(base: Layer, adapter: Lora, read: str = "lora_B.default", held: tuple
 
 
 def _convolution(module: Module, adapter: Lora, shape: Shape | None) -> Sequence[Part]:
+    first, second = as_convolutions(module, adapter, shape)
+    down, drop = dropped(adapter)
+    return [
+        *frozen_base(module),
+        cast_in(adapter),
+        *drop,
+        Part(placed(first, "lora_A.default", (down,))),
+        Part(placed(second, "lora_B.default", ("lora_A.default",))),
+        *_added(placed(module.layers[0], BASE, ()), adapter),
+    ]
+
+
+def as_convolutions(module: Module, adapter: Lora, shape: Shape | None) -> tuple[Layer, Layer]:
     """The first product has the layer's kernel over all its channels, the second a kernel of one in its groups.
 
-    PEFT leaves the layer's dilation and its way of padding out.
+    PEFT leaves the layer's dilation and its way of padding out. Raises ShapeError where r does not suit.
     """
-    layer = module.layers[0]
+    layer, out = module.layers[0], features_out(module)
     fields = layer.model_dump(include={"kernel_size", "stride", "padding"})
-    groups, out = field_of(layer, "groups"), field_of(layer, "out_channels")
+    groups, dilation = field_of(layer, "groups"), field_of(layer, "dilation")
     if shape:
-        taps = prod(_sizes(fields["kernel_size"], len(shape) - 2))
-        check_rank(adapter, out, shape[1] * taps)
-    if fields["padding"] != "same" and any(size != 1 for size in _sizes(field_of(layer, "dilation"))):
+        check_rank(adapter, out, shape[1] * prod(_sizes(fields["kernel_size"], len(shape) - 2)))
+    if fields["padding"] != "same" and any(size != 1 for size in _sizes(dilation)):
         raise ShapeError(
             "PEFT leaves the dilation of a convolution out, so its products do not fit",
             expected="convolutions without dilation, or with padding: same",
-            found=f"dilation {field_of(layer, 'dilation')}",
+            found=f"dilation {dilation}",
             hint="exclude this layer",
         )
     if adapter.r % groups:
@@ -127,16 +139,9 @@ def _convolution(module: Module, adapter: Lora, shape: Shape | None) -> Sequence
             "r cannot be cut into the layer's groups", expected=f"a multiple of {groups}", found=f"r={adapter.r}"
         )
     kept = {"bias": False, "keep_float32": stays(adapter)}
-    down, dropped = _dropped(adapter)
+    first = made(layer.type, "lora_A.default", ("input",), out_channels=adapter.r, **fields, **kept)
     ones = {"out_channels": out, "kernel_size": 1, "groups": groups}
-    return [
-        *frozen_base(module),
-        cast_in(adapter),
-        *dropped,
-        Part(made(layer.type, "lora_A.default", (down,), out_channels=adapter.r, **fields, **kept)),
-        Part(made(layer.type, "lora_B.default", ("lora_A.default",), **ones, **kept)),
-        *_added(placed(layer, BASE, ()), adapter),
-    ]
+    return first, made(layer.type, "lora_B.default", ("lora_A.default",), **ones, **kept)
 
 
 def _sizes(given: int | tuple[int, ...], axes: int = 1) -> tuple[int, ...]:

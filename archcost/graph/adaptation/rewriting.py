@@ -14,12 +14,14 @@ from typing import Any
 
 from archcost.errors import SpecError
 from archcost.graph.adaptation.composite import AdaptedLayer, Parts
+from archcost.graph.adaptation.dora import dora
+from archcost.graph.adaptation.ia3 import ia3
 from archcost.graph.adaptation.lora import BASE, lora
 from archcost.graph.adaptation.modules import Module, modules_of
 from archcost.graph.adaptation.patterns import covers, no_match
 from archcost.graph.adaptation.quantizing import frozen, quantized
 from archcost.graph.adaptation.rewritten import Rewritten, Span, Step
-from archcost.graph.adaptation.targets import targets_of
+from archcost.graph.adaptation.targets import is_fed, targets_of
 from archcost.graph.expand import Alias, CompositePart, PlacedLayer, Scope
 from archcost.graph.size import MOST_LAYERS
 from archcost.layers import WeightedLayer
@@ -51,6 +53,7 @@ def _adapted(spec: ModelSpec, steps: Sequence[Step]) -> Rewritten:
     done: list[Step] = []
     spans: dict[str, Span] = {}
     owners: dict[str, str] = {}
+    lent: set[str] = set()
     recipes = _Recipes()
     index = 0
     while index < len(steps):
@@ -64,10 +67,14 @@ def _adapted(spec: ModelSpec, steps: Sequence[Step]) -> Rewritten:
         made = _in_place(spec, module, recipes.of(module, adapter), replaced, taken)
         parts = [step for step in made if isinstance(step, PlacedLayer)]
         spans |= {step.name: Span(parts[0].name, parts[-1].name) for step in replaced}
-        owners[module.name] = f"{module.name}.{BASE}"
+        owned = f"{module.name}.{BASE}"
+        if any(step.name == f"{owned}.weight" for step in parts) and len(replaced) == 1:
+            owned = f"{owned}.weight"
+            lent.add(owned)
+        owners[module.name] = owned
         done += made
         index = module.last + 1
-    return Rewritten(done, spans, owners)
+    return Rewritten(done, spans, owners, lent=lent)
 
 
 class _Recipes:
@@ -77,16 +84,17 @@ class _Recipes:
         self._known: dict[Any, AdaptedLayer] = {}
 
     def of(self, module: Module, adapter: Lora | Ia3) -> AdaptedLayer:
-        key = (tuple(map(id, module.layers)), id(adapter))
+        fed = isinstance(adapter, Ia3) and is_fed(module.name, adapter)
+        key = (tuple(map(id, module.layers)), id(adapter), fed)
         if key not in self._known:
             self._known[key] = AdaptedLayer(recipe=_recipe(module, adapter))
         return self._known[key]
 
 
 def _recipe(module: Module, adapter: Lora | Ia3) -> Parts:
-    if isinstance(adapter, Lora) and adapter.type in ("lora", "rslora"):
-        return partial(lora, module, adapter)
-    raise SpecError(f"no rule for {adapter.type} yet", expected="lora, rslora", found=str(adapter))
+    if isinstance(adapter, Lora):
+        return partial(dora if adapter.type == "dora" else lora, module, adapter)
+    return partial(ia3, module, adapter, is_fed(module.name, adapter))
 
 
 def _in_place(
@@ -98,7 +106,10 @@ def _in_place(
     body = Scope(module.name, first.scope, True)
     path = first.path
     steps: list[Step] = [Alias(body.full("input"), first.scope, first.reads, path)]
-    sketch = composite.sketch()
+    try:
+        sketch = composite.sketch()
+    except SpecError as error:
+        raise error.at(layer=module.name, place=spec.source.place(path)) from None
     for place, (layer, holds) in enumerate(zip(sketch, composite.holds(), strict=True)):
         assert layer.name is not None
         part = CompositePart(composite, place, layer is sketch[-1])

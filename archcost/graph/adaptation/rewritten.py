@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from archcost.graph.expand import Alias, PlacedLayer
@@ -31,3 +31,5 @@ class Rewritten(NamedTuple):
     """By layer where its weights are now."""
     thawed: tuple[str, ...] = ()
     """Layers with quantised weights that nothing else freezes."""
+    lent: Collection[str] = ()
+    """Layers that are a weight, and that others read as theirs."""

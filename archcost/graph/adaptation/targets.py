@@ -50,6 +50,11 @@ def targets_of(
     return chosen
 
 
+def is_fed(name: str, adapter: Ia3) -> bool:
+    """Whether the adapter scales what goes into the layer."""
+    return any(names(pattern, name) or covers(pattern, name) for pattern in adapter.feedforward)
+
+
 def _meant(adapter: Lora | Ia3, steps: Sequence[PlacedLayer | Alias], modules: Mapping[str, Module]) -> Iterator[str]:
     wanted = adapter.targets or _usual(modules)
     meant = dict.fromkeys(name for pattern in wanted for name in _of_target(pattern, steps, modules))
