@@ -5,7 +5,8 @@ TEST := .venv-test
 COLLECTIONS := .venv-collections
 NEWEST := .venv-newest
 
-.PHONY: demo test test-newest lint types bench docs collections onnx-node-tests onnx-quantised onnx-packages dist clean caches
+
+.PHONY: demo test test-newest lint types bench docs collections onnx-node-tests onnx-quantised onnx-packages peft-rows dist clean caches
 
 demo: $(DEMO)/.ready
 	$(DEMO)/bin/archcost summary vgg_d
@@ -56,6 +57,10 @@ onnx-packages: $(TEST)/.ready
 .PHONY: other-families
 other-families: $(COLLECTIONS)/.ready
 	$(COLLECTIONS)/bin/python -m tests.large_programs.other_families
+
+# Modules that PEFT makes, beside its published runs; docs/peft_rows.md says what came of it.
+peft-rows: $(COLLECTIONS)/.ready
+	$(COLLECTIONS)/bin/python -m tests.large_programs.peft_rows
 
 dist: $(TEST)/.ready
 	$(TEST)/bin/python -m build --wheel

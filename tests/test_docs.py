@@ -30,6 +30,7 @@ GENERATED = {
     "measurements.md",
     "onnx_node_tests.md",
     "onnx_packages.md",
+    "peft_rows.md",
     "onnx_quantised.md",
     "other_families.md",
     "runs.md",
