@@ -105,7 +105,7 @@ BAD = [
     (network(layer=[]), "'layer' was unexpected"),
     (network(inputs={"a": [3]}), "should not be valid under"),
     (network(published={"parameter": 3}), "{'parameter': 3} is not valid under any of the given schemas"),
-    (network(loss="hinge"), "'hinge' is not one of"),
+    (network(loss="hinge"), "'hinge' is not valid"),
     ({"name": "net", "layers": []}, "is not valid under any of the given schemas"),
 ]
 

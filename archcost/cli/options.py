@@ -202,7 +202,12 @@ def add_settings(added: argparse.ArgumentParser, several: bool = False) -> None:
         metavar="R",
         help="none (default), blocks, every:K, names of layers or blocks with commas between, or auto, with --hardware",
     )
-    group.add_argument("--loss", metavar="L", help="cross_entropy, mse, l1, sum, none; default: what the spec says")
+    group.add_argument(
+        "--loss",
+        metavar="L",
+        help="cross_entropy, mse, l1, sum, none; default: what the spec says. With options that cross_entropy has: "
+        "float32, shifted, shifted=logits, chunks=K, fused, fused=torch, as in cross_entropy:float32,shifted",
+    )
     group.add_argument(
         "--in-place",
         action=OnceEither,

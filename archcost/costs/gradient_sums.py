@@ -6,7 +6,7 @@ tensor (`can_accumulate_inplace` in torch/csrc/autograd/input_buffer.cpp).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from archcost.costs.events import Tape
@@ -61,13 +61,17 @@ class Gradients:
         given = [(arriving[place].storage, tensor) for place, tensor in outputs if place in arriving]
         return [tensor for storage, tensor in given if self.tape.storages[storage].tensor.numel != tensor.numel]
 
-    def give(self, op: Op, number: int, arriving: Mapping[int, Arrived]) -> Arrived:
+    def give(self, op: Op, number: int, arriving: Mapping[int, Arrived], kept: Sequence[int] = ()) -> Arrived:
+        """`kept` are the operation's own tensors, among which are gradients that forward has worked out."""
         give = op.rules.gives[number]
         gradient = give.gradient
         if isinstance(gradient, Handed):
             handed = arriving[op.takes[gradient.output]]
             self.tape.refs[handed.storage] += 1
             return Arrived(handed.storage, False) if gradient.is_view else handed
+        if give.ready is not None:
+            self.tape.refs[kept[give.ready]] += 1
+            return Arrived(kept[give.ready], True)
         return Arrived(self.tape.new(self._held(op.into[number], gradient)), give.is_whole)
 
     def hand_on(self, op: Op, given: Mapping[int, Arrived]) -> None:
@@ -75,11 +79,20 @@ class Gradients:
         added: list[int] = []
         for number, gradient in given.items():
             place = op.into[number]
+            if op.rules.gives[number].ready is not None:
+                gradient = self._taken_over(place, op.rules.gives[number], gradient)
             if place < 0 and place not in self.arrived:
                 self.arrived[place] = gradient
             elif self._receive(place, op.rules.gives[number], gradient):
                 added.append(gradient.storage)
         self.tape.let_go(added)
+
+    def _taken_over(self, place: int, give: Give, gradient: Arrived) -> Arrived:
+        """A tensor that forward has made and nobody keeps any more, under a number that the next pass will not use."""
+        if self.tape.refs[gradient.storage] > 1:
+            return gradient
+        self.tape.release(gradient.storage)
+        return gradient._replace(storage=self.tape.new(self._held(place, give.like)))
 
     def _held(self, place: int, tensor: TensorType) -> Held:
         if place < 0:

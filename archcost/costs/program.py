@@ -290,7 +290,7 @@ class _Writer:
             if weight.cast is None or number in self.made_copies:
                 continue
             self.made_copies.add(number)
-            whose, transposed = copy_owner(node, weight)
+            whose, transposed = copy_owner(node, weight, self.trainable)
             what = copied(weight.name, weight.cast)
             owner = node.shared.owner if weight.name == "weight" and node.shared is not None else node.name
             cached = self.trainable[owner] and not transposed

@@ -17,7 +17,6 @@ from archcost.costs.events import Mark, Tape, by_mark
 from archcost.costs.program import Op, Program
 from archcost.costs.recompute import layer_of
 from archcost.passes.recompute import overwrites
-from archcost.terms.autograd import Handed
 
 Play = Callable[[Program, Sequence[Segment]], Tape]
 """One step of a program, segments of it computed again."""
@@ -220,7 +219,7 @@ def _backward(tape: Tape, op: Op, live: int, events: Sequence[int]) -> Backward:
     """Its moments apart, by the order in which `play` makes things: the function's gradients, what it needs for itself
     and drops at once, sums, and what meets others.
     """
-    made = [give.is_summed for give in op.gives if not isinstance(give.gradient, Handed)]
+    made = [give.is_summed for give in op.gives if give.is_new]
     gradients = made.count(False)
     own = gradients
     while own < len(events) and events[own] >= 0:

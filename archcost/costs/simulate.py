@@ -192,14 +192,15 @@ class Player:
         tape.mark("backward", op.name, index)
         given = self._in_parts(index, op, arriving) if rules.parts else {}
         direct = len(rules.gives) - rules.summed
+        kept = self._own(index, op) if any(each.ready is not None for each in rules.gives) else ()
         for number in range(direct):
             if number not in given:
-                given[number] = give(op, number, arriving)
+                given[number] = give(op, number, arriving, kept)
         self._passing(op, arriving)
         if segment is not None and not segment.reentrant:  # it hands out each tensor once, which goes with the function
             tape.let_go(self._pending.pop(index, ()))
         for number in range(direct, len(rules.gives)):
-            given[number] = give(op, number, arriving)
+            given[number] = give(op, number, arriving, kept)
         for storage, _ in arriving.values():
             tape.release(storage)
         if index in self._pending:
@@ -211,6 +212,12 @@ class Player:
         else:
             update = self.update
             self._gradients.use_at_once(op, given, lambda place: self.optimize(update(place), index))
+
+    def _own(self, index: int, op: Op) -> list[int]:
+        """What it keeps of its own, in the order of its rules: itself, or as it was computed again."""
+        copies = self.tape.copies
+        alive = {copies.get(each, each): each for each in self._pending.get(index, ())}
+        return [alive[each] for each in op.own]
 
     def _passing(self, op: Op, arriving: Mapping[int, Arrived]) -> None:
         """What lives only while an operation's backward runs."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archcost.exporters.emit import Part, draws
+from archcost.exporters.convolution import bias
+from archcost.exporters.emit import DTYPES, Part, draws
 from archcost.layers import (
     BCE,
     CTC,
@@ -14,6 +15,7 @@ from archcost.layers import (
     CrossEntropy,
     Huber,
     L1Penalty,
+    LinearCrossEntropy,
     MultilabelMargin,
     MultiMargin,
     SmoothL1,
@@ -24,6 +26,14 @@ from archcost.layers import (
 @draws(CrossEntropy)
 def cross_entropy(part: Part) -> str:
     return part.draw("SoftmaxCrossEntropyLoss", *part.inputs, reduction=part.layer.reduction)
+
+
+@draws(LinearCrossEntropy)
+def linear_cross_entropy(part: Part) -> str:
+    """The linear layer, and the loss of all scores."""
+    scores = part.draw("Gemm", part.inputs[0], part.weight(), *bias(part), transB=1)
+    loss = part.draw("SoftmaxCrossEntropyLoss", scores, *part.inputs[1:], reduction=part.layer.reduction)
+    return loss if part.source.dtype == part.result.dtype else part.draw("Cast", loss, to=DTYPES[part.result.dtype])
 
 
 @draws(NLL)

@@ -109,6 +109,7 @@ from archcost.layers.loss.classes import MultiMargin as MultiMargin
 from archcost.layers.loss.classes import MultilabelMargin as MultilabelMargin
 from archcost.layers.loss.classes import NLL as NLL
 from archcost.layers.loss.ctc import CTC as CTC
+from archcost.layers.loss.linear import LinearCrossEntropy as LinearCrossEntropy
 from archcost.layers.loss.pairs import BCE as BCE
 from archcost.layers.loss.pairs import BCEWithLogits as BCEWithLogits
 from archcost.layers.loss.pairs import Huber as Huber

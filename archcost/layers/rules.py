@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from archcost.layers.dtypes import Outcome, Treatment
@@ -10,6 +11,7 @@ from archcost.tensors import Tensors, TensorType
 from archcost.terms.autograd import Gradient, Own, Saved, Setting, Stage
 from archcost.terms.memory_format import Layout
 from archcost.terms.time_classes import TimeClass
+from archcost.work import Operand
 
 Quirk = Literal[
     "copies pieces", "puts gradient back", "sums bias gradient", "weight gradient is view", "stops early", "composed"
@@ -80,6 +82,8 @@ class Autograd:
     """Whether backward makes the gradient of `weight` in another order than the weight's."""
     outlives: tuple[int, ...] = ()
     """Inputs that it keeps beyond its backward, as long as anybody has what leads back to it: the loss."""
+    ready: Mapping[Operand, Own] = field(default_factory=dict["Operand", Own])
+    """By operand a gradient that forward has worked out already: that tensor of `saved`, which backward hands out."""
     zeros: tuple[TensorType | None, ...] = ()
     """For each output what backward makes in place of a gradient that does not arrive; none where it says nothing."""
 

@@ -6,7 +6,7 @@ storages, is looked up by whoever walks the network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -45,6 +45,8 @@ class Passing(NamedTuple):
     stages: tuple[Stage, ...]
     outlives: tuple[int, ...]
     zeros: tuple[TensorType | None, ...]
+    ready: Mapping[Operand, Own]
+    """Gradients that forward has worked out, by operand."""
 
 
 class Answers(NamedTuple):
@@ -82,6 +84,7 @@ def ask(layer: Layer, call: Call) -> Answers:
             autograd.stages if setting.needs else (),
             autograd.outlives,
             autograd.zeros,
+            autograd.ready,
         ),
     )
 
@@ -114,6 +117,13 @@ class Give(NamedTuple):
     """Whether it lies in another order than what it is the gradient of."""
     is_whole: bool = True
     """Whether a new one is no view, and has as many values as what it is the gradient of."""
+    ready: int | None = None
+    """The number, among the operation's own tensors, of the one that it is: forward has worked it out."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether backward makes a tensor for it."""
+        return self.ready is None and not isinstance(self.gradient, Handed)
 
 
 class Part(NamedTuple):
@@ -194,6 +204,8 @@ def layer_rules(node: Node, needs: Needs, arriving: tuple[Layout, ...], call: Ca
             saved.append(first_made + first_own + own.index(kept))
     makes += [New(kept.what, kept.tensor) for kept in own]
     gives = _gives(node, needs, answers) if needs is not NOTHING else []
+    if passing.ready:
+        gives = [(each, _made_before(each, give, passing.ready, own)) for each, give in gives]
     return LayerRules(
         layer=node.layer,
         call=call,
@@ -252,6 +264,10 @@ def _gives(node: Node, needs: Needs, answers: Answers) -> list[tuple[Operand, Gi
         give = Give(tensor, tensor, is_view, is_summed, is_main and passing.turned, not is_view)
         gives.append((weight.name, give))
     return sorted(gives, key=_is_summed) if "sums bias gradient" in node.layer.quirks else gives
+
+
+def _made_before(operand: Operand, give: Give, ready: Mapping[Operand, Own], own: Sequence[Own]) -> Give:
+    return give._replace(ready=own.index(ready[operand]), is_view=False, is_whole=True) if operand in ready else give
 
 
 def _is_summed(given: tuple[Operand, Give]) -> bool:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 from archcost.graph import Node, Port
-from archcost.graph.model_graph import Facts
 from archcost.layers import LAYERS, Layer
 from archcost.layers.base import Arity
 from archcost.layers.card import Card
-from archcost.layers.dtypes import AS_GIVEN, FLOAT32_OUT_ON_CUDA, IN_FLOAT32
+from archcost.layers.dtypes import FLOAT32_OUT_ON_CUDA, IN_FLOAT32
 from archcost.layers.loss.base import losing
 from archcost.layers.rules import Autograd, Call
 from archcost.passes.contract import Condition, Pass, RunGraph
+from archcost.passes.loss_nodes import LABELS, LOSS, Term, node_of, result
 from archcost.passes.precision import IN_DECLARED_DTYPES
+from archcost.passes.token_loss import Total, of_tokens
+from archcost.spec.loss import read_loss
 from archcost.tensors import Tensors, TensorType
-from archcost.terms.autograd import PASSED_ON, VIEWED, Own
-from archcost.work import Elementwise, Reduction, Work
-
-LABELS = "(labels)"
-LOSS = "(loss)"
-"""Names that no layer of a spec can have."""
+from archcost.terms.autograd import VIEWED, Own
+from archcost.work import Reduction, Work
 
 
 class Sum(Layer):
@@ -65,23 +63,6 @@ class L1(Layer):
         return (Reduction(inputs[0].numel, 3, {0: 2, 1: 2}, "absolute differences"),)
 
 
-class Total(Layer):
-    """A sum of two scalars, the one so far and the next."""
-
-    type: Literal["(total)"] = "(total)"
-    card: ClassVar[Card] = losing("torch.add", AS_GIVEN, "elementwise", "promoted")
-    arity = Arity(2, 2)
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        return (inputs[0],)
-
-    def autograd(self, call: Call) -> Autograd:
-        return Autograd((), (PASSED_ON,) * len(call.inputs))
-
-    def work(self, inputs: Tensors, outputs: Tensors) -> tuple[Work, ...]:
-        return (Elementwise(1, 1, {}, "added"),)
-
-
 def _with_loss(given: RunGraph) -> RunGraph:
     """The loss as last layers, the final one called LOSS, and the labels or target as an input.
 
@@ -89,46 +70,61 @@ def _with_loss(given: RunGraph) -> RunGraph:
     real numbers are summed. The same graph when
     `spec.loss` is none, nothing can be summed, or the run does not train.
     """
-    graph = given.graph
+    graph, asked = given.graph, read_loss(given.graph.spec.loss)
     returned = [Term(*end) for end in zip(graph.outputs, graph.returned, strict=True) if end[1].is_floating]
-    if not given.run.trains or graph.spec.loss == "none" or not returned:
+    if not given.run.trains or asked.name == "none" or not returned:
         return given
-    nodes: list[Node] = []
-    inputs = dict(graph.inputs)
+    inputs, nodes, taken = dict(graph.inputs), list[Node](), frozenset[str]()
+    instead: dict[Port, Port] = {}
     total: Term | None = None
     for output in returned:
-        term, loss = output, graph.spec.loss
-        if output.tensor.is_complex:
-            nodes.append(
-                _node(f"(parts of {output.port})", LAYERS["view_as_real"](type="view_as_real"), (output,), None)
-            )
-            term, loss = _result(nodes[-1]), "sum"
-        if term.tensor.rank > 0:
-            target = _target(loss, term.tensor)
-            inputs |= {LABELS: target} if target else {}
-            nodes.append(_node(f"({loss} of {output.port})", _loss(loss), (term,), target))
-            term = _result(nodes[-1])
+        term = output
+        if asked.has_options and term.tensor.rank > 0:
+            worked = of_tokens(graph, asked)
+            taken, inputs = worked.taken, inputs | {LABELS: worked.labels}
+            nodes += worked.nodes
+            if worked.returned is not None:  # the loss is of it
+                instead[output.port] = worked.returned
+            term = result(nodes[-1])
+        else:
+            parts, labels = _compared(output, asked.name)
+            inputs |= labels
+            nodes += parts
+            term = result(parts[-1]) if parts else term
         if total is not None:
-            nodes.append(_node(f"(loss up to {output.port})", Total(), (total, term), None))
-            term = _result(nodes[-1])
+            nodes.append(node_of(f"(loss up to {output.port})", Total(), (total, term)))
+            term = result(nodes[-1])
         total = term
     if nodes:
         nodes[-1] = nodes[-1]._replace(name=LOSS)
-        total = _result(nodes[-1])
+        total = result(nodes[-1])
     assert total is not None  # of at least one output
-    graph = replace(graph, inputs=inputs, nodes=(*graph.nodes, *nodes), outputs=(total.port,))
-    return replace(given, graph=graph, returned=tuple(dict.fromkeys((*given.returned, total.port))))
+    left = [node for node in graph.nodes if node.name not in taken]
+    graph = replace(graph, inputs=inputs, nodes=(*left, *nodes), outputs=(total.port,))
+    ports = [instead.get(port, port) for port in given.returned if port.producer not in taken]
+    made = replace(given, graph=graph, returned=tuple(dict.fromkeys((*ports, total.port))))
+    return _without(made, taken) if taken else made
 
 
-class Term(NamedTuple):
-    """A tensor on the way to the loss, and who makes it."""
+def _compared(output: Term, loss: str) -> tuple[list[Node], dict[str, TensorType]]:
+    """The layers between an output and a scalar, and what it is compared with."""
+    nodes: list[Node] = []
+    term = output
+    if output.tensor.is_complex:
+        nodes.append(node_of(f"(parts of {output.port})", LAYERS["view_as_real"](type="view_as_real"), (output,)))
+        term, loss = result(nodes[-1]), "sum"
+    if term.tensor.rank == 0:
+        return nodes, {}
+    target = _target(loss, term.tensor)
+    reads = (term, Term(Port(LABELS), target)) if target else (term,)
+    nodes.append(node_of(f"({loss} of {output.port})", _loss(loss), reads))
+    return nodes, {LABELS: target} if target else {}
 
-    port: Port
-    tensor: TensorType
 
-
-def _result(node: Node) -> Term:
-    return Term(Port(node.name), node.output_types[0])
+def _without(given: RunGraph, taken: Collection[str]) -> RunGraph:
+    """What was said of layers that the loss runs itself is not said of it: it is computed once, in forward."""
+    recomputed = tuple([tuple([name for name in names if name not in taken]) for names in given.recomputed])
+    return replace(given, recomputed=tuple(filter(None, recomputed)))
 
 
 def _loss(loss: str) -> Layer:
@@ -148,13 +144,6 @@ def _target(loss: str, output: TensorType) -> TensorType | None:
     if loss != "cross_entropy":
         return output
     return TensorType((output.shape[0], *output.shape[2:]), "int64")
-
-
-def _node(name: str, layer: Layer, reads: tuple[Term, ...], target: TensorType | None) -> Node:
-    ports = tuple(term.port for term in reads) + ((Port(LABELS),) if target else ())
-    inputs = tuple(term.tensor for term in reads) + ((target,) if target else ())
-    outputs = layer.output_types(inputs)
-    return Node(name, layer, ports, Facts.of(layer, inputs, outputs), True)
 
 
 def _already_there(given: RunGraph) -> Iterator[str]:

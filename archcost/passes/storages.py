@@ -78,6 +78,7 @@ class Walk:
         images_last: bool,
     ) -> None:
         self.required, self.needs = required, needs
+        self._trainable = {node.name: node.trainable for node in graph.nodes}
         self._setting = (training, device, torch)
         self.held: list[Held] = []
         self.at: dict[str, tuple[int, ...]] = {}
@@ -174,7 +175,7 @@ class Walk:
         if weight.cast is None:
             is_shared = weight.name == "weight" and node.shared is not None
             return self.weights[node.shared.owner if is_shared and node.shared else node.name][weight.name]
-        owner, what = copy_owner(node, weight)[0], copied(weight.name, weight.cast)
+        owner, what = copy_owner(node, weight, self._trainable)[0], copied(weight.name, weight.cast)
         if what not in self.weights[owner]:
             tensor = TensorType(weight_type(weight, node).shape, weight.cast)
             self.weights[owner][what] = len(self.held)
@@ -192,11 +193,15 @@ def _row(weight: Weight, node: Node) -> tuple[Role, str, TensorType]:
     return "kv_cache" if node.layer.is_cache else kept, weight.name, weight_type(weight, node)
 
 
-def copy_owner(node: Node, weight: Weight) -> tuple[str, bool]:
-    """The owner of autocast's copy of a weight, and whether it is of a transposed one, which the reader owns."""
+def copy_owner(node: Node, weight: Weight, trainable: Mapping[str, bool]) -> tuple[str, bool]:
+    """The owner of autocast's copy of a weight, and whether it is of a transposed one, which the reader owns. It owns
+    that of a frozen one too, which autocast does not remember for others.
+    """
     if weight.name != "weight" or node.shared is None:
         return node.name, False
-    return (node.name, True) if node.shared.transposed else (node.shared.owner, False)
+    if node.shared.transposed:
+        return node.name, True
+    return (node.shared.owner if trainable[node.shared.owner] else node.name), False
 
 
 def copied(name: str, dtype: str) -> str:

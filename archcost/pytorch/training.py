@@ -23,18 +23,24 @@ from torch.optim import Optimizer
 
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
+from archcost.graph.loss import scores_of
 from archcost.layers import WeightedLayer
 from archcost.passes.optimizer import Option, method
 from archcost.passes.run import Run
 from archcost.pytorch.build import build, zeros
 from archcost.pytorch.checkpointed import Checkpointed
 from archcost.pytorch.network import as_tuple, module_at, real_numbers
+from archcost.pytorch.token_losses import WithHead, in_float32, loss_of_scores, without_head
 from archcost.spec import ModelSpec
+from archcost.spec.loss import read_loss
 
 Begins = Callable[[str], None]
 """Told the phase that begins: `forward`, `backward` or `optimizer`."""
 
-COMPARED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+Comparison = Callable[[Tensor, Tensor], Tensor]
+"""Of an output and what it is compared with."""
+
+COMPARED: dict[str, Comparison] = {
     "cross_entropy": functional.cross_entropy,
     "mse": functional.mse_loss,
     "l1": functional.l1_loss,
@@ -89,6 +95,8 @@ class Training:
     masters: tuple[nn.Parameter, ...]
     results: Callable[[Any], Sequence[Tensor]] = as_tuple
     """The tensors in what forward returns, of which the loss is made."""
+    compared: Comparison | None = None
+    """Of an output and the target, where it is not `COMPARED` of the loss."""
 
     @contextmanager
     def forward_context(self) -> Generator[None]:
@@ -129,14 +137,26 @@ def prepare(graph: ModelGraph, run: Run, segments: Sequence[Sequence[str]], devi
     inputs = {
         name: _filled(tensor).to(_kept(tensor, dtype)) for name, tensor in zeros(spec, graph.batch, device).items()
     }
-    loss = spec.loss if run.trains else "none"
-    target = _target(spec, graph.batch, dtype, device) if loss in COMPARED else None
+    asked = read_loss(spec.loss)
+    loss = asked.name if run.trains else "none"
+    target = None
+    if loss in COMPARED:
+        target = _labels(graph, device) if asked.by_token else _target(spec, graph.batch, dtype, device)
     learns = trained(network) if loss != "none" else []
     masters = tuple(nn.Parameter(weight.detach().float()) for weight in learns) if run.master_weights else ()
     optimizer = optimizer_of(run, masters or learns)
     reentrant = frozenset([each.names[0] for each in graph.checkpoints if each.reentrant])
-    forward = Checkpointed(network, segments, reentrant) if segments else network
-    return Training(run, loss, network, forward, inputs, target, optimizer, masters)
+    made, head, compared = network, None, None
+    if target is not None and asked.takes_head:
+        made, head = without_head(network, graph)
+    elif target is not None and asked.has_options:
+        compared = loss_of_scores(asked, scores_of(graph).turned is not None)
+    forward: Callable[..., Any] = Checkpointed(made, segments, reentrant) if segments else made
+    if compared is not None and asked.float32 and asked.shifted == "logits":
+        forward = in_float32(forward, scores_of(graph).output)
+    if head is not None and target is not None:
+        forward = WithHead(forward, head, scores_of(graph).output, asked, target)
+    return Training(run, loss, made, forward, inputs, target, optimizer, masters, compared=compared)
 
 
 def step(training: Training, begins: Begins) -> None:
@@ -151,7 +171,7 @@ def step(training: Training, begins: Begins) -> None:
         begins("forward")
         with training.forward_context():
             out = training.forward(**training.inputs)
-            loss = loss_of(training.loss, training.results(out), training.target)
+            loss = loss_of(training.loss, training.results(out), training.target, training.compared)
         if loss is not None and loss.requires_grad:
             begins("backward")
             with _stepping(training):
@@ -163,7 +183,9 @@ def step(training: Training, begins: Begins) -> None:
     training.network.zero_grad(set_to_none=not run.keep_gradients)
 
 
-def loss_of(loss: str, results: Sequence[Tensor], target: Tensor | None) -> Tensor | None:
+def loss_of(
+    loss: str, results: Sequence[Tensor], target: Tensor | None, compared: Comparison | None = None
+) -> Tensor | None:
     """The outputs' loss; scalars that the network computes, such as a penalty, are added. None where there is none.
 
     `sum` sums every floating output, and adds the sums in the order of the outputs. Complex ones are always summed, as
@@ -174,8 +196,9 @@ def loss_of(loss: str, results: Sequence[Tensor], target: Tensor | None) -> Tens
         if loss == "none" or not (result.is_floating_point() or result.is_complex()):
             continue
         numbers, wanted = real_numbers(result), None if result.is_complex() else target
-        term = numbers if numbers.dim() == 0 else numbers.sum() if wanted is None else COMPARED[loss](numbers, wanted)
-        total = term if total is None else total + term
+        if numbers.dim() > 0:
+            numbers = numbers.sum() if wanted is None else (compared or COMPARED[loss])(numbers, wanted)
+        total = numbers if total is None else total + numbers
     return total
 
 
@@ -288,12 +311,18 @@ def _kept(tensor: Tensor, dtype: torch.dtype | None) -> torch.dtype:
     return dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
 
 
+def _labels(graph: ModelGraph, device: str) -> Tensor:
+    """A label for each token."""
+    *tokens, classes = scores_of(graph).tensor.shape
+    return torch.randint(classes, tokens, device=device)
+
+
 def _target(spec: ModelSpec, batch: int, dtype: torch.dtype | None, device: str) -> Tensor:
     """Labels, or floats like the output: of the one output with axes, whose shape the meta device tells."""
     with torch.no_grad():
         results = as_tuple(build(spec, "meta").eval()(**zeros(spec, batch, "meta")))
     compared = next(result for result in results if result.dim() > 0)
-    if spec.loss != "cross_entropy":
+    if read_loss(spec.loss).name != "cross_entropy":
         return torch.randn(compared.shape, dtype=dtype or compared.dtype, device=device)
     samples, classes, *rest = compared.shape
     return torch.randint(classes, (samples, *rest), device=device)

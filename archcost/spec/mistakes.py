@@ -119,6 +119,9 @@ def _message_of(mistakes: Sequence[Mistake], tree: object) -> SpecError:
                 expected="a mapping with one of type, block and repeat",
                 found=_fields_or_value(first.found),
             )
+        case "loss":
+            told = first.context
+            return SpecError(told["problem"], expected=told["expected"], found=spell(first.found), hint=told["hint"])
         case "parameter_name":
             return SpecError("wrong name for a parameter", expected=_expected(first), found=spell(first.found))
         case _:

@@ -7,7 +7,7 @@ as a `LayerTemplate` until the graph is built and the parameters have values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
@@ -29,6 +29,7 @@ from archcost.layers.fields import MAX_SIZE, Flag, Name, Reference
 from archcost.spec.adapters import Adapters, Patterns
 from archcost.spec.evaluation import Evaluation, Values
 from archcost.spec.inputs import InputSpec
+from archcost.spec.loss import LossText
 from archcost.spec.quantized import SeveralQuantized
 from archcost.spec.sections import FROZEN, Checkpoint, Published, Region, Text
 from archcost.spec.source import Source
@@ -193,7 +194,7 @@ class ModelSpec(BaseModel):
     """What `--set` and `--input` have put in place of what was declared, such as `depth3=2`."""
     declared_inputs: dict[Name, InputSpec] = Field(min_length=1, alias="inputs")
     """`inputs` as written: sizes of their shapes may be `$expressions`."""
-    loss: Literal["cross_entropy", "mse", "l1", "sum", "none"] = "sum"
+    loss: LossText = "sum"
     parameters: Parameters = {}
     blocks: Annotated[dict[Name, Block], BeforeValidator(check_blocks)] = {}
     layers: Entries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -13,6 +13,7 @@ from archcost.files.parse import parse
 from archcost.files.values import as_tuples, spell
 from archcost.spec.evaluation import names_in, plain_name
 from archcost.spec.inputs import BATCH, InputSpec
+from archcost.spec.loss import read_loss
 from archcost.spec.model import BlockUse, Entry, ModelSpec, Repeat
 from archcost.spec.values import Value
 
@@ -25,9 +26,7 @@ NOTHING: Mapping[str, Value] = {}
 
 def set_loss(spec: ModelSpec, loss: str) -> ModelSpec:
     """The spec with another loss. Raises SpecError for one that is not known; `build` checks that it suits."""
-    known = get_args(ModelSpec.model_fields["loss"].annotation)
-    if loss not in known:
-        raise SpecError("unknown loss", expected=", ".join(known), found=shorten(loss), hint=nearest(loss, known))
+    read_loss(loss)
     return spec.model_copy(update={"loss": loss})
 
 

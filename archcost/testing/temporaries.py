@@ -7,7 +7,7 @@ no tracker sees.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -155,7 +155,7 @@ def check(
     answers = ask(row.layer, Call(types, row.output_types, setting))
     new = sum(tensor.nbytes for tensor, alias in zip(answers.allocated, answers.aliases, strict=True) if alias is None)
     new += nbytes([kept for kept in answers.saved if isinstance(kept, Own)])
-    scratch = answers.passing.scratch
+    passing, scratch = answers.passing, answers.passing.scratch
     same(f"bytes after forward, {where}", new, worked.end, "by torch")
     same(
         f"bytes at forward's worst, {where}", new + max(nbytes(scratch.forward), more.forward), worked.peak, "by torch"
@@ -163,7 +163,7 @@ def check(
     if not needs:
         return
     check_gradients(row, worked, setting, tells_views)
-    peak = made(worked) + max(nbytes(scratch.backward), more.backward)
+    peak = made(worked, passing.ready) + max(nbytes(scratch.backward), more.backward)
     if "composed" in row.layer.quirks and not scratch.backward and worked.peak_backward <= peak:
         return  # some of what was kept may be gone before the last gradient is made; the rules hold it until the end
     same(f"bytes at backward's worst, {where}", peak, worked.peak_backward, "by torch")
@@ -203,9 +203,10 @@ def seen(gradient: Given) -> tuple[int | None, bool | int]:
     return (gradient.arrived, gradient.nbytes if gradient.arrived is None else gradient.is_view)
 
 
-def made(worked: Worked) -> int:
-    """Bytes of the gradients that did not arrive, each storage once."""
-    return sum({given.key: given.nbytes for given in worked.given.values() if given.arrived is None}.values())
+def made(worked: Worked, ready: Collection[Operand] = ()) -> int:
+    """Bytes of the gradients that did not arrive, each storage once. Those that are `ready` forward has made."""
+    new = [given for operand, given in worked.given.items() if given.arrived is None and operand not in ready]
+    return sum({given.key: given.nbytes for given in new}.values())
 
 
 def nbytes(tensors: Sequence[Own]) -> int:

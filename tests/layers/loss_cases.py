@@ -11,6 +11,7 @@ from archcost.layers import (
     CrossEntropy,
     Huber,
     L1Penalty,
+    LinearCrossEntropy,
     MultilabelMargin,
     MultiMargin,
     SmoothL1,
@@ -20,6 +21,7 @@ from archcost.tensors import TensorType
 from tests.layers.rows import Row
 
 LABELS = TensorType((2,), "int64")
+ROW_LABELS = TensorType((7,), "int64")
 IMAGE_LABELS = TensorType((2, 3, 5), "int64")
 
 ROWS: tuple[Row, ...] = (
@@ -50,6 +52,34 @@ ROWS: tuple[Row, ...] = (
         outputs=((2, 3),),
         forward=210,  # (2*7*3) * 5
         backward_input=126,  # (2*7*3) * 3
+    ),
+    Row(
+        LinearCrossEntropy(out_features=11, method="liger"),
+        inputs=((7, 3), ROW_LABELS),
+        outputs=((),),
+        parameters=33,  # 11*3
+        macs=231,  # 7*11 * 3
+        forward=392,  # (7*11) * 5 + 7: log_softmax, and an addition a label
+        backward_input=231,  # (7*11) * 3: exp, difference, product
+    ),
+    Row(
+        LinearCrossEntropy(out_features=11, bias=True, method="liger"),
+        inputs=((7, 3), ROW_LABELS),
+        outputs=((),),
+        parameters=44,  # 11*3 + 11
+        macs=231,  # 7*11 * 3
+        forward=469,  # 7*11 + (7*11) * 5 + 7: the bias first
+        backward_input=231,  # (7*11) * 3
+        backward_weight=77,  # 7*11: the bias
+    ),
+    Row(
+        LinearCrossEntropy(out_features=11, reduction="sum"),
+        inputs=((7, 3), ROW_LABELS, (11,)),
+        outputs=((),),
+        parameters=33,  # 11*3
+        macs=231,  # 7*11 * 3
+        forward=406,  # (7*11) * 5 + 7 * 3: product with the weight, the sum, and that of the weights
+        backward_input=231,  # (7*11) * 3
     ),
     Row(NLL(), inputs=((2, 7), LABELS), outputs=((),), forward=2),  # 2: an addition a label
     Row(

@@ -20,7 +20,11 @@ from tests.layers import every_built_row
 from tests.layers.keeping_variants import VARIANTS
 from tests.layers.rows import Row
 
-ROWS = (*every_built_row(), *VARIANTS)
+UNSEEN = "linear_cross_entropy(out_features=11,reduction=sum)"
+"""An operator that is registered as one keeps attributes of `ctx`, and neither hook nor tracker sees what it makes
+within: tests/pytorch/test_linear_cross_entropy.py has it."""
+
+ROWS = tuple([row for row in (*every_built_row(), *VARIANTS) if not str(row).startswith(UNSEEN)])
 
 
 def refused(row: Row, order: str) -> bool:
