@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from archcost.planning import Fit, Plan, fit, plan
     from archcost.serving import Serving, serve
     from archcost.spec import ModelSpec, loads
+    from archcost.spec.overrides import with_sequence
     from archcost.sweeps import Sweep, sweep
 
 __version__ = "0.1.0"
@@ -69,6 +70,7 @@ __all__ = [
     "testing",
     "timeline",
     "to_onnx",
+    "with_sequence",
 ]
 
 _PARTS = ("extend", "hardware", "layers", "pytorch", "testing")
@@ -99,6 +101,7 @@ _HOMES = {
     "sweep": "archcost.sweeps",
     "timeline": "archcost.costs.timeline",
     "to_onnx": "archcost.exporters",
+    "with_sequence": "archcost.spec.overrides",
 }
 
 

@@ -34,6 +34,7 @@ class ArchcostLock(Protocol):
         settings: Sequence[str] = (),
         inputs: Sequence[str] = (),
         args: Any = None,
+        sequence: int | None = None,
     ) -> None: ...
 
 
@@ -63,12 +64,13 @@ def archcost_lock(request: pytest.FixtureRequest) -> ArchcostLock:
         settings: Sequence[str] = (),
         inputs: Sequence[str] = (),
         args: Any = None,
+        sequence: int | None = None,
     ) -> None:
         from archcost.comparison.recipe import Recipe, args_text
         from archcost.errors import ArchcostError
 
         try:
-            recipe = Recipe("", batch, tuple(settings), tuple(inputs), args_text(args))
+            recipe = Recipe("", batch, tuple(settings), tuple(inputs), args_text(args), sequence=sequence)
             failure = _hold(network, recipe, folder, lock, update)
         except ArchcostError as error:
             failure = str(error)
@@ -108,7 +110,7 @@ def _load(network: str | Path | ModelSpec, recipe: Recipe, folder: Path) -> tupl
 
     if isinstance(network, ModelSpec):
         recipe = replace(recipe, network=network.name, kind="spec")
-        return override(network, recipe.settings, recipe.inputs), recipe
+        return override(network, recipe.settings, recipe.inputs, recipe.sequence), recipe
     beside = folder / network
     recipe = replace(recipe, network=str(beside if beside.is_file() else network))
     return recipe.load(), recipe

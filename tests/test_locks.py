@@ -186,7 +186,7 @@ def test_check_says_what_changed_and_fails(net: Path, capsys: pytest.CaptureFixt
     ]
 
 
-OPTIONS = "network NAME --batch N [--set key=value] [--input SHAPE] [--args JSON]"
+OPTIONS = "network NAME --batch N [--set key=value] [--input SHAPE] [--args JSON] [--sequence N]"
 ROW = "fc1      | linear      | 1×1000           |      3,000 | 2,000"
 DAMAGE = [
     ("", "", 0, "a section for each network"),

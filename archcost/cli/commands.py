@@ -6,7 +6,7 @@ What a command does not need, it does not import.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ def one_device_each(argv: Sequence[str]) -> list[str]:
 def spec_of(network: str, options: argparse.Namespace) -> ModelSpec:
     from archcost.importers.networks import load
 
-    spec = load(network, options.settings, options.inputs, options.args, changes_of(options))
+    spec = load(network, options.settings, options.inputs, options.args, changes_of(options), options.sequence)
     loss = getattr(options, "loss", None)
     if loss is None:
         return spec
@@ -206,11 +206,21 @@ def fit(options: argparse.Namespace) -> tuple[str, int]:
         run=run_of(options),
         engine=options.engine,
         calibration=_calibration(options),
+        at_length=_at_length(options) if spec.sequence_parameter is None else None,
     )
     if options.strict and result.unknown:
         raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
     _refuse_stretched(result.differs, options)
     return rendered(result, options), 0 if result.fits else 1
+
+
+def _at_length(options: argparse.Namespace) -> Callable[[int], ModelSpec] | None:
+    """The network, imported again with a sequence of a length; None for a spec, whose sizes are its own."""
+    from archcost.importers.networks import is_callable
+
+    if not is_callable(options.network) and not options.network.endswith(".onnx"):
+        return None
+    return lambda length: spec_of(options.network, argparse.Namespace(**{**vars(options), "sequence": length}))
 
 
 def plan(options: argparse.Namespace) -> tuple[str, int]:
@@ -319,7 +329,7 @@ def _verify_callable(options: argparse.Namespace, run: Run | None) -> tuple[str,
     from archcost.importers.python_callable import call, printing_to_stderr
     from archcost.spec.overrides import override, set_loss
 
-    called = call(options.network, options.args, options.inputs)
+    called = call(options.network, options.args, options.inputs, options.sequence)
     spec = override(called.spec, options.settings)
     spec = spec if options.loss is None else set_loss(spec, options.loss)
     if options.strict:
@@ -334,19 +344,17 @@ def _verify_callable(options: argparse.Namespace, run: Run | None) -> tuple[str,
 
 
 def lock(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.comparison.locks import ordered, section, write
+    from archcost.comparison.locks import Section, ordered, section, write
     from archcost.comparison.recipe import Recipe, args_text
 
     folder = Path(options.output).parent if options.output else Path()
     settings, inputs = tuple(options.settings), tuple(options.inputs)
     args = args_text(options.args)
-    sections = [
-        section(
-            Recipe(network, options.batch, settings, inputs, args, changes=changes_of(options)).seen_from(folder),
-            _cost(network, options),
-        )
-        for network in dict.fromkeys(options.networks)
-    ]
+    changes, sequence = changes_of(options), options.sequence
+    sections: list[Section] = []
+    for network in dict.fromkeys(options.networks):
+        recipe = Recipe(network, options.batch, settings, inputs, args, changes=changes, sequence=sequence)
+        sections.append(section(recipe.seen_from(folder), _cost(network, options)))
     return write(ordered(sections)), 0
 
 

@@ -131,6 +131,12 @@ def add_network(added: argparse.ArgumentParser) -> None:
         "2x500:int64:unbatched has no batch axis, a B says where it is (2xBx128), and scalar is a single number",
     )
     added.add_argument(
+        "--sequence",
+        type=sequence,
+        metavar="N",
+        help="tokens of one sample, where a parameter or an axis is their number",
+    )
+    added.add_argument(
         "--args",
         type=json_value,
         metavar="JSON",
@@ -293,6 +299,10 @@ def batches(text: str) -> range:
     if stop < start:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} ends before it begins")
     return range(start, stop + 1, _positive(step, "the step") if ":" in text else 1)
+
+
+def sequence(text: str) -> int:
+    return _positive(text, "the length of the sequence")
 
 
 def accumulation(text: str) -> int:

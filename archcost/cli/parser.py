@@ -171,7 +171,10 @@ def _fit(added: argparse.ArgumentParser) -> None:
     added.add_argument("network", metavar="NETWORK")
     added.add_argument("--hardware", action="append", default=[], metavar="H", help=EACH_DEVICE)
     added.add_argument(
-        "--vary", default="batch", metavar="V", help="what the largest is sought of: batch (default), input, width"
+        "--vary",
+        default="batch",
+        metavar="V",
+        help="what the largest is sought of: batch (default), input, width, sequence",
     )
     add_run(added)
     add_settings(added)

@@ -229,20 +229,27 @@ def _parse_recipe(head: str, lines: _Lines) -> Recipe:
     pairs = list(zip(options[::2], options[1::2], strict=False))
     batches = [value for key, value in pairs if key == "--batch"]
     args = [value for key, value in pairs if key == "--args"]
-    names = ("--batch", "--set", "--input", "--args", *(f"--{name}" for name in Changes._fields))
+    lengths = [value for key, value in pairs if key == "--sequence"]
+    names = ("--batch", "--set", "--input", "--args", "--sequence", *(f"--{name}" for name in Changes._fields))
     known = all(key in names for key, _ in pairs) and len(options) % 2 == 0
-    once = len(batches) == 1 and len(args) <= 1 and all(map(_is_json, args))
-    if not network or not known or not once or not (batches[0].isdecimal() and len(batches[0]) < 12):
-        raise lines.damaged("network NAME --batch N [--set key=value] [--input SHAPE] [--args JSON]", head)
+    once = len(batches) == 1 and len(args) <= 1 and all(map(_is_json, args)) and len(lengths) <= 1
+    if not network or not known or not once or not all(map(_is_count, (*batches, *lengths))):
+        expected = "network NAME --batch N [--set key=value] [--input SHAPE] [--args JSON] [--sequence N]"
+        raise lines.damaged(expected, head)
     settings = tuple(value for key, value in pairs if key == "--set")
     inputs = tuple(value for key, value in pairs if key == "--input")
     args_json = args[0] if args else None
     of_kind = cast("Literal['network', 'spec']", kind)
-    return Recipe(network, int(batches[0]), settings, inputs, args_json, of_kind, _parse_changes(pairs))
+    length = int(lengths[0]) if lengths else None
+    return Recipe(network, int(batches[0]), settings, inputs, args_json, of_kind, _parse_changes(pairs), length)
 
 
 def _parse_changes(pairs: Sequence[tuple[str, str]]) -> Changes:
     return Changes(*(tuple([value for key, value in pairs if key == f"--{name}"]) for name in Changes._fields))
+
+
+def _is_count(text: str) -> bool:
+    return text.isdecimal() and len(text) < 12
 
 
 def _is_json(text: str) -> bool:

@@ -33,6 +33,7 @@ class Recipe:
     """JSON, what a `module:callable` is called with."""
     kind: Literal["network", "spec"] = "network"
     changes: Changes = NO_CHANGES
+    sequence: int | None = None
 
     def __str__(self) -> str:
         words = [self.kind, self.network, "--batch", str(self.batch)]
@@ -40,6 +41,7 @@ class Recipe:
         words += [word for shape in self.inputs for word in ("--input", shape)]
         words += self.changes.words
         words += [] if self.args is None else ["--args", self.args]
+        words += [] if self.sequence is None else ["--sequence", str(self.sequence)]
         return shlex.join(words)
 
     @property
@@ -52,7 +54,8 @@ class Recipe:
             raise SpecError(
                 f"{self.network} is declared in Python", expected="the test that declares it", hint="run that test"
             )
-        return load(self.network, self.settings, self.inputs, json.loads(self.args or "null"), self.changes)
+        args = json.loads(self.args or "null")
+        return load(self.network, self.settings, self.inputs, args, self.changes, self.sequence)
 
     def cost(self, folder: Path) -> ModelCost:
         """The cost of the network; a path in the recipe is relative to `folder`."""

@@ -16,6 +16,7 @@ from archcost.graph.adaptation import changed_steps
 from archcost.graph.adaptation.rewritten import NO_SPANS, Rewritten, Span
 from archcost.graph.expand import Alias, CompositePart, PlacedLayer, Scope, expand
 from archcost.graph.model_graph import NO_PORTS, Port, SharedWeight
+from archcost.graph.sequence import check_sequence
 from archcost.layers import Composite, Layer, WeightedLayer
 from archcost.spec.model import ModelSpec
 from archcost.terms.memory_format import Shape
@@ -117,6 +118,7 @@ def _wire(spec: ModelSpec) -> Wiring:
     changed = changed_steps(spec, expand(spec))
     steps = changed.steps
     names = _Names(spec, changed)
+    check_sequence(spec)
     previous = Port(next(iter(spec.declared_inputs)))
     wired: list[WiredLayer] = []
     for step in steps:

@@ -46,13 +46,15 @@ def from_onnx(
     *,
     unbatched: Collection[str] = (),
     batch_dims: Mapping[str, int] | None = None,
+    sequence: int | None = None,
 ) -> ModelSpec:
     """The network of an ONNX file, for any batch: the first axis of every input.
 
     `inputs` are shapes of one sample as on the command line, `3x224x224` or `image=3x224x224`, for sizes that the file
     leaves open. `unbatched` names inputs without a batch axis, `batch_dims` says of others which axis it is. Nothing
     need be said where the file tells: a single value, sizes in numbers beside inputs whose first axis has a name, and
-    that name as another axis. Raises ArchcostError with the operator at fault.
+    that name as another axis. `sequence` is the length of the tokens' axis, where the file leaves it open. Raises
+    ArchcostError with the operator at fault.
     """
     try:
         import onnx as _  # noqa: F401
@@ -62,4 +64,4 @@ def from_onnx(
         ) from None
     from archcost.importers.onnx_file import from_onnx
 
-    return from_onnx(path, inputs, unbatched, batch_dims)
+    return from_onnx(path, inputs, unbatched, batch_dims, sequence)

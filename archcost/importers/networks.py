@@ -18,33 +18,37 @@ def load(
     inputs: Sequence[str] = (),
     args: Any = None,
     changes: Changes = NO_CHANGES,
+    sequence: int | None = None,
 ) -> ModelSpec:
     """The spec of a shipped network by its name, of a `.yaml`, `.yml`, `.json` or `.onnx` file, or `module:callable`.
 
     `settings` and `inputs` are those of `--set` and `--input`, `args` those of `--args`: what the callable is given, a
-    mapping or a list, `changes` those of `--freeze` and its like. `module:callable` imports and runs the caller's own
-    Python; a file never runs any. Raises ArchcostError.
+    mapping or a list, `changes` those of `--freeze` and its like. `sequence` is the length of `--sequence`: a parameter
+    of a spec, the sizes of the inputs of tokens that a callable's module is run with, the axis that an ONNX file leaves
+    open. `module:callable` imports and runs the caller's own Python; a file never runs any. Raises ArchcostError.
     """
-    return changes.apply_to(_as_declared(network, settings, inputs, args))
+    return changes.apply_to(_as_declared(network, settings, inputs, args, sequence))
 
 
-def _as_declared(network: str | Path, settings: Sequence[str], inputs: Sequence[str], args: Any) -> ModelSpec:
+def _as_declared(
+    network: str | Path, settings: Sequence[str], inputs: Sequence[str], args: Any, sequence: int | None
+) -> ModelSpec:
     from archcost.spec.overrides import override
 
     text = str(network)
     if is_callable(text):
         from archcost.importers.python_callable import load_callable
 
-        return override(load_callable(text, args, inputs), settings)
+        return override(load_callable(text, args, inputs, sequence), settings)
     if args is not None:
         raise SpecError("--args belongs to a callable", expected="module:callable as NETWORK", found=text[:100])
     if text.endswith(".onnx"):
         from archcost.importers import from_onnx
 
-        return override(from_onnx(network, inputs), settings)
+        return override(from_onnx(network, inputs, sequence=sequence), settings)
     from archcost.spec.load import load as load_spec
 
-    return override(load_spec(network), settings, inputs)
+    return override(load_spec(network), settings, inputs, sequence)
 
 
 def is_callable(network: str) -> bool:

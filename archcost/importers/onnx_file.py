@@ -23,14 +23,16 @@ def from_onnx(
     inputs: Sequence[str] = (),
     unbatched: Collection[str] = (),
     batch_dims: Mapping[str, int] | None = None,
+    sequence: int | None = None,
 ) -> ModelSpec:
     """The network of an ONNX file, for any batch: axis 0 of an input, unless `unbatched` or `batch_dims` name it.
 
     `inputs` are shapes of one sample as texts, `3x224x224` or `image=3x224x224`, for sizes that the file leaves open; a
-    `B` among the sizes stands where the batch is, `h=2xBx128`. Raises ArchcostError with the operator at fault.
+    `B` among the sizes stands where the batch is, `h=2xBx128`; `sequence` is the length of the axis of tokens. Raises
+    ArchcostError with the operator at fault.
     """
     with _without_collections():
-        return _spec_of_file(Path(path), inputs, unbatched, batch_dims)
+        return _spec_of_file(Path(path), inputs, unbatched, batch_dims, sequence)
 
 
 @contextmanager
@@ -46,7 +48,11 @@ def _without_collections() -> Generator[None]:
 
 
 def _spec_of_file(
-    file: Path, inputs: Sequence[str], unbatched: Collection[str], batch_dims: Mapping[str, int] | None
+    file: Path,
+    inputs: Sequence[str],
+    unbatched: Collection[str],
+    batch_dims: Mapping[str, int] | None,
+    sequence: int | None,
 ) -> ModelSpec:
     try:
         model = read(file)
@@ -54,7 +60,7 @@ def _spec_of_file(
     except ArchcostError as error:
         raise error.at(str(file)) from None
     try:
-        sizes = bind(model.graph.inputs, inputs, unbatched, batch_dims)
+        sizes = bind(model.graph.inputs, inputs, unbatched, batch_dims, sequence)
         reader = Reader(model, sizes, frozenset())
         result = reader.run()
         if result.other_orientations:

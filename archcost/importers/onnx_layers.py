@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -35,7 +35,7 @@ class HeldWeight:
     tensor: TensorType
     is_buffer: bool
     trainable: bool = True
-    stays_wide: ClassVar[bool] = False
+    stays_wide: bool = False
 
 
 class Net:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.importers.naming import clean
 from archcost.importers.onnx_model import Declared, Size
+from archcost.importers.onnx_sequence import with_sequence_named
 from archcost.spec.model import InputSpec
 from archcost.spec.overrides import InputText, inputs_by_name
 from archcost.tensors import COMPUTED_BYTES, STORED, TensorType
@@ -88,8 +89,10 @@ def bind(
     given: Sequence[str],
     unbatched: Collection[str] = (),
     batch_dims: Mapping[str, int] | None = None,
+    sequence: int | None = None,
 ) -> Sizes:
-    """The inputs with a number for every axis. `given` are texts of `--input`: 3x224x224, name=128.
+    """The inputs with a number for every axis. `given` are texts of `--input`: 3x224x224, name=128; `sequence` is the
+    length of `--sequence`.
 
     Raises ArchcostError.
     """
@@ -111,6 +114,9 @@ def bind(
     axes = _batch_axes(declared, chosen)
     batches = [_size_at(value, axes[name]) for name, value in declared.items()]
     symbols: dict[str, int] = {batch: SAMPLES for batch in batches if isinstance(batch, str)}
+    if sequence is not None:
+        declared, symbol = with_sequence_named(declared, axes)
+        symbols[symbol] = sequence
     for name, value in declared.items():
         _bind_names(name, value, axes[name], chosen[name], symbols)
     inputs = {

@@ -10,8 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from archcost.errors import ArchcostError, first_line, line_of, listing, nearest, shorten
+from archcost.importers.lengths import of_length
 from archcost.spec import ModelSpec
 from archcost.spec.overrides import parse_input
+from archcost.terms.memory_format import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,19 +29,22 @@ class CalledModule(NamedTuple):
     make: Callable[[], nn.Module]
 
 
-def load_callable(network: str, args: Any = None, inputs: Sequence[str] = ()) -> ModelSpec:
+def load_callable(network: str, args: Any = None, inputs: Sequence[str] = (), sequence: int | None = None) -> ModelSpec:
     """The network of the module that the callable returns: see `call`."""
-    return call(network, args, inputs).spec
+    return call(network, args, inputs, sequence).spec
 
 
-def call(network: str, args: Any = None, inputs: Sequence[str] = ()) -> CalledModule:
-    """The module that the callable returns, given `args`, imported with inputs of these shapes.
+def call(network: str, args: Any = None, inputs: Sequence[str] = (), sequence: int | None = None) -> CalledModule:
+    """The module that the callable returns, given `args`, imported with inputs of these shapes; of them those that
+    hold tokens have the length `sequence`, where it is given.
 
     What the callable's code prints goes to standard error. Raises ArchcostError.
     """
     with printing_to_stderr():
         make = find_callable(network)
         positional, named = _arguments(args)
+        if sequence is not None:
+            inputs = of_length(inputs, sequence)
         if not inputs:
             raise ArchcostError(
                 f"{network} needs inputs to be run with",
@@ -111,7 +116,7 @@ def _import(
     for text in inputs:
         word, equals, tensor = text.partition("=") if "=" in text else ("", "", text)
         kind = parse_input(tensor).alone()
-        example = torch.zeros(kind.tensor(1).shape, dtype=getattr(torch, kind.dtype))
+        example = _example(text, kind.tensor(1).shape, getattr(torch, kind.dtype))
         places[id(example)] = kind.batch_axis
         if equals:
             keyed[word] = example
@@ -132,6 +137,19 @@ def _import(
         return imported(module)
     except (ValuesWantedError, _OnMetaError):  # with values, which take memory
         return imported(again())
+
+
+def _example(text: str, shape: Shape, dtype: Any) -> Any:
+    import torch
+
+    try:
+        return torch.zeros(shape, dtype=dtype)
+    except RuntimeError as error:
+        raise ArchcostError(
+            "an input is too large to run the module with",
+            expected="an example of it that memory holds",
+            found=shorten(text),
+        ) from error
 
 
 class _OnMetaError(Exception):

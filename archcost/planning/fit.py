@@ -26,6 +26,7 @@ from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
 from archcost.planning.remedies import Remedies, remedies
+from archcost.planning.sequences import AtLength
 from archcost.planning.timing import Timing
 from archcost.planning.trials import Trial, trial
 from archcost.planning.vary import Largest, Varied, Word, batches, word
@@ -211,14 +212,16 @@ def fit(
     run: Run | None = None,
     engine: str | None = None,
     calibration: Calibration | None = None,
+    at_length: AtLength | None = None,
     **settings: Any,
 ) -> Fit:
     """A network on the devices named, or on all that ship. `settings` are those of Run, `engine` and `calibration`
     those of estimate: a calibration answers for its own device, and for whatever is asked for alone.
 
-    `vary` is what the largest is sought of: `batch`, `input` (the image's side) or `width` (percent of the hidden
-    channels and features), the last two at the asked batch. Raises ArchcostError for a wrong input. Of a device
-    that has no rate for the precision, no time is known.
+    `vary` is what the largest is sought of: `batch`, `input` (the image's side), `width` (percent of the hidden
+    channels and features) or `sequence` (its length in tokens), the last three at the asked batch; `at_length` makes
+    the network with a sequence of a length, where it was imported at one. Of a device that has no rate for the
+    precision, no time is known. Raises ArchcostError for a wrong input.
     """
     chosen, what = run_by(run or Run(**settings), engine), word(vary)
     named = profiles.profiles_of(hardware)
@@ -232,7 +235,7 @@ def fit(
     spec = spec_of(spec)
     devices = named or [profiles.load(name) for name in profiles.names()]
     timing = Timing(spec, batch, chosen, devices, engine, calibration)
-    answers = _Answers(spec, batch, chosen, what, timing)
+    answers = _Answers(spec, batch, chosen, what, timing, at_length)
     found = (answers.in_full(named[0]),) if len(named) == 1 else tuple(map(answers.on, devices))
     return Fit(spec.label, batch, chosen, what, found, spec.title or spec.name, timing.differs)
 
@@ -240,9 +243,11 @@ def fit(
 class _Answers:
     """Devices with the same room and the same libraries have the same answer, which is worked out once."""
 
-    def __init__(self, spec: ModelSpec, batch: int, run: Run, vary: Word, timing: Timing) -> None:
+    def __init__(
+        self, spec: ModelSpec, batch: int, run: Run, vary: Word, timing: Timing, at_length: AtLength | None
+    ) -> None:
         self.spec, self.batch, self.run, self.timing = spec, batch, run, timing
-        self.varied = None if vary == "batch" else Varied(spec, batch, run, vary)
+        self.varied = None if vary == "batch" else Varied(spec, batch, run, vary, at_length)
         self.grown: dict[Device, Growth] = {}
         self.known: dict[tuple[object, ...], tuple[Demand, Largest, int, Largest | None]] = {}
         build(spec, batch)  # refuses a batch that is none

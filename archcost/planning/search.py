@@ -52,6 +52,8 @@ class _Search:
                 break
             fits, fails = (found, fails) if self._fits(found) else (fits, found)
             halve = not halve
+        if fails is None:
+            self._taken(fits + 1)  # which may be no network, and says why
         beyond = None if fails is None else self.known[fails]
         return Found(fits, self.known.get(fits), fails, beyond, self.refused.get(fits + 1))
 

@@ -1,7 +1,7 @@
-"""`--vary`: the largest batch, image side or width that a device holds.
+"""`--vary`: the largest batch, image side, width or sequence that a device holds.
 
-Of a batch the answer is solved (`largest_batch`). A side or a width is searched: the network at the answer was
-re-estimated and fits, the next larger one was re-estimated and does not. That memory grows with them is taken for
+Of a batch the answer is solved (`largest_batch`). A side, a width or a sequence is searched: the network at the answer
+was re-estimated and fits, the next larger one was re-estimated and does not. That memory grows with them is taken for
 granted.
 """
 
@@ -17,18 +17,21 @@ from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
 from archcost.planning.images import side, sided
 from archcost.planning.search import largest
+from archcost.planning.sequences import AtLength, Range, lengths
 from archcost.planning.trials import Lines
 from archcost.planning.widths import widened
 from archcost.spec import ModelSpec
 
-Word = Literal["batch", "input", "width"]
+Word = Literal["batch", "input", "width", "sequence"]
+
+Varying = Literal["input", "width", "sequence"]
 
 MOST = 2**20
 """Of a side in pixels, or a width in percent: beyond what any device holds."""
 
 
 class Largest(NamedTuple):
-    """What was varied, and its largest value that fits: samples, pixels, percent. 0: none fits.
+    """What was varied, and its largest value that fits: samples, pixels, percent, tokens. 0: none fits.
 
     `beyond` is the next larger network, which does not fit; None when there is none. `refused` is what the network's
     shapes say to the values between the two, or, without `beyond`, to larger ones.
@@ -63,16 +66,30 @@ def word(text: str) -> Word:
     )
 
 
-class Varied:
-    """The largest side or width on one device after another. Raises ArchcostError for a network that has none."""
+def _range_of(spec: ModelSpec, batch: int, what: Varying, at: AtLength | None) -> Range:
+    match what:
+        case "input":
+            return Range(side(spec), MOST, sided(spec, batch))
+        case "width":
+            return Range(100, MOST, widened(spec, batch))
+        case "sequence":
+            return lengths(spec, batch, at)
 
-    def __init__(self, spec: ModelSpec, batch: int, run: Run, what: Literal["input", "width"]) -> None:
-        self.what: Word = what
-        self.start = side(spec) if what == "input" else 100
-        self.lines = Lines(sided(spec, batch) if what == "input" else widened(spec, batch), run)
+
+class Varied:
+    """The largest side, width or sequence on one device after another. Raises ArchcostError for a network without.
+
+    `at` makes the network at a length, where no parameter of the spec does.
+    """
+
+    def __init__(self, spec: ModelSpec, batch: int, run: Run, what: Varying, at: AtLength | None = None) -> None:
+        self.what: Varying = what
+        self.range = _range_of(spec, batch, what, at)
+        self.lines = Lines(self.range.make, run)
 
     def on(self, profile: HardwareProfile) -> Largest:
-        found = largest(self.start, MOST, limits(profile).safe, lambda value: self.lines.on(value, profile))
+        start, most, _ = self.range
+        found = largest(start, most, limits(profile).safe, lambda value: self.lines.on(value, profile))
         return Largest(
             self.what,
             found.value,

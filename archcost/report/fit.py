@@ -39,7 +39,12 @@ FITS: dict[Verdict, str] = {"fits": "yes", "tight": "tight", "does not fit": "no
 FIXED: tuple[Role, ...] = ("weights", "gradients", "optimizer_state")
 """What no smaller batch makes smaller."""
 
-MOST_COLUMN: dict[Word, str] = {"batch": "largest batch", "input": "largest image", "width": "largest width"}
+MOST_COLUMN: dict[Word, str] = {
+    "batch": "largest batch",
+    "input": "largest image",
+    "width": "largest width",
+    "sequence": "largest sequence",
+}
 
 
 def document(fit: Fit) -> Document:
@@ -110,7 +115,8 @@ def _row(device: DeviceFit) -> tuple[Cell, ...]:
 def _value(largest: Largest) -> Cell:
     if not largest.value:
         return "none"
-    return {"batch": largest.value, "input": f"{largest.value:,} px", "width": f"{largest.value:,} %"}[largest.word]
+    units = {"batch": "", "input": " px", "width": " %", "sequence": " tokens"}
+    return largest.value if largest.word == "batch" else f"{largest.value:,}{units[largest.word]}"
 
 
 # One device
@@ -133,7 +139,7 @@ def _one_device(fit: Fit, device: DeviceFit) -> Iterator[Part]:
 
 def _largest_varied(largest: Largest, batch: int) -> Iterator[str]:
     at = f"at batch {count(batch)}"
-    what = "image" if largest.word == "input" else "width"
+    what = "image" if largest.word == "input" else largest.word
     if not largest.value:
         yield f"No {what} fits {at}."
         return
@@ -148,6 +154,8 @@ def _largest_varied(largest: Largest, batch: int) -> Iterator[str]:
 
 
 def _named(word: Word, value: int) -> str:
+    if word == "sequence":
+        return f"{value:,} tokens"
     return f"{value:,} × {value:,}" if word == "input" else f"{value:,} %"
 
 

@@ -16,6 +16,7 @@ from archcost.layers import TYPES
 from archcost.layers.fields import Name, Reference, WeightReference
 from archcost.spec.adapters import KINDS
 from archcost.spec.model import Block, BlockUse, InputSpec, ModelSpec, Published, Repeat
+from archcost.spec.sequence import SequenceSpec
 from archcost.spec.source import Source
 
 INFERRED = ("in_channels", "in_features", "num_features", "num_channels", "input_size", "embed_dim")
@@ -255,6 +256,8 @@ def _fields_at(tree: object, path: Path) -> list[str]:
             return [*Published.model_fields]
         case ("inputs" | "input", *_):
             return [*InputSpec.model_fields]
+        case ("sequence",):
+            return [*SequenceSpec.model_fields]
         case ("blocks", _):
             return [*Block.model_fields]
         case _:

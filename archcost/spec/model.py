@@ -32,6 +32,7 @@ from archcost.spec.inputs import InputSpec
 from archcost.spec.loss import LossText
 from archcost.spec.quantized import SeveralQuantized
 from archcost.spec.sections import FROZEN, Checkpoint, Published, Region, Text
+from archcost.spec.sequence import TOKENS, SequenceSpec, from_word, reaches_input
 from archcost.spec.source import Source
 from archcost.spec.values import CheckedValue, Parameters, Value, has_expression
 
@@ -196,6 +197,8 @@ class ModelSpec(BaseModel):
     """`inputs` as written: sizes of their shapes may be `$expressions`."""
     loss: LossText = "sum"
     parameters: Parameters = {}
+    sequence: Annotated[SequenceSpec | None, BeforeValidator(from_word)] = None
+    """Which parameter is the length of the sequence, where it is not `tokens`, and how long it can be."""
     blocks: Annotated[dict[Name, Block], BeforeValidator(check_blocks)] = {}
     layers: Entries
     outputs: tuple[Reference, ...] | None = Field(default=None, min_length=1)
@@ -263,6 +266,14 @@ class ModelSpec(BaseModel):
             name: given.filled(evaluation, values, ("inputs", name)) if given.has_expression else given
             for name, given in self.declared_inputs.items()
         }
+
+    @property
+    def sequence_parameter(self) -> str | None:
+        """The parameter that is the length of the sequence; None where no input's size follows from one."""
+        if self.sequence is not None:
+            return self.sequence.parameter
+        given = self.declared_inputs.values()
+        return TOKENS if TOKENS in self.parameters and reaches_input(TOKENS, self.parameters, given) else None
 
     @property
     def label(self) -> str:

@@ -1,4 +1,7 @@
-"""`--set` and `--input`: a spec altered from the command line. What is altered is no longer what was published."""
+"""`--set`, `--input`, `--sequence` and `--loss`: a spec altered from the command line.
+
+What is altered is no longer what was published.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from pydantic import ValidationError
 from archcost.errors import SpecError, listing, nearest, shorten
 from archcost.files.parse import parse
 from archcost.files.values import as_tuples, spell
+from archcost.layers.fields import MAX_SIZE
 from archcost.spec.evaluation import names_in, plain_name
 from archcost.spec.inputs import BATCH, InputSpec
 from archcost.spec.loss import read_loss
@@ -30,9 +34,22 @@ def set_loss(spec: ModelSpec, loss: str) -> ModelSpec:
     return spec.model_copy(update={"loss": loss})
 
 
-def override(spec: ModelSpec, settings: Sequence[str] = (), inputs: Sequence[str] = ()) -> ModelSpec:
-    """The spec with `key=value` settings and input shapes in place of its own. Raises SpecError."""
-    if not settings and not inputs:
+def with_sequence(spec: ModelSpec, length: int) -> ModelSpec:
+    """The spec with a sequence of this length, as `--sequence`. Raises SpecError for a network that has none.
+
+    Which parameter that is, the spec says (`sequence`, or `tokens` by its name); layers and inputs follow it.
+    """
+    return override(spec, sequence=length)
+
+
+def override(
+    spec: ModelSpec, settings: Sequence[str] = (), inputs: Sequence[str] = (), sequence: int | None = None
+) -> ModelSpec:
+    """The spec with `key=value` settings, input shapes and a length of its sequence in place of its own.
+
+    Raises SpecError.
+    """
+    if not settings and not inputs and sequence is None:
         return spec
     parsed = [parse_setting(setting) for setting in settings]
     twice = [key for key, number in Counter(key for key, _ in parsed).items() if number > 1]
@@ -42,12 +59,46 @@ def override(spec: ModelSpec, settings: Sequence[str] = (), inputs: Sequence[str
             expected="one value",
             found=listing([f"{k}={v}" for k, v in parsed if k == twice[0]]),
         )
+    words = [*settings, *inputs]
+    if sequence is not None:
+        parsed = [*parsed, (_sequence_parameter(spec, sequence, dict(parsed)), sequence)]
+        words.append(f"sequence={sequence}")
     for key, value in parsed:
         spec = set_parameter(spec, key, value)
     if inputs:
         spec = set_inputs(spec, inputs, dict(parsed))
-    words = tuple([" ".join(text.split()) for text in (*settings, *inputs)])
-    return spec.model_copy(update={"altered": (*spec.altered, *words)})
+    told = [" ".join(text.split()) for text in words]
+    return spec.model_copy(update={"altered": (*spec.altered, *told)})
+
+
+def _sequence_parameter(spec: ModelSpec, length: int, chosen: Mapping[str, Value]) -> str:
+    """The parameter that `--sequence` sets, which `--set` may not have set to something else."""
+    if type(length) is not int or not 1 <= length <= MAX_SIZE:
+        raise SpecError("wrong sequence", expected=f"an integer from 1 to {MAX_SIZE:,}", found=shorten(length))
+    parameter = spec.sequence_parameter
+    if parameter is None:
+        raise _no_sequence(spec)
+    if chosen.get(parameter, length) != length:
+        raise SpecError(
+            f"two values for the parameter {parameter}, the length of the sequence",
+            expected="one value, said once",
+            found=f"{spell(chosen[parameter])} and {length:,}",
+            hint=f"--sequence {length} alone",
+        )
+    return parameter
+
+
+def _no_sequence(spec: ModelSpec) -> SpecError:
+    inputs = spec.declared_inputs
+    found = [f"{name} {'×'.join(map(str, given.declared_sizes)) or 'scalar'}" for name, given in inputs.items()]
+    is_text = any(given.dtype in ("int64", "int32") and given.declared_sizes for given in inputs.values())
+    is_image = any(len(given.declared_sizes) >= 3 for given in inputs.values())
+    return SpecError(
+        f"{spec.name} has no sequence whose length is a parameter",
+        expected="a parameter tokens in the shape of an input, or the field sequence with the name of another",
+        found=listing(found, 4),
+        hint="the network that the spec was made of, with --sequence" if is_text else "--input" if is_image else None,
+    )
 
 
 def parse_setting(text: str) -> tuple[str, Value]:

@@ -66,6 +66,10 @@ def schema() -> Schema:
             **model["properties"],
             "input": {**shape, "description": "Shape of one sample of the only input; the batch is added."},
             "inputs": _inputs(model["properties"]["inputs"], shape),
+            "sequence": {
+                **model["properties"]["sequence"],
+                "anyOf": _word_or(model["properties"]["sequence"]["anyOf"]),
+            },
             "layers": ENTRIES,
         },
         "additionalProperties": False,
@@ -77,6 +81,11 @@ def schema() -> Schema:
         ],
         "$defs": _definitions(model["$defs"]),
     }
+
+
+def _word_or(choices: list[Schema]) -> list[Schema]:
+    """What stands for a mapping with that word alone."""
+    return [{"type": "string"}, *choices]
 
 
 def _inputs(given: Schema, shape: Schema) -> Schema:
