@@ -254,17 +254,20 @@ def plan(options: argparse.Namespace) -> tuple[str, int]:
 
 
 def serve(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.serving import serve
+    from archcost.serving.serve import WEIGHTS, serve
 
     if options.hardware is None:
         raise ArchcostError("no device to serve on", expected="--hardware with a name or a file")
+    # a dtype of all is no format of few bits
+    dtypes = [word for word in options.weights if word in WEIGHTS]
+    options.weights = [word for word in options.weights if word not in WEIGHTS]
     result = serve(
         spec_of(options.network, options),
         hardware=options.hardware,
         prompt=options.prompt,
         new=options.new,
         concurrency=options.concurrency,
-        weights=options.weights,
+        precision=options.precision or (dtypes[-1] if dtypes else None),
         cache=options.cache,
         chunk=options.chunk,
         latent=options.latent,

@@ -137,7 +137,9 @@ def _serve(added: argparse.ArgumentParser) -> None:
     added.add_argument("--prompt", type=tokens, default=1024, metavar="P", help="tokens that are given (default 1024)")
     added.add_argument("--new", type=tokens, default=256, metavar="N", help="tokens that are written (default 256)")
     added.add_argument("--concurrency", type=sequences, default=1, metavar="C", help="sequences at once (default 1)")
-    added.add_argument("--weights", metavar="W", help="bf16, fp16, fp32; default: bf16, or fp16 where it is not known")
+    added.add_argument(
+        "--precision", metavar="P", help="bf16, fp16 or fp32; default: bf16, or fp16 where the device does not know it"
+    )
     added.add_argument(
         "--cache", metavar="D", help=f"fp16, bf16, fp8, int8, in blocks of {BLOCK} tokens; default: that of the weights"
     )

@@ -167,6 +167,8 @@ class _Search:
         for before in self._rearranged(port):
             if self._type(before).numel < self._type(narrowest).numel:
                 narrowest = before
+        while (node := self.nodes.get(narrowest.producer)) is not None and node.layer.type == "unsqueeze":
+            narrowest = node.inputs[0]  # an axis for the repeats
         return narrowest
 
     def _rearranged(self, port: Port) -> Iterator[Port]:

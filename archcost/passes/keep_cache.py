@@ -35,6 +35,10 @@ def _is_returned(each: Cached, graph: ModelGraph) -> bool:
 
 def _with_caches(graph: ModelGraph, found: list[Cached]) -> tuple[ModelGraph, tuple[Port, ...]]:
     places = {node.name: place for place, node in enumerate(graph.nodes)}
+    read: dict[Port, int] = {}
+    for place, node in enumerate(graph.nodes):
+        for port in node.inputs:
+            read.setdefault(port, place)
     instead: dict[Port, Port] = {}
     behind: dict[int, list[Node]] = {}
     facts: dict[object, Facts] = {}
@@ -49,9 +53,10 @@ def _with_caches(graph: ModelGraph, found: list[Cached]) -> tuple[ModelGraph, tu
             if key not in facts:
                 facts[key] = Facts.of(layer, (tensor,), layer.output_types((tensor,)))
             name = f"{port.producer}.{'cache' if not port.output else f'cache{port.output}'}"
-            holds = (*ports[:index], *ports[index + 1 :])
+            place = min(last, read.get(port, last + 1) - 1)
+            holds = tuple([other for other in ports[:index] if places[other.producer] <= place])
             instead[port] = Port(name)
-            behind.setdefault(last, []).append(Node(name, layer, (port,), facts[key], False, holds=holds))
+            behind.setdefault(place, []).append(Node(name, layer, (port,), facts[key], False, holds=holds))
     nodes: list[Node] = []
     waiting = set(instead)
     for place, node in enumerate(graph.nodes):

@@ -20,12 +20,17 @@ def most_positions(one: ModelGraph, other: ModelGraph) -> tuple[int, str] | None
         if any(port.producer in reached for port in node.uses):
             reached.add(node.name)
             continue
-        if node.output_types == longer[node.name].output_types:
+        if _longer_axes(node, longer[node.name]) != 1:  # of pairs of positions it tells distances, which have no end
             continue
         rows = _rows(node, nodes)
         if rows is not None:
             found.append((rows, node.name))
     return min(found, default=None)
+
+
+def _longer_axes(one: Node, other: Node) -> int:
+    shapes = zip(one.output_types[0].shape, other.output_types[0].shape, strict=False)
+    return sum([a != b for a, b in shapes])
 
 
 def _rows(node: Node, nodes: dict[str, Node]) -> int | None:

@@ -7,7 +7,6 @@ what a network of a hundred blocks needs is found in one of two.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 from archcost.errors import SpecError
@@ -18,10 +17,17 @@ from archcost.spec import ModelSpec
 from archcost.spec.model import Entry, Repeat
 
 MOST_PERIODS = 16
-"""Places at which a layer comes again that are tried as the beginning of the next block."""
+"""Blocks that are tried together as one that comes again."""
 
 FEW = 3
 """Rounds of which a repeat is written out: rounds are equal, and two of them alike show it."""
+
+
+def _block(name: str) -> str:
+    """`layer3` of `layer3.mlp.gate`, `model.layers.3` of `model.layers.3.mlp.gate`; else the first of its names."""
+    parts = name.split(".")
+    place = next((place for place, part in enumerate(parts[:-1]) if part[-1:].isdigit()), 0)
+    return ".".join(parts[: place + 1])
 
 
 class Short(NamedTuple):
@@ -42,9 +48,18 @@ def shortened(spec: ModelSpec) -> Short:
         except SpecError:  # a layer of a later round is named
             cut = None
         if cut is not None and [run.repeats for run in cut.runs] == [FEW] * len(rounds) and cut.is_read_in_turn():
-            return cut.made(rounds)
-    cut = _Cut(wire(spec))
-    return cut.made([run.repeats for run in cut.runs]) if cut.is_read_in_turn() else Short(cut.whole, {})
+            return _cut_again(cut.made(rounds))
+    return _cut_again(Short(wire(spec), {}))
+
+
+def _cut_again(short: Short) -> Short:
+    """Cut as long as something repeats: blocks of blocks, then the blocks in them."""
+    cut = _Cut(short.wiring)
+    if not cut.runs or not cut.is_read_in_turn():
+        return short
+    made = cut.made([run.repeats for run in cut.runs])
+    times = {name: short.times.get(name, 1) * made.times.get(name, 1) for name in {*short.times, *made.times}}
+    return _cut_again(Short(made.wiring, times))
 
 
 def _few_rounds(spec: ModelSpec) -> tuple[ModelSpec, tuple[int, ...]]:
@@ -76,14 +91,12 @@ class _Cut:
     def __init__(self, whole: Wiring) -> None:
         self.whole, self.layers = whole, whole.layers
         self.index = {layer.name: place for place, layer in enumerate(self.layers)}
-        self.next: list[int] = []
-        """Of each layer, where the same one comes again."""
-        later: dict[int, int] = {}
-        for place in range(len(self.layers) - 1, -1, -1):
-            layer = self.layers[place].layer
-            self.next.append(later.get(id(layer), -1))
-            later[id(layer)] = place
-        self.next.reverse()
+        self.blocks = [_block(layer.name) for layer in self.layers]
+        self.begins = [len(self.layers)] * len(self.layers)
+        """Of each layer, where the next block begins."""
+        for place in range(len(self.layers) - 2, -1, -1):
+            same = self.blocks[place] == self.blocks[place + 1]
+            self.begins[place] = self.begins[place + 1] if same else place + 1
         self.runs = list(self._runs())
 
     def made(self, counts: Sequence[int]) -> Short:
@@ -125,11 +138,16 @@ class _Cut:
             place = found.first + found.period * found.repeats
 
     def _periods(self, place: int) -> Iterator[int]:
-        def again(at: int) -> Iterator[int]:
-            while (at := self.next[at]) >= 0:
+        """Blocks begin where names do: only there, and as long as so many of them together."""
+        if place == 0 or self.blocks[place] == self.blocks[place - 1]:
+            return
+        at = place
+        for _ in range(MOST_PERIODS):
+            at = self.begins[at]
+            if at >= len(self.layers):
+                return
+            if self.layers[at].layer is self.layers[place].layer:
                 yield at - place
-
-        return islice(again(place), MOST_PERIODS)
 
     def _run(self, first: int, period: int) -> _Run:
         """From there on, blocks of so many layers that are equal one after the other."""

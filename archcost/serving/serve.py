@@ -17,6 +17,8 @@ from archcost.passes.caches import Cached
 from archcost.passes.run import Precision, Run
 from archcost.serving.memory import CACHE_DTYPES, MOST, CacheDtype, CacheSize, StepMemory
 from archcost.serving.steps import Steps
+from archcost.spec import ModelSpec
+from archcost.spec.changes import WeightsGiven, changed
 from archcost.spec.given import Network, spec_of
 
 CHUNK = 8192
@@ -232,7 +234,8 @@ def serve(
     prompt: int,
     new: int,
     concurrency: int = 1,
-    weights: str | None = None,
+    precision: str | None = None,
+    weights: WeightsGiven | None = None,
     cache: str | None = None,
     chunk: int = CHUNK,
     latent: bool = True,
@@ -240,13 +243,18 @@ def serve(
     """Inference with a cache on a device: `concurrency` sequences of `prompt` tokens, to each of which `new` are
     written.
 
-    `weights` is bf16 (default), fp16 or fp32; `cache` fp16, bf16, fp8, int8, by default that of the weights. A step
+    `precision` is bf16 (default), fp16 or fp32, and `weights` a format of few bits, as in `archcost.adapt`, or one of
+    these words; `cache` is fp16, bf16, fp8, int8, by default that of the weights. A step
     takes at most `chunk` tokens of prompts. With `latent: false` keys and values are kept where a latent, of which
     they are made, would do. Raises ArchcostError for what is wrong in these, for a network that makes no cache, and for
     a context that is longer than its table of positions.
     """
     spec, profile, service = spec_of(network), profiles.profile_of(hardware), Service(prompt, new, concurrency, chunk)
-    precision = _precision(weights, profile)
+    if weights is not None and weights in WEIGHTS:
+        precision, weights = precision or str(weights), None
+    if weights is not None:
+        spec = changed(spec, weights=weights)
+    chosen = _precision(precision, profile)
     steps = Steps(spec, latent)
     _ = steps.tokens
     table = steps.most_positions
@@ -257,10 +265,15 @@ def serve(
             found=f"{service.prompt:,} + {service.new:,}",
             layer=table[1],
         )
-    run = Run(mode="infer", precision=precision, cache=False)
-    dtype = _cache_dtype(cache, precision)
+    run = Run(mode="infer", precision=chosen, cache=False)
+    dtype = _cache_dtype(cache, chosen)
     size = CacheSize(steps.caches.attentions, steps.times, dtype)
-    return Serving(StepMemory(steps, run, torch_device(profile)), size, profile, service, precision)
+    return Serving(StepMemory(steps, run, torch_device(profile)), size, profile, service, _told(spec, chosen))
+
+
+def _told(spec: ModelSpec, precision: Precision) -> str:
+    """Of the weights: their formats of few bits, or the dtype of all."""
+    return ", ".join(map(str, spec.weights)) or precision
 
 
 def _precision(weights: str | None, profile: HardwareProfile) -> Precision:
@@ -272,7 +285,7 @@ def _precision(weights: str | None, profile: HardwareProfile) -> Precision:
         if weights == known:
             return known
     raise ArchcostError(
-        "weights are in a dtype that is not known here",
+        "weights are in a dtype that is not known",
         expected=", ".join(WEIGHTS),
         found=shorten(weights),
         hint=nearest(str(weights), WEIGHTS),

@@ -146,9 +146,13 @@ class Steps:
         instead: dict[Port, Port] = {}
         after: dict[str, list[WiredLayer]] = {}
         places = {layer.name: place for place, layer in enumerate(layers)}
+        read: dict[Port, int] = {}
+        for place, layer in enumerate(layers):
+            for port in layer.inputs:
+                read.setdefault(port, place)
         types = {Port(node.name, index): each for node in plain.nodes for index, each in enumerate(node.output_types)}
         for each in caches(plain, latent=False).attentions:  # attention reads keys and values, whatever is kept of them
-            last = max([port.producer for port in each.ports], key=places.__getitem__)
+            last = max([places[port.producer] for port in each.ports])
             held: list[Port] = []
             for port in each.ports:
                 if port not in instead:
@@ -156,8 +160,9 @@ class Steps:
                     kept = self._kept(each, types[port], past)
                     source = Port(self.tokens) if isinstance(kept, Kept) else port
                     cache = _wired(instead[port].producer, kept, source)
-                    behind = port.producer if isinstance(kept, Kept) else last
-                    after.setdefault(behind, []).append(cache._replace(named=tuple(held)))
+                    at = min(last, read.get(port, last + 1) - 1)
+                    named = tuple([other for other in held if places[other.producer] <= at])
+                    after.setdefault(layers[at].name, []).append(cache._replace(named=named))
                     held += [port] * self.grows
         made: list[WiredLayer] = []
         for layer in layers:

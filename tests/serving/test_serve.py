@@ -118,7 +118,8 @@ REFUSED = {
     ("gpt2", "--prompt", "99999999999"): "the number of tokens is an integer from 1",
     ("gpt2", "--concurrency", "0"): "the number of sequences at once is an integer from 1",
     ("gpt2", "--cache", "int9"): "the cache is in a dtype that is not known",
-    ("gpt2", "--weights", "int"): "weights are in a dtype that is not known here",
+    ("gpt2", "--precision", "int"): "weights are in a dtype that is not known",
+    ("gpt2", "--weights", "int5"): "int5",
 }
 
 
