@@ -87,6 +87,14 @@ def test_an_adapter_stands_beside_the_quantised_layer() -> None:
     assert built.thawed == ()
 
 
+def test_peft_copies_what_a_layer_of_4_bits_gives_and_casts_before_it_adds() -> None:
+    """peft/tuners/lora/bnb.py."""
+    names = [node.name.removeprefix("enter.") for node in graph(weights="nf4", lora={"targets": ["enter"]}).nodes[:8]]
+    assert names == ["base_layer", "clone1", "cast1", "lora_A.default", "lora_B.default", "scale1", "cast2", "add1"]
+    eight = graph(weights="int8", lora={"targets": ["enter"]}).nodes
+    assert [node.name for node in eight[:2]] == ["enter.base_layer", "enter.cast1"]
+
+
 def test_what_trains_is_not_quantised() -> None:
     with pytest.raises(ArchcostError, match="quantised weights do not train: enter, leave"):
         archcost.timeline(graph(weights="nf4"), Run())

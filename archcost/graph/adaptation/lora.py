@@ -77,13 +77,30 @@ def _linear(module: Module, adapter: Lora, shape: Shape | None) -> Sequence[Part
     kept = {"bias": False, "keep_float32": stays(adapter)}
     base = frozen_base(module)
     down, drop = dropped(adapter)
+    kind = base[-1].layer.type
+    if kind == "linear_4bit":
+        base.append(Part(made("clone", "clone1", (BASE,))))
     return [
         *base,
         cast_in(adapter),
         *drop,
         Part(made("linear", "lora_A.default", (down,), out_features=adapter.r, **kept)),
         Part(made("linear", "lora_B.default", ("lora_A.default",), out_features=out, **kept)),
-        *_added(base[-1].layer, adapter),
+        *(_cast_and_added if kind in OF_BITSANDBYTES else _added)(base[-1].layer, adapter),
+    ]
+
+
+OF_BITSANDBYTES = ("linear_4bit", "linear_8bit")
+"""Layers for which PEFT has modules of its own (peft/tuners/lora/bnb.py). It copies what one of 4 bits gives."""
+
+
+def _cast_and_added(base: Layer, adapter: Lora) -> list[Part]:
+    """The product scaled, cast to the dtype of what the layer gives, and then added to it."""
+    result = base.name or BASE
+    return [
+        Part(made("scale", "scale1", ("lora_B.default",), factor=adapter.factor)),
+        Part(made("cast_like", "cast2", ("scale1", result))),
+        Part(made("add", "add1", (result, "cast2")), ("cast1",)),
     ]
 
 
