@@ -53,6 +53,11 @@ caches:
 onnx-packages: $(TEST)/.ready
 	$(TEST)/bin/python -m tests.onnx_programs.packages
 
+# Language models, T5, Whisper and encoders beside transformers' modules; docs/families.md says what came of it.
+.PHONY: families
+families: $(COLLECTIONS)/.ready
+	$(COLLECTIONS)/bin/python -m tests.large_programs.families
+
 # Networks with experts, state spaces and diffusion beside transformers' and diffusers' modules; docs/other_families.md says what came of it.
 .PHONY: other-families
 other-families: $(COLLECTIONS)/.ready

@@ -8,7 +8,7 @@ from archcost.spec import zoo
 from tests import add_a_layer, api_page, layer_index, layer_pages, releases
 from tests.collections import page as coverage
 from tests.documents import PAGES, ROOT, refresh
-from tests.large_programs import other_families, peft_rows
+from tests.large_programs import families_page, other_families, peft_rows
 from tests.measurements import brackets, cpu_times, runs
 from tests.measurements import page as measurements
 from tests.measurements.boards import page as calibrations
@@ -30,6 +30,7 @@ RENEWED = {
     onnx_packages.PAGE: lambda _: onnx_packages.page(onnx_packages.read_results()),
     onnx_quantised.PAGE: lambda _: onnx_quantised.page(),
     calibrations.PAGE: lambda text: refresh(calibrations.renew(text)),
+    families_page.PAGE: lambda _: families_page.page(),
     other_families.PAGE: lambda _: other_families.page(other_families.read()),
     own_layer.PAGE: lambda _: own_layer.page(),
     runs.PAGE: runs.renew,

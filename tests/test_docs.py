@@ -27,6 +27,7 @@ GENERATED = {
     "calibrations.md",
     "conventions.md",
     "coverage.md",
+    "families.md",
     "measurements.md",
     "onnx_node_tests.md",
     "onnx_packages.md",
