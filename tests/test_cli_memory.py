@@ -104,6 +104,82 @@ def test_every_setting_reaches_the_run(capsys: Capture) -> None:
     assert data["recomputed_flops"] > 0
 
 
+def test_what_is_offloaded_is_told(capsys: Capture) -> None:
+    argv = ("estimate", "lenet5", "--hardware", "nvidia-t4", "--batch", "64", "--offload", "activations")
+    data = json.loads(run(capsys, *argv, "--format", "json")[1])
+    away = data["offload"]
+    # tanh1 keeps its output, which pool2 keeps, too, and so on: each keeping is a copy, the labels' own left out
+    assert away["host_bytes"] == away["host_by_role"]["activations"] == sum(away["moved_by_role"]["to_host"].values())
+    assert away["link"] == {
+        "bytes_per_second": 16e9,
+        "seconds": [away["host_bytes"] / 16e9, 2 * away["host_bytes"] / 16e9],
+    }
+    assert data["time"]["status"] == "bound"
+    text = run(capsys, *argv)[1]
+    assert "off the card  on the host  to the host  to the card" in text
+    assert run(capsys, "timeline", "lenet5", "--offload", "activations")[0] == 0
+    assert "offload" not in json.loads(run(capsys, "timeline", "lenet5", "--format", "json")[1])
+
+
+def test_what_nobody_knows_of_what_is_offloaded_is_null(capsys: Capture) -> None:
+    """A TPU's link is in no profile; a host's step takes a time that nobody knows."""
+    argv = ("estimate", "lenet5", "--offload", "activations", "--format", "json")
+    data = json.loads(run(capsys, *argv, "--hardware", "google-tpu-v4")[1])
+    assert data["offload"]["link"] == {"bytes_per_second": None, "seconds": None}
+    assert {"offload.link.bytes_per_second", "offload.link.seconds", "time.band"} <= set(data["unknown"])
+    assert data["time"]["notes"] == ["google-tpu-v4 has no figure for its link to the host"]
+    argv = ("estimate", "lenet5", "--offload", "optimizer:nvme", "--format", "json", "--hardware", "nvidia-t4")
+    data = json.loads(run(capsys, *argv)[1])
+    assert data["time"]["band"] is None
+    assert data["time"]["notes"][0] == "the optimizer's step is the host's, whose speed is not known"
+    # two parameters of 48,000 and 10,080 values, 8 bytes each, and two counters
+    assert data["time"]["notes"][1].startswith("453.76 KiB are read from the host's disk and 453.76 KiB written")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("timeline", "lenet5", "--device", "cpu", "--offload", "activations"),
+        ("estimate", "lenet5", "--hardware", "raspberry-pi-4", "--offload", "activations"),
+        ("estimate", "lenet5", "--hardware", "apple-m2-max", "--offload", "activations"),
+        ("fit", "lenet5", "--hardware", "raspberry-pi-4", "--offload", "activations"),
+        ("sweep", "lenet5", "--hardware", "raspberry-pi-4", "--offload", "activations"),
+        ("estimate", "lenet5", "--hardware", "nvidia-t4", "--offload", "activation"),
+        ("estimate", "lenet5", "--hardware", "nvidia-t4", "--offload", "optimizer", "--mode", "infer"),
+        ("estimate", "lenet5", "--hardware", "nvidia-t4", "--optimizer", "sgd:paged"),
+        ("verify", "mlp", "--measure", "--offload", "activations"),
+    ],
+)
+def test_what_cannot_be_offloaded(capsys: Capture, argv: tuple[str, ...]) -> None:
+    code, out, err = run(capsys, *argv)
+    assert (code, out) == (2, "")
+    assert err.startswith("archcost: ")
+    assert err.count("archcost: ") == 1
+
+
+def test_a_sweep_has_what_an_estimate_says() -> None:
+    """Of offloaded steps batch by batch."""
+    found = archcost.sweep(
+        "lenet5", batch=[1, 2, 7], hardware="nvidia-t4", offload=["none", "activations", "optimizer"]
+    )
+    for number in range(len(found)):
+        row = found.row(number)
+        one = archcost.estimate("lenet5", int(row["batch"]), hardware="nvidia-t4", offload=row["offload"])
+        assert row["peak_bytes"] == one.peak
+        assert row["needed_bytes"] == one.demand.needed
+        assert (one.time is None) == (row["band_low_seconds"] is None)
+
+
+def test_a_checkpoint_of_a_run_has_the_state_wherever_it_lies(capsys: Capture) -> None:
+    argv = ("plan", "lenet5", "--hardware", "nvidia-t4", "--dataset-size", "1000", "--epochs", "1", "--format", "json")
+    ways = ("none", "optimizer", "optimizer:nvme", "optimizer,weights")
+    plans = [json.loads(run(capsys, *argv, "--offload", way)[1]) for way in ways]
+    sizes = [plan["devices"][0]["checkpoints"]["bytes"] for plan in plans]
+    assert sizes[0] == 3 * 61_706 * 4
+    # on the host Adam's counters are tensors: of the two large parameters, or of all ten
+    assert sizes[1:] == [sizes[0] + 2 * 4, sizes[0] + 2 * 4, sizes[0] + 10 * 4]
+
+
 def test_the_device_of_a_timeline(capsys: Capture) -> None:
     """CUDA's kernels where nothing is said, since steps are planned for GPUs; else those of the hardware."""
     first = run(capsys, "timeline", "lenet5", "--torch", "2.13")[1].splitlines()[0]

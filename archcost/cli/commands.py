@@ -176,6 +176,7 @@ def _refuse_stretched(differs: tuple[str, ...], options: argparse.Namespace) -> 
 
 def timeline(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.costs.timeline import timeline
+    from archcost.estimates.devices import offloading
     from archcost.graph import build
     from archcost.report.timeline import FoldedTimeline
 
@@ -183,7 +184,7 @@ def timeline(options: argparse.Namespace) -> tuple[str, int]:
         _cost(options.network, options)
     graph = build(spec_of(options.network, options), options.batch)
     if options.hardware is None:
-        line = timeline(graph, run_of(options), options.device)
+        line = timeline(graph, offloading(run_of(options), options.device), options.device)
     else:
         from archcost import hardware
         from archcost.estimates.auto_recompute import line_on

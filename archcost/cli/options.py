@@ -195,8 +195,9 @@ def add_settings(added: argparse.ArgumentParser, several: bool = False) -> None:
         "--optimizer",
         "adam",
         metavar="O",
-        help="none, sgd, sgd-momentum, adam (default), adamw, adamw-8bit, adafactor, lion, rmsprop, adagrad, nadam, "
-        "radam, muon; with options that each has, as in sgd-momentum:nesterov,weight_decay or adam:amsgrad",
+        help="none, sgd, sgd-momentum, adam (default), adamw, adafactor, lion, rmsprop, adagrad, nadam, radam, muon, "
+        "and with states of few bits adamw-8bit, adamw-4bit, adamw-fp8, lion-8bit, sgd-8bit; with options that each "
+        "has, as in sgd-momentum:nesterov,weight_decay, adam:amsgrad or adamw-8bit:paged",
     )
     setting(
         "--optimizer-impl", metavar="I", help="loop, foreach, fused; default torch's: foreach on a GPU, loop on a CPU"
@@ -230,6 +231,13 @@ def add_settings(added: argparse.ArgumentParser, several: bool = False) -> None:
         "--optimizer-in-backward",
         action="store_true",
         help="each gradient is used when backward has it, and dropped: gradients are never all there",
+    )
+    setting(
+        "--offload",
+        "none",
+        metavar="PARTS",
+        help="what lies off the card, with commas between: optimizer (its state and step), gradients, weights, "
+        "activations, each with :cpu (default) or :nvme",
     )
     group.add_argument("--clip-norm", action="store_true", help="clip_grad_norm_ before the optimizer's step")
     group.add_argument(

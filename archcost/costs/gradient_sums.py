@@ -128,8 +128,9 @@ class Gradients:
                 tape.release(storage)
         return first is not None
 
-    def use_at_once(self, op: Op, given: Mapping[int, Arrived], use: Callable[[int], None]) -> None:
-        """The same with the optimizer's step, by place of its parameter, for each gradient that is complete then.
+    def use_at_once(self, op: Op, given: Mapping[int, Arrived], use: Callable[[int], bool]) -> None:
+        """The same, with each gradient used that is complete then, by place of its parameter; it goes, where `use` says
+        so: the optimizer has stepped, or it has left the card.
 
         No other operation runs before (AccumulateGrad is first in the queue of engine.cpp). That of a weight comes
         after that of a bias which was added last, as it goes through an operation more.
@@ -146,8 +147,8 @@ class Gradients:
             for place, give in complete.items():
                 arrived = self.arrived.pop(place)
                 storage = self._stays(give, place, arrived)
-                use(place)
-                self.tape.release(storage)
+                if use(place) or self.of_parameters.setdefault(place, storage) != storage:
+                    self.tape.release(storage)
                 if storage != arrived.storage:  # a copy, beside what was handed over
                     self.tape.release(arrived.storage)
 

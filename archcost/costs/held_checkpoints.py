@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from archcost.costs.checkpoint_segments import Segment
 from archcost.costs.events import Tape
+from archcost.costs.off_card import Activations
 from archcost.costs.program import Held, Op
 
 
@@ -18,15 +19,22 @@ class HeldCheckpoints:
         """The storages that a checkpoint holds, until all that its segment keeps is let go."""
         self.keepers: dict[Segment, set[int]] = {}
         """Operations of the segment that keep something, as long as they do."""
+        self.arguments: list[int] = []
+        """Of the segment that forward is in, what it takes and does not hold."""
 
-    def enter(self, segment: Segment) -> None:
+    def enter(self, segment: Segment, offloaded: Activations | None = None) -> None:
+        """What the segment takes is held; what is offloaded only until forward has left it, as its argument."""
+        takes = offloaded.enter(segment) if offloaded else segment.takes
+        self.arguments = [storage for storage in segment.takes if storage not in takes]
         for storage in segment.takes:
             self.tape.refs[storage] += 1
-        self.held[segment] = [*segment.takes, *([self.tape.new(self.own)] if self.own else [])]
+        self.held[segment] = [*takes, *([self.tape.new(self.own)] if self.own else [])]
         self.keepers[segment] = {index for index in range(segment.first, segment.end) if self.ops[index].saved}
 
     def end(self, segment: Segment) -> None:
         """Forward has left it: where nothing is kept, nothing will ask for what it holds."""
+        self.tape.let_go(self.arguments)
+        self.arguments = []
         if not self.keepers[segment] and not segment.reentrant:
             self.let_go(segment)
 

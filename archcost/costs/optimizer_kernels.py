@@ -71,13 +71,13 @@ def optimizer_kernels(line: Timeline) -> Iterator[Kernel]:
     if passes is None or (impl == "fused" and name != "muon"):
         states = ((state(run.optimizer, each, impl, line.device), times) for each, times in alike)
         kept = [own.tensor.nbytes * times for owns, times in states for own in owns]
-        is_each = run.optimizer == "adamw-8bit" or run.optimizer_in_backward
+        is_each = name not in COMPOSED or "paged" in options or run.optimizer_in_backward
         launches = len(tensors) if is_each else -(-len(tensors) // AT_ONCE)
         yield Kernel("optimizer", numel, 3 * weights + 2 * sum(kept), dtype, launches)
         return
     is_each = impl == "loop" or name == "muon" or run.optimizer_in_backward
     lists = len(tensors) if is_each else -(-len(tensors) // AT_ONCE)
-    every = [passes, *(MORE[option] for option in options)]
+    every = [passes, *(MORE[option] for option in options if option in MORE)]
     moved, launches = sum(each.tensors for each in every), sum(each.operations for each in every)
     yield Kernel("optimizer", numel, moved * weights, dtype, launches * lists)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
-from archcost.costs.optimizer_steps import LEAST_QUANTISED, MUON_STEPS
+from archcost.costs.low_bit_states import is_quantised, low_bit
+from archcost.costs.optimizer_steps import MUON_STEPS
 from archcost.passes.optimizer import Method, Optimizer, Option, method
 from archcost.tensors import TensorType
 
@@ -24,6 +26,12 @@ EACH: Mapping[Optimizer, int] = {
     "radam": 15,
 }
 
+IN_FULL: Mapping[Optimizer, int] = {"adam": 12, "adamw": 13, "lion": 10, "sgd": 4, "rmsprop": 9, "adagrad": 7}
+"""Of bitsandbytes' kernels on states in 32 bits: adam divides once by both corrections, sgd has momentum."""
+
+QUANTISED: Mapping[int, int] = {256: 15, 16: 11, 0: 4}
+"""What a moment of few bits adds, by the entries of its table of codes."""
+
 MORE: Mapping[Option, int] = {"weight_decay": 2, "nesterov": 2, "amsgrad": 1, "centered": 5, "momentum": 2}
 
 
@@ -37,9 +45,12 @@ def operations(optimizer: str, parameter: TensorType) -> int:
     - adafactor: ‖p‖ 2; ‖update‖ 2; its limit, inverse root and product with g 3; p + α·update 2. A matrix adds g² by
       rows and by columns 4, the outer product and its division 2, in all 15; a vector g² 1, its average 3, in all 13.
     - lion: β1·m + (1 - β1)·g and its sign 4; p·(1 - lr·λ) 1; p - lr·update 2; β2·m + (1 - β2)·g 3. In all 10.
-    - adamw-8bit (bitsandbytes' CUDA kernel): m and v 7; p + α·m / (√v + ε) 5; decay 1: 13. A quantised moment adds the
-      product with its scale 1, its magnitude and the block's maximum 2, the division by it 1, and the search of the
-      nearest code 11 (8 comparisons, the midpoint 2, a comparison): 15 a moment, in all 43.
+    - adamw-8bit (bitsandbytes' CUDA kernel): m and v 7; p + α·m / (√v + ε) 5; decay 1: 13; adam-8bit without decay 12.
+      A quantised moment adds the product with its scale 1, its magnitude and the block's maximum 2, the division by it
+      1, and the search of the nearest code 11 (8 comparisons, the midpoint 2, a comparison): 15 a moment, in all 43 and
+      42. lion, sgd with momentum, rmsprop and adagrad as in 32 bits, and one moment each.
+    - torchao's adam and adamw as torch's; of 8 bits 15 a moment, too; of 4 bits the search takes 4 comparisons in place
+      of 8, 11 in all; in fp8 a cast does it, so 4.
     - rmsprop: v as Adam's 4; p - lr·g / (√v + ε), 5: 9. Centered: the mean of g 3, v - m² 2. Momentum: b = μ·b + g / d
       and p - lr·b instead of p - lr·g / d, 2 more.
     - adagrad: s + g² 2; p - α·g / (√s + ε), 5: 7.
@@ -72,7 +83,14 @@ def _each(asked: Method, parameter: TensorType) -> int:
             return EACH["adamw"]
         case "adafactor":
             return 15 if parameter.rank > 1 else 13
-        case "adamw-8bit":
-            return 13 if parameter.numel < LEAST_QUANTISED else 43
+        case "adam" | "adamw" | "lion" if "paged" in asked.options:
+            return IN_FULL[asked.name]
+        case name if (kept := low_bit(asked)) is not None:
+            quantised = len(kept.moments) * QUANTISED[kept.table] if is_quantised(kept, parameter) else 0
+            return (EACH if kept.library == "torchao" else IN_FULL)[_of_many_bits(name)] + quantised
         case name:
             return EACH[name] + sum([MORE[option] for option in asked.options])
+
+
+def _of_many_bits(name: Optimizer) -> Optimizer:
+    return cast("Optimizer", name.rpartition("-")[0])

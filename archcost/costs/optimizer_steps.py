@@ -11,10 +11,6 @@ from archcost.passes.run import OptimizerImpl
 from archcost.tensors import TensorType
 from archcost.terms.autograd import Device, Own
 
-LEAST_QUANTISED = 4096
-"""A parameter with fewer values keeps its states in 32 bits (`min_8bit_size` of bitsandbytes/optim/optimizer.py)."""
-
-
 Play = Callable[[Sequence[TensorType], Device, Options], Iterable[Burst]]
 
 Made = Callable[[Locals, Sequence[TensorType], Options], None]
@@ -249,24 +245,6 @@ def _lion_foreach(parameters: Sequence[TensorType], device: Device, options: Opt
     yield Burst(None, tuple([Own("update", parameter) for parameter in parameters]))
 
 
-def _eight_bit(parameters: Sequence[TensorType], device: Device, options: Options) -> Iterable[Burst]:
-    """Nothing on CUDA, where a kernel does it all. On a CPU (bitsandbytes/backends/cpu/ops.py) float32 copies, which
-    a dispatch mode does not see, since they are made inside one operator; the profiler's memory events do.
-    """
-    if device == "cuda":
-        return
-    for index, parameter in enumerate(parameters):
-        wide = parameter._replace(dtype="float32")
-        names = ["gradient in float32", "divisor"]
-        if parameter.dtype != "float32":
-            names.append("weight in float32")
-        if parameter.numel < LEAST_QUANTISED:
-            names.append("update")
-        else:
-            names += ["first moment in float32", "second moment in float32", "root of the second moment"]
-        yield Burst(index, tuple([Own(name, wide) for name in names]))
-
-
 SGD, SGD_IN_LISTS = _one_by_one(_sgd), _by_dtype(_sgd_in_place, counts=False)
 ADAM, ADAM_IN_LISTS = _one_by_one(_divided_root), _by_dtype(_root_alone)
 BY_ROOT, BY_ROOT_IN_LISTS = _one_by_one(_divisor), _by_dtype(_root)
@@ -299,7 +277,6 @@ PLAYS: Mapping[tuple[Optimizer, OptimizerImpl], Play] = {
     ("muon", "fused"): partial(_muon, others="fused"),
     ("lion", "loop"): _lion_loop,
     ("lion", "foreach"): _lion_foreach,
-    ("adamw-8bit", "fused"): _eight_bit,
     ("adafactor", "loop"): _adafactor_loop,
     ("adafactor", "foreach"): _adafactor_foreach,
 }

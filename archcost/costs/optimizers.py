@@ -3,8 +3,8 @@
 Of torch 2.13 (torch/optim) all is measured on the CPU, and on CUDA as far as
 fake tensors go (tests/pytorch/test_optimizers.py). The same Python runs there; what differs is that the step counter
 lies on the device only when the form is fused, and that foreach wraps its 1.0 into a tensor of the CPU. Kernels'
-own temporaries are not in here. lion is lion-pytorch 0.2.5 (Chen et al. 2023, arXiv 2302.06675), adamw-8bit is
-bitsandbytes 0.50 (Dettmers et al. 2021, arXiv 2110.02861): measured once on a CPU, read for CUDA.
+own temporaries are not in here. lion is lion-pytorch 0.2.5 (Chen et al. 2023, arXiv 2302.06675): measured once on a
+CPU, read for CUDA. States of few bits have a module of their own.
 
 All with the libraries' defaults, in the steady state: the first step, which makes the state, is over.
 """
@@ -13,16 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from archcost.costs.low_bit_states import MOMENTUM, TWO, low_bit, low_bit_state, step_on_cpu, tables
 from archcost.costs.optimizer_locals import SCALAR, Burst
-from archcost.costs.optimizer_steps import LEAST_QUANTISED, columns, rows, step_of
+from archcost.costs.optimizer_steps import columns, rows, step_of
 from archcost.errors import ArchcostError
 from archcost.passes.optimizer import method
 from archcost.passes.run import OptimizerImpl, Run
 from archcost.tensors import DTYPE_BYTES, Tensors, TensorType
 from archcost.terms.autograd import Device, Own
-
-BLOCK = 256
-"""Values that share a scale under 8-bit states (bitsandbytes/optim/optimizer.py, `Optimizer2State.init_state`)."""
 
 
 def forms(optimizer: str, device: Device) -> tuple[OptimizerImpl, ...]:
@@ -30,10 +28,13 @@ def forms(optimizer: str, device: Device) -> tuple[OptimizerImpl, ...]:
 
     On CUDA torch prefers lists (torch/optim/optimizer.py, `_default_to_fused_or_foreach`), but Adafactor does not ask
     and loops everywhere. Of lion-pytorch the loop is `Lion`, foreach `lion_pytorch.foreach`, fused its Triton kernel;
-    bitsandbytes has one form, a kernel a parameter. Torch's Muon has one, too: of muon it is the form of the AdamW that
-    has the parameters which are no matrices.
+    bitsandbytes and torchao have one form, a kernel a parameter. Torch's Muon has one, too: of muon it is the form of
+    the AdamW that has the parameters which are no matrices.
     """
-    match method(optimizer).name:
+    asked = method(optimizer)
+    if low_bit(asked) is not None or "paged" in asked.options:
+        return ("fused",)
+    match asked.name:
         case "none":
             return ("loop",)
         case "adafactor":
@@ -42,8 +43,6 @@ def forms(optimizer: str, device: Device) -> tuple[OptimizerImpl, ...]:
             return ("foreach", "loop") if device == "cuda" else ("loop", "foreach")
         case "lion":
             return ("loop", "foreach", "fused") if device == "cuda" else ("loop", "foreach")
-        case "adamw-8bit":
-            return ("fused",)
         case _:
             return ("foreach", "loop", "fused") if device == "cuda" else ("loop", "foreach", "fused")
 
@@ -68,7 +67,12 @@ def state(optimizer: str, parameter: TensorType, impl: OptimizerImpl, device: De
     A step counter is a float32 scalar. Off the device it costs none of its memory and is left out: loop and foreach
     keep it on the CPU, fused keeps it beside the parameter. lion-pytorch has none; bitsandbytes' is no tensor.
     """
-    name, options = method(optimizer)
+    name, options = asked = method(optimizer)
+    if (kept := low_bit(asked)) is not None:
+        return low_bit_state(kept, parameter, device)
+    if "paged" in options:
+        wide = parameter._replace(dtype="float32")
+        return tuple([Own(moment, wide) for moment in (MOMENTUM if name == "lion" else TWO)])
     counter = (Own("step", SCALAR),) if device == "cpu" or impl == "fused" else ()
     moments = (Own("first moment", parameter), Own("second moment", parameter))
     match name:
@@ -100,31 +104,21 @@ def state(optimizer: str, parameter: TensorType, impl: OptimizerImpl, device: De
             return (*counter, Own("second moment", parameter))
         case "adafactor":
             return (*counter, Own("row factor", rows(parameter)), Own("column factor", columns(parameter)))
-        case "adamw-8bit" if parameter.numel < LEAST_QUANTISED:
-            wide = parameter._replace(dtype="float32")
-            return Own("first moment", wide), Own("second moment", wide)
-        case "adamw-8bit":
-            codes = parameter._replace(dtype="uint8")
-            scales = TensorType((-(-parameter.numel // BLOCK),))
-            return (
-                Own("first moment", codes),
-                Own("second moment", codes),
-                Own("scales of the first moment", scales),
-                Own("scales of the second moment", scales),
-            )
+        case _:
+            raise AssertionError(f"{name} keeps its states in few bits")
 
 
 def shared_state(optimizer: str, parameters: Sequence[TensorType]) -> tuple[Own, ...]:
-    """What stays on the device once, for all parameters: the two tables of 8-bit codes, if anything is quantised."""
-    if optimizer != "adamw-8bit" or all(parameter.numel < LEAST_QUANTISED for parameter in parameters):
-        return ()
-    table = TensorType((256,))
-    return Own("codes of the first moment", table), Own("codes of the second moment", table)
+    """What stays on the device once, for all parameters: the tables of 8-bit codes, if anything is quantised."""
+    kept = low_bit(method(optimizer))
+    return () if kept is None else tables(kept, parameters)
 
 
 def step(optimizer: str, impl: OptimizerImpl, parameters: Sequence[TensorType], device: Device) -> tuple[Burst, ...]:
     """What `step_of` says of an optimizer in words."""
-    name, options = method(optimizer)
+    name, options = asked = method(optimizer)
+    if low_bit(asked) is not None or "paged" in options:
+        return tuple(step_on_cpu(asked, parameters, device))
     return step_of(name, impl, parameters, device, options)
 
 

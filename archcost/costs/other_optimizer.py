@@ -17,10 +17,10 @@ def with_optimizer(line: Timeline, run: Run) -> Timeline:
 
     Storages are numbered as they come: those of the optimizer's state stand behind all that is there before the step,
     and its temporaries behind those of the passes. Raises ArchcostError where the optimizer has no such form, and where
-    it steps in backward, which is another step altogether.
+    it steps in backward or something is offloaded, which is another step altogether.
     """
-    if run.optimizer_in_backward or line.run.optimizer_in_backward:
-        raise ArchcostError("an optimizer that steps in backward is played with it", expected="archcost.timeline")
+    if not (run.has_passes_apart and line.run.has_passes_apart):
+        raise ArchcostError("an optimizer in the midst of its passes is played with them", expected="archcost.timeline")
     trained = learned(line.program)
     begin = line.marks[1].event
     step = next(index for index, mark in enumerate(line.marks) if mark.phase in ("optimizer", "after"))

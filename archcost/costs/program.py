@@ -47,6 +47,9 @@ class Op(NamedTuple):
     """The places of the gradients that it gives."""
     outlives: tuple[int, ...] = ()
     """Of what it keeps, what backward does not let go of: it goes with the loss."""
+    inputs: tuple[int, ...] = ()
+    weights: tuple[int, ...] = ()
+    """The storages of both, as it works on them."""
 
     @property
     def own(self) -> tuple[int, ...]:
@@ -305,7 +308,9 @@ class _Writer:
             made = New(what, self.walk.held[number].tensor)
             rules = copying(node.layer, made, gives)
             outputs = () if cached else (number,)
-            yield Op(f"{whose} ({what})", node, rules, (number,), outputs, (), (), (), (number,), into)
+            source = (self.walk.weights[owner][weight.name],)
+            name = f"{whose} ({what})"
+            yield Op(name, node, rules, (number,), outputs, (), (), (), (number,), into, weights=source)
 
     def _copies_given_to(self) -> dict[int, bool]:
         """By autocast's copy of a weight that some layer gives a gradient, whether that comes turned around."""
@@ -337,6 +342,8 @@ class _Writer:
             self._places(node, step),
             tuple([self._into(node, step, each) for each in rules.given_to]),
             tuple([inputs[index] for index in rules.outlives]) if step.saved and rules.outlives else (),
+            inputs,
+            step.weights,
         )
 
     def _into(self, node: Node, step: Followed, reference: int) -> int:

@@ -8,15 +8,17 @@ then its own gradients move on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archcost.costs.checkpoint_segments import Segment, recomputed
 from archcost.costs.events import Tape
 from archcost.costs.gradient_sums import Arrived, Gradients
 from archcost.costs.held_checkpoints import HeldCheckpoints
+from archcost.costs.off_card import Activations, OffCard, Weights
 from archcost.costs.program import Held, Op, Program
 from archcost.costs.temporaries import Temporaries
+from archcost.passes.offload import Part
 from archcost.terms.autograd import Own
 
 Burst = tuple[str, Sequence[Held]]
@@ -29,7 +31,7 @@ class Player:
 
     `checkpoint` is what each checkpoint keeps for itself. `threads` are those of the CPU, whose kernels allocate for
     themselves; None on a GPU. `update` is the optimizer's step for a parameter, by its number, where it steps in
-    backward.
+    backward, and None of one whose gradient stays. `off_card` takes what is offloaded: `parts` of the step.
     """
 
     program: Program
@@ -37,11 +39,15 @@ class Player:
     out_of_place: bool = False
     checkpoint: Held | None = None
     threads: int | None = None
-    update: Callable[[int], Iterable[Burst]] | None = None
+    update: Callable[[int], Iterable[Burst] | None] | None = None
+    parts: Collection[Part] = ()
+    off_card: OffCard = field(default_factory=OffCard)
     tape: Tape = field(init=False)
     _gradients: Gradients = field(init=False)
     _temporaries: Temporaries = field(init=False)
     _checkpoints: HeldCheckpoints = field(init=False)
+    _activations: Activations | None = None
+    _weights: Weights | None = None
     _pending: dict[int, Sequence[int]] = field(default_factory=dict[int, Sequence[int]])
     """By operation what it keeps, until its backward is done."""
     _within: dict[Segment, list[int]] = field(default_factory=dict["Segment", list[int]])
@@ -62,10 +68,16 @@ class Player:
         self._gradients.is_used_at_once = self.update is not None
         self._temporaries = Temporaries(self.tape, self.threads)
         self._checkpoints = HeldCheckpoints(self.program.ops, self.tape, self.checkpoint)
+        if "activations" in self.parts:
+            self._activations = Activations(self.program, self.tape, self.off_card)
+        if "weights" in self.parts:
+            self._weights = Weights(self.program, self.tape, self.off_card)
+        away = self._weights.all if self._weights else ()
         self.tape.mark("before", "")
         for storage in self.program.resident:
-            self.tape.refs[storage] = 1
-            self.tape.events.append(storage)
+            if storage not in away:
+                self.tape.refs[storage] = 1
+                self.tape.events.append(storage)
         self._keep_state()
 
     def _keep_state(self) -> None:
@@ -90,7 +102,8 @@ class Player:
 
     def forward(self) -> None:
         """All operations, with what autograd keeps. What the network returns stays held."""
-        tape, inside = self.tape, self._inside()
+        tape, inside, weights = self.tape, self._inside(), self._weights
+        following = weights.next_of(range(len(self.program.ops))) if weights else {}
         for index, op in enumerate(self.program.ops):
             if self._outputs_before and op.name.startswith(
                 "("
@@ -98,14 +111,19 @@ class Player:
                 self._let_go(self._outputs_before)
             tape.mark("forward", op.name, index)
             segment = inside.get(index) if inside else None
+            if weights:
+                weights.begin(index, following.get(index))
             if segment is None:
-                if op.saved:
-                    self._pending[index] = op.saved
-                self._run(op, op.makes, op.outputs, op.saved, op.scratch.forward)
+                saved = op.saved
+                if saved:
+                    saved = self._pending[index] = self._activations.keep(index, op) if self._activations else saved
+                self._run(op, op.makes, op.outputs, saved, op.scratch.forward)
             else:
                 if index == segment.first:
-                    self._checkpoints.enter(segment)
+                    self._checkpoints.enter(segment, self._activations)
                 self._run(op, op.stays, op.outputs, (), op.dropped)
+            if weights:
+                weights.end(index, following.get(index))
             for storage in op.outlives:
                 tape.refs[storage] += 1
                 self._with_loss.append(storage)
@@ -126,6 +144,8 @@ class Player:
         """What no backward will come for any more."""
         for lost in self.program.forgotten[index]:
             self.tape.let_go(self._pending.pop(lost, ()))
+            if self._activations:
+                self._activations.forget(lost)
             if (segment := inside.get(lost)) is not None:
                 self._checkpoints.leave(segment, lost)
 
@@ -162,7 +182,8 @@ class Player:
         like = op.node.output_types[op.takes.index(root)]
         start = self.tape.new(Held(op.name, "temporaries", "gradient", like), 2)  # the caller of backward has it too
         self._gradients.begin(root, start)
-        inside, arrived = self._inside(), self._gradients.arrived
+        inside, arrived, weights = self._inside(), self._gradients.arrived, self._weights
+        before = weights.next_of(range(first, -1, -1)) if weights else {}
         for index in range(first, -1, -1):
             op, segment = self.program.ops[index], inside.get(index) if inside else None
             arriving = {place: arrived.pop(place) for place in op.takes if place in arrived}
@@ -171,7 +192,14 @@ class Player:
                     self._begin_within(segment, arriving)
                 elif segment is not None and op.saved and index not in self._pending and not segment.reentrant:
                     self._recompute(segment)
+                after = before.get(index)
+                after = after if after is not None and inside.get(after) is segment else None
+                if weights:
+                    self.tape.mark("backward", op.name, index)
+                    weights.begin(index, after)
                 self._backward(index, op, arriving, segment)
+                if weights:
+                    weights.end(index, after)
             if segment is not None and segment.reentrant and index == segment.first:
                 self._let_go(self._within.pop(segment, []))
                 self._checkpoints.let_go(segment)
@@ -190,6 +218,7 @@ class Player:
     def _backward(self, index: int, op: Op, arriving: Mapping[int, Arrived], segment: Segment | None) -> None:
         tape, rules, give = self.tape, op.rules, self._gradients.give
         tape.mark("backward", op.name, index)
+        back = self._activations.bring(index) if self._activations else ()
         given = self._in_parts(index, op, arriving) if rules.parts else {}
         direct = len(rules.gives) - rules.summed
         kept = self._own(index, op) if any(each.ready is not None for each in rules.gives) else ()
@@ -197,6 +226,7 @@ class Player:
             if number not in given:
                 given[number] = give(op, number, arriving, kept)
         self._passing(op, arriving)
+        tape.let_go(back)
         if segment is not None and not segment.reentrant:  # it hands out each tensor once, which goes with the function
             tape.let_go(self._pending.pop(index, ()))
         for number in range(direct, len(rules.gives)):
@@ -210,8 +240,14 @@ class Player:
         if self.update is None:
             self._gradients.hand_on(op, given)
         else:
-            update = self.update
-            self._gradients.use_at_once(op, given, lambda place: self.optimize(update(place), index))
+            self._gradients.use_at_once(op, given, lambda place: self._use(place, index))
+
+    def _use(self, place: int, index: int) -> bool:
+        """A gradient that is complete; whether it goes then."""
+        bursts = self.update(place) if self.update else None
+        if bursts is not None:
+            self.optimize(bursts, index)
+        return bursts is not None
 
     def _own(self, index: int, op: Op) -> list[int]:
         """What it keeps of its own, in the order of its rules: itself, or as it was computed again."""
@@ -250,13 +286,18 @@ class Player:
 
     def _recompute(self, segment: Segment) -> list[int]:
         """The forward of a segment once more, until all is kept again. What a reentrant one puts out stays."""
-        again: dict[int, int] = {}
+        again = self._activations.bring_into(segment) if self._activations else {}
+        taken = [*again.values()]
         held: Counter[int] = Counter()
         before = [self.tape.new(self.checkpoint)] if self.checkpoint else []  # to be put back afterwards
         runs_again = recomputed(self.program.ops, segment)
+        weights = self._weights
+        following = weights.next_of([index for index, _ in runs_again]) if weights else {}
         for index, runs in runs_again:
             op = self.program.ops[index]
             self.tape.mark("recompute", op.name, index)
+            if weights and runs:
+                weights.begin(index, following.get(index))
             if runs:
                 again.update({storage: self.tape.again(storage) for storage in op.makes})
             kept = () if index in self.program.lost else op.saved
@@ -273,6 +314,8 @@ class Player:
                 makes = [again[storage] for storage in op.makes if storage not in op.stays]
                 outputs = []
             self._run(op, makes, outputs, saved, op.scratch.forward)
+            if weights:
+                weights.end(index, following.get(index))
             held.update(outputs)
             held.update([copy for copy in makes if self.tape.copies[copy] in self.program.cached])
             for storage in op.ends:
@@ -281,8 +324,8 @@ class Player:
                     held[number] -= 1
                     self.tape.release(number)
         if segment.reentrant:
-            return [*held.elements(), *before]
-        self._let_go([*held.elements(), *before])
+            return [*held.elements(), *before, *taken]
+        self._let_go([*held.elements(), *before, *taken])
         return []
 
     def optimize(self, bursts: Iterable[Burst], within: int | None = None) -> None:
@@ -312,6 +355,8 @@ class Player:
         """What is still kept for a backward that did not come."""
         kept = (*self._pending.values(), self._checkpoints.left(), self._with_loss)
         left = [storage for storages in kept for storage in storages]
+        if self._activations:
+            self._activations.left()
         self._pending.clear()
         self._with_loss.clear()
         return left

@@ -7,7 +7,7 @@ the step's function returns, what the network returned and the loss.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple, get_args
@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, get_args
 from archcost.costs.checkpoint_segments import Segment, recomputed
 from archcost.costs.choose_checkpoints import Choice
 from archcost.costs.events import KernelRun, Mark, Phase, Tape, by_mark
-from archcost.costs.optimizer_storages import bursts, kept_state, step_in_backward
+from archcost.costs.off_card import OffCard
+from archcost.costs.offloaded import Offloaded, offloaded
+from archcost.costs.optimizer_storages import bursts, kept_state, leaves, step_in_backward
 from archcost.costs.optimizers import implementation
 from archcost.costs.program import ROLES, Held, Program, Role, program
 from archcost.costs.reasons import Uses, why
@@ -100,6 +102,8 @@ class Timeline(Result):
     """Operations that run a second time, by number."""
     replayed: tuple[Segment, ...]
     """`segments` as operations."""
+    off_card: OffCard
+    """What was off the card, as it came and went."""
 
     @property
     def headline(self) -> str:
@@ -193,9 +197,15 @@ class Timeline(Result):
             "peak_at": str(self.highest),
             "by_role": self.by_role,
             "recomputed_flops": self.recomputed_flops,
+            **({} if self.offloaded is None else {"offload": self.offloaded.to_dict()}),
             "moments": [moment.to_dict() for moment in self.moments],
             "alive": [alive.to_dict() for alive in self.alive],
         }
+
+    @cached_property
+    def offloaded(self) -> Offloaded | None:
+        """What is off the card, and what moves; None where all of it is on the card."""
+        return offloaded(self.program, learned(self.program), self.run, self.device, self.off_card)
 
     @cached_property
     def _highest(self) -> tuple[int, int]:
@@ -256,7 +266,8 @@ def timelines(
     def played(budget: int | None) -> Timeline:
         names = ready.recomputed if choice is None else choice.cheapest(_required(budget))
         found = tuple(sorted((*own_checkpoints(written, own), *located(written, names))))
-        tape = play(written, found)
+        off_card = OffCard()
+        tape = play(written, found, off_card=off_card)
         again = [index for segment in found for index, runs in recomputed(written.ops, segment) if runs]
         return Timeline(
             ready.network,
@@ -271,6 +282,7 @@ def timelines(
             tape.copies,
             tuple(again),
             found,
+            off_card,
         )
 
     return played
@@ -293,11 +305,15 @@ def _play(
     device: Device,
     threads: int | None,
     out_of_place: bool,
+    off_card: OffCard | None = None,
 ) -> Tape:
     on_cpu = device == "cpu"
 
-    def update(place: int) -> Iterator[Burst]:
-        return step_in_backward(written.storages[place], run, device)
+    def update(place: int) -> Iterable[Burst] | None:
+        weight = written.storages[place]
+        if run.optimizer_in_backward:
+            return step_in_backward(weight, run, device)
+        return () if leaves(weight.tensor, run) else None
 
     player = Player(
         written,
@@ -305,7 +321,9 @@ def _play(
         out_of_place,
         RNG_STATE if on_cpu else None,
         threads if on_cpu else None,
-        update if run.optimizer_in_backward else None,
+        update if run.optimizer_in_backward or run.offloaded else None,
+        run.offloaded,
+        off_card or OffCard(),
     )
     trained = learned(written)
     if run.keep_gradients and run.trains:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from archcost.costs.choose_checkpoints import OverBudgetError
 from archcost.costs.timeline import Timeline, timeline, timelines
 from archcost.estimates.batches import threads_of
-from archcost.estimates.devices import torch_device
+from archcost.estimates.devices import require_host, torch_device
 from archcost.estimates.memory_demand import Demand, Played, demand
 from archcost.estimates.verdict import limits
 from archcost.graph import ModelGraph
@@ -31,6 +31,7 @@ def step(graph: ModelGraph, run: Run, profile: HardwareProfile) -> tuple[Timelin
 
     It looks for checkpoints with which the step is safe, and where there are none, for such as may do.
     """
+    require_host(run, profile)
     lines = timelines(graph, run, torch_device(profile), threads_of(profile))
     if not is_automatic(run):
         line = lines(None)
@@ -60,4 +61,5 @@ def _demand(line: Timeline, profile: HardwareProfile) -> Demand:
 
 def line_on(graph: ModelGraph, run: Run, profile: HardwareProfile) -> Timeline:
     """The tensors of a step there, without what a CPU's kernels allocate for themselves. Raises OverBudgetError."""
+    require_host(run, profile)
     return step(graph, run, profile)[0] if is_automatic(run) else timeline(graph, run, torch_device(profile))

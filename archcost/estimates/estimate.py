@@ -24,7 +24,7 @@ from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
 from archcost.spec.given import Network
-from archcost.times import StepTime, result, step_time
+from archcost.times import StepTime, link, result, step_time
 from archcost.times.choose import Chosen, choose, run_by
 from archcost.times.operators import measured
 
@@ -143,6 +143,7 @@ class Estimate(Result):
             self.chosen.calibration,
             self.chosen.notes,
             measured(self.line, self.chosen.calibration),
+            self.line.offloaded,
         )
 
     @property
@@ -150,6 +151,8 @@ class Estimate(Result):
         """What the time rests on, or why there is none."""
         if self.time is not None:
             return self.time.notes
+        if self.line.offloaded is not None and (reasons := link.missing(self.line.offloaded, self.hardware)):
+            return reasons
         return (f"{self.hardware.name} has no rate for {self.run.matmul_dtype}",)
 
     @property
@@ -163,6 +166,8 @@ class Estimate(Result):
             "band": self.band,
         }
         missing = [f"memory.{name}" for name, value in memory.items() if value is None]
+        if self.line.offloaded is not None and link.link_rate(self.hardware) is None:
+            missing += ["offload.link.bytes_per_second", "offload.link.seconds"]
         return (*missing, *self._unknown_times, *self.line.graph.unknown)
 
     @property
@@ -183,6 +188,7 @@ class Estimate(Result):
         return integer_macs(self.line.graph)
 
     def to_dict(self) -> dict[str, Any]:
+        away = self.line.offloaded
         return {
             "schema": "archcost.estimate/1",
             "network": self.network,
@@ -211,6 +217,7 @@ class Estimate(Result):
                 "status": "exact under assumptions",
                 "band": None if self.band is None else list(self.band),
             },
+            **({} if away is None else {"offload": link.to_dict(away, self.hardware)}),
             "time": result.to_dict(self.time, self.time_notes),
         }
 

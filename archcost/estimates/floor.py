@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from archcost.costs.optimizer_storages import bursts, kept_state, step_in_backward
+from archcost.costs.off_card import offloadable_weights
+from archcost.costs.optimizer_storages import bursts, kept_state, leaves, step_in_backward
 from archcost.costs.optimizers import forms
 from archcost.costs.program import Held
 from archcost.costs.timeline import Timeline, learned
@@ -28,9 +29,10 @@ def no_batch_fits(line: Timeline, profile: HardwareProfile) -> bool:
 
 
 def stored(line: Timeline) -> int:
-    """Bytes of weights and buffers."""
-    roles = ("weights", "buffers")
-    return sum([line.sizes[each] for each in line.program.resident if line.storages[each].role in roles])
+    """Bytes of weights and buffers that are on the device all along."""
+    away = offloadable_weights(line.program) if "weights" in line.run.offloaded else ()
+    roles, resident = ("weights", "buffers"), [each for each in line.program.resident if each not in away]
+    return sum([line.sizes[each] for each in resident if line.storages[each].role in roles])
 
 
 def lasting(line: Timeline) -> int:
@@ -69,10 +71,12 @@ def least(graph: ModelGraph, run: Run, device: Device) -> int:
     """
     kept = Counter(_weights(graph, run))
     total = sum([tensor.nbytes * number for (tensor, _), number in kept.items()])
+    total = 0 if "weights" in run.offloaded else total  # but for two layers'
     if not run.trains:
         return total
     trained = {tensor: number for (tensor, trains), number in kept.items() if trains}
-    gradients = 0 if run.optimizer_in_backward else sum([each.nbytes * number for each, number in trained.items()])
+    wait = {} if run.optimizer_in_backward else {each: trained[each] for each in trained if not leaves(each, run)}
+    gradients = sum([each.nbytes * number for each, number in wait.items()])
     return total + gradients + min([_state(trained, run, form, device) for form in forms(run.optimizer, device)])
 
 

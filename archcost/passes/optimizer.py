@@ -30,15 +30,29 @@ Optimizer = Literal[
     "nadam",
     "radam",
     "muon",
+    "adam-8bit",
+    "lion-8bit",
+    "sgd-8bit",
+    "rmsprop-8bit",
+    "adagrad-8bit",
+    "adam-4bit",
+    "adamw-4bit",
+    "adam-fp8",
+    "adamw-fp8",
 ]
+"""Those of 8 bits are bitsandbytes', of 4 bits and fp8 torchao's."""
 
-Option = Literal["nesterov", "weight_decay", "amsgrad", "centered", "momentum"]
+Option = Literal["nesterov", "weight_decay", "amsgrad", "centered", "momentum", "paged", "torchao"]
 
 OPTIONS: Mapping[Optimizer, tuple[Option, ...]] = {
     "sgd": ("weight_decay",),
     "sgd-momentum": ("nesterov", "weight_decay"),
-    "adam": ("amsgrad", "weight_decay"),
-    "adamw": ("amsgrad",),
+    "adam": ("amsgrad", "weight_decay", "paged"),
+    "adamw": ("amsgrad", "paged"),
+    "lion": ("paged",),
+    "adam-8bit": ("paged", "torchao"),
+    "adamw-8bit": ("paged", "torchao"),
+    "lion-8bit": ("paged",),
     "rmsprop": ("centered", "momentum", "weight_decay"),
     "adagrad": ("weight_decay",),
     "adadelta": ("weight_decay",),
@@ -46,7 +60,14 @@ OPTIONS: Mapping[Optimizer, tuple[Option, ...]] = {
     "nadam": ("weight_decay",),
     "radam": ("weight_decay",),
 }
-"""Those that change what a step keeps, makes or computes. Others decay the weights themselves, or not at all."""
+"""Those that change what a step keeps, makes or computes. Others decay the weights themselves, or not at all.
+
+`paged` has bitsandbytes keep states in memory that moves between card and host page by page: of adam, adamw and lion in
+32 bits, whatever the weights are in. `torchao` is that library's way to keep 8 bits.
+"""
+
+ALONE: tuple[Option, ...] = ("paged", "torchao")
+"""Those that are another library's optimizer, which has none of the other options."""
 
 
 REFUSED = ("lbfgs",)
@@ -85,6 +106,10 @@ def _method(text: str) -> Method:
         if option in given:
             raise ArchcostError(f"optimizer option {option} stands twice", expected="once", found=shorten(text))
         given[option] = is_on
+    for option in ALONE:
+        if given.get(option) and sum(given.values()) > 1:
+            others = [each for each, is_on in given.items() if is_on and each != option]
+            raise ArchcostError(f"{name}:{option} has no other option", expected=option, found=", ".join(others))
     return Method(name, frozenset([option for option, is_on in given.items() if is_on]))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from archcost.errors import ArchcostError, nearest, shorten
+from archcost.passes.offload import Part, Target, offload
 from archcost.passes.optimizer import method
 from archcost.terms.torch_releases import Torch, installed
 
@@ -29,7 +31,7 @@ class Run:
     `channels_last` has images lie with their channels innermost, as after `to(memory_format=torch.channels_last)`.
     `keep_gradients` zeroes gradients after a step, `zero_grad(set_to_none=False)`, where they are dropped otherwise;
     `clip_norm` clips them by their norm before it. `optimizer_in_backward` has each gradient used as soon as backward
-    has it, and dropped.
+    has it, and dropped. `offload` names what lies off the card (`archcost.passes.offload`).
     `cache` has a step of inference keep what the next token needs, where the network makes a cache.
     `recompute` is `none`, `blocks`, `every:K`, names of layers or blocks with commas between, or `auto`. `torch` is the
     release whose rules hold: the installed one, or where there is none the newest that is known.
@@ -48,12 +50,14 @@ class Run:
     clip_norm: bool = False
     optimizer_in_backward: bool = False
     cache: bool = True
+    offload: str = "none"
     torch: Torch = field(default_factory=installed)
 
     def __post_init__(self) -> None:
         _require_one_of("mode", self.mode, get_args(Mode))
         _require_one_of("precision", self.precision, get_args(Precision))
         method(self.optimizer)
+        offload(self.offload)
         _require_one_of("torch", self.torch, get_args(Torch))
         if self.optimizer_impl is not None:
             _require_one_of("optimizer_impl", self.optimizer_impl, get_args(OptimizerImpl))
@@ -77,6 +81,44 @@ class Run:
             )
         if self.optimizer_in_backward:
             self._require_steps_in_backward()
+        if offload(self.offload):
+            self._require_offloads()
+
+    def _require_offloads(self) -> None:
+        """What lies off the card has to be there, and nothing may ask for it in another way."""
+        parts = offload(self.offload)
+        steps, drops = "optimizer" in parts, "gradients" in parts or ("weights" in parts and self.trains)
+        alone = self.mode != "train" and [part for part in parts if part != "weights"]
+        paged = "paged" in method(self.optimizer).options
+        against = {
+            "mode": (bool(alone), "mode train: of inference only weights can be offloaded"),
+            "optimizer": (steps and self.optimizer == "none", "an optimizer, to have its step on the host"),
+            "recompute": (self.recompute == "auto", "recompute none, blocks, every:K or names"),
+            "optimizer_in_backward": (
+                self.optimizer_in_backward and (steps or drops),
+                "either of both: the host's step comes after backward",
+            ),
+            "clip_norm": (
+                self.clip_norm and (steps or drops),
+                "no clip_norm: gradients leave the card before their norm is known",
+            ),
+            "accumulation": (
+                drops and self.accumulation > 1,
+                "accumulation 1 where gradients leave the card as they come",
+            ),
+            "keep_gradients": (drops and self.keep_gradients, "no keep_gradients where they leave the card"),
+        }
+        for name, (is_against, expected) in against.items():
+            if is_against:
+                found = f"{name} {getattr(self, name)}"
+                raise ArchcostError(f"offload {self.offload}", expected=expected, found=found)
+        if steps and paged:
+            expected = "either of both: paged states lie on the host already"
+            raise ArchcostError(f"offload {self.offload}", expected=expected, found=f"optimizer {self.optimizer}")
+        if not steps and self.optimizer != "none" and drops:
+            what = "gradients" if "gradients" in parts else "weights"
+            expected = f"optimizer,{what}: what is on the host is updated there"
+            raise ArchcostError(f"offload of {what} while training", expected=expected, found=f"offload {self.offload}")
 
     def _require_steps_in_backward(self) -> None:
         """An optimizer that steps in backward sees one gradient at a time, once."""
@@ -94,7 +136,7 @@ class Run:
                 raise ArchcostError("the optimizer cannot step in backward", expected=expected, found=found)
 
     def to_dict(self) -> dict[str, str | int]:
-        """What every answer repeats of the question."""
+        """What every answer repeats of the question; of what is offloaded it tells more."""
         return {
             "mode": self.mode,
             "precision": self.precision,
@@ -112,6 +154,16 @@ class Run:
     @property
     def trains(self) -> bool:
         return self.mode == "train"
+
+    @property
+    def offloaded(self) -> Mapping[Part, Target]:
+        """Where each part lies that is not on the card."""
+        return offload(self.offload)
+
+    @property
+    def has_passes_apart(self) -> bool:
+        """Whether forward and backward are the same whichever optimizer comes after them."""
+        return not self.optimizer_in_backward and not self.offloaded
 
     @property
     def autocast(self) -> str | None:

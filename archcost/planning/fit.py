@@ -13,7 +13,7 @@ from archcost.costs.choose_checkpoints import OverBudgetError
 from archcost.errors import ArchcostError
 from archcost.estimates.auto_recompute import is_automatic
 from archcost.estimates.batches import Binding, Bound, Growth, growth, largest_tight, threads_of
-from archcost.estimates.devices import caches, torch_device
+from archcost.estimates.devices import caches, has_host, torch_device
 from archcost.estimates.estimate import Estimate
 from archcost.estimates.floor import no_batch_fits
 from archcost.estimates.memory_demand import Demand, workspace
@@ -256,6 +256,8 @@ class _Answers:
         tell_stage(profile.name)
         if is_automatic(self.run):
             return self._searched(profile)
+        if self.run.offloaded and not has_host(profile):
+            return DeviceFit(profile, self.batch, problem="nothing can be offloaded: its memory is the host's")
         grown = self._growth(torch_device(profile))
         alike = (
             torch_device(profile),

@@ -75,7 +75,7 @@ def recomputations(graph: ModelGraph, run: Run) -> Iterator[Option]:
 
 def automatic(graph: ModelGraph, run: Run) -> Iterator[Option]:
     """The least that has to be recomputed, where the search for it takes seconds at the most."""
-    is_searched = run.recompute == "none" and not graph.checkpoints and not run.optimizer_in_backward
+    is_searched = run.recompute == "none" and not graph.checkpoints and run.has_passes_apart
     if run.trains and is_searched and len(graph.nodes) <= MOST_SEARCHED:
         yield Option(_recomputed("auto", graph, run), 1, {"recompute": "auto"})
 

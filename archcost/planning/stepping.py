@@ -59,8 +59,13 @@ def gradient_bytes(estimate: Estimate) -> int:
 
 
 def checkpoint_bytes(estimate: Estimate) -> int:
-    """Weights, buffers and the optimizer's state, as torch saves them."""
-    return sum(_bytes(estimate, role) for role in ("weights", "buffers", "optimizer_state"))
+    """Weights, buffers and the optimizer's state, as torch saves them, on the device and off it."""
+    line, away = estimate.line, estimate.line.offloaded
+    kept = [line.storages[each] for each in line.program.resident]
+    before = line.events[: line.marks[1].event]
+    state = [line.storages[each] for each in before if line.storages[each].role == "optimizer_state"]
+    on_device = sum([held.nbytes for held in (*kept, *state) if held.role != "inputs"])
+    return on_device + (0 if away is None else away.kept("optimizer_state"))
 
 
 def _bytes(estimate: Estimate, role: str) -> int:

@@ -68,4 +68,5 @@ class Timing:
         key: tuple[Device, tuple[Fuses, ...]] = (device, chosen.fuses)
         if key not in self.known:
             self.known[key] = kernels(line, chosen.fuses)
-        return step_time(self.known[key], self.run, profile, self.batch, basis, chosen.notes, measured(line, basis))
+        layers, away = measured(line, basis), line.offloaded
+        return step_time(self.known[key], self.run, profile, self.batch, basis, chosen.notes, layers, away)

@@ -139,7 +139,7 @@ class Trials:
         return self._floors[case]
 
     def _played(self, graph: ModelGraph, case: Case) -> Trial:
-        if is_automatic(case.run) or not case.run.trains or case.run.optimizer_in_backward:
+        if is_automatic(case.run) or not case.run.trains or not case.run.has_passes_apart:
             self.played += 1
             return trial(graph, case.run, self.profile)
         return trial_of(with_optimizer(self._with_passes(graph, case), case.run), self.profile)
@@ -157,7 +157,7 @@ class Trials:
 
 def _without_optimizer(case: Case) -> Case:
     """Of a step whose optimizer comes after its passes."""
-    if not case.run.trains or case.run.optimizer_in_backward:
+    if not case.run.trains or not case.run.has_passes_apart:
         return case
     return case._replace(run=replace(case.run, optimizer="none", optimizer_impl=None))
 

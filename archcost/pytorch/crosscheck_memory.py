@@ -70,6 +70,7 @@ def check_memory(spec: ModelSpec, run: Run, device: str = "cpu", batch: int = 1)
     without a witness.
     """
     require_device(device)
+    require_no_offload(run)
     if run.torch != installed():
         raise ArchcostError(
             "a step can be measured by the torch that is installed",
@@ -87,6 +88,14 @@ def check_memory(spec: ModelSpec, run: Run, device: str = "cpu", batch: int = 1)
     except ArchcostError as error:
         return tuple(_silent(predicted, device, " ".join(str(error).split())))
     return tuple(checks(predicted, measured, device))
+
+
+def require_no_offload(run: Run) -> None:
+    """Raises ArchcostError where something is offloaded: steps that are measured here have all of it on the device."""
+    if run.offloaded:
+        raise ArchcostError(
+            "a step with something offloaded is not measured", expected="offload none", found=f"offload {run.offload}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +232,7 @@ def role_checks(worst: PhasePeak, found: Phase, total: Check, by: str) -> Iterat
             said = "the peaks fall on different moments" if worst.name != found.name else "the peaks differ"
             yield Check("role_bytes", scope, ours, None, by, None, said)
             continue
-        theirs = sum(found.roles[role] for role in roles if role != "workspace")
+        theirs = sum(found.roles[role] for role in roles if role not in ("workspace", "kv_cache"))
         off = abs(ours - theirs) / found.peak
         said = None if ours == theirs else f"{100 * off:.3f} % of the peak"
         yield Check("role_bytes", scope, ours, theirs, by, off <= TENSORS, said)

@@ -21,7 +21,14 @@ from archcost.hardware.calibration import Calibration
 from archcost.importers.naming import clean
 from archcost.passes.run import Run
 from archcost.pytorch.checks import TORCH, TOTAL, Check
-from archcost.pytorch.crosscheck_memory import HEADROOM, TENSORS, check_within, free_memory, role_checks
+from archcost.pytorch.crosscheck_memory import (
+    HEADROOM,
+    TENSORS,
+    check_within,
+    free_memory,
+    require_no_offload,
+    role_checks,
+)
 from archcost.pytorch.crosscheck_time import check_time
 from archcost.pytorch.machine import kernels_of
 from archcost.pytorch.measure import Phase, before_it_is_steady, follow
@@ -42,6 +49,7 @@ def check_module_memory(graph: ModelGraph, run: Run, subject: Subject, device: s
     Raises ArchcostError for settings that no step of a module can have, and for what the module refuses.
     """
     _require_possible(graph, run)
+    require_no_offload(run)
     kind = kernels_of(device)
     line = timeline(graph, run, kind, out_of_place=True)
     by = f"tracker of {TORCH} on {device}"

@@ -25,7 +25,7 @@ from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph
 from archcost.graph.loss import scores_of
 from archcost.layers import WeightedLayer
-from archcost.passes.optimizer import Option, method
+from archcost.passes.optimizer import ALONE, Option, method
 from archcost.passes.run import Run
 from archcost.pytorch.build import build, zeros
 from archcost.pytorch.checkpointed import Checkpointed
@@ -263,6 +263,8 @@ def optimizer_of(run: Run, parameters: Sequence[nn.Parameter]) -> Optimizer | No
     if name not in OPTIMIZERS:
         known = ["none", *OPTIMIZERS, "muon"]
         raise ArchcostError(f"{name} cannot be measured: torch does not have it", expected=", ".join(known))
+    if alone := options.intersection(ALONE):
+        raise ArchcostError(f"{name}:{min(alone)} cannot be measured: torch does not have it", expected=name)
     if run.optimizer_impl == "fused" and "fused" not in signature(OPTIMIZERS[name]).parameters:
         raise ArchcostError(f"torch's {name} has no fused form", expected="loop or foreach", found="fused")
     given = {key: value for option in options for key, value in GIVEN[option].items()}

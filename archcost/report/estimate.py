@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 from archcost.estimates import Estimate
 from archcost.estimates.devices import caches, torch_device
 from archcost.hardware.overheads import room
-from archcost.report import times
+from archcost.report import off_card, times
 from archcost.report.document import Cell, Column, Document, Facts, Part, Table, one_line
 from archcost.report.settings import settings
 from archcost.report.timeline import alive_row, recomputed_flops
+from archcost.times import link
 from archcost.units import count, size
 
 LARGEST = 3
@@ -23,6 +24,7 @@ UNKNOWN = {
     "memory.reserved_bytes": "reserved (torch caches blocks on NVIDIA's and AMD's GPUs only)",
     "memory.max_batch": "the largest batch (with recompute auto each batch is a search of its own)",
     "memory.context_bytes": "context (not in the profile)",
+    "offload.link.bytes_per_second": "how fast the link to the host is (not in the profile)",
 }
 ASSUMED = "outputs and loss held until the end of the step"
 ASSUMED_IN_TRAINING = "the second step or a later one (optimizer state exists), gradients {} before forward"
@@ -36,6 +38,7 @@ def document(estimate: Estimate) -> Document:
         _roles(estimate),
         f"The {LARGEST} largest tensors there:",
         _largest(estimate),
+        *_off_card(estimate),
         Facts(tuple(_facts(estimate, data["memory"]["band"]))),
         *_time(estimate),
     )
@@ -150,6 +153,12 @@ def _largest(estimate: Estimate) -> Table:
     return Table((Column("size", "right"), Column("tensor"), Column("shape"), Column("why it is there")), tuple(rows))
 
 
+def _off_card(estimate: Estimate) -> Iterator[Part]:
+    found = estimate.line.offloaded
+    if found is not None:
+        yield from off_card.parts(found, link.sentence(found, estimate.hardware))
+
+
 def _time(estimate: Estimate) -> Iterator[Part]:
     if estimate.time is not None:
         yield from times.parts(estimate.time)
@@ -196,8 +205,18 @@ def _data(data: dict[str, Any]) -> Table:
     settled = {name: value for name, value in data.items() if isinstance(value, str | int) and name != "schema"}
     roles = {f"by_role.{role}": nbytes for role, nbytes in memory["by_role"].items()}
     low, high = memory["band"] or (None, None)
-    rows = {**settled, **plain, **roles, "band.low": low, "band.high": high, **_times(data["time"])}
+    away = {f"offload.{name}": value for name, value in _flat(data.get("offload", {}))}
+    rows = {**settled, **plain, **roles, "band.low": low, "band.high": high, **away, **_times(data["time"])}
     return Table((Column("quantity"), Column("value")), tuple(rows.items()))
+
+
+def _flat(data: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Cell]]:
+    """Numbers of nested objects under names with dots."""
+    for name, value in data.items():
+        if isinstance(value, dict):
+            yield from _flat(cast("dict[str, Any]", value), f"{before}{name}.")
+        elif not isinstance(value, list):
+            yield f"{before}{name}", value
 
 
 def _times(data: dict[str, Any]) -> dict[str, Cell]:

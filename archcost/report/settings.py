@@ -29,6 +29,7 @@ def words(run: Run, form: OptimizerImpl | None) -> str:
         optimizer if run.trains else "",
         "master weights" if run.master_weights else "",
         "gradients kept" if run.keep_gradients and run.trains else "",
+        f"offload {run.offload}" if run.offloaded else "",
         "optimizer in backward" if run.optimizer_in_backward else "",
         "gradients clipped by their norm" if run.clip_norm and run.trains else "",
         f"{run.accumulation:,} batches a step" if run.trains and run.accumulation > 1 else "",

@@ -15,6 +15,7 @@ from archcost.costs.timeline import Alive, Moment, Timeline
 from archcost.errors import listing
 from archcost.files.result import Result
 from archcost.graph import ModelGraph
+from archcost.report import off_card
 from archcost.report.area_chart import area_chart
 from archcost.report.document import Cell, Column, Document, Drawing, Table, about, one_line
 from archcost.report.settings import settings
@@ -88,6 +89,7 @@ def document(result: Timeline | FoldedTimeline) -> Document:
         "Alive at the peak, the largest first:",
         alive_table(line.alive, MOST_TENSORS),
         *_recomputed(line),
+        *(off_card.parts(line.offloaded) if line.offloaded is not None else ()),
     )
     where = f"on {line.device}, torch {line.run.torch}"
     title = f"{line.graph.name}, batch {count(line.graph.batch)}, {where}: {settings(line)}"

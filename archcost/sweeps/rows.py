@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from archcost.costs.timeline import Timeline, timeline
 from archcost.estimates.batches import Growth, growth, threads_of
-from archcost.estimates.devices import caches, torch_device
+from archcost.estimates.devices import caches, require_host, torch_device
 from archcost.estimates.estimate import Estimate
 from archcost.estimates.memory_demand import Played, demand, workspace
 from archcost.estimates.verdict import VERDICTS
 from archcost.graph import build
 from archcost.hardware.profile import HardwareProfile
+from archcost.passes.optimizer import method
 from archcost.passes.run import Run
 from archcost.spec import ModelSpec
 from archcost.sweeps import memory
@@ -57,9 +58,12 @@ class Answers:
 
     def on(self, run: Run, profile: HardwareProfile, chosen: Chosen) -> Rows:
         """One sample is played by itself: layers may keep or copy other tensors than of several."""
+        require_host(run, profile)
         several = self.batches[self.batches > 1]
         measured = chosen.calibration is not None and chosen.calibration.operators  # of layers at certain batches
-        step = self._step(run, torch_device(profile), chosen.fuses) if len(several) and not measured else None
+        moves = run.offloaded or "paged" in method(run.optimizer).options  # at each batch other bytes
+        alone = measured or moves
+        step = self._step(run, torch_device(profile), chosen.fuses) if len(several) and not alone else None
         if step is None:
             return self._one_by_one(self.batches, run, profile, chosen)
         together = self._together(several, run, profile, chosen, step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from archcost.costs.kernels import Kernel, LayerKernels, StepKernels
+from archcost.costs.offloaded import Offloaded
 from archcost.errors import listing
 from archcost.hardware.calibration import Calibration, Measured, Pace
 from archcost.hardware.profile import HardwareProfile
@@ -12,6 +13,7 @@ from archcost.passes.optimizer import method
 from archcost.passes.run import Run
 from archcost.terms.time_classes import BROADER, CONTRACTIONS, TimeClass
 from archcost.times.bound import paces
+from archcost.times.link import missing, with_link
 from archcost.times.result import DATA_SHEET, PhaseTime, StepTime
 from archcost.times.roof import BYTES, INTEGERS, NOTHING, Spent, spend
 from archcost.times.timed_step import NOTHING_MEASURED, Repeated, Spend, TimedStep, parts_of, repeated
@@ -28,11 +30,16 @@ def step_time(
     calibration: Calibration | None = None,
     notes: tuple[str, ...] = (),
     measured: Mapping[str, Measured] = NOTHING_MEASURED,
+    offloaded: Offloaded | None = None,
 ) -> StepTime | None:
-    """`measured` are layers, by name, that the calibration has times of their own for.
+    """`measured` are layers, by name, that the calibration has times of their own for; what is `offloaded` has bounds.
 
-    None where the device has no rate for the dtype and no calibration: memory is answered all the same.
+    None where the device has no rate for the dtype and no calibration, and where what is offloaded takes a time that
+    nobody knows: memory is answered all the same.
     """
+    if offloaded is not None:
+        bound = None if missing(offloaded, profile) else _bound(step, run, profile, batch, notes)
+        return bound and with_link(bound, offloaded, profile)
     if calibration is None:
         return _bound(step, run, profile, batch, notes)
     pace_of = pace_in(calibration, run)

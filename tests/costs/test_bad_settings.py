@@ -14,7 +14,8 @@ LAYERS = [fc("stage.fc", 5), layer("relu", "stage.relu", inplace=True), fc("head
 RECOMPUTE = "none, blocks, every:K, auto, or names of layers or blocks with commas between"
 OPTIMIZERS = (
     "none, sgd, sgd-momentum, adam, adamw, adamw-8bit, adafactor, lion, rmsprop, adagrad, adadelta, adamax, rprop, "
-    "nadam, radam, muon"
+    "nadam, radam, muon, adam-8bit, lion-8bit, sgd-8bit, rmsprop-8bit, adagrad-8bit, adam-4bit, adamw-4bit, adam-fp8, "
+    "adamw-fp8"
 )
 PRECISIONS = "fp32, tf32, bf16, fp16, amp-bf16, amp-fp16"
 

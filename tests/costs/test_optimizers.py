@@ -105,6 +105,18 @@ def test_a_form_that_does_not_exist(optimizer: str, impl: OptimizerImpl, device:
         ("adamw-8bit", (64, 64), BF16, 2 * 4096 + 2 * 16 * 4),
         ("adamw-8bit", (4097,), "float32", 2 * 4097 + 2 * 17 * 4),
         ("adamw-8bit", (17, 19, 3, 5), "float32", 2 * 4845 + 2 * 19 * 4),  # 4845 = 18·256 + 237
+        # the same, seen of 3,000 and 51,200 values: one state, and 200 scales
+        ("lion-8bit", (3000,), BF16, 3000 * 4),
+        ("sgd-8bit", (51_200,), BF16, 51_200 + 200 * 4),
+        ("rmsprop-8bit", (51_200,), "float32", 51_200 + 200 * 4),
+        ("adagrad-8bit", (51_200,), "float32", 51_200 + 200 * 4),
+        ("adam-8bit", (51_200,), "float32", 2 * (51_200 + 200 * 4)),
+        # torchao 0.18, seen: of (64, 64) codes, 16 or 32 scales and a table for each state; 4,097 make no whole blocks
+        ("adamw-8bit:torchao", (64, 64), BF16, 2 * (4096 + 16 * 4 + 256 * 4)),
+        ("adamw-8bit:torchao", (4097,), BF16, 2 * 4097 * 2),
+        ("adamw-8bit:torchao", (4095,), "float32", 2 * 4095 * 4),
+        ("adam-4bit", (64, 64), BF16, 2 * (2048 + 32 * 4 + 16 * 4)),
+        ("adamw-fp8", (64, 64), BF16, 2 * (4096 + 16 * 4)),
     ],
 )
 def test_state_on_a_gpu(optimizer: str, shape: tuple[int, ...], dtype: str, expected: int) -> None:
@@ -206,6 +218,35 @@ def test_lion() -> None:
 )
 def test_8_bit_adam_works_in_float32_on_a_cpu(values: int, dtype: str, each: int) -> None:
     assert bursts("adamw-8bit", "fused", TensorType((values,), dtype), device="cpu") == [each * values]
+    assert bursts("lion-8bit", "fused", TensorType((values,), dtype), device="cpu") == [each * values]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "values", "dtype", "each"),
+    [
+        ("rmsprop-8bit", 3000, "float32", 12),
+        ("rmsprop-8bit", 51_200, "float32", 12),
+        ("adagrad-8bit", 51_200, BF16, 16),
+        ("sgd-8bit", 3000, BF16, 8),
+        ("adamw:paged", 51_200, "float32", 12),
+        ("adam:paged", 51_200, BF16, 16),
+        ("lion:paged", 3000, BF16, 16),
+    ],
+)
+def test_others_of_bitsandbytes_on_a_cpu(optimizer: str, values: int, dtype: str, each: int) -> None:
+    """Bytes a parameter, seen as above."""
+    assert bursts(optimizer, "fused", TensorType((values,), dtype), device="cpu") == [each * values]
+
+
+def test_8_bit_momentum_on_a_cpu_holds_new_codes_beside_the_old() -> None:
+    """461,620 bytes of 51,200 values seen, 9.016 each: gradient and momentum in float32, codes and 200 scales."""
+    weight = TensorType((51_200,))
+    assert bursts("sgd-8bit", "fused", weight, device="cpu") == [51_200 * (4 + 4 + 1) + 200 * 4]
+
+
+def test_what_is_compiled_makes_nothing() -> None:
+    for optimizer in ("adamw-8bit:torchao", "adamw-4bit", "adam-fp8", "adamw:paged"):
+        assert bursts(optimizer, "fused", TensorType((64, 64))) == []
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
@@ -256,6 +297,11 @@ def test_a_checkpoint_of_weights_and_two_moments() -> None:
         ("nadam", 3 + 4 + 3 + 6),
         ("radam", 3 + 4 + 7 + 1),
         ("adamw-8bit", 7 + 5 + 1),  # below 4,096 values in 32 bits
+        ("adam-8bit", 7 + 5),
+        ("adam:paged", 7 + 5),
+        ("lion-8bit", 4 + 1 + 2 + 3),
+        ("sgd-8bit", 2 + 2),
+        ("adamw-4bit", 3 + 4 + 6 + 1),
     ],
 )
 def test_operations(optimizer: str, each: int) -> None:
@@ -291,17 +337,21 @@ def test_muon_of_a_square_matrix_needs_three_times_the_weights() -> None:
             "lbfgs calls the network as often as its search wants, which no one step is\n  expected: none, sgd, ",
         ),
         ("sgd:nesterov", "sgd has no such option\n  expected: weight_decay\n  found: 'nesterov'"),
-        ("lion:weight_decay", "lion has no such option\n  expected: none"),
+        ("lion:weight_decay", "lion has no such option\n  expected: paged"),
         (
             "adam:amsgrade",
-            "adam has no such option\n  expected: amsgrad, weight_decay\n  found: 'amsgrade'\n  try: 'amsgrad'",
+            "adam has no such option\n  expected: amsgrad, weight_decay, paged\n  found: 'amsgrade'\n  try: 'amsgrad'",
         ),
         ("adam:weight_decay=much", "optimizer option weight_decay\n  expected: a number, 0 or more\n  found: 'much'"),
         ("adam:weight_decay=", "optimizer option weight_decay\n  expected: a number, 0 or more\n  found: ''"),
         ("adam:weight_decay=nan", "optimizer option weight_decay\n  expected: a number, 0 or more\n  found: 'nan'"),
         ("adam:weight_decay=-1", "optimizer option weight_decay\n  expected: a number, 0 or more\n  found: '-1'"),
-        ("adam:", "adam has no such option\n  expected: amsgrad, weight_decay\n  found: ''"),
+        ("adam:", "adam has no such option\n  expected: amsgrad, weight_decay, paged\n  found: ''"),
         ("adam:amsgrad,amsgrad=0", "optimizer option amsgrad stands twice\n  expected: once"),
+        ("adam:paged,amsgrad", "adam:paged has no other option\n  expected: paged\n  found: amsgrad"),
+        ("adamw-8bit:torchao,paged", "adamw-8bit:paged has no other option\n  expected: paged\n  found: torchao"),
+        ("sgd:paged", "sgd has no such option\n  expected: weight_decay\n  found: 'paged'"),
+        ("adamw-8bits", "optimizer is not one of those known"),
         (7, "optimizer is not one of those known"),
     ],
 )
@@ -318,4 +368,9 @@ def test_clipping_has_a_norm_for_each_gradient() -> None:
 
 def test_operations_that_depend_on_the_parameter() -> None:
     assert operations("adafactor", MIDDLE) == 11 * (2 + 2 + 3 + 2 + 1 + 3)
-    assert operations("adamw-8bit", TensorType((4096,))) == 4096 * (7 + 5 + 1 + 2 * (1 + 2 + 1 + 11))
+    large = TensorType((4096,))
+    assert operations("adamw-8bit", large) == 4096 * (7 + 5 + 1 + 2 * (1 + 2 + 1 + 11))
+    assert operations("sgd-8bit", large) == 4096 * (4 + 1 + 2 + 1 + 11)
+    assert operations("adamw-8bit:torchao", large) == 4096 * (14 + 2 * (1 + 2 + 1 + 11))
+    assert operations("adam-4bit", large) == 4096 * (13 + 2 * (1 + 2 + 1 + 7))
+    assert operations("adamw-fp8", large) == 4096 * (14 + 2 * (1 + 2 + 1))

@@ -18,7 +18,18 @@ from archcost.terms.autograd import Device
 from tests.graph.networks import specs
 from tests.planning.devices import runs
 
-OPTIMIZERS = ("none", "sgd", "sgd-momentum", "adam", "adamw", "adamw-8bit", "adafactor", "lion")
+OPTIMIZERS = (
+    "none",
+    "sgd",
+    "sgd-momentum",
+    "adam",
+    "adamw",
+    "adamw-8bit",
+    "adafactor",
+    "lion",
+    "sgd-8bit",
+    "adamw-4bit",
+)
 
 
 @given(specs(), runs(), st.sampled_from(OPTIMIZERS), st.sampled_from(["cpu", "cuda"]), st.data())
