@@ -19,7 +19,7 @@ from archcost.layers.card import Card
 from archcost.layers.dtypes import Treatment
 from archcost.layers.fields import Dtype
 from archcost.layers.rules import Precision
-from archcost.layers.shape.copy import WEIGHTS, Recast
+from archcost.layers.shape.copy import WEIGHTS, Cast, Recast
 from archcost.layers.shape.reshape import moving
 from archcost.passes.contract import Condition, Pass, RunGraph
 from archcost.passes.run import Run
@@ -296,6 +296,8 @@ class _Retyping:
 
     def _named(self, node: Node, types: Tensors) -> Tensors:
         """As the layer's own rule says of what arrives. Raises ShapeError where it refuses the dtypes of the run."""
+        if self.autocast and self.device == "cuda" and isinstance(node.layer, Cast) and node.layer.unless_autocast:
+            return types
         try:
             outputs = node.layer.output_types(types)
         except ShapeError as error:

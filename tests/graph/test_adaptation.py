@@ -9,6 +9,7 @@ import pytest
 import archcost
 from archcost.comparison.locks import parse, section, write
 from archcost.comparison.recipe import Recipe
+from archcost.passes.order import prepared
 from archcost.spec.changes import Changes
 
 NET = """
@@ -112,6 +113,26 @@ def test_a_lock_says_how_a_network_is_changed() -> None:
     assert parse(write([section(recipe, cost())]), "x")[0].recipe == recipe
 
 
+EVERY = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "trainable"),
+    [
+        ({"dora": {"r": 32}}, 9_289_728),
+        ({"lora": {"r": 32}}, 9_175_040),
+        ({"rslora": {"r": 64}}, 18_350_080),
+        ({"ia3": {"targets": ["k_proj", "v_proj", "down_proj"], "feedforward": "down_proj"}}, 286_720),
+        ({"ia3": {"targets": EVERY, "feedforward": ["gate_proj", "up_proj", "down_proj"]}}, 630_784),
+        ({"freeze": "*", "train": ["input_layernorm", "post_attention_layernorm", "norm"]}, 175_104),
+    ],
+)
+def test_published_parameters(changes: dict[str, Any], trainable: int) -> None:
+    """Of Llama 3.2 3B in PEFT's own comparison of methods (huggingface/peft, method_comparison/MetaMathQA, 2026)."""
+    spec = archcost.adapt("llama3_2_3b", **changes)
+    assert archcost.cost(archcost.build(spec)).trainable_parameters == trainable
+
+
 @pytest.mark.parametrize(
     ("changes", "problem", "hint"),
     [
@@ -129,9 +150,25 @@ def test_a_lock_says_how_a_network_is_changed() -> None:
         ({"adapt": "lora:r"}, "an option without a value", None),
         ({"adapt": "lora:r=2,r=3"}, "r stands twice", None),
         ({"freeze": ""}, "freeze has no pattern", None),
+        (
+            {"dora": {"r": 2, "targets": "enter"}, "weights": "nf4"},
+            "no rule for DoRA on a weight of few bits",
+            "type lora",
+        ),
+        ({"ia3": {"targets": "enter"}, "weights": "nf4"}, "no rule for IA3 on a weight of few bits", None),
     ],
 )
 def test_mistakes_are_told(changes: dict[str, Any], problem: str, hint: str | None) -> None:
     with pytest.raises(archcost.ArchcostError) as told:
         cost(**changes)
     assert (told.value.problem, told.value.hint) == (problem, hint)
+
+
+@pytest.mark.parametrize(("device", "copies"), [("cuda", 0), ("cpu", 1)])
+def test_an_adapter_beside_few_bits_casts_where_no_autocast_is_on(device: Any, copies: int) -> None:
+    """PEFT asks for a GPU's autocast: on a CPU what arrives in 16 bits is cast to the adapter's float32."""
+    spec = archcost.adapt(archcost.loads(NET), weights="nf4:layers=leave", lora={"r": 2, "targets": ["leave"]})
+    graph = archcost.build(spec)
+    names = [node.name for node in prepared(graph, archcost.Run(precision="amp-bf16"), device).graph.nodes]
+    assert names.count("leave.cast1") == copies
+    assert "leave.cast1" in [node.name for node in prepared(graph, archcost.Run(precision="bf16"), device).graph.nodes]

@@ -20,6 +20,10 @@ def ia3(module: Module, adapter: Ia3, is_fed: bool, shape: Shape | None) -> Sequ
         raise ShapeError(
             "PEFT has no IA3 for this layer", expected="linear layers, conv2d and conv3d", found=module.layers[0].type
         )
+    if module.kind == "linear" and module.layers[0].type != "linear":
+        raise ShapeError(
+            "no rule for IA3 on a weight of few bits", expected="lora or rslora", found=module.layers[0].type
+        )
     return (
         _convolution(module, adapter, is_fed, shape)
         if module.kind == "convolution"

@@ -77,27 +77,31 @@ def _linear(module: Module, adapter: Lora, shape: Shape | None) -> Sequence[Part
     kept = {"bias": False, "keep_float32": stays(adapter)}
     base = frozen_base(module)
     down, drop = dropped(adapter)
-    kind = base[-1].layer.type
-    if kind == "linear_4bit":
-        base.append(Part(made("clone", "clone1", (BASE,))))
-    return [
-        *base,
-        cast_in(adapter),
+    products = [
         *drop,
         Part(made("linear", "lora_A.default", (down,), out_features=adapter.r, **kept)),
         Part(made("linear", "lora_B.default", ("lora_A.default",), out_features=out, **kept)),
-        *(_cast_and_added if kind in OF_BITSANDBYTES else _added)(base[-1].layer, adapter),
     ]
+    if module.layers[0].type in OF_BITSANDBYTES:
+        return _beside_few_bits(module, adapter, products)
+    return [*base, cast_in(adapter), *products, *_added(base[-1].layer, adapter)]
 
 
 OF_BITSANDBYTES = ("linear_4bit", "linear_8bit")
-"""Layers for which PEFT has modules of its own (peft/tuners/lora/bnb.py). It copies what one of 4 bits gives."""
 
 
-def _cast_and_added(base: Layer, adapter: Lora) -> list[Part]:
-    """The product scaled, cast to the dtype of what the layer gives, and then added to it."""
-    result = base.name or BASE
+def _beside_few_bits(module: Module, adapter: Lora, products: Sequence[Part]) -> Sequence[Part]:
+    """Beside a layer of bitsandbytes (peft/tuners/lora/bnb.py): what arrives is cast where no autocast is on, the
+    product goes into the layer's dtype before it is added, and what 4 bits give is copied first.
+    """
+    is_copied = module.layers[0].type == "linear_4bit"
+    result = "clone1" if is_copied else BASE
+    cast = made("cast", "cast1", ("input",), dtype="float32" if stays(adapter) else "weights", unless_autocast=True)
     return [
+        *frozen_base(module),
+        *([Part(made("clone", result, (BASE,)))] if is_copied else []),
+        Part(cast),
+        *products,
         Part(made("scale", "scale1", ("lora_B.default",), factor=adapter.factor)),
         Part(made("cast_like", "cast2", ("scale1", result))),
         Part(made("add", "add1", (result, "cast2")), ("cast1",)),

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 
 from archcost.layers.base import Arity
 from archcost.layers.card import Card, onnx
-from archcost.layers.fields import dtype_among
+from archcost.layers.fields import Flag, dtype_among
 from archcost.layers.memory_order import value_by_value
 from archcost.layers.rules import Call, Placement
 from archcost.layers.shape.reshape import Reshaping, moving
@@ -82,13 +82,15 @@ class Cast(Recast):
     """The input itself where it has that dtype already, else a copy in it (torch.Tensor.to). No precision changes it.
 
     `weights` is the dtype of the network's weights, float32 unless the run says otherwise. Backward casts the gradient
-    back; integers have none.
+    back; integers have none. With `unless_autocast` it is left out where a GPU's autocast is on, as it is by a module
+    that asks torch.is_autocast_enabled() first.
     """
 
     type: Literal["cast"] = "cast"
     prefix: ClassVar[str] = "cast"
     card: ClassVar[Card] = moving(None, "to", operator=onnx("Cast"), promotion="named")
     dtype: DtypeOrWeights
+    unless_autocast: Flag = False
 
     def output_types(self, inputs: Tensors) -> Tensors:
         return (TensorType(inputs[0].shape, "float32" if self.dtype == WEIGHTS else self.dtype),)

@@ -75,6 +75,11 @@ class Recast(OfDtype):
         return f"dtype={self.dtype}"
 
 
+class RecastUnlessAutocast(Recast):
+    def forward(self, tensor: Tensor) -> Tensor:
+        return tensor if torch.is_autocast_enabled("cuda") else super().forward(tensor)
+
+
 @mirrors(Cast)
 def cast(layer: Cast, inputs: Inputs) -> nn.Module:
-    return Recast(layer.dtype)
+    return (RecastUnlessAutocast if layer.unless_autocast else Recast)(layer.dtype)
