@@ -12,7 +12,7 @@ from archcost.layers.base import Arity, Layer, Weight, WeightedLayer
 from archcost.layers.card import Card
 from archcost.layers.checks import normalize_axis
 from archcost.layers.dtypes import AS_GIVEN, Outcome
-from archcost.layers.fields import Axis, Count, dtype_among
+from archcost.layers.fields import Axis, Count, Size, dtype_among
 from archcost.layers.rules import Autograd, Call, Placement
 from archcost.layers.shape.copy import LIKE, WEIGHTS, DtypeToFollow
 from archcost.layers.shape.views import SizeOrSame, expanded, repeated_windows, summed_to
@@ -125,6 +125,8 @@ class Constant(Layer):
 
     With an input, which has to be named, the axis `dim` is `shape`'s times the batch of that input, of which no value
     is read.
+
+    Of a mask `window` says how many positions each sees at most, itself included: what a cache has to keep behind it.
     """
 
     type: Literal["constant"] = "constant"
@@ -137,6 +139,7 @@ class Constant(Layer):
     shape: WholeShape
     dtype: DtypeToFollow = "float32"
     dim: Axis = 0
+    window: Size | None = None
 
     def output_types(self, inputs: Tensors) -> Tensors:
         for_batch = inputs[:-1] if self.dtype == LIKE else inputs

@@ -71,33 +71,46 @@ class _Finder:
         meant = self._mean(softmax)
         if scored is None or meant is None:
             return None
-        product, sees = scored
+        product, sees, window = scored
         query, key = product.inputs[-2:]
         mean, place = meant
         value = mean.inputs[-1] if place == len(mean.inputs) - 2 else mean.inputs[-2]
-        return Attention(softmax.name, query, key, value, product.output_types[0].shape[-1], sees)
+        return Attention(softmax.name, query, key, value, product.output_types[0].shape[-1], sees, window)
 
     def _is_product(self, node: Node) -> bool:
         """Of two tensors that both depend on an input."""
         return node.layer.type in PRODUCTS and all(self.reached[port.producer] for port in node.inputs[-2:])
 
-    def _scores(self, softmax: Node) -> tuple[Node, Sees] | None:
+    def _scores(self, softmax: Node) -> tuple[Node, Sees, int | None] | None:
         """The product of queries and keys, and whether something that tells positions apart was laid over it."""
         sees: Sees = "all"
+        window: int | None = None
         node = softmax
         for _ in range(MOST_BETWEEN):
             before = [port for port in node.inputs if port.producer in self.nodes and self.reached[port.producer]]
             whole = [port for port in before if 2 * self._numel(port) >= node.output_types[0].numel]
             types = zip(node.inputs, node.input_types, strict=True)
-            if node is not softmax and any(_by_pairs(tensor) for port, tensor in types if port not in whole[:1]):
+            masks = [port for port, tensor in types if port not in whole[:1] and _by_pairs(tensor)]
+            if node is not softmax and masks:
                 sees = "masked"
+                window = window or self._window(masks[0])
             if not whole:
                 return None
             node = self.nodes[whole[0].producer]
             if self._is_product(node):
-                return node, sees
+                return node, sees, window
             if node.weights:
                 return None
+        return None
+
+    def _window(self, mask: Port) -> int | None:
+        """What is said of the tensor that a mask is, or is made of."""
+        for _ in range(MOST_BETWEEN):
+            node = self.nodes.get(mask.producer)
+            window: int | None = None if node is None else getattr(node.layer, "window", None)
+            if node is None or window is not None or not node.inputs:
+                return window
+            mask = node.inputs[0]
         return None
 
     def _mean(self, softmax: Node) -> tuple[Node, int] | None:

@@ -20,6 +20,8 @@ def most_positions(one: ModelGraph, other: ModelGraph) -> tuple[int, str] | None
         if any(port.producer in reached for port in node.uses):
             reached.add(node.name)
             continue
+        if node.name not in longer:
+            continue
         if _longer_axes(node, longer[node.name]) != 1:  # of pairs of positions it tells distances, which have no end
             continue
         rows = _rows(node, nodes)
@@ -36,7 +38,7 @@ def _longer_axes(one: Node, other: Node) -> int:
 def _rows(node: Node, nodes: dict[str, Node]) -> int | None:
     if node.layer.type == "embedding":
         return node.weights[0].shape[0] if node.weights else None
-    table = nodes[node.inputs[0].producer] if node.inputs else None
+    table = nodes.get(node.inputs[0].producer) if node.inputs else None
     if table is None or not isinstance(table.layer, Standing) or node.layer.type not in ("slice", "narrow"):
         return None
     whole, part = table.output_types[0].shape, node.output_types[0].shape

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple, get_args
 
-from archcost.costs.timeline import Timeline, timeline
+from archcost.costs.timeline import Timeline, highest, timeline
+from archcost.graph import ModelGraph
 from archcost.passes.caches import Cached
+from archcost.passes.layer_rules import weight_type
+from archcost.passes.order import in_precision
 from archcost.passes.run import Run
 from archcost.serving.steps import Steps, up_to
 from archcost.terms.autograd import Device
@@ -100,6 +103,24 @@ class Growing(NamedTuple):
         return max([base + slope * sequences for base, slope in self.lines], default=0)
 
 
+class Shares(NamedTuple):
+    """Bytes of each storage of a step, in so many sequences after so many tokens: sums of a number, and of one for each
+    sequence, for each token, and for each token of each sequence.
+    """
+
+    events: tuple[int, ...]
+    fixed: tuple[int, ...]
+    by_sequence: tuple[int, ...]
+    by_token: tuple[int, ...]
+    by_both: tuple[int, ...]
+
+    def after(self, past: int) -> Growing:
+        """After so many tokens: as lines in the number of sequences."""
+        tokens = zip(self.fixed, self.by_token, strict=True)
+        each = zip(self.by_sequence, self.by_both, strict=True)
+        return _highest(self.events, [a + b * past for a, b in tokens], [a + b * past for a, b in each])
+
+
 @dataclass(frozen=True)
 class StepMemory:
     """What the steps of a network make and drop, weights and cache left out. Each is worked out once."""
@@ -111,59 +132,88 @@ class StepMemory:
         default_factory=dict[int, tuple[int, Growing | None]], repr=False
     )
     _decodes: dict[int, Growing] = field(default_factory=dict[int, Growing], repr=False)
+    _shares: dict[int, Shares] = field(default_factory=dict[int, Shares], repr=False)
 
     def prefill(self, tokens: int, sequences: int) -> int:
         """Bytes of one step over so many tokens of each sequence."""
         single, grown = self._prefills.get(tokens) or (_passing(self.line(self.steps.prefill(tokens))), None)
         if sequences > 1 and grown is None:
-            grown = _growing(*(self.line(self.steps.prefill(tokens, count)) for count in (2, 3)))
+            few, more = (self.line(self.steps.prefill(tokens, count)) for count in (2, 3))
+            grown = _highest(few.events, *_line(_counted(few), _counted(more), 2, 3))
         self._prefills[tokens] = (single, grown)
         return single if grown is None or sequences == 1 else max(single, grown.at(sequences))
 
     def decode(self, past: int, sequences: int) -> int:
         """Bytes of a step of one token of each sequence, after so many."""
         if past not in self._decodes:
-            few, more = (self.line(self.steps.decode(past, count * self.steps.share)) for count in (2, 3))
-            self._decodes[past] = _growing(few, more)
+            self._decodes[past] = self._shares_after(past).after(past)
         return self._decodes[past].at(up_to(sequences, self.steps.share))
 
-    def line(self, graph: object) -> Timeline:
-        return timeline(graph, self.run, self.device)  # pyright: ignore[reportArgumentType]: a graph
+    def _shares_after(self, past: int) -> Shares:
+        """Of steps between which no window fills."""
+        windows = {each.window for each in self.steps.caches.attentions if each.window is not None}
+        full = sum([past >= window for window in windows])
+        if full not in self._shares:
+            begins = max([window for window in windows if window <= past], default=1)
+            self._shares[full] = self._compared(begins, begins + 1)
+        return self._shares[full]
+
+    def _compared(self, first: int, second: int) -> Shares:
+        """From steps after `first` and `second` tokens, of two and of three sequences: every size is such a sum."""
+        share = self.steps.share
+        batches = (2 * share, 3 * share)
+        played = [[self.line(self.steps.decode(past, count)) for count in batches] for past in (first, second)]
+        (few, more), (later, last) = [[_counted(line) for line in lines] for lines in played]
+        assert len({line.events for lines in played for line in lines}) == 1, "the same tensors are made"
+        fixed, slopes = _line(few, more, *batches)
+        later_fixed, later_slopes = _line(later, last, *batches)
+        alone, by_token = _line(fixed, later_fixed, first, second)
+        each, by_both = _line(slopes, later_slopes, first, second)
+        return Shares(played[0][0].events, tuple(alone), tuple(each), tuple(by_token), tuple(by_both))
+
+    def line(self, graph: ModelGraph) -> Timeline:
+        return timeline(graph, self.run, self.device)
 
     @cached_property
     def weights(self) -> int:
         """Bytes of all weights and buffers of the network."""
-        line = self.line(self.steps.whole)
-        times = self.steps.times
-        held = [line.program.storages[number] for number in line.program.resident]
-        return sum([times.get(each.owner, 1) * each.nbytes for each in held if each.role in ("weights", "buffers")])
+        graph = in_precision(self.steps.whole, self.run, self.device)
+        times = self.steps.whole_times
+        return sum(
+            [
+                times.get(node.name, 1) * sum([weight_type(weight, node).nbytes for weight in node.own_weights])
+                for node in graph.nodes
+                if node.weights
+            ]
+        )
+
+
+def _counted(line: Timeline) -> list[int]:
+    """Of each storage its bytes; nothing of weights and cache."""
+    return [0 if held.role in OWN_ROLES else nbytes for held, nbytes in zip(line.storages, line.sizes, strict=True)]
 
 
 def _passing(line: Timeline) -> int:
     """The most that lives at once, without weights and cache."""
-    sizes = [0 if held.role in OWN_ROLES else nbytes for held, nbytes in zip(line.storages, line.sizes, strict=True)]
-    live = most = 0
-    for event in line.events:
-        live += sizes[event] if event >= 0 else -sizes[~event]
-        most = max(most, live)
-    return most
+    return highest(line.events, _counted(line))[0]
 
 
-def _growing(few: Timeline, more: Timeline) -> Growing:
-    """From the same step of two numbers of sequences, of which all sizes are lines."""
-    assert few.events == more.events, "another batch makes the same tensors"
-    apart = more.graph.batch - few.graph.batch
-    lines: list[Line] = []
-    for held, one, other in zip(few.storages, few.sizes, more.sizes, strict=True):
-        slope = 0 if held.role in OWN_ROLES else (other - one) // apart
-        lines.append(Line(0 if held.role in OWN_ROLES else one - slope * few.graph.batch, slope))
+def _line(ones: Sequence[int], others: Sequence[int], first: int, second: int) -> tuple[list[int], list[int]]:
+    """What lies on lines through two points each: where they begin, and how steep they are."""
+    slopes = [(other - one) // (second - first) for one, other in zip(ones, others, strict=True)]
+    return [one - slope * first for one, slope in zip(ones, slopes, strict=True)], slopes
+
+
+def _highest(events: Sequence[int], bases: Sequence[int], slopes: Sequence[int]) -> Growing:
+    """The most that lives at once, of storages that grow along lines."""
     base = slope = 0
     found: set[Line] = set()
-    for event in few.events:
-        sign, (more_base, more_slope) = (1, lines[event]) if event >= 0 else (-1, lines[~event])
-        base, slope = base + sign * more_base, slope + sign * more_slope
-        if sign > 0:
-            found.add(Line(base, slope))
+    for event in events:
+        if event < 0:
+            base, slope = base - bases[~event], slope - slopes[~event]
+            continue
+        base, slope = base + bases[event], slope + slopes[event]
+        found.add(Line(base, slope))
     kept: list[Line] = []
     for line in sorted(found, reverse=True):
         if not kept or line.slope > kept[-1].slope:

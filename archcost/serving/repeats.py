@@ -35,12 +35,14 @@ class Short(NamedTuple):
 
     wiring: Wiring
     times: Mapping[str, int]
+    stands: Mapping[str, str]
+    """By a layer that is left out, the one that stands for it."""
 
 
 def shortened(spec: ModelSpec) -> Short:
     """A network's wiring with runs of equal blocks cut down to two. The whole where that would be another network."""
     if spec.holds or spec.state or spec.autocast or spec.checkpoints or spec.parameter_order:  # which name layers
-        return Short(wire(spec), {})
+        return Short(wire(spec), {}, {})
     few, rounds = _few_rounds(spec)
     if rounds:
         try:
@@ -49,7 +51,7 @@ def shortened(spec: ModelSpec) -> Short:
             cut = None
         if cut is not None and [run.repeats for run in cut.runs] == [FEW] * len(rounds) and cut.is_read_in_turn():
             return _cut_again(cut.made(rounds))
-    return _cut_again(Short(wire(spec), {}))
+    return _cut_again(Short(wire(spec), {}, {}))
 
 
 def _cut_again(short: Short) -> Short:
@@ -59,7 +61,8 @@ def _cut_again(short: Short) -> Short:
         return short
     made = cut.made([run.repeats for run in cut.runs])
     times = {name: short.times.get(name, 1) * made.times.get(name, 1) for name in {*short.times, *made.times}}
-    return _cut_again(Short(made.wiring, times))
+    stands = {name: made.stands.get(other, other) for name, other in short.stands.items()}
+    return _cut_again(Short(made.wiring, times, {**made.stands, **stands}))
 
 
 def _few_rounds(spec: ModelSpec) -> tuple[ModelSpec, tuple[int, ...]]:
@@ -70,7 +73,7 @@ def _few_rounds(spec: ModelSpec) -> tuple[ModelSpec, tuple[int, ...]]:
     for index, entry in enumerate(spec.layers):
         if isinstance(entry, Repeat):
             count = parameters.repeat_count(entry, entry.name or "", parameters.outermost, ("layers", index))
-            if count > FEW:
+            if count >= FEW:
                 rounds.append(count)
                 entry = entry.model_copy(update={"repeat": FEW})
         layers.append(entry)
@@ -112,7 +115,7 @@ class _Cut:
                 stands[self.layers[place].name] = self.layers[first + period + (place - first) % period].name
                 gone.add(place)
         if not gone:
-            return Short(self.whole, {})
+            return Short(self.whole, {}, {})
 
         def moved(port: Port) -> Port:
             return Port(stands.get(port.producer, port.producer), port.output)
@@ -125,17 +128,18 @@ class _Cut:
             if place not in gone
         ]
         outputs = tuple(map(moved, self.whole.outputs))
-        return Short(Wiring(tuple(kept), outputs), times)
+        return Short(Wiring(tuple(kept), outputs), times, stands)
 
     def _runs(self) -> Iterator[_Run]:
         place, count = 0, len(self.layers)
         while place < count:
-            found = max((self._run(place, period) for period in self._periods(place)), key=_covered, default=None)
-            if found is None or found.repeats < FEW:
-                place += 1
-                continue
-            yield found
-            place = found.first + found.period * found.repeats
+            found = _Run(place, 1, 1)
+            for period in self._periods(place):
+                if found.repeats < FEW or period % found.period:  # several of what comes again come again, too
+                    found = max(found, self._run(place, period), key=_covered)
+            if found.repeats >= FEW:
+                yield found
+            place += found.period * found.repeats
 
     def _periods(self, place: int) -> Iterator[int]:
         """Blocks begin where names do: only there, and as long as so many of them together."""

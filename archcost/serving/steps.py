@@ -25,8 +25,8 @@ from archcost.serving.repeats import Short, shortened
 from archcost.spec import ModelSpec
 from archcost.tensors import TensorType
 
-LENGTHS = (32, 64)
-"""Of which two graphs are compared: what is made for each position is longer in one."""
+SHORT = 32
+"""Tokens of a graph in which no window shows, as in that of a single token."""
 
 LONG = 2**17
 """Longer than any window: there a network shows what it hides."""
@@ -42,6 +42,8 @@ class Steps:
     latent: bool = True
     grows: bool = False
     """The cache is copied with each token, as transformers' DynamicCache is."""
+    _shorts: dict[int, tuple[ModelSpec, Short]] = field(default_factory=dict[int, tuple[ModelSpec, Short]], repr=False)
+    _plains: dict[int, ModelGraph] = field(default_factory=dict[int, ModelGraph], repr=False)
     _graphs: dict[tuple[int, int, int, bool], ModelGraph] = field(
         default_factory=dict[tuple[int, int, int, bool], ModelGraph], repr=False
     )
@@ -49,9 +51,18 @@ class Steps:
     @cached_property
     def whole(self) -> ModelGraph:
         """The network as it is, with two blocks for all that are equal."""
-        short = shortened(self.spec)
+        short = self._whole_short
         spec = self.spec.model_copy(update={"published": None})  # which is told of all blocks
         return assemble(spec, short.wiring.layers, 1, short.wiring.outputs)
+
+    @cached_property
+    def _whole_short(self) -> Short:
+        return shortened(self.spec)
+
+    @property
+    def whole_times(self) -> Mapping[str, int]:
+        """By layer of `whole`, how often it stands in the network."""
+        return self._whole_short.times
 
     @cached_property
     def tokens(self) -> str:
@@ -67,22 +78,30 @@ class Steps:
         return next((name for name in found.tokens if inputs[name].dtype.startswith("int")), found.tokens[0])
 
     @cached_property
-    def caches(self) -> Caches:
-        """What is kept, as an engine would keep it. Of a long sequence, since windows do not show in a short one."""
+    def _long(self) -> ModelGraph:
+        """The network over a long sequence, in which its windows show."""
         try:
-            return caches(self._plain(LONG), self.latent)
+            return self._plain(LONG)
         except ArchcostError:  # longer than a table of positions
-            return caches(self.whole, self.latent)
+            return self.whole
+
+    @cached_property
+    def caches(self) -> Caches:
+        """What is kept, as an engine would keep it."""
+        return caches(self._long, self.latent)
 
     @cached_property
     def times(self) -> Mapping[str, int]:
-        """By layer, how often it stands in the network; 1 where nothing is said."""
-        return self._short(LENGTHS[0]).times
+        """By layer that keeps something, how often it stands in the network; 1 where nothing is said."""
+        return self.whole_times if self._long is self.whole else self._short(LONG)[1].times
 
     @cached_property
     def most_positions(self) -> tuple[int, str] | None:
         """The rows of a table of positions, if there is one, and the layer that reads it."""
-        return most_positions(self._sample, self._plain(LENGTHS[1]))
+        try:
+            return most_positions(self._sample, self._plain(LONG))
+        except ArchcostError:  # longer than the table, so its end is not far
+            return most_positions(self._sample, self._plain(2 * SHORT))
 
     def prefill(self, prompt: int, batch: int = 1, all_logits: bool = False) -> ModelGraph:
         """So many tokens at once, of so many sequences; rounded up where experts share them."""
@@ -99,17 +118,22 @@ class Steps:
             self._graphs[key] = make()
         return self._graphs[key]
 
-    def _short(self, tokens: int) -> Short:
-        return shortened(with_tokens(self.spec, self.tokens, tokens))
+    def _short(self, tokens: int) -> tuple[ModelSpec, Short]:
+        """The spec with so many tokens, and its wiring."""
+        if tokens not in self._shorts:
+            spec = with_tokens(self.spec, self.tokens, tokens).model_copy(update={"published": None})
+            self._shorts[tokens] = (spec, shortened(spec))
+        return self._shorts[tokens]
 
     @cached_property
     def _sample(self) -> ModelGraph:
-        return self._plain(LENGTHS[0])
+        return self._plain(SHORT)
 
     def _plain(self, tokens: int) -> ModelGraph:
-        spec = with_tokens(self.spec, self.tokens, tokens).model_copy(update={"published": None})
-        wiring = shortened(spec).wiring
-        return assemble(spec, wiring.layers, 1, wiring.outputs)
+        if tokens not in self._plains:
+            spec, (wiring, *_) = self._short(tokens)
+            self._plains[tokens] = assemble(spec, wiring.layers, 1, wiring.outputs)
+        return self._plains[tokens]
 
     @cached_property
     def _windows(self) -> Mapping[str, int]:
@@ -118,7 +142,7 @@ class Steps:
     @cached_property
     def share(self) -> int:
         """Tokens are a multiple of this: experts get equal shares of whole tokens."""
-        tokens = LENGTHS[0]
+        tokens = SHORT
         found = 1
         for node in self._sample.nodes:
             if node.layer.type == "expert_route":
@@ -126,9 +150,13 @@ class Steps:
                 found = lcm(found, experts // gcd(experts, chosen))
         return found
 
+    @property
+    def _stands(self) -> Mapping[str, str]:
+        """By a layer that the long network leaves out, the one that stands for it there."""
+        return (self._whole_short if self._long is self.whole else self._short(LONG)[1]).stands
+
     def _made(self, new: int, past: int | None, batch: int, all_logits: bool) -> ModelGraph:
-        spec = with_tokens(self.spec, self.tokens, new)
-        wiring = shortened(spec).wiring
+        spec, (wiring, *_) = self._short(new)
         layers = list(wiring.layers)
         plain = self._sample if new == 1 else self._plain(new)  # a single position shows no mask
         if not all_logits:
@@ -176,7 +204,7 @@ class Steps:
         if each.kind == "cross" and past is not None:
             return Kept(shape=tensor.shape, dtype=tensor.dtype)
         before = 0 if past is None or each.kind == "cross" else past
-        window = self._windows.get(each.layer)
+        window = self._windows.get(self._stands.get(each.layer, each.layer))
         if window is not None:
             before = min(before, window - 1)
         return Keeping(past=before, dim=-2 if tensor.shape[-2] == each.positions else -1, grows=self.grows)

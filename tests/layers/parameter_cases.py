@@ -57,6 +57,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(Constant(shape=(5, 7)), inputs=(), outputs=((5, 7),), dtypes=("float32",)),
     Row(Constant(shape=()), inputs=(), outputs=((),), dtypes=("float32",)),
+    Row(Constant(shape=(7, 7), window=3), inputs=(), outputs=((7, 7),), dtypes=("float32",)),
     Row(
         Constant(shape=(2, 7), dtype="int64"),
         inputs=((3, 5),),
