@@ -12,6 +12,4 @@ def altered_spec(spec: ModelSpec, altered: Altered) -> ModelSpec:
     """Raises SpecError where no such network is."""
     if altered.side is not None:
         spec = with_side(spec, altered.side)
-    if altered.freeze or altered.train or altered.adapt:
-        spec = changed(spec, altered.freeze, altered.train, altered.adapt)
-    return spec
+    return changed(spec, altered.freeze, altered.train, altered.adapt, altered.weights)

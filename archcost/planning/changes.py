@@ -21,14 +21,15 @@ Price = Literal["free", "FLOPs", "arithmetic", "transfers", "training", "adaptat
 
 
 class Altered(NamedTuple):
-    """What is other in the network itself. `side` is that of the image, None the declared one; `freeze`, `train` and
-    `adapt` come beside what it has of them.
+    """What is other in the network itself. `side` is that of the image, None the declared one; `freeze`, `train`,
+    `adapt` and `weights` come beside what it has of them.
     """
 
     side: int | None = None
     freeze: tuple[str, ...] = ()
     train: tuple[str, ...] = ()
     adapt: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
 
     @property
     def is_smaller(self) -> bool:
@@ -36,7 +37,7 @@ class Altered(NamedTuple):
         return self.side is not None
 
     def to_dict(self) -> dict[str, Any]:
-        lists = {"freeze": self.freeze, "train": self.train, "adapt": self.adapt}
+        lists = {"freeze": self.freeze, "train": self.train, "adapt": self.adapt, "weights": self.weights}
         return {"side": self.side, **{name: list(words) for name, words in lists.items()}}
 
 
@@ -60,17 +61,27 @@ class Change(NamedTuple):
 
 
 class Option(NamedTuple):
-    """A change of settings, or of the network, and its place in the list of its kind."""
+    """A change of settings, or of the network, and its place in the list of its kind.
+
+    `of_frozen`: of weights that do not train, so that training first has to freeze them.
+    """
 
     change: Change
     place: int
     settings: Mapping[str, Any] = {}
     altered: Mapping[str, Any] = {}
+    of_frozen: bool = False
 
     def applied(self, case: Case) -> Case:
         """Raises ArchcostError for settings that do not suit each other."""
         run = replace(case.run, **self.settings) if self.settings else case.run
         return case._replace(run=run, altered=case.altered._replace(**self.altered))
+
+
+def suit(options: Sequence[Option]) -> bool:
+    """Whether what is of frozen weights has some."""
+    freezes = any(option.altered.keys() & {"freeze", "adapt"} for option in options)
+    return freezes or not any(option.of_frozen for option in options)
 
 
 def applied(options: Sequence[Option], case: Case) -> Case:

@@ -18,7 +18,17 @@ from typing import NamedTuple
 from archcost.errors import ArchcostError
 from archcost.estimates.floor import exceeds
 from archcost.files.stage import tell_stage
-from archcost.planning.changes import Case, Change, Option, Price, applied, batch_change, smaller_batches, with_batch
+from archcost.planning.changes import (
+    Case,
+    Change,
+    Option,
+    Price,
+    applied,
+    batch_change,
+    smaller_batches,
+    suit,
+    with_batch,
+)
 from archcost.planning.options import automatic, free_kinds, paid_kinds
 from archcost.planning.price import Cost, placed
 from archcost.planning.remedy import Question, Remedy
@@ -110,6 +120,7 @@ class Combinations:
         choices = [
             self._paid(small, few, [option for option in chosen if option is not None])
             for chosen in product(*[(None, *kind) for kind in self.kinds])
+            if suit([option for option in chosen if option])
             for small, few in product(smaller, fewer)
         ]
         return tuple(sorted(choices, key=lambda paid: paid.cost))
@@ -124,13 +135,21 @@ class Combinations:
         found = [paid for paid in self._all if self._is_of(paid, price) and not self._is_hopeless(paid)]
         if not found:
             return
+        groups = {paid.group: [each for each in found if each.group == paid.group] for paid in found}
         leanest = min(found, key=lambda paid: self._floor(paid) or 0).group
-        if not any(self._strongest(paid) for paid in found if paid.group == leanest):
+        if not self._may_fit(groups[leanest]):
             return
-        for paid in found:
-            if (strongest := self._strongest(paid)) is not None:
-                yield from self._eased(paid, strongest)
-                return
+        for group in groups.values():
+            if not self._may_fit(group):
+                continue
+            for paid in group:
+                if (strongest := self._strongest(paid)) is not None:
+                    yield from self._eased(paid, strongest)
+                    return
+
+    def _may_fit(self, group: Sequence[Paid]) -> bool:
+        """Whether a step fits with some checkpoints; what recomputes most is tried first."""
+        return any(self._strongest(paid) is not None for paid in reversed(group))
 
     def _is_of(self, paid: Paid, price: Price) -> bool:
         return paid.cost.price == price and {option.change.price for option in paid.options} <= {*WAYS[price]}
@@ -171,9 +190,6 @@ class Combinations:
         They are the smallest and the next: kernels of a CPU may need more for a single sample.
         """
         smaller, sizes = self.question.smaller, self._sizes(paid)
-        without = self._case(paid, (), sizes[-1])
-        if without is not None and not paid.smaller and self.trials.fits(without):
-            return Strongest((), 0)
         for free in self._choices_of_free:
             cases = [case for size in sizes[-2:] if (case := self._case(paid, free, size))]
             if not cases or self.trials.attempt(cases[-1]) is None:

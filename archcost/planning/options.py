@@ -19,8 +19,8 @@ from archcost.terms.autograd import Device
 OPTIMIZERS: tuple[Optimizer, ...] = ("adamw-8bit", "adafactor", "sgd-momentum", "sgd")
 """From the nearest to Adam to the furthest from it."""
 
-PRECISIONS: tuple[Precision, ...] = ("amp-bf16", "amp-fp16", "bf16", "fp16")
-"""Autocast keeps the weights in float32. The device must have a rate for the dtype."""
+PRECISIONS: tuple[tuple[Precision, ...], ...] = (("amp-bf16", "amp-fp16"), ("bf16", "fp16"))
+"""Autocast keeps the weights in float32. Of two that take as many bytes the first for which the device has a rate."""
 
 IMPLEMENTATIONS: tuple[OptimizerImpl, ...] = ("fused", "loop")
 
@@ -92,15 +92,28 @@ def precisions(run: Run, profile: HardwareProfile) -> Iterator[Option]:
     if run.weight_dtype is not None:
         return
     rates = profile.rates.known()
-    for place, precision in enumerate(PRECISIONS, 1):
-        if Run(precision=precision).matmul_dtype not in rates or (
-            run.autocast is not None and precision.startswith("amp-")
-        ):
-            continue
-        if precision == "fp16" and run.trains:  # gradients vanish in float16 without float32 weights
-            continue
-        change = Change(f"precision {run.precision} → {precision}", "arithmetic")
-        yield Option(change, place, {"precision": precision})
+    for place, alike in enumerate(PRECISIONS, 1):
+        for precision in [each for each in alike if Run(precision=each).matmul_dtype in rates][:1]:
+            if run.autocast is not None and precision.startswith("amp-"):
+                continue
+            if precision == "fp16" and run.trains:  # gradients vanish in float16 without float32 weights
+                continue
+            change = Change(f"precision {run.precision} → {precision}", "arithmetic")
+            yield Option(change, place, {"precision": precision})
+
+
+QUANTISED = ("int8", "nf4")
+"""From the nearest to 16 bits to the furthest, behind all precisions: bitsandbytes', for GPUs."""
+
+
+def quantisations(graph: ModelGraph, run: Run, device: Device) -> Iterator[Option]:
+    """Weights that do not train, in few bits."""
+    has_linear = any(isinstance(node.layer, Linear) for node in graph.nodes)
+    if device != "cuda" or graph.spec.weights or not has_linear:
+        return
+    of_frozen = run.trains and not (graph.spec.adapt or graph.spec.freeze)
+    for place, word in enumerate(QUANTISED, 1 + len(PRECISIONS)):
+        yield Option(Change(f"weights {word}", "arithmetic"), place, altered={"weights": (word,)}, of_frozen=of_frozen)
 
 
 # Training
@@ -161,4 +174,5 @@ def paid_kinds(graph: ModelGraph, run: Run, profile: HardwareProfile, device: De
         tuple(precisions(run, profile)),
         tuple(recomputations(graph, run)),
         tuple(adaptations(graph, run)),
+        tuple(quantisations(graph, run, device)),
     )

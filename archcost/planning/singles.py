@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archcost.errors import ArchcostError
 from archcost.estimates.floor import rests_on_step, stored
-from archcost.planning.changes import Option, batch_change, smaller_batches, with_batch
+from archcost.planning.changes import Option, batch_change, smaller_batches, suit, with_batch
 from archcost.planning.options import automatic, free_kinds, paid_kinds
 from archcost.planning.price import FREE, placed
 from archcost.planning.remedy import Question, Remedy
@@ -27,7 +27,7 @@ def _alone(question: Question) -> Iterator[Remedy]:
     free, paid = free_kinds(graph, run, device), paid_kinds(graph, run, question.profile, device)
     for options in (*free, *paid, tuple(automatic(graph, run))):
         for option in options:
-            if not _is_in_vain(question, option):
+            if suit([option]) and not _is_in_vain(question, option):
                 yield from _option_alone(question, option)
     yield from _fewer_samples(question)
     yield from _smaller_task(question)

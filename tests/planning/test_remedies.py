@@ -26,7 +26,9 @@ def estimate(remedy: Remedy, spec: ModelSpec, profile: HardwareProfile) -> Estim
     if told["side"] is not None:
         name, image = next((name, given) for name, given in spec.inputs.items() if len(given.shape) >= 3)
         spec = set_inputs(spec, [f"{name}={image.shape[0]}" + f"x{told['side']}" * (len(image.shape) - 1)])
-    spec = archcost.adapt(spec, freeze=told["freeze"], train=told["train"], adapt=told["adapt"])
+    spec = archcost.adapt(
+        spec, freeze=told["freeze"], train=told["train"], adapt=told["adapt"], weights=told["weights"]
+    )
     return archcost.estimate(spec, told["batch"], hardware=profile, **{word: told[word] for word in words})
 
 
