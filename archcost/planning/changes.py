@@ -21,11 +21,13 @@ Price = Literal["free", "FLOPs", "arithmetic", "transfers", "training", "adaptat
 
 
 class Altered(NamedTuple):
-    """What is other in the network itself. `side` is that of the image, None the declared one; `freeze`, `train`,
-    `adapt` and `weights` come beside what it has of them.
+    """What is other in the network itself; None is as declared. `side` is that of the image; `freeze`, `train`, `adapt`
+    and `weights` come beside what it has of them.
     """
 
     side: int | None = None
+    sequence: int | None = None
+    loss: str | None = None
     freeze: tuple[str, ...] = ()
     train: tuple[str, ...] = ()
     adapt: tuple[str, ...] = ()
@@ -34,11 +36,12 @@ class Altered(NamedTuple):
     @property
     def is_smaller(self) -> bool:
         """Whether the task is another."""
-        return self.side is not None
+        return self.side is not None or self.sequence is not None
 
     def to_dict(self) -> dict[str, Any]:
         lists = {"freeze": self.freeze, "train": self.train, "adapt": self.adapt, "weights": self.weights}
-        return {"side": self.side, **{name: list(words) for name, words in lists.items()}}
+        alone = {"side": self.side, "sequence": self.sequence, "loss": self.loss}
+        return {**alone, **{name: list(words) for name, words in lists.items()}}
 
 
 AS_DECLARED = Altered()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import isqrt
 
 from archcost.costs.optimizers import forms, implementation
+from archcost.errors import SpecError
 from archcost.graph import ModelGraph
+from archcost.graph.loss import check_loss, scores_of
 from archcost.hardware.profile import HardwareProfile
 from archcost.layers.linear import Linear
 from archcost.layers.value_function import Activation
@@ -14,6 +17,8 @@ from archcost.passes.optimizer import Optimizer
 from archcost.passes.recompute import segments
 from archcost.passes.run import OptimizerImpl, Precision, Run
 from archcost.planning.changes import Change, Option, batch_norms
+from archcost.spec.loss import read_loss
+from archcost.spec.overrides import set_loss
 from archcost.terms.autograd import Device
 
 OPTIMIZERS: tuple[Optimizer, ...] = ("adamw-8bit", "adafactor", "sgd-momentum", "sgd")
@@ -52,6 +57,28 @@ def in_backward(run: Run) -> Iterator[Option]:
     """Each gradient used as it comes. What does not suit it is refused where it is applied."""
     if run.trains and run.optimizer != "none" and not run.optimizer_in_backward:
         yield Option(Change("optimizer in backward", "free"), 1, {"optimizer_in_backward": True})
+
+
+LOSSES = {"chunks=8": "loss in 8 chunks", "fused": "loss fused with the head"}
+"""Ways to work out cross entropy without the scores of all tokens."""
+
+
+def losses(graph: ModelGraph, run: Run) -> Iterator[Option]:
+    loss = read_loss(graph.spec.loss)
+    if not run.trains or loss.name != "cross_entropy" or loss.takes_head or scores_of(graph).tensor.rank != 3:
+        return
+    for place, (option, what) in enumerate(LOSSES.items(), 1):
+        word = f"cross_entropy:{'shifted,' if loss.shifted else ''}{option}"
+        if _suits(graph, word):
+            yield Option(Change(what, "free"), place, altered={"loss": word})
+
+
+def _suits(graph: ModelGraph, loss: str) -> bool:
+    try:
+        check_loss(replace(graph, spec=set_loss(graph.spec, loss)))
+    except SpecError:
+        return False
+    return True
 
 
 def modes(run: Run) -> Iterator[Option]:
@@ -165,6 +192,7 @@ def free_kinds(graph: ModelGraph, run: Run, device: Device) -> tuple[tuple[Optio
         tuple(modes(run)),
         tuple(implementations(run, device)),
         tuple(in_backward(run)),
+        tuple(losses(graph, run)),
     )
 
 

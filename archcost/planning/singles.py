@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archcost.errors import ArchcostError
-from archcost.estimates.floor import rests_on_step, stored
+from archcost.estimates.floor import exceeds, rests_on_step, stored
 from archcost.planning.changes import Option, batch_change, smaller_batches, suit, with_batch
 from archcost.planning.options import automatic, free_kinds, paid_kinds
 from archcost.planning.price import FREE, placed
@@ -62,7 +62,13 @@ def _fewer_samples(question: Question) -> Iterator[Remedy]:
 
 
 def _smaller_task(question: Question) -> Iterator[Remedy]:
-    what = question.smaller
+    what, start = question.smaller, question.start
+    if (
+        what
+        and what.what == "sequence"
+        and exceeds(question.trials.floor(start), start.run, question.profile, question.room)
+    ):
+        return  # which has as many weights
     value = what and largest_that_fits(what, question.start, question.trials, question.room)
     if what and value:
         yield from question.remedy((what.change(value),), what.altered(question.start, value), FREE._replace(task=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from archcost.errors import SpecError
-from archcost.planning.changes import Altered, Case, Change
+from archcost.planning.changes import Case, Change
 from archcost.planning.images import has_image, side
 from archcost.planning.search import largest
 from archcost.planning.trials import Trial, Trials
@@ -15,22 +15,22 @@ from archcost.spec import ModelSpec
 class Smaller(NamedTuple):
     """What can be smaller, and how large it is as declared."""
 
-    what: Literal["side"]
+    what: Literal["side", "sequence"]
     declared: int
 
     def altered(self, case: Case, value: int) -> Case:
         return case._replace(altered=case.altered._replace(**{self.what: value}))
 
     def change(self, value: int) -> Change:
-        return Change(f"images of {value:,} × {value:,}", "task")
-
-    def of(self, altered: Altered) -> int | None:
-        """The value that was put in place of the declared one."""
-        return getattr(altered, self.what)
+        what = f"images of {value:,} × {value:,}" if self.what == "side" else f"a sequence of {value:,}"
+        return Change(what, "task")
 
 
 def smaller(spec: ModelSpec) -> Smaller | None:
-    return Smaller("side", side(spec)) if has_image(spec) else None
+    if has_image(spec):
+        return Smaller("side", side(spec))
+    length = spec.values.get(spec.sequence_parameter or "")
+    return Smaller("sequence", length) if isinstance(length, int) else None
 
 
 def largest_that_fits(what: Smaller, case: Case, trials: Trials, room: int) -> int:

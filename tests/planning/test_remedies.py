@@ -13,7 +13,7 @@ from archcost.hardware.profile import HardwareProfile
 from archcost.planning.changes import Price
 from archcost.planning.remedies import Remedies, Remedy, remedies
 from archcost.spec import ModelSpec
-from archcost.spec.overrides import set_inputs
+from archcost.spec.overrides import set_inputs, set_loss, set_parameter, with_sequence
 from tests.graph.networks import specs
 from tests.planning.devices import CPU, GPU, device, runs
 
@@ -26,6 +26,10 @@ def estimate(remedy: Remedy, spec: ModelSpec, profile: HardwareProfile) -> Estim
     if told["side"] is not None:
         name, image = next((name, given) for name, given in spec.inputs.items() if len(given.shape) >= 3)
         spec = set_inputs(spec, [f"{name}={image.shape[0]}" + f"x{told['side']}" * (len(image.shape) - 1)])
+    if told["sequence"] is not None:
+        spec = with_sequence(spec, told["sequence"])
+    if told["loss"] is not None:
+        spec = set_loss(spec, told["loss"])
     spec = archcost.adapt(
         spec, freeze=told["freeze"], train=told["train"], adapt=told["adapt"], weights=told["weights"]
     )
@@ -205,3 +209,33 @@ def test_the_last_layer_alone() -> None:
     frozen = peaks["freeze all but fc2"]
     assert frozen.by_role["optimizer_state"] == 2 * 64 + 4
     assert frozen.by_role["weights"] == 128 + 64
+
+
+def test_losses_and_lengths_of_a_language_model() -> None:
+    """Its head runs within the loss, piece by piece, or fused; a sequence that is too long is named with the longest
+    that fits, which is a smaller task."""
+    spec = set_parameter(set_parameter(archcost.load("llama3_2_1b"), "depth", 1), "tokens", 2048)
+    run = Run(precision="bf16", optimizer="sgd")
+    needs = archcost.estimate(spec, 1, hardware=GPU, run=run).demand.allocated
+    small = device(GPU, int(0.9 * needs))
+    found = remedies(spec, 1, run, small)
+    by_words = {told(remedy)[0]: remedy for remedy in found.singles}
+    assert by_words["loss in 8 chunks"].cost.price == by_words["loss fused with the head"].cost.price == "free"
+    [shorter] = [remedy for words, remedy in by_words.items() if words.startswith("a sequence of ")]
+    assert (shorter.cost.price, shorter.fits) == ("task", True)
+    length = shorter.case.altered.sequence
+    assert length is not None
+    assert estimate(shorter, spec, small).demand.is_safe
+    assert not archcost.estimate(with_sequence(spec, length + 1), 1, hardware=small, run=run).demand.is_safe
+
+
+def test_weights_in_few_bits_are_of_what_does_not_train() -> None:
+    """Alone they are offered in inference, and in training beside adapters only."""
+    spec = set_inputs(archcost.loads(archcost.load("gpt2").to_yaml()), ["64"])
+    inferring = remedies(spec, 1, Run(mode="infer", precision="bf16"), device(GPU, 200 * 10**6))
+    assert any(told(remedy) == ["weights int8"] for remedy in inferring.singles)
+    training = remedies(spec, 1, Run(precision="bf16"), device(GPU, 330 * 10**6))
+    assert not any(words.startswith("weights") for remedy in training.singles for words in told(remedy))
+    for remedy in training.ways:
+        if any(words.startswith("weights") for words in told(remedy)):
+            assert any(words.startswith(("adapt", "freeze")) for words in told(remedy))
