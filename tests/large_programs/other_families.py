@@ -23,7 +23,8 @@ import archcost
 from archcost import ModelGraph, ModelSpec, Run
 from tests.collections.compiled import declare_operators
 from tests.collections.step import tracked
-from tests.large_programs.other_rows import BATCH, ROWS, Other
+from tests.large_programs.other_row import BATCH, Other
+from tests.large_programs.other_rows import ROWS
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "other_families.csv"

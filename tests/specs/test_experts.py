@@ -1,4 +1,4 @@
-"""Networks with experts: parameters by hand, those that one token meets, and what transformers' modules come to.
+"""Experts and state spaces: parameters by hand, those that one token meets, and what transformers' modules come to.
 
 The numbers of small ones are recorded by `python -m tests.large_programs.other_families`, beside transformers.
 """
@@ -9,7 +9,8 @@ import pytest
 
 import archcost
 from tests.large_programs import other_families
-from tests.large_programs.other_rows import BATCH, ROWS, Other
+from tests.large_programs.other_row import BATCH, Other
+from tests.large_programs.other_rows import ROWS
 from tests.specs.variants import costed
 
 
@@ -59,6 +60,21 @@ def gpt_oss(depth: int, experts: int) -> int:
     return 2 * 201088 * 2880 + 2880 + depth * (attention + 2 * 2880 + experts * 2881 * (1 + 5760 + 2880))
 
 
+def mamba2(width: int, depth: int, heads: int, groups: int = 1) -> int:
+    """Heads of 64: gate, values, what is written and read of 128 states a group, a step a head; a convolution of 4 with
+    its bias; decay, bias and passage a head; the gated norm; what comes out; a norm. Without tables.
+    """
+    inner, mixed = 64 * heads, 64 * heads + 2 * 128 * groups
+    return width + depth * (width * (inner + mixed + heads) + 5 * mixed + 3 * heads + inner + inner * width + width)
+
+
+def bamba() -> int:
+    """29 layers of states and 3 of attention, each with a norm and three matrices more."""
+    mixers = mamba2(4096, 29, 128) - 4096
+    attention = 3 * (2 * 4096 * (4096 + 1024) + 4096)
+    return 2 * 128256 * 4096 + 4096 + mixers + attention + 32 * (4096 + 3 * 4096 * 14336)
+
+
 PARAMETERS = {
     "mixtral_8x7b": mixtral(4096, 32, 14336),
     "mixtral_8x22b": mixtral(6144, 56, 16384),
@@ -71,6 +87,10 @@ PARAMETERS = {
     "deepseek_v3": deepseek_v3(),
     "gpt_oss_20b": gpt_oss(24, 32),
     "gpt_oss_120b": gpt_oss(36, 128),
+    "mamba2_130m": 50288 * 768 + mamba2(768, 24, 24),
+    "mamba2_2_7b": 50288 * 2560 + mamba2(2560, 64, 80),
+    "mamba_codestral_7b": 2 * 32768 * 4096 + mamba2(4096, 64, 128, groups=8),
+    "bamba_9b": bamba(),
 }
 
 RECORDED = {result.network: result for result in other_families.read()}
@@ -138,3 +158,20 @@ def test_a_latent_is_a_tensor_of_its_own() -> None:
 def test_what_is_assumed_is_told() -> None:
     graph = archcost.build(archcost.load("deepseek_v3"), 1)
     assert "every expert is chosen equally often, whatever the values" in graph.assumptions
+
+
+def test_chunks_that_are_padded() -> None:
+    """16 tokens in chunks of 10; the peak is that of transformers 5.24's module with `chunk_size=10`, in float32."""
+    other = next(each for each in ROWS if each.network == "mamba2_130m")
+    spec = other._replace(settings=other.settings.replace("chunk=8", "chunk=10")).small_spec()
+    assert archcost.cost(archcost.build(spec, BATCH)).macs == 768768
+    assert other_families.peak(spec, "fp32") == 644092
+
+
+def test_a_state_is_a_tensor_of_its_own() -> None:
+    """However long the text: 24 heads of 64 features with 128 numbers each."""
+    for settings in ([], ["tokens=7"]):
+        graph = archcost.build(archcost.load("mamba2_130m", settings=settings))
+        kept = {node.name: node.output_types[0] for node in graph.nodes}
+        assert kept["layer1.mixer.scan.state"].shape == (1, 24, 64, 128)
+        assert kept["layer1.mixer.scan.state"].dtype == "float32"

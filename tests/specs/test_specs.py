@@ -182,7 +182,7 @@ def test_the_networks_together_use_only_known_layers_and_many_of_them():
     assert {"conv_transpose2d", "max_unpool2d", "upsample", "local_response_norm", "concat", "add", "mse"} <= used
 
 
-IN_FLOAT32 = (".positions", "rotary_emb.ones", "gate.none", "_turned.parts")
+IN_FLOAT32 = (".positions", "rotary_emb.ones", "gate.none", "_turned.parts", "scan.before")
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -200,4 +200,5 @@ def test_sixteen_bits_stay_sixteen(network: str) -> None:
         and "float32" not in {tensor.dtype for tensor in node.input_types}
     ]
     assert [name for name in widened if not name.endswith(IN_FLOAT32)] == []
-    assert "float32" not in {tensor.dtype for tensor in graph.returned}
+    widens_last = network.startswith("mamba")  # as transformers does for these alone
+    assert widens_last or "float32" not in {tensor.dtype for tensor in graph.returned}
