@@ -272,6 +272,8 @@ def serve(options: argparse.Namespace) -> tuple[str, int]:
         cache=options.cache,
         chunk=options.chunk,
         latent=options.latent,
+        engine=options.engine,
+        calibration=_calibration(options),
     )
     if options.strict and result.unknown:
         raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))

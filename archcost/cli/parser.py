@@ -153,6 +153,7 @@ def _serve(added: argparse.ArgumentParser) -> None:
         help="keep the latent of which keys and values are made, or these; default: the latent where there is one",
     )
     add_network(added)
+    add_engine(added)
     add_format(added)
 
 
@@ -341,7 +342,7 @@ COMMANDS = (
     Command("plan", "a whole run on each device: steps, hours, energy, money, CO2, checkpoints", commands.plan, _plan),
     Command(
         "serve",
-        "inference with a cache: memory, the largest context and concurrency",
+        "inference with a cache: memory, the largest context and concurrency, time to first and per token",
         commands.serve,
         _serve,
     ),

@@ -8,7 +8,8 @@ from typing import Any, cast
 from archcost.report.document import Cell, Column, Document, Facts, Table, one_line
 from archcost.serving import Serving
 from archcost.serving.memory import CACHE_BYTES
-from archcost.units import count, size
+from archcost.serving.speed import roof_of
+from archcost.units import count, duration, size
 
 KINDS = {
     "full": "every position",
@@ -28,6 +29,7 @@ def document(serving: Serving) -> Document:
         _memory(serving),
         "What is kept of a token:",
         _caches(serving),
+        *((_times(serving),) if serving.per_token is not None else ()),
         Facts(tuple(_facts(serving))),
     )
     return Document(one_line(_title(serving)), parts, _data(serving.to_dict()))
@@ -121,7 +123,40 @@ def _facts(serving: Serving) -> Iterator[tuple[str, str]]:
         yield "latent", f"as vLLM and SGLang keep it; keys and values, which transformers keeps, are {nbytes} bytes"
     if serving.memory.steps.share > 1:
         yield "experts", f"steps of tokens in multiples of {serving.memory.steps.share}, which they share equally"
+    yield from _time_notes(serving)
     yield "exact under assumptions", ASSUMED.format(chunk=count(serving.service.chunk))
+
+
+def _times(serving: Serving) -> Table:
+    """Seconds and tokens a second, between their bounds where nothing else is known."""
+    numbers = [Column(header, "right") for header in ("likely", "at the least", "at the most")]
+    columns = (Column("time"), *numbers)
+    rows: list[tuple[Cell, ...]] = []
+    asked = serving.service
+    named = (
+        (f"to the first token of {count(asked.prompt)}", serving.first_token),
+        (f"a token in {_many(asked.concurrency)}", serving.per_token),
+    )
+    for name, time in named:
+        if time is not None:
+            low, high = map(duration, time.band)
+            rows.append((name, duration(time.step) if time.step else None, low, high, roof_of(time)))
+    for rate in dict.fromkeys(filter(None, (serving.rate, serving.best_rate))):
+        likely = None if rate.likely is None else f"{rate.likely:,.1f}"
+        name = f"tokens a second in {_many(rate.sequences)}"
+        rows.append((name, likely, f"{rate.low:,.1f}", f"{rate.high:,.1f}", rate.roof))
+    return Table((*columns, Column("waits for")), tuple(rows))
+
+
+def _many(sequences: int) -> str:
+    return f"{count(sequences)} sequence" + "s" * (sequences > 1)
+
+
+def _time_notes(serving: Serving) -> Iterator[tuple[str, str]]:
+    if serving.per_token is not None:
+        yield "time is", f"{serving.per_token.status}, {serving.per_token.engine}"
+    for note in serving.time_notes:
+        yield "note", note
 
 
 def _plain(name: str, values: dict[str, Any]) -> dict[str, Cell]:

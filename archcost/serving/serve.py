@@ -12,14 +12,18 @@ from archcost.estimates.devices import caches as has_caching_allocator
 from archcost.estimates.devices import torch_device
 from archcost.estimates.verdict import Limits, Verdict, limits
 from archcost.files.result import Result
+from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.caches import Cached
 from archcost.passes.run import Precision, Run
 from archcost.serving.memory import CACHE_DTYPES, MOST, CacheDtype, CacheSize, StepMemory
+from archcost.serving.speed import Rate, Speed, roof_of
 from archcost.serving.steps import Steps
 from archcost.spec import ModelSpec
 from archcost.spec.changes import WeightsGiven, changed
 from archcost.spec.given import Network, spec_of
+from archcost.times import StepTime
+from archcost.times.choose import Chosen, choose
 
 CHUNK = 8192
 """Tokens of prompts that go through at once: what vLLM, SGLang and TensorRT-LLM begin with on large GPUs."""
@@ -71,6 +75,8 @@ class Serving(Result):
     hardware: HardwareProfile
     service: Service
     weights: str
+    chosen: Chosen
+    """Which calibration the times rest on."""
 
     @property
     def network(self) -> str:
@@ -167,9 +173,47 @@ class Serving(Result):
             low, high = (middle, high) if fits else (low, middle)
         return low
 
+    @cached_property
+    def speed(self) -> Speed:
+        return Speed(self.memory, self.hardware, self.chosen, self.cache.dtype)
+
+    @property
+    def _middle(self) -> int:
+        """Tokens before the middle one of an answer."""
+        return self.service.prompt + self.service.new // 2
+
+    @cached_property
+    def first_token(self) -> StepTime | None:
+        """A prompt alone, to its first token."""
+        return self.speed.first(self.service.prompt)
+
+    @cached_property
+    def per_token(self) -> StepTime | None:
+        """The middle token of every answer."""
+        return self.speed.token(self._middle, self.service.concurrency)
+
+    @cached_property
+    def rate(self) -> Rate | None:
+        """Tokens a second in as many sequences as are asked for."""
+        return self.speed.rate(self._middle, self.service.concurrency)
+
+    @cached_property
+    def best_rate(self) -> Rate | None:
+        """The same in as many sequences as fit: each more shares the weights that are read."""
+        return self.speed.rate(self._middle, self.max_concurrency) if self.max_concurrency else None
+
+    @property
+    def time_notes(self) -> tuple[str, ...]:
+        if self.per_token is not None:
+            return self.per_token.notes
+        return (f"{self.hardware.name} has no rate for {self.memory.run.matmul_dtype}",)
+
     @property
     def unknown(self) -> tuple[str, ...]:
         missing = () if self.context_bytes is not None else ("memory.context_bytes",)
+        times = ("first_token_seconds", "per_token_seconds", "tokens_per_second")
+        if self.per_token is None or self.per_token.step is None:
+            missing = (*missing, *(f"time.{name}" for name in times))
         return (*missing, *self.memory.steps.whole.unknown)
 
     def to_dict(self) -> dict[str, Any]:
@@ -209,6 +253,29 @@ class Serving(Result):
             "caches": [_cache(each, self.cache) for each in self.caches],
             "max_context": self.max_context,
             "max_concurrency": self.max_concurrency,
+            "time": self._times(),
+        }
+
+    def _times(self) -> dict[str, Any]:
+        first, token, rate = self.first_token, self.per_token, self.rate
+        known = first is not None and token is not None and rate is not None
+        return {
+            "first_token_seconds": first.step if known and first else None,
+            "per_token_seconds": token.step if known and token else None,
+            "tokens_per_second": rate.likely if known and rate else None,
+            "status": token.status if token else None,
+            "engine": token.engine if token else None,
+            "band": {
+                "first_token": list(first.band) if first else None,
+                "per_token": list(token.band) if token else None,
+                "tokens_per_second": [rate.low, rate.high] if rate else None,
+            },
+            "roof": {
+                "first_token": roof_of(first) if first else None,
+                "per_token": roof_of(token) if token else None,
+            },
+            "best": self.best_rate.to_dict() if self.best_rate else None,
+            "notes": list(self.time_notes),
         }
 
 
@@ -239,15 +306,17 @@ def serve(
     cache: str | None = None,
     chunk: int = CHUNK,
     latent: bool = True,
+    engine: str | None = None,
+    calibration: Calibration | None = None,
 ) -> Serving:
     """Inference with a cache on a device: `concurrency` sequences of `prompt` tokens, to each of which `new` are
     written.
 
     `precision` is bf16 (default), fp16 or fp32, and `weights` a format of few bits, as in `archcost.adapt`, or one of
-    these words; `cache` is fp16, bf16, fp8, int8, by default that of the weights. A step
-    takes at most `chunk` tokens of prompts. With `latent: false` keys and values are kept where a latent, of which
-    they are made, would do. Raises ArchcostError for what is wrong in these, for a network that makes no cache, and for
-    a context that is longer than its table of positions.
+    these words; `cache` is fp16, bf16, fp8 or int8, by default that of the weights. A step takes at most `chunk` tokens
+    of prompts. With `latent: false` keys and values are kept where a latent, of which they are made, would do. `engine`
+    and `calibration` are what times rest on, as in `archcost.estimate`. Raises ArchcostError for what is wrong in
+    these, for a network that makes no cache, and for a context that is longer than its table of positions.
     """
     spec, profile, service = spec_of(network), profiles.profile_of(hardware), Service(prompt, new, concurrency, chunk)
     if weights is not None and weights in WEIGHTS:
@@ -268,7 +337,9 @@ def serve(
     run = Run(mode="infer", precision=chosen, cache=False)
     dtype = _cache_dtype(cache, chosen)
     size = CacheSize(steps.caches.attentions, steps.times, dtype)
-    return Serving(StepMemory(steps, run, torch_device(profile)), size, profile, service, _told(spec, chosen))
+    found = choose(profile, run, engine, calibration)
+    memory = StepMemory(steps, run, torch_device(profile))
+    return Serving(memory, size, profile, service, _told(spec, chosen), found)
 
 
 def _told(spec: ModelSpec, precision: Precision) -> str:

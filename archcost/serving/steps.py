@@ -95,6 +95,10 @@ class Steps:
         """By layer that keeps something, how often it stands in the network; 1 where nothing is said."""
         return self.whole_times if self._long is self.whole else self._short(LONG)[1].times
 
+    def times_at(self, tokens: int) -> Mapping[str, int]:
+        """By layer of a step over so many tokens, how often it stands in the network."""
+        return self._short(up_to(tokens, self.share))[1].times if tokens > 1 else self._short(1)[1].times
+
     @cached_property
     def most_positions(self) -> tuple[int, str] | None:
         """The rows of a table of positions, if there is one, and the layer that reads it."""

@@ -108,6 +108,30 @@ def test_of_a_prompt_the_last_position_alone_goes_through_the_head() -> None:
     assert [str(tensor) for tensor in steps.prefill(40, 2, all_logits=True).returned] == ["2×50257×40"]
 
 
+def test_times_lie_above_what_is_read() -> None:
+    """A token of one sequence reads all weights but the table of tokens, and the keys and values before it."""
+    found = archcost.serve("llama3_8b", hardware="nvidia-h100-sxm5-80gb", prompt=4000, new=2, cache="bf16")
+    time = found.to_dict()["time"]
+    low, high = time["band"]["per_token"]
+    nbytes = 2 * (8030261248 - 128256 * 4096) + 4001 * 131072
+    assert nbytes / (1.25 * 3350e9) <= low < 1.1 * nbytes / (1.25 * 3350e9)
+    assert low < nbytes / 3350e9 < high
+    assert (time["status"], time["roof"]["per_token"], time["per_token_seconds"]) == ("bound", "bandwidth", None)
+    assert "time.per_token_seconds" in found.unknown
+    low, high = time["band"]["first_token"]
+    assert low > 2 * 4000 * (8030261248 - 2 * 128256 * 4096) / (1.25 * 989.4e12)
+    narrow = archcost.serve("llama3_8b", hardware="nvidia-h100-sxm5-80gb", prompt=4000, new=2, cache="fp8").per_token
+    assert narrow is not None
+    assert found.per_token is not None
+    assert 0.9 < (found.per_token.band[0] - narrow.band[0]) / (4001 * 65536 / (1.25 * 3350e9)) < 1.1
+
+
+def test_more_sequences_share_what_is_read() -> None:
+    time = archcost.serve("gpt2", hardware=GPU, prompt=64, new=64).to_dict()["time"]
+    assert time["best"]["concurrency"] > 1000
+    assert time["best"]["band"][0] > 10 * time["band"]["tokens_per_second"][0]
+
+
 REFUSED = {
     ("resnet50",): "resnet50 makes no cache",
     ("bert_base",): "bert_base makes no cache",
