@@ -6,7 +6,7 @@ COLLECTIONS := .venv-collections
 NEWEST := .venv-newest
 
 
-.PHONY: demo test test-newest lint types bench docs collections onnx-node-tests onnx-quantised onnx-packages peft-rows dist clean caches
+.PHONY: demo test test-newest lint types bench docs collections onnx-node-tests onnx-quantised onnx-packages peft-rows liger-rows dist clean caches
 
 demo: $(DEMO)/.ready
 	$(DEMO)/bin/archcost summary vgg_d
@@ -66,6 +66,10 @@ other-families: $(COLLECTIONS)/.ready
 # Modules that PEFT makes, beside its published runs; docs/peft_rows.md says what came of it.
 peft-rows: $(COLLECTIONS)/.ready
 	$(COLLECTIONS)/bin/python -m tests.large_programs.peft_rows
+
+# Eager operators on meta tensors, beside Liger-Kernel's published benchmark; docs/liger_rows.md says what came of it.
+liger-rows: $(TEST)/.ready
+	$(TEST)/bin/python -m tests.large_programs.liger
 
 dist: $(TEST)/.ready
 	$(TEST)/bin/python -m build --wheel

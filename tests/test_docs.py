@@ -31,6 +31,7 @@ GENERATED = {
     "measurements.md",
     "onnx_node_tests.md",
     "onnx_packages.md",
+    "liger_rows.md",
     "peft_rows.md",
     "onnx_quantised.md",
     "other_families.md",

@@ -260,9 +260,10 @@ class Player:
         layer, extra, pieces = op.node.layer, op.scratch.backward, []
         if self.out_of_place:
             extra = layer.watched(op.rules.call) or extra
-        if "copies pieces" in layer.quirks or self.threads is not None:
+        copies = layer.copies_pieces(op.rules.call) and not op.is_copy
+        if copies or self.threads is not None:
             pieces = self._gradients.pieces(op, arriving)
-        if "copies pieces" in layer.quirks:
+        if copies:
             extra += tuple([Own("gradient made whole", tensor) for tensor in pieces])
         if len(arriving) < len(op.takes):
             filled = [zeros for place, zeros in zip(op.takes, op.rules.zeros, strict=False) if place not in arriving]

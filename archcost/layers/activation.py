@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from archcost.errors import ShapeError
@@ -316,6 +317,11 @@ class Softmax(AxisActivation):
     card: ClassVar[Card] = card("nn.Softmax", (), None, "softmax", FLOAT32_OF_BFLOAT16_ON_CUDA)
     operations: ClassVar[int] = 5
     operations_backward: ClassVar[int] = 4
+
+    def autograd(self, call: Call) -> Autograd:
+        """On CUDA backward first makes dy·y (`softmax_backward_cuda_out` in native/cuda/SoftMax.cu)."""
+        on_cuda = call.setting.device == "cuda"
+        return replace(super().autograd(call), backward=(Own("products of the gradient", call.result),) * on_cuda)
 
 
 class LogSoftmax(AxisActivation):

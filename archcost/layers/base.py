@@ -146,6 +146,12 @@ class Layer(Declared):
         """
         return ()
 
+    def copies_pieces(self, call: Call) -> bool:
+        """Whether its backward first copies a gradient that is a slice, or one value spread out: where its formula
+        does, and on a GPU where its kernel does.
+        """
+        return "copies pieces" in self.quirks
+
     def placement(self, call: Call) -> Placement:
         """Where the outputs lie, and in which order their values."""
         return own_storage(call)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archcost.layers import Dropout, Layer, MaxPool1d, RMSNorm
+from archcost.layers import Dropout, Layer, LayerNorm, MaxPool1d, RMSNorm, Softmax
 from archcost.layers.rules import Call
 from archcost.passes.layer_rules import ask
 from archcost.tensors import Tensors, TensorType
@@ -41,3 +41,18 @@ def test_a_fused_norm_makes_nothing_but_the_roots() -> None:
     half, mixed = (TensorType((2, 7), "bfloat16"),), Setting(frozenset({0}), device="cuda", weights="float32")
     # 14 values and 2 roots of 4 bytes, in units of 2: five tensors, less what arrived and what is given, and roots.
     assert temporaries(RMSNorm(), half, half, mixed).backward[0].tensor.numel == 2 * 5 * 14 - 2 * 14 - 2 * 2
+
+
+def test_softmax_first_makes_products_of_the_gradient() -> None:
+    """On a GPU, as published runs of attention have them (tests/large_programs/liger_rows.csv)."""
+    trained = frozenset({0})
+    products = Own("products of the gradient", TensorType((2, 3, 5, 7)))
+    on_cuda = temporaries(Softmax(dim=-1), IMAGES, IMAGES, Setting(trained, device="cuda"))
+    assert on_cuda == Scratch(backward=(products,))
+    assert temporaries(Softmax(dim=-1), IMAGES, IMAGES, Setting(trained)) == NO_SCRATCH
+
+
+def test_norms_of_rows_copy_pieces_on_a_gpu() -> None:
+    for layer in (LayerNorm(), RMSNorm()):
+        copied = [layer.copies_pieces(Call(IMAGES, IMAGES, Setting(frozenset({0}), device=d))) for d in ("cuda", "cpu")]
+        assert copied == [True, False]

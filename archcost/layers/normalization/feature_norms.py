@@ -80,6 +80,10 @@ class LayerNorm(FeatureNorm):
         saved = (INPUT, *(Stored(name) for name in names), *mean_and_scale(rows, call.source, call.setting))
         return Autograd(saved, call.inputs, saves_for_nobody=True)
 
+    def copies_pieces(self, call: Call) -> bool:
+        """In the kernel (`LayerNormBackwardKernelImpl` in native/cuda/layer_norm_kernel.cu)."""
+        return call.setting.device == "cuda"
+
     def placement(self, call: Call) -> Placement:
         return own_storage(call)
 
@@ -156,6 +160,10 @@ class RMSNorm(FeatureNorm):
 
     def placement(self, call: Call) -> Placement:
         return of_images(call)
+
+    def copies_pieces(self, call: Call) -> bool:
+        """As a layer norm's kernel does, which is this one's."""
+        return self._is_fused(call)
 
     def _is_fused(self, call: Call) -> bool:
         """On CUDA torch has one kernel, but for images with their channels last and for a weight of another dtype."""
