@@ -6,7 +6,7 @@ COLLECTIONS := .venv-collections
 NEWEST := .venv-newest
 
 
-.PHONY: demo test test-newest lint types bench docs collections onnx-node-tests onnx-quantised onnx-packages peft-rows liger-rows dist clean caches
+.PHONY: demo test test-newest lint types bench docs collections onnx-node-tests onnx-quantised onnx-packages peft-rows liger-rows optimizer-rows dist clean caches
 
 demo: $(DEMO)/.ready
 	$(DEMO)/bin/archcost summary vgg_d
@@ -70,6 +70,10 @@ peft-rows: $(COLLECTIONS)/.ready
 # Eager operators on meta tensors, beside Liger-Kernel's published benchmark; docs/liger_rows.md says what came of it.
 liger-rows: $(TEST)/.ready
 	$(TEST)/bin/python -m tests.large_programs.liger
+
+# Published runs of optimizers of few bits and of offloading; docs/optimizer_rows.md says what came of it.
+optimizer-rows: $(COLLECTIONS)/.ready
+	$(COLLECTIONS)/bin/python -m tests.large_programs.optimizer_rows
 
 dist: $(TEST)/.ready
 	$(TEST)/bin/python -m build --wheel

@@ -33,6 +33,7 @@ GENERATED = {
     "onnx_packages.md",
     "liger_rows.md",
     "peft_rows.md",
+    "optimizer_rows.md",
     "onnx_quantised.md",
     "other_families.md",
     "runs.md",
