@@ -4,8 +4,8 @@ Optimizers of few bits and offloaded ones (torchao's README of 2024: ViT-huge an
 an RTX 4070 Ti SUPER, which has no profile; the card does not change what is allocated), torchtune's switches one after
 the other (its README of 2025: Llama 3.2 3B, 2 x 4,096 tokens, on an A100), and the walk-through of transformers'
 documentation of 2022 (BERT-large, 512 tokens, on a V100; what nvidia-smi says, of which 1,343 MiB are the context).
-optimizer_runs.csv has settings and figures, optimizer_results.csv what came out. It needs timm and transformers, which make the
-modules on meta tensors; Llama is our own.
+optimizer_runs.csv has settings and figures, optimizer_results.csv what came out. It needs timm and transformers, which
+make the modules on meta tensors; Llama is our own.
 
 A row is complete where settings and programs are those that archcost speaks of; the others tell what is missing.
 """
@@ -153,9 +153,9 @@ def _page(rows: list[Compared]) -> Iterator[str]:
     whole = [row for row in rows if row.run.complete]
     yield "# Optimizers of few bits, offloading and steps in backward beside published runs\n"
     yield (
-        "Made by `python -m tests.large_programs.optimizer_rows`. Runs of torchao's README (2024; ViT-huge and ViT-giant "
-        "with activation checkpointing), torchtune's (2025; Llama 3.2 3B, one switch after the other) and of the "
-        "documentation of transformers (2022; BERT-large; what nvidia-smi showed). Nothing is fitted.\n"
+        "Made by `python -m tests.large_programs.optimizer_rows`. Runs of torchao's README (2024; ViT-huge, and "
+        "ViT-giant with activation checkpointing), torchtune's (2025; Llama 3.2 3B, one switch after the other) and of "
+        "the documentation of transformers (2022; BERT-large; what nvidia-smi showed). Nothing is fitted.\n"
     )
     yield (
         f"Of {len(rows)} runs {len(whole)} have complete settings: {median(errors(whole)):.1%} (median), "
@@ -171,8 +171,8 @@ def _page(rows: list[Compared]) -> Iterator[str]:
         yield f"| {run.network} | {run.row} | {figures} | {run.note.replace('-1', '−1')} |"
     yield (
         "\nWithout offload ViT-giant under autocast did not fit its card of 16 GB, and archcost says 19.0 GB. "
-        "Unknown is how much of a compiled step is kept: a compiler that works out pieces of the scores again has less in "
-        "the loss, where our peak is."
+        "Unknown is how much of a compiled step is kept: a compiler that works out pieces of the scores again has less "
+        "in the loss, where our peak is."
     )
 
 
