@@ -40,7 +40,7 @@ LOWER = {"DistilBERT": 2e-4, "T5": 1.2e-3, "Flan-T5": 1.1e-3}
 """Under autocast: their modules hold on to what they hand to others."""
 
 
-@pytest.mark.parametrize(("small", "row"), zip(SMALL, SMALL_ROWS, strict=True), ids=lambda each: each.name)
+@pytest.mark.parametrize(("small", "row"), list(zip(SMALL, SMALL_ROWS, strict=True)), ids=lambda each: each.name)
 def test_small_ones(small: Small, row: Peaks) -> None:
     """To the byte, with the exceptions above."""
     *ours, amp = declared(small)
