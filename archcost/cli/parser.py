@@ -54,8 +54,8 @@ def parser(named: str | None = None) -> argparse.ArgumentParser:
     top = Parser(
         prog="archcost",
         description="What does this neural network cost? Weights, operations and receptive fields, layer by layer.",
-        epilog="NETWORK is the name of a shipped network, the path of a .yaml, .json or .onnx file, or "
-        "module:callable, "
+        epilog="NETWORK is the name of a shipped network, the path of a .yaml, .json or .onnx file, a "
+        "config.json of Hugging Face, or module:callable, "
         "your own Python that makes a torch module (with --args and --input).",
         allow_abbrev=False,
     )

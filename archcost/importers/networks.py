@@ -20,7 +20,8 @@ def load(
     changes: Changes = NO_CHANGES,
     sequence: int | None = None,
 ) -> ModelSpec:
-    """The spec of a shipped network by its name, of a `.yaml`, `.yml`, `.json` or `.onnx` file, or `module:callable`.
+    """The spec of a shipped network by its name, of a `.yaml`, `.yml`, `.json` or `.onnx` file, of a
+    `config.json` of Hugging Face, or of `module:callable`.
 
     `settings` and `inputs` are those of `--set` and `--input`, `args` those of `--args`: what the callable is given, a
     mapping or a list, `changes` those of `--freeze` and its like. `sequence` is the length of `--sequence`: a parameter
@@ -46,6 +47,11 @@ def _as_declared(
         from archcost.importers import from_onnx
 
         return override(from_onnx(network, inputs, sequence=sequence), settings)
+    if text.endswith(".json"):
+        from archcost.importers.huggingface import from_config, is_config
+
+        if is_config(text):
+            return override(from_config(network, sequence), settings, inputs)
     from archcost.spec.load import load as load_spec
 
     return override(load_spec(network), settings, inputs, sequence)
