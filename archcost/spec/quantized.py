@@ -21,12 +21,12 @@ CODES_OF_TABLES = ("nf4", "fp4")
 BLOCK_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 """Of what bitsandbytes quantises in 4 bits (`quantize_4bit` in its functional.py)."""
 LISTS = ("layers", "exclude")
-FLAGS = ("double",)
+FLAGS = ("double", "keep_input")
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "int8": (*LISTS, "others"),
     "fp8": (*LISTS, "others"),
-    "nf4": ("group", "double", "compute", *LISTS, "others"),
-    "fp4": ("group", "double", "compute", *LISTS, "others"),
+    "nf4": ("group", *FLAGS, "compute", *LISTS, "others"),
+    "fp4": ("group", *FLAGS, "compute", *LISTS, "others"),
     "int4": ("group", *LISTS, "others"),
 }
 
@@ -43,6 +43,8 @@ class Quantized(BaseModel):
     """How many values share a scale; 64 where nothing is said. In `int8` and `fp8` each row has one."""
     double: Flag = False
     """Whether the scales are bytes themselves (bitsandbytes' `bnb_4bit_use_double_quant`)."""
+    keep_input: Flag = False
+    """Whether what goes into a layer of 4 bits is kept for nothing, as bitsandbytes before 0.44 kept it."""
     compute: Literal["float32", "bfloat16", "float16"] | None = None
     """In which dtype weights of 4 bits are multiplied (`bnb_4bit_compute_dtype`); else that of the run."""
     layers: Patterns = ()

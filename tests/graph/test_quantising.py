@@ -116,7 +116,9 @@ def test_it_is_told() -> None:
     assert parse(text, "net.lock")[0].recipe == recipe
 
 
-@pytest.mark.parametrize("text", ["nf4", "nf4:group=128,double,layers=a,b", "int8:exclude=a", "fp4:compute=float32"])
+@pytest.mark.parametrize(
+    "text", ["nf4", "nf4:group=128,double,layers=a,b", "int8:exclude=a", "fp4:compute=float32", "nf4:double,keep_input"]
+)
 def test_it_is_written_as_it_is_read(text: str) -> None:
     assert str(quantized_of(text)) == text
 

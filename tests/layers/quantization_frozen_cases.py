@@ -40,6 +40,17 @@ ROWS: tuple[Row, ...] = (
         backward_input=10177,  # 157*61 + 300*2
     ),
     Row(
+        Linear4bit(out_features=7, bias=False, keep_input=True),
+        inputs=((2, 3, 5),),
+        outputs=((2, 3, 7),),
+        parameters=35,  # 5 * 7
+        buffers=17,  # 1 + 16: one block of 64, and the table of 16 values
+        macs=210,  # 2*3*7 * 5
+        macs_backward_weight=0,  # 0
+        forward=35,  # 5*7
+        backward_input=35,  # 5*7
+    ),
+    Row(
         Linear8bit(out_features=5),
         inputs=((2, 3, 7),),
         outputs=((2, 3, 5),),

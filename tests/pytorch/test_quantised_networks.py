@@ -30,6 +30,10 @@ layers:
 """
 
 
+FORMATS = (
+    *("nf4", "nf4:keep_input", "nf4:group=128,double", "fp4:compute=float32"),
+    *("int8", "int4:group=32", "fp8"),
+)
 NOT_EXACT = (
     ("fp8", "amp-bf16"),  # where a bias of float32 widens the sum, its gradient is cast before what arrived goes
     ("fp4:compute=float32", "amp-bf16"),  # which is refused
@@ -37,7 +41,9 @@ NOT_EXACT = (
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "amp-bf16"])
-@pytest.mark.parametrize("how", ["nf4", "nf4:group=128,double", "fp4:compute=float32", "int8", "int4:group=32", "fp8"])
+@pytest.mark.parametrize(
+    "how", ["nf4", "nf4:keep_input", "nf4:group=128,double", "fp4:compute=float32", "int8", "int4:group=32", "fp8"]
+)
 def test_peaks(how: str, precision: str) -> None:
     """As a dispatch mode sees them."""
     if (how, precision) in NOT_EXACT:

@@ -157,7 +157,8 @@ def _fields(how: Quantized) -> dict[str, Any]:
     match how.type:
         case "nf4" | "fp4":
             fields = {"quant_type": how.type, "block_size": how.group or 64, "double_quant": how.double}
-            return fields | ({"compute_dtype": how.compute} if how.compute else {})
+            more = {"compute_dtype": how.compute, "keep_input": how.keep_input}
+            return fields | {name: value for name, value in more.items() if value}
         case "int4":
             return {"group_size": how.group or 64}
         case "int8" | "fp8":

@@ -128,7 +128,8 @@ class Linear4bit(FrozenLinear):
     256 values that a code stands for. Forward makes the whole weight in `compute_dtype`, multiplies and drops it; so
     does backward, which needs nothing else. What arrives is cast to `compute_dtype`, and the result back; where that is
     not said it is the dtype of what arrives, and under autocast that of autocast. A GPU has kernels that multiply a few
-    rows without making the weight. Two operations a scale that is a byte, one a value.
+    rows without making the weight. Two operations a scale that is a byte, one a value. With `keep_input` what arrives
+    is kept though nothing needs it, as long as anything leads back to it: so did bitsandbytes before 0.44.
     """
 
     type: Literal["linear_4bit"] = "linear_4bit"
@@ -139,6 +140,7 @@ class Linear4bit(FrozenLinear):
     block_size: Literal[32, 64, 128, 256, 512, 1024, 2048, 4096] = 64
     double_quant: Flag = False
     compute_dtype: FloatingDtype | None = None
+    keep_input: Flag = False
 
     casts_itself: ClassVar[bool] = True
 
@@ -183,8 +185,14 @@ class Linear4bit(FrozenLinear):
             moment = (result,)
         again: tuple[Moment, ...] = ((*absmax, *absmax), (*absmax, weight), (weight, source))
         scales = [Stored(each.name) for each in self.scales(features)]
-        saved: tuple[Saved, ...] = (Stored("weight"), *scales) if call.needs(0) else ()
-        return Autograd(saved, (source,), beyond(MADE, moment, (result,)), beyond(MADE, worst_moment(again), (source,)))
+        kept_input = (INPUT,) if self.keep_input else ()
+        return Autograd(
+            (Stored("weight"), *scales, *kept_input) if call.needs(0) else (),
+            (source,),
+            beyond(MADE, moment, (result,)),
+            beyond(MADE, worst_moment(again), (source,)),
+            outlives=(0,) if self.keep_input else (),
+        )
 
     def placement(self, call: Call) -> Placement:
         """As a linear layer has it."""

@@ -104,8 +104,8 @@ class Product4bit(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, module: Module4bit) -> Tensor:
         if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(weight, *module.buffers())
-            ctx.module = module
+            ctx.save_for_backward(weight, *module.buffers(), *((x,) if module.keeps_input else ()))
+            ctx.module, ctx.x = module, x if module.keeps_input else None
         absmax = module.scales()
         matrix = dequantize_4bit(weight, absmax, module.code, module.block, module.shape, x.dtype)
         return functional.linear(x, matrix, bias)
@@ -125,6 +125,7 @@ class Module4bit(Kept):
         super().__init__(layer, source, ((layer.out_features * source.shape[-1] + 1) // 2, 1))
         self.block = layer.block_size
         self.nested = layer.double_quant
+        self.keeps_input = layer.keep_input
         self.compute = dtype_of(layer.compute_dtype) if layer.compute_dtype else None
 
     def scales(self) -> Tensor:
