@@ -72,18 +72,6 @@ def rendered(result: Result, options: argparse.Namespace) -> str:
     return render(result, options.format)
 
 
-def list_networks(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.comparison.totals import shipped
-
-    return rendered(shipped(), options), 0
-
-
-def show_layers(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.costs.layer_types import layer_type, layer_types
-
-    return rendered(layer_types() if options.type is None else layer_type(options.type), options), 0
-
-
 def summarize(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.report.grouping import Folded
 
@@ -392,9 +380,3 @@ def import_network(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.cli.outputs import spec_json
 
     return spec_json(spec.to_dict()), 0
-
-
-def schema(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.spec.schema import schema_text
-
-    return schema_text(), 0

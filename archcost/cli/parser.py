@@ -10,6 +10,7 @@ from typing import NamedTuple
 from archcost import __version__
 from archcost.cli import commands
 from archcost.cli import hardware_commands as hardware
+from archcost.cli import showing_commands as showing
 from archcost.cli.options import (
     WORKING_FORMATS,
     Action,
@@ -90,6 +91,12 @@ def _listing(added: argparse.ArgumentParser) -> None:
 def _layers(added: argparse.ArgumentParser) -> None:
     added.add_argument("type", nargs="?", metavar="TYPE", help="one of them in full: what it costs and keeps")
     add_format(added)
+
+
+def _show(added: argparse.ArgumentParser) -> None:
+    added.add_argument("network", metavar="NETWORK")
+    add_network(added)
+    add_format(added, ("text", "markdown", "json"))
 
 
 def _summary(added: argparse.ArgumentParser) -> None:
@@ -326,10 +333,11 @@ HARDWARE = (
 )
 
 COMMANDS = (
-    Command("list", "the networks that ship, with parameters, MACs and citation", commands.list_networks, _listing),
+    Command("list", "the networks that ship, with parameters, MACs and citation", showing.list_networks, _listing),
     Command(
-        "layers", "the layers that a spec can name, or what one of them costs and keeps", commands.show_layers, _layers
+        "layers", "the layers that a spec can name, or what one of them costs and keeps", showing.show_layers, _layers
     ),
+    Command("show", "a network's spec, and the parameters that --set takes", showing.show, _show),
     Command("summary", "the table of layers: output shape, parameters, MACs, FLOPs", commands.summarize, _summary),
     Command("explain", "the working of each number: formula, numbers put in, result", commands.explain, _explain),
     Command("compare", "networks side by side, and which layers differ", commands.compare, _compare),
@@ -364,5 +372,5 @@ COMMANDS = (
         _export,
         "onnx",
     ),
-    Command("schema", "the JSON Schema of the spec format, for editors", commands.schema, _nothing),
+    Command("schema", "the JSON Schema of the spec format, for editors", showing.schema, _nothing),
 )

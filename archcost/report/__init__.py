@@ -70,6 +70,12 @@ def _explanation_writers(explanation: Any) -> Writers:
     }
 
 
+def _spec_writers(shown: Any) -> Writers:
+    from archcost.report import show
+
+    return {"text": lambda: show.text(shown), "markdown": lambda: show.markdown(shown)}
+
+
 _DOCUMENTS = {
     "ModelCost": "summary",
     "Folded": "summary",
@@ -91,5 +97,9 @@ _DOCUMENTS = {
 }
 """By type of result, the module of this package whose `document` is what is shown of it."""
 
-_OTHERS: dict[str, Callable[[Any], Writers]] = {"Sweep": _sweep_writers, "Explanation": _explanation_writers}
+_OTHERS: dict[str, Callable[[Any], Writers]] = {
+    "Sweep": _sweep_writers,
+    "Explanation": _explanation_writers,
+    "Shown": _spec_writers,
+}
 """Types whose forms are not all those of a document."""

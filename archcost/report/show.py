@@ -1,0 +1,71 @@
+"""A network's spec, beneath what can be changed of it. As text it is a spec again: what is said stands in comments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archcost.report import writers
+from archcost.report.document import Cell, Column, Document, Part, Table
+from archcost.spec.shown import Shown, Told
+
+
+def text(shown: Shown) -> str:
+    told = writers.text(_document(shown)).rstrip("\n")
+    commented = "".join(f"# {line}".rstrip() + "\n" for line in told.splitlines())
+    return f"{commented}\n{shown.spec.to_yaml()}"
+
+
+def markdown(shown: Shown) -> str:
+    return f"{writers.markdown(_document(shown))}\n```yaml\n{shown.spec.to_yaml()}```\n"
+
+
+def _document(shown: Shown) -> Document:
+    parts = tuple(_parts(shown))
+    return Document(f"{shown.spec.label}: {shown.spec.title or shown.spec.name}", parts, _inputs(shown))
+
+
+def _parts(shown: Shown) -> Iterator[Part]:
+    yield _inputs(shown)
+    yield _sequence(shown)
+    if shown.parameters:
+        yield "Parameters, which --set NAME=VALUE changes:"
+        yield _table(shown.parameters)
+    for name, block in shown.blocks.items():
+        if block:
+            yield f"Those of the block {name}, as --set {name}.NAME=VALUE:"
+            yield _table(block)
+
+
+def _inputs(shown: Shown) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for name, given in shown.inputs.items():
+        declared = "×".join(map(str, shown.spec.declared_inputs[name].shape)) or "a single value"
+        sizes = "×".join(map(str, given.sizes))
+        rows.append((name, declared, sizes if sizes != declared else "", given.dtype))
+    return Table(tuple(map(Column, ("input", "of a sample", "which is", "dtype"))), tuple(rows))
+
+
+def _sequence(shown: Shown) -> str:
+    parameter, declared = shown.spec.sequence_parameter, shown.spec.sequence
+    if parameter is None:
+        return "It has no sequence that --sequence could set."
+    follows = f", with it {' and '.join(shown.lengthened)}" if shown.lengthened else ""
+    most = f"; at the most {declared.most}" if declared is not None and declared.most is not None else ""
+    table = f", the rows of {declared.table}" if most and declared is not None and declared.table else ""
+    return f"--sequence N sets {parameter}{follows}{most}{table}."
+
+
+def _table(parameters: tuple[Told, ...]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for told in parameters:
+        comes_to = "" if told.comes_to == told.value else _word(told.comes_to)
+        rows.append((told.name, _word(told.value), comes_to, told.meaning))
+    return Table(tuple(map(Column, ("parameter", "value", "which is", "meaning"))), tuple(rows))
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "to be given"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "[" + ", ".join(map(_word, value)) + "]" if isinstance(value, tuple) else str(value)  # pyright: ignore
