@@ -8,6 +8,7 @@ from math import isqrt
 
 from archcost.costs.optimizers import forms, implementation
 from archcost.errors import SpecError
+from archcost.estimates.devices import has_host
 from archcost.graph import ModelGraph
 from archcost.graph.loss import check_loss, scores_of
 from archcost.hardware.profile import HardwareProfile
@@ -143,6 +144,35 @@ def quantisations(graph: ModelGraph, run: Run, device: Device) -> Iterator[Optio
         yield Option(Change(f"weights {word}", "arithmetic"), place, altered={"weights": (word,)}, of_frozen=of_frozen)
 
 
+# Transfers
+
+
+OFFLOADED = (
+    "activations",
+    "optimizer",
+    "optimizer,activations",
+    "optimizer,weights",
+    "optimizer,weights,activations",
+)
+"""From what moves least to what moves most."""
+
+
+def transfers(run: Run, profile: HardwareProfile) -> Iterator[Option]:
+    """What lies on the host, of a device that has a memory of its own; states of bitsandbytes in pages."""
+    if run.offloaded or not has_host(profile):
+        return
+    if not run.trains:
+        yield Option(Change("offload weights", "transfers"), 1, {"offload": "weights"})
+        return
+    for place, parts in enumerate(OFFLOADED, 1):
+        if run.optimizer != "none" or parts == "activations":
+            yield Option(Change(f"offload {parts}", "transfers"), place, {"offload": parts})
+    if run.optimizer in ("adam", "adamw") and profile.vendor == "NVIDIA":
+        paged = f"{run.optimizer}:paged"
+        settings = {"optimizer": paged, "optimizer_impl": None}
+        yield Option(Change(f"optimizer {run.optimizer} → {paged}", "transfers"), len(OFFLOADED) + 1, settings)
+
+
 # Training
 
 
@@ -201,6 +231,7 @@ def paid_kinds(graph: ModelGraph, run: Run, profile: HardwareProfile, device: De
         tuple(optimizers(run, profile, device)),
         tuple(precisions(run, profile)),
         tuple(recomputations(graph, run)),
+        tuple(transfers(run, profile)),
         tuple(adaptations(graph, run)),
         tuple(quantisations(graph, run, device)),
     )

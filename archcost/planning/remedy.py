@@ -30,6 +30,18 @@ class Remedy:
     def fits(self) -> bool:
         return self.trial.fits
 
+    @property
+    def moved_bytes(self) -> int:
+        """Over the link to the host and back, in each step."""
+        away = self.trial.line.offloaded
+        return 0 if away is None else sum(away.to_host.values()) + sum(away.to_card.values())
+
+    @property
+    def host_bytes(self) -> int:
+        """That the host has to hold."""
+        away = self.trial.line.offloaded
+        return 0 if away is None else away.host_bytes
+
     def to_dict(self) -> dict[str, Any]:
         run, demand = self.case.run, self.trial.demand
         return {
@@ -37,6 +49,8 @@ class Remedy:
             "notes": [change.note for change in self.changes if change.note],
             "price": self.cost.price,
             "recomputed_share": self.cost.flops,
+            "moved_bytes": self.moved_bytes,
+            "host_bytes": self.host_bytes,
             "peak_bytes": self.trial.line.peak,
             "allocated_bytes": demand.allocated,
             "reserved_bytes": demand.reserved,
@@ -49,6 +63,7 @@ class Remedy:
             "optimizer": run.optimizer,
             "optimizer_impl": run.optimizer_impl,
             "optimizer_in_backward": run.optimizer_in_backward,
+            "offload": run.offload,
             "accumulation": run.accumulation,
             "recompute": run.recompute,
             "in_place": run.in_place,

@@ -208,13 +208,13 @@ def changes(remedy: Remedy) -> str:
 
 
 def price(remedy: Remedy) -> str:
-    """The dearest part of the cost in words, and FLOPs wherever there are more of them."""
+    """The dearest part of the cost in words; FLOPs and transfers wherever there are more of them."""
     price, flops = remedy.cost.price, remedy.cost.flops
     share = f"{flops:.1%}" if flops >= 0.001 else "under 0.1%"
-    more = f"{share} more FLOPs".replace("%", " %")
-    if price == "FLOPs":
-        return more
-    return f"{PRICES[price]}, {more}" if flops else PRICES[price]
+    parts = [] if price in ("FLOPs", "transfers") else [PRICES[price]]
+    parts += [f"{share} more FLOPs".replace("%", " %")] if flops else []
+    parts += [f"{size(remedy.moved_bytes)} moved in each step"] if remedy.moved_bytes else []
+    return ", ".join(parts) or PRICES[price]
 
 
 def _notes(remedies: Sequence[Remedy]) -> Iterator[str]:

@@ -22,7 +22,7 @@ def estimate(remedy: Remedy, spec: ModelSpec, profile: HardwareProfile) -> Estim
     """By the words of its JSON alone."""
     told = remedy.to_dict()
     words = ("mode", "precision", "optimizer", "optimizer_impl", "optimizer_in_backward", "accumulation")
-    words += ("recompute", "in_place")
+    words += ("recompute", "in_place", "offload")
     if told["side"] is not None:
         name, image = next((name, given) for name, given in spec.inputs.items() if len(given.shape) >= 3)
         spec = set_inputs(spec, [f"{name}={image.shape[0]}" + f"x{told['side']}" * (len(image.shape) - 1)])
