@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from archcost.errors import ArchcostError
+from archcost.files.garbage import without_collections
 from archcost.importers.naming import clean, spec_of
 from archcost.importers.onnx_limits import require_readable
 from archcost.importers.onnx_model import read
@@ -31,20 +30,8 @@ def from_onnx(
     `B` among the sizes stands where the batch is, `h=2xBx128`; `sequence` is the length of the axis of tokens. Raises
     ArchcostError with the operator at fault.
     """
-    with _without_collections():
+    with without_collections():
         return _spec_of_file(Path(path), inputs, unbatched, batch_dims, sequence)
-
-
-@contextmanager
-def _without_collections() -> Generator[None]:
-    """Of garbage, of which there is none: it would be looked for again and again while ever more is made."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _spec_of_file(

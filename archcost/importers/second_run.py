@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from archcost.errors import first_line, line_of
+from archcost.files.garbage import without_collections
 from archcost.importers import detection, own_calls, unintercepted_calls
 from archcost.importers.autocast_regions import RegionTracker
 from archcost.importers.function_mode import CASTS
@@ -151,18 +152,6 @@ def _intercepting(watch: LifetimeMode, regions: RegionTracker) -> Generator[None
         without_collections(),
     ):
         yield
-
-
-@contextmanager
-def without_collections() -> Generator[None]:
-    """Without Python's garbage collector, so that a tensor goes at the moment when its last reference goes."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def printing_nothing() -> contextlib.AbstractContextManager[object]:

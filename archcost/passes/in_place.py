@@ -30,17 +30,21 @@ def _with_in_place(graph: ModelGraph, run: Run) -> ModelGraph:
     """
     if run.in_place is None:
         return graph
-    declared = {node.name for node in graph.nodes if _is_in_place(node)}
     if not run.in_place:
-        return _replaced(graph, dict.fromkeys(declared, False))
-    wanted = {node.name: True for node in graph.nodes if isinstance(node.layer, Activation)}
-    wanted = {name: flag for name, flag in wanted.items() if name not in declared}
-    while True:
-        changed = _replaced(graph, wanted)
-        refused = _refused(changed, run.torch) & wanted.keys()
+        return _replaced(graph, dict.fromkeys([node.name for node in graph.nodes if _is_in_place(node)], False))
+    return _replaced(graph, dict.fromkeys(may_overwrite(graph, run.torch), True))
+
+
+def may_overwrite(graph: ModelGraph, torch: Torch) -> set[str]:
+    """Activations that are not declared to overwrite their input, and may."""
+    activations = [node for node in graph.nodes if isinstance(node.layer, Activation)]
+    wanted = {node.name for node in activations if not _is_in_place(node)}
+    while wanted:
+        refused = _refused(_replaced(graph, dict.fromkeys(wanted, True)), torch) & wanted
         if not refused:
-            return changed
-        wanted = {name: flag for name, flag in wanted.items() if name not in refused}
+            break
+        wanted -= refused
+    return wanted
 
 
 def _is_in_place(node: Node) -> bool:

@@ -135,21 +135,23 @@ class Combinations:
         found = [paid for paid in self._all if self._is_of(paid, price) and not self._is_hopeless(paid)]
         if not found:
             return
-        groups = {paid.group: [each for each in found if each.group == paid.group] for paid in found}
-        leanest = min(found, key=lambda paid: self._floor(paid) or 0).group
-        if not self._may_fit(groups[leanest]):
-            return
-        for group in groups.values():
-            if not self._may_fit(group):
-                continue
-            for paid in group:
-                if (strongest := self._strongest(paid)) is not None:
-                    yield from self._eased(paid, strongest)
-                    return
+        groups: dict[object, list[Paid]] = {}
+        for paid in found:
+            groups.setdefault(paid.group, []).append(paid)
+        first, *others = groups.values()
+        if not self._may_fit(first):
+            leanest = min(found, key=lambda paid: self._floor(paid) or 0).group
+            lean = groups[leanest]
+            first = next((each for each in others if self._may_fit(lean) and self._may_fit(each)), lean)
+        for paid in first:
+            if (strongest := self._strongest(paid)) is not None:
+                yield from self._eased(paid, strongest)
+                return
 
     def _may_fit(self, group: Sequence[Paid]) -> bool:
-        """Whether a step fits with some checkpoints; what recomputes most is tried first."""
-        return any(self._strongest(paid) is not None for paid in reversed(group))
+        """Whether a step fits with some checkpoints, or else without."""
+        recomputing = sorted(group, key=lambda paid: len(paid.options), reverse=True)  # which keeps their order
+        return any(self._strongest(paid) is not None for paid in recomputing)
 
     def _is_of(self, paid: Paid, price: Price) -> bool:
         return paid.cost.price == price and {option.change.price for option in paid.options} <= {*WAYS[price]}

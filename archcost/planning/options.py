@@ -13,7 +13,7 @@ from archcost.graph import ModelGraph
 from archcost.graph.loss import check_loss, scores_of
 from archcost.hardware.profile import HardwareProfile
 from archcost.layers.linear import Linear
-from archcost.layers.value_function import Activation
+from archcost.passes.in_place import may_overwrite
 from archcost.passes.optimizer import Optimizer
 from archcost.passes.recompute import segments
 from archcost.passes.run import OptimizerImpl, Precision, Run
@@ -38,8 +38,8 @@ MOST_SEARCHED = 250
 
 
 def in_place(graph: ModelGraph, run: Run) -> Iterator[Option]:
-    waiting = any(isinstance(node.layer, Activation) and not node.layer.inplace for node in graph.nodes)
-    if waiting and run.in_place is not True:
+    """Where some activation may overwrite its input that does not."""
+    if run.in_place is not True and may_overwrite(graph, run.torch):
         yield Option(Change("activations in place", "free"), 1, {"in_place": True})
 
 

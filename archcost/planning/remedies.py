@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from archcost.files.garbage import without_collections
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
 from archcost.planning.changes import Price
@@ -48,12 +49,13 @@ class Remedies:
 
 def remedies(spec: ModelSpec, batch: int, run: Run, profile: HardwareProfile, known: Trial | None = None) -> Remedies:
     """For a step that does not fit safely, `known` where it was tried. Raises ArchcostError for what cannot be run."""
-    question = Question(spec, batch, run, profile, known)
-    alone = singles(question)
-    combinations = Combinations(question, {each.changes[0].what: each.cost.flops for each in alone})
-    ways = _cheaper(combinations.ways(), [remedy for remedy in alone if remedy.fits])
-    if not ways:
-        combinations.try_leanest()
+    with without_collections():  # hundreds of thousands of small values are kept until the end
+        question = Question(spec, batch, run, profile, known)
+        alone = singles(question)
+        combinations = Combinations(question, {each.changes[0].what: each.cost.flops for each in alone})
+        ways = _cheaper(combinations.ways(), [remedy for remedy in alone if remedy.fits])
+        if not ways:
+            combinations.try_leanest()
     return Remedies(tuple(alone), tuple(ways), None if ways else question.trials.least)
 
 

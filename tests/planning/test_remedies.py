@@ -188,13 +188,14 @@ def test_checkpoints_that_are_searched_for_cost_no_more_than_others() -> None:
 
 def test_a_language_model_on_a_small_card_has_several_ways() -> None:
     """GPT-2 of 124,439,808 weights and 64 tokens: in bfloat16 they are 0.25 GB, and with gradients and Adam's two
-    moments 1 GB, which no precision brings below 600 MB. Another optimizer does, and so do adapters, which leave the
-    optimizer as it is; each way is the cheapest of its own price.
+    moments 1 GB, which no precision brings below 600 MB. States on the host do, and so does another optimizer, and so
+    do adapters, which leave the optimizer as it is; each way is the cheapest of its own price.
     """
     spec = archcost.loads(archcost.load("gpt2").to_yaml())
     found = remedies(set_inputs(spec, ["64"]), 1, Run(precision="bf16"), device(GPU, 600 * 10**6))
     ways = {remedy.cost.price: told(remedy) for remedy in found.ways}
-    assert list(ways) == ["training", "adaptation"]
+    assert list(ways) == ["transfers", "training", "adaptation"]
+    assert found.ways[0].moved_bytes > 2 * 2 * 124_439_808  # gradients to the host and weights back, at the least
     assert any(words.startswith("optimizer adam → ") for words in ways["training"])
     assert "adapt lora:r=16,targets=all-linear" in ways["adaptation"]
     assert not any(words.startswith("optimizer adam → ") for words in ways["adaptation"])
