@@ -42,6 +42,9 @@ promote_types result_type can_cast
 QUERIES = frozenset(_ASKED.split())
 """Calls that only ask something of a tensor, and the switch of autograd that no_grad uses: none is recorded."""
 
+GRADIENT_WANTED = ("requires_grad_", "set:requires_grad")
+"""Calls by which a module has a tensor require a gradient, as transformers does below its checkpoints."""
+
 CPU_ANSWERS: dict[str, Any] = {
     "get:device": torch.device("cpu"),
     "get:is_cuda": False,
@@ -92,6 +95,8 @@ class CallMode(TorchFunctionMode):
     """Intercepts every call. Questions about a tensor are answered as if it were on a CPU."""
 
     is_paused = False
+    has_gradients = True
+    """Whether tensors may require one, so that autograd keeps others for it."""
 
     def __init__(self, originals: Mapping[int, Tensor]) -> None:
         super().__init__()
@@ -120,6 +125,8 @@ class CallMode(TorchFunctionMode):
         wrapper = wrapper_in(args, kwargs) if self.wraps else None
         if name == "get:dtype" and wrapper is None:
             self._dtype_queried(args[0])
+        if name in GRADIENT_WANTED and not self.has_gradients:
+            return args[0] if name == "requires_grad_" else None
         if name in QUERIES or name.startswith("set:"):
             return func(*args, **kwargs)
         if name in CPU_ANSWERS:

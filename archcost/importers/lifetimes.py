@@ -37,6 +37,8 @@ class Release(NamedTuple):
 class LifetimeMode(CallMode):
     """Makes every call as the first run made it, by its `trace`. `originals` are those of Capture."""
 
+    has_gradients = False
+
     def __init__(self, trace: Trace, originals: Mapping[int, Tensor], regions: RegionTracker) -> None:
         super().__init__(originals)
         self.steps = trace.steps

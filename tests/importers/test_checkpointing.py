@@ -112,6 +112,22 @@ def test_where_no_argument_has_a_gradient(reentrant: bool, count: int) -> None:
     assert len(line.graph.spec.checkpoints) == count
 
 
+class GivenGradient(Each):
+    """What goes into the checkpoints is told to require a gradient, as transformers tells it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.run(self.first(x).to(x.dtype).requires_grad_()))
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_gradient_that_is_asked_for_keeps_nothing_longer(reentrant: bool) -> None:
+    """Where the module is run again nothing requires a gradient, and autograd keeps nothing."""
+    line = played(GivenGradient(reentrant), torch.zeros(64, 32))
+    plain = played(Each(reentrant), torch.zeros(64, 32))
+    forward = [[each.peak for each in found.moments if each.phase == "forward"] for found in (line, plain)]
+    assert max(forward[0]) == max(forward[1])
+
+
 class Nested(Blocks):
     def run(self, x: Tensor) -> Tensor:
         return again(self.inner, x, use_reentrant=False)

@@ -96,13 +96,15 @@ def networks() -> dict[str, ModelSpec]:
         giant = timm.create_model("vit_giant_patch14_dinov2", num_classes=45, img_size=224)
         fields = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
         config = transformers.BertConfig(**fields, attn_implementation="eager")
-        bert = transformers.BertForSequenceClassification(config)
+        bert, again = (transformers.BertForSequenceClassification(config) for _ in range(2))
+    again.gradient_checkpointing_enable({"use_reentrant": True})
     giant.set_grad_checkpointing()
     ids = torch.zeros(1, 512, dtype=torch.int64)
     return {
         "vit_huge": archcost.from_torch(Classified(huge.train()), images, labels),
         "vit_giant": archcost.from_torch(Classified(giant.train()), images, labels),
         "bert_large": archcost.from_torch(Read(bert.train()), ids, labels),
+        "bert_large_again": archcost.from_torch(Read(again.train()), ids, labels),
         "llama3_2_3b": llama(),
     }
 
