@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from archcost.graph import ModelGraph, Node, Port
 from archcost.layers.shape.reshape import Reshaping
 from archcost.passes.attentions import Attention, attentions
+from archcost.passes.states import State, states
 from archcost.tensors import TensorType
 
 Kind = Literal["full", "window", "latent", "cross"]
@@ -54,6 +55,7 @@ class Caches:
     attentions: tuple[Cached, ...]
     tokens: tuple[str, ...]
     why_none: str = ""
+    states: tuple[State, ...] = ()
 
     @property
     def of_positions(self) -> tuple[Cached, ...]:
@@ -73,6 +75,7 @@ def caches(graph: ModelGraph, latent: bool = True) -> Caches:
 class _Search:
     def __init__(self, graph: ModelGraph, latent: bool) -> None:
         self.graph, self.latent = graph, latent
+        self.attends = False
         self.nodes = {node.name: node for node in graph.nodes}
         self.bits = {name: 1 << index for index, name in enumerate(graph.inputs)}
         self.reached: dict[str, int] = dict(self.bits)
@@ -84,9 +87,18 @@ class _Search:
             self.reached[node.name] = depends
 
     def found(self) -> Caches:
+        kept = tuple(states(self.graph, self.reached))
+        found = self._of_attention()
+        if not kept or (found.why_none and self.attends):
+            return found
+        names = found.tokens or tuple([name for name, bit in self.bits.items() if bit & self.reached[kept[0].layer]])
+        return Caches(found.attentions, names, "", kept)
+
+    def _of_attention(self) -> Caches:
         every = list(attentions(self.graph, self.reached))
+        self.attends = bool(every)
         if not every:
-            return Caches((), (), "it has no attention")
+            return Caches((), (), "it has no attention, and no state of past positions")
         written = self._written(every)
         if not written:
             layer = every[0].layer

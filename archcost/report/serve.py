@@ -121,6 +121,14 @@ def _facts(serving: Serving) -> Iterator[tuple[str, str]]:
         expanded = sum(cache.times.get(each.layer, 1) * each.expanded for each in serving.caches)
         nbytes = count(expanded * CACHE_BYTES[cache.dtype])
         yield "latent", f"as vLLM and SGLang keep it; keys and values, which transformers keeps, are {nbytes} bytes"
+    together: dict[int, list[str]] = {}
+    for layer, nbytes in cache.states:
+        together.setdefault(nbytes, []).append(layer)
+    for nbytes, layers in together.items():
+        number = sum(cache.times.get(layer, 1) for layer in layers)
+        yield "state", f"{count(number)} × {count(nbytes)} bytes, as of {layers[0]}"
+    if cache.states:
+        yield "", "a step of one token scans a chunk of one: what engines run in its place has fewer products"
     if serving.memory.steps.share > 1:
         yield "experts", f"steps of tokens in multiples of {serving.memory.steps.share}, which they share equally"
     yield from _time_notes(serving)

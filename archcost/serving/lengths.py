@@ -20,4 +20,12 @@ def with_tokens(spec: ModelSpec, name: str, count: int) -> ModelSpec:
             expected=f"one axis of {name} that is a parameter, as in inputs: {{{name}: {{shape: [$tokens]}}}}",
             found="x".join(map(str, declared)) or "a scalar",
         )
-    return set_parameter(spec, parameter, count)
+    longer = set_parameter(spec, parameter, count)
+    chunk = spec.values.get(CHUNK)
+    if isinstance(chunk, int) and count < chunk:  # a scan is padded to whole chunks
+        longer = set_parameter(longer, CHUNK, count)
+    return longer
+
+
+CHUNK = "chunk"
+"""The parameter of state-space networks: positions that are scanned together."""

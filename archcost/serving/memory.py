@@ -14,6 +14,7 @@ from archcost.passes.layer_rules import weight_type
 from archcost.passes.order import in_precision
 from archcost.passes.run import Run
 from archcost.serving.steps import Steps, up_to
+from archcost.tensors import DTYPE_BYTES
 from archcost.terms.autograd import Device
 
 CacheDtype = Literal["fp32", "fp16", "bf16", "fp8", "int8"]
@@ -40,6 +41,8 @@ class CacheSize:
     times: Mapping[str, int]
     dtype: CacheDtype
     block: int = BLOCK
+    states: tuple[tuple[str, int], ...] = ()
+    """By layer, the bytes of what it keeps of a whole sequence."""
 
     @property
     def per_token(self) -> int:
@@ -56,7 +59,8 @@ class CacheSize:
     def per_sequence(self) -> int:
         """Bytes of a sequence that no token adds to."""
         fixed = [each for each in self.attentions if each.kind == "cross"]
-        return sum([self._times(each) * self._position(each) * each.positions for each in fixed])
+        of_states = sum([self.times.get(layer, 1) * nbytes for layer, nbytes in self.states])
+        return of_states + sum([self._times(each) * self._position(each) * each.positions for each in fixed])
 
     def of(self, tokens: int, sequences: int = 1) -> int:
         """Bytes of so many sequences of so many tokens, those that no token adds to as well."""
@@ -173,6 +177,16 @@ class StepMemory:
 
     def line(self, graph: ModelGraph) -> Timeline:
         return timeline(graph, self.run, self.device)
+
+    @property
+    def states(self) -> tuple[tuple[str, int], ...]:
+        """By layer, the bytes of the state that it keeps of a sequence, in the dtypes of the run."""
+        found = self.steps.caches.states
+        if not found:
+            return ()
+        graph = in_precision(self.steps.long, self.run, self.device)
+        nodes = {node.name: node for node in graph.nodes}
+        return tuple([(each.layer, each.elements * DTYPE_BYTES[each.dtype_in(nodes[each.layer])]) for each in found])
 
     @cached_property
     def weights(self) -> int:

@@ -210,7 +210,7 @@ class Serving(Result):
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        missing = () if self.context_bytes is not None else ("memory.context_bytes",)
+        missing: tuple[str, ...] = () if self.context_bytes is not None else ("memory.context_bytes",)
         times = ("first_token_seconds", "per_token_seconds", "tokens_per_second")
         if self.per_token is None or self.per_token.step is None:
             missing = (*missing, *(f"time.{name}" for name in times))
@@ -336,9 +336,9 @@ def serve(
         )
     run = Run(mode="infer", precision=chosen, cache=False)
     dtype = _cache_dtype(cache, chosen)
-    size = CacheSize(steps.caches.attentions, steps.times, dtype)
-    found = choose(profile, run, engine, calibration)
     memory = StepMemory(steps, run, torch_device(profile))
+    size = CacheSize(steps.caches.attentions, steps.times, dtype, states=memory.states)
+    found = choose(profile, run, engine, calibration)
     return Serving(memory, size, profile, service, _told(spec, chosen), found)
 
 

@@ -68,7 +68,7 @@ class Steps:
     def tokens(self) -> str:
         """The input that is written token by token."""
         found = caches(self.whole, self.latent)
-        if not found.attentions:
+        if found.why_none:
             raise ArchcostError(
                 f"{self.spec.name} makes no cache",
                 expected="a network that writes token by token, each seeing those before",
@@ -78,7 +78,7 @@ class Steps:
         return next((name for name in found.tokens if inputs[name].dtype.startswith("int")), found.tokens[0])
 
     @cached_property
-    def _long(self) -> ModelGraph:
+    def long(self) -> ModelGraph:
         """The network over a long sequence, in which its windows show."""
         try:
             return self._plain(LONG)
@@ -88,12 +88,12 @@ class Steps:
     @cached_property
     def caches(self) -> Caches:
         """What is kept, as an engine would keep it."""
-        return caches(self._long, self.latent)
+        return caches(self.long, self.latent)
 
     @cached_property
     def times(self) -> Mapping[str, int]:
         """By layer that keeps something, how often it stands in the network; 1 where nothing is said."""
-        return self.whole_times if self._long is self.whole else self._short(LONG)[1].times
+        return self.whole_times if self.long is self.whole else self._short(LONG)[1].times
 
     def times_at(self, tokens: int) -> Mapping[str, int]:
         """By layer of a step over so many tokens, how often it stands in the network."""
@@ -157,7 +157,7 @@ class Steps:
     @property
     def _stands(self) -> Mapping[str, str]:
         """By a layer that the long network leaves out, the one that stands for it there."""
-        return (self._whole_short if self._long is self.whole else self._short(LONG)[1]).stands
+        return (self._whole_short if self.long is self.whole else self._short(LONG)[1]).stands
 
     def _made(self, new: int, past: int | None, batch: int, all_logits: bool) -> ModelGraph:
         spec, (wiring, *_) = self._short(new)

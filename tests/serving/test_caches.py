@@ -127,3 +127,17 @@ def test_a_latent_is_kept_in_place_of_what_is_made_of_it() -> None:
     assert (each.kind, each.elements, each.expanded, each.vectors) == ("latent", 8 + 2, 6 * (6 + 4), 1)
     (each,) = caches(graph, latent=False).attentions
     assert (each.kind, each.elements, each.vectors) == ("full", 6 * (6 + 4), 6 + 6)
+
+
+STATES = {
+    # layers * (heads * features * numbers of each, in float32, and of a convolution's channels four positions, in bf16)
+    "mamba2_130m": 24 * (24 * 64 * 128 * 4 + (24 * 64 + 2 * 128) * 4 * 2),
+    "bamba_9b": 29 * (128 * 64 * 128 * 4 + (128 * 64 + 2 * 128) * 4 * 2),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_scan_keeps_a_state(name: str) -> None:
+    found = archcost.serve(name, hardware="nvidia-h100-sxm5-80gb", prompt=100, new=10).cache
+    assert found.per_sequence == STATES[name]
+    assert found.per_token == (3 * 2 * 8 * 128 * 2 if name == "bamba_9b" else 0)
