@@ -120,7 +120,10 @@ def _facts(serving: Serving) -> Iterator[tuple[str, str]]:
     if any(each.kind == "latent" for each in serving.caches):
         expanded = sum(cache.times.get(each.layer, 1) * each.expanded for each in serving.caches)
         nbytes = count(expanded * CACHE_BYTES[cache.dtype])
-        yield "latent", f"as vLLM and SGLang keep it; keys and values, which transformers keeps, are {nbytes} bytes"
+        yield (
+            "latent",
+            f"as engines and transformers keep it; keys and values made of it are {nbytes} bytes (--no-latent)",
+        )
     together: dict[int, list[str]] = {}
     for layer, nbytes in cache.states:
         together.setdefault(nbytes, []).append(layer)

@@ -25,9 +25,12 @@ import archcost
 from archcost import ModelSpec, Run
 from archcost.passes.caches import Cached
 from archcost.pytorch.tracker import Tracker
+from archcost.serving.lengths import with_tokens
 from archcost.serving.steps import Steps
 from tests.collections.compiled import declare_operators
 from tests.large_programs.cache_rows import FAMILIES, Family
+from tests.large_programs.family_rows import RELEASED, shaped
+from tests.large_programs.other_rows import ROWS
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "caches.csv"
@@ -36,6 +39,10 @@ PAGE = HERE.parents[1] / "docs" / "caches.md"
 TOKENS = 24
 """Of a prompt."""
 BATCH = 2
+
+OTHERS = {row.network: row for row in ROWS}
+ENCODERS = ("bert", "roberta", "distilbert", "modernbert")
+"""Which keep nothing."""
 
 
 class Result(NamedTuple):
@@ -96,8 +103,9 @@ def tensors_in(cache: Any) -> Iterator[Tensor]:
     for half in halves:
         for layer in half.layers:
             for value in vars(layer).values():
-                if isinstance(value, Tensor) and value.is_floating_point() and value.dim() > 1:
-                    yield value
+                for tensor in value.values() if isinstance(value, dict) else [value]:
+                    if isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.dim() > 1:
+                        yield tensor
 
 
 def ours(cached: tuple[Cached, ...], times: Any, tokens: int) -> int:
@@ -109,19 +117,57 @@ def ours(cached: tuple[Cached, ...], times: Any, tokens: int) -> int:
     return found
 
 
-def exact(family: Family, name: str, tokens: int) -> tuple[str, int, int, int, int]:
-    spec = family.spec(name, tokens)
-    steps = Steps(spec, latent=False)
-    values = spec.values
+def exact(name: str) -> tuple[str, int, int, int, int]:
+    """Kinds of what is kept; elements after a prompt, ours and the library's; those of a token more, likewise. The
+    prompt is longer than the windows, where there are any.
+    """
+    spec = archcost.load(name)
+    steps = Steps(spec)
+    found = steps.caches
+    tokens = max([each.window + 8 for each in found.attentions if each.window], default=TOKENS)
     with torch.device("meta"), torch.no_grad():
-        whole = model(family, values).to(torch.bfloat16)  # some operators know no other dtype there
-        first = whole(**lowered(given(family, values, tokens, 1, "meta")), use_cache=True)
-        before = kept(first.past_key_values)
-        whole(**next_token(family, first, 1, "meta"), past_key_values=first.past_key_values, use_cache=True)
-        after = kept(first.past_key_values)
-    mine = [ours(steps.caches.attentions, steps.times, count) for count in (tokens, tokens + 1)]
-    kinds = " and ".join(sorted({each.kind for each in steps.caches.attentions}))
+        whole = released(name).to(torch.bfloat16).eval()  # some operators know no other dtype there
+        values = with_tokens(spec, steps.tokens, tokens)
+        first_given = lowered({given: zeros.to("meta") for given, zeros in named_inputs(name, values)})
+        first = whole(**first_given, use_cache=True)
+        before = kept(cache_of(first))
+        whole(**token_given(first, first_given), use_cache=True)
+        after = kept(cache_of(first))
+    states = sum(steps.times.get(each.layer, 1) * each.elements for each in found.states)
+    mine = [states + ours(found.attentions, steps.times, count) for count in (tokens, tokens + 1)]
+    kinds = " and ".join(sorted({*(each.kind for each in found.attentions), *(["state"] * bool(found.states))}))
     return kinds, mine[0], before, mine[1] - mine[0], after - before
+
+
+def released(name: str) -> nn.Module:
+    """transformers' module in full size."""
+    if name in RELEASED:
+        kind, fields = RELEASED[name]
+        module: Any = kind.module(fields)
+        return module.module
+    if name in OTHERS:
+        return OTHERS[name].module({})
+    family = next(family for family in FAMILIES if name in family.names)
+    return model(family, archcost.load(name).values)
+
+
+def named_inputs(name: str, spec: ModelSpec) -> Iterator[tuple[str, Tensor]]:
+    names = RELEASED[name][0].inputs if name in RELEASED else ("input_ids",)
+    return zip(names, shaped(spec, 1), strict=True)
+
+
+def cache_of(out: Any) -> Any:
+    return out.past_key_values if getattr(out, "past_key_values", None) is not None else out.cache_params
+
+
+def token_given(out: Any, first: dict[str, Any]) -> dict[str, Any]:
+    """What the next step is called with."""
+    one = torch.zeros(1, 1, dtype=torch.int64)
+    cached = "past_key_values" if getattr(out, "past_key_values", None) is not None else "cache_params"
+    if "decoder_input_ids" in first:
+        read = (out.encoder_last_hidden_state,)
+        return {"encoder_outputs": read, "decoder_input_ids": one, cached: cache_of(out)}
+    return {"input_ids": one, cached: cache_of(out)}
 
 
 def peaks(family: Family, spec: ModelSpec, precision: str) -> tuple[int, int, int]:
@@ -162,9 +208,9 @@ def of_ours(spec: ModelSpec, precision: Any) -> tuple[int, int, int]:
     return first.peak, second.peak, archcost.cost(steps.decode(TOKENS, BATCH)).macs
 
 
-def measure(family: Family, name: str) -> Result:
-    found = Result(name, *exact(family, name, TOKENS))
-    if not family.less:
+def measure(family: Family | None, name: str) -> Result:
+    found = Result(name, *exact(name))
+    if family is None or not family.less:
         return found
     spec = family.small(name, TOKENS)
     for precision in ("fp32", "bf16"):
@@ -199,13 +245,13 @@ ABOUT = f"""# Caches beside transformers
 
 Made by `python -m tests.large_programs.caches`, by hand, with transformers {{version}} and torch {{torch}} on a CPU.
 
-**Kept** are elements of the cache after a prompt of {TOKENS} tokens, and what one token more adds: those of the tensors
-in transformers' own cache object, which a model in full size fills on the meta device, beside what `archcost serve`
-reads off the declared network. {{equal}} of {{all}} networks agree in both.
+**Kept** are elements of the cache after a prompt of {TOKENS} tokens (beyond the windows, where there are any), and what
+one token more adds: those of the tensors in transformers' own cache object, which a model in full size fills on the
+meta device, beside what `archcost serve` reads off the declared network.
+{{equal}} of {{all}} networks agree in both.
 
 transformers keeps of a window of W positions the W - 1 that the next token sees, and copies all of what it keeps with
-each token; engines have room for W. Of a latent (DeepSeek's) transformers keeps the keys and values that are made of
-it; engines keep the latent (`--no-latent` is transformers' way).
+each token; engines have room for W. Of DeepSeek's attention it keeps the latent, as engines do.
 """
 
 KEPT = """
@@ -255,12 +301,12 @@ def main() -> None:
     library = declare_operators()  # has to live as long as its operators are called
     wanted = set(sys.argv[1:])
     results = {result.network: result for result in read()} if wanted and RESULTS.exists() else {}
-    for family in FAMILIES:
-        for name in family.names:
-            if not wanted or name in wanted:
-                results[name] = measure(family, name)
-                print(*results[name])
-    order = [name for family in FAMILIES for name in family.names]
+    small = {name: family for family in FAMILIES for name in family.names}
+    order = [name for name in dict.fromkeys([*small, *RELEASED, *OTHERS]) if not name.startswith(ENCODERS)]
+    for name in order:
+        if not wanted or name in wanted:
+            results[name] = measure(small.get(name), name)
+            print(*results[name], flush=True)
     write([results[name] for name in order if name in results])
     del library
 
