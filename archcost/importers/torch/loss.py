@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.overrides import handle_torch_function, has_torch_function
 
 from archcost.errors import ArchcostError
@@ -16,6 +17,9 @@ REDUCTIONS = ("none", "mean", "sum")
 """By the number that stands for each below Python."""
 
 BOTH = ("cpu", "cuda")
+CHUNKING = ("allow_retain_graph", "batch_chunk_size", "chunking_method", "acc_policy")
+"""Options of torch.nn.LinearCrossEntropyOptions that are fields of the layer as they are."""
+
 TAKEN_AS_ONE = {
     **dict.fromkeys(["l1_loss", "kl_div", "poisson_nll_loss", "hinge_embedding_loss", "margin_ranking_loss"], BOTH),
     **dict.fromkeys(["triplet_margin_loss", "cosine_embedding_loss"], BOTH),
@@ -87,6 +91,80 @@ def cross_entropy(
     if label_smoothing or target.is_floating_point() or folding == "none":
         return None
     return Proposal("cross_entropy", (x, target, *_given(weight)), {"reduction": folding})
+
+
+@composite("linear_cross_entropy")
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """One layer where it runs in chunks and gives a single number, else a linear layer and a loss."""
+    in_chunks = options is not None and input.dim() == 2 and linear_weight.dim() == 2 and reduction in ("mean", "sum")
+    if in_chunks and not label_smoothing and target.dtype == torch.int64:
+        return in_chunks_of(input, linear_weight, target, linear_bias, weight, reduction, options)
+    if options is not None and target.dtype == torch.int64 and not label_smoothing:
+        raise ArchcostError(
+            "linear_cross_entropy in chunks has a rule for one number of rows of features",
+            expected="features (rows, in), a weight (out, in), and reduction mean or sum",
+            found=f"{tuple(input.shape)}, {tuple(linear_weight.shape)} and {reduction}",
+            hint="options=None",
+        )
+    classes, features = linear_weight.shape[0], linear_weight.shape[-1]
+    matrix = linear_weight.reshape(-1, features) if linear_weight.dim() > 2 else linear_weight
+    bias = linear_bias.reshape(-1) if linear_bias is not None and linear_bias.dim() > 1 else linear_bias
+    scores = functional.linear(input, matrix, bias)
+    if linear_weight.dim() > 2:
+        scores = scores.reshape(*input.shape[:-1], classes, *linear_weight.shape[1:-1])
+    ignored = -100 if ignore_index is None else ignore_index
+    return functional.cross_entropy(
+        scores, target, weight, ignore_index=ignored, reduction=reduction, label_smoothing=label_smoothing
+    )
+
+
+def in_chunks_of(
+    x: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    linear_bias: Tensor | None,
+    weight: Tensor | None,
+    reduction: str,
+    options: Any,
+) -> Tensor:
+    """What comes out of it, by its shape, in a call that is heard."""
+    tensors = (x, linear_weight, target, linear_bias, weight)
+    if has_torch_function(tuple([each for each in tensors if each is not None])):
+        heard: Tensor = handle_torch_function(in_chunks_of, tensors, *tensors, reduction, options)
+        return heard
+    return functional.linear(x, linear_weight, linear_bias).sum()
+
+
+@rule_for("in_chunks_of")
+def in_chunks(
+    result: Tensor,
+    x: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    linear_bias: Tensor | None,
+    weight: Tensor | None,
+    reduction: str,
+    options: Any,
+) -> Proposal:
+    given = {name: getattr(options, name) for name in CHUNKING if getattr(options, name) is not None}
+    if options.chunking_method is None or options.batch_chunk_size is not None:
+        given["chunking_method"] = None
+    if options.acc_dtype is not None:
+        given["acc_dtype"] = str(options.acc_dtype).removeprefix("torch.")
+    fields = {"out_features": linear_weight.shape[0], "bias": linear_bias is not None, "reduction": reduction, **given}
+    weights = {"weight": linear_weight, "bias": linear_bias}
+    return Proposal("linear_cross_entropy", (x, target, *_given(weight)), fields, weights)
 
 
 @rule_for("nll_loss_nd", "nll_loss")
