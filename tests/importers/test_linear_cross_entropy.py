@@ -13,6 +13,7 @@ from torch.nn import functional
 
 import archcost
 from archcost.pytorch.allocations import peaks
+from archcost.terms.autograd import Setting
 
 ROWS, FEATURES, CLASSES = 96, 16, 700
 
@@ -49,6 +50,8 @@ def given() -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("chosen", OPTIONS)
 def test_in_chunks(chosen: str, bias: bool) -> None:
+    if chosen == "balanced" and Setting(frozenset()).since("2.14"):
+        return  # which has no such policy
     torch.manual_seed(0)
     module = Guessing(torch.nn.LinearCrossEntropyOptions(**OPTIONS[chosen]), bias)
     x, labels = given()

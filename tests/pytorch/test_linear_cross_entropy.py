@@ -44,6 +44,9 @@ def test_what_the_function_of_torch_holds(policy: Any, dtype: str) -> None:
     )
 
     function: Any = accumulator
+    is_later = Setting(frozenset()).since("2.14")
+    if policy == "balanced" and is_later:
+        return  # which has no such policy
     acc: Any = None if policy == "auto" else "float32"
     for (rows, features, classes), (of_rows, of_weight, bias) in product(SIZES, product((True, False), repeat=3)):
         layer = LinearCrossEntropy(out_features=classes, bias=bias, acc_policy=policy, acc_dtype=acc)
@@ -51,7 +54,7 @@ def test_what_the_function_of_torch_holds(policy: Any, dtype: str) -> None:
         x, weight = torch.randn(rows, features, dtype=kind), torch.randn(classes, features, dtype=kind)
         added = torch.randn(classes, dtype=kind) if bias else None
         labels = torch.randint(classes, (rows,))
-        found = resolved(Settings.of(layer), rows, features, classes, dtype, "cpu")
+        found = resolved(Settings.of(layer), rows, features, classes, dtype, "cpu", is_later)
         options: Any = torch.nn.LinearCrossEntropyOptions(acc_policy=policy, acc_dtype=acc and torch.float32)
         theirs = options._adjust(rows, features, classes, kind, x.device)
         chosen = (theirs.batch_chunk_size, theirs.acc_policy, str(theirs.acc_dtype).removeprefix("torch."))

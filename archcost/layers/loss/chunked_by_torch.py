@@ -55,19 +55,27 @@ class Resolved:
     """That of accumulation."""
 
 
-def resolved(given: Settings, rows: int, features: int, classes: int, dtype: str, device: Device) -> Resolved:
+def resolved(
+    given: Settings, rows: int, features: int, classes: int, dtype: str, device: Device, since_2_14: bool
+) -> Resolved:
     on_cpu_narrow = device == "cpu" and dtype in NARROW
     policy, method = given.acc_policy, given.chunking_method
     if method == "auto":
-        automatic = "aspect_ratio" if on_cpu_narrow else "aspect_ratio:2"
+        automatic = "aspect_ratio" if on_cpu_narrow or since_2_14 else "aspect_ratio:2"
         method = None if given.batch_chunk_size is not None else automatic
     if policy == "auto":
         policy = "accurate" if on_cpu_narrow else "compact"
     chunk = rows if given.batch_chunk_size is None else min(given.batch_chunk_size, rows)
     if method is not None:
         chunk = _by_aspect_ratio(rows, features, classes, int(method.partition(":")[2] or 1))
+        if since_2_14 and given.chunking_method == "auto" and policy == "compact":
+            chunk = min(chunk, _power_of_two_within(rows * classes // (4 * features)))
     widened = given.acc_policy == "auto" and dtype in NARROW
     return Resolved(max(1, chunk), policy, given.acc_dtype or ("float32" if widened else dtype))
+
+
+def _power_of_two_within(number: int) -> int:
+    return 1 << (number.bit_length() - 1) if number >= 1 else 1
 
 
 def _by_aspect_ratio(rows: int, features: int, classes: int, factor: int) -> int:
@@ -80,12 +88,14 @@ def torch_moments(layer: LinearCrossEntropy, call: Call) -> Iterator[Moment]:
     source, needs = call.source, call.setting.needs
     (rows, features), classes, dtype = source.shape, layer.out_features, source.dtype
     on_gpu = call.setting.device == "cuda"
-    found = resolved(Settings.of(layer), rows, features, classes, dtype, call.setting.device)
+    later = call.setting.since("2.14")
+    found = resolved(Settings.of(layer), rows, features, classes, dtype, call.setting.device, later)
     chunk, accumulated, policy = found.chunk, found.dtype, found.policy
     wide, frugal = dtype != accumulated, policy in ("balanced", "compact")
     scored = accumulated if not wide or not (dtype == "float16" and frugal) else dtype
     given = dtype if not wide or frugal else accumulated  # in which the features' gradient is worked out
     weighed = accumulated if wide else dtype
+    denominated = "float32" if later and dtype == "float16" else accumulated
     summed = accumulated if dtype == "float16" and wide else dtype
     of_input, of_weight, of_bias = 0 in needs, "weight" in needs, "bias" in needs
     cast_weight = wide and (not on_gpu or (of_input and given == scored))
@@ -125,8 +135,8 @@ def torch_moments(layer: LinearCrossEntropy, call: Call) -> Iterator[Moment]:
         before = (*lowered_before, *picked_before)
         yield (*lasting, *sums, *before, *one((size,), scored), *one((size,), weighed, scored != weighed))
         yield (*lasting, *sums, *before, *one((size,), weighed), *one((), weighed))
-        yield (*lasting, *sums, *before, *one((size,), accumulated))
-        sums = one((size,), accumulated)
+        yield (*lasting, *sums, *before, *one((size,), denominated))
+        sums = one((size,), denominated)
         lasting += one((classes,), accumulated, of_bias and wide and number == 0)
         yield (*lasting, *sums, *before, *one((classes,), accumulated, of_bias))
         lower = one((size, classes), dtype, lowered)

@@ -113,8 +113,8 @@ class LinearCrossEntropy(WeightedLayer):
     def autograd(self, call: Call) -> Autograd:
         """The gradients that forward has made are kept, and backward hands them out as they are, or scaled copies.
 
-        Torch's operator puts out its gradients beside the loss, and torch.library makes zeros in backward in place of
-        a gradient for each of them.
+        Torch's operator puts out its gradients beside the loss, and before 2.14 torch.library makes zeros in backward
+        in place of a gradient for each of them.
         """
         made = self._made(call)
         moments = torch_moments(self, call) if self.method == "torch" else liger_moments(self, call)
@@ -124,7 +124,11 @@ class LinearCrossEntropy(WeightedLayer):
         if self.method == "liger":
             one = (Own("a one to compare with", TensorType((), "float32")),)
             return Autograd(tuple(made.values()), gradients, forward, one, ready=made)
-        zeros = tuple([Own(f"zeros for the {own.what}", own.tensor) for own in made.values()])
+        zeros = (
+            ()
+            if call.setting.since("2.14")
+            else tuple([Own(f"zeros for the {own.what}", own.tensor) for own in made.values()])
+        )
         same = call.setting.weights in (None, call.source.dtype)
         ready = {} if self.allow_retain_graph else {key: own for key, own in made.items() if same or key == 0}
         return Autograd(tuple(made.values()), gradients, forward, zeros, ready=ready)
