@@ -1,7 +1,8 @@
 """A `config.json` of Hugging Face as a network.
 
 `configs.json` has configs as their authors publish them on the hub, with the parameters, and the MACs at 64 tokens, of
-transformers' own modules on meta tensors (transformers 5.24, torch 2.13's counter of FLOPs).
+transformers' own modules on meta tensors (transformers 5.24, torch 2.13's counter of FLOPs). Experts do not run there:
+MACs of networks that have some are by hand, `of_experts`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,25 @@ LLAMA: dict[str, Any] = next(row["config"] for row in ROWS if row["network"] == 
 def written(folder: Path, config: object, name: str = "config.json") -> str:
     (folder / name).write_text(config if isinstance(config, str) else json.dumps(config))
     return str(folder / name)
+
+
+def of_experts(width: int, heads: int, groups: int, features: int, experts: int, chosen: int, hidden: int) -> int:
+    """MACs of a layer at each of 64 tokens: projections, attention to all of them, router, the chosen experts."""
+    attention = 2 * width * heads * features + 2 * width * groups * features + 2 * 64 * heads * features
+    return attention + width * experts + chosen * 3 * width * hidden
+
+
+@pytest.mark.parametrize(
+    ("network", "layer", "depth", "table"),
+    [
+        ("mixtral_8x7b", of_experts(4096, 32, 8, 128, 8, 2, 14336), 32, 32000 * 4096),
+        ("mixtral_8x22b", of_experts(6144, 48, 8, 128, 8, 2, 16384), 56, 32000 * 6144),
+        ("qwen3_30b_a3b", of_experts(2048, 32, 4, 128, 128, 8, 768), 48, 151936 * 2048),
+        ("qwen3_235b_a22b", of_experts(4096, 64, 4, 128, 128, 8, 1536), 94, 151936 * 4096),
+    ],
+)
+def test_macs_of_experts_by_hand(network: str, layer: int, depth: int, table: int) -> None:
+    assert next(row["macs"] for row in ROWS if row["network"] == network) == 64 * (depth * layer + table)
 
 
 @pytest.fixture
@@ -118,6 +138,9 @@ def test_what_our_families_have_no_layers_for(changed: dict[str, Any], message: 
         ("gemma3_text", {"sliding_window_pattern": 4}, "sliding_window_pattern of this gemma3_text"),
         ("bert", {"intermediate_size": 100}, "intermediate_size .*\n  expected: 4 × hidden_size, 3,072"),
         ("bert", {"type_vocab_size": 3}, "type_vocab_size of this bert"),
+        ("qwen3_moe", {"num_experts_per_tok": 200}, "num_experts_per_tok .*\n  expected: at most num_experts, 128"),
+        ("qwen3_moe", {"mlp_only_layers": [1]}, "mlp_only_layers of this qwen3_moe"),
+        ("mixtral", {"sliding_window": 4096}, "sliding_window of this mixtral"),
         ("gpt2", {"attn_pdrop": 0.2}, "attn_pdrop .*\n  expected: as much as resid_pdrop, 0.1"),
         ("gpt2", {"n_head": 7}, "n_head .*\n  expected: a divisor of n_embd, 768"),
         ("mistral", {"layer_types": ["full_attention", "sliding_attention"]}, "layer_types of this mistral"),

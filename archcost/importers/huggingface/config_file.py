@@ -90,6 +90,7 @@ def _of_family(family: Family, kind: str, tree: Mapping[str, Any], file: Path, s
             "name": name_of(file, kind),
             "title": f"{kind} of {file}",
             "parameters": parameters,
+            "published": None,
             "assumptions": (*base.assumptions, *_told(family, tree)),
         }
     )

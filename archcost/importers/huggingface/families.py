@@ -97,6 +97,10 @@ def _llama_like(
     )
 
 
+EXPERT_SIZES = {key: name for key, name in DECODER_SIZES.items() if name != "hidden"}
+ROUTED: Mapping[str, tuple[Any, ...]] = {"tie_word_embeddings": (False,), "output_router_logits": OFF}
+"""What networks of experts have no layers for: a shared table, a loss of the router."""
+
 GELU_TANH = ("gelu_pytorch_tanh",)
 GEMMA = {
     "hidden_activation": (*GELU_TANH, None),
@@ -205,6 +209,40 @@ FAMILIES: Mapping[str, Family] = {
         sizes={**SIZES, "layer_norm_eps": "eps"},
         reads=("rotary_pct",),
         harmless=("rotary_emb_base", "is_decoder"),
+    ),
+    "mixtral": _llama_like(
+        "../mixtral_8x7b",
+        ("MixtralForCausalLM",),
+        defaults={"num_key_value_heads": 8, "rms_norm_eps": 1e-5, "num_local_experts": 8, "num_experts_per_tok": 2},
+        fixed={**ROUTED, "sliding_window": (None,), "router_jitter_noise": NO_DROPOUT},
+        sizes={
+            **EXPERT_SIZES,
+            "intermediate_size": "expert_hidden",
+            "num_local_experts": "experts",
+            "num_experts_per_tok": "chosen",
+        },
+        harmless=("router_aux_loss_coef",),
+    ),
+    "qwen3_moe": _llama_like(
+        "experts",
+        ("Qwen3MoeForCausalLM",),
+        rules.routed,
+        {
+            "num_key_value_heads": 4,
+            "num_experts": 128,
+            "num_experts_per_tok": 8,
+            "moe_intermediate_size": 768,
+            "norm_topk_prob": False,
+        },
+        {**ROUTED, "decoder_sparse_step": (1,), "mlp_only_layers": (None, [], ())},
+        sizes={
+            **EXPERT_SIZES,
+            "moe_intermediate_size": "expert_hidden",
+            "num_experts": "experts",
+            "num_experts_per_tok": "chosen",
+        },
+        reads=("norm_topk_prob", "use_sliding_window"),
+        harmless=("router_aux_loss_coef", "intermediate_size", "sliding_window", "max_window_layers"),
     ),
     "gpt2": Family(
         "gpt",

@@ -82,6 +82,17 @@ def full(keys: Keys) -> dict[str, Value]:
     return decoder(keys)
 
 
+def routed(keys: Keys) -> dict[str, Value]:
+    """Qwen's layers of experts: whether what the chosen ones are worth sums up to 1."""
+    if not isinstance(keys.get("norm_topk_prob"), bool):
+        raise UnsuitedError("norm_topk_prob", "true or false", keys.get("norm_topk_prob"))
+    if size(keys, "num_experts_per_tok") > size(keys, "num_experts"):
+        raise UnsuitedError(
+            "num_experts_per_tok", f"at most num_experts, {keys['num_experts']:,}", keys["num_experts_per_tok"]
+        )
+    return {**full(keys), "normed": int(keys["norm_topk_prob"])}
+
+
 def alternating(period: int) -> Callable[[Keys], dict[str, Value]]:
     """Of so many layers all but the last see a window."""
 
