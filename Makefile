@@ -63,6 +63,11 @@ families: $(COLLECTIONS)/.ready
 other-families: $(COLLECTIONS)/.ready
 	$(COLLECTIONS)/bin/python -m tests.large_programs.other_families
 
+# Small modules that PEFT adapts, beside those that archcost adapts; docs/adapters.md says what came of it.
+.PHONY: adapters
+adapters: $(COLLECTIONS)/.ready
+	$(COLLECTIONS)/bin/python -m tests.large_programs.adapters
+
 # Modules that PEFT makes, beside its published runs; docs/peft_rows.md says what came of it.
 peft-rows: $(COLLECTIONS)/.ready
 	$(COLLECTIONS)/bin/python -m tests.large_programs.peft_rows

@@ -8,7 +8,7 @@ from archcost.spec import zoo
 from tests import add_a_layer, api_page, layer_index, layer_pages, releases
 from tests.collections import page as coverage
 from tests.documents import PAGES, ROOT, refresh
-from tests.large_programs import families_page, liger, optimizer_rows, other_families, peft_rows
+from tests.large_programs import adapters_page, families_page, liger, optimizer_rows, other_families, peft_rows
 from tests.measurements import brackets, cpu_times, runs
 from tests.measurements import page as measurements
 from tests.measurements.boards import page as calibrations
@@ -19,6 +19,7 @@ from tests.own import page as own_layer
 from tests.specs.variants import shortening
 
 RENEWED = {
+    adapters_page.PAGE: lambda _: adapters_page.page(adapters_page.read()),
     add_a_layer.GUIDE: lambda _: add_a_layer.page(),
     add_a_layer.ARCHITECTURE: add_a_layer.renew,
     api_page.PAGE: api_page.renew,

@@ -35,6 +35,7 @@ GENERATED = {
     "peft_rows.md",
     "optimizer_rows.md",
     "onnx_quantised.md",
+    "adapters.md",
     "other_families.md",
     "runs.md",
     "time_on_a_cpu.md",

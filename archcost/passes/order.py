@@ -29,7 +29,19 @@ def prepared(graph: ModelGraph, run: Run, device: Device) -> RunGraph:
             found=", ".join(f"weights {how}" for how in graph.spec.weights),
             hint="--adapt lora:r=16, or --freeze PATTERN",
         )
+    if run.trains and graph.spec.freeze and _nothing_trains(graph):
+        raise ArchcostError(
+            "nothing trains: every weight is frozen",
+            expected="a layer that freeze leaves, or that train names",
+            found=", ".join(graph.spec.changes),
+            hint="--train PATTERN, or --mode infer",
+        ).at(layer=graph.name)
     return applied(ORDER, graph, run, device)
+
+
+def _nothing_trains(graph: ModelGraph) -> bool:
+    weighted = [node for node in graph.nodes if any(not weight.is_buffer for weight in node.own_weights)]
+    return bool(weighted) and not any(node.trainable for node in weighted)
 
 
 def in_precision(graph: ModelGraph, run: Run, device: Device) -> ModelGraph:

@@ -22,6 +22,7 @@ from archcost.layers.rules import Precision
 from archcost.layers.shape.copy import WEIGHTS, Cast, Recast
 from archcost.layers.shape.reshape import moving
 from archcost.passes.contract import Condition, Pass, RunGraph
+from archcost.passes.mixed_dtypes import refuse_mixed_product
 from archcost.passes.run import Run
 from archcost.spec.model import Region
 from archcost.tensors import Tensors, TensorType, result_dtype
@@ -279,6 +280,8 @@ class _Retyping:
     def _facts(self, node: Node, types: Tensors, given: Mapping[str, str], treatment: Treatment) -> Facts:
         """`given` are the dtypes of weights that are given."""
         lowered = self.autocast if treatment == "16 bits" else None
+        if "weight" in given and self.all and not self.autocast:
+            refuse_mixed_product(node, types, given["weight"])
         weights = tuple(
             [
                 weight._replace(dtype=given[weight.name])
@@ -339,6 +342,8 @@ class _Retyping:
         if not kept.is_floating or (weight.is_scale and weight.dtype):  # a counter, or what a quantised weight has
             return weight
         stays_wide = isinstance(node.layer, WeightedLayer) and node.layer.keep_float32 and kept.dtype == "float32"
+        if stays_wide and lowered is None and self.all:
+            refuse_mixed_product(node, types, kept.dtype)
         declared = kept.dtype if stays_wide else self._declared(kept).dtype
         stays = kept.is_complex or declared in (lowered, "float64")
         return weight._replace(dtype=declared, cast=None if stays else lowered)

@@ -44,6 +44,8 @@ class Adapter(BaseModel):
 
     model_config = FROZEN
     lists: ClassVar[tuple[str, ...]] = ("targets", "exclude", "feedforward")
+    shown: ClassVar[tuple[str, ...]] = ()
+    """What is told though it is the default."""
 
     type: Any  # a Literal in each class
     targets: Patterns = ()
@@ -60,6 +62,7 @@ class Adapter(BaseModel):
     def __str__(self) -> str:
         """As the command line takes it."""
         given = self.model_dump(exclude_defaults=True, mode="json")
+        given = {**{key: getattr(self, key) for key in self.shown}, **given}
         words = [f"{key}={given[key]}" for key in given if key != "type" and key not in self.lists]
         words += [f"{key}={','.join(given[key])}" for key in self.lists if key in given]
         return f"{self.type}:{','.join(words)}" if words else str(self.type)
@@ -71,6 +74,8 @@ class Lora(Adapter):
     `dora` scales what comes out by a trained magnitude over the norm of the merged weight (Liu and others, DoRA, 2024);
     `rslora` divides alpha by the root of r, and not by r (Kalajdzievski, 2023). The defaults are PEFT's.
     """
+
+    shown: ClassVar[tuple[str, ...]] = ("r",)
 
     type: Literal["lora", "dora", "rslora"]
     r: Size = 8

@@ -93,6 +93,20 @@ def test_weights_of_an_adapter_stay_in_float32() -> None:
     assert weights == [2 * 143 + 4 * 36, 2 * 143 + 2 * 36]
 
 
+def test_a_product_of_two_dtypes_is_refused() -> None:
+    spec = archcost.loads(NET.replace("out_features: 11", "out_features: 11, keep_float32: true"))
+    with pytest.raises(archcost.ArchcostError, match="torch multiplies no two dtypes"):
+        archcost.timeline(archcost.build(spec), archcost.Run(precision="bf16"))
+
+
+@pytest.mark.parametrize("changes", [{"freeze": "*"}, {"freeze": "lora_*", "lora": {"r": 2, "targets": "enter"}}])
+def test_a_step_in_which_nothing_trains_is_refused(changes: dict[str, Any]) -> None:
+    graph = archcost.build(archcost.adapt(archcost.loads(NET), **changes))
+    with pytest.raises(archcost.ArchcostError, match="nothing trains"):
+        archcost.timeline(graph, archcost.Run())
+    assert archcost.timeline(graph, archcost.Run(mode="infer")).peak
+
+
 def test_changes_are_told() -> None:
     found = cost(freeze="leave", lora={"r": 2, "alpha": 4.5, "dropout": 0.25, "targets": "enter"})
     assert found.network == "net (freeze leave, adapt lora:r=2,alpha=4.5,dropout=0.25,targets=enter)"

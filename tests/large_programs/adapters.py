@@ -1,12 +1,16 @@
 """Networks that we adapt beside the same modules adapted by PEFT: weights, operations, and memory over a step.
 
-A module of transformers or torchvision is made small, imported by archcost and adapted by `archcost.adapt`; the same
-module is adapted by PEFT and run by torch. What PEFT makes is never imported.
+    make adapters
+
+`adapters.csv` keeps what came of it, docs/adapters.md shows it. A module of transformers or torchvision is made small,
+imported by archcost and adapted by `archcost.adapt`; the same module is adapted by PEFT and run by torch. What PEFT
+makes is never imported.
 """
 
 from __future__ import annotations
 
 import gc
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -23,6 +27,7 @@ from archcost.pytorch.tracker import Tracker
 from tests.collections.compare import Subject, counted, fused_again, placed
 from tests.collections.compiled import declare_operators
 from tests.collections.tensors import summed, tensors_of
+from tests.large_programs.adapters_page import RESULTS, Result, read, write
 
 BATCH = 2
 IDS = torch.zeros(1, 16, dtype=torch.int64)
@@ -100,9 +105,12 @@ class Case(NamedTuple):
     same: bool = False
 
     @property
+    def told_as(self) -> str:
+        return f"{self.adapter} in bf16" if self.same else self.adapter
+
+    @property
     def name(self) -> str:
-        words = (self.adapter, *(("adapter in bf16",) if self.same else ()))
-        return f"{self.model}: {', '.join(words)}"
+        return f"{self.model}: {self.told_as}"
 
 
 def cases() -> Iterator[Case]:
@@ -146,18 +154,7 @@ def adapted_by_peft(case: Case) -> nn.Module:
     return peft.get_peft_model(base, config, autocast_adapter_dtype=not case.same)
 
 
-class Row(NamedTuple):
-    """What is compared: ours, and torch's of PEFT's module."""
-
-    case: Case
-    parameters: tuple[int, int]
-    trainable: tuple[int, int]
-    forward: tuple[int, int]
-    backward: tuple[int, int]
-    peak: tuple[int, int]
-
-
-def compare(case: Case) -> Row:
+def compare(case: Case) -> Result:
     model = MODELS[case.model]
     spec = archcost.adapt(imported(case.model), adapt=[case.ours])
     graph = archcost.build(spec, batch=BATCH)
@@ -171,13 +168,15 @@ def compare(case: Case) -> Row:
     run = archcost.Run(optimizer=case.optimizer, precision=case.precision)  # pyright: ignore[reportArgumentType]
     ours = timeline(graph, run, "cpu", out_of_place=True).peak
     seen = tracked(case, subject)
-    return Row(
-        case,
-        (cost.parameters, parameters),
-        (cost.trainable_parameters, trainable),
-        (cost.flops.forward.contraction, forward),
-        (cost.flops.backward.contraction - fused_again(cost), backward),
-        (ours, seen),
+    return Result(
+        case.model,
+        case.told_as,
+        case.precision,
+        case.optimizer,
+        *(cost.parameters, parameters, cost.trainable_parameters, trainable),
+        *(cost.flops.forward.contraction, forward),
+        *(cost.flops.backward.contraction - fused_again(cost), backward),
+        *(ours, seen),
     )
 
 
@@ -237,25 +236,20 @@ def _lowered(value: Any) -> Any:
 
 
 def main() -> None:
-    import sys
-
+    """Words choose cases, whose results replace those in the log."""
     warnings.filterwarnings("ignore")
-    declare_operators()
+    library = declare_operators()  # has to live as long as its operators are called
     torch.set_num_threads(1)
     wanted = sys.argv[1:]
+    known = {result[:4]: result for result in read()} if wanted and RESULTS.exists() else {}
     for case in cases():
-        text = f"{case.name} {case.precision} {case.optimizer}"
-        if not all(word in text for word in wanted):
-            continue
-        try:
-            row = compare(case)
-        except Exception as error:
-            print(text, "FAILED", type(error).__name__, str(error).replace("\n", " ")[:300])
-            continue
-        counts = {key: pair for key, pair in row._asdict().items() if key not in ("case", "peak")}
-        off = [f"{key} {a:,}/{b:,}" for key, (a, b) in counts.items() if a != b]
-        a, b = row.peak
-        print(text, f"peak {a:,}/{b:,} {a / b - 1:+.3%}", *off, flush=True)
+        key = (case.model, case.told_as, case.precision, case.optimizer)
+        if all(word in " ".join(key) for word in wanted):
+            known[key] = result = compare(case)
+            print(*key, "counts agree" if result.is_counted else result.counts, f"{result.error:+.3%}", flush=True)
+    order = [(case.model, case.told_as, case.precision, case.optimizer) for case in cases()]
+    write([known[key] for key in order if key in known])
+    del library
 
 
 if __name__ == "__main__":
