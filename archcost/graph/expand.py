@@ -125,8 +125,9 @@ class Expansion:
         inner = self.parameters.bind(use, values, full, path)
         body = Scope(full, scope, scope.trainable and use.trainable)
         self.steps.append(Alias(self.names.claim(f"{full}.input", path), scope, use.inputs, path))
-        last = self.entries(self.spec.blocks[use.block].layers, body, inner, ("blocks", use.block, "layers"))
-        self.steps.append(Alias(full, body, (f"{last or f'{full}.input'}:*",), path))
+        block = self.spec.blocks[use.block]
+        last = self.entries(block.layers, body, inner, ("blocks", use.block, "layers"))
+        self.steps.append(Alias(full, body, block.outputs or (f"{last or f'{full}.input'}:*",), path))
         return full
 
     def repeat(self, entry: Repeat, scope: Scope, values: Values, path: Path) -> str | None:

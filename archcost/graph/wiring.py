@@ -119,18 +119,14 @@ def _wire(spec: ModelSpec) -> Wiring:
     steps = changed.steps
     names = _Names(spec, changed)
     check_sequence(spec)
-    previous = Port(next(iter(spec.declared_inputs)))
+    previous = (Port(next(iter(spec.declared_inputs))),)
     wired: list[WiredLayer] = []
     for step in steps:
         if isinstance(step, Alias):
             ports = tuple(port for name in step.reads for port in names.look_up(name, step))
-            names.known[step.name] = ports or (previous,)
-            if not step.name.endswith(".input"):
-                previous = names.known[step.name][0]
-            elif ports:
-                previous = ports[0]
+            names.known[step.name] = previous = ports or previous
             continue
-        nothing = () if step.layer.arity.least == 0 else (previous,)
+        nothing = () if step.layer.arity.least == 0 else previous[:1]
         inputs = tuple([names.look_up(name, step)[0] for name in step.reads]) if step.reads else nothing
         declared = step.scope.trainable and (not isinstance(step.layer, WeightedLayer) or step.layer.trainable)
         trainable = declared if step.trains is None else step.trains
@@ -142,7 +138,7 @@ def _wire(spec: ModelSpec) -> Wiring:
         held = tuple([port for name in step.holds for port in names.look_up(name, step)])
         wired.append(WiredLayer(step.name, step.layer, inputs, trainable, shared, step.path, given, within, held))
         names.known[step.name] = ()
-        previous = Port(step.name)
+        previous = (Port(step.name),)
     outputs = _unread_outputs(wired) if spec.outputs is None else names.returned(spec.outputs)
     layers, state = tuple(names.with_holds(wired)), names.state_ports(wired)
     return Wiring(layers, outputs, state, changed.spans, names.parameter_order(), changed.thawed)

@@ -159,11 +159,15 @@ Entries = Annotated[
 
 
 class Block(BaseModel):
-    """Entries under a name, with parameters and their defaults; null means that every use must give a value."""
+    """Entries under a name, with parameters and their defaults; null means that every use must give a value.
+
+    `outputs` are what the block returns, where that is not what its last layer does.
+    """
 
     model_config = FROZEN
 
     parameters: Parameters = {}
+    outputs: Annotated[tuple[Reference, ...], Field(min_length=1)] | None = None
     layers: Entries
 
 

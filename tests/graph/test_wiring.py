@@ -213,3 +213,47 @@ def test_weights_cannot_be_shared_in_a_chain():
     layers = f"[{first}, {second}, {{type: linear, out_features: 4, weight: b.weight}}]"
     with pytest.raises(ArchcostError, match="shares the weight of a layer that has none of its own"):
         graph(layers)
+
+
+TWO_STREAMS = """
+name: two
+input: [3]
+blocks:
+  both:
+    outputs: [left, right]
+    layers:
+      - {type: linear, name: right, out_features: 5, inputs: ["input:1"]}
+      - {type: linear, name: left, out_features: 2, inputs: [input]}
+  begin:
+    outputs: [input, "input:1"]
+    layers: [{type: identity}]
+layers:
+  - {type: linear, name: wide, out_features: 7}
+  - {block: begin, inputs: [wide, input]}
+  - repeat: 2
+    layers: [{block: both}]
+  - {type: concat, name: joined, inputs: [both2, "both2:1"]}
+"""
+
+
+def test_a_block_that_returns_two_hands_both_to_the_next() -> None:
+    """Left: 7, 2, 2 features; right: 3, 5, 5."""
+    spec = archcost.loads(TWO_STREAMS)
+    nodes = {node.name: node for node in archcost.build(spec).nodes}
+    assert {name: sum(weight.numel for weight in nodes[name].weights) for name in nodes if nodes[name].weights} == {
+        "wide": 28,  # 3*7 + 7
+        "both1.right": 20,  # 3*5 + 5
+        "both1.left": 16,  # 7*2 + 2
+        "both2.right": 30,  # 5*5 + 5
+        "both2.left": 6,  # 2*2 + 2
+    }
+    assert nodes["joined"].output_types[0].shape == (1, 7)
+    assert archcost.loads(spec.to_yaml()) == spec
+
+
+def test_a_block_returns_what_it_has() -> None:
+    text = TWO_STREAMS.replace("outputs: [left, right]", "outputs: [left, write]")
+    with pytest.raises(archcost.ArchcostError, match="write"):
+        archcost.build(archcost.loads(text))
+    with pytest.raises(archcost.ArchcostError, match="outputs"):
+        archcost.loads(TWO_STREAMS.replace("outputs: [left, right]", "outputs: []"))

@@ -23,6 +23,7 @@ import archcost
 from archcost import ModelGraph, ModelSpec, Run
 from tests.collections.compiled import declare_operators
 from tests.collections.step import tracked
+from tests.large_programs.image_rows import Drawn
 from tests.large_programs.other_row import BATCH, Other
 from tests.large_programs.other_rows import ROWS
 
@@ -62,11 +63,11 @@ def weights_by_layer(graph: ModelGraph) -> Mapping[str, Shapes]:
 
 def part_of(name: str) -> str:
     """`model.layers.3.mlp.gate.weight` and `layer4.mlp.gate` are in one part: `layer 4`."""
-    inside = re.match(r"(?:model\.|backbone\.)?layers\.(\d+)\.", name)
-    if inside:
-        return f"layer {int(inside[1]) + 1}"
-    declared = re.match(r"[a-z]*layer(\d+)\.", name)
-    return f"layer {declared[1]}" if declared else "rest"
+    numbered = re.match(r"(?:model\.|backbone\.)?([a-z_]+?)s\.(\d+)\.", name)
+    if numbered:
+        return f"{numbered[1]} {int(numbered[2]) + 1}"
+    declared = re.match(r"([a-z_]+?)s?(\d+)\.", name)
+    return f"{declared[1]} {declared[2]}" if declared else "rest"
 
 
 def of_module(module: nn.Module) -> Mapping[str, Shapes]:
@@ -86,7 +87,7 @@ def active(graph: ModelGraph) -> int:
     return total - stacked * (experts - chosen) // experts
 
 
-def measure(other: Other) -> Result:
+def measure(other: Other | Drawn) -> Result:
     spec = archcost.load(other.network)
     graph = archcost.build(spec)
     cost = archcost.cost(graph)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.large_programs import expert_rows, state_rows
+from tests.large_programs import expert_rows, image_rows, state_rows
 
-ROWS = (*expert_rows.ROWS, *state_rows.ROWS)
+ROWS = (*expert_rows.ROWS, *state_rows.ROWS, *image_rows.ROWS)

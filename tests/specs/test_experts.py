@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 
 import archcost
-from tests.large_programs import other_families
+from tests.large_programs import other_families, state_rows
+from tests.large_programs.image_rows import Drawn
 from tests.large_programs.other_row import BATCH, Other
 from tests.large_programs.other_rows import ROWS
 from tests.specs.variants import costed
@@ -75,6 +76,17 @@ def bamba() -> int:
     return 2 * 128256 * 4096 + 4096 + mixers + attention + 32 * (4096 + 3 * 4096 * 14336)
 
 
+def flux() -> int:
+    """Layers of two streams: in each six vectors, four matrices, two norms of heads, two more four times as wide.
+    Layers of one: three vectors; queries, keys, values; four times as wide; both back; two norms of heads.
+    """
+    w = 3072
+    two = 2 * (w * 6 * w + 6 * w + 4 * (w * w + w) + 2 * 128 + 8 * w * w + 5 * w)
+    one = w * 3 * w + 3 * w + 3 * (w * w + w) + w * 4 * w + 4 * w + 5 * w * w + w + 2 * 128
+    embedders = 2 * (256 * w + w) + (768 * w + w) + 3 * (w * w + w)
+    return 19 * two + 38 * one + embedders + (64 * w + w) + (4096 * w + w) + (w * 2 * w + 2 * w) + (w * 64 + 64)
+
+
 PARAMETERS = {
     "mixtral_8x7b": mixtral(4096, 32, 14336),
     "mixtral_8x22b": mixtral(6144, 56, 16384),
@@ -91,6 +103,7 @@ PARAMETERS = {
     "mamba2_2_7b": 50288 * 2560 + mamba2(2560, 64, 80),
     "mamba_codestral_7b": 2 * 32768 * 4096 + mamba2(4096, 64, 128, groups=8),
     "bamba_9b": bamba(),
+    "flux1_dev": flux(),
 }
 
 RECORDED = {result.network: result for result in other_families.read()}
@@ -125,7 +138,7 @@ def test_gpt_oss_of_a_token() -> None:
 
 
 @pytest.mark.parametrize("other", ROWS, ids=lambda other: other.network)
-def test_small_ones_are_as_the_library_has_them(other: Other) -> None:
+def test_small_ones_are_as_the_library_has_them(other: Other | Drawn) -> None:
     """Parameters and MACs, and the peak of a training step to the byte."""
     recorded, spec = RECORDED[other.network], other.small_spec()
     cost = archcost.cost(archcost.build(spec, BATCH))
@@ -162,7 +175,7 @@ def test_what_is_assumed_is_told() -> None:
 
 def test_chunks_that_are_padded() -> None:
     """16 tokens in chunks of 10; the peak is that of transformers 5.24's module with `chunk_size=10`, in float32."""
-    other = next(each for each in ROWS if each.network == "mamba2_130m")
+    other = next(each for each in state_rows.ROWS if each.network == "mamba2_130m")
     spec = other._replace(settings=other.settings.replace("chunk=8", "chunk=10")).small_spec()
     assert archcost.cost(archcost.build(spec, BATCH)).macs == 768768
     assert other_families.peak(spec, "fp32") == 644092

@@ -37,7 +37,17 @@ PROMISED = {
     *("gpt2", "gpt2_medium", "gpt2_large", "gpt2_xl", "gpt3_175b"),
     *NARROW,
 }
-INPUTS = {("image",), ("noise",), ("tokens",), ("tokens", "segments"), ("tokens", "written"), ("audio", "tokens")}
+INPUTS = {
+    ("image",),
+    ("noise",),
+    ("tokens",),
+    ("tokens", "segments"),
+    ("tokens", "written"),
+    ("audio", "tokens"),
+    ("image", "text", "pooled", "time", "guidance"),
+    ("image", "time", "text"),
+    ("image", "time", "text", "pooled", "sizes"),
+}
 UNPUBLISHED = {
     "vae": "neither the paper nor the example prints any",
     "adversarial_autoencoder": "the course's notebook prints no figures",
@@ -182,7 +192,16 @@ def test_the_networks_together_use_only_known_layers_and_many_of_them():
     assert {"conv_transpose2d", "max_unpool2d", "upsample", "local_response_norm", "concat", "add", "mse"} <= used
 
 
-IN_FLOAT32 = (".positions", "rotary_emb.ones", "gate.none", "_turned.parts", "scan.before")
+IN_FLOAT32 = (
+    ".positions",
+    "rotary_emb.ones",
+    "gate.none",
+    "_turned.parts",
+    "scan.before",
+    ".lengths",
+    "cosines",
+    "sines",
+)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
