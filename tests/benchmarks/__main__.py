@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks.test_large_speed import SERVED, SERVER, TRAINED
 from tests.benchmarks.test_speed import NETWORKS
 from tests.benchmarks.test_sweep_speed import BATCHES, CONFIGURATIONS, DEVICES, NETWORK, PRECISIONS
 
@@ -125,6 +126,17 @@ def page(record: dict[str, Any]) -> str:
             "A chain of n linear layers through a training step with Adam.",
             "",
             *chain_table(groups["timeline of a chain"]),
+            "",
+            "## Large models",
+            "",
+            f"`{TRAINED}` on a card on which it does not fit: from the spec to the peak of one step, and the answer",
+            "with all remedies. Target: at most 40 timelines.",
+            "",
+            *table(groups[f"remedies of {TRAINED}"], "a timeline", "what"),
+            "",
+            f"`{SERVED}` with a cache. Targets: 50 ms for one card, a second for the table.",
+            "",
+            *table(groups[f"serving {SERVED}"], f"archcost serve on {SERVER}", "what"),
             "",
             *_since(),
             "",
