@@ -62,7 +62,7 @@ class Spans:
     def _listen(self, written: Program, play: Play) -> None:
         """Play it with nothing held: as written, and under one checkpoint for what forward does within one."""
         reached = {mark.op for mark in play(written, ()).marks if mark.phase == "backward"}
-        bare = tuple([op._replace(saved=()) if index in reached else op for index, op in enumerate(self.ops)])
+        bare = tuple([_bare(op) if index in reached else op for index, op in enumerate(self.ops)])
         count = len(self.ops)
         self.floor = 0
         self.forward, self.forward_inside = [0] * count, [0] * count
@@ -74,7 +74,7 @@ class Spans:
             elif mark.phase == "forward":
                 self.forward[mark.op] = max(self.forward[mark.op], live + rise(tape, events))
             else:
-                moment = _backward(tape, self.ops[mark.op], live, events)
+                moment = _backward(tape, bare[mark.op], live, events)
                 known = self.backward.get(mark.op, Backward())
                 self.backward[mark.op] = Backward(*map(max, known, moment))
         self.least_before = min([moment.before for moment in self.backward.values()], default=0)
@@ -190,6 +190,16 @@ def _noting(growing: Iterator[Grown], known: list[Grown]) -> Iterator[Grown]:
     for grown in growing:
         known.append(grown)
         yield grown
+
+
+def _bare(op: Op) -> Op:
+    """Keeping nothing. Gradients that forward has worked out, and keeps, are then made in backward: a moment of it is
+    told with them twice.
+    """
+    if all(give.ready is None for give in op.gives):
+        return op._replace(saved=())
+    gives = tuple([give._replace(ready=None) for give in op.gives])
+    return op._replace(saved=(), rules=op.rules._replace(gives=gives))
 
 
 def _moments(tape: Tape) -> Iterator[tuple[Mark, int, Sequence[int]]]:

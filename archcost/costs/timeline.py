@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple, get_args
 
@@ -28,7 +28,7 @@ from archcost.files.result import Result
 from archcost.graph import ModelGraph
 from archcost.graph.given import graph_of
 from archcost.graph.parameter_order import Owned
-from archcost.passes.contract import Names
+from archcost.passes.contract import Names, RunGraph
 from archcost.passes.order import prepared
 from archcost.passes.recompute import instead
 from archcost.passes.run import Run
@@ -261,7 +261,7 @@ def timelines(
         _refuse_spoiled(written)
     play = partial(_play, run=run, device=device, threads=threads, out_of_place=out_of_place)
     own = graph.checkpoints if run.trains else ()
-    choice = Choice(ready.network, written, play) if run.trains and run.recompute == "auto" else None
+    choice = Choice(_outside_the_loss(ready), written, play) if run.trains and run.recompute == "auto" else None
 
     def played(budget: int | None) -> Timeline:
         names = ready.recomputed if choice is None else choice.cheapest(_required(budget))
@@ -286,6 +286,12 @@ def timelines(
         )
 
     return played
+
+
+def _outside_the_loss(ready: RunGraph) -> ModelGraph:
+    """The network without the layers that its loss runs, which are in no checkpoint."""
+    left = tuple([node for node in ready.network.nodes if node.name not in ready.taken])
+    return replace(ready.network, nodes=left) if ready.taken else ready.network
 
 
 def _required(budget: int | None) -> int:

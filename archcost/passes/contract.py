@@ -23,7 +23,8 @@ class RunGraph:
 
     `network` has the layers of the network alone, `graph` those of the whole run: the loss and autocast's copies too.
     `returned` is what the caller holds until the step's function returns, and `recomputed` what the run has computed
-    again in backward, beside the checkpoints of the module's own. `holds` are conditions that are known to hold.
+    again in backward, beside the checkpoints of the module's own; `taken` are layers of the network that the loss runs
+    itself. `holds` are conditions that are known to hold.
     """
 
     network: ModelGraph
@@ -32,6 +33,7 @@ class RunGraph:
     device: Device
     returned: tuple[Port, ...]
     recomputed: tuple[Names, ...] = ()
+    taken: frozenset[str] = frozenset()
     holds: frozenset[Condition] = frozenset()
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar, Literal
 
@@ -121,10 +121,10 @@ def _compared(output: Term, loss: str) -> tuple[list[Node], dict[str, TensorType
     return nodes, {LABELS: target} if target else {}
 
 
-def _without(given: RunGraph, taken: Collection[str]) -> RunGraph:
+def _without(given: RunGraph, taken: frozenset[str]) -> RunGraph:
     """What was said of layers that the loss runs itself is not said of it: it is computed once, in forward."""
     recomputed = tuple([tuple([name for name in names if name not in taken]) for names in given.recomputed])
-    return replace(given, recomputed=tuple(filter(None, recomputed)))
+    return replace(given, recomputed=tuple(filter(None, recomputed)), taken=taken)
 
 
 def _loss(loss: str) -> Layer:

@@ -178,3 +178,19 @@ def test_networks_that_do_not_suit(spec: ModelSpec, expected: str) -> None:
 def test_float32_of_images_is_a_cast() -> None:
     graph = archcost.build(images("cross_entropy:float32"), 2)
     assert archcost.timeline(graph, Run(precision="bf16", optimizer="none"), "cuda").peak > 0
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy:fused", "cross_entropy:fused=torch", "cross_entropy:chunks=3"])
+def test_checkpoints_are_looked_for_outside_the_loss(loss: str) -> None:
+    layers = [{"type": "linear", "out_features": 8}, {"type": "gelu"}] * 4
+    spec = network(loss)
+    spec = ModelSpec.model_validate(
+        {**spec.to_dict(), "layers": [spec.to_dict()["layers"][0], *layers, *spec.layers[3:]]}
+    )
+    graph = archcost.build(spec, BATCH)
+    run = Run(recompute="auto", optimizer="none")
+    plain = archcost.timeline(graph, Run(optimizer="none"), "cuda").peak
+    line = archcost.timeline(graph, run, "cuda", budget=plain - 300)
+    assert line.peak <= plain - 300
+    assert line.segments
+    assert not any("head" in names or "scores" in names for names in line.segments)
