@@ -180,6 +180,7 @@ def test_columns_add_up_to_the_printed_total(network: str, depth: int | None) ->
 DEEP = {
     *NARROW,
     *("vit_b_16", "swin_t", "resnet18_lstm", "transformer_base", "transformer_big"),
+    *("vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14"),
     *("gpt2", "gpt2_medium", "gpt2_large", "gpt2_xl", "gpt3_175b"),
 }
 

@@ -34,6 +34,7 @@ PROMISED = {
     *("efficientnet_b5", "efficientnet_b6", "efficientnet_b7", "unet", "segnet", "fcn32s", "c3d", "mlp_mixer"),
     *("dcgan_generator", "dcgan_discriminator"),
     *("convnext_tiny", "vit_b_16", "swin_t", "vae", "adversarial_autoencoder", "resnet18_lstm"),
+    *("vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14"),
     *("gpt2", "gpt2_medium", "gpt2_large", "gpt2_xl", "gpt3_175b"),
     *NARROW,
 }

@@ -42,7 +42,7 @@ SMALLER: dict[str, tuple[tuple[int, ...] | None, dict[str, int]]] = {
     **dict.fromkeys(("mobilenet_v3_small", "shufflenet_v2", "squeezenet1_1"), ((3, 64, 64), {})),
     "cnn3d_course": ((3, 32, 64, 64), {}),
     "resnet18_lstm": ((5, 3, 32, 32), {"frames": 5}),
-    "vit_b_16": ((3, 64, 64), {"depth": 2}),
+    **dict.fromkeys(("vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14"), ((3, 64, 64), {"depth": 2})),
     "convnext_tiny": ((3, 64, 64), {"depth3": 2}),
     "swin_t": ((3, 128, 128), {"width": 32, "heads": 1, "pairs3": 1, "window": 4, "shift": 2}),
     **dict.fromkeys(("gpt2", "gpt2_medium", "gpt2_large", "gpt2_xl", "gpt3_175b"), (None, {**DECODER, "context": 48})),
