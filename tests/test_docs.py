@@ -24,6 +24,7 @@ GENERATED = {
     "add_your_own_layer.md",
     "api.md",
     "benchmarks.md",
+    "caches.md",
     "calibrations.md",
     "conventions.md",
     "coverage.md",
