@@ -137,6 +137,7 @@ class StepMemory:
     )
     _decodes: dict[int, Growing] = field(default_factory=dict[int, Growing], repr=False)
     _shares: dict[int, Shares] = field(default_factory=dict[int, Shares], repr=False)
+    _lines: dict[int, Timeline] = field(default_factory=dict[int, Timeline], repr=False)
 
     def prefill(self, tokens: int, sequences: int) -> int:
         """Bytes of one step over so many tokens of each sequence."""
@@ -176,7 +177,10 @@ class StepMemory:
         return Shares(played[0][0].events, tuple(alone), tuple(each), tuple(by_token), tuple(by_both))
 
     def line(self, graph: ModelGraph) -> Timeline:
-        return timeline(graph, self.run, self.device)
+        """The step played; of graphs that `steps` keeps."""
+        if id(graph) not in self._lines:
+            self._lines[id(graph)] = timeline(graph, self.run, self.device)
+        return self._lines[id(graph)]
 
     @property
     def states(self) -> tuple[tuple[str, int], ...]:

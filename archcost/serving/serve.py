@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -22,6 +23,7 @@ from archcost.serving.steps import Steps
 from archcost.spec import ModelSpec
 from archcost.spec.changes import WeightsGiven, changed
 from archcost.spec.given import Network, spec_of
+from archcost.terms.autograd import Device
 from archcost.times import StepTime
 from archcost.times.choose import Chosen, choose
 
@@ -324,7 +326,9 @@ def serve(
     if weights is not None:
         spec = changed(spec, weights=weights)
     chosen = _precision(precision, profile)
-    steps = Steps(spec, latent)
+    run = Run(mode="infer", precision=chosen, cache=False)
+    memory = _memory_of(spec, latent, run, torch_device(profile))
+    steps = memory.steps
     _ = steps.tokens
     table = steps.most_positions
     if table is not None and service.context > table[0]:
@@ -334,12 +338,25 @@ def serve(
             found=f"{service.prompt:,} + {service.new:,}",
             layer=table[1],
         )
-    run = Run(mode="infer", precision=chosen, cache=False)
     dtype = _cache_dtype(cache, chosen)
-    memory = StepMemory(steps, run, torch_device(profile))
     size = CacheSize(steps.caches.attentions, steps.times, dtype, states=memory.states)
     found = choose(profile, run, engine, calibration)
     return Serving(memory, size, profile, service, _told(spec, chosen), found)
+
+
+_KNOWN: dict[int, dict[tuple[object, ...], StepMemory]] = {}
+"""By the identity of a spec, as long as it lives: another device or prompt asks for the same steps."""
+
+
+def _memory_of(spec: ModelSpec, latent: bool, run: Run, device: Device) -> StepMemory:
+    if id(spec) not in _KNOWN:
+        _KNOWN[id(spec)] = {}
+        weakref.finalize(spec, _KNOWN.pop, id(spec))
+    known = _KNOWN[id(spec)]
+    key = (latent, run, device)
+    if key not in known:  # of a copy, which does not keep the spec alive
+        known[key] = StepMemory(Steps(spec.model_copy(), latent), run, device)
+    return known[key]
 
 
 def _told(spec: ModelSpec, precision: Precision) -> str:
