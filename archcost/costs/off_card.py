@@ -63,8 +63,8 @@ class Activations:
         """By checkpoint, those by the storages on the card that it takes."""
 
     def keep(self, index: int, op: Op) -> tuple[int, ...]:
-        """What an operation keeps, moved; the storages that stay."""
-        if op.name.startswith("("):
+        """What an operation keeps, moved; the storages that stay: all of a loss, and gradients made in forward."""
+        if op.name.startswith("(") or any(give.ready is not None for give in op.rules.gives):
             return op.saved
         packed, stay = self._packed(op)
         if packed:
@@ -159,6 +159,11 @@ class Weights:
             if storage in self.here and storage not in self._of(after):
                 self.here.remove(storage)
                 self.tape.events.append(~storage)
+
+    def all_gone(self) -> None:
+        """Backward has ended, whatever was fetched for more of it."""
+        self.tape.events += [~storage for storage in sorted(self.here)]
+        self.here.clear()
 
     def _of(self, index: int | None) -> tuple[int, ...]:
         return () if index is None else self.of_ops[index]

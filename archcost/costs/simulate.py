@@ -183,7 +183,9 @@ class Player:
         start = self.tape.new(Held(op.name, "temporaries", "gradient", like), 2)  # the caller of backward has it too
         self._gradients.begin(root, start)
         inside, arrived, weights = self._inside(), self._gradients.arrived, self._weights
-        before = weights.next_of(range(first, -1, -1)) if weights else {}
+        reached = {root, *(place for op in self.program.ops for place in op.into)}
+        runs = [index for index in range(first, -1, -1) if not reached.isdisjoint(self.program.ops[index].takes)]
+        before = weights.next_of(runs) if weights else {}
         for index in range(first, -1, -1):
             op, segment = self.program.ops[index], inside.get(index) if inside else None
             arriving = {place: arrived.pop(place) for place in op.takes if place in arrived}
@@ -203,6 +205,8 @@ class Player:
             if segment is not None and segment.reentrant and index == segment.first:
                 self._let_go(self._within.pop(segment, []))
                 self._checkpoints.let_go(segment)
+        if weights:
+            weights.all_gone()
         self.tape.release(start)
 
     def _begin_within(self, segment: Segment, arriving: Mapping[int, Arrived]) -> None:

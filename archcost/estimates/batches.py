@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from archcost.costs.cpu_call import Call, Direction
 from archcost.costs.cpu_kernels import own_memory
+from archcost.costs.off_card import LEAST_OFFLOADED
 from archcost.costs.resize import Resized, Resizing
 from archcost.costs.timeline import Timeline, highest, timeline
 from archcost.errors import ArchcostError
@@ -152,6 +153,9 @@ class Growth:
         return _envelope(found)
 
 
+MANY = LEAST_OFFLOADED
+"""Samples of which every tensor is large enough to be offloaded. Of fewer, small ones are counted as if they were."""
+
 FAR = 101
 """A batch far from two and three: what comes in whole pages may be as many of them for a few samples."""
 
@@ -165,13 +169,15 @@ def growth(spec: ModelSpec, run: Run, device: Device, played: Timeline | None = 
     if not spec.has_batch:
         line = timeline(build(spec), run, device, 1)
         return Growth(spec, line, Played.of(line), _bytes(line.tensors, line), (0,) * len(line.storages), {})
-    line = played or timeline(build(spec, FAR), run, device, 1)
+    few = MANY if "activations" in run.offloaded else 2
+    distant = few + FAR - 2
+    line = played if played and few == 2 else timeline(build(spec, distant), run, device, 1)
     resizing = Resizing(line)
-    second, third, far = (_at(spec, batch, resizing) for batch in (2, 3, FAR))
+    second, third, far = (_at(spec, batch, resizing) for batch in (few, few + 1, distant))
     twos, threes, fars = (_bytes(each.tensors, line) for each in (second, third, far))
     strays = [two + (three - two) * (FAR - 2) != last for two, three, last in zip(twos, threes, fars, strict=True)]
     slope = tuple([0 if stray else three - two for stray, two, three in zip(strays, twos, threes, strict=True)])
-    base = tuple([0 if stray else two - 2 * grows for stray, two, grows in zip(strays, twos, slope, strict=True)])
+    base = tuple([0 if stray else two - few * grows for stray, two, grows in zip(strays, twos, slope, strict=True)])
     kernels = {
         storage: GrowingRun(_on(run.call, second.calls[storage]), _on(run.call, third.calls[storage]), run.direction)
         for storage, run in line.kernels.items()

@@ -11,6 +11,7 @@ from archcost.costs.offloaded import Offloaded
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError
 from archcost.passes.run import Run
+from archcost.spec.overrides import override, set_loss
 from tests.costs.timelines import Entry, fc, layer, played
 
 # 64 → 100 → 80 for 2 samples: weights of 6,400 and 8,000 values, biases of 100 and 80.
@@ -265,3 +266,36 @@ def test_what_cannot_be_offloaded(settings: dict[str, Any], message: str) -> Non
     with pytest.raises(ArchcostError) as caught:
         Run(**settings)
     assert str(caught.value) == message
+
+
+def test_weights_in_front_of_all_that_trains_are_fetched_forward_alone() -> None:
+    """Backward ends at `two`, and nothing is left there, nor fetched for what does not run."""
+    spec = archcost.ModelSpec.model_validate({"name": "n", "inputs": {"x": [64]}, "loss": "sum", "layers": LAYERS})
+    spec = archcost.adapt(spec, freeze=["one"])
+    line = timeline(archcost.build(spec, 2), Run(optimizer="sgd", offload="optimizer,weights"), "cuda")
+    assert line.offloaded is not None
+    assert line.offloaded.to_card == {"weights": (6400 + 100 + 2 * (8000 + 80)) * 4}
+    assert line.moments[-1].by_role["weights"] == 0
+    assert archcost.estimate(spec, 2, hardware="nvidia-t4", optimizer="sgd", offload="optimizer,weights").to_dict()
+
+
+@pytest.mark.parametrize("offload", ["activations", "optimizer,weights,activations"])
+@pytest.mark.parametrize("loss", ["cross_entropy:fused", "cross_entropy:chunks=4", "cross_entropy:float32,shifted"])
+def test_what_a_loss_keeps_stays(loss: str, offload: str) -> None:
+    spec = override(archcost.load("gpt2"), (), (), 64)
+    found = archcost.estimate(set_loss(spec, loss), 2, hardware="nvidia-t4", precision="bf16", offload=offload)
+    assert found.max_batch
+    assert found.to_dict()["offload"]["moved_bytes"]["to_host"] > 0
+
+
+@pytest.mark.parametrize(("name", "batch"), [("lenet5", 1), ("mlp", 3), ("resnet18_lstm", 2)])
+@pytest.mark.parametrize("recompute", ["none", "blocks"])
+def test_the_largest_batch_is_the_largest_that_fits(name: str, batch: int, recompute: str) -> None:
+    """Of few samples small tensors stay, of many they move."""
+    settings: dict[str, Any] = {"optimizer": "sgd", "recompute": recompute, "offload": "activations"}
+    found = archcost.estimate(name, batch, hardware="nvidia-t4", **settings)
+    assert found.max_batch
+    last, beyond = (
+        archcost.estimate(name, found.max_batch + more, hardware="nvidia-t4", **settings).verdict for more in (0, 1)
+    )
+    assert (last, beyond) == ("fits", "tight")
