@@ -72,6 +72,11 @@ adapters: $(COLLECTIONS)/.ready
 peft-rows: $(COLLECTIONS)/.ready
 	$(COLLECTIONS)/bin/python -m tests.large_programs.peft_rows
 
+# Small networks with quantised weights beside bitsandbytes and PEFT; docs/quantised_weights.md says what came of it.
+.PHONY: quantised-weights
+quantised-weights: $(COLLECTIONS)/.ready
+	$(COLLECTIONS)/bin/python -m tests.large_programs.quantised
+
 # Eager operators on meta tensors, beside Liger-Kernel's published benchmark; docs/liger_rows.md says what came of it.
 liger-rows: $(TEST)/.ready
 	$(TEST)/bin/python -m tests.large_programs.liger

@@ -8,7 +8,15 @@ from archcost.spec import zoo
 from tests import add_a_layer, api_page, layer_index, layer_pages, releases
 from tests.collections import page as coverage
 from tests.documents import PAGES, ROOT, refresh
-from tests.large_programs import adapters_page, families_page, liger, optimizer_rows, other_families, peft_rows
+from tests.large_programs import (
+    adapters_page,
+    families_page,
+    liger,
+    optimizer_rows,
+    other_families,
+    peft_rows,
+    quantised_page,
+)
 from tests.measurements import brackets, cpu_times, runs
 from tests.measurements import page as measurements
 from tests.measurements.boards import page as calibrations
@@ -29,6 +37,7 @@ RENEWED = {
     onnx_node_tests.PAGE: lambda _: onnx_node_tests.page(),
     liger.PAGE: lambda _: liger.page(),
     peft_rows.PAGE: lambda _: peft_rows.page(),
+    quantised_page.PAGE: lambda _: quantised_page.page(),
     optimizer_rows.PAGE: lambda _: optimizer_rows.page(),
     onnx_packages.PAGE: lambda _: onnx_packages.page(onnx_packages.read_results()),
     onnx_quantised.PAGE: lambda _: onnx_quantised.page(),

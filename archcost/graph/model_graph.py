@@ -132,6 +132,9 @@ class Node(NamedTuple):
         return tuple([weight for weight in self.weights if weight.name not in others])
 
 
+STACKED = "matrices that are kept in one tensor, as those of experts, stay in floats, as bitsandbytes leaves them"
+
+
 @dataclass(frozen=True, repr=False)
 class ModelGraph:
     """Layers in order of execution, each after everything it reads."""
@@ -176,6 +179,11 @@ class ModelGraph:
         for node in self.nodes:
             if node.layer.assumption:
                 assumed.setdefault(node.layer.assumption, []).append(node.name)
+        if self.spec.weights:
+            tables = [node for node in self.nodes if node.layer.type in ("parameter", "grouped_mm")]
+            stacked = [node.name for node in tables if any(len(weight.shape) == 3 for weight in node.own_weights)]
+            if stacked:
+                assumed[STACKED] = stacked
         return {text: tuple(names) for text, names in assumed.items()}
 
     @cached_property

@@ -62,13 +62,27 @@ BYTES = [
     # a scale and a zero point a group, in the dtype of the run
     ("int4", "bf16", 4096 + 128 * 2 * 2 + 64 * 2 + 1024 + 32 * 2 * 2 + 320 * 2),
     ("int4:group=32", "fp32", 4096 + 256 * 2 * 4 + 64 * 4 + 1024 + 64 * 2 * 4 + 320 * 4),
-    ("nf4:others=float32", "bf16", 4096 + 512 + 64 + 64 * 2 + 1024 + 128 + 64 + 320 * 4),
 ]
 
 
 @pytest.mark.parametrize(("how", "precision", "nbytes"), BYTES)
 def test_bytes(how: str, precision: str, nbytes: int) -> None:
     assert weights_in(precision, weights=how) == nbytes
+
+
+def test_all_other_weights_may_stay_in_float32() -> None:
+    """As PEFT's prepare_model_for_kbit_training makes them: the table and the head, and what comes of the table."""
+    words = """
+name: n
+inputs: {tokens: {shape: [3], dtype: int64}}
+layers:
+  - {name: emb, type: embedding, num_embeddings: 61, embedding_dim: 64}
+  - {name: q, type: linear, out_features: 64, bias: false}
+  - {name: head, type: linear, out_features: 61, bias: false}
+"""
+    spec = archcost.adapt(archcost.loads(words), weights="nf4:others=float32")
+    line = archcost.timeline(archcost.build(spec, 2), Run(mode="infer", precision="bf16"))
+    assert line.by_role["weights"] == 2 * 61 * 64 * 4 + 64 * 64 // 2 + 64 * 4 + 64
 
 
 def test_parameters_and_macs_are_those_of_floats() -> None:
@@ -166,3 +180,19 @@ def test_refused_networks() -> None:
     }
     with pytest.raises(ArchcostError, match="two formats of one weight"):
         graph(weights=["nf4", "int8:layers=enter"])
+
+
+def test_matrices_in_one_tensor_are_left_and_told() -> None:
+    experts = """
+name: n
+inputs: {x: {shape: [3, 8]}}
+layers:
+  - {name: q, type: linear, out_features: 8}
+  - {name: experts, type: parameter, shape: [4, 8, 8]}
+  - {name: head, type: linear, inputs: [q], out_features: 8}
+"""
+    built = archcost.build(archcost.adapt(archcost.loads(experts), weights="nf4"), 1)
+    [(told, names)] = built.assumptions.items()
+    assert names == ("experts",)
+    assert "stay in floats" in told
+    assert archcost.build(archcost.loads(experts), 1).assumptions == {}
