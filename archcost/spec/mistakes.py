@@ -123,6 +123,10 @@ def _message_of(mistakes: Sequence[Mistake], tree: object) -> SpecError:
         case "loss":
             told = first.context
             return SpecError(told["problem"], expected=told["expected"], found=spell(first.found), hint=told["hint"])
+        case "adapter":
+            given = as_mapping(first.found)
+            found = spell(first.found if given is None else given.get("type"))
+            return SpecError("not an adapter", expected=_expected(first), found=found)
         case "parameter_name":
             return SpecError("wrong name for a parameter", expected=_expected(first), found=spell(first.found))
         case _:

@@ -164,6 +164,8 @@ def test_published_parameters(changes: dict[str, Any], trainable: int) -> None:
         ({"adapt": "lora:r"}, "an option without a value", None),
         ({"adapt": "lora:r=2,r=3"}, "r stands twice", None),
         ({"freeze": ""}, "freeze has no pattern", None),
+        ({"ia3": {}}, "ia3 names no targets", "ia3:targets=k_proj,v_proj,down_proj,feedforward=down_proj"),
+        ({"ia3": {"targets": "enter", "feedforward": "leave"}}, "feedforward means nothing", None),
         (
             {"dora": {"r": 2, "targets": "enter"}, "weights": "nf4"},
             "no rule for DoRA on a weight of few bits",

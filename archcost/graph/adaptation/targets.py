@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from archcost.errors import SpecError, listing
 from archcost.graph.adaptation.modules import Module
@@ -56,6 +56,8 @@ def is_fed(name: str, adapter: Ia3) -> bool:
 
 
 def _meant(adapter: Lora | Ia3, steps: Sequence[PlacedLayer | Alias], modules: Mapping[str, Module]) -> Iterator[str]:
+    if isinstance(adapter, Ia3):
+        _check_ia3(adapter, steps, modules)
     wanted = adapter.targets or _usual(modules)
     meant = dict.fromkeys(name for pattern in wanted for name in _of_target(pattern, steps, modules))
     left_out = {name for pattern in adapter.exclude for name in _of_target(pattern, steps, modules, "exclude")}
@@ -63,6 +65,21 @@ def _meant(adapter: Lora | Ia3, steps: Sequence[PlacedLayer | Alias], modules: M
     if not found:
         raise SpecError("every target is excluded", expected="a layer that is left", found=str(adapter))
     yield from found
+
+
+def _check_ia3(adapter: Ia3, steps: Sequence[PlacedLayer | Alias], modules: Mapping[str, Module]) -> None:
+    """Which layers PEFT takes differs between models with the same names, so they have to be named."""
+    if not adapter.targets:
+        raise SpecError(
+            "ia3 names no targets",
+            expected="targets=, and feedforward= for those of them whose input is scaled",
+            found=str(adapter),
+            hint="ia3:targets=k_proj,v_proj,down_proj,feedforward=down_proj",
+        )
+    targets = {name for pattern in adapter.targets for name in _of_target(pattern, steps, modules)}
+    for pattern in adapter.feedforward:
+        if not any(names(pattern, name) or covers(pattern, name) for name in targets):
+            raise no_match("feedforward", pattern, targets, "some of the targets")
 
 
 def _usual(modules: Mapping[str, Module]) -> tuple[str, ...]:
@@ -85,15 +102,20 @@ def _of_target(
         return all_linear(steps, modules)
     found = [name for name in modules if names(pattern, name)] or [name for name in modules if covers(pattern, name)]
     if not has_wildcard(pattern):
-        _refuse_others(pattern, steps, modules)
+        _refuse_others(pattern, steps, modules, names if found else covers)
     if not found:
         raise no_match(what, pattern, modules, "linear, embedding and convolution layers")
     return found
 
 
-def _refuse_others(pattern: str, steps: Sequence[PlacedLayer | Alias], modules: Mapping[str, Module]) -> None:
+def _refuse_others(
+    pattern: str,
+    steps: Sequence[PlacedLayer | Alias],
+    modules: Mapping[str, Module],
+    means: Callable[[str, str], bool],
+) -> None:
     for step in steps:
-        if isinstance(step, PlacedLayer) and step.name not in modules and names(pattern, step.name):
+        if isinstance(step, PlacedLayer) and step.name not in modules and means(pattern, step.name):
             what = f"a part of {step.part.composite.type}" if step.part else step.layer.type
             raise SpecError(
                 f"no adapter is put on {what}",
