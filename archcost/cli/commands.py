@@ -260,12 +260,29 @@ def serve(options: argparse.Namespace) -> tuple[str, int]:
         cache=options.cache,
         chunk=options.chunk,
         latent=options.latent,
+        remade=_remade(options),
         engine=options.engine,
         calibration=_calibration(options),
     )
     if options.strict and result.unknown:
         raise CheckError(f"{result.network}: not all is known", found=", ".join(result.unknown))
     return rendered(result, options), 0 if result.fits else 1
+
+
+def _remade(options: argparse.Namespace) -> Callable[[int], ModelSpec] | None:
+    """Of a module that is made for one input of tokens: the same for another number of them."""
+    from archcost.importers.networks import is_callable
+
+    if not is_callable(options.network) or len(options.inputs) != 1:
+        return None
+    size, colon, rest = options.inputs[0].rpartition("=")[2].partition(":")
+    if not size.isdigit():
+        return None
+
+    def made(tokens: int) -> ModelSpec:
+        return spec_of(options.network, argparse.Namespace(**{**vars(options), "inputs": [f"{tokens}{colon}{rest}"]}))
+
+    return made
 
 
 def sweep(options: argparse.Namespace) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -308,6 +309,7 @@ def serve(
     cache: str | None = None,
     chunk: int = CHUNK,
     latent: bool = True,
+    remade: Callable[[int], ModelSpec] | None = None,
     engine: str | None = None,
     calibration: Calibration | None = None,
 ) -> Serving:
@@ -316,7 +318,8 @@ def serve(
 
     `precision` is bf16 (default), fp16 or fp32, and `weights` a format of few bits, as in `archcost.adapt`, or one of
     these words; `cache` is fp16, bf16, fp8 or int8, by default that of the weights. A step takes at most `chunk` tokens
-    of prompts. With `latent: false` keys and values are kept where a latent, of which they are made, would do. `engine`
+    of prompts. With `latent: false` keys and values are kept where a latent, of which they are made, would do. `remade`
+    makes the network for so many tokens, where no parameter of it is their number, as of an imported module. `engine`
     and `calibration` are what times rest on, as in `archcost.estimate`. Raises ArchcostError for what is wrong in
     these, for a network that makes no cache, and for a context that is longer than its table of positions.
     """
@@ -327,7 +330,7 @@ def serve(
         spec = changed(spec, weights=weights)
     chosen = _precision(precision, profile)
     run = Run(mode="infer", precision=chosen, cache=False)
-    memory = _memory_of(spec, latent, run, torch_device(profile))
+    memory = _memory_of(spec, latent, run, torch_device(profile), remade)
     steps = memory.steps
     _ = steps.tokens
     table = steps.most_positions
@@ -348,14 +351,16 @@ _KNOWN: dict[int, dict[tuple[object, ...], StepMemory]] = {}
 """By the identity of a spec, as long as it lives: another device or prompt asks for the same steps."""
 
 
-def _memory_of(spec: ModelSpec, latent: bool, run: Run, device: Device) -> StepMemory:
+def _memory_of(
+    spec: ModelSpec, latent: bool, run: Run, device: Device, remade: Callable[[int], ModelSpec] | None
+) -> StepMemory:
     if id(spec) not in _KNOWN:
         _KNOWN[id(spec)] = {}
         weakref.finalize(spec, _KNOWN.pop, id(spec))
     known = _KNOWN[id(spec)]
-    key = (latent, run, device)
+    key = (latent, run, device, remade)
     if key not in known:  # of a copy, which does not keep the spec alive
-        known[key] = StepMemory(Steps(spec.model_copy(), latent), run, device)
+        known[key] = StepMemory(Steps(spec.model_copy(), latent, remade=remade), run, device)
     return known[key]
 
 

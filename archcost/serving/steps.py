@@ -42,6 +42,8 @@ class Steps:
     latent: bool = True
     grows: bool = False
     """The cache is copied with each token, as transformers' DynamicCache is."""
+    remade: Callable[[int], ModelSpec] | None = None
+    """Makes the network for so many tokens, where no parameter of it is their number, as of an imported module."""
     _shorts: dict[int, tuple[ModelSpec, Short]] = field(default_factory=dict[int, tuple[ModelSpec, Short]], repr=False)
     _plains: dict[int, ModelGraph] = field(default_factory=dict[int, ModelGraph], repr=False)
     _graphs: dict[tuple[int, int, int, bool], ModelGraph] = field(
@@ -80,6 +82,8 @@ class Steps:
     @cached_property
     def long(self) -> ModelGraph:
         """The network over a long sequence, in which its windows show."""
+        if self.remade is not None:  # which says nothing of windows, and may make masks as large as that
+            return self.whole
         try:
             return self._plain(LONG)
         except ArchcostError:  # longer than a table of positions
@@ -103,7 +107,7 @@ class Steps:
     def most_positions(self) -> tuple[int, str] | None:
         """The rows of a table of positions, if there is one, and the layer that reads it."""
         try:
-            return most_positions(self._sample, self._plain(LONG))
+            return most_positions(self._sample, self._plain(2 * SHORT if self.remade else LONG))
         except ArchcostError:  # longer than the table, so its end is not far
             return most_positions(self._sample, self._plain(2 * SHORT))
 
@@ -125,7 +129,8 @@ class Steps:
     def _short(self, tokens: int) -> tuple[ModelSpec, Short]:
         """The spec with so many tokens, and its wiring."""
         if tokens not in self._shorts:
-            spec = with_tokens(self.spec, self.tokens, tokens).model_copy(update={"published": None})
+            made = with_tokens(self.spec, self.tokens, tokens) if self.remade is None else self.remade(tokens)
+            spec = made.model_copy(update={"published": None})
             self._shorts[tokens] = (spec, shortened(spec))
         return self._shorts[tokens]
 
