@@ -64,7 +64,69 @@ def flux(module: nn.Module, image: Tensor, text: Tensor, pooled: Tensor, time: T
     )
 
 
+def unet(module: nn.Module, image: Tensor, time: Tensor, text: Tensor) -> Any:
+    return module(image, time, text)
+
+
+def sdxl(module: nn.Module, image: Tensor, time: Tensor, text: Tensor, pooled: Tensor, sizes: Tensor) -> Any:
+    return module(image, time, text, added_cond_kwargs={"text_embeds": pooled, "time_ids": sizes})
+
+
+LOOKS_DOWN, LOOKS_UP = ("CrossAttnDownBlock2D",), ("CrossAttnUpBlock2D",)
+
 ROWS: tuple[Drawn, ...] = (
+    Drawn(  # huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5, unet/config.json
+        "stable_diffusion_1_5_unet",
+        "UNet2DConditionModel",
+        {
+            "sample_size": 64,
+            "block_out_channels": (320, 640, 1280, 1280),
+            "down_block_types": (*LOOKS_DOWN * 3, "DownBlock2D"),
+            "up_block_types": ("UpBlock2D", *LOOKS_UP * 3),
+            "cross_attention_dim": 768,
+            "attention_head_dim": 8,
+        },
+        {
+            "sample_size": 8,
+            "block_out_channels": (16, 32, 64, 64),
+            "cross_attention_dim": 24,
+            "attention_head_dim": 4,
+            "norm_num_groups": 8,
+        },
+        "width=16 heads=4 groups=8 told=24 words=7 side=64",
+        unet,
+        ((4, 8, 8), (), (7, 24)),
+    ),
+    Drawn(  # huggingface.co/stabilityai/stable-diffusion-xl-base-1.0, unet/config.json
+        "sdxl_unet",
+        "UNet2DConditionModel",
+        {
+            "sample_size": 128,
+            "block_out_channels": (320, 640, 1280),
+            "down_block_types": ("DownBlock2D", *LOOKS_DOWN * 2),
+            "up_block_types": (*LOOKS_UP * 2, "UpBlock2D"),
+            "cross_attention_dim": 2048,
+            "attention_head_dim": (5, 10, 20),
+            "transformer_layers_per_block": (1, 2, 10),
+            "use_linear_projection": True,
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": 256,
+            "projection_class_embeddings_input_dim": 2816,
+        },
+        {
+            "sample_size": 8,
+            "block_out_channels": (16, 32, 64),
+            "cross_attention_dim": 24,
+            "attention_head_dim": (2, 4, 8),
+            "transformer_layers_per_block": (1, 1, 2),
+            "addition_time_embed_dim": 8,
+            "projection_class_embeddings_input_dim": 68,
+            "norm_num_groups": 8,
+        },
+        "width=16 features=8 groups=8 told=24 words=7 side=64 whole=20 sized=8 few=1 many=2",
+        sdxl,
+        ((4, 8, 8), (), (7, 24), (20,), (6,)),
+    ),
     Drawn(  # huggingface.co/black-forest-labs/FLUX.1-dev, transformer/config.json
         "flux1_dev",
         "FluxTransformer2DModel",

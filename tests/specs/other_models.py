@@ -18,6 +18,8 @@ NARROW_OTHERS: dict[str, dict[str, int]] = {
     "mamba_codestral_7b": {**SCANNED, "depth": 2, "sharing": 2},
     "bamba_9b": {**SCANNED, "depth": 1, "between": 1, "behind": 1, "heads": 4, "groups": 2, "hidden": 80},
     "flux1_dev": {"depth": 1, "single": 1, "heads": 2, "features": 16, "text": 7, "side": 64, "told": 24},
+    "stable_diffusion_1_5_unet": {"width": 16, "heads": 4, "groups": 8, "told": 24, "words": 7, "side": 64},
+    "sdxl_unet": {"width": 16, "features": 8, "groups": 8, "told": 24, "words": 7, "side": 64, "many": 2},
     "deepseek_v2_lite": LATENT,
     "deepseek_v3": {**LATENT, "query_latent": 48, "pools": 3, "best_pools": 2},
 }

@@ -104,6 +104,8 @@ PARAMETERS = {
     "mamba_codestral_7b": 2 * 32768 * 4096 + mamba2(4096, 64, 128, groups=8),
     "bamba_9b": bamba(),
     "flux1_dev": flux(),
+    "stable_diffusion_1_5_unet": 859_520_964,  # as it is told wherever it is counted: 859.52 M
+    "sdxl_unet": 2_567_463_684,  # 2.57 G
 }
 
 RECORDED = {result.network: result for result in other_families.read()}
