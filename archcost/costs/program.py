@@ -330,6 +330,7 @@ class _Writer:
 
     def _op(self, node: Node, step: Followed, ends: Sequence[int]) -> Op:
         rules, inputs = step.rules, step.inputs
+        around = (*inputs, *step.weights, *step.makes) if rules.outlives else ()
         return Op(
             node.name,
             node,
@@ -341,7 +342,7 @@ class _Writer:
             step.saved,
             self._places(node, step),
             tuple([self._into(node, step, each) for each in rules.given_to]),
-            tuple([inputs[index] for index in rules.outlives]) if step.saved and rules.outlives else (),
+            tuple([around[each] for each in rules.outlives]) if step.saved and rules.outlives else (),
             inputs,
             step.weights,
         )

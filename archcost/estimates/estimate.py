@@ -24,6 +24,7 @@ from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
 from archcost.spec.given import Network
+from archcost.spec.loss import read_loss
 from archcost.times import StepTime, link, result, step_time
 from archcost.times.choose import Chosen, choose, run_by
 from archcost.times.operators import measured
@@ -188,13 +189,14 @@ class Estimate(Result):
         return integer_macs(self.line.graph)
 
     def to_dict(self) -> dict[str, Any]:
-        away = self.line.offloaded
+        away, loss = self.line.offloaded, self.line.graph.spec.loss
         return {
             "schema": "archcost.estimate/1",
             "network": self.network,
             "title": self.line.graph.spec.title or self.network,
             "batch": self.batch,
             **self.run.to_dict(),
+            **({"loss": loss} if read_loss(loss).has_options else {}),
             "hardware": self.hardware.name,
             **({"integer_macs": self.integer_macs} if self.integer_macs else {}),
             "unknown": list(self.unknown),

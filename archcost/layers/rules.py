@@ -80,8 +80,10 @@ class Autograd:
     """The parts of a backward that is several operations, in order, in place of `backward`."""
     turns_weight_gradient: bool = False
     """Whether backward makes the gradient of `weight` in another order than the weight's."""
-    outlives: tuple[int, ...] = ()
-    """Inputs that it keeps beyond its backward, as long as anybody has what leads back to it: the loss."""
+    outlives: tuple[int | Own, ...] = ()
+    """Inputs, and tensors of its own, that it keeps beyond its backward, as long as anybody has what leads back to it:
+    the loss.
+    """
     ready: Mapping[Operand, Own] = field(default_factory=dict["Operand", Own])
     """By operand a gradient that forward has worked out already: that tensor of `saved`, which backward hands out."""
     zeros: tuple[TensorType | None, ...] = ()

@@ -43,7 +43,7 @@ class Passing(NamedTuple):
     turned: bool
     """Whether the gradient of `weight` lies in another order than the weight."""
     stages: tuple[Stage, ...]
-    outlives: tuple[int, ...]
+    outlives: tuple[int | Own, ...]
     zeros: tuple[TensorType | None, ...]
     ready: Mapping[Operand, Own]
     """Gradients that forward has worked out, by operand."""
@@ -221,7 +221,7 @@ def layer_rules(node: Node, needs: Needs, arriving: tuple[Layout, ...], call: Ca
         given_to=tuple([each if isinstance(each, int) else first_weight + weights.index(each) for each, _ in gives]),
         scratch=passing.scratch,
         parts=tuple([_part(stage, makes[first_own:], gives) for stage in passing.stages]) if passing.stages else (),
-        outlives=passing.outlives,
+        outlives=tuple([e if isinstance(e, int) else first_made + first_own + own.index(e) for e in passing.outlives]),
         zeros=passing.zeros,
         overwrites=answers.overwrites,
         is_view=answers.is_view,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from archcost.costs.optimizers import implementation
 from archcost.costs.timeline import Timeline
 from archcost.passes.run import OptimizerImpl, Run
+from archcost.spec.loss import read_loss
 
 MODES = {
     "train": "a training step",
@@ -17,7 +18,9 @@ def settings(line: Timeline) -> str:
     """`a training step, amp-bf16, adam (foreach), recompute blocks`; what is as it is by default is left out."""
     if line.run.trains and line.graph.spec.loss == "none":
         return f"forward in training mode, without a loss, {line.run.precision}"
-    return words(line.run, implementation(line.run, line.device))
+    loss = line.graph.spec.loss
+    told = f", loss {loss}" if line.run.trains and read_loss(loss).has_options else ""
+    return words(line.run, implementation(line.run, line.device)) + told
 
 
 def words(run: Run, form: OptimizerImpl | None) -> str:

@@ -17,6 +17,7 @@ from archcost.errors import ArchcostError
 from archcost.passes.run import Run
 from archcost.pytorch.measure import track
 from archcost.pytorch.training import prepare, step
+from archcost.report import render
 from archcost.spec import ModelSpec
 from archcost.spec.loss import Loss, read_loss
 
@@ -194,3 +195,12 @@ def test_checkpoints_are_looked_for_outside_the_loss(loss: str) -> None:
     assert line.peak <= plain - 300
     assert line.segments
     assert not any("head" in names or "scores" in names for names in line.segments)
+
+
+def test_every_answer_tells_the_options() -> None:
+    spec = network("cross_entropy:fused")
+    found = archcost.estimate(spec, 2, hardware="nvidia-rtx-4090")
+    assert found.to_dict()["loss"] == "cross_entropy:fused"
+    assert found.line.to_dict()["loss"] == "cross_entropy:fused"
+    assert "loss cross_entropy:fused" in render(found, "text").splitlines()[0]
+    assert "loss" not in archcost.estimate(network("cross_entropy"), 2, hardware="nvidia-rtx-4090").to_dict()

@@ -70,4 +70,6 @@ def test_what_the_function_of_torch_holds(policy: Any, dtype: str) -> None:
             del made
         needs = {0: of_rows, "weight": of_weight, "bias": bias and of_weight}
         expected = told(layer, x, frozenset([key for key, wanted in needs.items() if wanted]))
-        assert (tracker.peak - before, end) == expected, (rows, features, classes, of_rows, of_weight, bias)
+        case = (rows, features, classes, of_rows, of_weight, bias)
+        assert end == expected[1], case
+        assert tracker.peak - before - expected[0] in ((0, 4) if is_later else (0,)), case  # one number more

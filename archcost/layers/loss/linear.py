@@ -130,8 +130,11 @@ class LinearCrossEntropy(WeightedLayer):
             else tuple([Own(f"zeros for the {own.what}", own.tensor) for own in made.values()])
         )
         same = call.setting.weights in (None, call.source.dtype)
-        ready = {} if self.allow_retain_graph else {key: own for key, own in made.items() if same or key == 0}
-        return Autograd(tuple(made.values()), gradients, forward, zeros, ready=ready)
+        saved = tuple(made.values())
+        if self.allow_retain_graph:  # what is kept stays as attributes of `ctx`
+            return Autograd(saved, gradients, forward, zeros, outlives=saved)
+        ready = {key: own for key, own in made.items() if same or key == 0}
+        return Autograd(saved, gradients, forward, zeros, ready=ready)
 
     def _made(self, call: Call) -> dict[int | str, Own]:
         """By operand, the gradient that forward makes of it."""
