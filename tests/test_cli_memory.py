@@ -121,6 +121,13 @@ def test_what_is_offloaded_is_told(capsys: Capture) -> None:
     assert "offload" not in json.loads(run(capsys, "timeline", "lenet5", "--format", "json")[1])
 
 
+def test_a_fit_tells_what_is_offloaded(capsys: Capture) -> None:
+    argv = ("lenet5", "--hardware", "nvidia-t4", "--batch", "64", "--offload", "activations")
+    [device] = json.loads(run(capsys, "fit", *argv, "--format", "json")[1])["devices"]
+    assert device["offload"] == json.loads(run(capsys, "estimate", *argv, "--format", "json")[1])["offload"]
+    assert "off the card  on the host  to the host  to the card" in run(capsys, "fit", *argv)[1]
+
+
 def test_what_nobody_knows_of_what_is_offloaded_is_null(capsys: Capture) -> None:
     """A TPU's link is in no profile; a host's step takes a time that nobody knows."""
     argv = ("estimate", "lenet5", "--offload", "activations", "--format", "json")

@@ -33,7 +33,7 @@ from archcost.planning.vary import Largest, Varied, Word, batches, word
 from archcost.spec import ModelSpec
 from archcost.spec.given import Network, spec_of
 from archcost.terms.autograd import Device
-from archcost.times import StepTime
+from archcost.times import StepTime, link
 from archcost.times.choose import run_by
 from archcost.units import size
 
@@ -134,9 +134,15 @@ class DeviceFit:
                 {"owner": bound.owner, "what": bound.what, "bytes": bound.nbytes, "why": bound.why}
                 for bound in (binding.tensors[:MOST_SHOWN] if binding else ())
             ],
+            **self._off_card(),
             "time": self.time and _time(self.time),
             "remedies": self.remedies and self.remedies.to_dict(),
         }
+
+    def _off_card(self) -> dict[str, Any]:
+        """What is offloaded, where the device has an estimate of its own."""
+        found = None if self.estimate is None else self.estimate.line.offloaded
+        return {} if found is None else {"offload": link.to_dict(found, self.hardware)}
 
 
 def _time(time: StepTime) -> dict[str, Any]:

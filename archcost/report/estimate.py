@@ -38,7 +38,7 @@ def document(estimate: Estimate) -> Document:
         _roles(estimate),
         f"The {LARGEST} largest tensors there:",
         _largest(estimate),
-        *_off_card(estimate),
+        *off_card_of(estimate),
         Facts(tuple(_facts(estimate, data["memory"]["band"]))),
         *_time(estimate),
     )
@@ -153,7 +153,8 @@ def _largest(estimate: Estimate) -> Table:
     return Table((Column("size", "right"), Column("tensor"), Column("shape"), Column("why it is there")), tuple(rows))
 
 
-def _off_card(estimate: Estimate) -> Iterator[Part]:
+def off_card_of(estimate: Estimate) -> Iterator[Part]:
+    """What is offloaded and what it moves, where there is such a thing."""
     found = estimate.line.offloaded
     if found is not None:
         yield from off_card.parts(found, link.sentence(found, estimate.hardware))

@@ -17,7 +17,7 @@ from archcost.planning.trials import Trial
 from archcost.planning.vary import Largest, Word
 from archcost.report import times
 from archcost.report.document import Cell, Column, Document, Part, Table, about, one_line
-from archcost.report.estimate import ladder, verdict
+from archcost.report.estimate import ladder, off_card_of, verdict
 from archcost.report.settings import words
 from archcost.report.timeline import bound_notes
 from archcost.times import StepTime
@@ -129,6 +129,7 @@ def _one_device(fit: Fit, device: DeviceFit) -> Iterator[Part]:
     if device.varied is not None:
         yield " ".join(_largest_varied(device.varied, fit.batch))
     yield ladder(device.estimate)
+    yield from off_card_of(device.estimate)
     time = device.estimate.time
     yield times.unknown_sentence(device.estimate.time_notes) if time is None else times.sentence(time)
     yield f"At batch {count(device.bound_batch)} the peak is at {device.binding.at}, {size(device.binding.peak)}:"
