@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from archcost.layers import LAYERS, Composite, Layer
@@ -32,11 +32,16 @@ class AdaptedLayer(Composite):
         return tuple([part.layer for part in self.recipe(shape)])
 
     def sketch(self) -> tuple[Layer, ...]:
-        return tuple([part.layer for part in self.recipe(None)])
+        return tuple([part.layer for part in self.sketched])
 
     def holds(self) -> tuple[tuple[str, ...], ...]:
         """By part what its variables hold."""
-        return tuple([part.holds for part in self.recipe(None)])
+        return tuple([part.holds for part in self.sketched])
+
+    @cached_property
+    def sketched(self) -> tuple[Part, ...]:
+        """Worked out once, however often the composite stands in a network."""
+        return tuple(self.recipe(None))
 
     def __hash__(self) -> int:
         return id(self)
