@@ -139,6 +139,7 @@ def test_what_our_families_have_no_layers_for(changed: dict[str, Any], message: 
         ("bert", {"intermediate_size": 100}, "intermediate_size .*\n  expected: 4 × hidden_size, 3,072"),
         ("bert", {"type_vocab_size": 3}, "type_vocab_size of this bert"),
         ("qwen3_moe", {"num_experts_per_tok": 200}, "num_experts_per_tok .*\n  expected: at most num_experts, 128"),
+        ("qwen3", {"layer_types": 3}, "layer_types .*\n  expected: a list of words"),
         ("qwen3_moe", {"mlp_only_layers": [1]}, "mlp_only_layers of this qwen3_moe"),
         ("mixtral", {"sliding_window": 4096}, "sliding_window of this mixtral"),
         ("gpt2", {"attn_pdrop": 0.2}, "attn_pdrop .*\n  expected: as much as resid_pdrop, 0.1"),

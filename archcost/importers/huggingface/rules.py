@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from archcost.files.values import as_mapping
+from archcost.files.values import as_list, as_mapping
 from archcost.spec.values import Value
 
 Keys = Mapping[str, Any]
@@ -72,7 +72,11 @@ def windowed(keys: Keys) -> dict[str, Value]:
 
 
 def _layer_kinds(keys: Keys) -> set[str]:
-    return set(map(str, keys.get("layer_types") or ()))
+    listed = keys.get("layer_types")
+    kinds = as_list(listed)
+    if kinds is None and listed is not None:
+        raise UnsuitedError("layer_types", "a list of words", listed)
+    return set(map(str, kinds or ()))
 
 
 def full(keys: Keys) -> dict[str, Value]:
