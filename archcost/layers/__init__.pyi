@@ -150,7 +150,6 @@ from archcost.layers.pooling.pool import DividedPool as _DividedPool
 from archcost.layers.pooling.pool import MaxPool as _MaxPool
 from archcost.layers.pooling.unpool import MaxUnpool as _MaxUnpool
 from archcost.layers.quantization.convolution import IntegerConvolution as _IntegerConvolution
-from archcost.layers.quantization.frozen import WidenedWeightOnlyLinear as WidenedWeightOnlyLinear
 from archcost.layers.quantization.frozen import HqqLinear as HqqLinear
 from archcost.layers.quantization.frozen import Linear4bit as Linear4bit
 from archcost.layers.quantization.frozen import Linear8bit as Linear8bit

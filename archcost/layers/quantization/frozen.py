@@ -7,7 +7,7 @@ and what it keeps for backward, is that of the library that it is named after.
 from __future__ import annotations
 
 from math import prod
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from archcost.errors import ShapeError
 from archcost.layers.base import Weight, WeightedLayer
@@ -332,15 +332,20 @@ class WeightOnlyLinear(FrozenLinear):
     """
 
     type: Literal["weight_only_linear"] = "weight_only_linear"
-    card: ClassVar[Card] = card(IN_16_BITS)
+    card: ClassVar[Card] = card(IN_16_BITS, "named")
     makes_again: ClassVar[bool] = False
     weight_dtype: ClassVar[str] = "float8_e4m3fn"
     operations: ClassVar[int] = 1
 
+    widens: Flag = False
+    """Whether a bias of float32 makes the sum float32, as it does under autocast."""
+
     def lowered(self, dtype: str) -> WeightOnlyLinear:
-        """A bias of float32 is added after the product, and the sum is float32."""
-        fields: dict[str, Any] = {**self.__dict__, "type": "(weight_only_linear)"}
-        return WidenedWeightOnlyLinear(**fields) if self.bias else self
+        return self.model_copy(update={"widens": True}) if self.bias else self
+
+    def output_types(self, inputs: Tensors) -> Tensors:
+        (result,) = super().output_types(inputs)
+        return (result._replace(dtype="float32" if self.widens else result.dtype),)
 
     def scales(self, features: int) -> tuple[Weight, ...]:
         return (scale("scale", (self.out_features, 1), "float32"),)
@@ -357,13 +362,3 @@ class WeightOnlyLinear(FrozenLinear):
         forward = beyond(MADE, worst_moment(((wide, wide, *made), held, added)), (result, *kept))
         gradients = (NewView(source) if source.rank > 2 else source,)
         return Autograd((Own(MADE, weight),) if call.needs(0) else (), gradients, forward)
-
-
-class WidenedWeightOnlyLinear(WeightOnlyLinear):
-    """Under autocast, with a bias."""
-
-    type: Literal["(weight_only_linear)"] = "(weight_only_linear)"  # pyright: ignore[reportIncompatibleVariableOverride]
-    card: ClassVar[Card] = card(IN_16_BITS, "named")
-
-    def output_types(self, inputs: Tensors) -> Tensors:
-        return (super().output_types(inputs)[0]._replace(dtype="float32"),)
