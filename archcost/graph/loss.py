@@ -55,8 +55,10 @@ def _check_options(graph: ModelGraph, loss: Loss) -> None:
     if not loss.by_token:
         return
     scores = scores_of(graph)
-    if loss.takes_head:
-        head_of(graph, scores)
+    head = head_of(graph, scores) if loss.takes_head else None
+    if loss.chunks is not None and head is not None and "bias" in [weight.name for weight in head.weights]:
+        expected = "a last layer without a bias, whose weight each piece shares"
+        raise _unsuited(graph, expected, f"{head.name}, which has one", "cross_entropy:fused")
     if scores.tensor.rank not in ((3,) if loss.shifted else (2, 3)):
         axes = "(batch, tokens, classes)" if loss.shifted else "(batch, tokens, classes) or (samples, classes)"
         raise _unsuited(graph, f"scores of tokens: {axes}, perhaps transposed", f"{scores.tensor} ({scores.port})")
