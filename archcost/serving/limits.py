@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from archcost.graph import ModelGraph, Node
 from archcost.layers.parameter import Standing
 
@@ -28,6 +30,17 @@ def most_positions(one: ModelGraph, other: ModelGraph) -> tuple[int, str] | None
         if rows is not None:
             found.append((rows, node.name))
     return min(found, default=None)
+
+
+def most_that_fits(fits: Callable[[int], bool], most: int) -> int:
+    """The most tokens that fit, by halves; 0 for less than two. For steps that make more with each token, as composed
+    attention does: the scores of all pairs.
+    """
+    low, high = 1, most + 1
+    while high - low > 1:
+        middle = min((low + high) // 2, 4 * low + 1)
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low if low >= 2 else 0
 
 
 def _longer_axes(one: Node, other: Node) -> int:

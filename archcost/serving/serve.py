@@ -18,6 +18,7 @@ from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.caches import Cached
 from archcost.passes.run import Precision, Run
+from archcost.serving.limits import most_that_fits
 from archcost.serving.memory import CACHE_DTYPES, MOST, CacheDtype, CacheSize, StepMemory
 from archcost.serving.speed import Rate, Speed, roof_of
 from archcost.serving.steps import Steps
@@ -155,7 +156,9 @@ class Serving(Result):
         tokens = min(most, max(2, self.service.context))
         for _ in range(ROUNDS):  # what steps make depends little on it
             room = self.limits.safe - self._beside_cache(self._long(tokens))
-            found = min(most, self.cache.tokens_in(room, self.service.concurrency)) if room >= 0 else 0
+            if room < 0:
+                return most_that_fits(lambda count: self._needed(self._long(count)) <= self.limits.safe, tokens)
+            found = min(most, self.cache.tokens_in(room, self.service.concurrency))
             if found == tokens:
                 break
             tokens = max(2, found)

@@ -15,6 +15,7 @@ from math import gcd, lcm
 from archcost.errors import ArchcostError
 from archcost.graph import ModelGraph, Port
 from archcost.graph.build import assemble
+from archcost.graph.sequence import longest
 from archcost.graph.wiring import WiredLayer
 from archcost.layers import LAYERS, Layer
 from archcost.passes.cache_layers import Keeping, Kept
@@ -107,9 +108,13 @@ class Steps:
     def most_positions(self) -> tuple[int, str] | None:
         """The rows of a table of positions, if there is one, and the layer that reads it."""
         try:
-            return most_positions(self._sample, self._plain(2 * SHORT if self.remade else LONG))
+            found = most_positions(self._sample, self._plain(2 * SHORT if self.remade else LONG))
         except ArchcostError:  # longer than the table, so its end is not far
-            return most_positions(self._sample, self._plain(2 * SHORT))
+            found = most_positions(self._sample, self._plain(2 * SHORT))
+        stated, sequence = longest(self.spec), self.spec.sequence
+        if stated is None or sequence is None or (found is not None and found[0] <= stated):
+            return found
+        return stated, sequence.table or sequence.parameter
 
     def prefill(self, prompt: int, batch: int = 1, all_logits: bool = False) -> ModelGraph:
         """So many tokens at once, of so many sequences; rounded up where experts share them."""

@@ -125,7 +125,7 @@ def module_shapes(module: nn.Module) -> Shapes:
     names = [name for name, _ in module.named_parameters()]
     sides = all(any(f"{side}." in name for name in names) for side in ("encoder", "decoder"))
     for name, parameter in module.named_parameters():
-        inside = re.search(r"\.(?:layers?|block)\.(\d+)\.", name)
+        inside = re.search(r"\.(?:layers?|block|h)\.(\d+)\.", name)
         side = re.search(r"\.(encoder|decoder)\.", name)
         part = f"{int(inside[1]) + 1}" if inside and "relative_attention_bias" not in name else "outside"
         part = f"{side[1]} {part}" if sides and side and part != "outside" else part

@@ -84,6 +84,14 @@ PHI = Kind("Phi", SIZES, {"vocab_size": 51200, "resid_pdrop": 0.1, "partial_rota
 PHI3 = Kind("Phi3", SIZES, {"pad_token_id": 0})
 OLMO2 = Kind("Olmo2", SIZES, {"vocab_size": 100352})
 PYTHIA = Kind("GPTNeoX", "hidden_size intermediate_size num_hidden_layers num_attention_heads vocab_size")
+FALCON = Kind(
+    "Falcon",
+    "hidden_size num_hidden_layers num_attention_heads vocab_size",
+    {"multi_query": True, "parallel_attn": True, "new_decoder_architecture": False, "bias": False, "alibi": False},
+)
+OPT = Kind(
+    "OPT", "hidden_size ffn_dim num_hidden_layers num_attention_heads word_embed_proj_dim", {"vocab_size": 50272}
+)
 ENCODER = "hidden_size intermediate_size num_hidden_layers num_attention_heads"
 BERT = Kind("Bert", ENCODER, auto="AutoModel", inputs=("input_ids", "token_type_ids"), outputs=STATES)
 ROBERTA_FIELDS: Fields = {"vocab_size": 50265, "max_position_embeddings": 514, "type_vocab_size": 1}
@@ -163,6 +171,10 @@ RELEASED: Mapping[str, tuple[Kind, Fields]] = {
     "pythia_2_8b": (PYTHIA, PYTHIA.size(2560, 10240, 32, 32, 50304)),
     "pythia_6_9b": (PYTHIA, PYTHIA.size(4096, 16384, 32, 32, 50432)),
     "pythia_12b": (PYTHIA, PYTHIA.size(5120, 20480, 36, 40, 50688)),
+    "falcon_7b": (FALCON, FALCON.size(4544, 32, 71, 65024)),
+    "opt_125m": (OPT, OPT.size(768, 3072, 12, 12, 768)),
+    "opt_1_3b": (OPT, OPT.size(2048, 8192, 24, 32, 2048)),
+    "opt_6_7b": (OPT, OPT.size(4096, 16384, 32, 32, 4096)),
     "bert_base": (BERT, BERT.size(768, 3072, 12, 12)),
     "bert_large": (BERT, BERT.size(1024, 4096, 24, 16)),
     "roberta_base": (ROBERTA, ROBERTA.size(768, 3072, 12, 12)),
@@ -266,6 +278,8 @@ SMALL: tuple[Small, ...] = (
     Small("Phi-3, a window", "phi3_mini", f"{GROUPED} window=16", PHI3, PHI3.size(*GROUPS, sliding_window=16)),
     Small("OLMo 2", "olmo2_7b", GROUPED, OLMO2, OLMO2.size(*GROUPS)),
     Small("Pythia", "pythia_6_9b", f"{NARROW} hidden=80", PYTHIA, PYTHIA.size(*FEW, 97)),
+    Small("Falcon", "falcon_7b", f"{NARROW} features=16", FALCON, FALCON.size(64, 2, 4, 97)),
+    Small("OPT", "opt_1_3b", f"{NARROW} hidden=80 context=48", OPT, OPT.size(*FEW, 64, max_position_embeddings=48)),
     Small("BERT", "bert_base", f"{NARROW} context=50", BERT, BERT.size(*WIDE, max_position_embeddings=50)),
     Small("RoBERTa", "roberta_base", f"{NARROW} context=50", ROBERTA, ROBERTA.size(*WIDE, max_position_embeddings=50)),
     Small(

@@ -20,10 +20,9 @@ from archcost.pytorch.build import zeros
 from archcost.pytorch.counters import count_flops, materialise
 from archcost.pytorch.crosscheck import Check, corrected
 from archcost.pytorch.differences import KNOWN_DIFFERENCES
-from archcost.spec import zoo
 from archcost.tensors import TensorType
 from archcost.work import Contraction
-from tests.specs.variants import smaller
+from tests.specs.variants import one_of_each, smaller
 
 
 def check_of(verification: Verification, quantity: str, scope: str = "total") -> Check:
@@ -31,7 +30,7 @@ def check_of(verification: Verification, quantity: str, scope: str = "total") ->
     return found
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", one_of_each())
 def test_every_shipped_network_verifies(name: str) -> None:
     """Large ones on small images and less deep: as they ship, tests/specs holds them against published counts."""
     verification = verify(smaller(name))

@@ -172,3 +172,15 @@ def test_what_does_not_fit_exits_with_one(capsys: pytest.CaptureFixture[str]) ->
     assert main(["serve", "llama2_70b", "--hardware", GPU, "--format", "json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["memory"]["verdict"], found["max_context"], found["max_concurrency"]) == ("does not fit", 0, 0)
+
+
+@pytest.mark.parametrize("name", ["falcon_7b", "opt_6_7b"])
+def test_the_longest_context_fits_and_twice_as_many_do_not(name: str) -> None:
+    """Where attention is composed, steps make more with each token; a table of positions ends before memory does."""
+    longest = archcost.serve(name, hardware=GPU, prompt=1000, new=24).max_context
+    assert archcost.serve(name, hardware=GPU, prompt=longest - 1, new=1).fits
+    if name == "opt_6_7b":
+        assert longest == 2048  # the rows of its table that are positions'
+    else:
+        assert not archcost.serve(name, hardware=GPU, prompt=2 * longest, new=1).fits
+        assert longest > 1024

@@ -26,6 +26,8 @@ NARROW: dict[str, dict[str, int]] = {
     **{name: {**GROUPED, "features": 24} for name in WITH_HEADS},
     "mistral_7b_v0_1": {**GROUPED, "window": 16},
     "phi2": {**WITHOUT_GROUPS, "features": 16, "rotary": 8},
+    "falcon_7b": {"depth": 2, "width": 64, "heads": 4, "features": 16, "vocabulary": 97, "tokens": 40},
+    **{f"opt_{size}": WITHOUT_GROUPS for size in ("125m", "1_3b", "6_7b")},
     "phi3_mini": {**GROUPED, "window": 16},
     **{f"pythia_{size}": WITHOUT_GROUPS for size in ("160m", "410m", "1b", "1_4b", "2_8b", "6_9b", "12b")},
     **{f"gemma2_{size}": {**GROUPED, "features": 24, "window": 16} for size in ("2b", "9b", "27b")},

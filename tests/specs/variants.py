@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import yaml
+
 import archcost
 from archcost import ModelCost, ModelSpec
 from archcost.costs.model import LayerCost
+from archcost.spec import zoo
 from archcost.spec.overrides import set_inputs
 from tests.specs.language_models import DECODER, NARROW
 
@@ -61,6 +64,21 @@ def smaller(network: str) -> ModelSpec:
         return archcost.load(network)
     image, parameters = SMALLER[network]
     return variant(network, image, **parameters)
+
+
+@cache
+def one_of_each() -> tuple[str, ...]:
+    """The networks that ship, of those that are the same when they are narrow the first."""
+    seen: set[str] = set()
+    found: list[str] = []
+    for name in zoo.names():
+        tree = yaml.safe_load(zoo.path(name).read_text(encoding="utf-8"))
+        sizes = {**tree.get("parameters", {}), **NARROW.get(name, {})}
+        network = repr((tree.get("extends", name), tree.get("blocks"), sorted(sizes.items(), key=str)))
+        if name not in NARROW or network not in seen:
+            seen.add(network)
+            found.append(name)
+    return tuple(found)
 
 
 DEEPEST = 1000
