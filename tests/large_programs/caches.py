@@ -265,7 +265,8 @@ tokens (the head sees the last of them alone) and over one token after it, of sm
 by a dispatch mode, beside the played step. **MACs** of that token are torch's counter's.
 
 What differs are the numbers of positions, which transformers makes in int64 and drops late; and of a window the keys
-before, which it drops only when the values are copied as well.
+before, which it drops only when the values are copied as well. For the networks of Llama's family the variable that
+holds the embedded tokens until the end is put in by hand here; what is served has it gone after its last reader.
 
 | network | prefill fp32 | is | decode fp32 | is | prefill bf16 | is | decode bf16 | is | MACs of a token | torch's |
 |---|---|---|---|---|---|---|---|---|---|---|

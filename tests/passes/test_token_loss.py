@@ -13,7 +13,7 @@ import torch
 
 import archcost
 from archcost.costs.phases import by_phase
-from archcost.errors import ArchcostError
+from archcost.errors import ArchcostError, SpecError
 from archcost.passes.run import Run
 from archcost.pytorch.measure import track
 from archcost.pytorch.training import prepare, step
@@ -61,7 +61,7 @@ HEADS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_step_holds_what_torch_holds(loss: str, head: str) -> None:
     if "chunks" in loss and head == "bias":
-        with pytest.raises(archcost.SpecError, match="a last layer without a bias"):
+        with pytest.raises(SpecError, match="a last layer without a bias"):
             archcost.build(network(loss, **HEADS[head]), BATCH)
         return
     for precision, accumulation in (("fp32", 1), ("bf16", 1), ("amp-bf16", 1), ("fp32", 2)):
