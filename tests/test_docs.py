@@ -34,6 +34,7 @@ GENERATED = {
     "onnx_packages.md",
     "liger_rows.md",
     "peft_rows.md",
+    "quantised_weights.md",
     "optimizer_rows.md",
     "onnx_quantised.md",
     "adapters.md",

@@ -247,11 +247,9 @@ def serve(options: argparse.Namespace) -> tuple[str, int]:
 
     if options.hardware is None:
         raise ArchcostError("no device to serve on", expected="--hardware with a name or a file")
-    # a dtype of all is no format of few bits
-    dtypes = [word for word in options.weights if word in WEIGHTS]
+    dtypes = [word for word in options.weights if word in WEIGHTS]  # of all, which are no formats of few bits
     if dtypes and (len(options.weights) > 1 or options.precision):
-        given = [*options.weights, *([f"--precision {options.precision}"] if options.precision else ())]
-        raise ArchcostError("--weights says the dtype of all twice", expected="one word", found=", ".join(given))
+        raise ArchcostError("the dtype of all weights stands twice", expected="one", found=", ".join(options.weights))
     options.weights = [word for word in options.weights if word not in WEIGHTS]
     result = serve(
         spec_of(options.network, options),

@@ -237,7 +237,7 @@ def _weights(layer: LayerCost, line: Line | None) -> Iterable[Line]:
 
 def _bytes(node: Node) -> Line:
     """Of a quantised weight, with what stands beside it: `18 + 1*4 + 16*4`, in the dtypes of the spec."""
-    kept = [weight for weight in node.own_weights if weight.name == "weight" or weight.is_scale]
+    kept = [each for each in node.own_weights if each.name == "weight" or (each.is_scale and each.name != "bias")]
     tensors = [TensorType(weight.shape, weight.dtype or node.input_types[0].dtype) for weight in kept]
     terms = [str(t.nbytes) if t.dtype in PACKED_BITS else f"{t.numel}*{ALL_BYTES[t.dtype]}" for t in tensors]
     note = ", ".join(f"{weight.name} in {tensor.dtype}" for weight, tensor in zip(kept, tensors, strict=True))

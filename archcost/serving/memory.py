@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from archcost.costs.timeline import Timeline, highest, timeline
 from archcost.graph import ModelGraph
@@ -237,3 +237,15 @@ def _highest(events: Sequence[int], bases: Sequence[int], slopes: Sequence[int])
         if not kept or line.slope > kept[-1].slope:
             kept.append(line)
     return Growing(tuple(kept))
+
+
+def cache_dict(each: Cached, size: CacheSize) -> dict[str, Any]:
+    return {
+        "layer": each.layer,
+        "times": size.times.get(each.layer, 1),
+        "kind": each.kind,
+        "elements_per_position": each.elements,
+        "expanded_elements_per_position": each.expanded,
+        "window": each.window,
+        "positions": each.positions if each.kind == "cross" else None,
+    }

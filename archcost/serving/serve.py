@@ -19,9 +19,10 @@ from archcost.hardware.profile import HardwareProfile
 from archcost.passes.caches import Cached
 from archcost.passes.run import Precision, Run
 from archcost.serving.limits import most_that_fits
-from archcost.serving.memory import CACHE_DTYPES, MOST, CacheDtype, CacheSize, StepMemory
+from archcost.serving.memory import CACHE_DTYPES, MOST, CacheDtype, CacheSize, StepMemory, cache_dict
 from archcost.serving.speed import Rate, Speed, roof_of
 from archcost.serving.steps import Steps
+from archcost.serving.throughput import Load, Throughput, of_engine
 from archcost.spec import ModelSpec
 from archcost.spec.changes import WeightsGiven, changed
 from archcost.spec.given import Network, spec_of
@@ -208,6 +209,11 @@ class Serving(Result):
         """The same in as many sequences as fit: each more shares the weights that are read."""
         return self.speed.rate(self._middle, self.max_concurrency) if self.max_concurrency else None
 
+    @cached_property
+    def many_requests(self) -> Throughput | None:
+        """Tokens a second of an engine to which such requests come all the time; None of another kind of device."""
+        return of_engine(self.memory, self.cache, self.hardware, Load(self.service.prompt, self.service.new))
+
     @property
     def time_notes(self) -> tuple[str, ...]:
         if self.per_token is not None:
@@ -256,7 +262,7 @@ class Serving(Result):
                 "verdict": self.verdict,
                 "status": "exact under assumptions",
             },
-            "caches": [_cache(each, self.cache) for each in self.caches],
+            "caches": [cache_dict(each, self.cache) for each in self.caches],
             "max_context": self.max_context,
             "max_concurrency": self.max_concurrency,
             "time": self._times(),
@@ -281,23 +287,12 @@ class Serving(Result):
                 "per_token": roof_of(token) if token else None,
             },
             "best": self.best_rate.to_dict() if self.best_rate else None,
+            "many_requests": self.many_requests.to_dict() if self.many_requests else None,
             "notes": list(self.time_notes),
         }
 
 
 ROUNDS = 6
-
-
-def _cache(each: Cached, size: CacheSize) -> dict[str, Any]:
-    return {
-        "layer": each.layer,
-        "times": size.times.get(each.layer, 1),
-        "kind": each.kind,
-        "elements_per_position": each.elements,
-        "expanded_elements_per_position": each.expanded,
-        "window": each.window,
-        "positions": each.positions if each.kind == "cross" else None,
-    }
 
 
 def serve(

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from archcost.hardware.profile import HardwareProfile
-from archcost.serving.memory import CacheSize
+from archcost.passes.layer_rules import weight_type
+from archcost.passes.order import in_precision
+from archcost.serving.memory import CacheSize, StepMemory
 from archcost.serving.steps import Steps
 
 
@@ -29,7 +31,7 @@ TENSORRT_LLM = Reached(0.9, 0.12, 0.7, 0.02)
 """Of 156 rows of its performance overview, six networks on four devices of 1 to 8, 8- and 4-bit weights."""
 
 BAND = (0.5, 2.0)
-"""Of the likely value: in a first search, each family by constants that the five others ask for, 151 of the 156 rows lay within."""
+"""Of the likely value: with each family by constants that the five others ask for, 151 of the 156 rows lay within."""
 
 MOST_SEQUENCES = 4096
 """At once on a device."""
@@ -102,6 +104,38 @@ class Products:
             pairs = node.layer.type in PAIRED and not node.weights
             weighed, attended = (weighed, attended + macs) if pairs else (weighed + macs, attended)
         return weighed / steps.share, attended / steps.share
+
+
+def weights_read(memory: StepMemory) -> Weights:
+    """Of a network in a run's dtypes. Of the table of tokens a step reads a row, unless it is the head as well."""
+    graph = in_precision(memory.steps.whole, memory.run, memory.device)
+    experts, tables = 0, 0
+    lent = {node.shared.owner for node in graph.nodes if node.shared is not None}
+    grouped = {port.producer for node in graph.nodes if node.layer.type == "grouped_mm" for port in node.reads}
+    for node in graph.nodes:
+        nbytes = sum([weight_type(weight, node).nbytes for weight in node.own_weights])
+        times = memory.steps.whole_times.get(node.name, 1)
+        experts += nbytes * times if node.name in grouped or node.layer.type == "grouped_mm" else 0
+        tables += nbytes * times if node.layer.type == "embedding" and node.name not in lent else 0
+    return Weights(memory.weights, memory.weights - tables - experts, experts)
+
+
+def share_chosen(memory: StepMemory) -> float:
+    """Of the experts, those that a token goes to."""
+    values = memory.steps.spec.values
+    experts, chosen = values.get("experts"), values.get("chosen")
+    return chosen / experts if isinstance(experts, int) and isinstance(chosen, int) and experts else 1.0
+
+
+def of_engine(memory: StepMemory, cache: CacheSize, hardware: HardwareProfile, load: Load) -> Throughput | None:
+    """Of requests that come all the time to one device; None of other devices than NVIDIA's GPUs, which alone the
+    engine runs on, and where there is no rate for the dtype, or no room.
+    """
+    rate = hardware.rates.known().get(memory.run.matmul_dtype)
+    if rate is None or hardware.vendor != "NVIDIA" or hardware.kind != "gpu":
+        return None
+    products, weights = Products.of(memory.steps), weights_read(memory)
+    return throughput(products, weights, cache, hardware, float(rate.amount), load, share_chosen(memory))
 
 
 PAIRED = frozenset(["scaled_dot_product_attention", "matmul", "einsum"])

@@ -1,8 +1,8 @@
 """A `config.json` of Hugging Face as a network.
 
-`configs.json` has configs with the values of well-known networks, put down by hand, with the parameters, and the MACs at 64 tokens, of
-transformers' own modules on meta tensors (transformers 5.24, torch 2.13's counter of FLOPs). Experts do not run there:
-MACs of networks that have some are by hand, `of_experts`.
+`configs.json` has configs with the values of well-known networks, put down by hand, with the parameters, and the MACs
+at 64 tokens, of transformers' own modules on meta tensors (transformers 5.24, torch 2.13's counter of FLOPs). Experts
+do not run there: MACs of networks that have some are by hand, `of_experts`.
 """
 
 from __future__ import annotations

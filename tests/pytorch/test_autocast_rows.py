@@ -27,7 +27,7 @@ ASK_FOR_A_DRIVER = frozenset(
     [
         *("batch_norm1d", "batch_norm2d", "batch_norm3d", "instance_norm1d", "instance_norm2d", "instance_norm3d"),
         *("grid_sample", "slice", "unfold", "write", "rnn", "gru", "lstm", "ctc"),
-        *("deform_conv2d", "multi_margin", "multilabel_margin"),
+        *("deform_conv2d", "multi_margin", "multilabel_margin", "grouped_mm", "hqq_linear"),
     ]
 )
 """Types that a CPU build of torch cannot run on fake tensors of a GPU, or not as cuDNN would. A CUDA build can, but for
@@ -65,6 +65,8 @@ REFUSED = {
     "embedding_bag": "weights of rows in another dtype than the table on a CPU",
     "deform_conv2d": "offsets in another dtype than the weight",
     "bce": "16 bits on a GPU: autocast bans it",
+    "grouped_mm": "rows in another dtype than the matrices on a CPU",
+    "linear_cross_entropy": "fake tensors: it asks how many labels count",
     "multi_margin": "fake tensors of a GPU, which no kernel of a build without one takes",
 }
 """Types of which torch refuses some rows in some dtypes, and what."""
@@ -86,6 +88,11 @@ MIXES = frozenset(["solve_triangular"])
 """Types whose layer refuses matrices of two dtypes, of which torch makes one on a CPU."""
 
 COPIES_INSIDE = {
+    "linear_cross_entropy": "pieces are cast within it: `autograd` has them",
+    "linear_8bit": "works in float16 within, and gives what arrived back: `autograd` has it",
+    "hqq_linear": "scales and zeros are cast as the weight is made of them: `autograd` has it",
+    "weight_only_linear": "the weight is made in float32 first: `autograd` has it",
+    "linear_4bit": "a bias is cast once for all, when the layer is run for the first time",
     "bce": "a weight is stretched before it is cast, and its copy is as large as the losses",
     "cast": "the layer is a copy",
     "cast_like": "the layer is a copy",

@@ -16,6 +16,9 @@ from tests.layers.cuda_witness import reason_to_read
 from tests.pytorch.cuda_column import ROWS, made, ruled_outputs
 from tests.pytorch.test_autocast_rows import ASK_FOR_A_DRIVER, FAKES_TAKE, HAS_CUDA
 
+ASKS_FOR_VALUES = frozenset(["linear_cross_entropy"])
+"""Types that ask how many labels count, which fake tensors do not know."""
+
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_what_comes_out(precision: Literal["fp32", "bf16"]) -> None:
@@ -23,6 +26,8 @@ def test_what_comes_out(precision: Literal["fp32", "bf16"]) -> None:
     for row in ROWS:
         follows = isinstance(row.layer, Cast) and row.layer.dtype == WEIGHTS  # of which a layer alone has none
         if follows or reason_to_read(row) or (row.layer.type in ASK_FOR_A_DRIVER and not HAS_CUDA):
+            continue
+        if row.layer.type in ASKS_FOR_VALUES:
             continue
         if (
             row.layer.type == "dequantize" and precision == "bf16"

@@ -12,6 +12,7 @@ import archcost
 from archcost.costs import ModelCost
 from archcost.costs.model import LayerCost
 from archcost.errors import SpecError
+from archcost.passes.layer_rules import weight_type
 from archcost.report import render
 from archcost.report.explain import Explanation, LayerWorking, explain
 from archcost.report.explain_text import working
@@ -80,6 +81,9 @@ def check_layer(explained: LayerWorking, layer: LayerCost) -> None:
         elif name == "output":
             letters = AXES[len(layer.output_shapes[0]) - 2]
             assert result == layer.output_shapes[0][2 + letters.index(which)], f"{layer.name}: {quantity}"
+        elif quantity == "bytes of the weight":
+            stored = [weight for weight in layer.node.own_weights if weight.name != "bias"]
+            assert result == sum([weight_type(weight, layer.node).nbytes for weight in stored]), layer.name
         else:
             assert ": " in quantity, f"{quantity} is a part of a sum"
 
