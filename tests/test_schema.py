@@ -54,8 +54,11 @@ def test_shipped_networks_validate_and_name_the_schema(file: Path) -> None:
 
 
 def test_what_to_yaml_writes_validates() -> None:
-    for name in zoo.names():
-        tree, _ = parse(archcost.load(name).to_yaml(), name)
+    """Networks that differ in numbers alone are validated once."""
+    specs = {repr((spec.layers, spec.blocks)): spec for spec in map(archcost.load, zoo.names())}
+    assert len(specs) > 50
+    for spec in specs.values():
+        tree, _ = parse(spec.to_yaml(), spec.name)
         assert mistakes(tree) == []
 
 
