@@ -10,6 +10,7 @@ import yaml
 import archcost
 from archcost import ModelCost, ModelSpec
 from archcost.costs.model import LayerCost
+from archcost.graph.wiring import wire
 from archcost.spec import zoo
 from archcost.spec.overrides import set_inputs
 from tests.specs.language_models import DECODER, NARROW
@@ -87,7 +88,8 @@ DEEPEST = 1000
 
 def shortening(network: str) -> tuple[str, ...]:
     """Settings that leave two of the layers of a deep network: those that follow repeat them."""
-    deep = "depth" in archcost.load(network).parameters and len(costed(network).layers) > DEEPEST
+    spec = archcost.load(network)
+    deep = "depth" in spec.parameters and len(wire(spec).layers) > DEEPEST
     return ("depth=2",) if deep else ()
 
 
