@@ -68,14 +68,13 @@ def trial_of(line: Timeline, profile: HardwareProfile) -> Trial:
 class Trials:
     """Steps of one network on one device, each played once; those that differ in the optimizer alone share passes.
 
-    `least` is the one that takes least on inputs as declared. `played` counts passes.
+    `least` is the one that takes least on inputs as declared.
     """
 
     def __init__(self, spec: ModelSpec, profile: HardwareProfile) -> None:
         self.spec, self.profile = spec, profile
         self.device: Device = torch_device(profile)
         self.least: Trial | None = None
-        self.played = 0
         self._graphs: dict[tuple[Altered, int], ModelGraph] = {}
         self._shares: dict[tuple[Altered, int], int] = {}
         self._known: dict[Case, Trial | None] = {}
@@ -140,7 +139,6 @@ class Trials:
 
     def _played(self, graph: ModelGraph, case: Case) -> Trial:
         if is_automatic(case.run) or not case.run.trains or not case.run.has_passes_apart:
-            self.played += 1
             return trial(graph, case.run, self.profile)
         return trial_of(with_optimizer(self._with_passes(graph, case), case.run), self.profile)
 
@@ -150,7 +148,6 @@ class Trials:
         if key not in self._passes:
             if len(self._passes) == MOST_KEPT:
                 self._passes.pop(next(iter(self._passes)))
-            self.played += 1
             self._passes[key] = timeline(graph, key.run, self.device, threads_of(self.profile))
         return self._passes[key]
 

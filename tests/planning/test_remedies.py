@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, get_args
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import archcost
 from archcost import Estimate, Run, hardware
 from archcost.hardware.profile import HardwareProfile
+from archcost.planning import trials
 from archcost.planning.changes import Price
 from archcost.planning.remedies import Remedies, Remedy, remedies
 from archcost.spec import ModelSpec
@@ -240,3 +243,23 @@ def test_weights_in_few_bits_are_of_what_does_not_train() -> None:
     for remedy in training.ways:
         if any(words.startswith("weights") for words in told(remedy)):
             assert any(words.startswith(("adapt", "freeze")) for words in told(remedy))
+
+
+def test_few_steps_are_played_for_a_large_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a network whose weights alone are more than the card holds: 40 at the most, with every kind of remedy."""
+    played: list[str] = []
+
+    def counted(name: str) -> Callable[..., Any]:
+        real = getattr(trials, name)
+
+        def play(*args: Any) -> Any:
+            played.append(name)
+            return real(*args)
+
+        return play
+
+    for name in ("timeline", "trial"):
+        monkeypatch.setattr(trials, name, counted(name))
+    found = remedies(archcost.load("llama2_7b"), 1, Run(), hardware.load("nvidia-rtx-4090"))
+    assert [remedy.cost.price for remedy in found.ways] == ["transfers", "training", "adaptation"]
+    assert 10 < len(played) <= 40
