@@ -9,7 +9,6 @@ makes is never imported.
 
 from __future__ import annotations
 
-import gc
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -19,14 +18,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
 
 import archcost
 from archcost.costs.timeline import timeline
-from archcost.pytorch.tracker import Tracker
 from tests.collections.compare import Subject, counted, fused_again, placed
 from tests.collections.compiled import declare_operators
-from tests.collections.tensors import summed, tensors_of
+from tests.collections.step import peak_of_steps
 from tests.large_programs.adapters_page import RESULTS, Result, read, write
 
 BATCH = 2
@@ -205,34 +202,7 @@ def tracked(case: Case, subject: Subject) -> int:
     """Bytes of tensors at the worst moment of the third step, with the optimizer's state."""
     torch.manual_seed(0)
     module = adapted_by_peft(case).train()
-    inputs, named = placed(subject, "cpu")
-    if case.precision == "bf16":
-        inputs, named = tree_map(_lowered, (inputs, named))
-    learns = [weight for weight in module.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(learns) if case.optimizer == "adamw" else None
-    casting = torch.autocast("cpu", torch.bfloat16, enabled=case.precision.startswith("amp-"))
-    tracker = Tracker()
-    tracker.hold([*module.parameters(), *module.buffers(), *tensors_of((inputs, named))])
-    peak = 0
-    with tracker.watching():
-        for step in ("first", "second", "third"):
-            gc.collect()
-            module.zero_grad()
-            tracker.mark(step)
-            with casting:
-                results = module(*inputs, **named)
-                loss = summed(tensors_of(results))
-            assert loss is not None
-            loss.backward()
-            if optimizer is not None:
-                optimizer.step()
-            peak = tracker.peak
-            del results, loss
-    return peak
-
-
-def _lowered(value: Any) -> Any:
-    return value.bfloat16() if isinstance(value, Tensor) and value.is_floating_point() else value
+    return peak_of_steps(module, placed(subject, "cpu"), case.precision, case.optimizer)
 
 
 def main() -> None:

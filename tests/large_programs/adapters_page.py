@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
+
+from tests.large_programs.kept import read_rows, write_rows
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "adapters.csv"
@@ -64,16 +65,11 @@ BECAUSE = {
 
 
 def read() -> list[Result]:
-    with RESULTS.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [Result(**{name: int(text) if text.isdigit() else text for name, text in row.items()}) for row in rows]
+    return read_rows(RESULTS, Result)
 
 
 def write(results: Sequence[Result]) -> None:
-    with RESULTS.open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(Result._fields)
-        lines.writerows(results)
+    write_rows(RESULTS, results)
     PAGE.write_text(page(results), encoding="utf-8")
 
 

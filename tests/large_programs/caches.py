@@ -8,7 +8,6 @@ token by torch's counter. `tests/large_programs/caches.csv` keeps what came of i
 
 from __future__ import annotations
 
-import csv
 import gc
 import sys
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from archcost.serving.steps import Steps
 from tests.collections.compiled import declare_operators
 from tests.large_programs.cache_rows import FAMILIES, Family
 from tests.large_programs.family_rows import RELEASED, shaped
+from tests.large_programs.kept import read_rows, write_rows
 from tests.large_programs.other_rows import ROWS
 
 HERE = Path(__file__).parent
@@ -228,16 +228,11 @@ def measure(family: Family | None, name: str) -> Result:
 
 
 def read() -> list[Result]:
-    with RESULTS.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [Result(**{name: int(text) if text.isdigit() else text for name, text in row.items()}) for row in rows]
+    return read_rows(RESULTS, Result)
 
 
 def write(results: list[Result]) -> None:
-    with RESULTS.open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(Result._fields)
-        lines.writerows(results)
+    write_rows(RESULTS, results)
     PAGE.write_text(page(results), encoding="utf-8")
 
 

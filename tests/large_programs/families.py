@@ -9,12 +9,11 @@ networks against what is kept, without transformers.
 
 from __future__ import annotations
 
-import csv
 import re
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -29,6 +28,7 @@ from tests.collections.compare import Subject, counted, fused_again
 from tests.collections.compiled import declare_operators
 from tests.collections.step import tracked
 from tests.large_programs.family_rows import BATCH, RELEASED, SMALL, Small, shaped
+from tests.large_programs.kept import read_rows, write_rows
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "families.csv"
@@ -163,40 +163,23 @@ def small_one(small: Small) -> Peaks:
     return Peaks(small.name, *(number for pair in zip(ours, theirs, strict=True) for number in pair))
 
 
-# What is kept ---------------------------------------------------------------------------------------------------------
-
-
-def read(path: Path, kind: type[Any]) -> list[Any]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [kind(**{name: int(text) if text.isdigit() else text for name, text in row.items()}) for row in rows]
-
-
-def write(path: Path, rows: Iterable[Any]) -> None:
-    rows = list(rows)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(rows[0]._fields)
-        lines.writerows(rows)
-
-
 def main() -> None:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     library = declare_operators()  # has to live as long as its operators are called
     wanted = set(sys.argv[1:])
-    kept = {row.network: row for row in read(RESULTS, Released)} if wanted and RESULTS.exists() else {}
+    kept = {row.network: row for row in read_rows(RESULTS, Released)} if wanted and RESULTS.exists() else {}
     for network in RELEASED:
         if not wanted or network in wanted:
             kept[network] = released(network)
             print(*kept[network], flush=True)
-    write(RESULTS, [kept[network] for network in RELEASED if network in kept])
-    peaks = {row.name: row for row in read(SMALL_RESULTS, Peaks)} if wanted and SMALL_RESULTS.exists() else {}
+    write_rows(RESULTS, [kept[network] for network in RELEASED if network in kept])
+    peaks = {row.name: row for row in read_rows(SMALL_RESULTS, Peaks)} if wanted and SMALL_RESULTS.exists() else {}
     for small in SMALL:
         if not wanted or small.name in wanted:
             peaks[small.name] = small_one(small)
             print(*peaks[small.name], flush=True)
-    write(SMALL_RESULTS, [peaks[small.name] for small in SMALL if small.name in peaks])
+    write_rows(SMALL_RESULTS, [peaks[small.name] for small in SMALL if small.name in peaks])
     del library
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import archcost
 from archcost.comparison import totals
 from tests.documents import ROOT
-from tests.large_programs.families import RESULTS, SMALL_RESULTS, Peaks, Released, read
+from tests.large_programs.families import RESULTS, SMALL_RESULTS, Peaks, Released
+from tests.large_programs.kept import read_rows
 
 PAGE = ROOT / "docs" / "families.md"
 
@@ -59,8 +60,8 @@ REMARKS = """
 
 
 def page() -> str:
-    released: Sequence[Released] = read(RESULTS, Released)
-    peaks: Sequence[Peaks] = read(SMALL_RESULTS, Peaks)
+    released: Sequence[Released] = read_rows(RESULTS, Released)
+    peaks: Sequence[Peaks] = read_rows(SMALL_RESULTS, Peaks)
     lines = [INTRODUCTION, *_full(released), SMALL, *_small(peaks), REMARKS]
     return "".join(lines)
 

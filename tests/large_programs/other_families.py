@@ -8,7 +8,6 @@ against the declared ones: as many weights of the same shapes. Small ones are ru
 
 from __future__ import annotations
 
-import csv
 import re
 import sys
 from collections import Counter
@@ -24,6 +23,7 @@ from archcost import ModelGraph, ModelSpec, Run
 from tests.collections.compiled import declare_operators
 from tests.collections.step import tracked
 from tests.large_programs.image_rows import Drawn
+from tests.large_programs.kept import read_rows, write_rows
 from tests.large_programs.other_row import BATCH, Other
 from tests.large_programs.other_rows import ROWS
 
@@ -123,16 +123,11 @@ def peak(spec: ModelSpec, precision: Any) -> int:
 
 
 def read() -> list[Result]:
-    with RESULTS.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [Result(**{name: int(text) if text.isdigit() else text for name, text in row.items()}) for row in rows]
+    return read_rows(RESULTS, Result)
 
 
 def write(results: list[Result]) -> None:
-    with RESULTS.open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(Result._fields)
-        lines.writerows(results)
+    write_rows(RESULTS, results)
     PAGE.write_text(page(results), encoding="utf-8")
 
 

@@ -10,7 +10,6 @@ GPU has them (`_dequant_linear_fallback`, `MatMul8bitLt`).
 from __future__ import annotations
 
 import csv
-import gc
 import logging
 import warnings
 from collections.abc import Iterator
@@ -22,14 +21,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils._pytree import tree_map
 
 import archcost
 from archcost.costs.timeline import timeline
-from archcost.pytorch.tracker import Tracker
 from tests.collections.compare import Subject, placed
 from tests.collections.compiled import declare_operators
-from tests.collections.tensors import summed, tensors_of
+from tests.collections.step import peak_of_steps
 from tests.large_programs.adapters import BATCH, EVERYWHERE, MODELS, imported
 
 NAMES = ("Llama", "GPT-2", "BERT")
@@ -239,34 +236,8 @@ def compare(case: Case) -> Row:
 
 def tracked(case: Case, module: nn.Module) -> int:
     """Bytes of tensors at the worst moment of the third step."""
-    model = MODELS[case.model]
-    inputs, named = placed(Subject(case.name, partial(made, case), (), model.named), "cpu")
-    if case.precision == "bf16":
-        inputs, named = tree_map(_lowered, (inputs, named))
-    module = module.train()
-    learns = [weight for weight in module.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(learns) if case.optimizer == "adamw" else None
-    tracker = Tracker()
-    tracker.hold([*module.parameters(), *module.buffers(), *states(module), *tensors_of((inputs, named))])
-    peak = 0
-    with tracker.watching():
-        for step in ("first", "second", "third"):
-            gc.collect()
-            module.zero_grad()
-            tracker.mark(step)
-            results = module(*inputs, **named)
-            loss = summed(tensors_of(results))
-            assert loss is not None
-            loss.backward()
-            if optimizer is not None:
-                optimizer.step()
-            peak = tracker.peak
-            del results, loss
-    return peak
-
-
-def _lowered(value: Any) -> Any:
-    return value.bfloat16() if isinstance(value, Tensor) and value.is_floating_point() else value
+    subject = Subject(case.name, partial(made, case), (), MODELS[case.model].named)
+    return peak_of_steps(module.train(), placed(subject, "cpu"), case.precision, case.optimizer, states(module))
 
 
 def main() -> None:

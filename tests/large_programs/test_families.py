@@ -12,14 +12,14 @@ from tests.large_programs.families import (
     Peaks,
     Released,
     declared,
-    read,
     shortened,
 )
 from tests.large_programs.family_rows import RELEASED, SMALL, Small
+from tests.large_programs.kept import read_rows
 from tests.specs.variants import costed
 
-RELEASED_ROWS: list[Released] = read(RESULTS, Released)
-SMALL_ROWS: list[Peaks] = read(SMALL_RESULTS, Peaks)
+RELEASED_ROWS: list[Released] = read_rows(RESULTS, Released)
+SMALL_ROWS: list[Peaks] = read_rows(SMALL_RESULTS, Peaks)
 
 
 def test_all_were_compared() -> None:
