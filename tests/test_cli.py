@@ -227,7 +227,7 @@ def test_an_internal_error_is_told_without_a_traceback(capsys: Capture, monkeypa
     def broken(*_: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("archcost.cli.commands._cost", broken)
+    monkeypatch.setattr("archcost.cli.layer_commands.cost_of", broken)
     code, _, err = run(capsys, "summary", "mlp")
     assert code == 2
     assert err.startswith("archcost: internal error: ZeroDivisionError: oops\n")
@@ -239,7 +239,7 @@ def test_an_interrupt_is_quiet(capsys: Capture, monkeypatch: pytest.MonkeyPatch)
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("archcost.cli.commands._cost", interrupted)
+    monkeypatch.setattr("archcost.cli.layer_commands.cost_of", interrupted)
     assert run(capsys, "summary", "mlp") == (130, "", "")
 
 

@@ -13,8 +13,8 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TextIO, cast
 
-from archcost.cli.commands import one_device_each
 from archcost.cli.parser import parser
+from archcost.cli.words import one_device_each
 from archcost.errors import ArchcostError
 from archcost.files.write import recording_reads
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from archcost.cli.commands import rendered, spec_of
+from archcost.cli.command import Command, nothing
+from archcost.cli.given import rendered, spec_of
+from archcost.cli.options import add_format, add_network
+
+
+def _list(added: argparse.ArgumentParser) -> None:
+    add_format(added)
 
 
 def list_networks(options: argparse.Namespace) -> tuple[str, int]:
@@ -13,10 +19,21 @@ def list_networks(options: argparse.Namespace) -> tuple[str, int]:
     return rendered(shipped(), options), 0
 
 
+def _layers(added: argparse.ArgumentParser) -> None:
+    added.add_argument("type", nargs="?", metavar="TYPE", help="one of them in full: what it costs and keeps")
+    add_format(added)
+
+
 def show_layers(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.costs.layer_types import layer_type, layer_types
 
     return rendered(layer_types() if options.type is None else layer_type(options.type), options), 0
+
+
+def _show(added: argparse.ArgumentParser) -> None:
+    added.add_argument("network", metavar="NETWORK")
+    add_network(added)
+    add_format(added, ("text", "markdown", "json"))
 
 
 def show(options: argparse.Namespace) -> tuple[str, int]:
@@ -29,3 +46,11 @@ def schema(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.spec.schema import schema_text
 
     return schema_text(), 0
+
+
+COMMANDS = {
+    "list": Command(list_networks, _list),
+    "layers": Command(show_layers, _layers),
+    "show": Command(show, _show),
+    "schema": Command(schema, nothing),
+}

@@ -1,0 +1,82 @@
+"""What a command is given, as the library's values: a network, its cost, a calibration; and what --strict refuses.
+
+What a command does not need, it does not import.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archcost.cli.options import changes_of
+from archcost.errors import ArchcostError, CheckError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from archcost.costs import ModelCost
+    from archcost.files.result import Result
+    from archcost.hardware.calibration import Calibration
+    from archcost.spec import ModelSpec
+
+
+def spec_of(network: str, options: argparse.Namespace) -> ModelSpec:
+    from archcost.importers.networks import load
+
+    spec = load(network, options.settings, options.inputs, options.args, changes_of(options), options.sequence)
+    loss = getattr(options, "loss", None)
+    if loss is None:
+        return spec
+    from archcost.spec.overrides import set_loss
+
+    return set_loss(spec, loss)
+
+
+def cost_of(network: str, options: argparse.Namespace) -> ModelCost:
+    return known(cost_of_spec(spec_of(network, options), options), options)
+
+
+def cost_of_spec(spec: ModelSpec, options: argparse.Namespace) -> ModelCost:
+    from archcost.costs import cost
+    from archcost.graph import build
+
+    return cost(build(spec, options.batch or 1))
+
+
+def known(found: ModelCost, options: argparse.Namespace) -> ModelCost:
+    """Under --strict nothing may be unknown."""
+    if options.strict and found.unknown:
+        layers = f"{len(found.unknown):,} layer" + "s" * (len(found.unknown) > 1)
+        problem = f"{found.network}: the operations of {layers} are not known"
+        raise CheckError(problem, found=", ".join(found.unknown))
+    return found
+
+
+def refuse_unknown(whose: str, unknown: Sequence[str], options: argparse.Namespace) -> None:
+    """Under --strict a result has no number that is unknown."""
+    if options.strict and unknown:
+        raise CheckError(f"{whose}: not all is known", found=", ".join(unknown))
+
+
+def refuse_stretched(differs: tuple[str, ...], options: argparse.Namespace) -> None:
+    """Under --strict no time rests on a calibration of something else."""
+    if options.strict and differs:
+        raise ArchcostError(
+            "the calibration is of something else",
+            expected="one of the device, release and threads that the step will have",
+            found=f"one {', '.join(differs)}",
+            hint="archcost hardware calibrate, or without --strict with a wider band",
+        )
+
+
+def calibration_of(options: argparse.Namespace) -> Calibration | None:
+    from archcost.hardware import calibration
+
+    return calibration.read(Path(options.calibration)) if options.calibration else None
+
+
+def rendered(result: Result, options: argparse.Namespace) -> str:
+    from archcost.report import render
+
+    return render(result, options.format)
