@@ -23,7 +23,7 @@ HEAD = """\
 Made by `make docs` from the code. Every value is frozen. Every function raises `ArchcostError`, or a kind of it, for
 what it cannot take, and says where, what was expected, what was found, and what to do. Sizes are elements, amounts of
 memory bytes, times seconds, rates FLOP/s and B/s, unless a line says otherwise. Layer classes are in
-[the pages of the layers](layers), by their names: `archcost.layers.Conv2d(out_channels=64, kernel_size=3)`.
+[the pages of the layers](layers/index.md), by their names: `archcost.layers.Conv2d(out_channels=64, kernel_size=3)`.
 """
 
 PARTS = {

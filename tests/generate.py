@@ -5,7 +5,7 @@ from __future__ import annotations
 from archcost.cli import main as archcost
 from archcost.comparison import totals
 from archcost.spec import zoo
-from tests import add_a_layer, api_page, layer_index, layer_pages, releases
+from tests import add_a_layer, api_page, layer_index, layer_pages, notebooks, releases
 from tests.collections import page as coverage
 from tests.documents import PAGES, ROOT, refresh
 from tests.large_programs import (
@@ -72,6 +72,7 @@ def main() -> None:
         if renewed != text:
             page.write_text(renewed)
             print(f"wrote {page.name}")
+    notebooks.renew()
 
 
 if __name__ == "__main__":

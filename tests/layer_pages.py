@@ -22,6 +22,14 @@ Made by `make docs` from the layers themselves. What is counted is said in [conv
 kept and why in [what_is_kept.md](../what_is_kept.md). `archcost layers TYPE` shows one type in full.
 """
 
+INDEX = """\
+# The layers
+
+What a spec can name as `type`, by family: how many weights and operations each has, and what it keeps for backward.
+In Python the classes have the names of torch: `archcost.layers.Conv2d`.
+
+"""
+
 Rows = Callable[[Iterable[Example]], Iterable[tuple[str, ...]]]
 
 
@@ -56,11 +64,23 @@ def pages() -> dict[Path, str]:
     families: dict[str, list[LayerType]] = {}
     for each in layer_types().types:
         families.setdefault(each.family, []).append(each)
-    return {FOLDER / f"{family}.md": _page(family, types) for family, types in families.items()}
+    made = {f"{family}.md": _page(family, types) for family, types in families.items()}
+    return {FOLDER / name: text for name, text in {"index.md": _index(families), **made}.items()}
+
+
+def _index(families: dict[str, list[LayerType]]) -> str:
+    rows = [("family", "types"), ("---", "---")]
+    for family, types in sorted(families.items()):
+        rows.append((f"[{_title(family)}]({family}.md)", ", ".join(f"`{each.type}`" for each in types)))
+    return INDEX + "".join(f"| {first} | {second} |\n" for first, second in rows)
+
+
+def _title(family: str) -> str:
+    return family.replace("_", " ").capitalize()
 
 
 def _page(family: str, types: list[LayerType]) -> str:
-    parts = [HEAD.format(title=family.capitalize()), *(f"- `{each.type}`: {each.description}\n" for each in types)]
+    parts = [HEAD.format(title=_title(family)), *(f"- `{each.type}`: {each.description}\n" for each in types)]
     counted = table(types, COUNTED, counted_rows)
     kept, dropped = table(types, KEPT, kept_rows), table(types, DROPPED, dropped_rows)
     for title, text in (("What is counted", counted), ("What is kept", kept), ("What is made and dropped", dropped)):
