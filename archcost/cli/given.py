@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from archcost.costs import ModelCost
     from archcost.files.result import Result
+    from archcost.hardware import HardwareProfile
     from archcost.hardware.calibration import Calibration
     from archcost.spec import ModelSpec
 
@@ -68,6 +69,17 @@ def refuse_stretched(differs: tuple[str, ...], options: argparse.Namespace) -> N
             found=f"one {', '.join(differs)}",
             hint="archcost hardware calibrate, or without --strict with a wider band",
         )
+
+
+def devices_of(options: argparse.Namespace) -> Sequence[str | HardwareProfile]:
+    """Those that were named, or of all that ship, as many as `--vendor`, `--kind` and `--min-memory` leave."""
+    if options.vendor is options.kind is options.min_memory is None:
+        return options.hardware
+    from archcost import hardware
+    from archcost.hardware.selection import selected
+
+    profiles = hardware.profiles_of(options.hardware or hardware.names())
+    return selected(profiles, vendor=options.vendor, kind=options.kind, min_memory=options.min_memory)
 
 
 def calibration_of(options: argparse.Namespace) -> Calibration | None:

@@ -7,18 +7,26 @@ from pathlib import Path
 
 from archcost.cli.command import Command, Entry, add_commands
 from archcost.cli.given import rendered, spec_of
-from archcost.cli.options import add_format, add_run, threads
+from archcost.cli.options import add_format, add_run, add_selection, threads
 from archcost.errors import ArchcostError
 
 
 def _list(added: argparse.ArgumentParser) -> None:
+    from archcost.hardware.selection import ORDERS
+
+    added.add_argument("words", nargs="*", metavar="WORD", help="only devices with it in name, vendor or architecture")
+    add_selection(added)
+    added.add_argument("--sort", default="name", choices=ORDERS, help="name (default), or the largest or newest first")
     add_format(added)
 
 
 def list_hardware(options: argparse.Namespace) -> tuple[str, int]:
     from archcost import hardware
+    from archcost.hardware.selection import ordered, selected
 
-    return rendered(hardware.shipped(), options), 0
+    wanted = {"vendor": options.vendor, "kind": options.kind, "min_memory": options.min_memory}
+    found = selected(hardware.shipped().profiles, options.words, **wanted)
+    return rendered(hardware.Devices(ordered(found, options.sort)), options), 0
 
 
 def _show(added: argparse.ArgumentParser) -> None:

@@ -99,7 +99,49 @@ def add_output(added: argparse.ArgumentParser, saves: str) -> None:
 
 
 def add_format(added: argparse.ArgumentParser, formats: Sequence[str] = TABLE_FORMATS) -> None:
-    added.add_argument("--format", choices=formats, default="text", help="default: text")
+    """Without one it is told by the ending of the file to write to; `settle_format` does so."""
+    added.add_argument("--format", choices=formats, help=f"default: that of -o FILE by its ending, else {formats[0]}")
+    added.set_defaults(formats=tuple(formats))
+
+
+ENDINGS = {
+    ".txt": "text",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".tex": "latex",
+    ".html": "html",
+    ".htm": "html",
+    ".csv": "csv",
+    ".json": "json",
+}
+
+
+def settle_format(options: argparse.Namespace) -> None:
+    """Where none is given. Raises ArchcostError where the command has none of the file's ending."""
+    formats: tuple[str, ...] = getattr(options, "formats", ())
+    if not formats or options.format is not None:
+        return
+    _, dot, ending = (options.output or "").rpartition(".")
+    options.format = ENDINGS.get(dot + ending.lower(), formats[0])
+    if options.format not in formats:
+        raise ArchcostError(
+            f"{options.output}: this command writes no {options.format}",
+            expected=", ".join(each for each, format in ENDINGS.items() if format in formats),
+            found=dot + ending,
+            hint=f"another ending, or --format {formats[0]}",
+        )
+
+
+def add_devices(added: argparse.ArgumentParser) -> None:
+    """Several devices; `archcost.cli.given.devices_of` reads which."""
+    added.add_argument("--hardware", action="append", default=[], metavar="H", help=EACH_DEVICE)
+    add_selection(added)
+
+
+def add_selection(added: argparse.ArgumentParser) -> None:
+    added.add_argument("--vendor", metavar="NAME", help="only devices of this vendor: NVIDIA, AMD, Apple, …")
+    added.add_argument("--kind", metavar="K", help="only devices of this kind: gpu, cpu, tpu, soc, microcontroller")
+    added.add_argument("--min-memory", metavar="SIZE", help="only devices with at least so much memory: 24GiB")
 
 
 def add_run(added: argparse.ArgumentParser, any_batch: bool = False) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archcost.cli.command import Command
-from archcost.cli.given import calibration_of, cost_of, refuse_stretched, refuse_unknown, rendered, spec_of
+from archcost.cli.given import calibration_of, cost_of, devices_of, refuse_stretched, refuse_unknown, rendered, spec_of
 from archcost.cli.options import (
     DEVICE,
-    EACH_DEVICE,
+    add_devices,
     add_engine,
     add_format,
     add_network,
@@ -27,9 +27,18 @@ if TYPE_CHECKING:
     from archcost.spec import ModelSpec
 
 
+PRICE = "of a device, in USD/h: a number for all, or H=V for one"
+MILLION = "what a million samples cost"
+SORTED = "by name; spare and batch, the most first; time and price of a million samples, the least first"
+
+
 def _fit(added: argparse.ArgumentParser) -> None:
+    from archcost.planning.order import ORDERS
+
     added.add_argument("network", metavar="NETWORK")
-    added.add_argument("--hardware", action="append", default=[], metavar="H", help=EACH_DEVICE)
+    add_devices(added)
+    added.add_argument("--price", action="append", default=[], metavar="[H=]V", help=f"{PRICE}; adds {MILLION}")
+    added.add_argument("--sort", choices=ORDERS, help=SORTED)
     added.add_argument(
         "--vary",
         default="batch",
@@ -44,6 +53,8 @@ def _fit(added: argparse.ArgumentParser) -> None:
 
 def fit(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.planning import fit
+    from archcost.planning.money import per_device
+    from archcost.planning.order import ordered
 
     spec = spec_of(options.network, options)
     if options.strict:
@@ -51,16 +62,18 @@ def fit(options: argparse.Namespace) -> tuple[str, int]:
     result = fit(
         spec,
         options.batch,
-        hardware=options.hardware,
+        hardware=devices_of(options),
         vary=options.vary,
         run=run_of(options),
         engine=options.engine,
         calibration=calibration_of(options),
         at_length=_at_length(options) if spec.sequence_parameter is None else None,
+        price=per_device(options.price) or None,
     )
     refuse_unknown(result.network, result.unknown, options)
     refuse_stretched(result.differs, options)
-    return rendered(result, options), 0 if result.fits else 1
+    shown = ordered(result, options.sort) if options.sort else result
+    return rendered(shown, options), 0 if result.fits else 1
 
 
 def _at_length(options: argparse.Namespace) -> Callable[[int], ModelSpec] | None:
@@ -74,7 +87,7 @@ def _at_length(options: argparse.Namespace) -> Callable[[int], ModelSpec] | None
 
 def _plan(added: argparse.ArgumentParser) -> None:
     added.add_argument("network", metavar="NETWORK")
-    added.add_argument("--hardware", action="append", default=[], metavar="H", help=EACH_DEVICE)
+    add_devices(added)
     added.add_argument("--dataset-size", metavar="N", help="samples of the data set: 1281167, or 1.2M")
     added.add_argument("--epochs", metavar="E", help="how often the data set is gone through")
     added.add_argument("--tokens", metavar="T", help="tokens in all, instead of the two: 300B, 2T")
@@ -115,7 +128,7 @@ def plan(options: argparse.Namespace) -> tuple[str, int]:
     result = plan(
         spec,
         options.batch,
-        hardware=options.hardware,
+        hardware=devices_of(options),
         dataset_size=options.dataset_size,
         epochs=options.epochs,
         tokens=options.tokens,
@@ -149,7 +162,7 @@ def _sweep(added: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[H=]V",
-        help="of a device, in USD/h: a number for all, or H=V for one; adds what a million samples cost",
+        help=f"{PRICE}; adds {MILLION}",
     )
     added.add_argument("--fitting", action="store_true", help="only rows whose verdict is fits: those that are safe")
     added.add_argument(

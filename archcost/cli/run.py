@@ -13,6 +13,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TextIO, cast
 
+from archcost.cli.options import settle_format
 from archcost.cli.parser import parser
 from archcost.cli.words import one_device_each
 from archcost.errors import ArchcostError
@@ -38,6 +39,7 @@ def _run(argv: Sequence[str]) -> int:
     options = argparse.Namespace(debug=False)
     try:
         options = parser(*argv[:1]).parse_args(one_device_each(argv), options)
+        settle_format(options)
         with recording_reads() as inputs, _showing_progress(argv):
             written, code = options.run(options)
         _put(written, options, inputs)

@@ -10,13 +10,21 @@ from archcost.cli.options import add_format, add_network
 
 
 def _list(added: argparse.ArgumentParser) -> None:
+    from archcost.comparison.selection import ORDERS
+
+    added.add_argument("words", nargs="*", metavar="WORD", help="only networks with it in name, title or citation")
+    added.add_argument("--min-parameters", metavar="N", help="only networks with so many at least: 25000000, 25M")
+    added.add_argument("--max-parameters", metavar="N", help="only networks with so many at most")
+    added.add_argument("--sort", default="name", choices=ORDERS, help="name (default), or the largest first")
     add_format(added)
 
 
 def list_networks(options: argparse.Namespace) -> tuple[str, int]:
+    from archcost.comparison.selection import selected
     from archcost.comparison.totals import shipped
 
-    return rendered(shipped(), options), 0
+    sizes = {"min_parameters": options.min_parameters, "max_parameters": options.max_parameters}
+    return rendered(selected(shipped(), options.words, **sizes, by=options.sort), options), 0
 
 
 def _layers(added: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ device on which it does not fit, what to change."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,8 @@ from archcost.hardware.calibration import Calibration
 from archcost.hardware.overheads import room
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
+from archcost.planning.intervals import UNKNOWN, Span
+from archcost.planning.money import Given, by_device
 from archcost.planning.remedies import Remedies, remedies
 from archcost.planning.sequences import AtLength
 from archcost.planning.timing import Timing
@@ -64,11 +66,20 @@ class DeviceFit:
     problem: str | None = None
     timed: StepTime | None = None
     """Of the asked batch, where there is no estimate."""
+    price: float | None = None
+    """USD for an hour, where it was given."""
 
     @property
     def time(self) -> StepTime | None:
         """The time of a step at the asked batch; None where there is no answer, or no rate for the precision."""
         return self.timed if self.estimate is None else self.estimate.time
+
+    @property
+    def cost(self) -> Span:
+        """USD for a million samples in steps of the asked batch."""
+        if self.price is None or self.time is None:
+            return UNKNOWN
+        return Span(self.time.step, *self.time.band).times(self.price / 3600 / self.batch * 1_000_000)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -137,7 +148,13 @@ class DeviceFit:
             **self._off_card(),
             "time": self.time and _time(self.time),
             "remedies": self.remedies and self.remedies.to_dict(),
+            **self._charges(),
         }
+
+    def _charges(self) -> dict[str, Any]:
+        if self.price is None:
+            return {}
+        return {"usd_per_hour": self.price, "million_samples": self.cost.to_dict("usd")}
 
     def _off_card(self) -> dict[str, Any]:
         """What is offloaded, where the device has an estimate of its own."""
@@ -219,6 +236,7 @@ def fit(
     engine: str | None = None,
     calibration: Calibration | None = None,
     at_length: AtLength | None = None,
+    price: Given = None,
     **settings: Any,
 ) -> Fit:
     """A network on the devices named, or on all that ship. `settings` are those of Run, `engine` and `calibration`
@@ -226,8 +244,9 @@ def fit(
 
     `vary` is what the largest is sought of: `batch`, `input` (the image's side), `width` (percent of the hidden
     channels and features) or `sequence` (its length in tokens), the last three at the asked batch; `at_length` makes
-    the network with a sequence of a length, where it was imported at one. Of a device that has no rate for the
-    precision, no time is known. Raises ArchcostError for a wrong input.
+    the network with a sequence of a length, where it was imported at one. `price` in USD/h, for all devices or by name,
+    gives each its `cost` of a million samples. Of a device that has no rate for the precision, no time is known.
+    Raises ArchcostError for a wrong input.
     """
     chosen, what = run_by(run or Run(**settings), engine), word(vary)
     named = profiles.profiles_of(hardware)
@@ -240,9 +259,11 @@ def fit(
         )
     spec = spec_of(spec)
     devices = named or [profiles.load(name) for name in profiles.names()]
+    prices = by_device(price, [device.name for device in devices], "USD/h", "price")
     timing = Timing(spec, batch, chosen, devices, engine, calibration)
     answers = _Answers(spec, batch, chosen, what, timing, at_length)
     found = (answers.in_full(named[0]),) if len(named) == 1 else tuple(map(answers.on, devices))
+    found = tuple(replace(each, price=prices.get(each.hardware.name)) for each in found) if prices else found
     return Fit(spec.label, batch, chosen, what, found, spec.title or spec.name, timing.differs)
 
 

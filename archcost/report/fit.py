@@ -19,6 +19,7 @@ from archcost.report import times
 from archcost.report.document import Cell, Column, Document, Part, Table, about, one_line
 from archcost.report.estimate import ladder, off_card_of, verdict
 from archcost.report.settings import words
+from archcost.report.spans import with_band
 from archcost.report.timeline import bound_notes
 from archcost.times import StepTime
 from archcost.units import count, size
@@ -33,6 +34,7 @@ PRICES: dict[Price, str] = {
     "task": "changed task",
 }
 MOST_CHECKPOINTS = 6
+MILLION = "USD for 1M samples"
 
 FITS: dict[Verdict, str] = {"fits": "yes", "tight": "tight", "does not fit": "no"}
 
@@ -83,7 +85,12 @@ def _all_devices(fit: Fit) -> Iterator[Part]:
         Column("time of a step", "right"),
         Column("binds at"),
     )
-    yield Table(columns, tuple(map(_row, fit.devices)))
+    rows = tuple(map(_row, fit.devices))
+    if any(device.price is not None for device in fit.devices):
+        columns = (*columns[:-1], Column(MILLION, "right"), columns[-1])
+        costs = [None if device.price is None else with_band(device.cost) for device in fit.devices]
+        rows = tuple((*row[:-1], cost, row[-1]) for row, cost in zip(rows, costs, strict=True))
+    yield Table(columns, rows)
     yield from _legend(fit.devices)
 
 
@@ -132,6 +139,8 @@ def _one_device(fit: Fit, device: DeviceFit) -> Iterator[Part]:
     yield from off_card_of(device.estimate)
     time = device.estimate.time
     yield times.unknown_sentence(device.estimate.time_notes) if time is None else times.sentence(time)
+    if device.price is not None:
+        yield f"A million samples at {device.price:g} USD/h: {with_band(device.cost, ' USD')}."
     yield f"At batch {count(device.bound_batch)} the peak is at {device.binding.at}, {size(device.binding.peak)}:"
     yield _binding_tensors(device.binding)
     if device.remedies is not None:
@@ -275,10 +284,14 @@ def _data(fit: Fit) -> Table:
     )
     seconds = ("step_seconds", "band_low_seconds", "band_high_seconds", "time_status", "engine")
     columns = dict.fromkeys((*names, "headroom_bytes", "binds_at", *seconds, "problem"))
+    priced = ("usd_per_hour", "usd_per_million", "usd_per_million_low", "usd_per_million_high")
+    if any(device.price is not None for device in fit.devices):
+        columns |= dict.fromkeys(priced)
     rows: list[tuple[Cell, ...]] = []
     for device in fit.devices:
         varied = device.largest and device.largest.value
         told = {**device.to_dict(), fit.vary: varied, "batch": fit.batch, **_seconds(device.time)}
+        told |= dict(zip(priced, (device.price, *device.cost), strict=True))
         rows.append(tuple([told[name] for name in columns]))
     run = fit.run
     settings = {"mode": run.mode, "precision": run.precision, "optimizer": run.optimizer}

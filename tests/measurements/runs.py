@@ -16,7 +16,7 @@ from archcost.importers.networks import load
 from archcost.planning.intervals import Span
 from archcost.planning.stepping import Step
 from archcost.planning.workload import Workload, workload
-from archcost.report.plan import with_band
+from archcost.report.spans import with_band
 from tests.documents import ROOT, refresh
 from tests.measurements.page import table
 
