@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from os.path import dirname, sep
 from traceback import extract_tb
-from typing import Self, TypedDict
+from typing import Self, TypedDict, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,19 @@ class Details(TypedDict, total=False):
     hint: str | None
 
 
+Mistake = TypeVar("Mistake", bound="ArchcostError")
+
+MOST_TOLD = 10
+"""Mistakes of one file that are told at once: about a screen."""
+
+
 class ArchcostError(Exception):
     """A wrong input, told in one message. The command line ends with `exit_code`."""
 
     exit_code = 2
+
+    others: tuple[ArchcostError, ...] = ()
+    """Further mistakes of the same input, each of which stands whether or not this one does."""
 
     def __init__(
         self,
@@ -55,7 +64,7 @@ class ArchcostError(Exception):
 
     def at(self, layer: str | None = None, place: Place | None = None) -> Self:
         """The same error with the location filled in where it was still open."""
-        return type(self)(
+        located = type(self)(
             self.problem,
             expected=self.expected,
             found=self.found,
@@ -63,8 +72,18 @@ class ArchcostError(Exception):
             layer=self.layer or layer,
             place=self.place or place,
         )
+        located.others = self.others
+        return located
 
     def __str__(self) -> str:
+        """This mistake and the others, a blank line between two."""
+        told = [self, *self.others][:MOST_TOLD]
+        more = 1 + len(self.others) - len(told)
+        rest = [f"… and {more:,} more"] if more else []
+        return "\n\n".join([*(each.alone() for each in told), *rest])
+
+    def alone(self) -> str:
+        """This mistake without the others."""
         head = ": ".join(str(part) for part in (self.place, self.layer, self.problem) if part)
         details = (("expected", self.expected), ("found", self.found), ("try", self.hint))
         return "\n".join([head, *(f"  {label}: {text}" for label, text in details if text)])
@@ -82,6 +101,13 @@ class CheckError(ArchcostError):
     """The input is fine, but a comparison failed."""
 
     exit_code = 1
+
+
+def together(mistakes: Sequence[Mistake]) -> Mistake:
+    """Mistakes of one input as one error: the first, with the others behind it. Those given stay as they are."""
+    first = mistakes[0].at()
+    first.others = (*first.others, *(one for mistake in mistakes[1:] for one in (mistake, *mistake.others)))
+    return first
 
 
 MOST_COMPARED = 2_000

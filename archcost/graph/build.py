@@ -11,8 +11,9 @@ from archcost.files.values import Path
 from archcost.graph.autocast_regions import regions_of
 from archcost.graph.checkpoints import checkpoints_of
 from archcost.graph.loss import check_loss
+from archcost.graph.mistakes import Mistakes
 from archcost.graph.model_graph import Facts, ModelGraph, Node, Port
-from archcost.graph.wiring import WiredLayer, Wiring, wire
+from archcost.graph.wiring import WiredLayer, Wiring, looked_up
 from archcost.layers.fields import MAX_SIZE
 from archcost.spec.given import Network, spec_of
 from archcost.spec.model import ModelSpec
@@ -31,10 +32,10 @@ MOST_TENSORS = 200_000
 
 def build(spec: Network, batch: int = 1) -> ModelGraph:
     """The network with the shapes of `batch` samples: a spec, or the name or file of one. Raises SpecError or
-    ShapeError at the layer at fault.
+    ShapeError at the layer at fault, with every mistake that does not follow from another.
     """
     spec = spec_of(spec)
-    return assemble(spec, wire(spec).layers, batch)
+    return assemble(spec, looked_up(spec).layers, batch)
 
 
 def assemble(
@@ -50,10 +51,14 @@ def assemble(
         if tensor.numel >= LARGEST_TENSOR:
             raise _too_large(tensor).at(layer=name, place=spec.source.place(("inputs", name)))
     types: dict[str, Tensors] = {name: (tensor,) for name, tensor in inputs.items()}
+    wiring = looked_up(spec) if outputs is None else Wiring(tuple(layers), outputs)
+    mistakes = Mistakes(wiring)
     known: KnownFacts = {}
     nodes: list[Node] = []
     tensors = 0
     for layer in layers:
+        if mistakes and mistakes.behind(layer):
+            continue
         wired = layer
         try:
             if layer.within is not None:
@@ -68,11 +73,13 @@ def assemble(
                 )
         except ShapeError as error:
             path = (*wired.path, *_field_at_fault(error, wired))
-            raise error.at(layer=wired.name, place=spec.source.place(path)) from None
+            mistakes.tell(wired, error.at(layer=wired.name, place=spec.source.place(path)))
+            continue
         types[wired.name] = node.output_types
         nodes.append(node)
+    if mistakes:
+        raise mistakes.together()
     _check_shared(spec, nodes)
-    wiring = wire(spec) if outputs is None else Wiring(tuple(layers), outputs)
     _check_named_outputs(spec, wiring, types)
     names = [node.name for node in nodes]
     graph = ModelGraph(

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from archcost.errors import SpecError
+from archcost.errors import SpecError, together
 from archcost.files.values import Path
 from archcost.graph.names import Names
 from archcost.graph.nesting import check_nesting
@@ -17,6 +17,9 @@ from archcost.graph.templates import Layers
 from archcost.layers import TYPES, Composite, Declared, Layer
 from archcost.spec.evaluation import LimitError, Values
 from archcost.spec.model import BlockUse, Entry, LayerTemplate, ModelSpec, Repeat
+
+MOST_WRONG = 1_000
+"""Entries put in place that are wrong, after which the walk ends: one entry may stand in very many places."""
 
 
 class Scope(NamedTuple):
@@ -68,10 +71,19 @@ class Alias(NamedTuple):
     scope: Scope
     reads: tuple[str, ...]
     path: Path
+    is_wrong: bool = False
+    """Whether it stands for an entry with a mistake, so that nothing is known of what it means."""
+
+
+class Expanded(NamedTuple):
+    """The steps of a network in order of execution, and by their path in the spec the entries that are wrong."""
+
+    steps: list[PlacedLayer | Alias]
+    mistakes: dict[Path, SpecError]
 
 
 class Expansion:
-    """One walk over the entries of a spec; collects `steps` in order."""
+    """One walk over the entries of a spec; collects `steps` in order, and `mistakes` by the path of the entry."""
 
     def __init__(self, spec: ModelSpec, parameters: Parameters) -> None:
         self.spec = spec
@@ -79,22 +91,41 @@ class Expansion:
         self.layers = Layers(spec, parameters)
         self.names = Names(spec)
         self.steps: list[PlacedLayer | Alias] = []
+        self.mistakes: dict[Path, SpecError] = {}
+        self.wrong = 0
 
     def entries(self, entries: tuple[Entry, ...], scope: Scope, values: Values, path: Path) -> str | None:
         """Add entries to `steps`, in order. Returns the full name of the last one, or None for none."""
         last: str | None = None
         for index, entry in enumerate(entries):
+            if self.wrong >= MOST_WRONG:
+                break
             at = (*path, index)
-            if isinstance(entry, Repeat):
-                last = self.repeat(entry, scope, values, at) or last
-            elif isinstance(entry, BlockUse):
-                last = self.block(entry, scope, values, at)
-            else:
-                last = self.place_layer(entry, scope, values, at)
+            full = self.full_name(entry, scope)
+            try:
+                if isinstance(entry, Repeat):
+                    last = self.repeat(entry, scope, values, at) or last
+                elif isinstance(entry, BlockUse):
+                    last = self.block(entry, full, scope, values, at)
+                else:
+                    last = self.place_layer(entry, full, scope, values, at)
+            except LimitError:
+                raise
+            except SpecError as error:
+                self.mistakes.setdefault(at, error)
+                self.wrong += 1
+                self.steps.append(Alias(full, scope, (), at, is_wrong=True))
+                last = full
         return last
 
-    def place_layer(self, entry: Declared | LayerTemplate, scope: Scope, values: Values, path: Path) -> str:
-        full = scope.full(entry.name or self.names.number(scope.prefix, TYPES[entry.type].prefix))
+    def full_name(self, entry: Entry, scope: Scope) -> str:
+        """The name of an entry with those around it; that of a repeat has no number yet."""
+        if isinstance(entry, Repeat):
+            return scope.full(entry.name or "repeat")
+        prefix = entry.block if isinstance(entry, BlockUse) else TYPES[entry.type].prefix
+        return scope.full(entry.name or self.names.number(scope.prefix, prefix))
+
+    def place_layer(self, entry: Declared | LayerTemplate, full: str, scope: Scope, values: Values, path: Path) -> str:
         is_layer = not issubclass(TYPES[entry.type], Composite)
         taken = self.names.claim_layer(full, path) if is_layer else self.names.claim(full, path)
         is_template = isinstance(entry, LayerTemplate)
@@ -120,8 +151,8 @@ class Expansion:
         self.steps.append(Alias(full, body, (f"{self.steps[-1].name}:*",), path))
         return full
 
-    def block(self, use: BlockUse, scope: Scope, values: Values, path: Path) -> str:
-        full = self.names.claim(scope.full(use.name or self.names.number(scope.prefix, use.block)), path)
+    def block(self, use: BlockUse, full: str, scope: Scope, values: Values, path: Path) -> str:
+        self.names.claim(full, path)
         inner = self.parameters.bind(use, values, full, path)
         body = Scope(full, scope, scope.trainable and use.trainable)
         self.steps.append(Alias(self.names.claim(f"{full}.input", path), scope, use.inputs, path))
@@ -150,8 +181,11 @@ class Expansion:
         return last
 
 
-def expand(spec: ModelSpec) -> list[PlacedLayer | Alias]:
-    """Every layer of the network in order of execution, and the aliases between them. Raises SpecError."""
+def expand(spec: ModelSpec) -> Expanded:
+    """Every layer of the network in order of execution, and the aliases between them.
+
+    Raises SpecError for what leaves no entry to go on with; mistakes of single entries are handed back.
+    """
     check_nesting(spec)
     parameters = Parameters(spec)
     expansion = Expansion(spec, parameters)
@@ -164,4 +198,6 @@ def expand(spec: ModelSpec) -> list[PlacedLayer | Alias]:
     except SpecError:
         pass  # the walk comes to the same mistake, with the layer's full name
     expansion.entries(spec.layers, Scope("", None, True), parameters.outermost, ("layers",))
-    return expansion.steps
+    if expansion.wrong >= MOST_WRONG:
+        raise together([*expansion.mistakes.values()])
+    return Expanded(expansion.steps, expansion.mistakes)

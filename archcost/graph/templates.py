@@ -11,7 +11,7 @@ from archcost.files.values import Path
 from archcost.graph.parameters import Parameters
 from archcost.layers import TYPES, Composite, Declared
 from archcost.spec.evaluation import Values
-from archcost.spec.mistakes import explain_first
+from archcost.spec.mistakes import explain
 from archcost.spec.model import LayerTemplate, ModelSpec
 from archcost.spec.values import Value
 
@@ -47,7 +47,7 @@ class Layers:
             try:
                 self._by_fields[alike] = kind.model_validate(tree)
             except ValidationError as error:
-                raise explain_first(error, tree, self._spec.source, path, template.fields).at(layer=name) from None
+                raise explain(error, tree, self._spec.source, path, template.fields).at(layer=name) from None
         return self._by_fields[alike]
 
     def without_place(self, layer: Declared) -> Declared:

@@ -6,14 +6,15 @@ In: the flat list of layers from `expand`. Out: `Wiring`, in which each layer kn
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Unpack
 
-from archcost.errors import Details, SpecError, nearest, shorten
+from archcost.errors import Details, SpecError, nearest, shorten, together
 from archcost.files.values import Path
 from archcost.graph.adaptation import changed_steps
 from archcost.graph.adaptation.rewritten import NO_SPANS, Rewritten, Span
+from archcost.graph.circles import circle, given_weights
 from archcost.graph.expand import Alias, CompositePart, PlacedLayer, Scope, expand
 from archcost.graph.model_graph import NO_PORTS, Port, SharedWeight
 from archcost.graph.sequence import check_sequence
@@ -100,6 +101,10 @@ class Wiring(NamedTuple):
     """The spec's, with the names that weights have now."""
     thawed: tuple[str, ...] = ()
     """Layers with quantised weights that would train."""
+    mistakes: tuple[SpecError, ...] = ()
+    """Of entries that are wrong; with any the rest is for finding more of them."""
+    unjudged: frozenset[str] = frozenset()
+    """Names whose outputs are unknown for a mistake."""
 
 
 _KNOWN: dict[int, Wiring] = {}
@@ -107,7 +112,15 @@ _KNOWN: dict[int, Wiring] = {}
 
 
 def wire(spec: ModelSpec) -> Wiring:
-    """The wiring of a spec. Raises SpecError for a name that is unknown, stands twice, or is of a later layer."""
+    """The wiring of a spec. Raises SpecError for names that are unknown, stand twice, or are of later layers."""
+    wiring = looked_up(spec)
+    if wiring.mistakes:
+        raise together(wiring.mistakes)
+    return wiring
+
+
+def looked_up(spec: ModelSpec) -> Wiring:
+    """The wiring of a spec with the mistakes of single entries in it. Raises SpecError for what leaves none."""
     if id(spec) not in _KNOWN:
         _KNOWN[id(spec)] = _wire(spec)
         weakref.finalize(spec, _KNOWN.pop, id(spec))
@@ -115,33 +128,61 @@ def wire(spec: ModelSpec) -> Wiring:
 
 
 def _wire(spec: ModelSpec) -> Wiring:
-    changed = changed_steps(spec, expand(spec))
-    steps = changed.steps
+    expanded = expand(spec)
+    mistakes = dict(expanded.mistakes)
+    changed = Rewritten(expanded.steps) if mistakes else changed_steps(spec, expanded.steps)
     names = _Names(spec, changed)
     check_sequence(spec)
     previous = (Port(next(iter(spec.declared_inputs))),)
     wired: list[WiredLayer] = []
-    for step in steps:
-        if isinstance(step, Alias):
-            ports = tuple(port for name in step.reads for port in names.look_up(name, step))
-            names.known[step.name] = previous = ports or previous
-            continue
-        nothing = () if step.layer.arity.least == 0 else previous[:1]
-        inputs = tuple([names.look_up(name, step)[0] for name in step.reads]) if step.reads else nothing
-        declared = step.scope.trainable and (not isinstance(step.layer, WeightedLayer) or step.layer.trainable)
-        trainable = declared if step.trains is None else step.trains
-        shared = names.shared(step, step.layer.shared_weight) if step.layer.shared_weight else None
-        within = WithinComposite(step.part, names.look_up(f"{step.scope.prefix}.input:*", step)) if step.part else None
-        given = names.given(step) if _given(step) else NO_PORTS
-        if shared is not None and shared.owner in names.lent:
-            step, shared, given = names.borrowing(step, shared, given)
-        held = tuple([port for name in step.holds for port in names.look_up(name, step)])
-        wired.append(WiredLayer(step.name, step.layer, inputs, trainable, shared, step.path, given, within, held))
-        names.known[step.name] = ()
+    unjudged: set[str] = set()
+    for step in changed.steps:
+        try:
+            if isinstance(step, Alias) and not step.is_wrong:
+                ports = tuple(port for name in step.reads for port in names.look_up(name, step))
+                names.known[step.name] = previous = ports or previous
+                continue
+            if isinstance(step, Alias):
+                unjudged.add(step.name)
+            else:
+                wired.append(_wired(step, names, previous))
+        except SpecError as error:
+            mistakes.setdefault(step.path, error)
+            unjudged.add(step.name)
+        names.known.setdefault(step.name, ())
         previous = (Port(step.name),)
+    if mistakes:
+        return _wrong(wired, names, mistakes, unjudged)
     outputs = _unread_outputs(wired) if spec.outputs is None else names.returned(spec.outputs)
     layers, state = tuple(names.with_holds(wired)), names.state_ports(wired)
     return Wiring(layers, outputs, state, changed.spans, names.parameter_order(), changed.thawed)
+
+
+def _wrong(
+    wired: Sequence[WiredLayer], names: _Names, mistakes: dict[Path, SpecError], unjudged: Collection[str]
+) -> Wiring:
+    """What is known of a network with mistakes, those in `outputs` among them."""
+    try:
+        outputs = names.returned(names.spec.outputs or ())
+    except SpecError as error:
+        outputs = ()
+        mistakes[("outputs",)] = error
+    return Wiring(tuple(wired), outputs, mistakes=tuple(mistakes.values()), unjudged=frozenset(unjudged))
+
+
+def _wired(step: PlacedLayer, names: _Names, previous: tuple[Port, ...]) -> WiredLayer:
+    """A layer with what it reads; `previous` is what the one before it gives. Raises SpecError."""
+    nothing = () if step.layer.arity.least == 0 else previous[:1]
+    inputs = tuple([names.look_up(name, step)[0] for name in step.reads]) if step.reads else nothing
+    declared = step.scope.trainable and (not isinstance(step.layer, WeightedLayer) or step.layer.trainable)
+    trainable = declared if step.trains is None else step.trains
+    shared = names.shared(step, step.layer.shared_weight) if step.layer.shared_weight else None
+    within = WithinComposite(step.part, names.look_up(f"{step.scope.prefix}.input:*", step)) if step.part else None
+    given = names.given(step) if given_weights(step) else NO_PORTS
+    if shared is not None and shared.owner in names.lent:
+        step, shared, given = names.borrowing(step, shared, given)
+    held = tuple([port for name in step.holds for port in names.look_up(name, step)])
+    return WiredLayer(step.name, step.layer, inputs, trainable, shared, step.path, given, within, held)
 
 
 def _unread_outputs(wired: Sequence[WiredLayer]) -> tuple[Port, ...]:
@@ -266,7 +307,7 @@ class _Names:
         forward = self._later(name, reader)
         if forward is None:
             return self._unknown(name, reader, field)
-        way = _circle(self.steps, forward, reader) if len(self.steps) <= MOST_SEARCHED else ()
+        way = circle(self.steps, forward, reader) if len(self.steps) <= MOST_SEARCHED else ()
         if way:
             shown = way if len(way) <= 8 else (*way[:4], "…", *way[-3:])
             return self.refuse(
@@ -329,7 +370,7 @@ class _Names:
 
     def given(self, step: PlacedLayer) -> Mapping[str, Port]:
         """The outputs that `given` names, by the names of the weights that they replace. Raises SpecError."""
-        references = _given(step)
+        references = given_weights(step)
         if step.layer.shared_weight and "weight" in references:
             raise self.refuse(
                 step,
@@ -343,32 +384,3 @@ class _Names:
     def refuse(self, reader: PlacedLayer | Alias, problem: str, field: str, **details: Unpack[Details]) -> SpecError:
         place = self.spec.source.place((*reader.path, *field.split(".", 1)))
         return SpecError(problem, **details).at(layer=reader.name.removesuffix(".input"), place=place)
-
-
-def _given(step: PlacedLayer | Alias) -> Mapping[str, str]:
-    """The field `given` as it is written; empty where the layer has none."""
-    if isinstance(step, PlacedLayer) and isinstance(step.layer, WeightedLayer):
-        return step.layer.given
-    return {}
-
-
-def _circle(
-    steps: Sequence[PlacedLayer | Alias], start: PlacedLayer | Alias, end: PlacedLayer | Alias
-) -> tuple[str, ...]:
-    """The names along a circle, from `end` to `start`, which `end` reads, and back. Empty where there is none."""
-    import networkx as nx  # no cost needs an algorithm, only this message
-
-    names = {step.name for step in steps}
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    previous: str | None = None
-    for step in steps:
-        reads_previous = not step.reads and (isinstance(step, Alias) or step.layer.arity.least > 0)
-        before = [previous] if previous and reads_previous else []
-        written = [read.partition(":")[0] for read in (*step.reads, *_given(step).values())]
-        reads = [next((s.full(name) for s in step.scope.outwards() if s.full(name) in names), name) for name in written]
-        graph.add_edges_from((read, step.name) for read in (*reads, *before))
-        previous = step.name
-    if start.name not in graph or end.name not in graph or not nx.has_path(graph, end.name, start.name):
-        return ()
-    way: list[str] = nx.shortest_path(graph, end.name, start.name)  # pyright: ignore[reportUnknownMemberType]
-    return (*way, end.name)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from archcost.errors import SpecError, shorten
 from archcost.spec.adapters import KINDS, Adapter, Ia3, Lora, check_pattern, fields_of
-from archcost.spec.mistakes import explain_first
+from archcost.spec.mistakes import explain
 from archcost.spec.model import ModelSpec
 from archcost.spec.quantized import Quantized, quantized_of
 from archcost.spec.source import Source
@@ -88,4 +88,4 @@ def adapter_of(given: AdapterGiven) -> Lora | Ia3:
     try:
         return KINDS[tree["type"]].model_validate(dict(tree))
     except ValidationError as error:
-        raise explain_first(error, dict(tree), Source(""), ()).at(layer=f"adapt {tree['type']}") from None
+        raise explain(error, dict(tree), Source(""), ()).at(layer=f"adapt {tree['type']}") from None

@@ -13,7 +13,7 @@ from archcost.errors import Place, SpecError, nearest, shorten
 from archcost.files.parse import LARGEST_FILE, MOST_VALUES, SUFFIXES, Marks, ReadError, parse, read_text
 from archcost.files.values import Path, as_mapping, spell
 from archcost.spec import zoo
-from archcost.spec.mistakes import explain_first, layer_at
+from archcost.spec.mistakes import explain, layer_at
 from archcost.spec.model import ModelSpec
 from archcost.spec.source import Source
 
@@ -57,11 +57,11 @@ def loads(text: str, file: str = "<text>") -> ModelSpec:
 
 
 def from_tree(tree: Mapping[str, Any], source: Source) -> ModelSpec:
-    """Validate plain values. The first mistake in the file is raised as a SpecError at its place."""
+    """Validate plain values. Every mistake is told at its place, in one SpecError."""
     try:
         spec = ModelSpec.model_validate(tree)
     except ValidationError as error:
-        raise explain_first(error, tree, source) from None
+        raise explain(error, tree, source) from None
     return spec.with_source(source)
 
 

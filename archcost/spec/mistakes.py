@@ -1,4 +1,4 @@
-"""Pydantic's report on a spec → one message, in the words of the format, for the mistake that stands first."""
+"""Pydantic's report on a spec → one error with every mistake in it, in the words of the format, in order of place."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from archcost.errors import Place, SpecError, listing, nearest, shorten
+from archcost.errors import Place, SpecError, listing, nearest, shorten, together
 from archcost.files.values import Path, as_list, as_mapping, spell, step_into, value_at
 from archcost.layers import TYPES
 from archcost.layers.fields import Name, Reference, WeightReference
+from archcost.spec import foreign
 from archcost.spec.adapters import KINDS
 from archcost.spec.model import Block, BlockUse, InputSpec, ModelSpec, Published, Repeat
 from archcost.spec.sequence import SequenceSpec
 from archcost.spec.source import Source
-
-INFERRED = ("in_channels", "in_features", "num_features", "num_channels", "input_size", "embed_dim")
-"""What torch asks for and a spec leaves out, since the input says it."""
 
 EXAMPLES = {
     "name": "a name for the network",
@@ -46,34 +44,58 @@ class Mistake(NamedTuple):
     context: Mapping[str, Any]
 
 
-def explain_first(
+def explain(
     error: ValidationError,
     tree: object,
     source: Source,
     prefix: Path = (),
     written: Mapping[str, Any] | None = None,
 ) -> SpecError:
-    """The first mistake in `tree`, which stands at `prefix` in the file.
+    """The mistakes in `tree`, which stands at `prefix` in the file, in order of place.
 
     `written` are the fields of a layer before its `$expressions` were worked out.
     """
     mistakes = [_mistake(details, tree) for details in error.errors(include_url=False)]
-    # A misspelt field is not missing as well.
-    misspelt = {mistake.path[:-1] for mistake in mistakes if mistake.kind == "extra_forbidden"}
-    mistakes = [mistake for mistake in mistakes if mistake.kind != "missing" or mistake.path[:-1] not in misspelt]
 
     def order(mistake: Mistake) -> tuple[bool, int, int]:
         place = source.place((*prefix, *mistake.path))
         return (place.file != source.file, place.line, place.column) if place else (False, 0, 0)
 
-    first = min(mistakes, key=order)
-    # The branches of a union each report, the nearest of them from the deepest place.
-    within = [mistake for mistake in mistakes if mistake.path[: len(first.path)] == first.path]
-    deepest = max(within, key=lambda mistake: len(mistake.path))
-    together = [mistake for mistake in within if mistake.path == deepest.path]
+    told = [_told(group, tree, source, prefix, written or {}) for group in _by_place(sorted(mistakes, key=order), tree)]
+    return together(told)
+
+
+def _by_place(mistakes: Sequence[Mistake], tree: object) -> list[list[Mistake]]:
+    """Mistakes that are told as one, of those in order: what a union's branches say of one value, the unknown fields
+    of one entry. What may follow from another is left out: a misspelt field is not missing as well.
+    """
+    misspelt = {mistake.path[:-1] for mistake in mistakes if mistake.kind == "extra_forbidden"}
+    both_inputs = any(mistake.kind == "extra_forbidden" and mistake.path == ("input",) for mistake in mistakes)
+    groups: dict[Path, list[Mistake]] = {}
+    for mistake in mistakes:
+        if mistake.kind == "missing" and mistake.path[:-1] in misspelt:
+            continue
+        if both_inputs and mistake.path[:1] == ("inputs",):
+            continue
+        # In the order of places what is around stands first.
+        around = (mistake.path[:length] for length in range(len(mistake.path)))
+        head = next((path for path in around if path in groups and path != ()), mistake.path)
+        if mistake.kind == "extra_forbidden" and mistake.path != ("input",):
+            head = (*mistake.path[:-1], "")
+        groups.setdefault(head, []).append(mistake)
+    return list(groups.values())
+
+
+def _told(
+    group: Sequence[Mistake], tree: object, source: Source, prefix: Path, written: Mapping[str, Any]
+) -> SpecError:
+    """The branches of a union each report, the nearest of them from the deepest place."""
+    deepest = max(group, key=lambda mistake: len(mistake.path))
     place = source.place((*prefix, *deepest.path)) or (Place(source.file, 1, 1) if source.file else None)
-    fault = _message_of(together, tree)
-    expression = (written or {}).get(str(deepest.path[0])) if deepest.path else None
+    is_of_fields = deepest.kind == "extra_forbidden"
+    same = [mistake for mistake in group if is_of_fields or mistake.path == deepest.path]
+    fault = _message_of(same, tree)
+    expression = written.get(str(deepest.path[0])) if deepest.path else None
     if isinstance(expression, str) and "$" in expression:
         fault = SpecError(
             fault.problem, expected=fault.expected, found=f"{fault.found}, from {shorten(expression)}", hint=fault.hint
@@ -109,9 +131,9 @@ def _message_of(mistakes: Sequence[Mistake], tree: object) -> SpecError:
     first = mistakes[0]
     match first.kind:
         case "layer_type":
-            return _unknown_type(value_at(tree, first.path), tree)
+            return _unknown_type(first.path, tree)
         case "extra_forbidden":
-            return _unknown_field(first, tree)
+            return _unknown_fields(mistakes, tree)
         case "missing":
             return _missing_field(first, tree)
         case "entry":
@@ -211,26 +233,65 @@ def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
-def _unknown_type(found: object, tree: object) -> SpecError:
-    """Names of torch's classes are near enough in lower case; a block needs another word."""
-    hint = None
-    if isinstance(found, str):
-        from archcost.layers import own
-
-        blocks = as_mapping(value_at(tree, ("blocks",))) or {}
-        hint = f"block: {found}" if found in blocks else nearest(found.lower(), [*TYPES, *own.registered()])
+def _unknown_type(path: Path, tree: object) -> SpecError:
+    """Another library's name has its type as a hint, with the fields of the entry as they are called here."""
+    found = value_at(tree, path)
     return SpecError(
-        "unknown layer type", expected="a layer type, as archcost schema lists them", found=spell(found), hint=hint
+        "unknown layer type",
+        expected="a layer type, as archcost schema lists them",
+        found=spell(found),
+        hint=_type_hint(found, as_mapping(value_at(tree, path[:-1])) or {}, tree) if isinstance(found, str) else None,
     )
 
 
-def _unknown_field(mistake: Mistake, tree: object) -> SpecError:
-    field = str(mistake.path[-1])
-    known = _fields_at(tree, mistake.path[:-1])
-    if mistake.path == ("input",):
+def _type_hint(found: str, entry: Mapping[str, Any], tree: object) -> str | None:
+    from archcost.layers import own
+
+    if found in (as_mapping(value_at(tree, ("blocks",))) or {}):
+        return f"block: {found}"
+    word = foreign.squash(found)
+    if word in foreign.ADVICE:
+        return foreign.ADVICE[word]
+    meant = foreign.meant(found, _axes(tree))
+    if meant is None:
+        return nearest(found.lower(), [*TYPES, *own.registered()])
+    is_same = foreign.squash(meant) == word and all(field in TYPES[meant].model_fields for field in entry)
+    return repr(meant) if is_same else foreign.rewritten(entry, meant)
+
+
+def _axes(tree: object) -> int | None:
+    """Those of the first input, without batch and channels."""
+    inputs = as_mapping(value_at(tree, ("inputs",))) or {"input": value_at(tree, ("input",))}
+    first = next(iter(inputs.values()), None)
+    shape = as_list((as_mapping(first) or {}).get("shape", first))
+    return len(shape) - 1 if shape else None
+
+
+def _unknown_fields(mistakes: Sequence[Mistake], tree: object) -> SpecError:
+    """Those of one mapping, together."""
+    path = mistakes[0].path
+    fields = [str(mistake.path[-1]) for mistake in mistakes]
+    known = _fields_at(tree, path[:-1])
+    if path == ("input",):
         return SpecError("input and inputs stand together", expected="one of them", found="both")
-    hint = "leave it out: the input of the layer says it" if field in INFERRED else nearest(field, known)
-    return SpecError(f"unknown field {shorten(field)}", expected=", ".join(known), found=shorten(field), hint=hint)
+    entry = as_mapping(value_at(tree, path[:-1])) or {}
+    type_ = entry.get("type")
+    layer_type = type_ if isinstance(type_, str) and type_ in TYPES else None
+    if len(fields) == 1 and fields[0] != "activation":
+        meant = foreign.field_meant(fields[0], layer_type) if layer_type else None
+        hint = repr(meant) if meant else _field_hint(fields[0], known)
+    elif layer_type and any(foreign.is_foreign(field, layer_type) for field in fields):
+        hint = foreign.rewritten(entry, layer_type)
+    else:
+        told = {field: _field_hint(field, known) for field in fields[:10]}
+        hint = "; ".join(f"{field[:60]}: {each}" for field, each in told.items() if each) or None
+    shown = listing([shorten(field) for field in fields])
+    problem = f"unknown field{'s' if len(fields) > 1 else ''} {shown}"
+    return SpecError(problem, expected=", ".join(known), found=shown, hint=hint)
+
+
+def _field_hint(field: str, known: Sequence[str]) -> str | None:
+    return "leave it out: the input of the layer says it" if field in foreign.INFERRED else nearest(field, known)
 
 
 def _missing_field(mistake: Mistake, tree: object) -> SpecError:

@@ -21,7 +21,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, PydanticKnownError
 
 from archcost.files.values import Path, as_list, as_mapping, as_tuples
 from archcost.layers import TYPES, Declared
@@ -151,10 +151,39 @@ def dump_entry(entry: Entry) -> dict[str, Any]:
     return {kind: getattr(entry, kind), **{key: value for key, value in fields.items() if key != kind}}
 
 
-# The first mistake is enough, and a list of a hundred thousand must not make as many.
+MOST_MISTAKES = 100
+"""That are looked for in one list of entries, or among blocks: a hundred thousand must not make as many."""
+
+
+def check_entries(value: Any) -> tuple[Entry, ...]:
+    """Entries one by one, so that each wrong one is told."""
+    given = as_list(value)
+    if given is None:
+        raise PydanticKnownError("tuple_type")
+    entries: list[Entry] = []
+    mistakes: list[InitErrorDetails] = []
+    for index, entry in enumerate(given):
+        try:
+            entries.append(parse_entry(entry))
+        except ValidationError as error:
+            mistakes += [_raisable(e, (index,)) for e in error.errors(include_url=False)]
+        except PydanticCustomError as error:
+            mistakes.append(InitErrorDetails(type=error, loc=(index,), input=entry))
+        if len(mistakes) >= MOST_MISTAKES:
+            break
+    if mistakes:
+        raise ValidationError.from_exception_data("Entries", mistakes[:MOST_MISTAKES])
+    return tuple(entries)
+
+
+def dump_entries(entries: tuple[Entry, ...]) -> list[dict[str, Any]]:
+    return [dump_entry(entry) for entry in entries]
+
+
 Entries = Annotated[
-    tuple[Annotated[Entry, PlainValidator(parse_entry), PlainSerializer(dump_entry, return_type=dict[str, Any])], ...],
-    FailFast(),
+    tuple[Entry, ...],
+    PlainValidator(check_entries),
+    PlainSerializer(dump_entries, return_type=list[dict[str, Any]]),
 ]
 
 
@@ -172,17 +201,21 @@ class Block(BaseModel):
 
 
 def check_blocks(value: Any) -> Any:
-    """Blocks one by one: the first that is wrong is enough."""
+    """Blocks one by one, so that each wrong one is told."""
     given = as_mapping(value)
     if given is None:
         return value
     blocks: dict[str, Any] = {}
+    mistakes: list[InitErrorDetails] = []
     for name, block in given.items():
         try:
             blocks[name] = Block.model_validate(block)
         except ValidationError as error:
-            mistakes = [_raisable(e, (name,)) for e in error.errors(include_url=False)]
-            raise ValidationError.from_exception_data("Block", mistakes) from None
+            mistakes += [_raisable(e, (name,)) for e in error.errors(include_url=False)]
+        if len(mistakes) >= MOST_MISTAKES:
+            break
+    if mistakes:
+        raise ValidationError.from_exception_data("Block", mistakes[:MOST_MISTAKES])
     return blocks
 
 
