@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "exporters": BASE | {"layers", "spec", "graph", "__version__"},
     "comparison": BASE | {"layers", "spec", "graph", "passes", "costs", "importers"},
     "hardware": BASE,
+    "schemas": {"errors"},
     "times": BASE | {"layers", "graph", "passes", "costs", "hardware"},
     "estimates": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times"},
     "planning": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times", "estimates"},
@@ -51,7 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     "pytorch": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times", "estimates", "importers"},
     "cli": BASE
     | {"spec", "graph", "passes", "costs", "comparison", "hardware", "report", "pytorch", "importers", "exporters"}
-    | {"estimates", "planning", "serving", "sweeps", "__version__"},
+    | {"estimates", "planning", "serving", "sweeps", "schemas", "__version__"},
     "__main__": {"cli"},
     "__init__": BASE
     | {"layers", "spec", "importers", "exporters", "graph", "passes", "costs", "hardware", "estimates", "planning"}

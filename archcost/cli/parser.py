@@ -59,7 +59,7 @@ GROUPS = {
     "files": (
         Entry("import", "write any NETWORK as a spec that loads again", "file_commands"),
         Entry("export", "an ONNX file of the network: its shapes, and weights without values", "file_commands"),
-        Entry("schema", "the JSON Schema of the spec format, for editors", "showing_commands"),
+        Entry("schema", "the JSON Schema of the spec format, or of a command's JSON", "showing_commands"),
     ),
 }
 """Every command, in the groups and the order of `archcost --help`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from archcost.cli.command import Command, nothing
+from archcost.cli.command import Command
 from archcost.cli.given import rendered, spec_of
 from archcost.cli.options import add_format, add_network
 
@@ -50,15 +50,25 @@ def show(options: argparse.Namespace) -> tuple[str, int]:
     return rendered(show(spec_of(options.network, options)), options), 0
 
 
-def schema(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.spec.schema import schema_text
+def _schema(added: argparse.ArgumentParser) -> None:
+    added.add_argument("answer", nargs="?", metavar="ANSWER", help="estimate, fit, …: of that JSON instead of a spec's")
 
-    return schema_text(), 0
+
+def schema(options: argparse.Namespace) -> tuple[str, int]:
+    if options.answer is None:
+        from archcost.spec.schema import schema_text
+
+        return schema_text(), 0
+    import json
+
+    from archcost.schemas import schema
+
+    return json.dumps(schema(options.answer), indent=2, ensure_ascii=False) + "\n", 0
 
 
 COMMANDS = {
     "list": Command(list_networks, _list),
     "layers": Command(show_layers, _layers),
     "show": Command(show, _show),
-    "schema": Command(schema, nothing),
+    "schema": Command(schema, _schema),
 }
