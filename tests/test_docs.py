@@ -50,6 +50,7 @@ CITED = {
     "architecture.md": set[str](),
     "add_a_layer.md": set[str](),
     "add_a_device.md": set[str](),
+    "devices.md": set[str](),
     "memory.md": {"2.14", "256", "1,024", "4,096"},
     "README.md": {"3.11"},
     "fit.md": {"2014", "250"},

@@ -7,8 +7,9 @@ from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
 from archcost.terms.autograd import Device
 
-CACHING = frozenset(["NVIDIA", "AMD"])
-"""Vendors whose GPUs torch allocates on by its caching allocator."""
+CACHING = frozenset(["NVIDIA", "AMD", "any"])
+"""Vendors whose GPUs torch allocates on by its caching allocator; a GPU of which only the memory is known is taken for
+one of theirs."""
 
 
 def torch_device(profile: HardwareProfile) -> Device:
@@ -36,7 +37,8 @@ def offloading(run: Run, device: Device) -> Run:
 
 def has_host(profile: HardwareProfile) -> bool:
     """Whether it has a memory of its own beside the host's."""
-    shares = profile.memory.type.value.startswith("LPDDR")
+    kind = profile.memory.type
+    shares = kind is not None and kind.value.startswith("LPDDR")
     return profile.kind in ("gpu", "tpu") and not shares
 
 

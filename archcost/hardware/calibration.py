@@ -17,8 +17,9 @@ from pydantic_core import PydanticCustomError
 from archcost.errors import Place, SpecError
 from archcost.files.parse import parse, read_text
 from archcost.files.values import as_mapping, spell
+from archcost.hardware.figures import Text
 from archcost.hardware.mistakes import place
-from archcost.hardware.profile import Name, Text
+from archcost.hardware.profile import Name
 from archcost.terms.time_classes import Fuses, TimeClass
 from archcost.units import UNITS, parse_quantity
 

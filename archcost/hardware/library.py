@@ -18,6 +18,8 @@ from archcost.files.values import as_mapping, spell
 from archcost.hardware.mistakes import dotted, explain_first, place
 from archcost.hardware.plausibility import Refusal, against_peers, by_itself
 from archcost.hardware.profile import HardwareProfile
+from archcost.hardware.short_names import Found, find, shortest
+from archcost.hardware.without_sheet import THIS_MACHINE, cpu_name, gpu_of_memory, profile_name, this_machine
 
 _FOLDER = FilePath(__file__).parent / "profiles"
 
@@ -29,22 +31,54 @@ def names() -> tuple[str, ...]:
 
 
 def load(hardware: str | FilePath) -> HardwareProfile:
-    """A shipped profile by its name, or a file by its path. Raises ArchcostError; there is no default device."""
+    """A shipped profile by its name or a short one (`4090`), a file by its path, any GPU by its memory (`24GB`), or
+    this machine (`cpu`).
+
+    Raises ArchcostError for what is none of these, and for a short name of several; there is no default device.
+    """
     text = str(hardware)
     if text.endswith(SUFFIXES):
         return _read(FilePath(hardware)).profile
     if text in names():
         return _shipped(text)
+    if text.strip().lower() == THIS_MACHINE or text == profile_name(cpu_name()):
+        return this_machine()
+    if (of_memory := gpu_of_memory(text)) is not None:
+        return of_memory
+    found = find(text, names())
+    if found.is_named and len(found.names) == 1:
+        return _shipped(found.names[0])
+    if found.names:
+        raise _several(text, found)
     raise ArchcostError(
         f"unknown hardware {shorten(text)}",
-        expected="the name of a device, or a path to .yaml, .yml or .json",
+        expected="the name of a device, a memory (24GB), cpu, or a path to .yaml, .yml or .json",
         found=shorten(text),
-        hint=nearest(text.lower(), names()) or "archcost hardware list",
+        hint=nearest(text.lower(), names())
+        or nearest(text.lower(), map(shortest, names()))
+        or "archcost hardware list",
+    )
+
+
+MOST_OFFERED = 12
+"""Devices that a short name may mean."""
+
+
+def _several(text: str, found: Found) -> ArchcostError:
+    offered = [f"{name} ({_shipped(name).memory.nominal.value})" for name in found.names[:MOST_OFFERED]]
+    more = f", … ({len(found.names)} in all)" if len(found.names) > MOST_OFFERED else ""
+    return ArchcostError(
+        f"{shorten(text)} may mean several devices"
+        if found.is_named
+        else f"{shorten(text)} is no whole name of a device",
+        expected="one device",
+        found=shorten(text),
+        hint=", ".join(offered) + more,
     )
 
 
 Given = str | FilePath | HardwareProfile
-"""A device: the name of a profile that ships, the path of one, or the profile itself."""
+"""A device: what `load` takes, or the profile itself."""
 
 
 def profile_of(given: object) -> HardwareProfile:
@@ -104,7 +138,7 @@ def _short(profile: HardwareProfile) -> dict[str, Any]:
         "year": profile.year,
         "memory_nominal": profile.memory.nominal.amount,
         "memory_usable": profile.memory.usable.amount if profile.memory.usable else None,
-        "bandwidth": profile.memory.bandwidth.amount,
+        "bandwidth": profile.memory.bandwidth.amount if profile.memory.bandwidth else None,
         "rates": {dtype: rate.amount for dtype, rate in profile.rates.known().items()},
         "verified": profile.verified,
     }

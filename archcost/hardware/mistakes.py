@@ -11,7 +11,8 @@ from pydantic_core import ErrorDetails
 from archcost.errors import Place, SpecError, listing, nearest, shorten
 from archcost.files.parse import Marks
 from archcost.files.values import Path, as_mapping, spell, value_at
-from archcost.hardware.profile import HardwareProfile, Origin, Rates
+from archcost.hardware.figures import Origin
+from archcost.hardware.profile import HardwareProfile, Rates
 
 EXAMPLES = {
     "name": "name: nvidia-rtx-4090",

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from archcost.errors import nearest
 from archcost.files.values import Path
+from archcost.hardware.figures import FloatRate
 from archcost.hardware.memory_types import LIMITS
-from archcost.hardware.profile import FloatRate, HardwareProfile
+from archcost.hardware.profile import HardwareProfile
 from archcost.units import show_in
 
 ROUNDING = 0.01
@@ -41,9 +42,21 @@ class Refusal(NamedTuple):
 def by_itself(profile: HardwareProfile) -> Refusal | None:
     """The first impossible thing that the profile shows by itself."""
     checks: tuple[Callable[[HardwareProfile], Iterator[Refusal]], ...] = (
-        _sources, _memory, _bandwidth, _flash, _reserves, _sparse, _ratios, _order, _spreads,
+        _stated, _sources, _memory, _bandwidth, _flash, _reserves, _sparse, _ratios, _order, _spreads,
     )  # fmt: skip
     return next((refusal for check in checks for refusal in check(profile)), None)
+
+
+def _stated(profile: HardwareProfile) -> Iterator[Refusal]:
+    """Only what has no file may leave these open."""
+    needed = (
+        (("year",), profile.year, "2022"),
+        (("memory", "type"), profile.memory.type, "{value: GDDR6X, source: page}"),
+        (("memory", "bandwidth"), profile.memory.bandwidth, "{value: 1008 GB/s, source: page}"),
+    )
+    for path, value, example in needed:
+        if value is None:
+            yield Refusal(path, "not stated", f"such as {example}", "nothing")
 
 
 def _sources(profile: HardwareProfile) -> Iterator[Refusal]:
@@ -69,6 +82,8 @@ def _memory(profile: HardwareProfile) -> Iterator[Refusal]:
 def _bandwidth(profile: HardwareProfile) -> Iterator[Refusal]:
     """Bus × data rate where both are given; what is not given, is the most that the type of memory ever had."""
     memory = profile.memory
+    if memory.type is None or memory.bandwidth is None:
+        return
     kind = memory.type.value
     limit = LIMITS.get(kind)
     if memory.data_rate and limit and memory.data_rate.amount > limit.data_rate * (1 + ROUNDING):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import platform
-import re
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
+from archcost.hardware.without_sheet import cpu_name, profile_name
 from archcost.terms.autograd import Device
 
 
@@ -26,7 +24,7 @@ class Machine(NamedTuple):
     @property
     def name(self) -> str:
         """The name that a hardware profile of it would have."""
-        return re.sub(r"[^a-z0-9]+", "-", self.processor.lower()).strip("-") or "this-machine"
+        return profile_name(self.processor)
 
 
 def kernels_of(device: str) -> Device:
@@ -45,14 +43,6 @@ def here(device: str, precision: str) -> Machine:
         None if on_cuda else torch.get_num_threads(),
         precision,
     )
-
-
-def cpu_name() -> str:
-    """The name of the CPU, by the operating system."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return (names[0] if names else platform.processor()) or platform.machine()
 
 
 @contextmanager

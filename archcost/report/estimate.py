@@ -133,9 +133,7 @@ def _ladder_rows(estimate: Estimate) -> Iterator[LadderRow]:
     has_limits = estimate.verdict != "fits" and caches(estimate.hardware)
     unused = "left for fragmentation and cuDNN's workspaces" if has_limits else "headroom"
     yield ("+ free" if free >= 0 else "− too much"), abs(free), unused if free >= 0 else "what is missing"
-    usable = estimate.hardware.memory.usable
-    stated = "usable memory" if usable else "nominal memory; usable is not stated"
-    yield "= capacity", estimate.capacity, stated
+    yield "= capacity", estimate.capacity, estimate.hardware.memory.capacity_is
 
 
 def _roles(estimate: Estimate) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archcost.hardware import Checked, Devices, Figure, HardwareProfile
-from archcost.hardware.profile import Board, FloatRate, Origin, Sparsity, Spread, TypeOfMemory
+from archcost.hardware.figures import Board, FloatRate, Origin, Sparsity, Spread, TypeOfMemory
 from archcost.report.document import Cell, Column, Document, Facts, Table
 from archcost.units import show_in
 
@@ -34,7 +34,7 @@ def _all_devices(profiles: tuple[HardwareProfile, ...]) -> Document:
             profile.name,
             str(profile.year),
             profile.memory.nominal.value,
-            profile.memory.bandwidth.value,
+            profile.memory.bandwidth and profile.memory.bandwidth.value,
             *(_in_tera(profile.rates.known().get(dtype)) for dtype in LISTED),
             profile.verified,
         )
@@ -62,7 +62,7 @@ def _all_devices_data(profiles: tuple[HardwareProfile, ...]) -> Table:
         memory, rates = profile.memory, profile.rates.known()
         usable = memory.usable and memory.usable.amount
         head = (profile.name, profile.title, profile.vendor, profile.kind, profile.year)
-        amounts = (memory.nominal.amount, usable, memory.bandwidth.amount)
+        amounts = (memory.nominal.amount, usable, memory.bandwidth and memory.bandwidth.amount)
         rows.append((*head, *amounts, *(rates[d].amount if d in rates else None for d in ALL), profile.verified))
     return Table(tuple(map(Column, headers)), tuple(rows))
 
@@ -70,7 +70,7 @@ def _all_devices_data(profiles: tuple[HardwareProfile, ...]) -> Table:
 def _one_device(profile: HardwareProfile) -> Document:
     facts = (
         ("vendor", profile.vendor),
-        ("kind", f"{profile.kind}, {profile.year}"),
+        ("kind", f"{profile.kind}, {profile.year}" if profile.year else profile.kind),
         ("architecture", " ".join(filter(None, (profile.architecture, profile.line and f"({profile.line})")))),
         ("verified", f"{profile.verified}: {VERIFIED_MEANS[profile.verified]}"),
         ("notes", profile.notes),

@@ -86,8 +86,8 @@ def _rows(serving: Serving) -> Iterator[tuple[str, int, str]]:
         yield "+ context", context, "the driver's own, by the profile"
     free = serving.hardware.memory.capacity - serving.needed - (context or 0)
     yield ("+ free" if free >= 0 else "− too much"), abs(free), "headroom" if free >= 0 else "what is missing"
-    stated = "usable memory" if serving.hardware.memory.usable else "nominal memory; usable is not stated"
-    yield "= capacity", serving.hardware.memory.capacity, stated
+    memory = serving.hardware.memory
+    yield "= capacity", memory.capacity, memory.capacity_is
 
 
 def _caches(serving: Serving) -> Table:

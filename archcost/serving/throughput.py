@@ -165,7 +165,7 @@ def throughput(
     experts = weights.experts * (1 - (1 - chosen) ** sequences) if weights.experts else 0.0
     nbytes = (weights.read + experts) / sequences + cache.of(mean)
     computing = flops / (rate * load.devices)
-    moving = nbytes / (float(hardware.memory.bandwidth.amount) * load.devices)
+    moving = nbytes / (hardware.memory.rate * load.devices)
     share = reached.experts if weights.experts else reached.dense
     likely = computing / share + moving / reached.bandwidth + reached.step / sequences
     return Throughput(1 / max(computing, moving), 1 / likely, sequences)

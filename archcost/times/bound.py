@@ -44,14 +44,14 @@ def low_power(profile: HardwareProfile) -> bool:
 
 
 def paces(kernel: Kernel, profile: HardwareProfile, allows_tf32: bool) -> tuple[Pace, Pace, Pace] | None:
-    """Least, typical and most; None where the device has no rate for the dtype in which it multiplies.
+    """Least, typical and most; None where the device has no rate for the dtype in which it multiplies, or none at all.
 
     Where a data sheet has none for its vector units, as those of TPUs, bytes alone count.
     """
     peak = peak_rate(kernel, profile, allows_tf32)
-    if peak is None and kernel.kind in CONTRACTIONS:
+    if profile.memory.bandwidth is None or (peak is None and kernel.kind in CONTRACTIONS):
         return None
-    bandwidth = float(profile.memory.bandwidth.amount)
+    bandwidth = profile.memory.rate
     winograd = WINOGRAD if kernel.kind == "convolution 3x3" and kernel.dtype == "float32" else 1.0
     least, typical, most = (
         Pace(rate=peak and peak * share.rate * credit, bandwidth=bandwidth * share.bandwidth, floor=share.launch)

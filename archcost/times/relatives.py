@@ -38,6 +38,8 @@ def from_relatives(
 
     `known` are calibrations of one engine, precision and mode.
     """
+    if profile.memory.bandwidth is None:  # without a data sheet there is nothing to scale by
+        return None
     distance, relatives = _nearest(profile, known, load)
     if not relatives:
         return None
@@ -112,7 +114,7 @@ def _family(profile: HardwareProfile) -> str:
 
 def _scaled(found: Calibration, relative: HardwareProfile, profile: HardwareProfile, run: Run) -> Calibration:
     cores = _cores(relative) / _cores(profile) if found.threads == 1 else 1.0
-    moves = float(profile.memory.bandwidth.amount / relative.memory.bandwidth.amount)
+    moves = profile.memory.rate / relative.memory.rate
 
     def pace(kind: TimeClass, its: Pace) -> Pace:
         computes = _ratio(kind, found, relative, profile, run) * cores

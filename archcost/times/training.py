@@ -31,8 +31,8 @@ def from_inference(
     alike = [pair for pair in others if pair[1].kind == profile.kind and pair[1].vendor == profile.vendor]
     if not alike:
         return None
-    other, sheet = min(alike, key=lambda pair: abs(pair[1].year - profile.year))
-    moves = float(profile.memory.bandwidth.amount / sheet.memory.bandwidth.amount)
+    other, sheet = min(alike, key=lambda pair: abs((pair[1].year or 0) - (profile.year or 0)))
+    moves = profile.memory.rate / sheet.memory.rate
     forward: dict[TimeClass, Pace] = dict(inference.classes)
     for kind in OTHERWISE & other.classes.keys():
         pace = other.classes[kind]

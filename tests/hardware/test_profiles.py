@@ -11,9 +11,9 @@ import pytest
 
 from archcost import hardware
 from archcost.hardware import HardwareProfile
+from archcost.hardware.figures import Figure
 from archcost.hardware.memory_types import LIMITS
 from archcost.hardware.plausibility import against_peers, by_itself
-from archcost.hardware.profile import Figure
 
 ROOT = Path(__file__).parents[2]
 ROWS: dict[str, dict[str, str]] = {}
@@ -203,8 +203,8 @@ def test_capacity_is_what_is_usable_where_that_is_known():
 
 def test_every_limit_of_a_memory_type_is_above_what_ships():
     for profile in PROFILES:
-        limit = LIMITS.get(profile.memory.type.value)
-        assert limit is None or profile.memory.bandwidth.amount <= limit.bandwidth
+        limit = LIMITS.get(profile.memory.type.value) if profile.memory.type else None
+        assert limit is None or profile.memory.rate <= limit.bandwidth
     assert all(limit.source for limit in LIMITS.values())
 
 
