@@ -4,9 +4,10 @@ DEMO := .venv-demo
 TEST := .venv-test
 COLLECTIONS := .venv-collections
 NEWEST := .venv-newest
+SITE := .venv-site
 
 
-.PHONY: demo test test-newest lint types bench docs collections onnx-node-tests onnx-quantised onnx-packages peft-rows liger-rows optimizer-rows dist clean caches
+.PHONY: demo test test-newest lint types bench docs site collections onnx-node-tests onnx-quantised onnx-packages peft-rows liger-rows optimizer-rows dist clean caches
 
 demo: $(DEMO)/.ready
 	$(DEMO)/bin/archcost summary vgg_d
@@ -33,6 +34,10 @@ bench: $(TEST)/.ready
 # Pages and files that are made from the code: conventions, the schema, the guarded table of the shipped networks.
 docs: $(TEST)/.ready
 	$(TEST)/bin/python -m tests.generate
+
+# README.md and docs/ as pages to browse and search offline: build/site/index.html. Every warning is an error.
+site: $(SITE)/.ready
+	$(SITE)/bin/sphinx-build -q -W --keep-going -b html -d build/site-cache -c docs/site . build/site
 
 # The libraries that docs/coverage.md is about; `$(COLLECTIONS)/bin/python -m tests.collections` then runs them for hours.
 collections: $(COLLECTIONS)/.ready
@@ -94,6 +99,11 @@ $(COLLECTIONS)/.ready: pyproject.toml constraints.txt tests/collections/requirem
 	$(COLLECTIONS)/bin/python -m pip install -q --no-deps -r tests/collections/requirements.txt
 	touch $@
 
+$(SITE)/.ready: docs/site/requirements.txt
+	$(PYTHON) -m venv $(SITE)
+	$(SITE)/bin/python -m pip install -q -r $<
+	touch $@
+
 $(NEWEST)/.ready: pyproject.toml constraints-newest.txt
 	$(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install -q -c constraints-newest.txt -e '.[dev]'
@@ -107,4 +117,4 @@ $(TEST)/.ready: EXTRA = dev
 	touch $@
 
 clean:
-	rm -rf $(DEMO) $(TEST) $(COLLECTIONS) $(NEWEST) dist build
+	rm -rf $(DEMO) $(TEST) $(COLLECTIONS) $(NEWEST) $(SITE) dist build
