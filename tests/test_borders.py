@@ -44,6 +44,9 @@ ALLOWED: dict[str, set[str]] = {
     "report": BASE
     | {"layers", "spec", "graph", "passes", "costs", "comparison", "hardware", "times", "estimates", "planning"}
     | {"sweeps", "serving"},
+    "page": BASE
+    | {"layers", "spec", "graph", "passes", "costs", "comparison", "hardware", "times", "estimates", "planning"}
+    | {"sweeps", "serving", "report"},
     "pytest_plugin": BASE | {"spec", "graph", "costs", "comparison"},
     # Holds the rules against the witness, for whoever writes a layer: it needs both.
     "testing": BASE | {"layers", "spec", "graph", "passes", "pytorch"},

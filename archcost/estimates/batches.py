@@ -174,6 +174,16 @@ def growth(spec: ModelSpec, run: Run, device: Device, played: Timeline | None = 
     line = played if played and few == 2 else timeline(build(spec, distant), run, device, 1)
     resizing = Resizing(line)
     second, third, far = (_at(spec, batch, resizing) for batch in (few, few + 1, distant))
+    return _from_three(line, second, third, far, few)
+
+
+def growth_of(second: Timeline, third: Timeline, far: Timeline) -> Growth:
+    """The same from steps of two samples, of three and of FAR, all played for one thread. Nothing is offloaded."""
+    return _from_three(far, _resized(second, far), _resized(third, far), _resized(far, far), 2)
+
+
+def _from_three(line: Timeline, second: Resized, third: Resized, far: Resized, few: int) -> Growth:
+    """`line` is some such step; the others are it at `few` samples, at one more, and far from them."""
     twos, threes, fars = (_bytes(each.tensors, line) for each in (second, third, far))
     strays = [two + (three - two) * (FAR - 2) != last for two, three, last in zip(twos, threes, fars, strict=True)]
     slope = tuple([0 if stray else three - two for stray, two, three in zip(strays, twos, threes, strict=True)])
@@ -183,7 +193,7 @@ def growth(spec: ModelSpec, run: Run, device: Device, played: Timeline | None = 
         for storage, run in line.kernels.items()
     }
     uneven = tuple([storage for storage, stray in enumerate(strays) if stray])
-    return Growth(spec, line, Played.of(line), base, slope, kernels, uneven)
+    return Growth(line.graph.spec, line, Played.of(line), base, slope, kernels, uneven)
 
 
 def _at(spec: ModelSpec, batch: int, resizing: Resizing) -> Resized:
@@ -198,6 +208,11 @@ def _at(spec: ModelSpec, batch: int, resizing: Resizing) -> Resized:
         if found is not None:
             return found
         line = timeline(graph, played.run, played.device, 1)
+    return _resized(line, played)
+
+
+def _resized(line: Timeline, played: Timeline) -> Resized:
+    """A step beside one of another batch. Raises ArchcostError where it makes other tensors."""
     if line.events != played.events:
         raise ArchcostError(f"{line.graph.name}: another batch makes other tensors")
     calls = {storage: (run.call.inputs, run.call.outputs) for storage, run in line.kernels.items()}

@@ -92,6 +92,23 @@ def growing(lines: Sequence[Timeline], fuses: Sequence[Fuses]) -> GrowingStep | 
     return GrowingStep(phases, Amount(base, slope))
 
 
+def standing(line: Timeline, fuses: Sequence[Fuses]) -> GrowingStep:
+    """The kernels of a step at its own batch alone: nothing in them grows."""
+    found: dict[Part, Counter[GrowingKernel]] = {part: Counter() for part in PARTS}
+    made: dict[Part, Counter[Amount]] = {part: Counter() for part in PARTS}
+    whole = 0.0
+    for each in _runs(line, fuses):
+        if isinstance(each.what, int):
+            made[each.part][Amount(each.what, 0)] += each.times
+            continue
+        flops, computed, moved, reread = (Amount(amount, 0) for amount in _amounts(each.what))
+        found[each.part][GrowingKernel(each.what, flops, computed, moved, reread, each.back)] += each.times
+        if each.what.kind in CONTRACTIONS and not each.again:
+            whole += each.times * each.what.flops
+    phases = tuple([Phase(tuple(found[part].items()), tuple(made[part].items())) for part in PARTS])
+    return GrowingStep(phases, Amount(whole, 0))
+
+
 def _runs(line: Timeline, fuses: Sequence[Fuses]) -> Iterator[_Run]:
     """All kernels of a step, and all blocks that it makes, in the same order at every batch."""
     step = kernels(line, fuses)

@@ -30,12 +30,7 @@ def stored(grown: Growth, profile: HardwareProfile) -> int:
 
 def verdicts(needed: Integers, grown: Growth, profile: HardwareProfile) -> NDArray[np.int8]:
     """Places in VERDICTS."""
-    flash = stored(grown, profile)
-    if flash:
-        free = profile.memory.capacity if profile.flash and flash <= profile.flash.amount else -1
-        bound = Limits(free, free)
-    else:
-        bound = limits(profile)
+    bound = bounds(stored(grown, profile), profile)
     return (needed > bound.safe).astype(np.int8) + (needed > bound.most).astype(np.int8)
 
 
@@ -53,6 +48,14 @@ def requested(grown: Growth, threads: int | None, batches: Integers) -> Integers
         odd = {storage: values[here] for storage, values in own.odd.items()}
         most[here] = most_alive(grown.line.events, Sizes(base, slope, odd), batches[here])
     return most
+
+
+def bounds(flash: int, profile: HardwareProfile) -> Limits:
+    """Of what is needed beside those bytes in flash: nothing fits where there are too many of them."""
+    if not flash:
+        return limits(profile)
+    free = profile.memory.capacity if profile.flash and flash <= profile.flash.amount else -1
+    return Limits(free, free)
 
 
 class _Kernels(NamedTuple):

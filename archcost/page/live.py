@@ -1,0 +1,314 @@
+"""The live model of the page: numbers from which its script works out what `estimate` says, for any setting of the
+page's controls.
+
+    payload = live([spec], [profile], run)          plain values, for json.dumps
+    archcostLive(payload, settings)                 in live.js: what `estimate` says there
+    archcostCurve(payload, settings)                bytes over the batch, as points of straight lines
+
+What a page may read of `payload`:
+
+    schema          "archcost.live/1"
+    networks        [{name, title, batch: {least, most, only}, unknown}]: `most` is the largest batch of the control;
+                    `only` is null, or the batches that are known, where a step is no lines in the batch; `unknown`
+                    names layers that make every number a lower bound
+    hardware        [{name, title, vendor, kind, capacity_bytes, context_bytes, safe_bytes, most_bytes}]
+    modes, precisions, optimizers, recompute        the words that the controls offer
+    default         {network, hardware, mode, precision, optimizer, recompute, batch}: what the report was asked for
+    tables          for live.js alone
+
+`settings` has the keys of `default`; network and hardware are names, and what is missing is taken from `default`. In
+inference `optimizer` and `recompute` do not matter. `archcostLive` returns the settings and
+
+    refused         null, or a sentence that says why there is no answer; all numbers are null then
+    peak_bytes, peak_at, by_role, needed_bytes, capacity_bytes, safe_bytes, most_bytes, verdict, fits, max_batch,
+    max_batch_tight                                  as `estimate` has them in `memory`
+    step_seconds, forward_seconds, backward_seconds, optimizer_seconds, band_seconds, samples_per_second, mfu, status,
+    engine, notes                                    as it has them in `time`; null is not known, and `notes` say why
+
+`by_role` adds up to `peak_bytes`, with `workspace` beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from archcost import hardware as profiles
+from archcost.errors import ArchcostError
+from archcost.estimates.batches import threads_of
+from archcost.estimates.devices import caches, torch_device
+from archcost.estimates.verdict import limits
+from archcost.files.garbage import without_collections
+from archcost.files.stage import tell_stage
+from archcost.hardware.calibration import Calibration
+from archcost.hardware.profile import HardwareProfile
+from archcost.page.live_steps import SINGLE, Graphs, LiveOptimizer, LiveStep, Needs, largest
+from archcost.page.live_times import Classes, device_time, optimizer_rows
+from archcost.passes.optimizer import method
+from archcost.passes.run import Run
+from archcost.spec.given import Network, spec_of
+from archcost.sweeps.curves import Moment, Passes, Update
+from archcost.terms.autograd import Device
+from archcost.times.choose import Chosen, choose, run_by
+
+PRECISIONS = ("fp32", "amp-bf16", "bf16")
+OPTIMIZERS = ("sgd", "sgd-momentum", "adam", "adamw", "adamw-8bit")
+RECOMPUTE = ("none", "blocks")
+MODES = ("train", "infer")
+
+NOTHING = Update(0, "", {})
+
+
+def live(
+    networks: Sequence[Network],
+    hardware: object,
+    run: Run | None = None,
+    *,
+    batch: int = 1,
+    engine: str | None = None,
+    calibration: Calibration | None = None,
+    modes: Sequence[str] = MODES,
+    precisions: Sequence[str] = PRECISIONS,
+    optimizers: Sequence[str] = OPTIMIZERS,
+    recompute: Sequence[str] = RECOMPUTE,
+) -> dict[str, Any]:
+    """The payload for these networks on these devices. `run` is what the report was asked for: its mode, precision,
+    optimizer and recompute are among those offered, and what else it says holds for all of them.
+
+    Raises ArchcostError for what is wrong in any of these; a combination that is refused is told as that.
+    """
+    asked = run_by(run or Run(), engine)
+    devices = profiles.profiles_of(hardware)
+    words = {
+        "mode": _with(asked.mode, modes),
+        "precision": _with(asked.precision, precisions),
+        "optimizer": _with(asked.optimizer, optimizers),
+        "recompute": _with(asked.recompute, recompute),
+    }
+    answers = _Answers(asked, devices, engine, calibration)
+    told: list[dict[str, Any]] = []
+    with without_collections():
+        for number, given in enumerate(networks):
+            spec = spec_of(given)
+            tell_stage(spec.label)
+            told.append(answers.add(number, Graphs(spec), words))
+    return {
+        "schema": "archcost.live/1",
+        "networks": told,
+        "hardware": [_device(profile) for profile in devices],
+        "modes": words["mode"],
+        "precisions": words["precision"],
+        "optimizers": words["optimizer"],
+        "recompute": words["recompute"],
+        "default": {
+            "network": told[0]["name"],
+            "hardware": devices[0].name,
+            "mode": asked.mode,
+            "precision": asked.precision,
+            "optimizer": asked.optimizer,
+            "recompute": asked.recompute,
+            "batch": batch,
+        },
+        "tables": answers.tables(),
+    }
+
+
+def _with(asked: str, offered: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*offered, asked]))
+
+
+def _device(profile: HardwareProfile) -> dict[str, Any]:
+    bound = limits(profile)
+    return {
+        "name": profile.name,
+        "title": profile.title,
+        "vendor": profile.vendor,
+        "kind": profile.kind,
+        "capacity_bytes": profile.memory.capacity,
+        "context_bytes": None if profile.context is None else int(profile.context.amount),
+        "safe_bytes": bound.safe,
+        "most_bytes": bound.most,
+    }
+
+
+class _Answers:
+    """The tables, as they are filled: what is equal stands in them once."""
+
+    def __init__(
+        self, run: Run, devices: Sequence[HardwareProfile], engine: str | None, calibration: Calibration | None
+    ) -> None:
+        self.run, self.devices, self.engine, self.calibration = run, devices, engine, calibration
+        self.classes = Classes()
+        self.steps: list[dict[str, Any]] = []
+        self.places: dict[LiveStep, int] = {}
+        self.optimizers: dict[str, tuple[int, dict[str, Any]]] = {}
+        self.times: dict[str, tuple[int, dict[str, Any]]] = {}
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.chosen: dict[tuple[int, str, str], Chosen] = {}
+
+    def tables(self) -> dict[str, Any]:
+        return {
+            "paces": self.classes.table,
+            "devices": [
+                {
+                    "device": torch_device(profile),
+                    "threads": _threads(profile),
+                    "library": 0 if profile.workspace is None else int(profile.workspace.amount),
+                    "caches": caches(profile),
+                    "flash": None if profile.flash is None else int(profile.flash.amount),
+                }
+                for profile in self.devices
+            ],
+            "samples": self.run.accumulation,
+            "times": [each for _, each in self.times.values()],
+            "optimizers": [each for _, each in self.optimizers.values()],
+            "steps": self.steps,
+            "runs": self.runs,
+        }
+
+    def add(self, number: int, graphs: Graphs, words: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+        """All runs of a network; what the page may read of it."""
+        spec = graphs.spec
+        steps: list[LiveStep] = []
+        torch_devices: list[Device] = [torch_device(profile) for profile in self.devices]
+        for device in dict.fromkeys(torch_devices):
+            for mode in words["mode"]:
+                for precision in words["precision"]:
+                    for recompute in words["recompute"] if mode == "train" else ("",):
+                        steps += self._runs_of(number, graphs, device, (mode, precision, recompute), words["optimizer"])
+        even = all(step.grown is not None for step in steps)
+        only = [batch for batch in SINGLE if batch <= graphs.most]
+        return {
+            "name": spec.name,
+            "title": spec.title or spec.name,
+            "batch": {"least": 1, "most": graphs.most, "only": None if even else only},
+            "unknown": list(graphs.at(1).unknown),
+        }
+
+    def _runs_of(
+        self, number: int, graphs: Graphs, device: Device, words: tuple[str, str, str], optimizers: Sequence[str]
+    ) -> list[LiveStep]:
+        """Steps of one torch device, mode, precision and recompute: one of all optimizers, where they share it."""
+        mode, precision, recompute = words
+        shared: LiveStep | None = None
+        found: list[LiveStep] = []
+        for optimizer in optimizers if mode == "train" else ("",):
+            key = "|".join([str(number), device, mode, precision, recompute, optimizer])
+            settings = {"mode": mode, "precision": precision}
+            if mode == "train":
+                settings |= {"recompute": recompute, "optimizer": optimizer}
+            try:
+                run = replace(self.run, **settings)
+                _require_still(run)
+                if not run.trains or not run.has_passes_apart:
+                    step, own = LiveStep(graphs, run, device), LiveOptimizer(NOTHING, ())
+                    found.append(step)
+                else:
+                    if shared is None:
+                        shared = LiveStep(graphs, replace(run, optimizer="none"), device)
+                        found.append(shared)
+                    step, own = shared, LiveOptimizer.of(shared, run)
+                self.runs[key] = self._run(step, run, own)
+            except ArchcostError as error:
+                self.runs[key] = {"refused": _sentence(error)}
+        return found
+
+    def _run(self, step: LiveStep, run: Run, own: LiveOptimizer) -> dict[str, Any]:
+        rows = optimizer_rows(own.kernels, self.classes)
+        optimizer = {
+            "state": own.update.state,
+            "name": f"optimizer {own.update.name}".strip(),
+            "burst": dict(own.update.burst),
+            "kernels": rows,
+        }
+        if step not in self.places:
+            self.places[step] = len(self.steps)
+            self.steps.append(_step(step))
+        here = [place for place, profile in enumerate(self.devices) if torch_device(profile) == step.device]
+        return {
+            "step": self.places[step],
+            "optimizer": _place(self.optimizers, optimizer),
+            "on": {place: self._on(place, step, run, own, [int(row[0]) for row in rows]) for place in here},
+        }
+
+    def _on(
+        self, place: int, step: LiveStep, run: Run, own: LiveOptimizer, classes: Sequence[int]
+    ) -> list[int | str | None]:
+        """Of one device the place of its time, what its engine makes one kernel of, and the two largest batches."""
+        profile, told = self.devices[place], self.steps[self.places[step]]
+        key = (place, run.mode, run.precision)
+        if key not in self.chosen:
+            self.chosen[key] = choose(profile, run, self.engine, self.calibration)
+        chosen = self.chosen[key]
+        fuses = ",".join(chosen.fuses)
+        if fuses not in told["kernels"]:
+            told["kernels"][fuses] = step.kernels(chosen.fuses, self.classes)
+        threads = threads_of(profile)
+        if _threads(profile) not in told["needs"]:
+            told["needs"][_threads(profile)] = _needs(step.needs_of(threads))
+        used = [*classes, *_classes(told["kernels"][fuses])]
+        time = _place(self.times, device_time(used, run, profile, chosen, self.classes))
+        return [time, fuses, *largest(step, run, own.update, profile)]
+
+
+def _threads(profile: HardwareProfile) -> str:
+    """Of a CPU's kernels, in a word: none where they allocate nothing for themselves."""
+    threads = threads_of(profile)
+    return "none" if threads is None else str(threads)
+
+
+def _place(table: dict[str, tuple[int, dict[str, Any]]], each: dict[str, Any]) -> int:
+    """Where it stands in a table; at the end, where it is new."""
+    return table.setdefault(json.dumps(each), (len(table), each))[0]
+
+
+def _classes(kernels: Mapping[str, Any]) -> Iterator[int]:
+    for step in (kernels["lines"], *kernels["at"].values()):
+        for rows in step["kernels"] if step else ():
+            yield from (int(row[0]) for row in rows)
+
+
+def _step(step: LiveStep) -> dict[str, Any]:
+    return {
+        "trains": step.run.trains,
+        "products": step.products,
+        "stored": step.stored,
+        "lines": step.passes and _passes(step.passes),
+        "at": {batch: _passes(each) for batch, each in step.passes_at.items()},
+        "needs": {},
+        "kernels": {},
+    }
+
+
+def _passes(passes: Passes) -> dict[str, Any]:
+    return {"moments": [_moment(each) for each in passes.moments], "left": _moment(passes.left)}
+
+
+def _moment(moment: Moment) -> list[Any]:
+    """Base and slope of its bytes, its name, and those of each role."""
+    return [*moment.bytes, f"{moment.phase} {moment.name}".strip(), dict(moment.roles)]
+
+
+def _needs(needs: Needs) -> dict[str, Any]:
+    curve = needs.curve
+    return {
+        "lines": curve and [list(line) for line in curve.lines],
+        "last": curve and curve.last,
+        "left": list(needs.left),
+        "at": {batch: [value, needs.left_at.get(batch)] for batch, value in needs.at.items()},
+    }
+
+
+def _require_still(run: Run) -> None:
+    """Raises ArchcostError where tensors move between a card and its host, at each batch others."""
+    if run.offloaded or "paged" in method(run.optimizer).options:
+        raise ArchcostError("what moves between card and host is not worked out on the page", hint="archcost estimate")
+
+
+def _sentence(error: ArchcostError) -> str:
+    """An error in one line."""
+    head = ": ".join([part for part in (error.layer, error.problem) if part])
+    more = [f"{word} {text}" for word, text in (("expected", error.expected), ("found", error.found)) if text]
+    return "; ".join([head, *more])

