@@ -17,17 +17,30 @@ from archcost.cli.options import (
     add_threads,
     changed_settings,
     depth,
+    rows,
     run_of,
 )
 from archcost.errors import ArchcostError
 
 if TYPE_CHECKING:
+    from archcost.costs.timeline import Timeline
     from archcost.estimates import Estimate
+    from archcost.report.chosen_layers import Choice
+
+
+COLUMNS = (
+    "name, type, inputs, shape, parameters, trainable, buffers, macs, flops, backward, memory, time, forward-time, "
+    "backward-time, waits, with commas between; macs%% is the share of the total, and so on; memory is what is alive "
+    "at the peak of a step"
+)
 
 
 def _summary(added: argparse.ArgumentParser) -> None:
     added.add_argument("network", metavar="NETWORK")
     added.add_argument("--depth", type=depth, metavar="N", help="fold the table at N dotted names")
+    added.add_argument("--columns", metavar="A,B,…", help=COLUMNS)
+    added.add_argument("--sort", metavar="BY", help="by name, or the largest first: macs, parameters, memory, time, …")
+    added.add_argument("--top", type=rows, metavar="N", help="only the first N rows; one row for all others")
     added.add_argument("--time", action="store_true", help="seconds of each layer in a step on --hardware")
     added.add_argument("--hardware", metavar="H", help=DEVICE)
     add_run(added)
@@ -40,10 +53,38 @@ def _summary(added: argparse.ArgumentParser) -> None:
 def summarize(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.report.grouping import Folded
 
-    timed = _timed(options) if options.time else None
-    if timed is None and (given := [*_changed_engine(options), *changed_settings(run_of(options))]):
+    choice = _choice(options)
+    timed = _timed(options) if options.time or (choice and choice.needs_time) else None
+    needs_memory = choice is not None and choice.needs_memory
+    given = [*_changed_engine(options), *changed_settings(run_of(options))]
+    if given and timed is None and not needs_memory:
         raise ArchcostError("no step is timed", expected="--time with settings of one", found=", ".join(given))
-    return rendered(Folded(cost_of(options.network, options), options.depth, timed), options), 0
+    folded = Folded(cost_of(options.network, options), options.depth, timed)
+    if choice is None:
+        return rendered(folded, options), 0
+    from archcost.report.chosen_layers import ChosenLayers
+
+    return rendered(ChosenLayers(folded, choice, _line(options, timed) if needs_memory else None), options), 0
+
+
+def _choice(options: argparse.Namespace) -> Choice | None:
+    if options.columns is options.sort is options.top is None:
+        return None
+    from archcost.report.chosen_layers import choice
+
+    return choice(options.columns, options.sort, options.top)
+
+
+def _line(options: argparse.Namespace, timed: Estimate | None) -> Timeline:
+    """The step whose memory is shown: the one that is timed, or one on a GPU that nobody named."""
+    if timed is not None:
+        return timed.line
+    from archcost.cli.step_commands import line_of
+
+    given = [name for name in _changed_engine(options) if name not in ("--hardware", "--loss")]
+    if given:
+        raise ArchcostError("no step is timed", expected="--time", found=", ".join(given))
+    return line_of(options, "cuda")
 
 
 def _timed(options: argparse.Namespace) -> Estimate:

@@ -382,6 +382,10 @@ def threads(text: str) -> int:
     return _positive(text, "the number of threads")
 
 
+def rows(text: str) -> int:
+    return _positive(text, "the number of rows")
+
+
 def depth(text: str) -> int:
     return _positive(text, "the number of names to fold at")
 

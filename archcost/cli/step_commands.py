@@ -31,8 +31,10 @@ from archcost.cli.options import (
 from archcost.errors import ArchcostError
 
 if TYPE_CHECKING:
+    from archcost.costs.timeline import Timeline
     from archcost.estimates import Estimate
     from archcost.passes.run import Run
+    from archcost.terms.autograd import Device
 
 
 def _estimate(added: argparse.ArgumentParser) -> None:
@@ -84,22 +86,27 @@ def _timeline(added: argparse.ArgumentParser) -> None:
 
 
 def timeline(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.costs.timeline import timeline
-    from archcost.estimates.devices import offloading
-    from archcost.graph import build
     from archcost.report.timeline import FoldedTimeline
 
     if options.strict:
         cost_of(options.network, options)
+    return rendered(FoldedTimeline(line_of(options, options.device), options.depth), options), 0
+
+
+def line_of(options: argparse.Namespace, device: Device) -> Timeline:
+    """The step on the hardware of the options or, without any, by the kernels of a kind of device."""
+    from archcost.graph import build
+
     graph = build(spec_of(options.network, options), options.batch)
     if options.hardware is None:
-        line = timeline(graph, offloading(run_of(options), options.device), options.device)
-    else:
-        from archcost import hardware
-        from archcost.estimates.auto_recompute import line_on
+        from archcost.costs.timeline import timeline
+        from archcost.estimates.devices import offloading
 
-        line = line_on(graph, run_of(options), hardware.load(options.hardware))
-    return rendered(FoldedTimeline(line, options.depth), options), 0
+        return timeline(graph, offloading(run_of(options), device), device)
+    from archcost import hardware
+    from archcost.estimates.auto_recompute import line_on
+
+    return line_on(graph, run_of(options), hardware.load(options.hardware))
 
 
 def _verify(added: argparse.ArgumentParser) -> None:

@@ -79,6 +79,7 @@ def _spec_writers(shown: Any) -> Writers:
 _DOCUMENTS = {
     "ModelCost": "summary",
     "Folded": "summary",
+    "ChosenLayers": "layer_columns",
     "Comparison": "compare",
     "Listing": "listing",
     "Timeline": "timeline",

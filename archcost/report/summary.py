@@ -6,7 +6,7 @@ from archcost.costs import ModelCost
 from archcost.costs.model import TrainingFlops
 from archcost.errors import listing
 from archcost.graph import ModelGraph
-from archcost.report.document import Cell, Column, Document, Facts, Table, about, bounded, one_line
+from archcost.report.document import Cell, Column, Document, Facts, Part, Table, about, bounded, one_line
 from archcost.report.grouping import Folded, Group
 from archcost.tensors import format_shape
 from archcost.units import count, lower_bound
@@ -50,16 +50,33 @@ def document(result: ModelCost | Folded) -> Document:
     sums = [bounded(number, cost.unknown) for number in (cost.macs, *_contraction(cost.flops))]
     total = ("total", None, None, cost.parameters, *sums)
     table = Table(COLUMNS, tuple(map(_row, groups)), total)
-    data = Table(tuple(map(Column, DATA_COLUMNS)), tuple(map(_data_row, groups)))
     if cost.integer_macs:
-        table, data = _with_integers(table, cost, groups), _data_with_integers(data, groups)
+        table = _with_integers(table, cost, groups)
     if folded.estimate is not None:
         from archcost.report import summary_times
 
-        table, data = summary_times.table(folded, table), summary_times.data(folded, data)
+        table = summary_times.table(folded, table)
         notes = tuple(summary_times.notes(folded, folded.estimate))
     else:
         notes = (MEANING,)
+    return assembled(folded, table, data(folded, groups), notes)
+
+
+def data(folded: Folded, groups: tuple[Group, ...]) -> Table:
+    """What csv holds of these groups."""
+    raw = Table(tuple(map(Column, DATA_COLUMNS)), tuple(map(_data_row, groups)))
+    if folded.cost.integer_macs:
+        raw = _data_with_integers(raw, groups)
+    if folded.estimate is not None:
+        from archcost.report import summary_times
+
+        raw = summary_times.data(folded, raw)
+    return raw
+
+
+def assembled(folded: Folded, table: Table, data: Table, notes: tuple[Part, ...]) -> Document:
+    """The summary of a network around a table of its layers."""
+    cost = folded.cost
     parts = (
         *heading(cost),
         table,
@@ -108,11 +125,11 @@ def shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
 
 def _row(group: Group) -> tuple[Cell, ...]:
     forward, backward = _contraction(group.flops)
-    operations = [_known(group, group.macs, True), _known(group, forward, True), _known(group, backward)]
+    operations = [known(group, group.macs, True), known(group, forward, True), known(group, backward)]
     return (group.name, group.type, shapes(group.output_shapes), group.parameters, *operations)
 
 
-def _known(group: Group, number: int, is_forward: bool = False) -> Cell:
+def known(group: Group, number: int, is_forward: bool = False) -> Cell:
     """MACs or FLOPs of one row, as far as they are known."""
     if is_forward and not group.is_folded and group.layers[0].knows_forward:
         return count(number)

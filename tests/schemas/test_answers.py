@@ -22,7 +22,12 @@ ASKED = {
     "layers": ["layers"],
     "layer": ["layers conv2d", "layers gelu", "layers lstm"],
     "show": ["show vgg_d", "show gpt2", "show unet"],
-    "summary": ["summary alexnet", "summary lenet5 --time --hardware raspberry-pi-4", "summary olmoe_1b_7b"],
+    "summary": [
+        "summary alexnet",
+        "summary lenet5 --time --hardware raspberry-pi-4",
+        "summary lenet5 --columns memory --top 2",
+        "summary olmoe_1b_7b",
+    ],
     "explain": ["explain lenet5", "explain gpt2 --set depth=1"],
     "compare": ["compare vgg_a vgg_d", "compare lenet5 alexnet"],
     "estimate": [
@@ -35,7 +40,7 @@ ASKED = {
     "timeline": ["timeline lenet5", "timeline lenet5 --mode infer --hardware nvidia-t4"],
     "fit": [
         "fit lenet5 --hardware nvidia-t4 --hardware st-stm32f746 --hardware raspberry-pi-4",
-        "fit lenet5 --hardware nvidia-t4 --vary width",
+        "fit lenet5 --hardware nvidia-t4 --vary width --price 2",
         "fit alexnet --hardware nvidia-gtx-580-3gb --batch 6000",
     ],
     "plan": [
