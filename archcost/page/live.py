@@ -7,7 +7,6 @@ page's controls.
 
 What a page may read of `payload`:
 
-    schema          "archcost.live/1"
     networks        [{name, title, batch: {least, most, only}, unknown}]: `most` is the largest batch of the control;
                     `only` is null, or the batches that are known, where a step is no lines in the batch; `unknown`
                     names layers that make every number a lower bound
@@ -95,7 +94,6 @@ def live(
             tell_stage(spec.label)
             told.append(answers.add(number, Graphs(spec), words))
     return {
-        "schema": "archcost.live/1",
         "networks": told,
         "hardware": [_device(profile) for profile in devices],
         "modes": words["mode"],
