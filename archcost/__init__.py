@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from archcost.importers.networks import load
     from archcost.layers.own import register_layer
     from archcost.passes.run import Run
+    from archcost.pictures import Picture, plot
     from archcost.planning import Fit, Plan, fit, plan
     from archcost.serving import Serving, serve
     from archcost.spec import ModelSpec, loads
@@ -44,6 +45,7 @@ __all__ = [
     "ModelCost",
     "ModelGraph",
     "ModelSpec",
+    "Picture",
     "Plan",
     "Run",
     "Serving",
@@ -63,6 +65,7 @@ __all__ = [
     "load",
     "loads",
     "plan",
+    "plot",
     "pytorch",
     "register_layer",
     "serve",
@@ -81,6 +84,7 @@ _HOMES = {
     "ModelCost": "archcost.costs",
     "ModelGraph": "archcost.graph",
     "ModelSpec": "archcost.spec",
+    "Picture": "archcost.pictures",
     "Plan": "archcost.planning",
     "Run": "archcost.passes.run",
     "Serving": "archcost.serving",
@@ -96,6 +100,7 @@ _HOMES = {
     "load": "archcost.importers.networks",
     "loads": "archcost.spec",
     "plan": "archcost.planning",
+    "plot": "archcost.pictures",
     "register_layer": "archcost.layers.own",
     "serve": "archcost.serving",
     "sweep": "archcost.sweeps",

@@ -47,6 +47,9 @@ ALLOWED: dict[str, set[str]] = {
     "page": BASE
     | {"layers", "spec", "graph", "passes", "costs", "comparison", "hardware", "times", "estimates", "planning"}
     | {"sweeps", "serving", "report"},
+    "pictures": BASE
+    | {"spec", "graph", "passes", "costs", "comparison", "hardware", "times", "estimates", "planning", "sweeps"}
+    | {"report"},
     "pytest_plugin": BASE | {"spec", "graph", "costs", "comparison"},
     # Holds the rules against the witness, for whoever writes a layer: it needs both.
     "testing": BASE | {"layers", "spec", "graph", "passes", "pytorch"},
@@ -55,17 +58,26 @@ ALLOWED: dict[str, set[str]] = {
     "pytorch": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times", "estimates", "importers"},
     "cli": BASE
     | {"spec", "graph", "passes", "costs", "comparison", "hardware", "report", "pytorch", "importers", "exporters"}
-    | {"estimates", "planning", "serving", "sweeps", "schemas", "__version__"},
+    | {"estimates", "planning", "serving", "sweeps", "schemas", "pictures", "__version__"},
     "__main__": {"cli"},
     "__init__": BASE
     | {"layers", "spec", "importers", "exporters", "graph", "passes", "costs", "hardware", "estimates", "planning"}
-    | {"serving", "sweeps", "pytorch", "report", "extend", "testing"},  # whose `render` it gives to the results
+    | {
+        "serving",
+        "sweeps",
+        "pictures",
+        "pytorch",
+        "report",
+        "extend",
+        "testing",
+    },  # whose `render` it gives to the results
 }
 
 OWNERS = {
     "networkx": {"graph"},
     "numpy": {"sweeps", "importers", "pytorch"},
     "tabulate": {"report"},
+    "matplotlib": {"pictures"},
     "torch": {"pytorch", "importers", "testing"},
     "fvcore": {"pytorch"},
     "onnx": {"importers", "exporters"},

@@ -89,6 +89,8 @@ SAVED = {
     "lock": "to a new file, or into a lock, whose other tables stay, instead of to the terminal",
     "onnx": "the new file, or the last export, to write to",
     "calibration": "the new file, or the last calibration, to write to",
+    "picture": "the new file, or the last picture of this kind of the same network: .svg, .png, .pdf; of a graph also "
+    ".dot, .gv, .mmd, .md",
 }
 """What a command may write over, by the kind of its file. `archcost.cli.outputs` says how each is known."""
 

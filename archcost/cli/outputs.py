@@ -18,13 +18,15 @@ from archcost.files.write import FIRST_BYTES, file_status, first_bytes, foreign_
 
 
 def save(kind: str, output: str, written: str | bytes, inputs: Iterable[Path]) -> None:
-    """Write what a command has made; `kind` is report, spec, lock, onnx or calibration, `inputs` are the files that
-    it read.
+    """Write what a command has made; `kind` is report, spec, lock, onnx, calibration or picture, `inputs` are the files
+    that it read.
 
     Raises ArchcostError where FILE is an input, cannot be written, or holds what is not of that kind.
     """
     _require_no_input(output, inputs)
-    if isinstance(written, bytes):
+    if kind == "picture":
+        _save_picture(output, written)
+    elif isinstance(written, bytes):
         _save_onnx(output, written)
     elif kind == "lock":
         _save_lock(output, written)
@@ -58,6 +60,16 @@ def _save_onnx(output: str, written: bytes) -> None:
     if before and not has_written(output):
         raise foreign_file(output, "an ONNX file that archcost export wrote", before)
     write_whole(output, written)
+
+
+def _save_picture(output: str, written: str | bytes) -> None:
+    from archcost.pictures.picture import mark_of
+
+    content = written.encode() if isinstance(written, str) else written
+    before = first_bytes(output)
+    if before and mark_of(Path(output).read_bytes()) != mark_of(content):
+        raise foreign_file(output, "an earlier picture of this kind of the same network", before)
+    write_whole(output, content)
 
 
 def require_calibration(output: str) -> None:

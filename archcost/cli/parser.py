@@ -36,6 +36,7 @@ GROUPS = {
         Entry("explain", "the working of each number: formula, numbers put in, result", "layer_commands"),
         Entry("estimate", "the memory that a step takes on a device, and whether it fits", "step_commands"),
         Entry("timeline", "the memory of a step through time, and what is alive at the peak", "step_commands"),
+        Entry("plot", "a picture, as SVG, PNG or PDF; of the graph also as Graphviz or Mermaid", "picture_commands"),
         Entry(
             "serve",
             "inference with a cache: memory, the largest context and concurrency, time to first and per token",
