@@ -53,7 +53,7 @@ def joules(energy: float) -> str:
 
 def _three_digits(amount: float, dimension: str) -> str:
     units = UNITS[dimension]
-    unit = next((name for name in reversed(units) if abs(amount) >= units[name]), next(iter(units)))
+    unit = next((name for name in reversed(units) if abs(amount) >= float(units[name])), next(iter(units)))
     return f"{float(format(float(amount / units[unit]), '.3g')):,g} {unit}"
 
 

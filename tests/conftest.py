@@ -12,6 +12,8 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
+os.environ["ARCHCOST_CONFIG"] = "none"  # a file in a folder above the checkout would change what commands print
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     # There is a worker for each core. Threads of torch in each of them would only wait for those of the others.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,4 +1,4 @@
-"""The commands that hold networks beside each other: `archcost compare`, `lock` and `check`."""
+"""The commands that hold networks beside each other: `archcost compare` and `lock`."""
 
 from __future__ import annotations
 
@@ -49,20 +49,8 @@ def lock(options: argparse.Namespace) -> tuple[str, int]:
     return write(ordered(sections)), 0
 
 
-def _check(added: argparse.ArgumentParser) -> None:
-    added.add_argument("file", metavar="FILE")
-
-
-def check(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.comparison import locks
-
-    outcomes = locks.check(Path(options.file))
-    return locks.report(outcomes), 1 if any(outcome.changes for outcome in outcomes) else 0
-
-
 COMMANDS = {
     "compare": Command(compare, _compare),
     "diff": Command(compare, _compare),
     "lock": Command(lock, _lock, "lock"),
-    "check": Command(check, _check),
 }

@@ -55,7 +55,7 @@ GROUPS = {
         Entry("diff", "the same as compare", "comparing_commands"),
         Entry("verify", "cross-check every number with torch and fvcore, or with the module itself", "step_commands"),
         Entry("lock", "write a reviewable table of layers, for archcost check", "comparing_commands"),
-        Entry("check", "compare networks with the tables of archcost lock", "comparing_commands"),
+        Entry("check", "hold networks to budgets, and to the tables of archcost lock", "guard_commands"),
     ),
     "files": (
         Entry("import", "write any NETWORK as a spec that loads again", "file_commands"),

@@ -336,7 +336,7 @@ class Outcome:
 
 def check(path: Path) -> tuple[Outcome, ...]:
     """Every network of a file loaded again and compared. Raises SpecError when the file or a network cannot be read."""
-    return tuple(Outcome(locked, changes(locked, _recount(locked, path))) for locked in read(path))
+    return tuple(Outcome(locked, changes(locked, recount(locked, path))) for locked in read(path))
 
 
 def report(outcomes: Iterable[Outcome]) -> str:
@@ -352,7 +352,8 @@ def _outcome_text(outcome: Outcome) -> str:
     return "\n".join([f"{network}: changed", *(f"  {line}" for line in outcome.changes)])
 
 
-def _recount(locked: Section, path: Path) -> Section:
+def recount(locked: Section, path: Path) -> Section:
+    """The same network as it is now. Raises ArchcostError at the section's place where it cannot be loaded."""
     try:
         return section(locked.recipe, locked.recipe.cost(path.parent))
     except ArchcostError as error:

@@ -57,10 +57,13 @@ class Recipe:
         args = json.loads(self.args or "null")
         return load(self.network, self.settings, self.inputs, args, self.changes, self.sequence)
 
+    def load_from(self, folder: Path) -> ModelSpec:
+        """As `load`; a path in the recipe is relative to `folder`."""
+        return replace(self, network=str(folder / self.network)).load() if self.is_file else self.load()
+
     def cost(self, folder: Path) -> ModelCost:
         """The cost of the network; a path in the recipe is relative to `folder`."""
-        network = str(folder / self.network) if self.is_file else self.network
-        return cost(build(replace(self, network=network).load(), self.batch))
+        return cost(build(self.load_from(folder), self.batch))
 
     def seen_from(self, folder: Path) -> Recipe:
         """The recipe with its path, relative to the current folder, made relative to `folder`."""

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from archcost.errors import ArchcostError, first_line, line_of, listing, nearest, shorten
@@ -56,11 +57,17 @@ def call(network: str, args: Any = None, inputs: Sequence[str] = (), sequence: i
         return _import(network, make, positional, named, inputs)
 
 
+def importable_from(folder: str | Path) -> None:
+    """Modules that lie in a folder can be imported from now on."""
+    if (absolute := os.path.abspath(folder)) not in sys.path:
+        sys.path.insert(0, absolute)
+
+
 def find_callable(network: str) -> Callable[..., Any]:
     """What `package.module:name` means. The current folder can be imported from, as with `python -m`."""
     module, _, name = network.partition(":")
-    if os.getcwd() not in sys.path and "" not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    if "" not in sys.path:
+        importable_from(os.getcwd())
     try:
         found: Any = import_module(module)
     except (Exception, SystemExit) as error:

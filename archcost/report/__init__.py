@@ -70,6 +70,18 @@ def _explanation_writers(explanation: Any) -> Writers:
     }
 
 
+def _guarded_writers(checked: Any) -> Writers:
+    from archcost.report import ci_formats, guarding
+
+    return {
+        "text": lambda: guarding.text(checked),
+        "markdown": lambda: guarding.markdown(checked),
+        "html": lambda: guarding.html(checked),
+        "junit": lambda: ci_formats.junit(checked),
+        "github": lambda: ci_formats.github(checked),
+    }
+
+
 def _spec_writers(shown: Any) -> Writers:
     from archcost.report import show
 
@@ -101,6 +113,7 @@ _DOCUMENTS = {
 _OTHERS: dict[str, Callable[[Any], Writers]] = {
     "Sweep": _sweep_writers,
     "Explanation": _explanation_writers,
+    "Guarded": _guarded_writers,
     "Shown": _spec_writers,
 }
 """Types whose forms are not all those of a document."""

@@ -30,6 +30,7 @@ ASKED = {
     ],
     "explain": ["explain lenet5", "explain gpt2 --set depth=1"],
     "compare": ["compare vgg_a vgg_d", "compare lenet5 alexnet"],
+    "check": ["check docs/guarding/archcost.yaml tests/locks/lenet5.lock"],
     "estimate": [
         "estimate lenet5 --hardware nvidia-rtx-4090",
         "estimate lenet5 --hardware nvidia-rtx-4090 --offload optimizer",

@@ -1,0 +1,66 @@
+"""What a project's file says, read whole: how its networks are run, what they may cost, which tables are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+
+from archcost.errors import SpecError
+from archcost.files.values import as_list, spell
+from archcost.guarding.budgets import Budget, read_budgets
+from archcost.guarding.config_file import ConfigFile, read
+from archcost.guarding.settings import NAMES as SETTINGS
+from archcost.guarding.settings import Settings, read_settings, require_known
+
+KEYS = (*SETTINGS, "budgets", "locks")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    file: ConfigFile
+    settings: Settings
+    budgets: tuple[Budget, ...]
+    locks: tuple[FilePath, ...]
+
+
+def read_defaults(path: FilePath) -> tuple[ConfigFile, Settings]:
+    """The settings alone. Raises SpecError at the place of what cannot be read."""
+    file = read(path)
+    _refuse_a_network(file)
+    require_known(file.tree, KEYS, "unknown key", file)
+    return file, read_settings(file.tree, file)
+
+
+def read_project(path: FilePath) -> Project:
+    """Raises SpecError at the place of what cannot be read."""
+    file, settings = read_defaults(path)
+    return Project(file, settings, read_budgets(file, settings), _locks(file))
+
+
+def _refuse_a_network(file: ConfigFile) -> None:
+    if "layers" in file.tree and "budgets" not in file.tree:
+        raise SpecError(
+            "this is a network, and no file of budgets",
+            expected="budgets, or hardware, precision, …",
+            found="layers",
+            hint="budgets: [{network: FILE, parameters: 25.6M}] in archcost.yaml",
+            place=file.place(("layers",)),
+        )
+
+
+def _locks(file: ConfigFile) -> tuple[FilePath, ...]:
+    """The files of `locks`, whose names may have a `*`; each has to be there."""
+    told = file.tree.get("locks", ())
+    entries = as_list(told)
+    found: dict[FilePath, None] = {}
+    for number, pattern in enumerate((told,) if entries is None else entries):
+        place = file.place(("locks", number) if entries is not None else ("locks",))
+        is_text = isinstance(pattern, str) and pattern and not FilePath(pattern).is_absolute()
+        if not is_text:
+            expected = "a file from the folder of this one, or *.lock"
+            raise SpecError("locks names no file", expected=expected, found=spell(pattern), place=place)
+        matches = sorted(file.folder.glob(pattern))
+        if not matches:
+            raise SpecError("no such lock", expected="a file that is there", found=spell(pattern), place=place)
+        found |= dict.fromkeys(matches)
+    return tuple(found)

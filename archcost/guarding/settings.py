@@ -1,0 +1,85 @@
+"""How a project's networks are run: settings that the command line has as options, under their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from archcost.errors import ArchcostError, SpecError, listing, nearest
+from archcost.files.values import Path, as_list, spell
+from archcost.guarding.config_file import ConfigFile
+from archcost.passes.run import Run
+
+Settings = Mapping[str, Any]
+"""By name of an option: text, a number of samples, a flag; `hardware` is one device or several."""
+
+MOST = 2**31 - 1
+"""Of a batch, as of every other size in a spec."""
+
+RUN = tuple(Run.__dataclass_fields__)
+WORDS = ("mode", "precision", "optimizer", "optimizer_impl", "torch")
+"""Of them those that are right or wrong by themselves."""
+
+FLAGS = ("in_place", "master_weights", "channels_last", "keep_gradients", "clip_norm", "cache", "optimizer_in_backward")
+NUMBERS = ("batch", "accumulation", "threads")
+NAMES = ("hardware", "batch", *RUN, "loss", "engine", "calibration", "threads")
+
+
+def read_settings(tree: Mapping[str, Any], file: ConfigFile, at: Path = ()) -> Settings:
+    """Those of the settings that a table has, of the types that they have. Raises SpecError at its place.
+
+    Words are those of `Run`; which of them suit each other is told once all of them are known.
+    """
+    found = {name: _setting(name, tree[name], file, (*at, name)) for name in NAMES if name in tree}
+    for name in WORDS:
+        if name in found:
+            with_place(file, (*at, name), lambda name=name: Run(**{name: found[name]}))
+    return found
+
+
+def _setting(name: str, value: object, file: ConfigFile, at: Path) -> Any:
+    if name == "hardware":
+        several = as_list(value)
+        names = tuple(several) if several is not None else (value,)
+        if names and all(isinstance(each, str) and each for each in names) and len(set(names)) == len(names):
+            return names
+        expected = "a device by name or file, or a list of different ones"
+    elif name in FLAGS:
+        if isinstance(value, bool):
+            return value
+        expected = "true or false"
+    elif name in NUMBERS:
+        if type(value) is int and 1 <= value <= MOST:
+            return value
+        expected = f"an integer from 1 to {MOST:,}"
+    else:
+        if isinstance(value, str) and value:
+            return value
+        expected = "text"
+    raise SpecError(f"{name} has no such value", expected=expected, found=spell(value), place=file.place(at))
+
+
+def run_of(settings: Settings) -> Run:
+    """Raises ArchcostError for settings that do not suit each other."""
+    return Run(**{name: settings[name] for name in RUN if name in settings})
+
+
+def with_place(file: ConfigFile, at: Path, call: Callable[[], Any]) -> Any:
+    """What a call gives; an error of it is told at that place of the file."""
+    try:
+        return call()
+    except ArchcostError as error:
+        raise error.at(place=file.place(at)) from None
+
+
+def require_known(tree: Mapping[str, Any], known: Collection[str], what: str, file: ConfigFile, at: Path = ()) -> None:
+    """Raises SpecError at the first key that is none of those known, with the nearest name."""
+    for key in tree:
+        if key not in known:
+            raise SpecError(
+                f"{what} {key!r}" if len(key) < 60 else what,
+                expected=listing(known, 40),
+                found=spell(key),
+                hint=nearest(key, known),
+                place=file.place((*at, key)),
+            )
