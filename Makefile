@@ -5,9 +5,11 @@ TEST := .venv-test
 COLLECTIONS := .venv-collections
 NEWEST := .venv-newest
 SITE := .venv-site
+DIST := .venv-dist
+PYTHONS ?= python3.11 python3.12 python3.13
 
 
-.PHONY: demo test test-newest lint types bench docs site collections onnx-node-tests onnx-quantised onnx-packages peft-rows liger-rows optimizer-rows dist clean caches
+.PHONY: demo test test-newest lint types bench docs site collections onnx-node-tests onnx-quantised onnx-packages peft-rows liger-rows optimizer-rows dist pythons clean caches
 
 demo: $(DEMO)/.ready
 	$(DEMO)/bin/archcost summary vgg_d
@@ -90,8 +92,20 @@ liger-rows: $(TEST)/.ready
 optimizer-rows: $(COLLECTIONS)/.ready
 	$(COLLECTIONS)/bin/python -m tests.large_programs.optimizer_rows
 
-dist: $(TEST)/.ready
-	$(TEST)/bin/python -m build --wheel
+# Wheel and source distribution, whose metadata twine checks.
+dist: $(DIST)/.ready
+	rm -rf dist
+	$(DIST)/bin/python -m build
+	$(DIST)/bin/twine check --strict dist/*
+
+# The wheel, without torch, in a new environment of each Python that is here: the commands, then the tests that need no torch.
+pythons: dist
+	$(PYTHON) tests/pythons.py dist/*.whl $(PYTHONS)
+
+$(DIST)/.ready:
+	$(PYTHON) -m venv $(DIST)
+	$(DIST)/bin/python -m pip install -q build twine
+	touch $@
 
 $(COLLECTIONS)/.ready: pyproject.toml constraints.txt tests/collections/requirements.txt
 	$(PYTHON) -m venv $(COLLECTIONS)
@@ -117,4 +131,4 @@ $(TEST)/.ready: EXTRA = dev
 	touch $@
 
 clean:
-	rm -rf $(DEMO) $(TEST) $(COLLECTIONS) $(NEWEST) $(SITE) dist build
+	rm -rf $(DEMO) $(TEST) $(COLLECTIONS) $(NEWEST) $(SITE) $(DIST) dist build

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from archcost.spec.overrides import with_sequence
     from archcost.sweeps import Sweep, sweep
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ArchcostError",
