@@ -169,8 +169,10 @@ def check(file: str | FilePath) -> Checked:
     """A file held against the format, against physics, and against the other profiles. Raises the first mistake."""
     path = FilePath(file)
     read = _read(path)
-    peers = [profile for profile in shipped().profiles if not _is_shipped(path, profile.name)]
-    taken = {profile.name: "a profile that ships" for profile in peers} | _names_beside(path)
+    itself = path.stem if path.resolve().parent == _FOLDER.resolve() else None
+    peers = [profile for profile in shipped().profiles if profile.name != itself]
+    beside = _names_beside(path) if itself is None else {}
+    taken = {profile.name: "a profile that ships" for profile in peers} | beside
     if read.profile.name in taken:
         raise SpecError(
             f"two devices of one name: {read.profile.name}",
@@ -181,10 +183,6 @@ def check(file: str | FilePath) -> Checked:
         )
     _refuse(against_peers(read.profile, peers), read.marks, str(path))
     return Checked(str(file), read.profile)
-
-
-def _is_shipped(path: FilePath, name: str) -> bool:
-    return path.resolve() == (_FOLDER / f"{name}.yaml").resolve()
 
 
 def _names_beside(path: FilePath) -> dict[str, str]:

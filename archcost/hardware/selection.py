@@ -56,9 +56,9 @@ def _figure(profile: HardwareProfile, name: str) -> float:
     if name == "memory":
         return profile.memory.nominal.amount
     if name == "bandwidth":
-        return profile.memory.bandwidth.amount
+        return profile.memory.bandwidth.amount if profile.memory.bandwidth else 0
     if name == "year":
-        return profile.year
+        return profile.year or 0
     rate = profile.rates.known().get(name)
     return 0 if rate is None else rate.amount
 

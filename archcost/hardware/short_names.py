@@ -88,8 +88,8 @@ def _words(name: str) -> tuple[Word, ...]:
     vendor, *others = name.split("-")
     known = [Word(_spellings(vendor), False)]
     for before, word in pairwise((vendor, *others)):
-        is_model = word not in LINES and before != "ryzen" and not FORM.fullmatch(word)
-        known.append(Word(_spellings(word), is_model))
+        is_line = (word in LINES and word != others[-1]) or before == "ryzen"  # a TITAN RTX is no other than RTX
+        known.append(Word(_spellings(word), not is_line and not FORM.fullmatch(word)))
     return (*known, *(Word((word,), False) for word in ALSO_SAID.get(vendor, ())))
 
 
