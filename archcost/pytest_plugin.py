@@ -1,4 +1,7 @@
-"""A fixture for pytest that holds a network against a locked table of its layers.
+"""Fixtures for pytest that hold a network to a budget, or against a locked table of its layers.
+
+    def test_budget(archcost_budget):
+        archcost_budget(Net(), torch.zeros(1, 3, 32, 32), parameters="25.6M", peak="2 GiB", batch=64)
 
     def test_cost(archcost_lock):
         archcost_lock("vgg_d")
@@ -36,6 +39,12 @@ class ArchcostLock(Protocol):
         args: Any = None,
         sequence: int | None = None,
     ) -> None: ...
+
+
+class ArchcostBudget(Protocol):
+    """The fixture `archcost_budget`, which a test calls."""
+
+    def __call__(self, network: Any, *inputs: Any, **budget: Any) -> None: ...
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -78,6 +87,33 @@ def archcost_lock(request: pytest.FixtureRequest) -> ArchcostLock:
             pytest.fail(failure, pytrace=False)
 
     return compare
+
+
+@pytest.fixture
+def archcost_budget(request: pytest.FixtureRequest) -> ArchcostBudget:
+    """A function that fails the test when a network costs more than it may.
+
+    `network` is a `torch.nn.Module`, with example `inputs` whose first axis is the batch; or a ModelSpec, a shipped
+    name, a file seen from the test's folder, or `module:callable` (with `input="3x32x32"`). The budget and its settings
+    have the words of a file of budgets: `parameters`, `trainable_parameters`, `macs`, `flops`, `training_flops`,
+    `peak`, `time`, `fits`, `max_batch`, `tolerance`, and `batch`, `hardware`, `precision`, `optimizer` and so on. What
+    of the settings is not given, `[tool.archcost]` of the nearest pyproject.toml says, or archcost.yaml.
+    """
+    folder = request.path.parent
+
+    def hold(network: Any, *inputs: Any, **budget: Any) -> None:
+        from archcost.errors import ArchcostError
+        from archcost.guarding.in_tests import held_to
+        from archcost.report.guarding import told
+
+        try:
+            failures = [told(found) for found in held_to(network, inputs, budget, folder) if found.status != "held"]
+        except ArchcostError as error:
+            failures = [str(error)]
+        if failures:
+            pytest.fail("\n".join(failures), pytrace=False)
+
+    return hold
 
 
 def _hold(

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 from archcost.comparison.recipe import Recipe, args_text
 from archcost.errors import ArchcostError, Place, SpecError, listing
-from archcost.files.parse import SUFFIXES
-from archcost.files.values import Path, as_list, as_mapping, spell
+from archcost.files.values import as_list, as_mapping, spell
 from archcost.guarding.amounts import Amount, Kind, Tolerance, read_amount, read_tolerance
 from archcost.guarding.config_file import ConfigFile
 from archcost.guarding.settings import NAMES as SETTINGS
-from archcost.guarding.settings import Settings, read_settings, require_known, run_of, with_place
+from archcost.guarding.settings import Settings, Where, located, nowhere, read_settings, require_known, run_of, told_at
 from archcost.passes.run import Run
 from archcost.spec.changes import Changes
 
@@ -92,31 +90,36 @@ def read_budgets(file: ConfigFile, defaults: Settings) -> tuple[Budget, ...]:
         expected = "a list: [[tool.archcost.budgets]], or - network: … under budgets"
         place = file.place(("budgets",))
         raise SpecError("budgets are a list", expected=expected, found=spell(told), place=place)
-    each = [_budgets(entry, file, ("budgets", number), defaults) for number, entry in enumerate(entries)]
-    found = tuple([budget for budgets in each for budget in budgets])
+    found: list[Budget] = []
+    for number, entry in enumerate(entries):
+
+        def where(*keys: str | int, number: int = number) -> Place:
+            return file.place(("budgets", number, *keys))
+
+        tree = as_mapping(entry)
+        if tree is None or "network" not in tree:
+            expected = "network: a name, a file or module:callable"
+            raise SpecError("a budget without a network", expected=expected, found=spell(entry), place=where())
+        found += read_budget(tree, defaults, file.folder, where)
     _refuse_twice(found)
-    return found
+    return tuple(found)
 
 
-def _budgets(entry: object, file: ConfigFile, at: Path, defaults: Settings) -> tuple[Budget, ...]:
-    tree = as_mapping(entry)
-    if tree is None or "network" not in tree:
-        expected, place = "network: a name, a file or module:callable", file.place(at)
-        raise SpecError("a budget without a network", expected=expected, found=spell(entry), place=place)
-    require_known(tree, ENTRY, "a budget of what nobody knows:", file, at)
-    settings = {**defaults, **read_settings(tree, file, at)}
-    limits = _limits(tree, file, at)
-    recipe = with_place(file, at, lambda: _recipe(tree, settings.get("batch", 1), file, at))
-    return with_place(file, at, lambda: budgets_of(recipe, limits, settings, file.place(at)))
-
-
-def budgets_of(
-    recipe: Recipe, limits: Sequence[Limit], settings: Settings, place: Place | None = None
+def read_budget(
+    tree: Mapping[str, Any], defaults: Settings, folder: FilePath, where: Where = nowhere
 ) -> tuple[Budget, ...]:
-    """What is the same on all devices, and the rest for each of them.
-
-    Raises ArchcostError where a limit is of a device, and none is named.
+    """Of one network: what is the same on all devices, and the rest for each of them. Paths are relative to `folder`.
+    Raises ArchcostError.
     """
+    require_known(tree, ENTRY, "a budget of what nobody knows:", where)
+    settings = {**defaults, **located(read_settings(tree, where), folder)}
+    limits = _limits(tree, where)
+    with told_at(where()):
+        recipe = _recipe(tree, settings.get("batch", 1), where)
+        return _by_device(recipe, limits, settings, where())
+
+
+def _by_device(recipe: Recipe, limits: Sequence[Limit], settings: Settings, place: Place | None) -> tuple[Budget, ...]:
     devices: tuple[str, ...] = settings.get("hardware", ())
     wanting = [limit.quantity.name for limit in limits if limit.quantity.depends_on == "device"]
     if wanting and not devices:
@@ -130,30 +133,21 @@ def budgets_of(
     return (*((first,) if common else ()), *each)
 
 
-def _limits(tree: Mapping[str, Any], file: ConfigFile, at: Path) -> tuple[Limit, ...]:
-    limits = read_limits(tree, lambda key: file.place((*at, key)))
-    if not limits:
-        expected = ", ".join(QUANTITIES)
-        raise SpecError("a budget of nothing", expected=expected, found=listing(tree), place=file.place(at))
-    return limits
-
-
-def nowhere(_: str) -> None:
-    """Of amounts that stand in no file."""
-
-
-def read_limits(tree: Mapping[str, Any], place: Callable[[str], Place | None] = nowhere) -> tuple[Limit, ...]:
-    """The quantities of an entry, each an amount or `{limit: amount, tolerance: …}`. Raises ArchcostError."""
+def _limits(tree: Mapping[str, Any], where: Where) -> tuple[Limit, ...]:
+    """The quantities of an entry, each an amount or `{limit: amount, tolerance: …}`."""
     common = Tolerance()
     if "tolerance" in tree:
-        with _told_at("tolerance", place("tolerance")):
+        with told_at(where("tolerance"), "tolerance"):
             common = read_tolerance(tree["tolerance"])
     found: list[Limit] = []
     for quantity in ALL:
         if quantity.name in tree:
-            here = place(quantity.name)
-            with _told_at(quantity.name, here):
-                found.append(_limit(quantity, tree[quantity.name], common, here))
+            place = where(quantity.name)
+            with told_at(place, quantity.name):
+                found.append(_limit(quantity, tree[quantity.name], common, place))
+    if not found:
+        expected, given = ", ".join(QUANTITIES), listing(tree) or "nothing"
+        raise SpecError("a budget of nothing", expected=expected, found=given, place=where())
     return tuple(found)
 
 
@@ -168,47 +162,39 @@ def _limit(quantity: Quantity, value: object, common: Tolerance, place: Place | 
     return Limit(quantity, read_amount(kind, told["limit"]), tolerance, place)
 
 
-@contextmanager
-def _told_at(name: str, place: Place | None) -> Generator[None]:
-    try:
-        yield
-    except ArchcostError as error:
-        raise error.at(layer=name, place=place) from None
-
-
-def _recipe(tree: Mapping[str, Any], batch: int, file: ConfigFile, at: Path) -> Recipe:
+def _recipe(tree: Mapping[str, Any], batch: int, where: Where) -> Recipe:
     """How the network is loaded. A path in it is relative to the folder of the file."""
     network = tree["network"]
     if not isinstance(network, str) or not network:
-        expected, place = "a name, a file or module:callable", file.place((*at, "network"))
+        expected, place = "a name, a file or module:callable", where("network")
         raise SpecError("network is no text", expected=expected, found=spell(network), place=place)
     length = tree.get("sequence")
     if length is not None and (type(length) is not int or length < 1):
-        expected, place = "a number of tokens from 1", file.place((*at, "sequence"))
+        expected, place = "a number of tokens from 1", where("sequence")
         raise SpecError("sequence is no length", expected=expected, found=spell(length), place=place)
-    changes = Changes(*(_texts(tree, name, file, at) for name in Changes._fields))
+    changes = Changes(*(_texts(tree, name, where) for name in Changes._fields))
     args = args_text(tree.get("args"))
-    return Recipe(
-        network, batch, settings_of(tree, file, at), _texts(tree, "input", file, at), args, "network", changes, length
-    )
+    settings, inputs = _settings_of(tree, where), _texts(tree, "input", where)
+    return Recipe(network, batch, settings, inputs, args, "network", changes, length)
 
 
-def settings_of(tree: Mapping[str, Any], file: ConfigFile, at: Path) -> tuple[str, ...]:
+def _settings_of(tree: Mapping[str, Any], where: Where) -> tuple[str, ...]:
     """`{depth: 3}` as the texts of `--set`, or these themselves."""
     mapping = as_mapping(tree.get("set"))
     if mapping is None:
-        return _texts(tree, "set", file, at)
+        return _texts(tree, "set", where)
     return tuple([f"{key}={json.dumps(value, default=str)}" for key, value in mapping.items()])
 
 
-def _texts(tree: Mapping[str, Any], name: str, file: ConfigFile, at: Path) -> tuple[str, ...]:
+def _texts(tree: Mapping[str, Any], name: str, where: Where) -> tuple[str, ...]:
     """A text, or a list of some."""
     value = tree.get(name, ())
     several = as_list(value)
     found = tuple(several) if several is not None else (value,)
     if not all(isinstance(each, str) for each in found):
-        expected, place = "text, or a list of texts", file.place((*at, name))
-        raise SpecError(f"{name} is no text", expected=expected, found=spell(value), place=place)
+        raise SpecError(
+            f"{name} is no text", expected="text, or a list of texts", found=spell(value), place=where(name)
+        )
     return found
 
 
@@ -235,8 +221,3 @@ def _what(budget: Budget, quantity: Quantity) -> Hashable:
     timed = (budget.engine, budget.calibration, budget.threads) if quantity.name == "time" else ()
     recipe = network if quantity.name == "max_batch" else budget.recipe
     return recipe, budget.run, budget.loss, budget.hardware, timed
-
-
-def beside(name: str, folder: FilePath) -> str:
-    """A path in a file, relative to the folder of that file, as it is seen from here; a name stays one."""
-    return str(folder / name) if name.endswith((*SUFFIXES, ".onnx")) else name

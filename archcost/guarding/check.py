@@ -171,7 +171,7 @@ def _hold(project: Project, found: list[Finding], failures: list[Failure]) -> No
         try:
             if recipe not in loaded:
                 loaded[recipe] = spec_of(budget, folder)
-            found += findings(budget, loaded[recipe], folder)
+            found += findings(budget, loaded[recipe])
         except ArchcostError as error:
             failed = Failure(budget.recipe.network, "budget", str(error), budget.place)
             failures += [failed] * (failed not in failures)

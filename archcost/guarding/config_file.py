@@ -58,9 +58,11 @@ def is_toml(path: FilePath) -> bool:
     return path.suffix == ".toml"
 
 
-def nearest() -> FilePath | None:
-    """The file of the project that the current folder is in. Raises SpecError where one folder has two of them."""
-    here = FilePath.cwd()
+def nearest(folder: FilePath | None = None) -> FilePath | None:
+    """The file of the project that a folder is in, by default the current one. Raises SpecError where one folder has
+    two of them.
+    """
+    here = (folder or FilePath.cwd()).absolute()
     for folder in (here, *here.parents):
         found = [path for name in NAMES if (path := folder / name).is_file() and _says_something(path)]
         if len(found) > 1:
@@ -89,11 +91,11 @@ def _seen_from_here(path: FilePath) -> str:
         return str(path)
 
 
-def chosen(named: str | None = None) -> FilePath | None:
+def chosen(named: str | None = None, folder: FilePath | None = None) -> FilePath | None:
     """The file that `--config` or the environment names, or else the nearest; None where there is none, or `none`."""
     named = named or os.environ.get(VARIABLE)
     if not named:
-        return nearest()
+        return nearest(folder)
     return None if named == NONE else FilePath(named)
 
 

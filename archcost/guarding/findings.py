@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any, Literal, NamedTuple
 
-from archcost import hardware
 from archcost.costs import ModelCost, cost
 from archcost.costs.model import LayerCost
 from archcost.costs.timeline import Timeline, timeline
@@ -17,7 +16,7 @@ from archcost.estimates import Estimate, estimate
 from archcost.estimates.verdict import VERDICTS, Verdict
 from archcost.graph import build
 from archcost.guarding.amounts import Amount
-from archcost.guarding.budgets import QUANTITIES, Budget, Limit, beside
+from archcost.guarding.budgets import QUANTITIES, Budget, Limit
 from archcost.hardware.calibration import read as read_calibration
 from archcost.importers.networks import is_callable
 from archcost.importers.python_callable import importable_from
@@ -104,11 +103,8 @@ class Seen(NamedTuple):
     why_unknown: str | None = None
 
 
-def findings(budget: Budget, spec: ModelSpec, folder: FilePath = FilePath()) -> list[Finding]:
-    """A finding for each limit. `folder` is that of the file in which the budget stands.
-
-    Raises ArchcostError where the network does not run so, or the device cannot be had.
-    """
+def findings(budget: Budget, spec: ModelSpec) -> list[Finding]:
+    """A finding for each limit. Raises ArchcostError where the network does not run so, or the device is none."""
     spec = spec if budget.loss is None else set_loss(spec, budget.loss)
     graph = build(spec, budget.recipe.batch)
     counted = cost(graph) if any(limit.quantity.depends_on in COUNTED for limit in budget.limits) else None
@@ -116,7 +112,7 @@ def findings(budget: Budget, spec: ModelSpec, folder: FilePath = FilePath()) -> 
         lines = [limit for limit in budget.limits if limit.quantity.depends_on not in COUNTED]
         line, estimated = timeline(graph, budget.run, "cuda") if lines else None, None
     else:
-        estimated = _estimate(budget, spec, budget.hardware, folder)
+        estimated = _estimate(budget, spec, budget.hardware)
         line = estimated.line
     device = estimated.hardware.name if estimated else None
 
@@ -138,12 +134,12 @@ def spec_of(budget: Budget, folder: FilePath) -> ModelSpec:
     return budget.recipe.load_from(folder)
 
 
-def _estimate(budget: Budget, spec: ModelSpec, device: str, folder: FilePath) -> Estimate:
-    known = None if budget.calibration is None else read_calibration(folder / budget.calibration)
+def _estimate(budget: Budget, spec: ModelSpec, device: str) -> Estimate:
+    known = None if budget.calibration is None else read_calibration(FilePath(budget.calibration))
     return estimate(
         spec,
         budget.recipe.batch,
-        hardware=hardware.load(beside(device, folder)),
+        hardware=device,
         run=budget.run,
         engine=budget.engine,
         calibration=known,

@@ -10,7 +10,7 @@ from archcost.files.values import as_list, spell
 from archcost.guarding.budgets import Budget, read_budgets
 from archcost.guarding.config_file import ConfigFile, read
 from archcost.guarding.settings import NAMES as SETTINGS
-from archcost.guarding.settings import Settings, read_settings, require_known
+from archcost.guarding.settings import Settings, located, read_settings, require_known
 
 KEYS = (*SETTINGS, "budgets", "locks")
 
@@ -24,11 +24,11 @@ class Project:
 
 
 def read_defaults(path: FilePath) -> tuple[ConfigFile, Settings]:
-    """The settings alone. Raises SpecError at the place of what cannot be read."""
+    """The settings alone, their paths as seen from here. Raises SpecError at the place of what cannot be read."""
     file = read(path)
     _refuse_a_network(file)
-    require_known(file.tree, KEYS, "unknown key", file)
-    return file, read_settings(file.tree, file)
+    require_known(file.tree, KEYS, "unknown key", lambda *keys: file.place(keys))
+    return file, located(read_settings(file.tree, lambda *keys: file.place(keys)), file.folder)
 
 
 def read_project(path: FilePath) -> Project:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path as FilePath
 from typing import Any
 
-from archcost.errors import ArchcostError, SpecError, listing, nearest
-from archcost.files.values import Path, as_list, spell
-from archcost.guarding.config_file import ConfigFile
+from archcost.errors import ArchcostError, Place, SpecError, listing, nearest
+from archcost.files.parse import SUFFIXES
+from archcost.files.values import as_list, spell
 from archcost.passes.run import Run
 
 Settings = Mapping[str, Any]
@@ -25,19 +27,40 @@ NUMBERS = ("batch", "accumulation", "threads")
 NAMES = ("hardware", "batch", *RUN, "loss", "engine", "calibration", "threads")
 
 
-def read_settings(tree: Mapping[str, Any], file: ConfigFile, at: Path = ()) -> Settings:
+Where = Callable[..., Place | None]
+"""Of keys that lead into a table, the place in its file; None where the table stands in none."""
+
+
+def nowhere(*_: object) -> None:
+    """Of a table that stands in no file."""
+
+
+def read_settings(tree: Mapping[str, Any], where: Where = nowhere) -> Settings:
     """Those of the settings that a table has, of the types that they have. Raises SpecError at its place.
 
     Words are those of `Run`; which of them suit each other is told once all of them are known.
     """
-    found = {name: _setting(name, tree[name], file, (*at, name)) for name in NAMES if name in tree}
+    found = {name: _setting(name, tree[name], where(name)) for name in NAMES if name in tree}
     for name in WORDS:
         if name in found:
-            with_place(file, (*at, name), lambda name=name: Run(**{name: found[name]}))
+            with told_at(where(name)):
+                Run(**{name: found[name]})
     return found
 
 
-def _setting(name: str, value: object, file: ConfigFile, at: Path) -> Any:
+def located(settings: Settings, folder: FilePath) -> Settings:
+    """Their paths, relative to `folder`, as they are seen from the current folder."""
+    found = dict(settings)
+    if "hardware" in found:
+        found["hardware"] = tuple(
+            [str(folder / each) if each.endswith(SUFFIXES) else each for each in found["hardware"]]
+        )
+    if "calibration" in found:
+        found["calibration"] = str(folder / found["calibration"])
+    return found
+
+
+def _setting(name: str, value: object, place: Place | None) -> Any:
     if name == "hardware":
         several = as_list(value)
         names = tuple(several) if several is not None else (value,)
@@ -56,7 +79,7 @@ def _setting(name: str, value: object, file: ConfigFile, at: Path) -> Any:
         if isinstance(value, str) and value:
             return value
         expected = "text"
-    raise SpecError(f"{name} has no such value", expected=expected, found=spell(value), place=file.place(at))
+    raise SpecError(f"{name} has no such value", expected=expected, found=spell(value), place=place)
 
 
 def run_of(settings: Settings) -> Run:
@@ -64,15 +87,16 @@ def run_of(settings: Settings) -> Run:
     return Run(**{name: settings[name] for name in RUN if name in settings})
 
 
-def with_place(file: ConfigFile, at: Path, call: Callable[[], Any]) -> Any:
-    """What a call gives; an error of it is told at that place of the file."""
+@contextmanager
+def told_at(place: Place | None, name: str | None = None) -> Generator[None]:
+    """An error inside is told at that place of a file, and of what."""
     try:
-        return call()
+        yield
     except ArchcostError as error:
-        raise error.at(place=file.place(at)) from None
+        raise error.at(layer=name, place=place) from None
 
 
-def require_known(tree: Mapping[str, Any], known: Collection[str], what: str, file: ConfigFile, at: Path = ()) -> None:
+def require_known(tree: Mapping[str, Any], known: Collection[str], what: str, where: Where = nowhere) -> None:
     """Raises SpecError at the first key that is none of those known, with the nearest name."""
     for key in tree:
         if key not in known:
@@ -81,5 +105,5 @@ def require_known(tree: Mapping[str, Any], known: Collection[str], what: str, fi
                 expected=listing(known, 40),
                 found=spell(key),
                 hint=nearest(key, known),
-                place=file.place((*at, key)),
+                place=where(key),
             )

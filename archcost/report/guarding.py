@@ -94,7 +94,7 @@ def title(finding: Finding) -> str:
 def told(finding: Finding) -> str:
     """The sentence, and the largest layers a line each."""
     rows = [" ".join(str(cell) for cell in row if cell) for row in _offenders(finding).rows]
-    return "\n".join([sentence(finding), *rows])
+    return "\n".join([sentence(finding), *(f"  {row}" for row in rows)])
 
 
 def _setting(finding: Finding) -> str:

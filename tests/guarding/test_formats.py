@@ -73,7 +73,7 @@ def test_github(broken: Path, capsys: Capture) -> None:
     lines = check(capsys, "github").splitlines()
     assert lines[0] == (
         "::error file=archcost.yaml,line=3,title=lenet5%3A parameters::lenet5: parameters 61,706, 1,706 (2.8 %25) over "
-        "the budget of 60,000%0Afc5 48,120 78.0 %25%0Afc6 10,164 16.5 %25%0Aconv3 2,416 3.9 %25"
+        "the budget of 60,000%0A  fc5 48,120 78.0 %25%0A  fc6 10,164 16.5 %25%0A  conv3 2,416 3.9 %25"
     )
     assert lines[1].startswith(
         "::error file=archcost.yaml,line=4,title=odd%2C%25%0Aname%3A not checked::unknown network 'odd,%25\\nname'%0A"
