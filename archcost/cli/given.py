@@ -89,6 +89,7 @@ def calibration_of(options: argparse.Namespace) -> Calibration | None:
 
 
 def rendered(result: Result, options: argparse.Namespace) -> str:
+    from archcost.cli.terminal import screen
     from archcost.report import render
 
-    return render(result, options.format)
+    return render(result, options.format, screen(options))

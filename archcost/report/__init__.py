@@ -12,15 +12,18 @@ from typing import Any
 
 from archcost.errors import ArchcostError
 from archcost.files.result import Result
+from archcost.report.screen import ANYWHERE, Screen
 
 
-def render(result: Result, format: str = "text") -> str:
-    """`format` is text, markdown, latex, html, csv or json. Raises ArchcostError where a result has no such form."""
+def render(result: Result, format: str = "text", screen: Screen = ANYWHERE) -> str:
+    """`format` is text, markdown, latex, html, csv or json; `screen` is where text is shown. Raises ArchcostError where
+    a result has no such form.
+    """
     if format == "json":
         import json
 
         return json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n"
-    writers = _writers(result)
+    writers = _writers(result, screen)
     if format not in writers:
         raise ArchcostError(f"no format {format!r} here", expected=", ".join((*writers, "json")), found=format)
     return writers[format]()
@@ -30,23 +33,23 @@ Writers = dict[str, Callable[[], str]]
 """The forms that a result can take, by name."""
 
 
-def _writers(result: Result) -> Writers:
+def _writers(result: Result, screen: Screen) -> Writers:
     for kind in type(result).__mro__:
         if kind.__name__ in _DOCUMENTS:
-            return _document_writers(result, _DOCUMENTS[kind.__name__])
+            return _document_writers(result, _DOCUMENTS[kind.__name__], screen)
         if kind.__name__ in _OTHERS:
-            return _OTHERS[kind.__name__](result)
+            return _OTHERS[kind.__name__](result, screen)
     raise ArchcostError(
         "cannot be shown", expected=f"one of {', '.join([*_DOCUMENTS, *_OTHERS])}", found=type(result).__name__
     )
 
 
-def _document_writers(result: Any, module: str) -> Writers:
-    from archcost.report import writers
+def _document_writers(result: Any, module: str, screen: Screen) -> Writers:
+    from archcost.report import text_writer, writers
 
     document = import_module(f"archcost.report.{module}").document(result)
     return {
-        "text": lambda: writers.text(document),
+        "text": lambda: text_writer.text(document, screen),
         "markdown": lambda: writers.markdown(document),
         "latex": lambda: writers.latex(document),
         "html": lambda: writers.html_fragment(document),
@@ -54,27 +57,27 @@ def _document_writers(result: Any, module: str) -> Writers:
     }
 
 
-def _sweep_writers(sweep: Any) -> Writers:
+def _sweep_writers(sweep: Any, screen: Screen) -> Writers:
     from archcost.report.sweep import csv_rows
 
-    return {**_document_writers(sweep, "sweep"), "csv": lambda: csv_rows(sweep)}
+    return {**_document_writers(sweep, "sweep", screen), "csv": lambda: csv_rows(sweep)}
 
 
-def _explanation_writers(explanation: Any) -> Writers:
+def _explanation_writers(explanation: Any, screen: Screen) -> Writers:
     from archcost.report import explain_text
 
     return {
-        "text": lambda: explain_text.text(explanation),
+        "text": lambda: explain_text.text(explanation, screen),
         "markdown": lambda: explain_text.markdown(explanation),
         "latex": lambda: explain_text.latex(explanation),
     }
 
 
-def _guarded_writers(checked: Any) -> Writers:
+def _guarded_writers(checked: Any, screen: Screen) -> Writers:
     from archcost.report import ci_formats, guarding
 
     return {
-        "text": lambda: guarding.text(checked),
+        "text": lambda: guarding.text(checked, screen),
         "markdown": lambda: guarding.markdown(checked),
         "html": lambda: guarding.html(checked),
         "junit": lambda: ci_formats.junit(checked),
@@ -82,7 +85,7 @@ def _guarded_writers(checked: Any) -> Writers:
     }
 
 
-def _spec_writers(shown: Any) -> Writers:
+def _spec_writers(shown: Any, _: Screen) -> Writers:
     from archcost.report import show
 
     return {"text": lambda: show.text(shown), "markdown": lambda: show.markdown(shown)}
@@ -110,7 +113,7 @@ _DOCUMENTS = {
 }
 """By type of result, the module of this package whose `document` is what is shown of it."""
 
-_OTHERS: dict[str, Callable[[Any], Writers]] = {
+_OTHERS: dict[str, Callable[[Any, Screen], Writers]] = {
     "Sweep": _sweep_writers,
     "Explanation": _explanation_writers,
     "Guarded": _guarded_writers,

@@ -67,6 +67,15 @@ def show(cell: Cell) -> str:
     return f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
+def shown(table: Table) -> list[list[str]]:
+    return [[show(cell) for cell in row] for row in table.all_rows]
+
+
+def joined(blocks: list[str]) -> str:
+    """With an empty line between them."""
+    return "\n\n".join(block.rstrip("\n") for block in blocks if block) + "\n"
+
+
 def one_line(text: str) -> str:
     """A spec's own words, whatever breaks they have, without what would move a terminal's cursor."""
     return "".join(character for character in " ".join(text.split()) if character.isprintable())

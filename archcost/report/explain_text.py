@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from archcost.report.explain import Explanation, LayerWorking, Line, Sum
 from archcost.report.formula import LATEX, TEXT, Style, letters, numbers, value
+from archcost.report.screen import ANYWHERE, Screen
 from archcost.report.summary import heading, title
-from archcost.report.writers import WIDTH, latex_escape, markdown_escape
+from archcost.report.writers import latex_escape, markdown_escape
 from archcost.units import count
 
 
-def text(explanation: Explanation) -> str:
-    head = "\n".join((title(explanation.cost), *heading(explanation.cost)))
+def text(explanation: Explanation, screen: Screen = ANYWHERE) -> str:
+    head = "\n".join((screen.heading(title(explanation.cost)), *heading(explanation.cost)))
     blocks = [
-        "\n".join([_head(layer), *_said(layer, "  "), *map(_text_line, layer.lines)]) for layer in explanation.layers
+        "\n".join(
+            [
+                screen.heading(_head(layer)),
+                *_said(layer, "  "),
+                *(_text_line(line, screen.prose) for line in layer.lines),
+            ]
+        )
+        for layer in explanation.layers
     ]
     if explanation.totals:
-        blocks.append("\n".join(["total, the sum of its parts", *map(_text_sum, explanation.totals)]))
+        sums = [_text_sum(total, screen.prose) for total in explanation.totals]
+        blocks.append("\n".join([screen.heading("total, the sum of its parts"), *sums]))
     return "\n\n".join((head, *blocks)) + "\n"
 
 
@@ -67,21 +76,21 @@ def working(line: Line, style: Style = TEXT) -> list[str]:
     return list(dict.fromkeys(sides))
 
 
-def _text_line(line: Line) -> str:
+def _text_line(line: Line, width: int) -> str:
     note = f"  ({line.note})" if line.note else ""
-    return _wrapped(f"  {line.quantity}: ", working(line), " = ", note)
+    return _wrapped(f"  {line.quantity}: ", working(line), " = ", note, width)
 
 
-def _text_sum(total: Sum) -> str:
+def _text_sum(total: Sum, width: int) -> str:
     result = f" {_sign(total)} {count(total.result)}" if total.parts or total.unknown else ""
-    return _wrapped(f"  {total.quantity}: ", _parts(total), " + ", result)
+    return _wrapped(f"  {total.quantity}: ", _parts(total), " + ", result, width)
 
 
-def _wrapped(head: str, pieces: list[str], sign: str, tail: str) -> str:
+def _wrapped(head: str, pieces: list[str], sign: str, tail: str, width: int) -> str:
     """The pieces with a sign between them, broken before a sign where a line would be too long."""
     lines = [head + pieces[0]]
     for piece in (*(sign + piece for piece in pieces[1:]), tail):
-        if len(lines[-1]) + len(piece) <= WIDTH:
+        if len(lines[-1]) + len(piece) <= width:
             lines[-1] += piece
         elif piece:
             lines.append(f"      {piece.strip()}")

@@ -9,8 +9,9 @@ from archcost.errors import Place
 from archcost.guarding.amounts import shown
 from archcost.guarding.check import Failure, Guarded, LockOutcome
 from archcost.guarding.findings import Finding
-from archcost.report import writers
+from archcost.report import text_writer, writers
 from archcost.report.document import Column, Document, Part, Table, one_line
+from archcost.report.screen import ANYWHERE, Screen
 from archcost.report.settings import words
 
 TITLE = "Budgets"
@@ -33,8 +34,8 @@ def document(checked: Guarded) -> Document:
     return Document(TITLE, tuple(parts), table)
 
 
-def text(checked: Guarded) -> str:
-    parts = [writers.text(document(checked))] if checked.findings else []
+def text(checked: Guarded, screen: Screen = ANYWHERE) -> str:
+    parts = [text_writer.text(document(checked), screen)] if checked.findings else []
     parts += [f"{_failure_text(failure)}\n" for failure in checked.failures]
     tables = "".join([_lock_text(lock) for lock in checked.locks])
     return "\n".join([*parts, *([tables] if tables else [])])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archcost.report import writers
+from archcost.report import text_writer, writers
 from archcost.report.document import Cell, Column, Document, Part, Table
 from archcost.spec.shown import Shown, Told
 
 
 def text(shown: Shown) -> str:
-    told = writers.text(_document(shown)).rstrip("\n")
+    told = text_writer.text(_document(shown)).rstrip("\n")
     commented = "".join(f"# {line}".rstrip() + "\n" for line in told.splitlines())
     return f"{commented}\n{shown.spec.to_yaml()}"
 

@@ -1,36 +1,28 @@
-"""`Document` → text, markdown, LaTeX, HTML and csv."""
+"""`Document` → markdown, LaTeX, HTML and csv."""
 
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Sequence
 
-from archcost.report.document import Document, Drawing, Facts, Part, Table, show
-
-WIDTH = 120
-"""Prose is broken, and a wider table pressed together, to fit a screen of this many columns."""
-
-
-def text(document: Document) -> str:
-    return _joined([_text_part(part) for part in (document.title, *document.parts)])
+from archcost.report.document import Document, Drawing, Facts, Part, Table, joined, shown
 
 
 def markdown(document: Document) -> str:
-    return _joined([f"## {markdown_escape(document.title)}", *(_markdown_part(part) for part in document.parts)])
+    return joined([f"## {markdown_escape(document.title)}", *(_markdown_part(part) for part in document.parts)])
 
 
 def latex(document: Document) -> str:
     """A fragment for a document that uses the package booktabs."""
     title = f"\\noindent\\textbf{{{latex_escape(document.title)}}}"
-    return _joined([title, *(_latex_part(part) for part in document.parts)])
+    return joined([title, *(_latex_part(part) for part in document.parts)])
 
 
 def html_fragment(document: Document) -> str:
     """A fragment: a notebook cell or the body of a page."""
     import html
 
-    return _joined([f"<h3>{html.escape(document.title)}</h3>", *(_html_part(part) for part in document.parts)])
+    return joined([f"<h3>{html.escape(document.title)}</h3>", *(_html_part(part) for part in document.parts)])
 
 
 def csv_rows(document: Document) -> str:
@@ -48,48 +40,6 @@ def csv_table(table: Table) -> str:
     return stream.getvalue()
 
 
-def _joined(blocks: list[str]) -> str:
-    return "\n\n".join(block.rstrip("\n") for block in blocks if block) + "\n"
-
-
-def _text_part(part: Part) -> str:
-    match part:
-        case str():
-            return "\n".join(_filled(line, 2) for line in part.splitlines())
-        case Facts(items=items):
-            width = max((len(name) for name, _ in items), default=0)
-            return "\n".join(_filled(f"{name.ljust(width)}  {value}", width + 2) for name, value in items)
-        case Table():
-            return _text_table(part)
-        case Drawing(otherwise=parts):
-            return _joined([_text_part(each) for each in parts])
-
-
-def _text_table(table: Table) -> str:
-    """Columns two spaces apart, or one where the headers would be too wide for a screen."""
-    rows = [[cell.strip() for cell in row] for row in (table.headers, *_shown(table))]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rules = {1, len(rows) - (table.total is not None)}
-
-    def line(row: list[str], gap: str) -> str:
-        cells = zip(row, widths, table.columns, strict=True)
-        return gap.join(
-            cell.rjust(w) if column.align == "right" else cell.ljust(w) for cell, w, column in cells
-        ).rstrip()
-
-    gap = "  " if len(line(rows[0], "  ")) <= WIDTH else " "
-    lines: list[str] = []
-    for index, row in enumerate(rows):
-        if index in rules:
-            lines.append(gap.join("-" * width for width in widths))
-        lines.append(line(row, gap))
-    return "\n".join(lines)
-
-
-def _filled(line: str, indent: int) -> str:
-    return textwrap.fill(line, WIDTH, subsequent_indent=" " * indent, drop_whitespace=True)
-
-
 def _markdown_part(part: Part) -> str:
     match part:
         case str():
@@ -97,10 +47,10 @@ def _markdown_part(part: Part) -> str:
         case Facts(items=items):
             return "\n".join(f"- {markdown_escape(name)}: {markdown_escape(value)}" for name, value in items)
         case Table():
-            rows = [[markdown_escape(cell) for cell in row] for row in _shown(part)]
+            rows = [[markdown_escape(cell) for cell in row] for row in shown(part)]
             return _tabulate(part, rows, "pipe")
         case Drawing(otherwise=parts):
-            return _joined([_markdown_part(each) for each in parts])
+            return joined([_markdown_part(each) for each in parts])
 
 
 def _latex_part(part: Part) -> str:
@@ -113,11 +63,11 @@ def _latex_part(part: Part) -> str:
         case Table():
             return _latex_table(part)
         case Drawing(otherwise=parts):
-            return _joined([_latex_part(each) for each in parts])
+            return joined([_latex_part(each) for each in parts])
 
 
 def _latex_table(table: Table) -> str:
-    lines = latex_symbols(_tabulate(table, _shown(table), "latex_booktabs")).splitlines()
+    lines = latex_symbols(_tabulate(table, shown(table), "latex_booktabs")).splitlines()
     if table.total is not None:
         last = lines.index("\\bottomrule") - 1
         lines.insert(last, "\\midrule")
@@ -134,13 +84,9 @@ def _html_part(part: Part) -> str:
             lines = [f"<li>{html.escape(name)}: {html.escape(value)}</li>" for name, value in items]
             return "\n".join(["<ul>", *lines, "</ul>"])
         case Table():
-            return _tabulate(part, _shown(part), "html")
+            return _tabulate(part, shown(part), "html")
         case Drawing(svg=svg):
             return svg
-
-
-def _shown(table: Table) -> list[list[str]]:
-    return [[show(cell) for cell in row] for row in table.all_rows]
 
 
 def _tabulate(table: Table, rows: Sequence[list[str] | str], style: str) -> str:

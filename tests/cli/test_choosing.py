@@ -27,12 +27,13 @@ def test_networks_by_words_and_size(capsys: Capture) -> None:
 
 
 def test_devices_by_words_vendor_kind_and_memory(capsys: Capture) -> None:
-    assert names(capsys, "hardware", "list", "rtx", "4090") == ["nvidia-rtx-4090"]
+    assert names(capsys, "hardware", "list", "titan", "Kepler") == ["nvidia-gtx-titan-black"]
     microcontrollers = names(capsys, "hardware", "list", "--kind", "microcontroller", "--vendor", "st")
     assert microcontrollers
     assert all(name.startswith("st-stm32") for name in microcontrollers)
-    by_memory = names(capsys, "hardware", "list", "a100", "--min-memory", "40GiB", "--sort", "memory")
-    assert [name[-4:] for name in by_memory] == ["80gb", "80gb", "40gb", "40gb"]
+    by_memory = names(capsys, "hardware", "list", "v100", "--min-memory", "16GiB", "--sort", "memory")
+    assert [name[-4:] for name in by_memory] == ["32gb", "32gb", "16gb", "16gb"]
+    assert names(capsys, "hardware", "list", "v100", "--min-memory", "17GiB") == sorted(by_memory[:2])
 
 
 ON = ("fit", "lenet5", "--hardware", "nvidia-t4", "--hardware", "nvidia-a100-sxm4-80gb", "--hardware", "st-stm32f746")
