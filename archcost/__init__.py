@@ -11,9 +11,11 @@ witness) needs torch, everything else works without.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from archcost.errors import SpecError, Worded
 from archcost.files.result import Result
 
 if TYPE_CHECKING:
@@ -116,7 +118,14 @@ def _render(result: Any, format: str) -> str:
     return render(result, format)
 
 
+def _word(report: Any, fields: Mapping[str, Any], kind: type) -> SpecError:
+    from archcost.spec.mistakes import explain_call
+
+    return explain_call(report, fields, kind)
+
+
 Result.shown_by = _render  # results know nothing of how they are shown
+Worded.by = _word  # nor layers of the words of a spec
 
 
 def __getattr__(name: str) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from os.path import dirname, sep
 from traceback import extract_tb
-from typing import Self, TypedDict, TypeVar
+from typing import Any, ClassVar, Self, TypedDict, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,15 @@ class SpecError(ArchcostError):
 
 class ShapeError(SpecError):
     """A layer that cannot take the tensors it is given."""
+
+
+class Worded:
+    """How a report of pydantic's on a declaration becomes an error. `archcost.spec` has the words, and layers stand
+    below it, so the package says it here.
+    """
+
+    by: ClassVar[Callable[[Any, Mapping[str, Any], type], SpecError]]
+    """(report, the fields that were given, the class that was called) → the error."""
 
 
 class CheckError(ArchcostError):

@@ -6,6 +6,8 @@ import ast
 import inspect
 from importlib import import_module
 from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import archcost.layers
 from archcost.layers import INDEX, Composite, Declared, declared
@@ -17,7 +19,7 @@ HEAD = '''\
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from archcost.layers.base import Composite as Composite
 from archcost.layers.base import Declared as Declared
@@ -60,15 +62,21 @@ def _word(kind: type[Declared]) -> str:
 
 
 def stub() -> str:
-    """Classes that stand in the source are imported; one that is made of a row is declared by what it builds on."""
+    """Classes that stand in the source are imported; one that is made of a row, or takes fields without their names, is
+    declared by what it builds on.
+    """
     written, made = [], []
     for kind in declared().values():
-        if kind.__name__ in _classes(kind.__module__):
+        if kind.positional:
+            base = next(base for base in kind.__mro__ if base.__name__ in _classes(base.__module__))
+            written.append(f"from {base.__module__} import {base.__name__} as _{base.__name__}\n")
+            made.append(f"class {kind.__name__}(_{base.__name__}):{_fields(kind, base)}{_init(kind)}\n")
+        elif kind.__name__ in _classes(kind.__module__):
             written.append(f"from {kind.__module__} import {kind.__name__} as {kind.__name__}\n")
         else:
             base = next(base for base in kind.__mro__[1:] if base.__name__ in _classes(base.__module__))
             written.append(f"from {base.__module__} import {base.__name__} as _{base.__name__}\n")
-            made.append(f"class {kind.__name__}(_{base.__name__}):{_fields(kind, base)}\n")
+            made.append(f"class {kind.__name__}(_{base.__name__}):{_fields(kind, base) or ' ...'}\n")
     return HEAD + "".join(dict.fromkeys(written)) + TAIL + "".join(f"\n{line}" for line in made)
 
 
@@ -79,7 +87,32 @@ def _fields(kind: type[Declared], base: type[Declared]) -> str:
     for name, field in own.items():
         word = getattr(field.annotation, "__name__", field.annotation)
         lines.append(f"\n    {name}: {word}{'' if field.is_required() else ' = ...'}")
-    return "".join(lines) or " ..."
+    return "".join(lines)
+
+
+def _init(kind: type[Declared]) -> str:
+    """How a class is called of which some fields may be given without their names."""
+    fields = {name: field for name, field in kind.model_fields.items() if name != "type"}
+    order = [*kind.positional, *(name for name in fields if name not in kind.positional)]
+    arguments = [
+        f"{name}: {_type(fields[name].annotation)}{'' if fields[name].is_required() else ' = ...'}" for name in order
+    ]
+    arguments.insert(len(kind.positional), "*")
+    return f"\n    def __init__(self, {', '.join(arguments)}) -> None: ..."
+
+
+def _type(annotation: Any) -> str:
+    """As a stub has it, without what only pydantic reads."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(inner[0])
+    if origin in (Union, UnionType):
+        return " | ".join(map(_type, inner))
+    if origin is Literal:
+        return f"Literal[{', '.join(map(repr, inner))}]"
+    if origin is not None:
+        return f"{origin.__name__}[{', '.join(map(_type, inner))}]"
+    return {NoneType: "None", Ellipsis: "..."}.get(annotation) or annotation.__name__
 
 
 def _classes(module: str) -> set[str]:

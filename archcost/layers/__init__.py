@@ -128,4 +128,12 @@ def __getattr__(name: str) -> type[Declared]:
         for kind in named or declared().values():
             if kind.__name__ == name:
                 return kind
+        from archcost.layers.foreign_names import class_named  # only a mistake needs it
+
+        hint = class_named(name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}" + (f": try {hint}" if hint else ""))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(place.name for place in index().values())])

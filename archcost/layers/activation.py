@@ -258,6 +258,7 @@ class GLU(Layer):
 
     type: Literal["glu"] = "glu"
     prefix: ClassVar[str] = "glu"
+    positional: ClassVar[tuple[str, ...]] = ("dim",)
     card: ClassVar[Card] = card("nn.GLU", ("glu",), None, SLOW)
     dim: Axis = -1
 
@@ -289,6 +290,8 @@ class GLU(Layer):
 
 class AxisActivation(Layer):
     """An activation over one axis; `dim` as torch counts it, the batch being 0."""
+
+    positional: ClassVar[tuple[str, ...]] = ("dim",)
 
     dim: Axis
     operations: ClassVar[int]

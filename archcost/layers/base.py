@@ -2,12 +2,13 @@
 
 # Annotations are values here: as text, pydantic would read those of the base once more for each class of layers.
 from math import prod
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from archcost.errors import listing
 from archcost.layers.card import Card
+from archcost.layers.constructed import Constructed, refuse_change
 from archcost.layers.fields import Flag, Name, Reference
 from archcost.layers.rules import Autograd, Call, Placement, Precision, Quirk, Timing, own_storage
 from archcost.tensors import Tensors
@@ -56,15 +57,25 @@ class Weight(NamedTuple):
         return prod(self.shape)
 
 
-class Declared(BaseModel):
+class Declared(BaseModel, metaclass=Constructed):
     """What a `type` in a spec stands for: a schema with torch's field names and defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, allow_inf_nan=False)
     prefix: ClassVar[str] = ""
+    positional: ClassVar[tuple[str, ...]] = ()
+    """Fields that a call may give without their names: see `constructed`."""
+
+    if not TYPE_CHECKING:
+        __setattr__ = refuse_change
 
     type: Any  # a Literal in each class: the word that stands for it in a spec
     name: Name | None = None
     inputs: tuple[Reference, ...] = ()
+
+    def __repr_args__(self) -> Any:
+        """What differs from the defaults."""
+        fields = type(self).model_fields
+        return [(name, value) for name, value in super().__repr_args__() if name and value != fields[name].default]
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

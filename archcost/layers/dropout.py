@@ -35,6 +35,7 @@ class Dropping(Layer):
     """In training something is dropped with probability p; else the output is the input itself."""
 
     prefix: ClassVar[str] = "dropout"
+    positional: ClassVar[tuple[str, ...]] = ("p",)
     operations: ClassVar[int]
     """A value, forward. Backward it is a product with the mask."""
     p: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.5

@@ -25,6 +25,7 @@ class Linear(WeightedLayer):
     """(…, in) → (…, out); weight (out, in); MACs rows·in·out (torch.nn.Linear)."""
 
     prefix: ClassVar[str] = "fc"
+    positional: ClassVar[tuple[str, ...]] = ("out_features",)
     card: ClassVar[Card] = Card(
         torch="nn.Linear",
         calls=("linear",),
@@ -119,6 +120,7 @@ class Bilinear(WeightedLayer):
     type: Literal["bilinear"] = "bilinear"
     prefix: ClassVar[str] = "bilinear"
     arity: ClassVar[Arity] = Arity(2, 2)
+    positional: ClassVar[tuple[str, ...]] = ("out_features",)
     card: ClassVar[Card] = Card(
         torch=None,
         calls=(),

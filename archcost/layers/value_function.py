@@ -160,5 +160,5 @@ def function(
     prefix: str | None = None,
 ) -> type[Base]:
     """A row of the table in `module`, whose formula says what the layer is."""
-    said = {"formula": formula, "integers": integers, "prefix": prefix or type_}
+    said = {"formula": formula, "integers": integers, "prefix": prefix or type_, "positional": tuple(fields)}
     return row(module, base, name, type_, Written(formula), card, fields, **said)

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from archcost.errors import Place, SpecError, listing, nearest, shorten, together
 from archcost.files.values import Path, as_list, as_mapping, spell, step_into, value_at
-from archcost.layers import TYPES
+from archcost.layers import TYPES, Declared, foreign
 from archcost.layers.fields import Name, Reference, WeightReference
-from archcost.spec import foreign
+from archcost.layers.foreign_names import ADVICE, INFERRED, squash
 from archcost.spec.adapters import KINDS
 from archcost.spec.model import Block, BlockUse, InputSpec, ModelSpec, Published, Repeat
 from archcost.spec.sequence import SequenceSpec
@@ -50,10 +50,11 @@ def explain(
     source: Source,
     prefix: Path = (),
     written: Mapping[str, Any] | None = None,
+    called: str | None = None,
 ) -> SpecError:
     """The mistakes in `tree`, which stands at `prefix` in the file, in order of place.
 
-    `written` are the fields of a layer before its `$expressions` were worked out.
+    `written` are the fields of a layer before its `$expressions` were worked out, `called` is what the whole is called.
     """
     mistakes = [_mistake(details, tree) for details in error.errors(include_url=False)]
 
@@ -61,11 +62,18 @@ def explain(
         place = source.place((*prefix, *mistake.path))
         return (place.file != source.file, place.line, place.column) if place else (False, 0, 0)
 
-    told = [_told(group, tree, source, prefix, written or {}) for group in _by_place(sorted(mistakes, key=order), tree)]
-    return together(told)
+    groups = _by_place(sorted(mistakes, key=order))
+    return together([_told(group, tree, source, prefix, written or {}).at(layer=called) for group in groups])
 
 
-def _by_place(mistakes: Sequence[Mistake], tree: object) -> list[list[Mistake]]:
+def explain_call(error: ValidationError, fields: Mapping[str, Any], kind: type[BaseModel]) -> SpecError:
+    """The mistakes in what a class was called with: a layer, a block, a whole spec."""
+    is_layer = issubclass(kind, Declared)
+    tree = {"type": kind.model_fields["type"].default, **fields} if is_layer else dict(fields)
+    return explain(error, tree, Source(""), called=str(fields.get("name") or kind.__name__))
+
+
+def _by_place(mistakes: Sequence[Mistake]) -> list[list[Mistake]]:
     """Mistakes that are told as one, of those in order: what a union's branches say of one value, the unknown fields
     of one entry. What may follow from another is left out: a misspelt field is not missing as well.
     """
@@ -141,6 +149,7 @@ def _message_of(mistakes: Sequence[Mistake], tree: object) -> SpecError:
                 "not a layer",
                 expected="a mapping with one of type, block and repeat",
                 found=_fields_or_value(first.found),
+                hint=_entry_hint(first.found, tree),
             )
         case "loss":
             told = first.context
@@ -233,6 +242,17 @@ def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
+def _entry_hint(found: object, tree: object) -> str | None:
+    """For a word alone, `conv2d: {…}`, and a module of torch's."""
+    fields = as_mapping(found) or {}
+    if hasattr(found, "named_parameters"):
+        return "archcost.from_torch(module, *inputs), which makes a spec of it"
+    inner = as_mapping(next(iter(fields.values()), None)) if len(fields) == 1 else None
+    word = next(iter(fields)) if inner is not None else found
+    meant = foreign.meant(word, _axes(tree)) if isinstance(word, str) else None
+    return foreign.rewritten({"type": word, **(inner or {})}, meant) if meant else None
+
+
 def _unknown_type(path: Path, tree: object) -> SpecError:
     """Another library's name has its type as a hint, with the fields of the entry as they are called here."""
     found = value_at(tree, path)
@@ -249,13 +269,13 @@ def _type_hint(found: str, entry: Mapping[str, Any], tree: object) -> str | None
 
     if found in (as_mapping(value_at(tree, ("blocks",))) or {}):
         return f"block: {found}"
-    word = foreign.squash(found)
-    if word in foreign.ADVICE:
-        return foreign.ADVICE[word]
+    word = squash(found)
+    if word in ADVICE:
+        return ADVICE[word]
     meant = foreign.meant(found, _axes(tree))
     if meant is None:
         return nearest(found.lower(), [*TYPES, *own.registered()])
-    is_same = foreign.squash(meant) == word and all(field in TYPES[meant].model_fields for field in entry)
+    is_same = squash(meant) == word and all(field in TYPES[meant].model_fields for field in entry)
     return repr(meant) if is_same else foreign.rewritten(entry, meant)
 
 
@@ -291,7 +311,7 @@ def _unknown_fields(mistakes: Sequence[Mistake], tree: object) -> SpecError:
 
 
 def _field_hint(field: str, known: Sequence[str]) -> str | None:
-    return "leave it out: the input of the layer says it" if field in foreign.INFERRED else nearest(field, known)
+    return "leave it out: the input of the layer says it" if field in INFERRED else nearest(field, known)
 
 
 def _missing_field(mistake: Mistake, tree: object) -> SpecError:

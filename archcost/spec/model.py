@@ -7,7 +7,7 @@ as a `LayerTemplate` until the graph is built and the parameters have values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
@@ -25,6 +25,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, P
 
 from archcost.files.values import Path, as_list, as_mapping, as_tuples
 from archcost.layers import TYPES, Declared
+from archcost.layers.constructed import Constructed, refuse_change
 from archcost.layers.fields import MAX_SIZE, Flag, Name, Reference
 from archcost.spec.adapters import Adapters, Patterns
 from archcost.spec.evaluation import Evaluation, Values
@@ -44,7 +45,7 @@ def check_type(type_: object) -> type[Declared]:
     raise PydanticCustomError("layer_type", "Input should be a layer type")
 
 
-class LayerTemplate(BaseModel):
+class LayerTemplate(BaseModel, metaclass=Constructed):
     """A layer some of whose fields are `$expressions`: `LayerTemplate(type="linear", out_features="$width * 2")`."""
 
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
@@ -88,7 +89,7 @@ def _raisable(error: ErrorDetails, prefix: Path = ()) -> InitErrorDetails:
     return InitErrorDetails(type=kind, loc=(*prefix, *error["loc"]), input=error["input"])
 
 
-class BlockUse(BaseModel):
+class BlockUse(BaseModel, metaclass=Constructed):
     """A block put in place: `BlockUse(block="stage", name="stage1", channels=64)`. Other keys are its parameters."""
 
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
@@ -112,7 +113,7 @@ def check_rounds(value: Any) -> int | str:
     )
 
 
-class Repeat(BaseModel):
+class Repeat(BaseModel, metaclass=Constructed):
     """Entries put in place `repeat` times, 0 included; with a name, each time in a scope of its own, counted from 1."""
 
     model_config = FROZEN
@@ -187,7 +188,7 @@ Entries = Annotated[
 ]
 
 
-class Block(BaseModel):
+class Block(BaseModel, metaclass=Constructed):
     """Entries under a name, with parameters and their defaults; null means that every use must give a value.
 
     `outputs` are what the block returns, where that is not what its last layer does.
@@ -219,10 +220,13 @@ def check_blocks(value: Any) -> Any:
     return blocks
 
 
-class ModelSpec(BaseModel):
+class ModelSpec(BaseModel, metaclass=Constructed):
     """A network: what goes in, layers in order, and what is known about it."""
 
     model_config = FROZEN
+
+    if not TYPE_CHECKING:
+        __setattr__ = refuse_change
 
     name: Name
     title: Text | None = None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from archcost.errors import ShapeError
+from archcost.errors import ShapeError, SpecError
 from archcost.layers import (
     GLU,
     GRU,
@@ -326,7 +326,7 @@ def test_refusal(layer: Layer, inputs: Inputs, problem: str, expected: str, foun
 
 @pytest.mark.parametrize("equation", ["bij,bjk", "bii,bij->bij", "bij,bjk->bi", "i...,i->", "ij,jk->ikl"])
 def test_equations_that_are_no_einsum_here(equation: str) -> None:
-    with pytest.raises(ValidationError, match="Input should"):
+    with pytest.raises(SpecError, match="equation"):
         Einsum(equation=equation)
 
 
@@ -348,7 +348,7 @@ def test_integers_are_refused(type_: str) -> None:
 
 
 def test_a_clamp_has_a_bound() -> None:
-    with pytest.raises(ValidationError, match="Input should have min or max"):
+    with pytest.raises(SpecError, match="min or max"):
         Clamp()
 
 
@@ -370,20 +370,20 @@ def test_integers_are_no_floats() -> None:
 
 
 def test_what_is_written_is_said_once() -> None:
-    with pytest.raises(ValidationError, match="Input should have numel or dims, not both"):
+    with pytest.raises(SpecError, match="numel or dims, not both"):
         Write(numel=1, dims=(1,))
 
 
 def test_nothing_but_an_interpolated_image_is_smoothed() -> None:
     for mode in ("nearest", "trilinear"):
-        with pytest.raises(ValidationError, match="Input should have mode bilinear or bicubic with antialias"):
+        with pytest.raises(SpecError, match="mode bilinear or bicubic with antialias"):
             Upsample(size=5, mode=mode, antialias=True)
-    with pytest.raises(ValidationError, match="Input should have no align_corners with antialias"):
+    with pytest.raises(SpecError, match="no align_corners with antialias"):
         Upsample(size=5, mode="bilinear", align_corners=True, antialias=True)
 
 
 def test_a_batch_norm_has_statistics() -> None:
-    with pytest.raises(ValidationError, match="Input should have training or track_running_stats"):
+    with pytest.raises(SpecError, match="training or track_running_stats"):
         BatchNorm2d(training=False, track_running_stats=False)
 
 

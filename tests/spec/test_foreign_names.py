@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import archcost
-from archcost.layers import TYPES
-from archcost.spec import foreign
+from archcost.layers import TYPES, foreign
+from archcost.layers.foreign_names import FIELDS
+from archcost.layers.foreign_names import MEANT as TABLE
 
 MEANT = """
 Dense linear | Conv2D conv2d | Conv1D conv1d | Conv2DTranspose conv_transpose2d | MaxPooling2D max_pool2d
@@ -38,9 +39,9 @@ def test_the_axes_of_the_input_decide_where_a_name_does_not():
 
 
 def test_every_name_in_the_tables_is_one_of_ours():
-    assert set(foreign.MEANT.values()) <= set(TYPES)
+    assert set(TABLE.values()) <= set(TYPES)
     fields = {field for type_ in TYPES for field in TYPES[type_].model_fields}
-    assert {ours for each in foreign.FIELDS.values() for ours in each} <= fields
+    assert {ours for each in FIELDS.values() for ours in each} <= fields
 
 
 @pytest.mark.parametrize(

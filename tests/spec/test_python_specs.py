@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import archcost
-from archcost import ModelSpec
+from archcost import ArchcostError, ModelSpec
 from archcost.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Upsample
 from archcost.spec import Block, BlockUse, InputSpec, LayerTemplate, Published, Repeat, zoo
 
@@ -128,7 +128,7 @@ def test_the_same_layer_may_stand_in_several_places():
 )
 def test_nothing_can_be_changed(part: Any):
     field = next(iter(type(part).model_fields))
-    with pytest.raises(ValidationError):
+    with pytest.raises((ArchcostError, ValidationError)):
         setattr(part, field, getattr(part, field))
 
 
@@ -145,7 +145,7 @@ def test_nothing_can_be_changed(part: Any):
     ],
 )
 def test_constructors_refuse_what_a_file_may_not_say(fields: dict[str, Any]):
-    with pytest.raises(ValidationError):
+    with pytest.raises(ArchcostError):
         ModelSpec(**{"name": "n", "inputs": {"x": [4]}, **fields})
 
 

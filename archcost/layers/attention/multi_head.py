@@ -43,6 +43,7 @@ class MultiHeadAttention(Composite):
 
     type: Literal["multi_head_attention"] = "multi_head_attention"
     prefix: ClassVar[str] = "attn"
+    positional: ClassVar[tuple[str, ...]] = ("num_heads",)
     most_parts: ClassVar[int] = 24
     inputs: Annotated[tuple[Reference, ...], AfterValidator(check_attended)] = ()
     num_heads: Size

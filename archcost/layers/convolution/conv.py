@@ -51,6 +51,7 @@ class Kernel(WeightedLayer):
     """What a convolution and a transposed convolution share: a kernel slid over `ndim` axes, in groups."""
 
     ndim: ClassVar[int]
+    positional: ClassVar[tuple[str, ...]] = ("out_channels", "kernel_size")
 
     out_channels: Size
     kernel_size: Sizes

@@ -25,6 +25,8 @@ class Table(WeightedLayer):
     each was with `scale_grad_by_freq`.
     """
 
+    positional: ClassVar[tuple[str, ...]] = ("num_embeddings", "embedding_dim")
+
     num_embeddings: Size
     embedding_dim: Size
     padding_idx: Annotated[int, Field(strict=True, ge=-MAX_SIZE, le=MAX_SIZE)] | None = None

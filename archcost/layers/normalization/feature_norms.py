@@ -29,6 +29,8 @@ from archcost.work import Reduction, Work
 class FeatureNorm(WeightedLayer):
     """A norm over the last axes; `normalized_shape` defaults to the last axis alone and is checked when given."""
 
+    positional: ClassVar[tuple[str, ...]] = ("normalized_shape",)
+
     normalized_shape: Sizes | None = None
 
     def normalized(self, inputs: Tensors) -> tuple[int, ...]:

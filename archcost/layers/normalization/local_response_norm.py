@@ -28,6 +28,7 @@ class LocalResponseNorm(Layer):
 
     prefix: ClassVar[str] = "lrn"
     type: Literal["local_response_norm"] = "local_response_norm"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
     card: ClassVar[Card] = Card(
         torch="nn.LocalResponseNorm",
         calls=("local_response_norm",),

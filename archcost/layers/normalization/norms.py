@@ -212,6 +212,7 @@ class GroupNorm(ChannelNorm):
 
     prefix: ClassVar[str] = "gn"
     type: Literal["group_norm"] = "group_norm"
+    positional: ClassVar[tuple[str, ...]] = ("num_groups",)
     card: ClassVar[Card] = card("GroupNorm", ("group_norm",), onnx("GroupNormalization"), "channel norm")
     quirks: ClassVar[frozenset[Quirk]] = frozenset(["copies pieces"])
     num_groups: Size

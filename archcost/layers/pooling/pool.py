@@ -82,6 +82,7 @@ class Pool(Slid):
     """A window of values made one. `ceil_mode` keeps a last window that starts before the right padding."""
 
     prefix: ClassVar[str] = "pool"
+    positional: ClassVar[tuple[str, ...]] = ("kernel_size", "stride")
 
     ceil_mode: Flag = False
 
@@ -240,6 +241,7 @@ class AdaptivePool(OfAxes):
     """Windows chosen so that the output has `output_size` m: o covers ⌊o·n/m⌋ up to, not with, ⌈(o+1)·n/m⌉."""
 
     prefix: ClassVar[str] = "pool"
+    positional: ClassVar[tuple[str, ...]] = ("output_size",)
     keeps_channels_last: ClassVar[frozenset[int]] = frozenset([1, 2])
 
     output_size: AdaptiveSize

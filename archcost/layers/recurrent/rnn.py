@@ -31,6 +31,7 @@ class Recurrent(WeightedLayer):
     """
 
     arity: ClassVar[Arity] = Arity(1, 2)
+    positional: ClassVar[tuple[str, ...]] = ("hidden_size",)
 
     gates: ClassVar[int]
     cell: ClassVar[tuple[int, int]]

@@ -186,6 +186,7 @@ class PixelShuffle(Pixels):
 
     type: Literal["pixel_shuffle"] = "pixel_shuffle"
     prefix: ClassVar[str] = "pixel_shuffle"
+    positional: ClassVar[tuple[str, ...]] = ("upscale_factor",)
     card: ClassVar[Card] = moving("nn.PixelShuffle", "pixel_shuffle", operator=onnx("DepthToSpace"))
     upscale_factor: Size
 
@@ -220,6 +221,7 @@ class PixelUnshuffle(Pixels):
 
     type: Literal["pixel_unshuffle"] = "pixel_unshuffle"
     prefix: ClassVar[str] = "pixel_unshuffle"
+    positional: ClassVar[tuple[str, ...]] = ("downscale_factor",)
     card: ClassVar[Card] = moving("nn.PixelUnshuffle", "pixel_unshuffle", operator=onnx("SpaceToDepth"))
     downscale_factor: Size
 
@@ -253,6 +255,7 @@ class ChannelShuffle(Reshaping):
 
     type: Literal["channel_shuffle"] = "channel_shuffle"
     prefix: ClassVar[str] = "shuffle"
+    positional: ClassVar[tuple[str, ...]] = ("groups",)
     card: ClassVar[Card] = moving("nn.ChannelShuffle", "channel_shuffle", "native_channel_shuffle")
     groups: Size
 

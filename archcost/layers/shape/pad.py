@@ -33,6 +33,7 @@ class Pad(Reshaping):
 
     type: Literal["pad"] = "pad"
     prefix: ClassVar[str] = "pad"
+    positional: ClassVar[tuple[str, ...]] = ("pad",)
     card: ClassVar[Card] = moving("functional.pad", "pad", operator=onnx("Pad"), autocast=IN_FLOAT32_ON_CPU)
     pad: tuple[Border, ...]
     mode: Literal["constant", "reflect", "replicate", "circular"] = "constant"

@@ -89,6 +89,7 @@ class Flatten(Viewing):
 
     type: Literal["flatten"] = "flatten"
     prefix: ClassVar[str] = "flatten"
+    positional: ClassVar[tuple[str, ...]] = ("start_dim", "end_dim")
     card: ClassVar[Card] = moving("nn.Flatten", "flatten", operator=onnx("Flatten"))
     start_dim: Axis = 1
     end_dim: Axis = -1
@@ -147,6 +148,7 @@ class Unflatten(Viewing):
 
     type: Literal["unflatten"] = "unflatten"
     prefix: ClassVar[str] = "unflatten"
+    positional: ClassVar[tuple[str, ...]] = ("dim", "unflattened_size")
     card: ClassVar[Card] = moving("nn.Unflatten", "unflatten")
     dim: Axis
     unflattened_size: ShapeWithRest
@@ -166,6 +168,7 @@ class Reshape(Viewing):
 
     type: Literal["reshape"] = "reshape"
     prefix: ClassVar[str] = "reshape"
+    positional: ClassVar[tuple[str, ...]] = ("shape",)
     card: ClassVar[Card] = moving(None, "reshape", operator=onnx("Reshape"))
     shape: ShapeWithRest
 
@@ -188,6 +191,7 @@ class View(Viewing):
 
     type: Literal["view"] = "view"
     prefix: ClassVar[str] = "view"
+    positional: ClassVar[tuple[str, ...]] = ("shape",)
     card: ClassVar[Card] = moving("torch.reshape", "view")
     shape: ShapeWithRest
 

@@ -102,6 +102,7 @@ class Transpose(Reordered):
 
     type: Literal["transpose"] = "transpose"
     prefix: ClassVar[str] = "transpose"
+    positional: ClassVar[tuple[str, ...]] = ("dim0", "dim1")
     card: ClassVar[Card] = moving("torch.transpose", "transpose", "swapaxes", "swapdims", "transpose_")
     dim0: Axis
     dim1: Axis
@@ -118,6 +119,7 @@ class Permute(Reordered):
 
     type: Literal["permute"] = "permute"
     prefix: ClassVar[str] = "permute"
+    positional: ClassVar[tuple[str, ...]] = ("dims",)
     card: ClassVar[Card] = moving("torch.permute", "permute", operator=onnx("Transpose"))
     dims: tuple[Axis, ...]
 
@@ -135,6 +137,7 @@ class Squeeze(SeenOtherwise):
 
     type: Literal["squeeze"] = "squeeze"
     prefix: ClassVar[str] = "squeeze"
+    positional: ClassVar[tuple[str, ...]] = ("dim",)
     card: ClassVar[Card] = moving("torch.squeeze", "squeeze", operator=onnx("Squeeze"))
     dim: Axis | tuple[Axis, ...]
 
@@ -161,6 +164,7 @@ class Unsqueeze(SeenOtherwise):
 
     type: Literal["unsqueeze"] = "unsqueeze"
     prefix: ClassVar[str] = "unsqueeze"
+    positional: ClassVar[tuple[str, ...]] = ("dim",)
     card: ClassVar[Card] = moving("torch.unsqueeze", "unsqueeze", operator=onnx("Unsqueeze"))
     dim: Axis
 
