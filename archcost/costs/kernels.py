@@ -7,7 +7,7 @@ with views free and what is in place read and written once. No rate and no devic
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -16,8 +16,10 @@ from archcost.costs.forward_kernels import forward_kernels, own_kernel
 from archcost.costs.fusion import fused
 from archcost.costs.kernel import Kernel, Kernels, dtype_of
 from archcost.costs.optimizer_kernels import optimizer_kernels
-from archcost.costs.program import Op
+from archcost.costs.program import Op, program
 from archcost.costs.timeline import Timeline
+from archcost.graph import ModelGraph
+from archcost.passes.order import prepared
 from archcost.tensors import TensorType
 from archcost.terms.time_classes import Fuses
 
@@ -76,6 +78,13 @@ def kernels(line: Timeline, fuses: Collection[Fuses] = ("attention",)) -> StepKe
         layers = _with_forward(layers, folded(line.program, [layer.forward for layer in layers]))
     accumulation = line.run.accumulation if line.run.trains else 1
     return StepKernels(tuple(layers), line.recomputed, tuple(optimizer_kernels(line)), accumulation)
+
+
+def at_batch(line: Timeline, graph: ModelGraph) -> Timeline:
+    """The same step of another batch as `kernels` reads it: it is not played, and its events are those of `line`."""
+    ready = prepared(graph, line.run, line.device)
+    written = program(ready)
+    return replace(line, graph=ready.network, program=written, storages=written.storages)
 
 
 def _with_forward(layers: Iterable[LayerKernels], forwards: Iterable[Kernels]) -> list[LayerKernels]:

@@ -90,11 +90,6 @@ class Op(NamedTuple):
         return self.rules.arriving
 
     @property
-    def dropped(self) -> tuple[Own, ...]:
-        """In place of the scratch of forward, what lives then under a checkpoint, which drops at once what is kept."""
-        return () if self.is_copy else self.rules.dropped
-
-    @property
     def is_copy(self) -> bool:
         """Autocast's copy of a weight of the node, not the node itself."""
         return self.name != self.node.name
@@ -140,6 +135,21 @@ class Program:
     def lost(self) -> frozenset[int]:
         """All that autograd forgets before backward."""
         return frozenset(index for indices in self.forgotten.values() for index in indices)
+
+    @cached_property
+    def _dropped(self) -> dict[int, tuple[Own, ...]]:
+        return {}
+
+    def dropped(self, op: Op) -> tuple[Own, ...]:
+        """In place of the scratch of forward, what lives then under a checkpoint, which drops at once what is kept.
+        Equal layers are asked once.
+        """
+        if op.is_copy:
+            return ()
+        known = self._dropped
+        if id(op.rules) not in known:
+            known[id(op.rules)] = op.rules.dropped
+        return known[id(op.rules)]
 
 
 def program(prepared: RunGraph) -> Program:

@@ -39,7 +39,9 @@ class Resizing:
         self.inputs = [line.program.storages[number].tensor for number in range(_inputs(line))]
         self.stay = {id(tensor): tensor for tensor in _constant(line)}
         """By identity, tensors that no batch changes."""
-        self.said = {id(op.rules): (_words(op.rules), _tensors(op.node, op.rules)) for op in self.ops}
+        self.said = {
+            id(op.rules): _said(op.node, op.rules, line.program.dropped(op) if line.replayed else ()) for op in self.ops
+        }
         """By rules, what a layer says but for sizes, and the tensors that it names."""
 
     def at(self, graph: ModelGraph) -> Resized | None:
@@ -78,8 +80,8 @@ class Resizing:
             if rules is None:
                 rules = known[key] = _asked(op, node, arriving)
                 words, tensors = self.said[id(op.rules)]
-                same = node.weights == op.node.weights and words == _words(rules)
-                if not same or not _pair(pairs, tensors, _tensors(node, rules)):
+                said, others = _said(node, rules, rules.dropped if self.line.replayed else ())
+                if node.weights != op.node.weights or said != words or not _pair(pairs, tensors, others):
                     return None
             layouts[node.name] = rules.layouts
         return pairs
@@ -133,6 +135,12 @@ def _asked(op: Op, node: Node, arriving: tuple[Layout, ...]) -> LayerRules:
         tuple([each for each in operands if isinstance(each, str)]),
     )
     return layer_rules(node, needs if operands else NOTHING, arriving, call, ask(node.layer, call))
+
+
+def _said(node: Node, rules: LayerRules, dropped: tuple[Own, ...]) -> tuple[tuple[object, ...], list[TensorType]]:
+    """All but sizes, and the tensors; `dropped` are those that live under a checkpoint."""
+    words = (*_words(rules), [own.what for own in dropped])
+    return words, [*_tensors(node, rules), *[own.tensor for own in dropped]]
 
 
 def _words(rules: LayerRules) -> tuple[object, ...]:

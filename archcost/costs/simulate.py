@@ -121,7 +121,7 @@ class Player:
             else:
                 if index == segment.first:
                     self._checkpoints.enter(segment, self._activations)
-                self._run(op, op.stays, op.outputs, (), op.dropped)
+                self._run(op, op.stays, op.outputs, (), self.program.dropped(op))
             if weights:
                 weights.end(index, following.get(index))
             for storage in op.outlives:

@@ -6,7 +6,7 @@ a CPU's kernels add is not affine, nor are whole pages; that is played, and wher
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -174,16 +174,6 @@ def growth(spec: ModelSpec, run: Run, device: Device, played: Timeline | None = 
     line = played if played and few == 2 else timeline(build(spec, distant), run, device, 1)
     resizing = Resizing(line)
     second, third, far = (_at(spec, batch, resizing) for batch in (few, few + 1, distant))
-    return _from_three(line, second, third, far, few)
-
-
-def growth_of(second: Timeline, third: Timeline, far: Timeline) -> Growth:
-    """The same from steps of two samples, of three and of FAR, all played for one thread. Nothing is offloaded."""
-    return _from_three(far, _resized(second, far), _resized(third, far), _resized(far, far), 2)
-
-
-def _from_three(line: Timeline, second: Resized, third: Resized, far: Resized, few: int) -> Growth:
-    """`line` is some such step; the others are it at `few` samples, at one more, and far from them."""
     twos, threes, fars = (_bytes(each.tensors, line) for each in (second, third, far))
     strays = [two + (three - two) * (FAR - 2) != last for two, three, last in zip(twos, threes, fars, strict=True)]
     slope = tuple([0 if stray else three - two for stray, two, three in zip(strays, twos, threes, strict=True)])
@@ -193,7 +183,7 @@ def _from_three(line: Timeline, second: Resized, third: Resized, far: Resized, f
         for storage, run in line.kernels.items()
     }
     uneven = tuple([storage for storage, stray in enumerate(strays) if stray])
-    return Growth(line.graph.spec, line, Played.of(line), base, slope, kernels, uneven)
+    return Growth(spec, line, Played.of(line), base, slope, kernels, uneven)
 
 
 def _at(spec: ModelSpec, batch: int, resizing: Resizing) -> Resized:
@@ -208,11 +198,6 @@ def _at(spec: ModelSpec, batch: int, resizing: Resizing) -> Resized:
         if found is not None:
             return found
         line = timeline(graph, played.run, played.device, 1)
-    return _resized(line, played)
-
-
-def _resized(line: Timeline, played: Timeline) -> Resized:
-    """A step beside one of another batch. Raises ArchcostError where it makes other tensors."""
     if line.events != played.events:
         raise ArchcostError(f"{line.graph.name}: another batch makes other tensors")
     calls = {storage: (run.call.inputs, run.call.outputs) for storage, run in line.kernels.items()}
@@ -233,29 +218,42 @@ def largest_batch(grown: Growth, profile: HardwareProfile, worst: Verdict = "fit
 
     Where no input has a batch it is 1.
     """
-
-    def suits(verdict: Verdict) -> bool:
-        return VERDICTS.index(verdict) <= VERDICTS.index(worst)
-
     if not grown.spec.has_batch:
-        return int(suits(grown.verdict(1, profile)))
+        return int(_suits(grown.verdict(1, profile), worst))
     bound = limits(profile)
     limit = bound.safe if worst == "fits" else bound.most
-    most = max(1, _most(grown, profile, limit))
-    needed, verdict = grown.verdict_of(most, profile)
+    return largest_below(_most(grown, profile, limit), limit, lambda batch: grown.verdict_of(batch, profile), worst)
+
+
+def _suits(verdict: Verdict, worst: Verdict) -> bool:
+    return VERDICTS.index(verdict) <= VERDICTS.index(worst)
+
+
+def largest_below(
+    most: int, limit: int, verdict_of: Callable[[int], tuple[int, Verdict]], worst: Verdict = "fits"
+) -> int:
+    """The same, where no more than `most` samples stay within the limit. `verdict_of` a batch tells the bytes that a
+    verdict is of, and the verdict.
+    """
+
+    def suits(verdict: Verdict) -> bool:
+        return _suits(verdict, worst)
+
+    most = max(1, most)
+    needed, verdict = verdict_of(most)
     if suits(verdict):
         return most
     below = max(1, (needed - limit) * most // needed)  # about how many samples are too many
     fits, fails = 0, most
     while fits == 0 and below < most:  # it is seldom far below
-        if suits(grown.verdict(most - below, profile)):
+        if suits(verdict_of(most - below)[1]):
             fits = most - below
         else:
             fails = most - below
             below *= 4
     middle = fits + 1
     while fails - fits > 1:
-        if suits(grown.verdict(middle, profile)):
+        if suits(verdict_of(middle)[1]):
             fits = middle
         else:
             fails = middle

@@ -12,20 +12,42 @@ const ARCHCOST_FRESH = 32 * 2 ** 20;
 // What a setting takes on a device, by the names of `estimate`. `settings` that are missing are those of the report.
 function archcostLive(payload, settings) {
   const asked = { ...payload.default, ...settings };
-  const found = archcostFind(payload, asked);
   const none = {
-    peak_bytes: null, peak_at: null, by_role: null, needed_bytes: null, capacity_bytes: null, safe_bytes: null,
-    most_bytes: null, verdict: null, fits: null, max_batch: null, max_batch_tight: null, step_seconds: null,
-    forward_seconds: null, backward_seconds: null, optimizer_seconds: null, band_seconds: null,
-    samples_per_second: null, mfu: null, status: null, engine: null, notes: [],
+    refused: null, batches: null, most_batch: null, peak_bytes: null, peak_at: null, by_role: null, needed_bytes: null,
+    capacity_bytes: null, safe_bytes: null, most_bytes: null, verdict: null, fits: null, max_batch: null,
+    max_batch_tight: null, step_seconds: null, forward_seconds: null, backward_seconds: null, optimizer_seconds: null,
+    band_seconds: null, samples_per_second: null, mfu: null, status: null, engine: null, notes: [],
   };
+  const found = archcostFind(payload, asked);
   if (found.refused) return { ...asked, ...none, refused: found.refused };
+  const known = { batches: archcostBatches(found), most_batch: found.needs.last ?? found.most };
   try {
-    return { ...asked, ...none, refused: null, ...archcostMemory(found, asked.batch), ...archcostTime(found, asked.batch) };
+    return { ...asked, ...none, ...known, ...archcostMemory(found, asked.batch), ...archcostTime(found, asked.batch) };
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    return { ...asked, ...none, refused: error.message };
+    if (!(error instanceof RangeError)) throw error; // the messages that say what is not known
+    return { ...asked, ...none, ...known, refused: error.message };
   }
+}
+
+// What a setting takes on each device of the page, in their order.
+function archcostDevices(payload, settings) {
+  return payload.hardware.map((each) => archcostLive(payload, { ...settings, hardware: each.name }));
+}
+
+// What a setting takes at batches up to `most`: all that are few, or known, else about eight to each doubling.
+function archcostCurve(payload, settings, most) {
+  const { refused, batches, most_batch } = archcostLive(payload, { ...settings, batch: 1 });
+  if (refused) return [];
+  const last = Math.min(most ?? most_batch, most_batch);
+  let asked = batches;
+  if (asked === null) {
+    asked = [1];
+    for (let step = 1; asked[asked.length - 1] < last; step += 1) {
+      const next = Math.min(last, Math.round(2 ** (step / 8)));
+      if (next > asked[asked.length - 1]) asked.push(next);
+    }
+  }
+  return asked.filter((batch) => batch <= last).map((batch) => archcostLive(payload, { ...settings, batch }));
 }
 
 // The tables that answer for a setting, or a sentence that says why there are none.
@@ -57,6 +79,7 @@ function archcostFind(payload, asked) {
     optimizer: tables.optimizers[run.optimizer],
     time: tables.times[time],
     paces: tables.paces,
+    most,
     samples: step.trains ? tables.samples : 1,
     maxBatch,
     maxBatchTight,
@@ -72,12 +95,16 @@ function archcostExact(base, slope, batch) {
   return value;
 }
 
-// One of the tables by batch, or else the lines. Some batches are played by themselves: one sample, above all.
+// The batches whose bytes are known, where a step is no lines in the batch; else null.
+function archcostBatches(found) {
+  return found.step.lines && found.needs.lines ? null : Object.keys(found.needs.at).map(Number);
+}
+
+// The numbers of a batch that was played by itself, as one sample always is, or else the lines.
 function archcostAt(lines, at, batch) {
   const found = at[batch] ?? lines;
   if (found) return found;
-  const known = Object.keys(at).join(", ");
-  throw new RangeError(`this step is no line in the batch: known are the batches ${known}`);
+  throw new RangeError(`this step is no lines in the batch: known are ${Object.keys(at).join(", ")}`);
 }
 
 // The moments of forward, backward and the optimizer that may be the highest, in their order, as [bytes, name, roles].
@@ -198,7 +225,12 @@ function archcostTime(found, batch) {
   const { time, optimizer } = found;
   const { status, engine, notes } = time;
   if (!time.paces.length) return { status, engine, notes };
-  const { kernels, blocks, flops } = archcostAt(found.kernels.lines, found.kernels.at, batch);
+  const { lines, at } = found.kernels;
+  if (!lines && !at[batch]) {
+    const note = `its time is no lines in the batch: known are ${Object.keys(at).join(", ")}`;
+    return { status, engine, notes: [...notes, note] };
+  }
+  const { kernels, blocks, flops } = archcostAt(lines, at, batch);
   const phases = (place) => [
     archcostPhase(found, kernels[0], blocks[0], place, batch),
     archcostPhase(found, kernels[1], blocks[1], place, batch),

@@ -3,13 +3,13 @@ page's controls.
 
     payload = live([spec], [profile], run)          plain values, for json.dumps
     archcostLive(payload, settings)                 in live.js: what `estimate` says there
-    archcostCurve(payload, settings)                bytes over the batch, as points of straight lines
+    archcostDevices(payload, settings)              the same on each device of the page, as a list in their order
+    archcostCurve(payload, settings, most)          the same at batches up to `most`, as a list that rises
 
 What a page may read of `payload`:
 
-    networks        [{name, title, batch: {least, most, only}, unknown}]: `most` is the largest batch of the control;
-                    `only` is null, or the batches that are known, where a step is no lines in the batch; `unknown`
-                    names layers that make every number a lower bound
+    networks        [{name, title, batch: {least, most}, unknown}]: `most` is the largest batch of the control, and
+                    `unknown` names layers that make every number a lower bound
     hardware        [{name, title, vendor, kind, capacity_bytes, context_bytes, safe_bytes, most_bytes}]
     modes, precisions, optimizers, recompute        the words that the controls offer
     default         {network, hardware, mode, precision, optimizer, recompute, batch}: what the report was asked for
@@ -19,6 +19,8 @@ What a page may read of `payload`:
 inference `optimizer` and `recompute` do not matter. `archcostLive` returns the settings and
 
     refused         null, or a sentence that says why there is no answer; all numbers are null then
+    batches         null, or the batches that are known, where a step is no lines in the batch
+    most_batch      the largest batch that is known
     peak_bytes, peak_at, by_role, needed_bytes, capacity_bytes, safe_bytes, most_bytes, verdict, fits, max_batch,
     max_batch_tight                                  as `estimate` has them in `memory`
     step_seconds, forward_seconds, backward_seconds, optimizer_seconds, band_seconds, samples_per_second, mfu, status,
@@ -32,9 +34,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from archcost import hardware as profiles
+from archcost.costs.optimizer_kernels import optimizer_kernels
 from archcost.errors import ArchcostError
 from archcost.estimates.batches import threads_of
 from archcost.estimates.devices import caches, torch_device
@@ -43,7 +46,7 @@ from archcost.files.garbage import without_collections
 from archcost.files.stage import tell_stage
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
-from archcost.page.live_steps import SINGLE, Graphs, LiveOptimizer, LiveStep, Needs, largest
+from archcost.page.live_steps import Graphs, LiveOptimizer, LiveStep, Needs, largest
 from archcost.page.live_times import Classes, device_time, optimizer_rows
 from archcost.passes.optimizer import method
 from archcost.passes.run import Run
@@ -131,6 +134,16 @@ def _device(profile: HardwareProfile) -> dict[str, Any]:
     }
 
 
+class _Words(NamedTuple):
+    """What a step is looked up by, but for its optimizer; the network by its number."""
+
+    network: int
+    device: Device
+    mode: str
+    precision: str
+    recompute: str
+
+
 class _Answers:
     """The tables, as they are filled: what is equal stands in them once."""
 
@@ -169,49 +182,44 @@ class _Answers:
     def add(self, number: int, graphs: Graphs, words: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         """All runs of a network; what the page may read of it."""
         spec = graphs.spec
-        steps: list[LiveStep] = []
         torch_devices: list[Device] = [torch_device(profile) for profile in self.devices]
         for device in dict.fromkeys(torch_devices):
             for mode in words["mode"]:
                 for precision in words["precision"]:
+                    first: LiveStep | None = None
                     for recompute in words["recompute"] if mode == "train" else ("",):
-                        steps += self._runs_of(number, graphs, device, (mode, precision, recompute), words["optimizer"])
-        even = all(step.grown is not None for step in steps)
-        only = [batch for batch in SINGLE if batch <= graphs.most]
+                        these = _Words(number, device, mode, precision, recompute)
+                        first = self._runs_of(graphs, these, words["optimizer"], first) or first
         return {
             "name": spec.name,
             "title": spec.title or spec.name,
-            "batch": {"least": 1, "most": graphs.most, "only": None if even else only},
+            "batch": {"least": 1, "most": graphs.most},
             "unknown": list(graphs.at(1).unknown),
         }
 
     def _runs_of(
-        self, number: int, graphs: Graphs, device: Device, words: tuple[str, str, str], optimizers: Sequence[str]
-    ) -> list[LiveStep]:
-        """Steps of one torch device, mode, precision and recompute: one of all optimizers, where they share it."""
-        mode, precision, recompute = words
+        self, graphs: Graphs, words: _Words, optimizers: Sequence[str], like: LiveStep | None
+    ) -> LiveStep | None:
+        """Of those words with every optimizer: one step, where passes are apart from it, which is returned."""
         shared: LiveStep | None = None
-        found: list[LiveStep] = []
-        for optimizer in optimizers if mode == "train" else ("",):
-            key = "|".join([str(number), device, mode, precision, recompute, optimizer])
-            settings = {"mode": mode, "precision": precision}
-            if mode == "train":
-                settings |= {"recompute": recompute, "optimizer": optimizer}
+        for optimizer in optimizers if words.mode == "train" else ("",):
+            key = "|".join(map(str, (*words, optimizer)))
+            settings = {"mode": words.mode, "precision": words.precision}
+            if words.mode == "train":
+                settings |= {"recompute": words.recompute, "optimizer": optimizer}
             try:
                 run = replace(self.run, **settings)
                 _require_still(run)
-                if not run.trains or not run.has_passes_apart:
-                    step, own = LiveStep(graphs, run, device), LiveOptimizer(NOTHING, ())
-                    found.append(step)
-                else:
-                    if shared is None:
-                        shared = LiveStep(graphs, replace(run, optimizer="none"), device)
-                        found.append(shared)
+                if run.trains and run.has_passes_apart:
+                    shared = shared or LiveStep(graphs, replace(run, optimizer="none"), words.device, like)
                     step, own = shared, LiveOptimizer.of(shared, run)
+                else:
+                    step = LiveStep(graphs, run, words.device)
+                    own = LiveOptimizer(NOTHING, tuple(optimizer_kernels(step.one)))
                 self.runs[key] = self._run(step, run, own)
             except ArchcostError as error:
                 self.runs[key] = {"refused": _sentence(error)}
-        return found
+        return shared
 
     def _run(self, step: LiveStep, run: Run, own: LiveOptimizer) -> dict[str, Any]:
         rows = optimizer_rows(own.kernels, self.classes)

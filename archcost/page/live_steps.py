@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from archcost.costs.cpu_kernels import own_memory
 from archcost.costs.kernel import Kernel
+from archcost.costs.kernels import at_batch
 from archcost.costs.optimizer_kernels import optimizer_kernels
 from archcost.costs.timeline import Timeline, timeline
 from archcost.errors import ArchcostError
-from archcost.estimates.batches import FAR, MOST, Growth, growth, growth_of, largest_batch, largest_tight, threads_of
+from archcost.estimates.batches import (
+    FAR,
+    MOST,
+    Growth,
+    growth,
+    largest_batch,
+    largest_below,
+    largest_tight,
+    threads_of,
+)
 from archcost.estimates.devices import caches
 from archcost.estimates.memory_demand import Played, workspace
+from archcost.estimates.verdict import Verdict, limits
 from archcost.graph import ModelGraph, build
 from archcost.hardware.profile import HardwareProfile
-from archcost.page.live_times import Classes, holds_for_one, step_rows
+from archcost.page.live_times import Classes, holds_at, step_rows
 from archcost.passes.run import Run
 from archcost.spec import ModelSpec
 from archcost.sweeps import curves
-from archcost.sweeps.curves import Bytes, Curve, Passes, Update
-from archcost.sweeps.kernel_lines import growing, standing
+from archcost.sweeps.curves import Bytes, Curve, Demand, Followed, Passes, Update
+from archcost.sweeps.kernel_lines import KernelLines
 from archcost.sweeps.memory import bounds
 from archcost.terms.autograd import Device
 from archcost.terms.time_classes import Fuses
@@ -40,6 +51,7 @@ class Graphs:
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
         self.known: dict[int, ModelGraph] = {}
+        self.followed = Followed()
 
     def at(self, batch: int) -> ModelGraph:
         if batch not in self.known:
@@ -67,50 +79,62 @@ class Needs(NamedTuple):
     at: Mapping[int, int]
     left: Bytes
     left_at: Mapping[int, int]
+    demand: Demand | None = None
+    """Of a CPU whose kernels allocate for themselves."""
+
+    def passes_at(self, batch: int) -> int:
+        """Of forward and backward, at any batch up to that of the curve, or of the demand."""
+        if batch in self.at:
+            return self.at[batch]
+        if self.demand is not None:
+            return self.demand.at(batch)
+        assert self.curve is not None
+        return self.curve.at(batch)
 
 
 class LiveStep:
     """Forward and backward of one run on a torch device. Raises ArchcostError for settings that do not suit.
 
-    The run has no optimizer, or, where its passes are not apart from it, its own.
+    The run has no optimizer, or, where its passes are not apart from it, its own. `like` is a step that differs in what
+    is computed again alone: its kernels are the same.
     """
 
-    def __init__(self, graphs: Graphs, run: Run, device: Device) -> None:
+    def __init__(self, graphs: Graphs, run: Run, device: Device, like: LiveStep | None = None) -> None:
         self.graphs, self.run = graphs, run
         self.device: Device = device
         self.one = self.at(1)
-        self.played: dict[int, Timeline] = {1: self.one}
-        if self.grown is None and graphs.spec.has_batch:
-            self.played |= {batch: self.at(batch) for batch in SINGLE[1:] if batch <= graphs.most}
         self.needs: dict[int | None, Needs] = {}
         self.whole: dict[Run, Growth] = {}
+        self.known: dict[tuple[int, tuple[Fuses, ...]], KernelLines] = {}
+        self.like = like if like and names_of(like.one) == names_of(self.one) else self
 
     def at(self, batch: int) -> Timeline:
         return timeline(self.graphs.at(batch), self.run, self.device, 1)
 
     @cached_property
-    def lines(self) -> tuple[Timeline, Timeline, Timeline] | None:
-        """At two samples, at three and at FAR."""
-        if not self.graphs.spec.has_batch or self.run.offloaded or self.graphs.most < FAR:
-            return None
-        return self.at(2), self.at(3), self.at(FAR)
+    def far(self) -> Timeline | None:
+        """None where no batch is so large."""
+        return self.at(FAR) if self.graphs.most >= FAR else None
 
     @cached_property
     def grown(self) -> Growth | None:
         """None where another batch makes other tensors, or some have sizes of their own at each."""
-        if self.lines is None:
+        if self.far is None:
             return None
         try:
-            found = growth_of(*self.lines)
+            found = growth(self.graphs.spec, self.run, self.device, self.far)
         except ArchcostError:
             return None
-        return None if found.uneven or growing(self.lines, ()) is None else found
+        return None if found.uneven else found
 
-    def grown_with(self, run: Run) -> Growth:
-        """The whole step, its optimizer included."""
-        if run not in self.whole:
-            self.whole[run] = growth(self.graphs.spec, run, self.device)
-        return self.whole[run]
+    @cached_property
+    def played(self) -> dict[int, Timeline]:
+        """One sample, and where its bytes are no lines some other batches."""
+        return {1: self.one} if self.grown is not None else self.single
+
+    @cached_property
+    def single(self) -> dict[int, Timeline]:
+        return {batch: self.one if batch == 1 else self.at(batch) for batch in SINGLE if batch <= self.graphs.most}
 
     @cached_property
     def passes(self) -> Passes | None:
@@ -119,7 +143,7 @@ class LiveStep:
 
     @cached_property
     def passes_at(self) -> dict[int, Passes]:
-        """At the batches that were played."""
+        """At the batches that were played, where lines do not tell."""
         return {
             batch: curves.passes(line, line.requested, [0] * len(line.storages)) for batch, line in self.played.items()
         }
@@ -134,6 +158,12 @@ class LiveStep:
         """Bytes of weights and buffers."""
         return sum([self.one.requested[each] for each in Played.of(self.one).weights])
 
+    def grown_with(self, run: Run) -> Growth:
+        """The whole step, its optimizer included."""
+        if run not in self.whole:
+            self.whole[run] = growth(self.graphs.spec, run, self.device)
+        return self.whole[run]
+
     def needs_of(self, threads: int | None) -> Needs:
         if threads not in self.needs:
             self.needs[threads] = self._needs(threads)
@@ -142,31 +172,73 @@ class LiveStep:
     def _needs(self, threads: int | None) -> Needs:
         at: dict[int, int] = {}
         left_at: dict[int, int] = {}
-        for batch, line in self.played.items():
+        for batch in self.passes_at:
+            line = self.played[batch]
             found = curves.passes(line, _requested(line, threads), [0] * len(line.storages), True)
             at[batch], left_at[batch] = max([each.bytes[0] for each in found.moments]), found.left.bytes[0]
         grown = self.grown
         if grown is None:
             return Needs(None, at, (0, 0), left_at)
-        every = curves.passes(grown.line, grown.base, grown.slope, True)
+        every = self.every
+        assert every is not None
         if threads is None or not grown.kernels:
             return Needs(curves.highest(every.moments), at, every.left.bytes, left_at)
+        demand = Demand(grown, threads, self.graphs.most, self.graphs.followed)
         try:
-            return Needs(curves.needed(grown, threads, self.graphs.most), at, every.left.bytes, left_at)
+            return Needs(demand.curve, at, every.left.bytes, left_at, demand)
         except ArchcostError:
             some = [batch for batch in SINGLE if 1 < batch <= self.graphs.most]
-            at |= dict(zip(some, curves.needed_at(grown, threads, some), strict=True))
-            return Needs(None, at, every.left.bytes, left_at)
+            at |= {batch: demand.at(batch) for batch in some}
+            return Needs(None, at, every.left.bytes, left_at, demand)
+
+    @cached_property
+    def every(self) -> Passes | None:
+        """With the workspaces among the tensors."""
+        grown = self.grown
+        if grown is None or all(grown.line.storages[each].role != "workspace" for each in _apart(grown.line)):
+            return self.passes
+        return curves.passes(grown.line, grown.base, grown.slope, True)
+
+    @cached_property
+    def _few(self) -> list[Timeline]:
+        """At two samples and at three, as kernels are read of it."""
+        return [] if self.far is None else [at_batch(self.far, self.graphs.at(batch)) for batch in (2, 3)]
+
+    def kernel_lines(self, fuses: tuple[Fuses, ...], batch: int = 0) -> KernelLines:
+        """At every batch, or of one that was played."""
+        if (batch, fuses) not in self.known:
+            far = self.far
+            if batch:
+                lines = (self.single[batch] if batch > 1 else self.one,)
+            elif far is None:
+                lines = (self.one,)
+            else:
+                lines = (*self._few, far)
+            self.known[batch, fuses] = KernelLines(lines, fuses)
+        return self.known[batch, fuses]
 
     def kernels(self, fuses: tuple[Fuses, ...], classes: Classes) -> dict[str, Any]:
         """Rows of several samples, and of those batches for which they do not hold."""
-        several = growing(self.lines, fuses) if self.lines and self.grown else None
-        alone = {batch: standing(line, fuses) for batch, line in self.played.items()}
-        apart = {batch: each for batch, each in alone.items() if several is None or not holds_for_one(several, each)}
-        return {
-            "lines": several and step_rows(several, classes),
-            "at": {batch: step_rows(each, classes) for batch, each in apart.items()},
-        }
+        several = None
+        if self.far is not None:
+            several = self.like.kernel_lines(fuses).step(self.far.recomputed)
+        apart: dict[int, dict[str, Any]] = {}
+        for batch, line in ({1: self.one} if several else self.single).items():
+            alone = self.like.kernel_lines(fuses, batch).step(line.recomputed)
+            assert alone is not None
+            if several is None or not holds_at(several, alone, batch):
+                apart[batch] = step_rows(alone, classes)
+        return {"lines": several and step_rows(several, classes), "at": apart}
+
+
+def names_of(line: Timeline) -> list[str]:
+    """Of the operations."""
+    return [op.name for op in line.program.ops]
+
+
+def _apart(line: Timeline) -> Iterator[int]:
+    """Storages that no kernel of a CPU allocates for itself."""
+    return (each for each in range(len(line.storages)) if each not in line.kernels)
 
 
 def _requested(line: Timeline, threads: int | None) -> list[int]:
@@ -201,21 +273,39 @@ def largest(step: LiveStep, run: Run, update: Update, profile: HardwareProfile) 
     needs = step.needs_of(threads_of(profile))
     library = workspace(Played.of(step.one), profile)
     flash = step.stored if profile.flash is not None and not run.trains else 0
-    if needs.curve is None or not needs.curve.rises or (library and not caches(profile)):
-        return _searched(step, run, profile)
     bound = bounds(flash, profile)
     burst = sum(update.burst.values())
+    curve, left = needs.curve, needs.left
+    if needs.demand is not None:
+        return _followed(step, run, update, profile)
+    if curve is None or (library and not caches(profile)):
+        return _searched(step, run, profile)
     found: list[int] = []
     for limit in bound:
         room = limit + flash - library - update.state
-        ahead = needs.curve.largest(room)
-        behind = _most(needs.left, room - burst) if burst else MOST
-        if ahead is None and needs.curve.last < min(behind, MOST):
-            return _searched(step, run, profile)
-        several = min(needs.curve.last if ahead is None else ahead, behind)
+        several = min(curve.largest(room), _most(left, room - burst) if burst else MOST)
         one = max(needs.at[1], needs.left_at[1] + burst if burst else 0)
         found.append(several if several >= curves.SEVERAL else int(one <= room))
     return Largest(*found)
+
+
+def _followed(step: LiveStep, run: Run, update: Update, profile: HardwareProfile) -> Largest:
+    """On a CPU, whose kernels may take less for more samples. Both limits are its memory."""
+    needs, bound = step.needs_of(threads_of(profile)), limits(profile)
+    burst = sum(update.burst.values())
+    assert step.every is not None
+
+    def verdict_of(batch: int) -> tuple[int, Verdict]:
+        if batch > step.graphs.most:
+            return step.grown_with(run).verdict_of(batch, profile)
+        left = needs.left_at[1] if batch == 1 else needs.left[0] + needs.left[1] * batch
+        needed = update.state + max(needs.passes_at(batch), left + burst if burst else 0)
+        return needed, bound.verdict(needed)
+
+    room = bound.safe - update.state
+    tensors = min(curves.highest(step.every.moments).largest(room), _most(needs.left, room - burst) if burst else MOST)
+    found = largest_below(tensors, bound.safe, verdict_of)
+    return Largest(found, found)
 
 
 def _most(left: Bytes, room: int) -> int:

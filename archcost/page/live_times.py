@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from archcost.costs.kernel import Kernel
@@ -90,28 +91,29 @@ def _short(number: float) -> float:
     return int(number) if number == int(number) and abs(number) < 2**53 else float(number)
 
 
-def holds_for_one(step: GrowingStep, one: GrowingStep) -> bool:
-    """Whether the lines of several samples go through those of one sample."""
+def holds_at(step: GrowingStep, alone: GrowingStep, batch: int) -> bool:
+    """Whether the lines of several samples go through the kernels of that batch alone."""
     return all(
-        _at_one(several.kernels) == _at_one(alone.kernels) and _blocks_at_one(several) == _blocks_at_one(alone)
-        for several, alone in zip(step.phases, one.phases, strict=True)
+        _kernels_at(several.kernels, batch) == _kernels_at(own.kernels, batch)
+        and _blocks_at(several.blocks, batch) == _blocks_at(own.blocks, batch)
+        for several, own in zip(step.phases[:2], alone.phases[:2], strict=True)
     )
 
 
-def _at_one(kernels: Sequence[tuple[GrowingKernel, int]]) -> dict[object, int]:
-    found: dict[object, int] = {}
+def _kernels_at(kernels: Iterable[tuple[GrowingKernel, int]], batch: int) -> Counter[object]:
+    found = Counter[object]()
     for grown, times in kernels:
         kernel = grown.second
-        amounts = [float(f"{sum(each):.12g}") for each in (grown.flops, grown.computed, grown.moved, grown.reread)]
-        key = (kernel.kind, kernel.dtype, kernel.launches, grown.back, *amounts)
-        found[key] = found.get(key, 0) + times
+        lines = (grown.flops, grown.computed, grown.moved, grown.reread)
+        amounts = [float(f"{each.base + each.slope * batch:.12g}") for each in lines]
+        found[kernel.kind, kernel.dtype, kernel.launches, grown.back, *amounts] += times
     return found
 
 
-def _blocks_at_one(phase: Any) -> dict[float, int]:
-    found: dict[float, int] = {}
-    for block, times in phase.blocks:
-        found[sum(block)] = found.get(sum(block), 0) + times
+def _blocks_at(blocks: Iterable[tuple[Amount, int]], batch: int) -> Counter[float]:
+    found = Counter[float]()
+    for block, times in blocks:
+        found[block.base + block.slope * batch] += times
     return found
 
 

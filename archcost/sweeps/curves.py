@@ -6,21 +6,23 @@ its state lies beside all of them, and its temporaries beside what is left after
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from archcost.costs.cpu_kernels import own_memory
 from archcost.costs.events import Phase
 from archcost.costs.optimizer_storages import bursts, kept_state
 from archcost.costs.program import Role
 from archcost.costs.timeline import Timeline, learned
 from archcost.errors import ArchcostError
-from archcost.estimates.batches import MOST, Growth
+from archcost.estimates.batches import MOST, GrowingRun, Growth
 from archcost.passes.run import Run
-from archcost.sweeps import memory
 from archcost.sweeps.envelope import Integers, Line, upper
 from archcost.sweeps.kernels import Piece, alike, pieces
 
@@ -53,26 +55,15 @@ class Curve(NamedTuple):
     last: int
 
     def at(self, batch: int) -> int:
-        line = next(line for line in reversed(self.lines) if line.start <= batch)
+        line = self.lines[bisect_right(self.lines, batch, key=lambda line: line.start) - 1]
         return line.base + line.slope * batch
 
-    @property
-    def rises(self) -> bool:
-        """Whether no batch takes less than one below it."""
-        ends = [(line, beyond.start - 1) for line, beyond in pairwise(self.lines)]
-        jumps = [self.at(end + 1) >= line.base + line.slope * end for line, end in ends]
-        return all(jumps) and all(line.slope >= 0 for line in self.lines)
-
-    def largest(self, limit: int) -> int | None:
-        """The largest batch that takes no more, of a curve that rises; 0 where none does, None where all do."""
+    def largest(self, limit: int) -> int:
+        """The largest batch that takes no more, of a curve that rises; `last` where all do, 0 where none does."""
         for line, beyond in reversed([*pairwise([*self.lines, Line(self.last + 1, 0, 0)])]):
-            if line.base + line.slope * line.start > limit:
-                continue
-            if line.slope == 0 or line.base + line.slope * (beyond.start - 1) <= limit:
-                found = beyond.start - 1
-            else:
-                found = (limit - line.base) // line.slope
-            return None if found == self.last else found
+            if line.base + line.slope * line.start <= limit:
+                end = beyond.start - 1
+                return min(end, (limit - line.base) // line.slope) if line.slope else end
         return 0
 
 
@@ -175,20 +166,83 @@ def update(line: Timeline, run: Run) -> Update:
     return found
 
 
-def needed(grown: Growth, threads: int, most: int) -> Curve:
-    """What tensors and a CPU's kernels take at the worst moment of forward and backward, without an optimizer, up to
-    the batch `most`. Raises ArchcostError where that is no few lines.
-    """
-    runs = alike(list(grown.kernels.items()))
-    followed = [pieces(run, threads, SEVERAL, most) for run, _ in runs]
-    if any(each is None for each in followed):
-        return _one_by_one(grown, threads, min(most, FOLLOWED))
-    kernel = {storage: index for index, (_, storages) in enumerate(runs) for storage in storages}
-    companies = _companies(grown, kernel)
+class Demand:
+    """What tensors and a CPU's kernels take at the worst moment of forward and backward, without an optimizer. `known`
+    are kernels that were followed for other steps of the network."""
+
+    def __init__(self, grown: Growth, threads: int, most: int, known: Followed) -> None:
+        runs = alike(list(grown.kernels.items()))
+        self.kernels = [known.of(run, threads, most) for run, _ in runs]
+        kernel = {storage: index for index, (_, storages) in enumerate(runs) for storage in storages}
+        odd = {index for index, each in enumerate(self.kernels) if each.lines is None}
+        companies = _companies(grown, kernel)
+        self.odd = {company: lines for company, lines in companies.items() if not odd.isdisjoint(company)}
+        """Moments by the kernels that run then, one of which is no few lines."""
+        even = {company: lines for company, lines in companies.items() if company not in self.odd}
+        self.even = _even(even, [each.lines or [] for each in self.kernels], most)
+
+    def at(self, batch: int) -> int:
+        most = self.even.at(batch)
+        for company, lines in self.odd.items():
+            own = sum([self.kernels[index].at(batch) for index in company])
+            most = max(most, own + max([base + slope * batch for base, slope in lines]))
+        return most
+
+    @cached_property
+    def curve(self) -> Curve:
+        """Up to FOLLOWED samples, where a kernel is no few lines. Raises ArchcostError where all are no few lines."""
+        if not self.odd:
+            return self.even
+        last = min(self.even.last, FOLLOWED)
+        values = [self.at(batch) for batch in range(SEVERAL, last + 1)]
+        lines: list[Line] = []
+        for batch, value in enumerate(values, SEVERAL):
+            if lines and lines[-1].base + lines[-1].slope * batch == value:
+                continue
+            slope = values[batch + 1 - SEVERAL] - value if batch < last else 0
+            lines.append(Line(batch, value - slope * batch, slope))
+        if len(lines) > MOST_LINES:
+            raise ArchcostError("a CPU's kernels take whole blocks of some kind")
+        return Curve(tuple(lines), last)
+
+
+class Kernel:
+    """Passes of a CPU's kernel that are equal: its own memory as lines, None where these are many."""
+
+    def __init__(self, run: GrowingRun, threads: int, most: int) -> None:
+        self.run, self.threads = run, threads
+        self.lines = pieces(run, threads, SEVERAL, most)
+        self.known: dict[int, int] = {}
+
+    def at(self, batch: int) -> int:
+        if self.lines is not None:
+            piece = _at(self.lines, batch)
+            return piece.base + piece.slope * batch
+        if batch not in self.known:
+            self.known[batch] = own_memory(self.run.at(batch, self.threads), self.run.direction)
+        return self.known[batch]
+
+
+class Followed:
+    """Kernels that were followed, of all steps of a network."""
+
+    def __init__(self) -> None:
+        self.kernels: dict[tuple[object, ...], Kernel] = {}
+
+    def of(self, run: GrowingRun, threads: int, most: int) -> Kernel:
+        call = run.second
+        key = (id(call.layer), call.inputs, call.outputs, run.third.inputs, frozenset(call.needs), call.pieced)
+        key = (*key, run.direction, threads, most)
+        if key not in self.kernels:
+            self.kernels[key] = Kernel(run, threads, most)  # which holds the layer
+        return self.kernels[key]
+
+
+def _even(companies: Mapping[tuple[int, ...], list[Bytes]], followed: Sequence[Sequence[Piece]], most: int) -> Curve:
     lines: list[Line] = []
-    turns = sorted({SEVERAL, *(piece.start for each in followed for piece in each or ())})
+    turns = sorted({SEVERAL, *(piece.start for each in followed for piece in each)})
     for start, beyond in pairwise([*turns, most + 1]):
-        at = [_at(each or [], start) for each in followed]
+        at = [_at(each, start) if each else Piece(start, 0, 0) for each in followed]
         beside: set[Bytes] = set()
         for company, members in companies.items():
             base, slope = (sum([at[index][field] for index in company]) for field in (1, 2))
@@ -197,11 +251,6 @@ def needed(grown: Growth, threads: int, most: int) -> Curve:
             if not lines or lines[-1][1:] != line[1:]:
                 lines.append(line)
     return Curve(tuple(lines), most)
-
-
-def needed_at(grown: Growth, threads: int, batches: Sequence[int]) -> list[int]:
-    """The same at some batches, in rising order, whatever the lines are."""
-    return memory.requested(grown, threads, np.array(batches, np.int64)).tolist()
 
 
 def _companies(grown: Growth, kernel: Mapping[int, int]) -> dict[tuple[int, ...], list[Bytes]]:
@@ -236,17 +285,3 @@ def _companies(grown: Growth, kernel: Mapping[int, int]) -> dict[tuple[int, ...]
 
 def _at(lines: Sequence[Piece], batch: int) -> Piece:
     return next(piece for piece in reversed(lines) if piece.start <= batch)
-
-
-def _one_by_one(grown: Growth, threads: int, last: int) -> Curve:
-    """The lines that a walk from batch to batch finds."""
-    values = memory.requested(grown, threads, np.arange(SEVERAL, last + 1)).tolist()
-    lines: list[Line] = []
-    for batch, value in enumerate(values, SEVERAL):
-        if lines and lines[-1].base + lines[-1].slope * batch == value:
-            continue
-        slope = values[batch + 1 - SEVERAL] - value if batch < last else 0
-        lines.append(Line(batch, value - slope * batch, slope))
-    if len(lines) > MOST_LINES:
-        raise ArchcostError("a CPU's kernels take whole blocks of some kind")
-    return Curve(tuple(lines), last)

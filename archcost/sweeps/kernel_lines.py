@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -65,80 +65,87 @@ class _Run(NamedTuple):
     what: Kernel | int
     """Or the bytes of a block that is made."""
     times: int
+    op: int
     back: bool = False
-    again: bool = False
+
+
+class KernelLines:
+    """The kernels of a step as lines in the batch, whichever layers are computed again. From steps at two, three and
+    FAR samples; or at one batch, of which nothing grows.
+    """
+
+    def __init__(self, lines: Sequence[Timeline], fuses: Sequence[Fuses]) -> None:
+        self.runs: list[tuple[_Run, GrowingKernel | Amount]] = []
+        self.even = True
+        """Whether everything in it is a line."""
+        known: dict[tuple[int, ...], GrowingKernel | Amount | None] = {}
+        several = [list(_runs(line, fuses)) for line in lines]
+        if len({len(each) for each in several}) > 1:
+            self.even = False
+            return
+        for alike in zip(*several, strict=True):
+            key = (*[id(each.what) for each in alike], alike[0].back)  # equal layers share their kernels
+            found = known[key] if key in known else known.setdefault(key, _grown(alike))
+            if found is None:
+                self.even = False
+                return
+            self.runs.append((alike[0], found))
+
+    def step(self, recomputed: Collection[int]) -> GrowingStep | None:
+        """The step that computes those operations once more in backward, by number; None where it is no lines."""
+        if not self.even:
+            return None
+        twice = frozenset(recomputed)
+        found: dict[Part, Counter[GrowingKernel]] = {part: Counter() for part in PARTS}
+        made: dict[Part, Counter[Amount]] = {part: Counter() for part in PARTS}
+        base = slope = 0.0
+        for run, grown in self.runs:
+            parts: tuple[Part, ...] = (
+                ("forward", "backward") if run.part == "forward" and run.op in twice else (run.part,)
+            )
+            for part in parts:
+                if isinstance(grown, Amount):
+                    made[part][grown] += run.times
+                else:
+                    found[part][grown] += run.times
+            if isinstance(grown, GrowingKernel) and grown.second.kind in CONTRACTIONS and run.part != "optimizer":
+                base += run.times * grown.flops.base
+                slope += run.times * grown.flops.slope
+        phases = tuple([Phase(tuple(found[part].items()), tuple(made[part].items())) for part in PARTS])
+        return GrowingStep(phases, Amount(base, slope))
 
 
 def growing(lines: Sequence[Timeline], fuses: Sequence[Fuses]) -> GrowingStep | None:
     """The kernels of a step as lines in the batch, from two, three and FAR samples; None where one is no line."""
-    twos, threes, fars = (list(_runs(line, fuses)) for line in lines)
-    if not len(twos) == len(threes) == len(fars):
-        return None
-    found: dict[Part, Counter[GrowingKernel]] = {part: Counter() for part in PARTS}
-    made: dict[Part, Counter[Amount]] = {part: Counter() for part in PARTS}
-    base = slope = 0.0
-    for two, three, far in zip(twos, threes, fars, strict=True):
-        grown = _grown(two, three, far)
-        if grown is None:
-            return None
-        if isinstance(grown, Amount):
-            made[two.part][grown] += two.times
-            continue
-        found[two.part][grown] += two.times
-        if grown.second.kind in CONTRACTIONS and not two.again:
-            base += two.times * grown.flops.base
-            slope += two.times * grown.flops.slope
-    phases = tuple([Phase(tuple(found[part].items()), tuple(made[part].items())) for part in PARTS])
-    return GrowingStep(phases, Amount(base, slope))
-
-
-def standing(line: Timeline, fuses: Sequence[Fuses]) -> GrowingStep:
-    """The kernels of a step at its own batch alone: nothing in them grows."""
-    found: dict[Part, Counter[GrowingKernel]] = {part: Counter() for part in PARTS}
-    made: dict[Part, Counter[Amount]] = {part: Counter() for part in PARTS}
-    whole = 0.0
-    for each in _runs(line, fuses):
-        if isinstance(each.what, int):
-            made[each.part][Amount(each.what, 0)] += each.times
-            continue
-        flops, computed, moved, reread = (Amount(amount, 0) for amount in _amounts(each.what))
-        found[each.part][GrowingKernel(each.what, flops, computed, moved, reread, each.back)] += each.times
-        if each.what.kind in CONTRACTIONS and not each.again:
-            whole += each.times * each.what.flops
-    phases = tuple([Phase(tuple(found[part].items()), tuple(made[part].items())) for part in PARTS])
-    return GrowingStep(phases, Amount(whole, 0))
+    return KernelLines(lines, fuses).step(lines[0].recomputed)
 
 
 def _runs(line: Timeline, fuses: Sequence[Fuses]) -> Iterator[_Run]:
     """All kernels of a step, and all blocks that it makes, in the same order at every batch."""
     step = kernels(line, fuses)
-    times, again = step.accumulation, frozenset(step.again)
+    times = step.accumulation
     for index, (layer, op) in enumerate(zip(step.layers, line.program.ops, strict=True)):
         runs = layer.forward or layer.backward_input or layer.backward_weight
         forward, backward = blocks(op, line) if runs else ([], [])
         for each in (*layer.forward, *forward):
-            yield _Run("forward", each, times)
-            if index in again:
-                yield _Run("backward", each, times, again=True)
+            yield _Run("forward", each, times, index)
         for each in (*layer.backward_input, *layer.backward_weight, *backward):
-            yield _Run("backward", each, times, back=True)
+            yield _Run("backward", each, times, index, back=True)
     for each in step.optimizer:
-        yield _Run("optimizer", each, 1)
+        yield _Run("optimizer", each, 1, -1)
 
 
-def _grown(second: _Run, third: _Run, far: _Run) -> GrowingKernel | Amount | None:
-    two, three, last = second.what, third.what, far.what
-    if isinstance(two, int) and isinstance(three, int) and isinstance(last, int):
-        return _line(two, three, last)
-    assert isinstance(two, Kernel)
-    assert isinstance(three, Kernel)
-    assert isinstance(last, Kernel)
-    if not _words(two) == _words(three) == _words(last):
+def _grown(alike: Sequence[_Run]) -> GrowingKernel | Amount | None:
+    first = alike[0].what
+    if isinstance(first, int):
+        return _line([each.what for each in alike if isinstance(each.what, int)])
+    same = [each.what for each in alike if isinstance(each.what, Kernel)]
+    if len({_words(each) for each in same}) > 1:
         return None
-    flops, computed, moved, reread = map(_line, _amounts(two), _amounts(three), _amounts(last))
+    flops, computed, moved, reread = map(_line, zip(*map(_amounts, same), strict=True))
     if flops is None or computed is None or moved is None or reread is None:
         return None
-    return GrowingKernel(two, flops, computed, moved, reread, second.back)
+    return GrowingKernel(first, flops, computed, moved, reread, alike[0].back)
 
 
 def _words(kernel: Kernel) -> tuple[str, str, int]:
@@ -150,7 +157,11 @@ def _amounts(kernel: Kernel) -> tuple[float, float, float, float]:
     return kernel.flops, kernel.flops * by_flops, kernel.nbytes * by_bytes, kernel.reread
 
 
-def _line(second: float, third: float, far: float) -> Amount | None:
+def _line(amounts: Sequence[float]) -> Amount | None:
+    """Through amounts at two, three and FAR samples, or of one amount alone a constant."""
+    if len(amounts) == 1:
+        return Amount(amounts[0], 0)
+    second, third, far = amounts
     slope = third - second
     base = second - 2 * slope
     return Amount(base, slope) if abs(base + slope * FAR - far) <= EXACT * far else None

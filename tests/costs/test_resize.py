@@ -24,6 +24,7 @@ RUNS: tuple[dict[str, Any], ...] = (
     {"mode": "infer"},
     {"precision": "amp-bf16", "in_place": True, "accumulation": 2},
     {"precision": "bf16", "optimizer": "adafactor", "channels_last": True},
+    {"precision": "amp-bf16", "recompute": "every:5"},
 )
 
 

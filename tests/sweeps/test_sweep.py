@@ -179,6 +179,12 @@ def test_the_last_batch_that_fits_is_the_largest(name: str) -> None:
     assert found.fits
 
 
+def test_products_of_an_optimizer_are_none_of_the_network() -> None:
+    """Muon multiplies matrices itself, which is no part of what MFU is of."""
+    row = archcost.sweep("lenet5", [3], hardware=GPU, optimizer="muon").row(0)
+    require_equal(row, told(archcost.load("lenet5"), row, hardware=GPU, optimizer="muon"))
+
+
 def test_the_order_of_rows() -> None:
     """As they were asked for, the batch fastest; a batch may come twice."""
     found = archcost.sweep(
