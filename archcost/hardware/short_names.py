@@ -25,8 +25,9 @@ FORM = re.compile(r"\d+gb|sxm\d?|pcie|nvl|oam")
 """What a model is sold in several of: left out, it may mean any of them."""
 
 ALSO_SAID = {
-    "nvidia": ("geforce", "tesla", "quadro", "gpu"),
-    "amd": ("radeon", "instinct", "pro", "gpu"),
+    "nvidia": ("geforce", "tesla", "quadro", "gpu", "blackwell", "generation", "edition", "hbm3", "hbm3e"),
+    "amd": ("radeon", "instinct", "pro", "gpu", "oam"),
+    "intel": ("habana", "graphics"),
     "google": ("cloud",),
     "aws": ("amazon",),
 }
@@ -41,8 +42,21 @@ SPELLINGS = {
 }
 """Of a word, where it has several."""
 
-OTHER_NAMES: dict[str, str] = {}
-"""What a device is also called → its name."""
+OTHER_NAMES = {
+    "gb10": "nvidia-dgx-spark",
+    "nvidiagb10": "nvidia-dgx-spark",
+    "spark": "nvidia-dgx-spark",
+    "thor": "nvidia-jetson-agx-thor-t5000",
+    "jetsonthor": "nvidia-jetson-agx-thor-t5000",
+    "agxthor": "nvidia-jetson-agx-thor-t5000",
+    "jetsonagxthor": "nvidia-jetson-agx-thor-t5000",
+    "gh200480gb": "nvidia-gh200-96gb",
+    "nvidiagh200480gb": "nvidia-gh200-96gb",
+    "trillium": "google-tpu-v6e",
+    "ironwood": "google-tpu-v7",
+    "tpu7x": "google-tpu-v7",
+}
+"""What a device is also called, squeezed → its name."""
 
 MOST_LETTERS = 60
 """Of a short name."""

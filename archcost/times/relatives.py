@@ -38,7 +38,7 @@ def from_relatives(
 
     `known` are calibrations of one engine, precision and mode.
     """
-    if profile.memory.bandwidth is None:  # without a data sheet there is nothing to scale by
+    if profile.memory.bandwidth is None or profile.rates.float32 is None:  # nothing to scale by
         return None
     distance, relatives = _nearest(profile, known, load)
     if not relatives:

@@ -29,6 +29,19 @@ NAMED = {
     "amd-ryzen-9-5950x": ("5950x", "Ryzen 9 5950X"),
     "intel-core-i7-13700k": ("13700k", "i7-13700K"),
     "apple-m3-max": ("m3 max", "M3Max"),
+    "nvidia-rtx-4070-laptop": ("4070 laptop", "NVIDIA GeForce RTX 4070 Laptop GPU"),
+    "nvidia-rtx-4070-ti-super": ("4070 Ti Super", "4070tisuper"),
+    "nvidia-rtx-6000-ada": ("6000 ada", "NVIDIA RTX 6000 Ada Generation"),
+    "nvidia-rtx-pro-6000-workstation": ("NVIDIA RTX PRO 6000 Blackwell Workstation Edition",),
+    "nvidia-titan-rtx": ("titan rtx",),
+    "nvidia-dgx-spark": ("GB10", "dgx spark"),
+    "nvidia-gh200-96gb": ("NVIDIA GH200 480GB", "gh200"),
+    "nvidia-b300-sxm": ("B300",),
+    "amd-rx-7900-xtx": ("7900 xtx", "Radeon RX 7900 XTX"),
+    "intel-gaudi-3": ("gaudi3", "Habana Gaudi 3"),
+    "intel-arc-b580": ("b580", "Arc B580"),
+    "aws-trainium2": ("trn2", "Trainium2"),
+    "apple-m3": ("m3", "Apple M3"),
     "google-tpu-v5e": ("v5e", "tpuv5e", "Cloud TPU v5e"),
     "raspberry-pi-4": ("rpi4", "pi 4", "raspi4", "Raspberry Pi 4"),
     "st-stm32f746": ("stm32f746", "STM32F746"),
@@ -45,6 +58,8 @@ def test_a_short_name_means_its_device(name: str):
 SEVERAL = {
     "a100": {"nvidia-a100-pcie-40gb", "nvidia-a100-pcie-80gb", "nvidia-a100-sxm4-40gb", "nvidia-a100-sxm4-80gb"},
     "a100 80GB": {"nvidia-a100-pcie-80gb", "nvidia-a100-sxm4-80gb"},
+    "3060": {"nvidia-rtx-3060-8gb", "nvidia-rtx-3060-12gb"},
+    "h100": {"nvidia-h100-nvl-94gb", "nvidia-h100-pcie-80gb", "nvidia-h100-sxm5-80gb"},
     "v100 sxm": {"nvidia-v100-sxm2-16gb", "nvidia-v100-sxm2-32gb"},
 }
 
@@ -60,7 +75,7 @@ def test_of_several_all_are_offered_with_their_memory(short: str):
 
 @pytest.mark.parametrize(
     ("part", "offered"),
-    [("mi250x", "amd-mi250x-gcd"), ("titan", "nvidia-gtx-titan-black"), ("jetson nano", "nvidia-jetson-nano-cpu")],
+    [("mi250x", "amd-mi250x-gcd"), ("titan", "nvidia-gtx-titan-black"), ("xavier", "nvidia-jetson-agx-xavier-cpu")],
 )
 def test_a_name_that_lacks_a_word_of_the_model_is_none(part: str, offered: str):
     """Half a board, a later card, the cores beside the GPU: not what was said."""
