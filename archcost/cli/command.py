@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 from typing import NamedTuple
 
+from archcost.cli.defaults import declare_config
 from archcost.cli.options import Action, CommandParser, add_output
 
 
@@ -51,6 +52,7 @@ def _declare(entry: Entry, added: argparse.ArgumentParser) -> None:
         added.set_defaults(run=command.run, saves=command.saves)
         add_output(added, command.saves)
     command.declare(added)
+    declare_config(added, entry.name)
 
 
 def nothing(added: argparse.ArgumentParser) -> None:

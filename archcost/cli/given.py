@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archcost.cli.defaults import taken_text
 from archcost.cli.options import changes_of
 from archcost.errors import ArchcostError, CheckError
 
@@ -89,7 +90,13 @@ def calibration_of(options: argparse.Namespace) -> Calibration | None:
 
 
 def rendered(result: Result, options: argparse.Namespace) -> str:
+    """The result in the format asked for; text and Markdown end with the settings that are the project's."""
     from archcost.cli.terminal import screen
     from archcost.report import render
 
-    return render(result, options.format, screen(options))
+    shown, settings = render(result, options.format, screen(options)), taken_text(options)
+    if not settings or options.format not in ("text", "markdown"):
+        return shown
+    from archcost.report.writers import markdown_escape
+
+    return f"{shown}\n{markdown_escape(settings) if options.format == 'markdown' else settings}\n"

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from archcost.cli.command import Command
+from archcost.cli.defaults import changed_settings
 from archcost.cli.given import cost_of, refuse_stretched, refuse_unknown, rendered
 from archcost.cli.options import (
     DEVICE,
@@ -15,7 +16,6 @@ from archcost.cli.options import (
     add_run,
     add_settings,
     add_threads,
-    changed_settings,
     depth,
     rows,
     run_of,
@@ -56,7 +56,7 @@ def summarize(options: argparse.Namespace) -> tuple[str, int]:
     choice = _choice(options)
     timed = _timed(options) if options.time or (choice and choice.needs_time) else None
     needs_memory = choice is not None and choice.needs_memory
-    given = [*_changed_engine(options), *changed_settings(run_of(options))]
+    given = [*_changed_engine(options), *changed_settings(run_of(options), options.taken)]
     if given and timed is None and not needs_memory:
         raise ArchcostError("no step is timed", expected="--time with settings of one", found=", ".join(given))
     folded = Folded(cost_of(options.network, options), options.depth, timed)
@@ -102,7 +102,7 @@ def _changed_engine(options: argparse.Namespace) -> list[str]:
     return [
         f"--{name}"
         for name in ("hardware", "engine", "calibration", "threads", "loss")
-        if getattr(options, name) is not None
+        if getattr(options, name) is not None and name not in options.taken
     ]
 
 

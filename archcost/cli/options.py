@@ -325,13 +325,6 @@ def run_of(options: argparse.Namespace) -> Run:
     return Run(**given)
 
 
-def changed_settings(run: Run) -> list[str]:
-    """The options of `add_settings` that make the run another than by default."""
-    default = type(run)()
-    fields = [field for field in run.__dataclass_fields__ if getattr(run, field) != getattr(default, field)]
-    return [f"--{field.replace('_', '-')}" for field in fields]
-
-
 def json_value(text: str) -> Any:
     import json
 

@@ -7,8 +7,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from archcost.cli.command import Command
+from archcost.cli.defaults import changed_settings
 from archcost.cli.given import calibration_of, cost_of, spec_of
-from archcost.cli.options import DEVICE, add_engine, add_network, add_settings, batches, changed_settings, depth
+from archcost.cli.options import DEVICE, add_engine, add_network, add_settings, batches, depth
 from archcost.errors import ArchcostError
 from archcost.passes.run import Run
 
@@ -42,9 +43,9 @@ def plot(options: argparse.Namespace) -> tuple[bytes, int]:
         )
     ending = require_ending(options.output, kind)
     settings = _single(_settings(options), kind)
-    changed = ["run"] * bool(changed_settings(Run(**settings)))
+    changed = ["run"] * bool(changed_settings(Run(**settings), options.taken))
     words = ("batch", "hardware", "depth", "engine", "calibration")
-    refuse_unused(kind, [*(word for word in words if getattr(options, word)), *changed])
+    refuse_unused(kind, [*(word for word in words if getattr(options, word) and word not in options.taken), *changed])
     if options.strict:
         for network in options.networks:
             cost_of(network, argparse.Namespace(**{**vars(options), "batch": 1}))

@@ -13,6 +13,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TextIO, cast
 
+from archcost.cli.defaults import settle_settings, taken_text
 from archcost.cli.options import settle_format
 from archcost.cli.parser import parser
 from archcost.cli.words import one_device_each
@@ -40,6 +41,7 @@ def _run(argv: Sequence[str]) -> int:
     try:
         options = parser(*argv[:1]).parse_args(one_device_each(argv), options)
         settle_format(options)
+        settle_settings(options)
         with recording_reads() as inputs, _showing_progress(argv):
             written, code = options.run(options)
         _put(written, options, inputs)
@@ -53,6 +55,8 @@ def _run(argv: Sequence[str]) -> int:
         if options.debug:
             raise
         _complain(f"archcost: {error}")
+        if settings := taken_text(options):
+            _complain(f"  {settings}")
         return error.exit_code
     except Exception as error:
         if options.debug:

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from archcost.cli.command import Command
+from archcost.cli.defaults import changed_settings
 from archcost.cli.given import (
     calibration_of,
     cost_of,
@@ -23,7 +24,6 @@ from archcost.cli.options import (
     add_run,
     add_settings,
     add_threads,
-    changed_settings,
     changes_of,
     depth,
     run_of,
@@ -123,7 +123,7 @@ def _verify(added: argparse.ArgumentParser) -> None:
 
 def verify(options: argparse.Namespace) -> tuple[str, int]:
     given = run_of(options)
-    if not options.measure and (changed := changed_settings(given)):
+    if not options.measure and (changed := changed_settings(given, options.taken)):
         raise ArchcostError("no step is run", expected="--measure with settings of one", found=", ".join(changed))
     if not options.measure and options.calibration:
         raise ArchcostError("no step is timed", expected="--measure beside --calibration", found="no --measure")

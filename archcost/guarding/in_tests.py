@@ -10,8 +10,8 @@ from archcost.comparison.recipe import Recipe
 from archcost.errors import ArchcostError
 from archcost.guarding.budgets import read_budget
 from archcost.guarding.config_file import chosen
+from archcost.guarding.defaults import read_defaults
 from archcost.guarding.findings import Finding, findings, spec_of
-from archcost.guarding.project import read_defaults
 from archcost.guarding.settings import Settings
 from archcost.spec import ModelSpec
 from archcost.spec.overrides import override

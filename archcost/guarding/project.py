@@ -8,11 +8,9 @@ from pathlib import Path as FilePath
 from archcost.errors import SpecError
 from archcost.files.values import as_list, spell
 from archcost.guarding.budgets import Budget, read_budgets
-from archcost.guarding.config_file import ConfigFile, read
-from archcost.guarding.settings import NAMES as SETTINGS
-from archcost.guarding.settings import Settings, located, read_settings, require_known
-
-KEYS = (*SETTINGS, "budgets", "locks")
+from archcost.guarding.config_file import ConfigFile
+from archcost.guarding.defaults import read_defaults
+from archcost.guarding.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,29 +21,10 @@ class Project:
     locks: tuple[FilePath, ...]
 
 
-def read_defaults(path: FilePath) -> tuple[ConfigFile, Settings]:
-    """The settings alone, their paths as seen from here. Raises SpecError at the place of what cannot be read."""
-    file = read(path)
-    _refuse_a_network(file)
-    require_known(file.tree, KEYS, "unknown key", lambda *keys: file.place(keys))
-    return file, located(read_settings(file.tree, lambda *keys: file.place(keys)), file.folder)
-
-
 def read_project(path: FilePath) -> Project:
     """Raises SpecError at the place of what cannot be read."""
     file, settings = read_defaults(path)
     return Project(file, settings, read_budgets(file, settings), _locks(file))
-
-
-def _refuse_a_network(file: ConfigFile) -> None:
-    if "layers" in file.tree and "budgets" not in file.tree:
-        raise SpecError(
-            "this is a network, and no file of budgets",
-            expected="budgets, or hardware, precision, …",
-            found="layers",
-            hint="budgets: [{network: FILE, parameters: 25.6M}] in archcost.yaml",
-            place=file.place(("layers",)),
-        )
 
 
 def _locks(file: ConfigFile) -> tuple[FilePath, ...]:
