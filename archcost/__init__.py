@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from archcost.importers import from_onnx, from_torch
     from archcost.importers.networks import load
     from archcost.layers.own import register_layer
+    from archcost.page.document import Page, report_page
     from archcost.passes.run import Run
     from archcost.pictures import Picture, plot
     from archcost.planning import Fit, Plan, fit, plan
@@ -47,6 +48,7 @@ __all__ = [
     "ModelCost",
     "ModelGraph",
     "ModelSpec",
+    "Page",
     "Picture",
     "Plan",
     "Run",
@@ -70,6 +72,7 @@ __all__ = [
     "plot",
     "pytorch",
     "register_layer",
+    "report_page",
     "serve",
     "sweep",
     "testing",
@@ -86,6 +89,7 @@ _HOMES = {
     "ModelCost": "archcost.costs",
     "ModelGraph": "archcost.graph",
     "ModelSpec": "archcost.spec",
+    "Page": "archcost.page.document",
     "Picture": "archcost.pictures",
     "Plan": "archcost.planning",
     "Run": "archcost.passes.run",
@@ -104,6 +108,7 @@ _HOMES = {
     "plan": "archcost.planning",
     "plot": "archcost.pictures",
     "register_layer": "archcost.layers.own",
+    "report_page": "archcost.page.document",
     "serve": "archcost.serving",
     "sweep": "archcost.sweeps",
     "timeline": "archcost.costs.timeline",

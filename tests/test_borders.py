@@ -48,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"sweeps", "serving", "guarding"},
     "page": BASE
     | {"layers", "spec", "graph", "passes", "costs", "comparison", "hardware", "times", "estimates", "planning"}
-    | {"sweeps", "serving", "report"},
+    | {"sweeps", "serving", "report", "__version__"},
     "pictures": BASE
     | {"spec", "graph", "passes", "costs", "comparison", "hardware", "times", "estimates", "planning", "sweeps"}
     | {"report"},
@@ -60,7 +60,7 @@ ALLOWED: dict[str, set[str]] = {
     "pytorch": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times", "estimates", "importers"},
     "cli": BASE
     | {"spec", "graph", "passes", "costs", "comparison", "hardware", "report", "pytorch", "importers", "exporters"}
-    | {"estimates", "planning", "serving", "sweeps", "schemas", "pictures", "guarding", "__version__"},
+    | {"estimates", "planning", "serving", "sweeps", "schemas", "pictures", "page", "guarding", "__version__"},
     "__main__": {"cli"},
     "__init__": BASE
     | {"layers", "spec", "importers", "exporters", "graph", "passes", "costs", "hardware", "estimates", "planning"}
@@ -68,6 +68,7 @@ ALLOWED: dict[str, set[str]] = {
         "serving",
         "sweeps",
         "pictures",
+        "page",
         "pytorch",
         "report",
         "extend",

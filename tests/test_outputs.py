@@ -36,6 +36,7 @@ COMMANDS = {
     "lock": "lock mine.yaml",
     "import": "import mine.yaml",
     "export": "export mine.yaml",
+    "report": "report mine.yaml --hardware card.yaml",
     "schema": "schema",
     "hardware list": "hardware list",
     "hardware show": "hardware show card.yaml",
@@ -47,7 +48,10 @@ KINDS = {
     "lock": "a lock that archcost wrote",
     "import": "a spec of this network as archcost import wrote it, unchanged since",
     "export": "an ONNX file that archcost export wrote",
+    "report": "an earlier page of archcost report on the same networks",
 }
+
+NEEDED = {"export": "onnx", "report": "bokeh"}
 
 
 @pytest.fixture
@@ -68,8 +72,8 @@ def run(capsys: Capture, words: str, *more: str) -> tuple[int, str, str]:
 
 
 def needed(command: str) -> None:
-    if command == "export":
-        pytest.importorskip("onnx")
+    if command in NEEDED:
+        pytest.importorskip(NEEDED[command])
 
 
 @pytest.mark.parametrize("command", COMMANDS)

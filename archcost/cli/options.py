@@ -88,6 +88,7 @@ SAVED = {
     "spec": "to a new file, or over what archcost import wrote there and nobody changed, instead of to the terminal",
     "lock": "to a new file, or into a lock, whose other tables stay, instead of to the terminal",
     "onnx": "the new file, or the last export, to write to",
+    "page": "the new file, or the last page on the same networks, to write to",
     "calibration": "the new file, or the last calibration, to write to",
     "picture": "the new file, or the last picture of this kind of the same network: .svg, .png, .pdf; of a graph also "
     ".dot, .gv, .mmd, .md",

@@ -18,8 +18,8 @@ from archcost.files.write import FIRST_BYTES, file_status, first_bytes, foreign_
 
 
 def save(kind: str, output: str, written: str | bytes, inputs: Iterable[Path]) -> None:
-    """Write what a command has made; `kind` is report, spec, lock, onnx, calibration or picture, `inputs` are the files
-    that it read.
+    """Write what a command has made; `kind` is report, page, spec, lock, onnx, calibration or picture, `inputs` are the
+    files that it read.
 
     Raises ArchcostError where FILE is an input, cannot be written, or holds what is not of that kind.
     """
@@ -30,6 +30,8 @@ def save(kind: str, output: str, written: str | bytes, inputs: Iterable[Path]) -
         _save_onnx(output, written)
     elif kind == "lock":
         _save_lock(output, written)
+    elif kind == "page":
+        _save_page(output, written)
     elif kind == "calibration":
         _save_calibration(output, written)
     elif kind == "spec":
@@ -43,6 +45,14 @@ def _save_report(output: str, written: str) -> None:
     before = first_bytes(output)
     if before and _opening(before) != _opening(content[:FIRST_BYTES]):
         raise foreign_file(output, "an earlier report of this kind on the same network", before)
+    write_whole(output, content)
+
+
+def _save_page(output: str, written: str) -> None:
+    content = written.encode()
+    before = first_bytes(output)
+    if before and lines_in(before)[0] != lines_in(content[:FIRST_BYTES])[0]:
+        raise foreign_file(output, "an earlier page of archcost report on the same networks", before)
     write_whole(output, content)
 
 

@@ -144,7 +144,7 @@ def _one_device(fit: Fit, device: DeviceFit) -> Iterator[Part]:
     yield f"At batch {count(device.bound_batch)} the peak is at {device.binding.at}, {size(device.binding.peak)}:"
     yield _binding_tensors(device.binding)
     if device.remedies is not None:
-        yield from _remedies(device.remedies)
+        yield from remedies(device.remedies)
 
 
 def _largest_varied(largest: Largest, batch: int) -> Iterator[str]:
@@ -182,7 +182,7 @@ def _binding_tensors(binding: Binding) -> Table:
     return Table(columns, tuple(rows), total)
 
 
-def _remedies(found: Remedies) -> Iterator[Part]:
+def remedies(found: Remedies) -> Iterator[Part]:
     if found.singles:
         yield "What helps, one change at a time, the cheapest first:"
         columns = (

@@ -1,0 +1,236 @@
+"""The page in a browser: what it asks for, the table of layers, charts, themes, a phone, a print, a keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import archcost
+from archcost.page import rows
+from tests.page.browser import Opened, launched
+from tests.page.test_document import HOSTILE
+from tests.report.networks import ODD
+
+pytest.importorskip("bokeh")
+
+CARD = "nvidia-rtx-4090"
+LAST = ("pool2", "flatten1", "fc")
+"""Layers of resnet18."""
+
+DEEP = """(() => { const text = (node) => (node.shadowRoot ? text(node.shadowRoot) : '') + (node.nodeValue || '') +
+    [...node.childNodes].map(text).join(''); return text(document.body); })()"""
+"""The text of the page, with that of Bokeh's parts, which are in shadows."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with launched() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pages")
+
+
+@pytest.fixture(scope="module")
+def resnet(browser: Any, folder: Path) -> Opened:
+    file = folder / "resnet18.html"
+    archcost.report_page("resnet18", 8, hardware=[CARD, "nvidia-t4", "nordic-nrf5340"]).save(file)
+    return Opened(browser, file)
+
+
+@pytest.fixture(scope="module")
+def plain(browser: Any, folder: Path) -> Opened:
+    """Two networks, on a phone that is dark."""
+    file = folder / "two.html"
+    archcost.report_page(["lenet5", "mlp"], hardware=CARD).save(file)
+    return Opened(browser, file, viewport={"width": 360, "height": 740}, color_scheme="dark")
+
+
+def names(page: Opened) -> list[str]:
+    return page.texts(".layer-table tbody tr[data-place] th button")
+
+
+def test_nothing_is_fetched_and_nothing_complains(resnet: Opened, plain: Opened) -> None:
+    for page in (resnet, plain):
+        assert [url for url in page.asked if not url.startswith("file:")] == []
+        assert len(page.asked) == 1
+        assert page.heard == []
+
+
+def test_charts_are_drawn_and_told_in_words(resnet: Opened) -> None:
+    for kind, told in (("memory", "Memory through a step, stacked by role"), ("roofline", "Roofline. The roofs are")):
+        chart = resnet.tab.locator(f".chart.{kind}")
+        assert chart.get_attribute("role") == "img"
+        assert (chart.get_attribute("aria-label") or "").startswith(told)
+        assert chart.locator(".bk-Figure").count() == 1
+    tree = resnet.tab.locator(".treemap")
+    assert tree.get_attribute("role") == "img"
+    assert "the largest parts are stage1" in (tree.get_attribute("aria-label") or "")
+
+
+def test_groups_fold_and_add_up(resnet: Opened) -> None:
+    resnet.tab.get_by_role("button", name="Fold all", exact=True).click()
+    assert (
+        names(resnet)
+        == ["conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "flatten1", "fc"][
+            : len(names(resnet))
+        ]
+        or len(names(resnet)) < 20
+    )
+    group = resnet.tab.locator("button.fold").first
+    assert group.get_attribute("aria-expanded") == "false"
+    before = len(names(resnet))
+    group.focus()
+    resnet.tab.keyboard.press("Enter")
+    assert len(names(resnet)) > before
+    assert resnet.run("document.activeElement.getAttribute('aria-expanded')") == "true", "the focus stays"
+    resnet.tab.keyboard.press("Enter")
+    assert len(names(resnet)) == before
+    resnet.tab.get_by_role("button", name="Unfold all").click()
+    assert len(names(resnet)) > 60
+    resnet.tab.get_by_role("button", name="Fold all", exact=True).click()
+
+
+def test_it_sorts_and_says_so(resnet: Opened) -> None:
+    head = resnet.tab.locator(".layer-table th", has_text="parameters")
+    flat = resnet.tab.get_by_label("without groups")
+    flat.check()
+    given = names(resnet)
+    order: list[str] = []
+    for _ in range(3):
+        resnet.tab.locator(".layer-table thead button", has_text="parameters").click()
+        order.append(head.get_attribute("aria-sort") or "")
+        shown = resnet.texts(".layer-table tbody tr[data-place] td:nth-child(4)")
+        numbers = [int(each.replace(",", "")) for each in shown]
+        if order[-1] != "none":
+            assert numbers == sorted(numbers, reverse=order[-1] == "descending")
+    assert order == ["descending", "ascending", "none"]
+    assert names(resnet) == given
+    flat.uncheck()
+
+
+def test_it_searches_names_and_types(resnet: Opened) -> None:
+    search = resnet.tab.get_by_label("Search the layers of resnet18")
+    search.fill("linear")
+    assert names(resnet) == ["fc"]
+    assert resnet.text(
+        ".told"
+    ) == f"1 of {len(archcost.cost(archcost.load('resnet18')).layers)} layers" or "1 of" in resnet.text(".told")
+    search.fill("no such layer")
+    assert names(resnet) == []
+    search.fill("")
+
+
+def test_a_number_opens_its_working(resnet: Opened) -> None:
+    search = resnet.tab.get_by_label("Search the layers of resnet18")
+    search.fill("fc")
+    resnet.tab.locator("tr[data-place] td[data-key=parameters]").first.click()
+    assert "(512 + 1)·1,000 = 513,000" in resnet.text(".working")
+    assert "parameters" in resnet.text(".working .chosen")
+    assert "alive at the peak" in resnet.text(".working")
+    resnet.tab.locator("tr[data-place] td[data-key=parameters]").first.click()
+    assert resnet.tab.locator(".working").count() == 0
+    resnet.tab.locator("tr[data-place] button").first.focus()
+    resnet.tab.keyboard.press("Enter")
+    assert resnet.tab.locator(".working").count() == 1, "by the keyboard alone"
+    resnet.tab.keyboard.press("Enter")
+    search.fill("")
+
+
+def test_the_share_of_another_quantity(resnet: Opened) -> None:
+    resnet.tab.get_by_label("parameters", exact=True).check()
+    first = resnet.text(".bars tbody tr")
+    assert "2,359,296" in first
+    resnet.tab.locator(".bars tbody button").first.click()
+    assert "2,359,296" in resnet.text(".working"), "a bar leads to its layer"
+
+
+def test_devices_are_sorted_by_number(resnet: Opened) -> None:
+    table = resnet.tab.locator("table.sorts").first
+    table.locator("button", has_text="memory").click()
+    assert [each.split("\t")[0] for each in table.locator("tbody tr").all_inner_texts()] == [
+        CARD,
+        "nvidia-t4",
+        "nordic-nrf5340",
+    ]
+    assert table.locator("th[aria-sort=descending]").count() == 1
+    assert "✗ does not fit" in table.inner_text()
+
+
+def test_what_is_hovered_over_is_named(resnet: Opened) -> None:
+    chart = resnet.tab.locator(".chart.memory")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box is not None
+    for place in (0.30, 0.31):
+        resnet.tab.mouse.move(box["x"] + place * box["width"], box["y"] + box["height"] / 2)
+        resnet.tab.wait_for_timeout(200)
+    assert "forward stage" in resnet.run(DEEP)
+
+
+def test_a_phone_scrolls_tables_and_not_the_page(plain: Opened) -> None:
+    assert plain.run("document.documentElement.scrollWidth") == 360
+
+
+def test_the_theme_is_the_systems_until_it_is_chosen(plain: Opened, resnet: Opened) -> None:
+    page = "getComputedStyle(document.body).backgroundColor"
+    assert (plain.run(page), resnet.run(page)) == ("rgb(20, 23, 27)", "rgb(255, 255, 255)")
+    resnet.tab.get_by_role("button", name="Show the page dark").click()
+    assert resnet.run(page) == "rgb(20, 23, 27)"
+    resnet.tab.get_by_role("button", name="Show the page light").click()
+
+
+def test_a_print_has_open_what_was_folded(plain: Opened) -> None:
+    closed = "document.querySelectorAll('details:not([open])').length"
+    before = plain.run(closed)
+    assert before > 0
+    plain.run("dispatchEvent(new Event('beforeprint'))")
+    assert plain.run(closed) == 0
+    assert plain.run("document.documentElement.dataset.theme") == "light"
+    plain.run("dispatchEvent(new Event('afterprint'))")
+    assert (plain.run(closed), plain.run("document.documentElement.dataset.theme")) == (before, "dark")
+
+
+def test_several_networks_stand_side_by_side(plain: Opened) -> None:
+    assert plain.text("#compared") == "Side by side"
+    assert plain.tab.locator("article").count() == 2
+    assert plain.tab.locator(".layer-table").count() == 2
+
+
+def test_every_control_and_table_has_a_name(resnet: Opened) -> None:
+    unnamed = """[...document.querySelectorAll('button, input, select, table, [role=region], [role=img]')]
+        .filter(each => !(each.ariaLabel || each.textContent.trim() || each.labels?.length || each.caption))
+        .map(each => each.outerHTML)"""
+    assert resnet.run(unnamed) == []
+    assert resnet.run("document.documentElement.lang") == "en"
+
+
+def test_hostile_texts_are_shown_and_not_run(browser: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.page.test_document import hostile
+
+    monkeypatch.setattr(rows, "tree", lambda names: [rows.Row(0, HOSTILE, (0,), True)])
+    file = folder / "hostile.html"
+    archcost.report_page(hostile(), hardware=CARD).save(file)
+    page = Opened(browser, file)
+    page.run("void (window.alert = () => { document.title = 'run'; })")
+    page.tab.locator(".layer-table tbody button").first.click()
+    assert HOSTILE.split("\u2028")[0] in page.text(".layer-table tbody th")
+    assert page.run("document.title") != "run"
+    assert page.heard == []
+
+
+def test_what_is_unknown_is_told(browser: Any, folder: Path) -> None:
+    """Also without a device whose memory or rates are known, in inference, and without trained weights."""
+    file = folder / "odd.html"
+    archcost.report_page(archcost.loads(ODD), hardware="google-tpu-v4", mode="infer").save(file)
+    page = Opened(browser, file)
+    assert ">= 3,888" in page.text(".layer-table tfoot tr:last-child")
+    page.tab.get_by_role("button", name="Unfold all").click()
+    assert page.tab.locator("tr[data-place]", has_text="spectrum").locator("td[data-key=macs]").inner_text() == "?"
+    assert page.tab.locator(".chart.roofline").count() == 0
+    assert page.heard == []
