@@ -25,6 +25,12 @@ def _plot(added: argparse.ArgumentParser) -> None:
     added.add_argument("--batch", action="append", type=batches, metavar="N", help="samples at once (default 1)")
     added.add_argument("--hardware", action="append", metavar="H", help=DEVICE)
     added.add_argument("--depth", type=depth, metavar="N", help="fold layers at N dotted names; default: as fits")
+    added.add_argument(
+        "--columns", metavar="X,Y", help="of a sweep, for pareto; default needed_bytes,samples_per_second"
+    )
+    added.add_argument(
+        "--price", action="append", default=[], metavar="[H=]V", help="of a device, in USD/h, for pareto over cost"
+    )
     add_network(added)
     add_settings(added, several=True)
     add_engine(added, several=True)
@@ -33,6 +39,7 @@ def _plot(added: argparse.ArgumentParser) -> None:
 def plot(options: argparse.Namespace) -> tuple[bytes, int]:
     from archcost.pictures.picture import require_ending
     from archcost.pictures.plot import KINDS, Asked, picture, refuse_unused, require_kind
+    from archcost.planning.money import per_device
 
     if options.kind is None:
         raise ArchcostError("no kind of picture", expected=f"--kind with one of {', '.join(KINDS)}")
@@ -42,10 +49,12 @@ def plot(options: argparse.Namespace) -> tuple[bytes, int]:
             "no file to write to", expected="-o FILE.svg", hint=f"archcost plot NETWORK --kind {kind} -o FILE.svg"
         )
     ending = require_ending(options.output, kind)
-    settings = _single(_settings(options), kind)
-    changed = ["run"] * bool(changed_settings(Run(**settings), options.taken))
-    words = ("batch", "hardware", "depth", "engine", "calibration")
+    over = kind == "pareto"  # which is over several values of each
+    settings = _settings(options) if over else _single(_settings(options), kind)
+    changed = ["run"] * (not over and bool(changed_settings(Run(**settings), options.taken)))
+    words = ("batch", "hardware", "depth", "engine", "calibration", "columns", "price")
     refuse_unused(kind, [*(word for word in words if getattr(options, word) and word not in options.taken), *changed])
+    batch = list(chain.from_iterable(options.batch or []))
     if options.strict:
         for network in options.networks:
             cost_of(network, argparse.Namespace(**{**vars(options), "batch": 1}))
@@ -53,12 +62,14 @@ def plot(options: argparse.Namespace) -> tuple[bytes, int]:
         kind,
         Asked(
             networks=tuple(spec_of(network, options) for network in options.networks),
-            batch=_one(list(chain.from_iterable(options.batch or [])), "batch", kind),
+            batch=batch or None if over else _one(batch, "batch", kind),
             hardware=tuple(options.hardware or ()),
             depth=options.depth,
             settings=settings,
-            engine=_one(options.engine or [], "engine", kind),
+            engine=options.engine if over else _one(options.engine or [], "engine", kind),
             calibration=calibration_of(options),
+            columns=tuple(options.columns.split(",")) if options.columns else None,
+            price=per_device(options.price) or None,
         ),
     )
     return made.content(ending), 0

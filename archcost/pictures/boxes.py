@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from archcost.costs import ModelCost
 from archcost.costs.model import LayerCost
+from archcost.layers import Layer
 from archcost.report.grouping import Folded
 from archcost.tensors import format_shape
 from archcost.units import count
@@ -41,6 +42,11 @@ class Boxes(NamedTuple):
     arrows: tuple[Arrow, ...]
     layers: int
     """Of which all this is made."""
+
+
+def family_of(layer: Layer) -> str:
+    """`convolution` of what stands in archcost/layers/convolution; of a layer of somebody else, anything."""
+    return f"{type(layer).__module__}...".split(".")[2]
 
 
 Place = Callable[[str], str]
@@ -141,6 +147,5 @@ def _box(name: str, layers: Sequence[LayerCost], is_output: bool) -> Box:
     parameters = sum(layer.parameters for layer in layers)
     weights = (f"{count(parameters)} parameters",) if parameters else ()
     if len(layers) == 1 and last.name == name:
-        family = f"{type(last.node.layer).__module__}...".split(".")[2]  # archcost.layers.convolution.conv
-        return Box(name, family, (last.type, shape, *weights), is_output)
+        return Box(name, family_of(last.node.layer), (last.type, shape, *weights), is_output)
     return Box(name, FOLDED, (f"{len(layers):,} layers", shape, *weights), is_output)

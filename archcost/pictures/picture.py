@@ -15,7 +15,7 @@ from archcost.errors import ArchcostError, nearest, shorten
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Kind = Literal["timeline", "layers", "graph"]
+Kind = Literal["timeline", "roofline", "layers", "volumes", "graph", "pareto", "error"]
 
 DRAWN = ("svg", "png", "pdf")
 """Endings of files that matplotlib draws."""

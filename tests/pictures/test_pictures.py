@@ -17,6 +17,8 @@ from archcost.pictures.boxes import Box, Boxes, boxes
 from archcost.pictures.graph import few_arrows
 from archcost.pictures.graph_layout import layout
 from archcost.pictures.graph_text import dot, mermaid
+from archcost.pictures.volumes import volumes
+from archcost.pictures.volumes_drawing import scale_of, standing
 from tests.pictures import kept
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -203,6 +205,16 @@ def test_files_are_the_same_each_time_and_say_what_they_show() -> None:
         ("lenet5 --kind graph --hardware nvidia-t4 -o a.svg", "found: hardware"),
         ("lenet5 --kind timeline --precision bf16 --precision fp32 -o a.svg", "one value of --precision"),
         ("lenet5 --kind layers --engine eager -o a.svg", "a device"),
+        ("lenet5 --kind roofline -o a.svg", "no roofline without a device"),
+        ("lenet5 --kind roofline --hardware nvidia-gtx-580-3gb --precision fp16 -o a.svg", "has no rate for float16"),
+        ("lenet5 --kind roofline --hardware 24GB -o a.svg", "no roofline without a data sheet"),
+        ("lenet5 --kind pareto -o a.svg", "no pareto without a device"),
+        ("vgg_d --kind pareto --batch 9999 --hardware nvidia-t4 -o a.svg", "without a configuration that fits"),
+        ("lenet5 --kind pareto --hardware nvidia-t4 --columns cost,batch -o a.svg", "try: --price"),
+        ("lenet5 --kind pareto --hardware nvidia-t4 --columns batch -o a.svg", "a plane has two axes"),
+        ("gpt2 --kind error -o a.svg", "no error without a published error"),
+        ("lenet5 vgg_d --kind error -o a.svg", "lenet5 of 10, vgg_d of 1,000"),
+        ("lenet5 --kind volumes --batch 2 -o a.svg", "found: batch"),
         ("lenet5 --kind timeline -o no/such/folder/a.svg", "cannot be written: No such file"),
         ("lenet5 --kind timeline -o theirs.svg", "is there, and would be overwritten"),
         ("lenet5 --kind timeline -o vgg.svg", "an earlier picture of this kind of the same network"),
@@ -239,6 +251,110 @@ archcost.plot("lenet5", "graph").figure
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "pip install 'archcost[plot]'" in done.stderr
     assert done.stdout.split()[1].isdigit()
+
+
+def test_volumes_of_alexnet_are_two_towers_that_meet_where_they_do() -> None:
+    found = volumes(archcost.load("alexnet_2012"), None)
+    sizes = {volume.name: volume.size for volume in found.volumes}
+    assert sizes == {  # section 3.5 of the paper, and its figure 2
+        "image": "227×227×3",
+        "conv1": "55×55×(48+48)",
+        "pool1": "27×27×(48+48)",
+        "conv2": "27×27×(128+128)",
+        "pool2": "13×13×(128+128)",
+        "conv3": "13×13×(192+192)",
+        "conv4": "13×13×(192+192)",
+        "conv5": "13×13×(128+128)",
+        "pool5": "6×6×(128+128)",
+        "classifier.fc6": "4,096",
+        "classifier.fc7": "4,096",
+        "classifier.fc8": "1,000",
+    }
+    picture = archcost.plot("alexnet_2012", "volumes")
+    lines = [str(each.get_gid()) for each in picture.figure.findobj() if str(each.get_gid()).startswith("link-")]
+    names = list(sizes)
+    across = {names[int(line.split("-")[2])] for line in lines if lines.count(line) == 4}
+    assert across == {"conv3"}  # each tower of it sees both; all others see their own
+    assert archcost.plot("alexnet", "volumes").description.startswith("In order: image 227×227×3, conv1 55×55×96, ")
+
+
+def test_volumes_are_to_scale() -> None:
+    found = volumes(archcost.load("vgg_d"), None).volumes
+    assert [(v.height, v.channels) for v in found if v.family == "pooling"] == [
+        (112, 64), (56, 128), (28, 256), (14, 512), (7, 512),
+    ]  # fmt: skip
+    scale = scale_of(found)
+    placed = dict(zip([volume.name for volume in found], standing(found, scale), strict=True))
+    assert (placed["stage1.conv1"].tall, placed["stage1.conv1"].wide) == (224.0, 224.0)
+    assert placed["stage4.conv1"].length / placed["stage3.conv1"].length == pytest.approx(512 / 256)
+    assert placed["fc7"].tall == pytest.approx(8 * placed["stage4.conv1"].length)  # 4,096 and 512 channels
+    ordered = list(placed.values())
+    assert all(before.right < after.left for before, after in pairwise(ordered))
+
+
+def test_an_autoencoder_is_an_hourglass_with_indices_across() -> None:
+    found = volumes(archcost.load("conv_autoencoder_lecture"), None)
+    names = [volume.name for volume in found.volumes]
+    heights = [volume.height for volume in found.volumes if volume.family != "linear"]
+    assert heights == [32, 28, 14, 10, 5, 5, 10, 14, 28, 32]
+    over = {(names[link.source], names[link.target]) for link in found.links if link.is_indices}
+    assert over == {("down1.pool", "double1.up"), ("down2.pool", "double2.up")}
+
+
+def test_layers_whose_outputs_are_no_maps_are_told() -> None:
+    assert "Left out: 71 layers" in archcost.plot("swin_t", "volumes").description
+    with pytest.raises(archcost.ArchcostError, match="no volumes without"):
+        archcost.plot(
+            archcost.loads("name: s\ninput: {shape: [3, 2], batched: false}\nlayers: [{type: relu}]"), "volumes"
+        )
+
+
+def test_marks_of_a_roofline_are_flops_for_each_byte_and_second() -> None:
+    picture = archcost.plot("lenet5", "roofline", batch=64, hardware="nvidia-t4", mode="infer")
+    bandwidth, roof = (drawn(picture, gid).get_data() for gid in ("bandwidth", "float32"))
+    assert bandwidth[1][1] / bandwidth[0][1] == pytest.approx(320e9)  # the data sheet's
+    assert set(roof[1]) == {8.1e12}
+    (ridge, _), _ = roof
+    assert ridge == pytest.approx(8.1e12 / 320e9)
+    step = archcost.estimate("lenet5", 64, hardware="nvidia-t4", mode="infer").time
+    assert step is not None
+    fc5 = next(layer.parts[0] for layer in step.layers if layer.name == "fc5")
+    # fc5: 64 x 400 x 120 MACs; read: input, weights and biases, written: the output, 4 bytes each
+    assert fc5.flops == 2 * 64 * 400 * 120
+    assert fc5.nbytes == 4 * (64 * 400 + 400 * 120 + 120 + 64 * 120)
+    offsets = drawn(picture, "products-forward").get_offsets()
+    at = [fc5.flops / fc5.nbytes, fc5.flops / fc5.seconds]
+    assert any(list(point) == pytest.approx(at) for point in offsets)
+    assert "backward" not in "".join(words(picture))
+
+
+def test_a_pareto_front_is_what_no_other_beats() -> None:
+    picture = archcost.plot("lenet5", "pareto", batch=[1, 8, 64], hardware=["nvidia-t4", "nvidia-rtx-3090"])
+    series = {
+        str(each.get_gid()).removeprefix("series-"): list(zip(*each.get_data(), strict=True))
+        for each in picture.figure.findobj()
+        if str(each.get_gid()).startswith("series-")
+    }
+    assert set(series) == {"nvidia-t4", "nvidia-rtx-3090"}
+    everywhere = [point for points in series.values() for point in points]
+    assert len(everywhere) == 6
+    best = [
+        (x, y)
+        for x, y in everywhere
+        if not any(a <= x and b >= y and (a, b) != (x, y) for a, b in everywhere)  # less memory, more samples a second
+    ]
+    assert sorted(zip(*drawn(picture, "best").get_data(), strict=True)) == sorted(best)
+
+
+def test_errors_are_those_of_the_paper_over_what_is_counted() -> None:
+    picture = archcost.plot(["vgg_a", "vgg_d"], "error")
+    vgg = {gid: drawn(picture, gid).get_xydata().tolist() for gid in ("vgg-0-0", "vgg-1-1")}
+    # table 3 of arXiv:1409.1556: A, A-LRN, B, C, D, E
+    assert sorted(error for _, error in vgg["vgg-0-0"]) == [25.5, 25.6, 27.3, 28.7, 29.6, 29.7]
+    assert [138_357_544, 25.6] in vgg["vgg-0-0"]
+    assert [15_470_264_320, 8.1] in vgg["vgg-1-1"]
+    assert {"vgg_a", "vgg_d"} <= set(words(picture))
+    assert "lenet5" not in picture.description + "".join(words(picture))  # whose error is on another task
 
 
 @pytest.mark.parametrize("name", kept.KEPT)
