@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -47,12 +48,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{link} leads to no heading"
 
 
-def test_every_page_is_led_to() -> None:
-    """From docs/index.md on, one link after the other."""
-    found, todo = {DOCS / "index.md"}, [DOCS / "index.md"]
+def test_every_page_is_in_the_contents_of_the_site() -> None:
+    """Which are read off the tables of docs/index.md; without a row there, nobody is led to a page."""
+    contents = runpy.run_path(str(DOCS / "site" / "conf.py"))["contents"]
+    found, todo = set[Path](), [DOCS / "index.md"]
     while todo:
         page = todo.pop()
-        targets = {(page.parent / link.partition("#")[0]).resolve() for link in links(page)} & {*PAGES}
-        todo += targets - found
-        found |= targets
-    assert sorted({*DOCS.rglob("*.md")} - found) == []
+        found.add(page)
+        for _, below in contents(page.read_text(), str(page.relative_to(ROOT).with_suffix(""))):
+            paths = [re.sub(r".*<(.*)>", r"\1", each) for each in below]  # a title may stand before
+            todo += {(page.parent / f"{path}.md").resolve() for path in paths} - found
+    assert sorted({*PAGES} ^ found) == []
