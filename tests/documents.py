@@ -1,18 +1,26 @@
 """Documents that are run: every command and every number in README.md and docs/ comes out of a run.
 
-A ```console block holds `$ archcost …` lines, each with the output it prints; a ```python block is a doctest.
-Prose may state a number only when a block of the same page prints it, or when `CITED` says where it is from.
+A ```console block holds `$ archcost …` or `$ pytest …` lines, each with the output it prints; a ```python block is a
+doctest. A block whose first line is `# net.py` is a file: such a page is run in a folder of its own, which has it from
+there on. Prose may state a number only when a block of the same page prints it, or when `CITED` says where it is from.
 """
 
 from __future__ import annotations
 
 import doctest
+import importlib
 import io
+import os
 import re
 import shlex
-from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+import sys
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, chdir, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
+
+import pytest
 
 from archcost.cli import main
 
@@ -21,26 +29,28 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "doc
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# ([\w/]+\.(?:py|ya?ml|toml))\n")
+BY_ITSELF = ("--rootdir=.", "-c", os.devnull, "-p", "no:cacheprovider", "-p", "no:warnings", "--color=no")
+"""For a run of pytest within another, which is to see nothing of it."""
+
 NUMBER = re.compile(r"(?<![\w.,/-])\d[\d,]*(?:\.\d+)?(?![\w/]|-\w)")
 
 
 def output_of(command: str) -> str:
-    """What the terminal shows for `archcost …`, without trailing blanks."""
-    words = shlex.split(command)
-    assert words[0] == "archcost", command
+    """What the terminal shows for `archcost …`, or `pytest …` without its seconds; without trailing blanks."""
+    program, *words = shlex.split(command)
     screen = io.StringIO()
-    with redirect_stdout(screen), redirect_stderr(screen):
-        main(words[1:])
-    return "".join(f"{line.rstrip()}\n" for line in screen.getvalue().rstrip().splitlines())
+    with redirect_stdout(screen), redirect_stderr(screen), patch.dict(os.environ, COLUMNS="100"):
+        if program == "pytest":
+            pytest.main([*words, *BY_ITSELF])
+        else:
+            main(words)
+    shown = re.sub(r" in \d+\.\d+s$", "", screen.getvalue().rstrip())
+    return "".join(f"{line.rstrip()}\n" for line in shown.splitlines())
 
 
 def commands(block: str) -> list[str]:
-    return [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ archcost")]
-
-
-def rerun(block: str) -> str:
-    """The block as it should be: its commands with what they print now."""
-    return "\n".join(f"$ {command}\n{output_of(command)}" for command in commands(block))
+    return [line.removeprefix("$ ") for line in block.splitlines() if line.startswith(("$ archcost", "$ pytest"))]
 
 
 def console_blocks(text: str) -> list[str]:
@@ -51,9 +61,42 @@ def refresh(text: str) -> str:
     """A page with the output of every command brought up to date."""
 
     def renew(match: re.Match[str]) -> str:
-        return f"```console\n{rerun(match.group(1))}```" if commands(match.group(1)) else match.group(0)
+        language, block = match.groups()
+        if file := FILE.match(block):
+            Path(file[1]).write_text(block)
+            forget_modules()
+        if language == "console" and (words := commands(block)):
+            return "```console\n" + "\n".join(f"$ {each}\n{output_of(each)}" for each in words) + "```"
+        return match[0]
 
-    return CONSOLE.sub(renew, text)
+    shows_files = any(FILE.match(match[2]) for match in BLOCK.finditer(text))
+    with folder_of_its_own() if shows_files else nullcontext():
+        return BLOCK.sub(renew, text)
+
+
+@contextmanager
+def folder_of_its_own() -> Generator[None]:
+    """The root of a repository, with the settings that its own files have, and without compiled files: the next version
+    of a module may be as long and of the same second.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(chdir(stack.enter_context(tempfile.TemporaryDirectory())))
+        stack.enter_context(patch.object(sys, "path", [*sys.path]))
+        stack.enter_context(patch.object(sys, "dont_write_bytecode", True))
+        stack.enter_context(patch.dict(os.environ))
+        os.environ.pop("ARCHCOST_CONFIG", None)
+        Path(".git").mkdir()
+        yield
+        forget_modules()
+
+
+def forget_modules() -> None:
+    """Those of the current folder, which are to be imported anew."""
+    here = str(Path.cwd())
+    for name, module in [*sys.modules.items()]:
+        if (getattr(module, "__file__", None) or "").startswith(here):
+            del sys.modules[name]
+    importlib.invalidate_caches()
 
 
 def yaml_blocks(text: str) -> list[str]:
