@@ -137,7 +137,7 @@ def test_a_file_that_cannot_be_written(capsys: Capture, tmp_path: Path) -> None:
 WRONG = [
     ([], "the following arguments are required: COMMAND\n  try: archcost --help"),
     (["summary"], "the following arguments are required: NETWORK\n  try: archcost summary --help"),
-    (["summary", "mlp", "more"], "unrecognized arguments: more\n  try: archcost --help"),
+    (["summary", "mlp", "more"], "unrecognized arguments: more\n  try: archcost summary --help"),
     (
         ["summary", "mlp", "--batch", "0"],
         "argument --batch: the number of samples is an integer from 1 to 2,147,483,647, not '0'\n"
@@ -150,7 +150,7 @@ WRONG = [
     ),
     (
         ["explain", "mlp", "--format", "html"],
-        "argument --format: invalid choice: 'html' (choose from 'text', 'markdown', 'latex', 'json')\n"
+        "argument --format: invalid choice: 'html'\n  expected: one of text, markdown, latex, json\n"
         "  try: archcost explain --help",
     ),
     (
@@ -187,8 +187,7 @@ def test_help_and_version(capsys: Capture) -> None:
     code, out, _ = run(capsys, "--help")
     assert code == 0
     assert all(
-        f"\n    {name} " in out
-        for name in ("list", "summary", "explain", "compare", "verify", "lock", "check", "schema")
+        f"\n  {name} " in out for name in ("list", "summary", "explain", "compare", "verify", "lock", "check", "schema")
     )
     assert run(capsys, "--version") == (0, f"archcost {archcost.__version__}\n", "")
     assert run(capsys, "summary", "--help")[0] == 0

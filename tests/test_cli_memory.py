@@ -234,7 +234,8 @@ WRONG = [
     ("timeline lenet5 --batch 1.5", f"{BATCH}'1.5'"),
     (
         "estimate lenet5 --hardware nvidia-t5",
-        "unknown hardware 'nvidia-t5'\n  expected: the name of a device, or a path to .yaml, .yml or .json\n"
+        "unknown hardware 'nvidia-t5'\n  expected: the name of a device, a memory (24GB), cpu, or a path to "
+        ".yaml, .yml or .json\n"
         "  found: 'nvidia-t5'\n  try: 'nvidia-t4' or ",
     ),
     (
@@ -269,7 +270,7 @@ WRONG = [
         "argument --hardware: given twice, and it takes one value",
     ),
     ("estimate lenet5 --hardware nvidia-t4 --batch 2 --batch 3", "argument --batch: given twice"),
-    ("timeline lenet5 --device gpu", "argument --device: invalid choice: 'gpu' (choose from 'cuda', 'cpu')"),
+    ("timeline lenet5 --device gpu", "argument --device: invalid choice: 'gpu'\n  expected: one of cuda, cpu\n"),
     ("timeline lenet5 --device cpu --hardware nvidia-t4", "argument --hardware: not allowed with argument --device"),
     ("timeline lenet5 --depth 0", "argument --depth: the number of names to fold at is an integer from 1 to "),
 ]

@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import NamedTuple
 
 from archcost.cli.defaults import declare_config
-from archcost.cli.options import Action, CommandParser, add_output
+from archcost.cli.options import Action, add_output
+from archcost.cli.parsing import CommandParser
 
 
 class Command(NamedTuple):

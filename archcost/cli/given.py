@@ -90,7 +90,11 @@ def calibration_of(options: argparse.Namespace) -> Calibration | None:
 
 
 def rendered(result: Result, options: argparse.Namespace) -> str:
-    """The result in the format asked for; text and Markdown end with the settings that are the project's."""
+    """The result in the format asked for; text and Markdown end with the settings that are the project's. With --quiet
+    only the answer is printed; a file has all of the report.
+    """
+    if options.quiet and options.output is None:
+        return f"{result.headline}\n"
     from archcost.cli.terminal import screen
     from archcost.report import render
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from archcost.cli.command import Command, Entry, add_commands
 from archcost.cli.given import rendered, spec_of
-from archcost.cli.options import add_format, add_run, add_selection, threads
+from archcost.cli.options import add_format, add_run, add_selection
+from archcost.cli.values import threads
 from archcost.errors import ArchcostError
 
 

@@ -16,10 +16,9 @@ from archcost.cli.options import (
     add_run,
     add_settings,
     add_threads,
-    depth,
-    rows,
     run_of,
 )
+from archcost.cli.values import depth, rows
 from archcost.errors import ArchcostError
 
 if TYPE_CHECKING:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from archcost.cli.parsing import OnceEither
+from archcost.cli.values import accumulation, batch, json_value, sequence, threads
 from archcost.errors import ArchcostError
 
 if TYPE_CHECKING:
     from archcost.passes.run import Run
     from archcost.spec.changes import Changes
-
-MOST = 2**31 - 1
-"""Of a batch, as of every other size in a spec."""
 
 TABLE_FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
 WORKING_FORMATS = ("text", "markdown", "latex", "json")
@@ -23,64 +22,6 @@ EACH_DEVICE = "a device by name or file, once per device; default: all that ship
 
 Action = Callable[[argparse.Namespace], "tuple[str, int] | tuple[bytes, int]"]
 """Options → what is printed or written, and the exit code."""
-
-
-class Once:
-    """An option that stands once. A second one is refused, since it would replace the first in silence."""
-
-    dest: str
-
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        if option_string is not None:
-            given: tuple[str, ...] = getattr(namespace, "given", ())
-            if self.dest in given:
-                parser.error(f"argument {option_string}: given twice, and it takes one value")
-            namespace.given = (*given, self.dest)
-        super().__call__(parser, namespace, values, option_string)  # pyright: ignore  # argparse's own action
-
-
-class OnceStored(Once, argparse._StoreAction):  # pyright: ignore[reportPrivateUsage]
-    """A value."""
-
-
-class OnceTrue(Once, argparse._StoreTrueAction):  # pyright: ignore[reportPrivateUsage]
-    """A flag."""
-
-
-class OnceEither(Once, argparse.BooleanOptionalAction):
-    """A flag, or its opposite."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Mistakes in the command line are told like any other wrong input."""
-
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.register("action", None, OnceStored)
-        self.register("action", "store", OnceStored)
-        self.register("action", "store_true", OnceTrue)
-
-    def error(self, message: str) -> NoReturn:
-        raise ArchcostError(message, hint=f"{self.prog} --help")
-
-
-class CommandParser(Parser):
-    """Names and options of one command in any order: `explain vgg_d --batch 2 fc6` has an option between two names."""
-
-    mixing = False
-    declare: Callable[[argparse.ArgumentParser], None] | None = None
-    """Adds its options, once it is to read some."""
-
-    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, args: Any = None, namespace: Any = None
-    ) -> tuple[Any, list[str]]:
-        if self.declare is not None:
-            declare, self.declare = self.declare, None
-            declare(self)
-        if self.mixing or self._subparsers:  # called back from below; commands of a command stand in their order
-            return super().parse_known_args(args, namespace)
-        self.mixing = True
-        return self.parse_known_intermixed_args(args, namespace)
 
 
 SAVED = {
@@ -104,6 +45,9 @@ def add_output(added: argparse.ArgumentParser, saves: str) -> None:
 def add_format(added: argparse.ArgumentParser, formats: Sequence[str] = TABLE_FORMATS) -> None:
     """Without one it is told by the ending of the file to write to; `settle_format` does so."""
     added.add_argument("--format", choices=formats, help=f"default: that of -o FILE by its ending, else {formats[0]}")
+    added.add_argument(
+        "-q", "--quiet", action="store_true", help="print the answer in one line, no report and no progress"
+    )
     added.set_defaults(formats=tuple(formats))
 
 
@@ -324,69 +268,3 @@ def run_of(options: argparse.Namespace) -> Run:
     if given["torch"] is None:
         del given["torch"]
     return Run(**given)
-
-
-def json_value(text: str) -> Any:
-    import json
-
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text[:60]!r} is no JSON") from None
-
-
-def batch(text: str) -> int:
-    return _positive(text, "the number of samples")
-
-
-def batches(text: str) -> range:
-    """`8`, `1-512` or `8-512:8`."""
-    ends, _, step = text.partition(":")
-    first, dash, last = ends.partition("-")
-    start = batch(first)
-    stop = batch(last) if dash else start
-    if stop < start:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} ends before it begins")
-    return range(start, stop + 1, _positive(step, "the step") if ":" in text else 1)
-
-
-def sequence(text: str) -> int:
-    return _positive(text, "the length of the sequence")
-
-
-def accumulation(text: str) -> int:
-    return _positive(text, "the number of batches before a step")
-
-
-def tokens(text: str) -> int:
-    return _positive(text, "the number of tokens")
-
-
-def sequences(text: str) -> int:
-    return _positive(text, "the number of sequences at once")
-
-
-def devices(text: str) -> int:
-    return _positive(text, "the number of devices")
-
-
-def checkpoints(text: str) -> int:
-    return _positive(text, "the number of checkpoints")
-
-
-def threads(text: str) -> int:
-    return _positive(text, "the number of threads")
-
-
-def rows(text: str) -> int:
-    return _positive(text, "the number of rows")
-
-
-def depth(text: str) -> int:
-    return _positive(text, "the number of names to fold at")
-
-
-def _positive(text: str, meaning: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 11 and 0 < int(text) <= MOST):
-        raise argparse.ArgumentTypeError(f"{meaning} is an integer from 1 to {MOST:,}, not {text[:40]!r}")
-    return int(text)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-
 from archcost import __version__
 from archcost.cli.command import Entry, add_commands
-from archcost.cli.options import Parser
+from archcost.cli.parsing import Parser
 
 
-def parser(named: str | None = None) -> argparse.ArgumentParser:
+def parser(named: str | None = None) -> Parser:
     """Of that command alone, or of all where none has that name."""
     top = Parser(
         prog="archcost",
@@ -19,6 +17,7 @@ def parser(named: str | None = None) -> argparse.ArgumentParser:
         "your own Python that makes a torch module (with --args and --input).",
         allow_abbrev=False,
     )
+    top.groups = {title: [(entry.name, entry.help) for entry in group] for title, group in GROUPS.items()}
     top.add_argument("--version", action="version", version=f"archcost {__version__}")
     add_commands(top, [entry for entry in COMMANDS if entry.name == named] or COMMANDS)
     return top

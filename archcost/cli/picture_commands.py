@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from archcost.cli.command import Command
 from archcost.cli.defaults import changed_settings
 from archcost.cli.given import calibration_of, cost_of, spec_of
-from archcost.cli.options import DEVICE, add_engine, add_network, add_settings, batches, depth
+from archcost.cli.options import DEVICE, add_engine, add_network, add_settings
+from archcost.cli.values import batches, depth
 from archcost.errors import ArchcostError
 from archcost.passes.run import Run
 

@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING
 
 from archcost.cli.command import Command
 from archcost.cli.given import calibration_of, cost_of, devices_of, refuse_stretched, refuse_unknown, rendered, spec_of
-from archcost.cli.options import (
-    DEVICE,
-    add_devices,
-    add_engine,
-    add_format,
-    add_network,
-    add_run,
-    add_settings,
-    batches,
-    checkpoints,
-    devices,
-    run_of,
-)
+from archcost.cli.options import DEVICE, add_devices, add_engine, add_format, add_network, add_run, add_settings, run_of
+from archcost.cli.values import batches, checkpoints, devices
 from archcost.errors import ArchcostError
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from typing import TextIO, cast
 from archcost.cli.defaults import settle_settings, taken_text
 from archcost.cli.options import settle_format
 from archcost.cli.parser import parser
+from archcost.cli.parsing import refuse_others, several_each
 from archcost.cli.words import one_device_each
 from archcost.errors import ArchcostError
 from archcost.files.write import recording_reads
@@ -39,7 +40,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str]) -> int:
     options = argparse.Namespace(debug=False)
     try:
-        options = parser(*argv[:1]).parse_args(one_device_each(argv), options)
+        options = parsed(one_device_each(argv), options)
         settle_format(options)
         settle_settings(options)
         with recording_reads() as inputs, _showing_progress(argv):
@@ -66,10 +67,23 @@ def _run(argv: Sequence[str]) -> int:
         return 2
 
 
+def parsed(argv: Sequence[str], options: argparse.Namespace) -> argparse.Namespace:
+    """Raises ArchcostError for words that the command does not take."""
+    found, others = parser(*argv[:1]).parse_known_args(argv, options)
+    if not others:
+        return found
+    again = several_each(found.parser, argv, others)
+    if again is None:
+        refuse_others(found.parser, others, argv)
+    found, others = parser(*argv[:1]).parse_known_args(again)
+    return found if not others else refuse_others(found.parser, others, argv)
+
+
 @contextlib.contextmanager
 def _showing_progress(argv: Sequence[str]) -> Generator[None]:
     """On a terminal, of what takes longer than a second. Calibration shows more by itself."""
-    if list(argv[:2]) == ["hardware", "calibrate"] or not sys.stderr.isatty():
+    quiet = any(word in ("-q", "--quiet") for word in argv)
+    if quiet or list(argv[:2]) == ["hardware", "calibrate"] or not sys.stderr.isatty():
         yield
         return
     from archcost.files.stage import listening

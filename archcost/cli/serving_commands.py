@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from archcost.cli.command import Command
 from archcost.cli.given import calibration_of, refuse_unknown, rendered, spec_of
-from archcost.cli.options import DEVICE, OnceEither, add_engine, add_format, add_network, sequences, tokens
+from archcost.cli.options import DEVICE, add_engine, add_format, add_network
+from archcost.cli.parsing import OnceEither
+from archcost.cli.values import sequences, tokens
 from archcost.errors import ArchcostError
 
 if TYPE_CHECKING:

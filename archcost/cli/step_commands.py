@@ -25,9 +25,9 @@ from archcost.cli.options import (
     add_settings,
     add_threads,
     changes_of,
-    depth,
     run_of,
 )
+from archcost.cli.values import depth
 from archcost.errors import ArchcostError
 
 if TYPE_CHECKING:
