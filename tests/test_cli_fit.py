@@ -53,7 +53,7 @@ def test_the_table_of_all_devices(capsys: Capture) -> None:
     code, out, _ = run(capsys, "fit", "lenet5", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
-    assert [row["hardware"] for row in rows] == list(hardware.names())
+    assert [row["hardware"] for row in rows] == list(hardware.common())
     by_name = {row["hardware"]: row for row in rows}
     tpu = by_name["google-tpu-v4"]  # without a rate for float32, memory is answered all the same
     assert (tpu["fits"], tpu["band_low_seconds"], tpu["problem"]) == ("True", "", "")
@@ -62,6 +62,15 @@ def test_the_table_of_all_devices(capsys: Capture) -> None:
     assert int(by_name["nvidia-t4"]["max_batch"]) > int(by_name["raspberry-pi-5"]["max_batch"]) > 10_000
     assert {row["batch"] for row in rows} == {"1"}  # as asked for
     assert by_name["st-stm32f746"]["fits"] == "False"  # 61,706 weights, gradients and moments of 4 B: 987,296 B
+
+
+def test_all_that_ship(capsys: Capture) -> None:
+    code, out, _ = run(capsys, "fit", "lenet5", "--mode", "infer", "--hardware", "all", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0
+    assert [row["hardware"] for row in rows] == list(hardware.names())
+    told = run(capsys, "fit", "lenet5", "--mode", "infer")[1]
+    assert f"{len(hardware.names()) - len(hardware.common())} more ship: --hardware all" in told
 
 
 def test_what_is_known_of_no_device_is_strict(capsys: Capture) -> None:

@@ -18,7 +18,7 @@ TABLE_FORMATS = ("text", "markdown", "latex", "html", "csv", "json")
 WORKING_FORMATS = ("text", "markdown", "latex", "json")
 
 DEVICE = "a device by name (archcost hardware list) or file"
-EACH_DEVICE = "a device by name or file, once per device; default: all that ship"
+EACH_DEVICE = "a device by name or file, once per device, or all that ship; default: those that are common"
 
 Action = Callable[[argparse.Namespace], "tuple[str, int] | tuple[bytes, int]"]
 """Options → what is printed or written, and the exit code."""

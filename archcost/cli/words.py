@@ -10,8 +10,8 @@ def one_device_each(argv: Sequence[str]) -> list[str]:
     apart: list[str] = []
     for word in argv:
         if len(apart) > 1 and apart[-2] == "--hardware" and not word.startswith("-"):
-            from archcost.hardware import names
+            from archcost.hardware import may_be_device
 
-            apart += ["--hardware"] * (word in names())
+            apart += ["--hardware"] * may_be_device(word)
         apart.append(word)
     return apart

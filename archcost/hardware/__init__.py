@@ -1,7 +1,20 @@
 """Devices: one YAML file each, every figure with its unit, its source and how far it was verified."""
 
 from archcost.hardware.figures import Figure
-from archcost.hardware.library import Checked, Devices, check, load, names, profile_of, profiles_of, shipped
+from archcost.hardware.library import (
+    Checked,
+    Devices,
+    asked_for,
+    check,
+    common,
+    load,
+    may_be_device,
+    names,
+    profile_of,
+    profiles_of,
+    shipped,
+    whole_name,
+)
 from archcost.hardware.profile import HardwareProfile, Source
 
 __all__ = [
@@ -10,10 +23,14 @@ __all__ = [
     "Figure",
     "HardwareProfile",
     "Source",
+    "asked_for",
     "check",
+    "common",
     "load",
+    "may_be_device",
     "names",
     "profile_of",
     "profiles_of",
     "shipped",
+    "whole_name",
 ]

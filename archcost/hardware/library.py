@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path as FilePath
@@ -15,11 +15,12 @@ from archcost.errors import ArchcostError, Place, SpecError, listing, nearest, s
 from archcost.files.parse import SUFFIXES, Marks, parse, read_text
 from archcost.files.result import Result
 from archcost.files.values import as_mapping, spell
+from archcost.hardware.common import COMMON
 from archcost.hardware.mistakes import dotted, explain_first, place
 from archcost.hardware.plausibility import Refusal, against_peers, by_itself
 from archcost.hardware.profile import HardwareProfile
 from archcost.hardware.short_names import Found, find, shortest
-from archcost.hardware.without_sheet import THIS_MACHINE, cpu_name, gpu_of_memory, profile_name, this_machine
+from archcost.hardware.without_sheet import THIS_MACHINE, cpu_name, gpu_of_memory, is_memory, profile_name, this_machine
 
 _FOLDER = FilePath(__file__).parent / "profiles"
 
@@ -95,14 +96,44 @@ def profile_of(given: object) -> HardwareProfile:
     )
 
 
+ALL = "all"
+"""Instead of a name: every device that ships."""
+
+
 def profiles_of(given: object) -> list[HardwareProfile]:
-    """Of one device, or of several. Raises ArchcostError as `profile_of`, and for one that is named twice."""
+    """Of one device, of several, or of `all` that ship. Raises ArchcostError as `profile_of`, and for one that is named
+    twice.
+    """
+    if given == ALL or (isinstance(given, Sequence) and list(cast("Sequence[object]", given)) == [ALL]):
+        return [*shipped().profiles]
     each = cast("Sequence[object]", given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
     found = [profile_of(one) for one in each]
     twice = [name for name, number in Counter(profile.name for profile in found).items() if number > 1]
     if twice:
         raise ArchcostError("a device is named twice", expected="each device once", found=listing(twice, 3))
     return found
+
+
+def asked_for(given: object) -> list[HardwareProfile]:
+    """As `profiles_of`; where none is named, those that are common."""
+    return profiles_of(given) or [_shipped(name) for name in common()]
+
+
+def common() -> tuple[str, ...]:
+    """Names of the devices that a table has where none is named."""
+    return tuple(sorted(COMMON))
+
+
+def may_be_device(word: str) -> bool:
+    """Whether a word of a command line is one of these names, in short or whole."""
+    is_other = word.lower() in (ALL, THIS_MACHINE) or is_memory(word)
+    return is_other or word in names() or find(word, names()).is_named
+
+
+def whole_name(word: str, among: Collection[str]) -> str:
+    """The one of these names that a word means; the word itself where it means none of them, or several."""
+    found = find(word, tuple(among))
+    return found.names[0] if word not in among and found.is_named and len(found.names) == 1 else word
 
 
 @cache

@@ -42,6 +42,10 @@ def gpu_of_memory(text: str) -> HardwareProfile | None:
     return _gpu(number, unit, int(nbytes))
 
 
+def is_memory(text: str) -> bool:
+    return _MEMORY.fullmatch(text.strip()) is not None
+
+
 @cache
 def _gpu(number: str, unit: str, nbytes: int) -> HardwareProfile:
     written = f"{number} {unit}"

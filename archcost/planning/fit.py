@@ -239,8 +239,10 @@ def fit(
     price: Given = None,
     **settings: Any,
 ) -> Fit:
-    """A network on the devices named, or on all that ship. `settings` are those of Run, `engine` and `calibration`
-    those of estimate: a calibration answers for its own device, and for whatever is asked for alone.
+    """A network on the devices named, on those that are common, or on `all` that ship.
+
+    `settings` are those of Run, `engine` and `calibration` those of estimate: a calibration answers for its own device,
+    and for whatever is asked for alone.
 
     `vary` is what the largest is sought of: `batch`, `input` (the image's side), `width` (percent of the hidden
     channels and features) or `sequence` (its length in tokens), the last three at the asked batch; `at_length` makes
@@ -254,11 +256,11 @@ def fit(
         raise ArchcostError(
             "recompute: auto searches for the checkpoints of one device after another",
             expected="devices by name",
-            found="all that ship",
+            found="those that are common",
             hint="--hardware",
         )
     spec = spec_of(spec)
-    devices = named or [profiles.load(name) for name in profiles.names()]
+    devices = named or profiles.asked_for(())
     prices = by_device(price, [device.name for device in devices], "USD/h", "price")
     timing = Timing(spec, batch, chosen, devices, engine, calibration)
     answers = _Answers(spec, batch, chosen, what, timing, at_length)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
 
 from archcost.errors import ArchcostError, listing, nearest, shorten
+from archcost.hardware import whole_name
 from archcost.units import UNITS, parse_quantity
 
 Amount = float | int | str
@@ -60,8 +61,11 @@ def _refused(meaning: str, dimension: str, value: object) -> ArchcostError:
 
 
 def by_device(given: Given, names: Collection[str], dimension: str, meaning: str) -> dict[str, float]:
-    """The amounts by device; the name "" stands for all that are not named."""
-    amounts = given if isinstance(given, Mapping) else {} if given is None else {"": given}
+    """The amounts by device, in short or whole; the name "" stands for all that are not named."""
+    said = given if isinstance(given, Mapping) else {} if given is None else {"": given}
+    amounts = {whole_name(name, names): value for name, value in said.items()}
+    if len(amounts) < len(said):
+        raise ArchcostError(f"two {meaning}s of one device", expected="one of each", found=listing(said))
     strange = [name for name in amounts if name and name not in names]
     if strange:
         raise ArchcostError(

@@ -249,7 +249,7 @@ def plan(
     calibration: Calibration | None = None,
     **settings: Any,
 ) -> Plan:
-    """A whole run on the devices named, or on all that ship: a data set so many times, or so many tokens.
+    """A whole run on the devices named, or on those that are common: a data set so many times, or so many tokens.
 
     `batch` are the samples of a pass over all `count` devices, which have equal parts of it. `price` is in USD an hour
     and device, `power` in W a device, `carbon` in g of CO2 a kWh; price and power may be given by name of the device.
@@ -278,8 +278,8 @@ def plan(
 
 
 def _devices(hardware: object, calibration: Calibration | None) -> list[HardwareProfile]:
-    """Those named, or all that ship. Raises ArchcostError for one named twice, and a calibration of none of several."""
-    devices = profiles.profiles_of(hardware) or [profiles.load(name) for name in profiles.names()]
+    """Those named, or the common ones. Raises ArchcostError for one named twice, and a calibration of none of them."""
+    devices = profiles.asked_for(hardware)
     names = [profile.name for profile in devices]
     if calibration is not None and len(devices) > 1 and calibration.device not in names:
         raise ArchcostError(

@@ -18,6 +18,7 @@ from archcost.planning.vary import Largest, Word
 from archcost.report import times
 from archcost.report.document import Cell, Column, Document, Part, Table, about, one_line
 from archcost.report.estimate import ladder, off_card_of, verdict
+from archcost.report.hardware import left_out
 from archcost.report.settings import words
 from archcost.report.spans import with_band
 from archcost.report.timeline import bound_notes
@@ -101,9 +102,11 @@ def _legend(devices: Sequence[DeviceFit]) -> Iterator[str]:
         yield "Tight: fragmentation of memory and cuDNN's workspaces may make it fail."
     known = [device.time for device in devices if device.time is not None]
     if any(time.step is None for time in known):
-        yield "A range of times is what the data sheet bounds, uncalibrated; a single one rests on runs of that device."
+        ranges = "A range of times is what the data sheet bounds, uncalibrated"
+        yield f"{ranges}; a single one rests on runs of that device or of others like it."
     if any(device.time is None for device in devices if device.problem is None):
         yield "Without a rate for the precision no time is known."
+    yield from left_out(device.hardware for device in devices)
 
 
 def _row(device: DeviceFit) -> tuple[Cell, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+from archcost import hardware
 from archcost.hardware import Checked, Devices, Figure, HardwareProfile
 from archcost.hardware.figures import Board, FloatRate, Origin, Sparsity, Spread, TypeOfMemory
 from archcost.report.document import Cell, Column, Document, Facts, Table
@@ -21,6 +24,14 @@ def document(result: Checked | Devices | HardwareProfile) -> Document:
             return _checked_file(result)
         case _:
             return _one_device(result)
+
+
+def left_out(profiles: Iterable[HardwareProfile]) -> Iterator[str]:
+    """A sentence on the devices that a table has not, where it has the common ones."""
+    shown = sorted(profile.name for profile in profiles)
+    if tuple(shown) == hardware.common():
+        others = len(hardware.names()) - len(shown)
+        yield f"These devices are common; {others} more ship: --hardware all, or --vendor, --kind, --min-memory."
 
 
 def _all_devices(profiles: tuple[HardwareProfile, ...]) -> Document:

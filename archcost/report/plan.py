@@ -10,6 +10,7 @@ from archcost.planning.intervals import Span
 from archcost.planning.plan import NESTED, DeviceRun, Plan
 from archcost.report.document import Cell, Column, Document, Facts, Part, Table, about, bounded, one_line
 from archcost.report.fit import FITS, changes, price
+from archcost.report.hardware import left_out
 from archcost.report.settings import words
 from archcost.report.spans import with_band
 from archcost.report.timeline import bound_notes
@@ -38,7 +39,9 @@ TIME_LEFT_OUT = "no time goes to reading data, to evaluation, to checkpoints and
 
 def document(plan: Plan) -> Document:
     devices = Table(COLUMNS, tuple(map(_row, plan.devices)))
-    parts = (_workload(plan), devices, *_changed(plan), Facts(tuple(_facts(plan))), *bound_notes(plan.graph))
+    others = left_out(device.hardware for device in plan.devices)
+    facts = Facts(tuple(_facts(plan)))
+    parts = (_workload(plan), devices, *_changed(plan), *others, facts, *bound_notes(plan.graph))
     return Document(one_line(_title(plan)), parts, _data(plan))
 
 

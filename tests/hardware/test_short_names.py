@@ -91,6 +91,17 @@ def test_many_are_cut():
     assert "in all)" in (raised.value.hint or "")
 
 
+def test_several_on_the_command_line(capsys: pytest.CaptureFixture[str]):
+    assert main(["fit", "--hardware", "4090", "24GB", "lenet5", "--mode", "infer", "--format", "json"]) == 0
+    devices = json.loads(capsys.readouterr().out)["devices"]
+    assert [device["hardware"] for device in devices] == ["nvidia-rtx-4090", "any-gpu-24gb"]
+
+
+def test_common_devices_ship():
+    assert set(hardware.common()) <= set(hardware.names())
+    assert 50 < len(hardware.common()) < 100  # that can be read
+
+
 def test_every_name_without_its_vendor_means_its_device():
     for name in hardware.names():
         short = name.partition("-")[2]

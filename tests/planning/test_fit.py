@@ -97,7 +97,9 @@ def test_by_hand() -> None:
 
 
 def test_all_devices_have_a_row_each() -> None:
-    found = archcost.fit(archcost.load("lenet5"), 64)
+    common = archcost.fit(archcost.load("lenet5"), 64)
+    assert tuple(row.hardware.name for row in common.devices) == hardware.common()
+    found = archcost.fit(archcost.load("lenet5"), 64, hardware="all")
     assert tuple(row.hardware.name for row in found.devices) == hardware.names()
     # TPUs and Gaudis multiply in bfloat16 alone: their memory is known.
     without = [p.name for p in hardware.shipped().profiles if p.rates.float32 is None]

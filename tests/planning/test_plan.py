@@ -10,6 +10,7 @@ import pytest
 
 import archcost
 from archcost import Plan, hardware
+from archcost.errors import ArchcostError
 from archcost.planning.intervals import UNKNOWN, Span
 from archcost.planning.plan import Charges, DeviceRun
 from archcost.planning.stepping import Step, all_reduce, overlapped
@@ -213,13 +214,23 @@ def test_by_time_and_by_cost() -> None:
     assert [run.hardware.name for run in by_cost.devices] == [T4, A100, "nvidia-l4"]
 
 
-def test_all_that_ship_have_a_row_each_and_what_does_not_fit_is_last() -> None:
+def test_common_devices_have_a_row_each_and_what_does_not_fit_is_last() -> None:
     plan = archcost.plan(archcost.load("lenet5"), 64, dataset_size="60k", epochs=1)
-    assert {run.hardware.name for run in plan.devices} == set(hardware.names())
+    assert {run.hardware.name for run in plan.devices} == set(hardware.common())
     small = [run.runs for run in plan.devices if run.hardware.kind == "microcontroller"]
     assert [run.hardware.kind for run in plan.devices[-len(small) :]] == ["microcontroller"] * len(small)
     assert not any(small)
     assert "A change is only looked for on devices named by --hardware." in str(plan)
+
+
+def test_a_price_by_a_short_name() -> None:
+    settings: dict[str, Any] = {"dataset_size": 1000, "epochs": 1}
+    spec = archcost.load("lenet5")
+    [short] = archcost.plan(spec, 64, hardware="t4", price={"t4": 1}, **settings).devices
+    [whole] = archcost.plan(spec, 64, hardware=T4, price={T4: 1}, **settings).devices
+    assert short.cost == whole.cost
+    with pytest.raises(ArchcostError, match="two prices of one device"):
+        archcost.plan(spec, 64, hardware=T4, price={T4: 1, "t4": 2}, **settings)
 
 
 # Calibrations
