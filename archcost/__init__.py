@@ -20,6 +20,8 @@ from archcost.files.result import Result
 
 if TYPE_CHECKING:
     from archcost import extend, hardware, layers, pytorch, testing
+    from archcost.comparison.compare import compare
+    from archcost.comparison.locks import lock
     from archcost.costs import ModelCost, cost
     from archcost.costs.timeline import Timeline, timeline
     from archcost.errors import ArchcostError
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from archcost.exporters import to_onnx
     from archcost.graph import ModelGraph, build
     from archcost.graph.adapt import adapt
+    from archcost.guarding.check import check
     from archcost.importers import from_onnx, from_torch
     from archcost.importers.networks import load
     from archcost.layers.own import register_layer
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from archcost.passes.run import Run
     from archcost.pictures import Picture, plot
     from archcost.planning import Fit, Plan, fit, plan
+    from archcost.report.explain import explain
     from archcost.serving import Serving, serve
     from archcost.spec import ModelSpec, loads
     from archcost.spec.overrides import with_sequence
@@ -58,8 +62,11 @@ __all__ = [
     "__version__",
     "adapt",
     "build",
+    "check",
+    "compare",
     "cost",
     "estimate",
+    "explain",
     "extend",
     "fit",
     "from_onnx",
@@ -68,6 +75,7 @@ __all__ = [
     "layers",
     "load",
     "loads",
+    "lock",
     "plan",
     "plot",
     "pytorch",
@@ -98,13 +106,17 @@ _HOMES = {
     "Timeline": "archcost.costs.timeline",
     "adapt": "archcost.graph.adapt",
     "build": "archcost.graph",
+    "check": "archcost.guarding.check",
+    "compare": "archcost.comparison.compare",
     "cost": "archcost.costs",
     "estimate": "archcost.estimates",
+    "explain": "archcost.report.explain",
     "fit": "archcost.planning",
     "from_onnx": "archcost.importers",
     "from_torch": "archcost.importers",
     "load": "archcost.importers.networks",
     "loads": "archcost.spec",
+    "lock": "archcost.comparison.locks",
     "plan": "archcost.planning",
     "plot": "archcost.pictures",
     "register_layer": "archcost.layers.own",
@@ -129,7 +141,14 @@ def _word(report: Any, fields: Mapping[str, Any], kind: type) -> SpecError:
     return explain_call(report, fields, kind)
 
 
+def _rows(result: Any) -> Any:
+    from archcost.report import rows
+
+    return rows(result)
+
+
 Result.shown_by = _render  # results know nothing of how they are shown
+Result.tabled_by = _rows
 Worded.by = _word  # nor layers of the words of a spec
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archcost.comparison.align import flow_order, longest_run, paired_layers
-from archcost.comparison.compare import Comparison, compare
+from archcost.comparison.compare import Comparison, side_by_side
 from archcost.costs import ModelCost
 from tests.report.networks import cost_of
 
@@ -40,7 +40,7 @@ def shown(comparison: Comparison) -> list[tuple[str | None, ...]]:
 
 
 def test_other_names_are_no_difference() -> None:
-    comparison = compare([chain(CHAIN), chain(renamed(CHAIN))])
+    comparison = side_by_side([chain(CHAIN), chain(renamed(CHAIN))])
     assert shown(comparison) == []
     assert [row.names for row in comparison.rows] == [(name, name.upper()) for name in "abcdefg"]
     assert comparison.same == 7
@@ -48,18 +48,18 @@ def test_other_names_are_no_difference() -> None:
 
 def test_half_of_the_names_decide() -> None:
     # of six layers three, of seven three
-    assert compare([chain(CHAIN[:6]), chain([*CHAIN[:3], *renamed(CHAIN[3:])])]).aligned_by == "name"
-    assert compare([chain(CHAIN), chain([*CHAIN[:3], *renamed(CHAIN[3:])])]).aligned_by == "structure"
+    assert side_by_side([chain(CHAIN[:6]), chain([*CHAIN[:3], *renamed(CHAIN[3:])])]).aligned_by == "name"
+    assert side_by_side([chain(CHAIN), chain([*CHAIN[:3], *renamed(CHAIN[3:])])]).aligned_by == "structure"
 
 
 def test_every_network_must_share_names() -> None:
-    assert compare([chain(CHAIN), chain(CHAIN), chain(renamed(CHAIN))]).aligned_by == "structure"
+    assert side_by_side([chain(CHAIN), chain(CHAIN), chain(renamed(CHAIN))]).aligned_by == "structure"
 
 
 def test_an_added_layer() -> None:
     after = renamed(CHAIN)
     after.insert(3, "{name: X, type: dropout}")
-    comparison = compare([chain(CHAIN), chain(after)])
+    comparison = side_by_side([chain(CHAIN), chain(after)])
     assert shown(comparison) == [(None, "X")]
     assert [row.names for row in comparison.rows][2:5] == [("c", "C"), (None, "X"), ("d", "D")]
 
@@ -67,14 +67,14 @@ def test_an_added_layer() -> None:
 def test_a_removed_layer() -> None:
     after = renamed(CHAIN)
     del after[1]
-    assert shown(compare([chain(CHAIN), chain(after)])) == [("b", None)]
+    assert shown(side_by_side([chain(CHAIN), chain(after)])) == [("b", None)]
 
 
 def test_a_moved_layer() -> None:
     # the norm of the 3 maps comes behind their relu
     after = renamed(CHAIN)
     after[1], after[2] = after[2], after[1]
-    comparison = compare([chain(CHAIN), chain(after)])
+    comparison = side_by_side([chain(CHAIN), chain(after)])
     assert len(shown(comparison)) == 1
     assert shown(comparison)[0] in [("b", "B"), ("c", "C")]
     assert comparison.differing[0].moved == (False, True)
@@ -85,7 +85,7 @@ def test_a_changed_layer() -> None:
     # 3·3·2·3 + 3 = 57 weights become 5·5·2·3 + 3 = 153; 25·3·18 = 1,350 MACs become 25·3·50 = 3,750
     after = renamed(CHAIN)
     after[0] = "{name: A, type: conv2d, out_channels: 3, kernel_size: 5, padding: 2}"
-    (row,) = compare([chain(CHAIN), chain(after)]).differing
+    (row,) = side_by_side([chain(CHAIN), chain(after)]).differing
     assert row.names == ("a", "A")
     assert [(facts.parameters, facts.macs) for facts in row.facts if facts] == [(57, 1350), (153, 3750)]
 
@@ -94,7 +94,7 @@ def test_another_type_at_the_same_place() -> None:
     after = renamed(CHAIN)
     after[4] = "{name: E, type: sigmoid}"
     after[6] = "{name: G, type: reshape, shape: [7]}"
-    comparison = compare([chain(CHAIN), chain(after)])
+    comparison = side_by_side([chain(CHAIN), chain(after)])
     assert shown(comparison) == [("e", "E"), ("g", "G")]
     assert [row in comparison.without_cost for row in comparison.differing] == [False, True]
 
@@ -103,12 +103,12 @@ def test_wider_layers_are_told_by_their_type() -> None:
     # 11 maps in place of 3: everything before d has another shape, and d other weights
     after = renamed(CHAIN)
     after[0] = "{name: A, type: conv2d, out_channels: 11, kernel_size: 3, padding: 1}"
-    assert shown(compare([chain(CHAIN), chain(after)])) == [("a", "A"), ("b", "B"), ("c", "C"), ("d", "D")]
+    assert shown(side_by_side([chain(CHAIN), chain(after)])) == [("a", "A"), ("b", "B"), ("c", "C"), ("d", "D")]
 
 
 def test_nothing_in_common() -> None:
     other = chain(["{name: z, type: linear, out_features: 3}"])
-    comparison = compare([chain(CHAIN), other])
+    comparison = side_by_side([chain(CHAIN), other])
     assert shown(comparison) == [(None, "z"), *((name, None) for name in "abcdefg")]
     assert comparison.same == 0
 
@@ -142,7 +142,7 @@ def test_branches_in_another_order_keep_their_layers() -> None:
     assert paired_layers(before, after) == {
         name.upper(): name for name in ("x", "c1", "r1", "c3", "n3", "s", "n", "sum")
     }
-    comparison = compare([before, after])
+    comparison = side_by_side([before, after])
     assert shown(comparison) == [("s", "S"), ("n", "N")]
     assert not any(row.changed for row in comparison.differing)
 
@@ -154,7 +154,7 @@ def test_flow_does_not_tell_the_order_of_execution() -> None:
 
 def test_a_third_network_is_aligned_with_the_first() -> None:
     third = [layer.replace("name: ", "name: third_") for layer in CHAIN[:6]]
-    comparison = compare([chain(CHAIN), chain(renamed(CHAIN)), chain(third)])
+    comparison = side_by_side([chain(CHAIN), chain(renamed(CHAIN)), chain(third)])
     assert shown(comparison) == [("g", "G", None)]
     assert comparison.rows[3].names == ("d", "D", "third_d")
 

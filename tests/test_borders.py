@@ -63,7 +63,20 @@ ALLOWED: dict[str, set[str]] = {
     | {"estimates", "planning", "serving", "sweeps", "schemas", "pictures", "page", "guarding", "__version__"},
     "__main__": {"cli"},
     "__init__": BASE
-    | {"layers", "spec", "importers", "exporters", "graph", "passes", "costs", "hardware", "estimates", "planning"}
+    | {
+        "comparison",
+        "guarding",
+        "layers",
+        "spec",
+        "importers",
+        "exporters",
+        "graph",
+        "passes",
+        "costs",
+        "hardware",
+        "estimates",
+        "planning",
+    }
     | {
         "serving",
         "sweeps",

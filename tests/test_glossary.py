@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 import archcost
-from archcost.comparison.compare import compare
+from archcost.comparison.compare import side_by_side
 from archcost.costs.events import Phase
 from archcost.costs.program import ROLES
 from archcost.estimates.verdict import Verdict
@@ -46,7 +46,7 @@ def shown(kind: str) -> tuple[Any, str]:
             return Folded(cost, 1, archcost.estimate(spec, hardware=CARD, **RUN)), "summary"
         case "comparison":
             costs = [archcost.cost(archcost.build(archcost.load(name))) for name in ("vgg_a", "vgg_d")]
-            return compare(costs), "compare"
+            return side_by_side(costs), "compare"
         case "estimate":
             return archcost.estimate(archcost.load("resnet18"), 4, hardware=CARD, **RUN), "estimate"
         case "timeline":

@@ -18,7 +18,7 @@ def _compare(added: argparse.ArgumentParser) -> None:
 
 
 def compare(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.comparison.compare import compare
+    from archcost.comparison.compare import side_by_side
     from archcost.importers.networks import is_callable
 
     networks = (options.network, *options.networks)
@@ -26,7 +26,7 @@ def compare(options: argparse.Namespace) -> tuple[str, int]:
     # --args are for the callables: beside one, another network has none
     without_args = argparse.Namespace(**{**vars(options), "args": None}) if called else options
     costs = [cost_of(network, options if network in called else without_args) for network in networks]
-    return rendered(compare(costs), options), 0
+    return rendered(side_by_side(costs), options), 0
 
 
 def _lock(added: argparse.ArgumentParser) -> None:

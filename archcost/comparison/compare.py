@@ -10,7 +10,9 @@ from typing import Any, Literal, TypeVar
 from archcost.comparison.align import LayerFacts, paired_layers
 from archcost.comparison.totals import NetworkTotals
 from archcost.costs import ModelCost
+from archcost.costs.given import Counted, counted
 from archcost.costs.model import LayerCost
+from archcost.errors import ArchcostError
 from archcost.files.result import Result
 
 Layers = Sequence[tuple[str, LayerFacts]]
@@ -87,7 +89,17 @@ class Comparison(Result):
         }
 
 
-def compare(costs: Sequence[ModelCost]) -> Comparison:
+def compare(*networks: Counted, batch: int = 1) -> Comparison:
+    """Networks side by side: specs, names or files of them at `batch`, graphs or costs. Raises ArchcostError.
+
+    Layers are aligned by name, or by what they are where names say little.
+    """
+    if not networks:
+        raise ArchcostError("nothing to compare", expected="networks", hint='archcost.compare("vgg_d", "vgg_e")')
+    return side_by_side([counted(network, batch) for network in networks])
+
+
+def side_by_side(costs: Sequence[ModelCost]) -> Comparison:
     """The networks side by side, their layers aligned by name, or by what they are where names say little.
 
     Names say little where a network shares fewer than half of them with the first (of the one with fewer layers). Then

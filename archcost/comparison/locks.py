@@ -13,17 +13,18 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from archcost.comparison.align import LayerFacts
 from archcost.comparison.compare import LayerRow, align
-from archcost.comparison.recipe import Recipe
+from archcost.comparison.recipe import Recipe, args_text
 from archcost.costs import ModelCost
 from archcost.costs.model import LayerCost
 from archcost.errors import ArchcostError, Place, SpecError, shorten
 from archcost.files.parse import read_text
 from archcost.files.write import exclusively, first_bytes, foreign_file, lines_in, write_whole
 from archcost.spec.changes import Changes
+from archcost.spec.given import Network, no_network
 from archcost.tensors import format_shape
 from archcost.units import count, lower_bound
 
@@ -126,6 +127,30 @@ def parse(text: str, file: str) -> tuple[Section, ...]:
 def find(sections: Iterable[Section], recipe: Recipe) -> Section | None:
     """The section of one network, loaded in one way."""
     return next((section for section in sections if section.recipe == recipe), None)
+
+
+def lock(
+    *networks: Network,
+    file: str | Path,
+    batch: int = 1,
+    settings: Sequence[str] = (),
+    inputs: Sequence[str] = (),
+    args: Any = None,
+    sequence: int | None = None,
+) -> None:
+    """Write the layers of networks as a table into `file`, which `archcost.check` compares with later; other networks
+    in it stay. `settings` and the rest are those of `archcost.load`.
+
+    Raises ArchcostError where a network cannot be loaded by its name, or the file is none that archcost wrote.
+    """
+    path = Path(file)
+    if unnamed := [network for network in networks if not isinstance(network, str | Path)]:
+        raise no_network(unnamed[0], "a name or a path, by which it can be loaded again")
+    recipes = [
+        Recipe(str(network), batch, tuple(settings), tuple(inputs), args_text(args), sequence=sequence)
+        for network in networks
+    ]
+    write_sections([section(each.seen_from(path.parent), each.cost(Path())) for each in recipes], path)
 
 
 def write_section(now: Section, path: Path) -> None:

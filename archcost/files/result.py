@@ -5,8 +5,10 @@ What these look like `archcost.report` knows, which stands on the results: the p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
+
+from archcost.files.frames import frame_of
 
 
 class Result:
@@ -14,6 +16,9 @@ class Result:
 
     shown_by: ClassVar[Callable[[Any, str], str]]
     """(result, format) → text. The package sets it to `report.render`."""
+
+    tabled_by: ClassVar[Callable[[Any], tuple[Sequence[str], Sequence[Sequence[Any]]]]]
+    """Result → its columns and rows, as csv holds them. The package sets it to `report.rows`."""
 
     @property
     def headline(self) -> str:
@@ -31,6 +36,11 @@ class Result:
 
     def to_markdown(self) -> str:
         return self.render("markdown")
+
+    def to_frame(self) -> Any:
+        """The rows that csv has as a pandas.DataFrame. Raises ArchcostError where pandas is not installed."""
+        columns, rows = type(self).tabled_by(self)
+        return frame_of(columns, rows)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.headline}>"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archcost.files.frames import frame_of
+from archcost.files.result import Result
 from archcost.graph.checkpoints import ModuleCheckpoint
 from archcost.graph.parameter_order import Owned, in_order
 from archcost.layers import Layer, Weight
@@ -158,6 +160,13 @@ class ModelGraph:
 
     def __repr__(self) -> str:
         return f"<ModelGraph: {self.name}, batch {self.batch:,}, {len(self.nodes):,} layers>"
+
+    def _repr_html_(self) -> str:
+        return Result.shown_by(self, "html")
+
+    def to_frame(self) -> Any:
+        """The layers as a pandas.DataFrame. Raises ArchcostError where pandas is not installed."""
+        return frame_of(*Result.tabled_by(self))
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ not there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -27,6 +27,16 @@ def render(result: Result, format: str = "text", screen: Screen = ANYWHERE) -> s
     if format not in writers:
         raise ArchcostError(f"no format {format!r} here", expected=", ".join((*writers, "json")), found=format)
     return writers[format]()
+
+
+def rows(result: Result) -> tuple[list[str], Sequence[Sequence[Any]]]:
+    """The columns and rows that csv holds. Raises ArchcostError where a result has none."""
+    for name in (kind.__name__ for kind in type(result).__mro__):
+        if name in _DOCUMENTS or name in _TABLES:
+            module = import_module(f"archcost.report.{_DOCUMENTS.get(name) or _TABLES[name]}")
+            table = module.document(result).data if name in _DOCUMENTS else module.data(result)
+            return [header or "quantity" for header in table.headers], table.rows
+    raise ArchcostError("has no table", expected="to_dict()", found=type(result).__name__)
 
 
 Writers = dict[str, Callable[[], str]]
@@ -70,6 +80,7 @@ def _explanation_writers(explanation: Any, screen: Screen) -> Writers:
         "text": lambda: explain_text.text(explanation, screen),
         "markdown": lambda: explain_text.markdown(explanation),
         "latex": lambda: explain_text.latex(explanation),
+        "html": lambda: explain_text.html(explanation),
     }
 
 
@@ -88,7 +99,17 @@ def _guarded_writers(checked: Any, screen: Screen) -> Writers:
 def _spec_writers(shown: Any, _: Screen) -> Writers:
     from archcost.report import show
 
-    return {"text": lambda: show.text(shown), "markdown": lambda: show.markdown(shown)}
+    return {
+        "text": lambda: show.text(shown),
+        "markdown": lambda: show.markdown(shown),
+        "html": lambda: show.html(shown),
+    }
+
+
+def _model_spec_writers(spec: Any, screen: Screen) -> Writers:
+    from archcost.spec.shown import show
+
+    return _spec_writers(show(spec), screen)
 
 
 _DOCUMENTS = {
@@ -110,6 +131,7 @@ _DOCUMENTS = {
     "Verification": "verification",
     "LayerType": "layer_types",
     "LayerTypes": "layer_types",
+    "ModelGraph": "graph",
 }
 """By type of result, the module of this package whose `document` is what is shown of it."""
 
@@ -118,5 +140,9 @@ _OTHERS: dict[str, Callable[[Any, Screen], Writers]] = {
     "Explanation": _explanation_writers,
     "Guarded": _guarded_writers,
     "Shown": _spec_writers,
+    "ModelSpec": _model_spec_writers,
 }
 """Types whose forms are not all those of a document."""
+
+_TABLES = {"Explanation": "explain_text", "Shown": "show", "Guarded": "guarding"}
+"""Of these, the module whose `data` is their table."""

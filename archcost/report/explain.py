@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from archcost.costs import ModelCost
+from archcost.costs.given import Counted, counted
 from archcost.costs.model import LayerCost
 from archcost.errors import SpecError, nearest, shorten
 from archcost.files.result import Result
@@ -138,8 +139,11 @@ class Explanation(Result):
         }
 
 
-def explain(cost: ModelCost, layer: str | None = None) -> Explanation:
-    """The working of one layer, of all layers of a block, or of the network. Raises SpecError for an unknown name."""
+def explain(network: Counted, layer: str | None = None, batch: int = 1) -> Explanation:
+    """The working of one layer, of all layers of a block, or of the network: a spec, or the name or file of one, at
+    `batch`, a graph or a cost. Raises SpecError for an unknown name, ArchcostError for what is no network.
+    """
+    cost = counted(network, batch)
     fields = known_fields(cost)
     if layer is None:
         return Explanation(cost, tuple(_working(cost, each, fields) for each in cost.layers), network_sums(cost))

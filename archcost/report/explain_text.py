@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from html import escape
+
+from archcost.report.document import Column, Table
 from archcost.report.explain import Explanation, LayerWorking, Line, Sum
 from archcost.report.formula import LATEX, TEXT, Style, letters, numbers, value
 from archcost.report.screen import ANYWHERE, Screen
@@ -55,6 +58,53 @@ def latex(explanation: Explanation) -> str:
     if explanation.totals:
         blocks.append(_latex_block("total, the sum of its parts", list(map(_latex_sum, explanation.totals))))
     return "\n\n".join((head, *map(latex_escape, heading(explanation.cost)), *blocks)) + "\n"
+
+
+def html(explanation: Explanation) -> str:
+    """A fragment: a notebook cell or the body of a page."""
+    blocks = [
+        _html_block(_head(layer), [*map(escape, _said(layer)), *map(_html_line, layer.lines)])
+        for layer in explanation.layers
+    ]
+    if explanation.totals:
+        sums = [
+            f"{escape(total.quantity)}: {escape(' + '.join(_parts(total)))} {_sign(total)} {count(total.result)}"
+            for total in explanation.totals
+        ]
+        blocks.append(_html_block("total, the sum of its parts", sums))
+    said = [f"<p>{escape(line)}</p>" for line in heading(explanation.cost)]
+    return "\n".join([f"<h3>{escape(title(explanation.cost))}</h3>", *said, *blocks]) + "\n"
+
+
+def _html_block(head: str, lines: list[str]) -> str:
+    return "\n".join([f"<h4>{escape(head)}</h4>", "<ul>", *(f"<li>{line}</li>" for line in lines), "</ul>"])
+
+
+def _html_line(line: Line) -> str:
+    note = f" ({escape(line.note)})" if line.note else ""
+    return f"{escape(line.quantity)}: <code>{escape(' = '.join(working(line)))}</code>{note}"
+
+
+def data(explanation: Explanation) -> Table:
+    """A row for each number of the working."""
+    rows = [
+        (
+            layer.name,
+            layer.type,
+            line.quantity,
+            None
+            if line.result is None
+            else float(line.result)
+            if line.result != int(line.result)
+            else int(line.result),
+            line.formula,
+            line.note,
+        )
+        for layer in explanation.layers
+        for line in layer.lines
+    ]
+    headers = ("layer", "type", "quantity", "result", "formula", "note")
+    return Table(tuple(map(Column, headers)), tuple(rows))
 
 
 def _head(layer: LayerWorking) -> str:

@@ -34,6 +34,11 @@ def document(checked: Guarded) -> Document:
     return Document(TITLE, tuple(parts), table)
 
 
+def data(checked: Guarded) -> Table:
+    """The budgets, a row each."""
+    return document(checked).data
+
+
 def text(checked: Guarded, screen: Screen = ANYWHERE) -> str:
     parts = [text_writer.text(document(checked), screen)] if checked.findings else []
     parts += [f"{_failure_text(failure)}\n" for failure in checked.failures]

@@ -19,6 +19,18 @@ def markdown(shown: Shown) -> str:
     return f"{writers.markdown(_document(shown))}\n```yaml\n{shown.spec.to_yaml()}```\n"
 
 
+def html(shown: Shown) -> str:
+    """A fragment, for a notebook."""
+    from html import escape
+
+    return f"{writers.html_fragment(_document(shown))}<pre>{escape(shown.spec.to_yaml())}</pre>\n"
+
+
+def data(shown: Shown) -> Table:
+    """What goes in, a row each."""
+    return _inputs(shown)
+
+
 def _document(shown: Shown) -> Document:
     parts = tuple(_parts(shown))
     return Document(f"{shown.spec.label}: {shown.spec.title or shown.spec.name}", parts, _inputs(shown))

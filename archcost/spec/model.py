@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, PydanticKnownError
 
+from archcost.files.result import Result
 from archcost.files.values import Path, as_list, as_mapping, as_tuples
 from archcost.layers import TYPES, Declared
 from archcost.layers.constructed import Constructed, refuse_change
@@ -286,6 +287,13 @@ class ModelSpec(BaseModel, metaclass=Constructed):
 
     def __repr__(self) -> str:
         return f"<ModelSpec: {self.label}, {len(self.layers):,} entries>"
+
+    def __str__(self) -> str:
+        """The spec as YAML."""
+        return self.to_yaml()
+
+    def _repr_html_(self) -> str:
+        return Result.shown_by(self, "html")
 
     @property
     def has_batch(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archcost.errors import ArchcostError, listing, nearest
+from archcost.files.frames import pandas
 from archcost.files.result import Result
 from archcost.sweeps.pareto import undominated
 
@@ -139,19 +139,10 @@ class Sweep(Result):
 
     def to_frame(self) -> Any:
         """A pandas.DataFrame, its words as categories. Raises ArchcostError where pandas is not installed."""
-        try:
-            pandas: Any = import_module("pandas")
-        except ImportError:
-            raise ArchcostError(
-                "a frame is a table of pandas, which is not installed",
-                expected="pandas",
-                hint="pip install pandas, or to_dict(), or a column by its name: sweep['peak_bytes']",
-            ) from None
-        return pandas.DataFrame(
+        pd = pandas()
+        return pd.DataFrame(
             {
-                name: pandas.Categorical.from_codes(column.values, list(column.words))
-                if column.words
-                else column.values
+                name: pd.Categorical.from_codes(column.values, list(column.words)) if column.words else column.values
                 for name, column in self.columns.items()
             }
         )

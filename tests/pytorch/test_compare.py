@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import archcost
-from archcost.comparison.compare import Comparison, compare
+from archcost.comparison.compare import Comparison, side_by_side
 from tests.collections.torchvision_models import declare_operators
 
 torch = pytest.importorskip("torch")
@@ -27,7 +27,7 @@ def with_module(name: str, module: Any) -> Comparison:
     graph = archcost.build(archcost.load(name))
     inputs = [torch.zeros(tensor.shape, device="meta") for tensor in graph.inputs.values()]
     imported = archcost.from_torch(module, *inputs, name=name)
-    return compare([archcost.cost(graph), archcost.cost(archcost.build(imported))])
+    return side_by_side([archcost.cost(graph), archcost.cost(archcost.build(imported))])
 
 
 def torchvision_module(name: str) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archcost.comparison.compare import compare, merge_orders, moved_keys
+from archcost.comparison.compare import merge_orders, moved_keys, side_by_side
 from archcost.report import render
 from tests.report.networks import TINY, cost_of, tiny
 
@@ -45,11 +45,11 @@ features_1.relu1  output shape  1×2×4×4     none
 
 def test_text() -> None:
     # conv2: 3·3·2·2 + 2 = 38 weights, 32 outputs of 18 products = 576 MACs, in place of the relu
-    assert render(compare([tiny(), cost_of(WIDER.replace("parameters: 47", "parameters: 85"))])) == TEXT
+    assert render(side_by_side([tiny(), cost_of(WIDER.replace("parameters: 47", "parameters: 85"))])) == TEXT
 
 
 def test_every_format() -> None:
-    comparison = compare([tiny(), cost_of(WIDER.replace("parameters: 47", "parameters: 85"))])
+    comparison = side_by_side([tiny(), cost_of(WIDER.replace("parameters: 47", "parameters: 85"))])
     assert "| parameters               |     47 |      85 |" in render(comparison, "markdown")
     assert r"features\_1.conv2 & type" in render(comparison, "latex")
     assert "<td>features_1.conv2</td>" in render(comparison, "html")
@@ -120,7 +120,7 @@ layers:
   - {name: y, type: reshape, shape: [8]}
   - {name: z, type: linear, out_features: 4}
 """
-    comparison = compare([tiny(), cost_of(layers)])
+    comparison = side_by_side([tiny(), cost_of(layers)])
     assert render(comparison) == RENAMED
     data = json.loads(comparison.to_json())
     assert data["aligned_by"] == "structure"
@@ -136,7 +136,7 @@ layers:
 
 
 def test_the_same_network_twice() -> None:
-    text = render(compare([tiny(), tiny()]))
+    text = render(side_by_side([tiny(), tiny()]))
     assert "Aligned by name, all 5 layers are the same in type, output shape, parameters, MACs and order.\n" in text
 
 
@@ -144,7 +144,7 @@ def test_a_moved_layer_differs() -> None:
     before = "{name: p, type: identity}, {name: q, type: identity}"
     after = "{name: q, type: identity}, {name: p, type: identity}"
     text = "name: moved\ninput: [2]\nlayers: [{}]\n"
-    comparison = compare([cost_of(text.replace("{}", before)), cost_of(text.replace("{}", after))])
+    comparison = side_by_side([cost_of(text.replace("{}", before)), cost_of(text.replace("{}", after))])
     assert len(comparison.differing) == 1
     assert "place" in render(comparison)
 

@@ -168,9 +168,9 @@ def test_json_has_formula_values_and_result() -> None:
     }
 
 
-def test_no_html_of_an_explanation() -> None:
-    with pytest.raises(archcost.ArchcostError, match="no format 'html' here"):
-        render(explain(tiny()), "html")
+def test_no_csv_of_an_explanation() -> None:
+    with pytest.raises(archcost.ArchcostError, match="no format 'csv' here"):
+        render(explain(tiny()), "csv")
 
 
 def test_totals_are_sums_of_parts() -> None:

@@ -24,7 +24,7 @@ def test_every_result_is_shown() -> None:
             import_module(module.name)
     named = {kind.__name__ for kind in below(Result) - {Result} if kind.__module__.startswith("archcost.")}
     shown = {*report._DOCUMENTS, *report._OTHERS}  # pyright: ignore[reportPrivateUsage]
-    assert named == shown
+    assert named | {"ModelGraph", "ModelSpec"} == shown  # no results, but a notebook shows them
 
 
 def test_what_is_of_no_such_type_is_refused() -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 import archcost
-from archcost.comparison.compare import compare
+from archcost.comparison.compare import side_by_side
 from archcost.comparison.locks import changes, parse, section, write
 from archcost.comparison.recipe import Recipe
 from archcost.comparison.totals import Listing, NetworkTotals
@@ -63,7 +63,7 @@ def test_a_folded_part_is_a_lower_bound() -> None:
 
 
 def test_side_by_side() -> None:
-    text = render(compare([COST, KNOWN]))
+    text = render(side_by_side([COST, KNOWN]))
     assert "MACs                      >= 3,888   4,464\n" in text  # 3,888 + 4*6*6 * 4
     assert "odd.spectrum  MACs                    ?      576\n" in text
     listed = Listing((NetworkTotals.of(COST), NetworkTotals.of(tiny())))
