@@ -55,6 +55,15 @@ OTHER_NAMES = {
     "trillium": "google-tpu-v6e",
     "ironwood": "google-tpu-v7",
     "tpu7x": "google-tpu-v7",
+    "rp2040": "raspberry-pi-pico",
+    "pico": "raspberry-pi-pico",
+    "rp2350": "raspberry-pi-pico-2",
+    "pico2": "raspberry-pi-pico-2",
+    "zero2w": "raspberry-pi-zero-2-w",
+    "nano33ble": "nordic-nrf52840",
+    "nano33blesense": "nordic-nrf52840",
+    "stm32h747": "arduino-portenta-h7",
+    "rt1062": "pjrc-teensy-4-1",
 }
 """What a device is also called, squeezed → its name."""
 
