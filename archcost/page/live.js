@@ -20,7 +20,7 @@ function archcostLive(payload, settings) {
   };
   const found = archcostFind(payload, asked);
   if (found.refused) return { ...asked, ...none, refused: found.refused };
-  const known = { batches: archcostBatches(found), most_batch: found.needs.last ?? found.most };
+  const known = { batches: archcostBatches(found), most_batch: Math.min(found.needs.last ?? found.most, found.most) };
   try {
     return { ...asked, ...none, ...known, ...archcostMemory(found, asked.batch), ...archcostTime(found, asked.batch) };
   } catch (error) {
@@ -67,7 +67,7 @@ function archcostFind(payload, asked) {
   const run = tables.runs[words.join("|")];
   if (run === undefined) return { refused: `not worked out on this page: ${words.slice(2).filter(Boolean).join(", ")}` };
   if (run.refused) return { refused: run.refused };
-  const [time, fuses, maxBatch, maxBatchTight] = run.on[hardware];
+  const [time, kernels, maxBatch, maxBatchTight] = run.on[hardware];
   const step = tables.steps[run.step];
   return {
     refused: null,
@@ -75,9 +75,10 @@ function archcostFind(payload, asked) {
     profile: payload.hardware[hardware],
     step,
     needs: step.needs[device.threads],
-    kernels: step.kernels[fuses],
+    kernels: step.kernels[kernels],
     optimizer: tables.optimizers[run.optimizer],
     time: tables.times[time],
+    rows: tables.rows,
     paces: tables.paces,
     most,
     samples: step.trains ? tables.samples : 1,
@@ -194,7 +195,7 @@ function archcostMemory(found, batch) {
 // Seconds of one kernel: the roofline of archcost/times/roof.py. Amounts are base + slope·batch.
 function archcostKernel(row, pace, overlaps, batch) {
   if (pace === undefined) return 0; // the calibration has nothing of its class
-  const [, , launches, flops, moreFlops, bytes, moreBytes, reread = 0, moreReread = 0] = row;
+  const [, launches, flops = 0, moreFlops = 0, bytes = 0, moreBytes = 0, reread = 0, moreReread = 0] = row;
   const [rate, bandwidth, floor, rereading] = pace;
   const computing = rate ? (flops + moreFlops * batch) / rate : 0;
   const moving = bandwidth ? (bytes + moreBytes * batch) / bandwidth : 0;
@@ -202,15 +203,18 @@ function archcostKernel(row, pace, overlaps, batch) {
   return launches * floor + again + (overlaps ? Math.max(computing, moving) : computing + moving);
 }
 
-// Seconds and launches of a phase's kernels, and of the blocks of memory that they touch first.
-function archcostPhase(found, rows, blocks, place, batch) {
-  const { time, paces } = found;
+// Seconds and launches of a phase's kernels, [row, times, row, times, …], and of the blocks of memory that they touch
+// first. `place` chooses among the paces of a data sheet, the least and the most.
+function archcostPhase(found, kernels, blocks, place, batch) {
+  const { time, rows, paces } = found;
   const ofClass = time.paces[place];
   let seconds = 0;
   let launches = 0;
-  for (const row of rows) {
-    seconds += row[1] * archcostKernel(row, paces[ofClass[row[0]]], time.overlaps ?? true, batch);
-    launches += row[1] * row[2];
+  for (let index = 0; index < kernels.length; index += 2) {
+    const row = rows[kernels[index]];
+    const times = kernels[index + 1];
+    seconds += times * archcostKernel(row, paces[ofClass[row[0]]], time.overlaps ?? true, batch);
+    launches += times * row[1];
   }
   if (time.first_touch) {
     for (const [base, slope, times] of blocks) {
@@ -230,7 +234,7 @@ function archcostTime(found, batch) {
     const note = `its time is no lines in the batch: known are ${Object.keys(at).join(", ")}`;
     return { status, engine, notes: [...notes, note] };
   }
-  const { kernels, blocks, flops } = archcostAt(lines, at, batch);
+  const { kernels, flops, blocks = [[], []] } = archcostAt(lines, at, batch);
   const phases = (place) => [
     archcostPhase(found, kernels[0], blocks[0], place, batch),
     archcostPhase(found, kernels[1], blocks[1], place, batch),

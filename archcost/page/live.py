@@ -47,7 +47,7 @@ from archcost.files.stage import tell_stage
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
 from archcost.page.live_steps import Graphs, LiveOptimizer, LiveStep, Needs, largest
-from archcost.page.live_times import Classes, device_time, optimizer_rows
+from archcost.page.live_times import Kernels, device_time, optimizer_rows
 from archcost.passes.optimizer import method
 from archcost.passes.run import Run
 from archcost.spec.given import Network, spec_of
@@ -151,17 +151,18 @@ class _Answers:
         self, run: Run, devices: Sequence[HardwareProfile], engine: str | None, calibration: Calibration | None
     ) -> None:
         self.run, self.devices, self.engine, self.calibration = run, devices, engine, calibration
-        self.classes = Classes()
+        self.kernels = Kernels()
         self.steps: list[dict[str, Any]] = []
         self.places: dict[LiveStep, int] = {}
         self.optimizers: dict[str, tuple[int, dict[str, Any]]] = {}
         self.times: dict[str, tuple[int, dict[str, Any]]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
         self.chosen: dict[tuple[int, str, str], Chosen] = {}
+        self.timed: dict[tuple[object, ...], int] = {}
 
     def tables(self) -> dict[str, Any]:
         return {
-            "paces": self.classes.table,
+            **self.kernels.tables(),
             "devices": [
                 {
                     "device": torch_device(profile),
@@ -222,7 +223,7 @@ class _Answers:
         return shared
 
     def _run(self, step: LiveStep, run: Run, own: LiveOptimizer) -> dict[str, Any]:
-        rows = optimizer_rows(own.kernels, self.classes)
+        rows = optimizer_rows(own.kernels, self.kernels)
         optimizer = {
             "state": own.update.state,
             "name": f"optimizer {own.update.name}".strip(),
@@ -236,27 +237,31 @@ class _Answers:
         return {
             "step": self.places[step],
             "optimizer": _place(self.optimizers, optimizer),
-            "on": {place: self._on(place, step, run, own, [int(row[0]) for row in rows]) for place in here},
+            "on": {place: self._on(place, step, run, own, rows[::2]) for place in here},
         }
 
     def _on(
-        self, place: int, step: LiveStep, run: Run, own: LiveOptimizer, classes: Sequence[int]
+        self, place: int, step: LiveStep, run: Run, own: LiveOptimizer, rows: Sequence[int]
     ) -> list[int | str | None]:
-        """Of one device the place of its time, what its engine makes one kernel of, and the two largest batches."""
+        """Of one device the place of its time, by which of the step's kernels that is, and the two largest batches."""
         profile, told = self.devices[place], self.steps[self.places[step]]
         key = (place, run.mode, run.precision)
         if key not in self.chosen:
             self.chosen[key] = choose(profile, run, self.engine, self.calibration)
         chosen = self.chosen[key]
-        fuses = ",".join(chosen.fuses)
-        if fuses not in told["kernels"]:
-            told["kernels"][fuses] = step.kernels(chosen.fuses, self.classes)
+        touches = chosen.calibration is not None and chosen.calibration.first_touch is not None
+        word = ",".join([*chosen.fuses, *(["first touch"] if touches else [])])
+        if word not in told["kernels"]:
+            told["kernels"][word] = step.kernels(chosen.fuses, self.kernels, touches)
         threads = threads_of(profile)
         if _threads(profile) not in told["needs"]:
             told["needs"][_threads(profile)] = _needs(step.needs_of(threads))
-        used = [*classes, *_classes(told["kernels"][fuses])]
-        time = _place(self.times, device_time(used, run, profile, chosen, self.classes))
-        return [time, fuses, *largest(step, run, own.update, profile)]
+        classes = frozenset([self.kernels.class_of[row] for row in (*rows, *_rows(told["kernels"][word]))])
+        timed = (*key, run.optimizer, classes)
+        if timed not in self.timed:
+            time = device_time(classes, run, profile, chosen, self.kernels)
+            self.timed[timed] = _place(self.times, time)
+        return [self.timed[timed], word, *largest(step, run, own.update, profile, self.run)]
 
 
 def _threads(profile: HardwareProfile) -> str:
@@ -270,10 +275,10 @@ def _place(table: dict[str, tuple[int, dict[str, Any]]], each: dict[str, Any]) -
     return table.setdefault(json.dumps(each), (len(table), each))[0]
 
 
-def _classes(kernels: Mapping[str, Any]) -> Iterator[int]:
+def _rows(kernels: Mapping[str, Any]) -> Iterator[int]:
     for step in (kernels["lines"], *kernels["at"].values()):
-        for rows in step["kernels"] if step else ():
-            yield from (int(row[0]) for row in rows)
+        for flat in step["kernels"] if step else ():
+            yield from flat[::2]
 
 
 def _step(step: LiveStep) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from archcost.estimates.memory_demand import Played, workspace
 from archcost.estimates.verdict import Verdict, limits
 from archcost.graph import ModelGraph, build
 from archcost.hardware.profile import HardwareProfile
-from archcost.page.live_times import Classes, holds_at, step_rows
+from archcost.page.live_times import Kernels, holds_at, step_rows
 from archcost.passes.run import Run
 from archcost.spec import ModelSpec
 from archcost.sweeps import curves
@@ -217,7 +217,7 @@ class LiveStep:
             self.known[batch, fuses] = KernelLines(lines, fuses)
         return self.known[batch, fuses]
 
-    def kernels(self, fuses: tuple[Fuses, ...], classes: Classes) -> dict[str, Any]:
+    def kernels(self, fuses: tuple[Fuses, ...], known: Kernels, touches: bool) -> dict[str, Any]:
         """Rows of several samples, and of those batches for which they do not hold."""
         several = None
         if self.far is not None:
@@ -226,9 +226,9 @@ class LiveStep:
         for batch, line in ({1: self.one} if several else self.single).items():
             alone = self.like.kernel_lines(fuses, batch).step(line.recomputed)
             assert alone is not None
-            if several is None or not holds_at(several, alone, batch):
-                apart[batch] = step_rows(alone, classes)
-        return {"lines": several and step_rows(several, classes), "at": apart}
+            if several is None or not holds_at(several, alone, batch, touches):
+                apart[batch] = step_rows(alone, known, touches)
+        return {"lines": several and step_rows(several, known, touches), "at": apart}
 
 
 def names_of(line: Timeline) -> list[str]:
@@ -268,8 +268,10 @@ class Largest(NamedTuple):
     most: int | None
 
 
-def largest(step: LiveStep, run: Run, update: Update, profile: HardwareProfile) -> Largest:
-    """Of curves that rise it is a division; else it is looked for as `estimate` does."""
+def largest(step: LiveStep, run: Run, update: Update, profile: HardwareProfile, asked: Run) -> Largest:
+    """Of curves that rise it is a division; else it is looked for as `estimate` does. Where a step is no lines, that is
+    long, and done for the run that was asked for alone.
+    """
     needs = step.needs_of(threads_of(profile))
     library = workspace(Played.of(step.one), profile)
     flash = step.stored if profile.flash is not None and not run.trains else 0
@@ -278,6 +280,8 @@ def largest(step: LiveStep, run: Run, update: Update, profile: HardwareProfile) 
     curve, left = needs.curve, needs.left
     if needs.demand is not None:
         return _followed(step, run, update, profile)
+    if curve is None and step.graphs.spec.has_batch and run != asked:
+        return Largest(None, None)
     if curve is None or (library and not caches(profile)):
         return _searched(step, run, profile)
     found: list[int] = []
@@ -316,8 +320,9 @@ def _most(left: Bytes, room: int) -> int:
 
 
 def _searched(step: LiveStep, run: Run, profile: HardwareProfile) -> Largest:
-    if step.grown is None and step.graphs.spec.has_batch:
+    try:
+        grown = step.grown_with(run)
+    except ArchcostError:  # another batch makes other tensors
         return Largest(None, None)
-    grown = step.grown_with(run)
     safe = largest_batch(grown, profile)
     return Largest(safe, largest_tight(grown, profile, safe))

