@@ -5,7 +5,7 @@ from __future__ import annotations
 from archcost.cli import main as archcost
 from archcost.comparison import totals
 from archcost.spec import zoo
-from tests import add_a_layer, answers_page, api_page, layer_index, layer_pages, notebooks, releases
+from tests import add_a_layer, answers_page, api_page, command_line_page, layer_index, layer_pages, notebooks, releases
 from tests.collections import page as coverage
 from tests.documents import PAGES, ROOT, refresh
 from tests.large_programs import (
@@ -32,6 +32,7 @@ RENEWED = {
     add_a_layer.ARCHITECTURE: add_a_layer.renew,
     answers_page.PAGE: lambda _: answers_page.page(),
     api_page.PAGE: api_page.renew,
+    command_line_page.PAGE: lambda _: command_line_page.page(),
     coverage.PAGE: coverage.renew,
     releases.PAGE: releases.renew,
     measurements.PAGE: measurements.renew,

@@ -25,6 +25,7 @@ GENERATED = {
     "api.md",
     "benchmarks.md",
     "caches.md",
+    "command_line.md",
     "calibrations.md",
     "coverage.md",
     "families.md",

@@ -56,5 +56,10 @@ def _declare(entry: Entry, added: argparse.ArgumentParser) -> None:
     declare_config(added, entry.name)
 
 
-def nothing(added: argparse.ArgumentParser) -> None:
-    """No option of its own."""
+def commands_of(parser: argparse.ArgumentParser) -> Mapping[str, CommandParser]:
+    """Those that were added, by their last word."""
+    found: dict[str, CommandParser] = {}
+    for action in parser._actions:  # pyright: ignore[reportPrivateUsage]
+        if isinstance(action, argparse._SubParsersAction):  # pyright: ignore[reportPrivateUsage]
+            found |= action.choices  # pyright: ignore[reportUnknownMemberType]
+    return found

@@ -71,5 +71,6 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "check": (("archcost check nets.lock", "exit code 1 where a layer has changed"),),
     "import": (("archcost import lenet5 -o lenet5.yaml", "a spec of its own, to change"),),
     "export": (("archcost export lenet5 -o lenet5.onnx", "to look at in Netron, say"),),
+    "completion": (("archcost completion bash -o archcost.bash", "to be sourced, or put where bash-completion looks"),),
     "schema": (("archcost schema -o spec.schema.json", "for an editor that completes YAML"),),
 }

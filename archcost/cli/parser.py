@@ -56,10 +56,11 @@ GROUPS = {
         Entry("lock", "write a reviewable table of layers, for archcost check", "comparing_commands"),
         Entry("check", "hold networks to budgets, and to the tables of archcost lock", "guard_commands"),
     ),
-    "files": (
+    "files, and the shell": (
         Entry("report", "one page that opens offline: layers, charts, devices, and controls", "page_commands"),
         Entry("import", "write any NETWORK as a spec that loads again", "file_commands"),
         Entry("export", "an ONNX file of the network: its shapes, and weights without values", "file_commands"),
+        Entry("completion", "a script that completes what is typed, for bash, zsh or fish", "completion_commands"),
         Entry("schema", "the JSON Schema of the spec format, or of a command's JSON", "showing_commands"),
     ),
 }
