@@ -8,6 +8,7 @@ from pathlib import Path
 from archcost.cli.command import Command
 from archcost.cli.given import cost_of, rendered
 from archcost.cli.options import add_format, add_run, changes_of
+from archcost.errors import ArchcostError
 
 
 def _compare(added: argparse.ArgumentParser) -> None:
@@ -37,7 +38,11 @@ def _lock(added: argparse.ArgumentParser) -> None:
 def lock(options: argparse.Namespace) -> tuple[str, int]:
     from archcost.comparison.locks import Section, ordered, section, write
     from archcost.comparison.recipe import Recipe, args_text
+    from archcost.importers.networks import STANDARD_INPUT
 
+    if STANDARD_INPUT in options.networks:
+        expected = "a network that archcost check can load again"
+        raise ArchcostError("a lock of standard input", expected=expected, found="-", hint="a file")
     folder = Path(options.output).parent if options.output else Path()
     settings, inputs = tuple(options.settings), tuple(options.inputs)
     args = args_text(options.args)

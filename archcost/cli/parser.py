@@ -13,7 +13,7 @@ def parser(named: str | None = None) -> Parser:
         prog="archcost",
         description="What does this neural network cost? Weights, operations and receptive fields, layer by layer.",
         epilog="NETWORK is the name of a shipped network, the path of a .yaml, .json or .onnx file, a "
-        "config.json of Hugging Face, or module:callable, "
+        "config.json of Hugging Face, - for a spec on standard input, or module:callable, "
         "your own Python that makes a torch module (with --args and --input).",
         allow_abbrev=False,
     )

@@ -13,7 +13,7 @@ from archcost.costs import ModelCost, cost
 from archcost.errors import SpecError, shorten
 from archcost.files.parse import SUFFIXES
 from archcost.graph import build
-from archcost.importers.networks import load
+from archcost.importers.networks import STANDARD_INPUT, load
 from archcost.spec import ModelSpec
 from archcost.spec.changes import NO_CHANGES, Changes
 
@@ -53,6 +53,10 @@ class Recipe:
         if self.kind == "spec":
             raise SpecError(
                 f"{self.network} is declared in Python", expected="the test that declares it", hint="run that test"
+            )
+        if self.network == STANDARD_INPUT:
+            raise SpecError(
+                "standard input cannot be read again", expected="a network that can be loaded once more", found="-"
             )
         args = json.loads(self.args or "null")
         return load(self.network, self.settings, self.inputs, args, self.changes, self.sequence)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from os.path import isfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from archcost.errors import SpecError
+from archcost.errors import Place, SpecError
+from archcost.files.parse import LARGEST_FILE
 from archcost.spec.changes import NO_CHANGES, Changes
 from archcost.spec.model import ModelSpec
 
@@ -21,7 +24,7 @@ def load(
     sequence: int | None = None,
 ) -> ModelSpec:
     """The spec of a shipped network by its name, of a `.yaml`, `.yml`, `.json` or `.onnx` file, of a
-    `config.json` of Hugging Face, or of `module:callable`.
+    `config.json` of Hugging Face, or of `module:callable`; `-` is a spec's text on standard input.
 
     `settings` and `inputs` are those of `--set` and `--input`, `args` those of `--args`: what the callable is given, a
     mapping or a list, `changes` those of `--freeze` and its like. `sequence` is the length of `--sequence`: a parameter
@@ -43,6 +46,10 @@ def _as_declared(
         return override(load_callable(text, args, inputs, sequence), settings)
     if args is not None:
         raise SpecError("--args belongs to a callable", expected="module:callable as NETWORK", found=text[:100])
+    if text == STANDARD_INPUT:
+        from archcost.spec.load import loads
+
+        return override(loads(standard_input(), "<standard input>"), settings, inputs, sequence)
     if text.endswith(".onnx"):
         from archcost.importers import from_onnx
 
@@ -55,6 +62,29 @@ def _as_declared(
     from archcost.spec.load import load as load_spec
 
     return override(load_spec(network), settings, inputs, sequence)
+
+
+STANDARD_INPUT = "-"
+"""As a NETWORK: a spec, in YAML or JSON, from a pipe."""
+
+
+def standard_input() -> str:
+    """What comes from there, which can be read once and may be asked for again. Raises SpecError for what is no spec's
+    text.
+    """
+    return _text_of(sys.stdin)
+
+
+@lru_cache(maxsize=1)
+def _text_of(stream: TextIO) -> str:
+    place = Place("<standard input>", 1, 1)
+    data = stream.buffer.read(LARGEST_FILE + 1) if hasattr(stream, "buffer") else stream.read().encode()
+    if len(data) > LARGEST_FILE:
+        raise SpecError("the text is too large", expected="at most 8 MiB", found="more", place=place)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise SpecError("not UTF-8 text", expected="a spec in YAML or JSON", found="bytes", place=place) from None
 
 
 def is_callable(network: str) -> bool:
