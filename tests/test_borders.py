@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "sweeps": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times", "estimates", "planning"},
     "serving": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times", "estimates"},
     "guarding": BASE
-    | {"spec", "graph", "passes", "costs", "importers", "comparison", "hardware", "times", "estimates"},
+    | {"layers", "spec", "graph", "passes", "costs", "importers", "comparison", "hardware", "times", "estimates"},
     "report": BASE
     | {"layers", "spec", "graph", "passes", "costs", "comparison", "hardware", "times", "estimates", "planning"}
     | {"sweeps", "serving", "guarding"},

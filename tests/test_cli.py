@@ -109,10 +109,6 @@ def test_options_between_networks(capsys: Capture) -> None:
     assert (code, out.splitlines()[:2]) == (0, [",mlp,lenet5,vgg_a", "batch,3,3,3"])
 
 
-def test_diff_is_compare(capsys: Capture) -> None:
-    assert run(capsys, "diff", "mlp", "lenet5") == run(capsys, "compare", "mlp", "lenet5")
-
-
 def test_arguments_are_for_the_callables_of_a_comparison(capsys: Capture) -> None:
     pytest.importorskip("torch")
     argv = ("compare", "mlp", "torch.nn:Linear", "--args", "[784, 10]", "--input", "784", "--format", "csv")

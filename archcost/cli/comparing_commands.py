@@ -56,6 +56,5 @@ def lock(options: argparse.Namespace) -> tuple[str, int]:
 
 COMMANDS = {
     "compare": Command(compare, _compare),
-    "diff": Command(compare, _compare),
     "lock": Command(lock, _lock, "lock"),
 }

@@ -27,6 +27,11 @@ def spec_of(network: str, options: argparse.Namespace) -> ModelSpec:
     from archcost.importers.networks import load
 
     spec = load(network, options.settings, options.inputs, options.args, changes_of(options), options.sequence)
+    return with_loss(spec, options)
+
+
+def with_loss(spec: ModelSpec, options: argparse.Namespace) -> ModelSpec:
+    """With that of `--loss`, where it is given."""
     loss = getattr(options, "loss", None)
     if loss is None:
         return spec

@@ -51,7 +51,7 @@ GROUPS = {
     ),
     "networks beside each other, and beside torch": (
         Entry("compare", "networks side by side, and which layers differ", "comparing_commands"),
-        Entry("diff", "the same as compare", "comparing_commands"),
+        Entry("diff", "what each number has grown by, from one network or revision to another", "guard_commands"),
         Entry("verify", "cross-check every number with torch and fvcore, or with the module itself", "step_commands"),
         Entry("lock", "write a reviewable table of layers, for archcost check", "comparing_commands"),
         Entry("check", "hold networks to budgets, and to the tables of archcost lock", "guard_commands"),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from archcost.costs.timeline import Timeline
     from archcost.estimates import Estimate
     from archcost.passes.run import Run
+    from archcost.spec import ModelSpec
     from archcost.terms.autograd import Device
 
 
@@ -59,10 +60,14 @@ def estimated(options: argparse.Namespace) -> Estimate:
         raise ArchcostError(
             "no device to estimate for", expected="--hardware with a name or a file", hint="archcost hardware list"
         )
+    return estimated_of(spec_of(options.network, options), options)
+
+
+def estimated_of(spec: ModelSpec, options: argparse.Namespace) -> Estimate:
     from archcost.estimates import estimate
 
     return estimate(
-        spec_of(options.network, options),
+        spec,
         options.batch,
         hardware=options.hardware,
         run=run_of(options),

@@ -61,9 +61,13 @@ class Recipe:
         args = json.loads(self.args or "null")
         return load(self.network, self.settings, self.inputs, args, self.changes, self.sequence)
 
+    def at(self, path: Path) -> Recipe:
+        """The same of another file."""
+        return replace(self, network=str(path))
+
     def load_from(self, folder: Path) -> ModelSpec:
         """As `load`; a path in the recipe is relative to `folder`."""
-        return replace(self, network=str(folder / self.network)).load() if self.is_file else self.load()
+        return self.at(folder / self.network).load() if self.is_file else self.load()
 
     def cost(self, folder: Path) -> ModelCost:
         """The cost of the network; a path in the recipe is relative to `folder`."""

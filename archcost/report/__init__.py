@@ -117,6 +117,7 @@ _DOCUMENTS = {
     "Folded": "summary",
     "ChosenLayers": "layer_columns",
     "Comparison": "compare",
+    "Difference": "difference",
     "Listing": "listing",
     "Timeline": "timeline",
     "FoldedTimeline": "timeline",
