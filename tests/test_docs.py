@@ -55,6 +55,7 @@ CITED = {
     "memory.md": {"2.14", "256", "1,024", "4,096"},
     "README.md": {"3.11"},
     "fit.md": {"2014", "250"},
+    "plots.md": {"120"},  # in the words for who cannot see a picture
     "sweep.md": set[str](),
     "time.md": {"4090"},
     "spec.md": {"138"},
