@@ -28,6 +28,8 @@ WIDER = (1.35, 1.4, 2.0, 2.0)
 MOST = 5
 """Devices."""
 
+IN_16_BITS = ("float16", "bfloat16")
+
 Load = Callable[[str], HardwareProfile]
 
 
@@ -38,7 +40,9 @@ def from_relatives(
 
     `known` are calibrations of one engine, precision and mode.
     """
-    if profile.memory.bandwidth is None or profile.rates.float32 is None:  # nothing to scale by
+    rates = profile.rates.known()
+    lacks = run.matmul_dtype in IN_16_BITS and run.matmul_dtype not in rates
+    if profile.memory.bandwidth is None or "float32" not in rates or lacks:  # nothing to scale by
         return None
     distance, relatives = _nearest(profile, known, load)
     if not relatives:

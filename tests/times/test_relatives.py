@@ -144,6 +144,19 @@ def test_a_device_left_out(name: str, most: float):
     assert sum(inside) >= 0.85 * len(inside)
 
 
+def test_nothing_is_borrowed_in_a_precision_without_a_rate():
+    """A card without a rate for float16 would be scaled by its float32, and come out twice as fast as it is."""
+    half = Run(mode="infer", precision="amp-fp16")
+    assert choose(hardware.load("nvidia-k80"), half, None).calibration is None
+    assert choose(hardware.load("nvidia-k80"), INFER, None).calibration is not None
+    with_units = choose(hardware.load("nvidia-gtx-1080"), half, None).calibration
+    assert with_units is not None
+    pascal, ampere = (hardware.load(name) for name in ("nvidia-gtx-1080", "nvidia-rtx-3090"))
+    reached = with_units.classes["product"].rate
+    assert reached is not None
+    assert reached < pascal.rate("float16") < ampere.rate("float16") / 4
+
+
 def test_choose_says_of_whom_the_constants_are():
     chosen = choose(hardware.load("generic-desktop-cpu"), INFER, "ncnn")
     assert chosen.calibration is not None
