@@ -12,8 +12,11 @@ PYTHONS ?= python3.11 python3.12 python3.13
 .PHONY: demo test test-newest lint types bench docs site collections onnx-node-tests onnx-quantised onnx-packages peft-rows liger-rows optimizer-rows dist pythons clean caches
 
 demo: $(DEMO)/.ready
+	@mkdir -p build
 	$(DEMO)/bin/archcost summary vgg_d
 	$(DEMO)/bin/archcost verify vgg_d
+	$(DEMO)/bin/archcost report vgg_d --batch 32 --hardware nvidia-rtx-4090 nvidia-t4 -o build/vgg_d.html
+	@echo "A page on vgg_d lies in $(CURDIR)/build/vgg_d.html; open it in a browser."
 
 test: lint types
 	$(TEST)/bin/python -m pytest -n auto -q
@@ -123,7 +126,7 @@ $(NEWEST)/.ready: pyproject.toml constraints-newest.txt
 	$(NEWEST)/bin/python -m pip install -q -c constraints-newest.txt -e '.[dev]'
 	touch $@
 
-$(DEMO)/.ready: EXTRA = torch
+$(DEMO)/.ready: EXTRA = torch,report
 $(TEST)/.ready: EXTRA = dev
 %/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $*

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from archcost.costs import ModelCost, cost
 from archcost.estimates import Estimate, estimate
 from archcost.graph import build
-from archcost.hardware.calibration import Calibration
+from archcost.hardware.calibration import Calibration, shipped
 from archcost.hardware.profile import HardwareProfile
 from archcost.passes.run import Run
 from archcost.planning.fit import DeviceFit, Fit, fit
 from archcost.report.explain import Explanation, explain
 from archcost.spec import ModelSpec
+from archcost.times.choose import DEFAULT
 
 MOST_REMEDIES = 3
 """Devices that were named and on which the step is not safe, of which remedies are looked for."""
@@ -68,6 +69,35 @@ def answers(
     return tuple(found)
 
 
+def offered(found: Sequence[Answer], named: Sequence[HardwareProfile]) -> list[HardwareProfile]:
+    """The devices of the page's controls, the one that charts are of first: those that were named; of all that ship,
+    those with runs, and the fastest recent GPU of each size of memory.
+    """
+    first = found[0].chosen.hardware
+    fastest: dict[int, HardwareProfile] = {}
+    if not named:
+        profiles = [device.hardware for device in found[0].fit.devices]
+        for profile in sorted(_recent_cards(profiles), key=_bandwidth):
+            fastest[int(profile.memory.nominal.amount)] = profile
+        names = _with_runs() | {profile.name for profile in fastest.values()}
+        named = [profile for profile in profiles if profile.name in names]
+    return [first, *[profile for profile in named if profile.name != first.name]]
+
+
+def _with_runs() -> set[str]:
+    """Names of devices of which runs are known, with the engine that times are of by default."""
+    return {each.device for each in shipped() if each.engine == DEFAULT}
+
+
+def _recent_cards(profiles: Sequence[HardwareProfile]) -> list[HardwareProfile]:
+    newest = max([profile.year or 0 for profile in profiles])
+    return [profile for profile in profiles if profile.kind == "gpu" and (profile.year or 0) >= newest - RECENT]
+
+
+def _bandwidth(profile: HardwareProfile) -> float:
+    return 0.0 if profile.memory.bandwidth is None else float(profile.memory.bandwidth.amount)
+
+
 def _first(fits: Sequence[Fit]) -> int:
     """The place of the first device of which there is an answer for every network."""
     known = [place for place in range(len(fits[0].devices)) if all(fit.devices[place].problem is None for fit in fits)]
@@ -75,16 +105,12 @@ def _first(fits: Sequence[Fit]) -> int:
 
 
 def _smallest(fits: Sequence[Fit]) -> int:
-    """The place of the recent GPU of the least memory on which all networks are safe; where there is none, of the
-    most.
+    """The place of the GPU of the least memory on which all networks are safe, of the recent ones with runs; where
+    there is none, of the most.
     """
     devices = fits[0].devices
-    newest = max([device.hardware.year or 0 for device in devices])
-    cards = [
-        place
-        for place, device in enumerate(devices)
-        if device.hardware.kind == "gpu" and (device.hardware.year or 0) >= newest - RECENT
-    ]
+    known = {each.name for each in _recent_cards([each.hardware for each in devices])} & _with_runs()
+    cards = [place for place, device in enumerate(devices) if device.hardware.name in known]
     cards.sort(key=lambda place: _capacity(devices[place]))
     safe = (place for place in cards if all(fit.devices[place].verdict == "fits" for fit in fits))
     return next(safe, cards[-1])

@@ -18,12 +18,16 @@ from archcost.errors import ArchcostError
 BOKEH = ("bokeh.min.js", "bokeh-api.min.js")
 """The library, and `Bokeh.Plotting`, by which a script draws without a document that Python has made."""
 
-OURS = ("format.js", "layers.js", "shares.js", "charts.js", "page.js")
+OURS = ("format.js", "layers.js", "shares.js", "charts.js", "controls.js", "page.js")
+
+
+def asset(name: str) -> str:
+    return _text("assets", name)
 
 
 @cache
-def asset(name: str) -> str:
-    return resources.files("archcost.page").joinpath("assets", name).read_text(encoding="utf-8")
+def _text(*path: str) -> str:
+    return resources.files("archcost.page").joinpath(*path).read_text(encoding="utf-8")
 
 
 def bokeh() -> tuple[str, ...]:
@@ -43,7 +47,7 @@ def bokeh() -> tuple[str, ...]:
 
 def scripts() -> tuple[str, ...]:
     """All scripts of a page, in their order."""
-    ours = "\n".join([asset(name) for name in OURS])
+    ours = "\n".join([_text("live.js"), *[asset(name) for name in OURS]])
     return *bokeh(), f'"use strict";\n(() => {{\n{ours}\n}})();\n'
 
 

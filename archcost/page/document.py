@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from string import Template
@@ -13,14 +13,15 @@ from urllib.parse import quote
 
 from archcost import __version__
 from archcost import hardware as profiles
-from archcost.comparison.compare import Comparison, compare
+from archcost.comparison.compare import Comparison, side_by_side
 from archcost.errors import ArchcostError, listing
 from archcost.files.stage import tell_stage
 from archcost.files.write import write_whole
 from archcost.hardware.calibration import Calibration
 from archcost.page import bundle, comparison, curves, rows, sections
-from archcost.page.answers import Answer, answers
+from archcost.page.answers import Answer, answers, offered
 from archcost.page.html import Html, joined, tag, text
+from archcost.page.live import live
 from archcost.passes.run import Run
 from archcost.spec.given import Network, spec_of
 from archcost.times.choose import run_by
@@ -32,6 +33,8 @@ class Page:
 
     answers: tuple[Answer, ...]
     compared: Comparison | None
+    live: dict[str, Any] = field(repr=False)
+    """What the controls are worked out from."""
 
     @property
     def headline(self) -> str:
@@ -80,7 +83,8 @@ def report_page(
     **settings: Any,
 ) -> Page:
     """One or several networks on the devices named, or on all that ship; `settings` are those of Run, which the page
-    starts with. Charts are of the first device that was named, or else of the smallest GPU on which all are safe.
+    starts with. Charts are of the first device that was named, or else of the smallest
+    recent GPU with runs on which all are safe.
 
     Raises ArchcostError for a wrong input, and where Bokeh, the extra `report`, is not installed.
     """
@@ -94,8 +98,13 @@ def report_page(
         raise ArchcostError("a network is named twice", expected="each network once", found=listing(twice, 3))
     tell_stage(specs[0].label)
     chosen = run_by(run or Run(**settings), engine)
-    found = answers(specs, batch, profiles.profiles_of(hardware), chosen, engine, calibration)
-    return Page(found, compare([answer.cost for answer in found]) if len(found) > 1 else None)
+    named = profiles.profiles_of(hardware)
+    found = answers(specs, batch, named, chosen, engine, calibration)
+    return Page(
+        found,
+        side_by_side([answer.cost for answer in found]) if len(found) > 1 else None,
+        live(specs, offered(found, named), chosen, batch=batch, engine=engine, calibration=calibration),
+    )
 
 
 def opening(networks: Sequence[str]) -> str:
@@ -119,7 +128,7 @@ def _data(page: Page) -> dict[str, Any]:
         }
         for answer in page.answers
     ]
-    return {"networks": networks}
+    return {"networks": networks, "live": page.live}
 
 
 def _setting(answer: Answer) -> str:
@@ -127,6 +136,7 @@ def _setting(answer: Answer) -> str:
 
 
 SECTIONS = (
+    ("live", "Another setting"),
     ("cost", "Where the cost is"),
     ("layers", "Layers"),
     ("memory", "Memory through a step"),
@@ -147,6 +157,7 @@ def _contents(page: Page) -> Html:
 
 def _article(answer: Answer, place: int, page: Page) -> Html:
     made = {
+        "live": tag("div", class_="live"),
         "cost": tag("div", class_="shares"),
         "layers": tag("div", class_="layers"),
         "memory": sections.memory(answer),

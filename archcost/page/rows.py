@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from archcost.costs.model import LayerCost, TrainingFlops, sum_amounts
 from archcost.errors import listing
 from archcost.page.answers import Answer
+from archcost.report import summary_times
 from archcost.report.explain import LayerWorking
 from archcost.report.explain_text import working
 from archcost.report.grouping import NO_LAYER, Folded, Seconds
@@ -80,37 +81,76 @@ def layer_table(answer: Answer) -> dict[str, Any]:
     beside = [
         ["beside the layers", held.pop(NO_LAYER, 0), seconds[NO_LAYER].whole if NO_LAYER in seconds else None],
     ]
-    rows = [_row(answer, row, held, seconds) for row in found]
+    distinct = Shared()
+    columns = [distinct.place(_numbers(answer, row, held, seconds)) for row in found]
     return {
-        "rows": {name: [row[name] for row in rows] for name in rows[0]} if rows else {},
+        "rows": {
+            "depth": [row.depth for row in found],
+            "label": [row.label for row in found],
+            "layer": [row.members[0] if row.is_layer else -1 for row in found],
+            "numbers": columns,
+        },
+        "keys": KEYS,
+        "numbers": distinct.values,
         "beside": [row for row in beside if row[1] or row[2]],
+        "types": _types(answer, held, seconds),
         "total": _total(answer),
+        "note": _note(answer),
         **_workings(answer, seconds),
     }
 
 
-def _row(answer: Answer, row: Row, held: dict[str, int], seconds: dict[str, Seconds]) -> dict[str, Any]:
+KEYS = ("type", "shape", "bound", "parameters", "macs", "forward", "backward", "flops", "bytes", "seconds")
+"""What equal rows share. `bound` is whether sums are lower bounds; null is not known."""
+
+
+def _numbers(answer: Answer, row: Row, held: dict[str, int], seconds: dict[str, Seconds]) -> tuple[Hashable, ...]:
     layers = [answer.cost.layers[member] for member in row.members]
-    amounts = layers[0].amounts if row.is_layer else sum_amounts([layer.amounts for layer in layers])
-    is_unknown = any(layer.is_unknown for layer in layers)
     alone = layers[0] if row.is_layer else None
+    amounts = alone.amounts if alone else sum_amounts([layer.amounts for layer in layers])
+    is_unknown = any(layer.is_unknown for layer in layers)
     forward_known = alone is None or alone.knows_forward
+    backward_known = alone is None or not is_unknown
+    return (
+        alone.type if alone else f"{len(layers):,} layers",
+        shapes(layers[-1].output_shapes),
+        int(is_unknown and alone is None),
+        number(amounts.parameters),
+        number(amounts.macs) if forward_known else None,
+        number(amounts.flops.forward.contraction) if forward_known else None,
+        number(amounts.flops.backward.contraction) if backward_known else None,
+        number(_step(answer, amounts.flops)) if backward_known else None,
+        *_measured(layers, held, seconds),
+    )
+
+
+def _measured(
+    layers: Sequence[LayerCost], held: dict[str, int], seconds: dict[str, Seconds]
+) -> tuple[int, float | None]:
+    """Bytes at the peak, and seconds."""
     times = [seconds[layer.name].whole for layer in layers if layer.name in seconds]
-    return {
-        "depth": row.depth,
-        "label": row.label,
-        "layer": row.members[0] if row.is_layer else -1,
-        "type": alone.type if alone else f"{len(layers):,} layers",
-        "shape": shapes(layers[-1].output_shapes),
-        "bound": int(is_unknown and alone is None),
-        "parameters": number(amounts.parameters),
-        "macs": number(amounts.macs) if forward_known else None,
-        "forward": number(amounts.flops.forward.contraction) if forward_known else None,
-        "backward": None if alone and is_unknown else number(amounts.flops.backward.contraction),
-        "flops": None if alone and is_unknown else number(_step(answer, amounts.flops)),
-        "bytes": sum([held.get(layer.name, 0) for layer in layers]),
-        "seconds": float(f"{sum(times):.6g}") if seconds else None,
-    }
+    return sum([held.get(layer.name, 0) for layer in layers]), float(f"{sum(times):.6g}") if seconds else None
+
+
+def _types(answer: Answer, held: dict[str, int], seconds: dict[str, Seconds]) -> list[list[Any]]:
+    """By type of layer: how many, parameters, FLOPs, bytes, seconds."""
+    found: dict[str, list[LayerCost]] = {}
+    for layer in answer.cost.layers:
+        found.setdefault(layer.type, []).append(layer)
+    rows: list[list[Any]] = []
+    for kind, layers in found.items():
+        amounts = sum_amounts([layer.amounts for layer in layers])
+        flops = number(_step(answer, amounts.flops))
+        rows.append([kind, len(layers), number(amounts.parameters), flops, *_measured(layers, held, seconds)])
+    return rows
+
+
+def _note(answer: Answer) -> str:
+    """What the columns of the step are of."""
+    one = answer.estimate
+    if one is None or one.time is None:
+        return ""
+    return str(next(summary_times.notes(Folded(answer.cost, None, one), one)))
 
 
 def _step(answer: Answer, flops: TrainingFlops) -> int:

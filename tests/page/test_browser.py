@@ -10,6 +10,8 @@ import pytest
 
 import archcost
 from archcost.page import rows
+from archcost.report.times import short_time
+from archcost.units import size
 from tests.page.browser import Opened, launched
 from tests.page.test_document import HOSTILE
 from tests.report.networks import ODD
@@ -144,8 +146,8 @@ def test_a_number_opens_its_working(resnet: Opened) -> None:
 
 def test_the_share_of_another_quantity(resnet: Opened) -> None:
     resnet.tab.get_by_label("parameters", exact=True).check()
-    first = resnet.text(".bars tbody tr")
-    assert "2,359,296" in first
+    assert "20 conv2d" in resnet.text(".bars tbody tr")
+    assert "2,359,296" in resnet.text(".bars table:nth-child(2) tbody tr")
     resnet.tab.locator(".bars tbody button").first.click()
     assert "2,359,296" in resnet.text(".working"), "a bar leads to its layer"
 
@@ -234,3 +236,67 @@ def test_what_is_unknown_is_told(browser: Any, folder: Path) -> None:
     assert page.tab.locator("tr[data-place]", has_text="spectrum").locator("td[data-key=macs]").inner_text() == "?"
     assert page.tab.locator(".chart.roofline").count() == 0
     assert page.heard == []
+
+
+# Controls
+
+
+FIGURES = "[...document.querySelectorAll('.live-answer dd')].map(each => each.firstChild.textContent)"
+
+
+def test_controls_say_what_the_library_says(resnet: Opened) -> None:
+    """That all of their numbers are those of `estimate`, test_live.py holds; here that they are shown."""
+    tab = resnet.tab
+    assert resnet.run(FIGURES) == figures(8, CARD)
+    tab.get_by_label("batch", exact=True).fill("200")
+    tab.get_by_label("precision", exact=True).select_option("amp-bf16")
+    tab.get_by_label("optimizer", exact=True).select_option("sgd")
+    assert resnet.run(FIGURES) == figures(200, CARD, precision="amp-bf16", optimizer="sgd")
+    tab.get_by_label("recompute", exact=True).select_option("blocks")
+    tab.get_by_label("device", exact=True).select_option("nvidia-t4")
+    settings = {"precision": "amp-bf16", "optimizer": "sgd", "recompute": "blocks"}
+    assert resnet.run(FIGURES) == figures(200, "nvidia-t4", **settings)
+    tab.get_by_role("button", name="largest", exact=True).click()
+    largest = archcost.estimate("resnet18", hardware="nvidia-t4", **settings).max_batch
+    assert tab.get_by_label("batch", exact=True).input_value() == str(largest)
+    tab.get_by_role("button", name="Twice the batch").click()
+    assert resnet.run(FIGURES)[0] == "✗ does not fit"
+    tab.get_by_label("mode", exact=True).select_option("infer")
+    assert tab.get_by_label("optimizer", exact=True).is_disabled()
+    assert resnet.run(FIGURES) == figures(2 * (largest or 0), "nvidia-t4", mode="infer", precision="amp-bf16")
+    tab.get_by_role("button", name="reset").click()
+    assert resnet.run(FIGURES) == figures(8, CARD)
+
+
+def figures(batch: int, hardware: str, **settings: Any) -> list[str]:
+    found = archcost.estimate("resnet18", batch, hardware=hardware, **settings)
+    assert found.max_batch is not None
+    time = short_time(found.time) if found.time else "not known"  # a T4 has no rate for bfloat16
+    sign = {"fits": "✓", "tight": "~", "does not fit": "✗"}[found.verdict]
+    return [f"{sign} {found.verdict}", size(found.peak), f"{found.max_batch:,}", time]
+
+
+def test_a_batch_that_is_none_is_told(resnet: Opened) -> None:
+    batch = resnet.tab.get_by_label("batch", exact=True)
+    for wrong in ("", "0", "-3", "2.5"):
+        batch.fill(wrong)
+        assert resnet.text(".live-answer").startswith("No answer: batch is a whole number from 1 to ")
+    batch.fill("8")
+    assert resnet.run(FIGURES) == figures(8, CARD)
+
+
+def test_the_setting_on_each_device(resnet: Opened) -> None:
+    resnet.tab.get_by_text("The same on each device of this page").click()
+    resnet.tab.wait_for_selector(".live details tbody tr")
+    rows = resnet.texts(".live details tbody tr")
+    assert [row.split("\t")[0] for row in rows] == [CARD, "nvidia-t4", "nordic-nrf5340"]
+    assert "✗ does not fit" in rows[2]
+    resnet.tab.get_by_text("The same on each device of this page").click()
+
+
+def test_a_control_answers_at_once(resnet: Opened) -> None:
+    """A third of a second would be seen; docs/page.md has what it took when nothing else ran."""
+    took = """(() => { const field = document.querySelector('.controls [name=batch]'), start = performance.now();
+        field.value = 9; field.dispatchEvent(new Event('input')); const took = performance.now() - start;
+        field.value = 8; field.dispatchEvent(new Event('input')); return took; })()"""
+    assert resnet.run(took) < 300

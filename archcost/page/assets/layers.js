@@ -16,9 +16,11 @@ const MOST_UNFOLDED = 40;
 // Rows as objects, with full names and the numbers of rows below them.
 function readRows(table) {
   const columns = table.rows;
-  const rows = (columns.label || []).map((label, place) => {
+  const rows = columns.label.map((label, place) => {
     const row = { place, children: [], parent: null };
-    for (const key of Object.keys(columns)) row[key] = columns[key][place];
+    for (const key of ["depth", "label", "layer"]) row[key] = columns[key][place];
+    const numbers = table.numbers[columns.numbers[place]];
+    table.keys.forEach((key, index) => { row[key] = numbers[index]; });
     return row;
   });
   const above = [];
@@ -87,7 +89,7 @@ class LayerTable {
       this.body,
       element("tfoot", {}, ...this.footer()),
     );
-    const hint = "A name or a number opens its working. FLOPs are those of contractions, 2 a MAC; backward is one step of training.";
+    const hint = "A name or a number opens its working. FLOPs are those of contractions, 2 a MAC; backward is one step of training. " + this.table.note;
     const region = element("div", { class: "scroll tall", role: "region", "aria-label": `Layers of ${name}`, tabindex: 0 }, table);
     container.append(tools, region, element("p", { class: "note" }, hint));
   }

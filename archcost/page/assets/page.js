@@ -6,6 +6,7 @@ const drawn = [];
 function start() {
   for (const article of document.querySelectorAll("article[data-network]")) {
     const network = data.networks[Number(article.dataset.network)];
+    new Controls(article.querySelector(".live"), data.live, network.name);
     const layers = new LayerTable(article.querySelector(".layers"), network);
     new Shares(article.querySelector(".shares"), layers);
     later(article.querySelector(".chart.memory"), network.memory, memoryChart);

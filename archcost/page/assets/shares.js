@@ -14,7 +14,7 @@ const FAMILIES = [
   ["pooling and shape", /pool|flatten|reshape|view|permute|transpose|concat|split|pad|upsample|interpolate|slice|select/],
 ];
 const OTHER = FAMILIES.length;
-const MOST_BARS = 12;
+const MOST_BARS = 8;
 
 function family(type) {
   const found = FAMILIES.findIndex(([, pattern]) => pattern.test(type));
@@ -86,25 +86,33 @@ class Shares {
   }
 
   list() {
-    const ordered = this.layers.leaves.filter((row) => this.value(row) > 0).sort((a, b) => this.value(b) - this.value(a) || a.place - b.place);
-    const shown = ordered.slice(0, MOST_BARS);
-    const most = this.value(shown[0]);
-    const rows = shown.map((row) => {
-      const bar = element("span", { class: `bar-fill family-${family(row.type)}` });
-      bar.style.width = `${(100 * this.value(row)) / most}%`;
+    const place = { parameters: 2, flops: 3, bytes: 4, seconds: 5 }[this.chosen.key];
+    const types = this.layers.table.types.map((each) => ({ name: each[0], type: each[0], number: each[1], value: each[place] }));
+    const layers = this.layers.leaves.map((row) => ({ name: row.name, type: row.type, value: row[this.chosen.key], row }));
+    this.bars.replaceChildren(this.largest("type of layer", types, 6), this.largest("layer", layers, MOST_BARS));
+  }
+
+  // The largest as bars, each with its number and its share.
+  largest(what, all, most) {
+    const ordered = all.filter(({ value }) => Number(value) > 0).sort((a, b) => Number(b.value) - Number(a.value));
+    const shown = ordered.slice(0, most);
+    const rows = shown.map(({ name, type, number, value, row }) => {
+      const bar = element("span", { class: `bar-fill family-${family(type)}` });
+      bar.style.width = `${(100 * Number(value)) / Number(ordered[0].value)}%`;
+      const told = row ? element("button", { type: "button", class: "open", on: { click: () => this.layers.reveal(row.layer, this.chosen.key) } }, name) : `${count(number)} ${name}`;
       return element(
         "tr", {},
-        element("th", { scope: "row" }, element("button", { type: "button", class: "open", on: { click: () => this.layers.reveal(row.layer, this.chosen.key) } }, row.name)),
+        element("th", { scope: "row" }, told),
         element("td", { class: "fill", "aria-hidden": "true" }, bar),
-        element("td", { class: "number" }, this.chosen.show(row[this.chosen.key])),
-        element("td", { class: "number" }, percent(this.value(row), this.total)),
+        element("td", { class: "number" }, this.chosen.show(value)),
+        element("td", { class: "number" }, percent(Number(value), this.total)),
       );
     });
     const rest = ordered.length - shown.length;
-    const heads = ["layer", "", this.chosen.name, "share"].map((head, place) => element("th", { scope: "col", class: place > 1 ? "number" : null }, head));
-    this.bars.replaceChildren(
-      element("table", {}, element("caption", {}, rest ? `The ${MOST_BARS} largest of ${count(ordered.length)} layers that have any` : "All layers that have any"), element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows)),
-    );
+    const plural = what === "layer" ? "layers" : "types of layers";
+    const heads = [what, "", this.chosen.name, "share"].map((head, place) => element("th", { scope: "col", class: place > 1 ? "number" : null }, head));
+    const caption = element("caption", { class: rest ? null : "unseen" }, rest ? `The ${most} largest of ${count(ordered.length)} ${plural} that have any` : `By ${what}`);
+    return element("table", {}, caption, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
   }
 }
 Shares.made = 0;
