@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
-from archcost.costs.program import Op
+from archcost.costs.program import Op, Program
 from archcost.costs.timeline import RNG_STATE, Timeline
 from archcost.graph import ModelGraph, Node
 from archcost.passes.gradients import NOTHING, Needs
@@ -51,8 +51,30 @@ class Resizing:
         if len(self.ops) != len(ready.nodes) or len(self.inputs) != len(ready.inputs):
             return None
         pairs = self._pairs(ready)
-        if pairs is None:
+        return None if pairs is None else self._resized(pairs)
+
+    def beside(self, written: Program) -> Resized | None:
+        """The same from the program of another batch, which has asked all layers."""
+        ops = [op for op in written.ops if not op.is_copy]
+        inputs = [written.storages[number].tensor for number in range(len(self.inputs))]
+        pairs: dict[int, TensorType] = {}
+        if len(self.ops) != len(ops) or not _pair(pairs, self.inputs, inputs):
             return None
+        known: set[tuple[int, int]] = set()
+        for op, other in zip(self.ops, ops, strict=True):
+            key = (id(op.rules), id(other.rules))
+            if key in known:
+                continue
+            known.add(key)
+            words, tensors = self.said[id(op.rules)]
+            said, others = _said(other.node, other.rules, written.dropped(other) if self.line.replayed else ())
+            if other.node.weights != op.node.weights or said != words or not _pair(pairs, tensors, others):
+                return None
+        return self._resized(pairs)
+
+    def _resized(self, pairs: Mapping[int, TensorType]) -> Resized | None:
+        """None where a storage has no pair."""
+        line = self.line
         found = [pairs.get(id(held.tensor)) or self.stay.get(id(held.tensor)) for held in line.storages]
         tensors = tuple([tensor for tensor in found if tensor is not None])
         if len(tensors) < len(found):

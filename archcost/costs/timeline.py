@@ -245,9 +245,15 @@ def timeline(
 
 
 def timelines(
-    graph: ModelGraph, run: Run, device: Device, threads: int | None = None, out_of_place: bool = False
+    graph: ModelGraph,
+    run: Run,
+    device: Device,
+    threads: int | None = None,
+    out_of_place: bool = False,
+    written: Program | None = None,
 ) -> Callable[[int | None], Timeline]:
-    """Budget → the step; what is the same for all budgets is worked out once."""
+    """Budget → the step; what is the same for all budgets is worked out once. `written` is its program, where that of a
+    run with other checkpoints is known, which is the same."""
     if device not in get_args(Device):
         raise ArchcostError(
             "kernels of that device are not known",
@@ -256,7 +262,7 @@ def timelines(
             hint="cuda stands for every accelerator",
         )
     ready = prepared(graph, run, device)
-    written = program(ready)
+    written = written or program(ready)
     if written.root is not None:  # else there is no backward to refuse
         _refuse_spoiled(written)
     play = partial(_play, run=run, device=device, threads=threads, out_of_place=out_of_place)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from archcost.costs.cpu_call import Call, Direction
 from archcost.costs.cpu_kernels import own_memory
 from archcost.costs.off_card import LEAST_OFFLOADED
+from archcost.costs.program import Program
 from archcost.costs.resize import Resized, Resizing
 from archcost.costs.timeline import Timeline, highest, timeline
 from archcost.errors import ArchcostError
@@ -160,11 +161,20 @@ FAR = 101
 """A batch far from two and three: what comes in whole pages may be as many of them for a few samples."""
 
 
-def growth(spec: ModelSpec, run: Run, device: Device, played: Timeline | None = None) -> Growth:
+NOTHING_WRITTEN: Mapping[int, Program] = {}
+
+
+def growth(
+    spec: ModelSpec,
+    run: Run,
+    device: Device,
+    played: Timeline | None = None,
+    written: Mapping[int, Program] = NOTHING_WRITTEN,
+) -> Growth:
     """From two batches, and a third far from them, which tells what does not lie on their line.
 
-    `played` is a step of several samples that has been played already. Raises ArchcostError where another batch makes
-    other tensors.
+    `played` is a step of several samples that has been played already, `written` are programs of others. Raises
+    ArchcostError where another batch makes other tensors.
     """
     if not spec.has_batch:
         line = timeline(build(spec), run, device, 1)
@@ -173,7 +183,7 @@ def growth(spec: ModelSpec, run: Run, device: Device, played: Timeline | None = 
     distant = few + FAR - 2
     line = played if played and few == 2 else timeline(build(spec, distant), run, device, 1)
     resizing = Resizing(line)
-    second, third, far = (_at(spec, batch, resizing) for batch in (few, few + 1, distant))
+    second, third, far = (_at(spec, batch, resizing, written.get(batch)) for batch in (few, few + 1, distant))
     twos, threes, fars = (_bytes(each.tensors, line) for each in (second, third, far))
     strays = [two + (three - two) * (FAR - 2) != last for two, three, last in zip(twos, threes, fars, strict=True)]
     slope = tuple([0 if stray else three - two for stray, two, three in zip(strays, twos, threes, strict=True)])
@@ -186,7 +196,7 @@ def growth(spec: ModelSpec, run: Run, device: Device, played: Timeline | None = 
     return Growth(spec, line, Played.of(line), base, slope, kernels, uneven)
 
 
-def _at(spec: ModelSpec, batch: int, resizing: Resizing) -> Resized:
+def _at(spec: ModelSpec, batch: int, resizing: Resizing, written: Program | None) -> Resized:
     """The same step at another batch. It is played where it is not certain to be the same.
 
     Raises ArchcostError where other tensors are made.
@@ -194,7 +204,7 @@ def _at(spec: ModelSpec, batch: int, resizing: Resizing) -> Resized:
     line = played = resizing.line
     if batch != line.graph.batch:
         graph = build(spec, batch)
-        found = resizing.at(graph)
+        found = resizing.at(graph) if written is None else resizing.beside(written)
         if found is not None:
             return found
         line = timeline(graph, played.run, played.device, 1)

@@ -11,7 +11,7 @@ from archcost.costs.cpu_kernels import own_memory
 from archcost.costs.kernel import Kernel
 from archcost.costs.kernels import at_batch
 from archcost.costs.optimizer_kernels import optimizer_kernels
-from archcost.costs.timeline import Timeline, timeline
+from archcost.costs.timeline import Timeline, timelines
 from archcost.errors import ArchcostError
 from archcost.estimates.batches import (
     FAR,
@@ -102,27 +102,39 @@ class LiveStep:
     def __init__(self, graphs: Graphs, run: Run, device: Device, like: LiveStep | None = None) -> None:
         self.graphs, self.run = graphs, run
         self.device: Device = device
-        self.one = self.at(1)
+        self.like = like or self
+        self.one = self.at(1, None if like is None else like.one)
         self.needs: dict[int | None, Needs] = {}
         self.whole: dict[Run, Growth] = {}
         self.known: dict[tuple[int, tuple[Fuses, ...]], KernelLines] = {}
-        self.like = like if like and names_of(like.one) == names_of(self.one) else self
 
-    def at(self, batch: int) -> Timeline:
-        return timeline(self.graphs.at(batch), self.run, self.device, 1)
+    def at(self, batch: int, like: Timeline | None = None) -> Timeline:
+        """`like` is a step at that batch with other checkpoints."""
+        written = None if like is None else like.program
+        return timelines(self.graphs.at(batch), self.run, self.device, 1, written=written)(None)
 
     @cached_property
     def far(self) -> Timeline | None:
         """None where no batch is so large."""
-        return self.at(FAR) if self.graphs.most >= FAR else None
+        if self.graphs.most < FAR:
+            return None
+        return self.at(FAR, None if self.like is self else self.like.far)
+
+    @cached_property
+    def few(self) -> list[Timeline]:
+        """At two samples and at three, as kernels are read of it."""
+        if self.like is not self:
+            return self.like.few
+        return [] if self.far is None else [at_batch(self.far, self.graphs.at(batch)) for batch in (2, 3)]
 
     @cached_property
     def grown(self) -> Growth | None:
         """None where another batch makes other tensors, or some have sizes of their own at each."""
         if self.far is None:
             return None
+        written = {line.graph.batch: line.program for line in self.few}
         try:
-            found = growth(self.graphs.spec, self.run, self.device, self.far)
+            found = growth(self.graphs.spec, self.run, self.device, self.far, written)
         except ArchcostError:
             return None
         return None if found.uneven else found
@@ -199,11 +211,6 @@ class LiveStep:
             return self.passes
         return curves.passes(grown.line, grown.base, grown.slope, True)
 
-    @cached_property
-    def _few(self) -> list[Timeline]:
-        """At two samples and at three, as kernels are read of it."""
-        return [] if self.far is None else [at_batch(self.far, self.graphs.at(batch)) for batch in (2, 3)]
-
     def kernel_lines(self, fuses: tuple[Fuses, ...], batch: int = 0) -> KernelLines:
         """At every batch, or of one that was played."""
         if (batch, fuses) not in self.known:
@@ -213,7 +220,7 @@ class LiveStep:
             elif far is None:
                 lines = (self.one,)
             else:
-                lines = (*self._few, far)
+                lines = (*self.few, far)
             self.known[batch, fuses] = KernelLines(lines, fuses)
         return self.known[batch, fuses]
 
@@ -229,11 +236,6 @@ class LiveStep:
             if several is None or not holds_at(several, alone, batch, touches):
                 apart[batch] = step_rows(alone, known, touches)
         return {"lines": several and step_rows(several, known, touches), "at": apart}
-
-
-def names_of(line: Timeline) -> list[str]:
-    """Of the operations."""
-    return [op.name for op in line.program.ops]
 
 
 def _apart(line: Timeline) -> Iterator[int]:

@@ -36,6 +36,7 @@ def same_step(spec: ModelSpec, run: Run, device: Device, few: int, many: int) ->
     if found is None:
         return False
     played = timeline(graph, run, device, 1)
+    assert Resizing(line).beside(played.program) == found
     assert played.events == line.events
     assert played.kernels.keys() == found.calls.keys()
     for storage, (ours, theirs) in enumerate(zip(found.tensors, played.tensors, strict=True)):
