@@ -28,7 +28,7 @@ html_copy_source = False
 html_show_search_summary = False  # which are fetched, and a page on disk may not fetch
 
 DOOR = re.compile(r"^## (.*)$", re.MULTILINE)
-PAGE = re.compile(r"\]\(((?:\w+/)?\w+)\.md\)")
+PAGE = re.compile(r"\]\((\w+|\w+/index)\.md\)")
 PAGE_BELOW = re.compile(r"\]\((\w+/(?!index)\w+)\.md\)")
 
 
