@@ -31,6 +31,7 @@ SAVED = {
     "onnx": "the new file, or the last export, to write to",
     "page": "the new file, or the last page on the same networks, to write to",
     "calibration": "the new file, or the last calibration, to write to",
+    "sheet": "to a new file, or over a worksheet that nobody has filled, instead of to the terminal",
     "picture": "the new file, or the last picture of this kind of the same network: .svg, .png, .pdf; of a graph also "
     ".dot, .gv, .mmd, .md",
 }

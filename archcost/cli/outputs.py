@@ -18,14 +18,16 @@ from archcost.files.write import FIRST_BYTES, file_status, first_bytes, foreign_
 
 
 def save(kind: str, output: str, written: str | bytes, inputs: Iterable[Path]) -> None:
-    """Write what a command has made; `kind` is report, page, spec, lock, onnx, calibration or picture, `inputs` are the
-    files that it read.
+    """Write what a command has made; `kind` is report, page, spec, lock, onnx, calibration, picture or sheet, and
+    `inputs` are the files that it read.
 
     Raises ArchcostError where FILE is an input, cannot be written, or holds what is not of that kind.
     """
     _require_no_input(output, inputs)
     if kind == "picture":
         _save_picture(output, written)
+    elif kind == "sheet":
+        _save_sheet(output, written)
     elif isinstance(written, bytes):
         _save_onnx(output, written)
     elif kind == "lock":
@@ -79,6 +81,21 @@ def _save_picture(output: str, written: str | bytes) -> None:
     before = first_bytes(output)
     if before and mark_of(Path(output).read_bytes()) != mark_of(content):
         raise foreign_file(output, "an earlier picture of this kind of the same network", before)
+    write_whole(output, content)
+
+
+def _save_sheet(output: str, written: str | bytes) -> None:
+    """A sheet that somebody has filled is their work, and stays."""
+    from archcost.teaching.grading import is_filled
+    from archcost.teaching.sheet import HEAD
+
+    content = written.encode() if isinstance(written, str) else written
+    before = first_bytes(output)
+    if before:
+        old = Path(output).read_bytes()
+        text = old.decode(errors="replace")
+        if old != content and (HEAD.fullmatch(text.partition("\n")[0]) is None or is_filled(text)):
+            raise foreign_file(output, "a worksheet that nobody has filled", before)
     write_whole(output, content)
 
 

@@ -56,6 +56,10 @@ GROUPS = {
         Entry("lock", "write a reviewable table of layers, for archcost check", "comparing_commands"),
         Entry("check", "hold networks to budgets, and to the tables of archcost lock", "guard_commands"),
     ),
+    "for a class": (
+        Entry("worksheet", "an exercise sheet with blanks, or the same with its answers", "class_commands"),
+        Entry("grade", "the marks of a filled worksheet, and the slips that wrong numbers are", "class_commands"),
+    ),
     "files, and the shell": (
         Entry("report", "one page that opens offline: layers, charts, devices, and controls", "page_commands"),
         Entry("import", "write any NETWORK as a spec that loads again", "file_commands"),

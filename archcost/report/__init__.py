@@ -130,6 +130,7 @@ _DOCUMENTS = {
     "Devices": "hardware",
     "HardwareProfile": "hardware",
     "Verification": "verification",
+    "Graded": "grading",
     "LayerType": "layer_types",
     "LayerTypes": "layer_types",
     "ModelGraph": "graph",

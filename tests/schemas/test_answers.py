@@ -31,6 +31,7 @@ ASKED = {
     "explain": ["explain lenet5", "explain gpt2 --set depth=1"],
     "compare": ["compare vgg_a vgg_d", "compare lenet5 alexnet"],
     "diff": ["diff vgg_a vgg_d --hardware nvidia-t4", "diff mlp lenet5", "diff vgg_a vgg_d --depth 1"],
+    "grade": ["grade docs/worksheets/vgg_a_9.txt"],
     "check": ["check docs/guarding/archcost.yaml tests/locks/lenet5.lock"],
     "estimate": [
         "estimate lenet5 --hardware nvidia-rtx-4090",
