@@ -67,6 +67,7 @@ function archcostFind(payload, asked) {
   const run = tables.runs[words.join("|")];
   if (run === undefined) return { refused: `not worked out on this page: ${words.slice(2).filter(Boolean).join(", ")}` };
   if (run.refused) return { refused: run.refused };
+  if (run.no_rate) return { refused: `${asked.hardware} has no rate for ${run.no_rate}` };
   const [time, kernels, maxBatch, maxBatchTight] = run.on[hardware];
   const step = tables.steps[run.step];
   return {

@@ -211,6 +211,9 @@ class _Answers:
             try:
                 run = replace(self.run, **settings)
                 _require_still(run)
+                if not self._multiplies_in(run, words.device):
+                    self.runs[key] = {"no_rate": run.matmul_dtype}
+                    continue
                 if run.trains and run.has_passes_apart:
                     shared = shared or LiveStep(graphs, replace(run, optimizer="none"), words.device, like)
                     step, own = shared, LiveOptimizer.of(shared, run)
@@ -221,6 +224,11 @@ class _Answers:
             except ArchcostError as error:
                 self.runs[key] = {"refused": _sentence(error)}
         return shared
+
+    def _multiplies_in(self, run: Run, device: Device) -> bool:
+        """Whether some device of the page has a rate for the run's precision, or that is what was asked for."""
+        rates = [profile.rates.known() for profile in self.devices if torch_device(profile) == device]
+        return run.precision == self.run.precision or any(run.matmul_dtype in known for known in rates)
 
     def _run(self, step: LiveStep, run: Run, own: LiveOptimizer) -> dict[str, Any]:
         rows = optimizer_rows(own.kernels, self.kernels)
@@ -250,9 +258,10 @@ class _Answers:
             self.chosen[key] = choose(profile, run, self.engine, self.calibration)
         chosen = self.chosen[key]
         touches = chosen.calibration is not None and chosen.calibration.first_touch is not None
-        word = ",".join([*chosen.fuses, *(["first touch"] if touches else [])])
+        fuses = step.fused(chosen.fuses)
+        word = ",".join([*fuses, *(["first touch"] if touches else [])])
         if word not in told["kernels"]:
-            told["kernels"][word] = step.kernels(chosen.fuses, self.kernels, touches)
+            told["kernels"][word] = step.kernels(fuses, self.kernels, touches)
         threads = threads_of(profile)
         if _threads(profile) not in told["needs"]:
             told["needs"][_threads(profile)] = _needs(step.needs_of(threads))

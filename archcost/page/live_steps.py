@@ -24,7 +24,7 @@ from archcost.estimates.batches import (
     threads_of,
 )
 from archcost.estimates.devices import caches
-from archcost.estimates.memory_demand import Played, workspace
+from archcost.estimates.memory_demand import Played
 from archcost.estimates.verdict import Verdict, limits
 from archcost.graph import ModelGraph, build
 from archcost.hardware.profile import HardwareProfile
@@ -166,6 +166,16 @@ class LiveStep:
         return Played.of(self.one).products
 
     @cached_property
+    def attends(self) -> bool:
+        """Whether anything in it is attention, which an engine may make one kernel of."""
+        nodes = [op.node for op in self.one.program.ops]
+        return any("attention" in node.layer.timing(node.input_types, node.output_types).time_class for node in nodes)
+
+    def fused(self, fuses: tuple[Fuses, ...]) -> tuple[Fuses, ...]:
+        """Those of an engine that make a difference here."""
+        return fuses if self.attends else tuple([each for each in fuses if "attention" not in each])
+
+    @cached_property
     def stored(self) -> int:
         """Bytes of weights and buffers."""
         return sum([self.one.requested[each] for each in Played.of(self.one).weights])
@@ -186,8 +196,7 @@ class LiveStep:
         left_at: dict[int, int] = {}
         for batch in self.passes_at:
             line = self.played[batch]
-            found = curves.passes(line, _requested(line, threads), [0] * len(line.storages), True)
-            at[batch], left_at[batch] = max([each.bytes[0] for each in found.moments]), found.left.bytes[0]
+            at[batch], left_at[batch] = curves.most_and_left(line, _requested(line, threads))
         grown = self.grown
         if grown is None:
             return Needs(None, at, (0, 0), left_at)
@@ -275,7 +284,7 @@ def largest(step: LiveStep, run: Run, update: Update, profile: HardwareProfile, 
     long, and done for the run that was asked for alone.
     """
     needs = step.needs_of(threads_of(profile))
-    library = workspace(Played.of(step.one), profile)
+    library = 0 if profile.workspace is None else step.products * int(profile.workspace.amount)
     flash = step.stored if profile.flash is not None and not run.trains else 0
     bound = bounds(flash, profile)
     burst = sum(update.burst.values())

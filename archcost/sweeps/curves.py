@@ -20,6 +20,7 @@ from archcost.costs.events import Phase
 from archcost.costs.optimizer_storages import bursts, kept_state
 from archcost.costs.program import Role
 from archcost.costs.timeline import Timeline, learned
+from archcost.costs.timeline import highest as walk
 from archcost.errors import ArchcostError
 from archcost.estimates.batches import MOST, GrowingRun, Growth
 from archcost.passes.run import Run
@@ -57,6 +58,11 @@ class Curve(NamedTuple):
     def at(self, batch: int) -> int:
         line = self.lines[bisect_right(self.lines, batch, key=lambda line: line.start) - 1]
         return line.base + line.slope * batch
+
+    def values(self, batches: Integers) -> Integers:
+        starts, base, slope = np.array(self.lines, np.int64).T
+        here = np.searchsorted(starts, batches, "right") - 1
+        return base[here] + slope[here] * batches
 
     def largest(self, limit: int) -> int:
         """The largest batch that takes no more, of a curve that rises; `last` where all do, 0 where none does."""
@@ -108,6 +114,13 @@ def passes(line: Timeline, base: Sequence[int], slope: Sequence[int], counts_all
     end = next(mark.event for mark in line.marks if mark.phase in ("optimizer", "after"))
     *moments, left = _told(line, [*chosen, end - 1], base, slope)
     return Passes(tuple(moments), left)
+
+
+def most_and_left(line: Timeline, sizes: Sequence[int]) -> tuple[int, int]:
+    """Of such a step at one batch, whose storages are of these sizes, the most that lives, and what is left."""
+    end = next(mark.event for mark in line.marks if mark.phase in ("optimizer", "after"))
+    left = sum([sizes[event] if event >= 0 else -sizes[~event] for event in line.events[:end]])
+    return walk(line.events, sizes)[0], left
 
 
 def _masked(values: Sequence[int], counted: Sequence[bool]) -> list[int]:
@@ -194,16 +207,28 @@ class Demand:
         if not self.odd:
             return self.even
         last = min(self.even.last, FOLLOWED)
-        values = [self.at(batch) for batch in range(SEVERAL, last + 1)]
-        lines: list[Line] = []
-        for batch, value in enumerate(values, SEVERAL):
-            if lines and lines[-1].base + lines[-1].slope * batch == value:
-                continue
-            slope = values[batch + 1 - SEVERAL] - value if batch < last else 0
-            lines.append(Line(batch, value - slope * batch, slope))
-        if len(lines) > MOST_LINES:
+        batches = np.arange(SEVERAL, last + 1)
+        values = self.even.values(batches)
+        for company, lines in self.odd.items():
+            own = np.sum([self.kernels[index].values(last) for index in company], axis=0)
+            for base, slope in lines:
+                np.maximum(values, base + slope * batches + own, out=values)
+        found = _lines_through(values.tolist())
+        if len(found) > MOST_LINES:
             raise ArchcostError("a CPU's kernels take whole blocks of some kind")
-        return Curve(tuple(lines), last)
+        return Curve(tuple(found), last)
+
+
+def _lines_through(values: Sequence[int]) -> list[Line]:
+    """Of a curve from two samples on."""
+    found: list[Line] = []
+    for place, value in enumerate(values):
+        batch = place + SEVERAL
+        if found and found[-1].base + found[-1].slope * batch == value:
+            continue
+        slope = values[place + 1] - value if place + 1 < len(values) else 0
+        found.append(Line(batch, value - slope * batch, slope))
+    return found
 
 
 class Kernel:
@@ -213,6 +238,7 @@ class Kernel:
         self.run, self.threads = run, threads
         self.lines = pieces(run, threads, SEVERAL, most)
         self.known: dict[int, int] = {}
+        self.several: dict[int, Integers] = {}
 
     def at(self, batch: int) -> int:
         if self.lines is not None:
@@ -221,6 +247,12 @@ class Kernel:
         if batch not in self.known:
             self.known[batch] = own_memory(self.run.at(batch, self.threads), self.run.direction)
         return self.known[batch]
+
+    def values(self, last: int) -> Integers:
+        """From two samples to so many."""
+        if last not in self.several:
+            self.several[last] = np.array([self.at(batch) for batch in range(SEVERAL, last + 1)], np.int64)
+        return self.several[last]
 
 
 class Followed:
