@@ -25,6 +25,7 @@ html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_show_copyright = False  # README.md says whose it is
 html_show_search_summary = False  # which are fetched, and a page on disk may not fetch
 
 DOOR = re.compile(r"^## (.*)$", re.MULTILINE)
