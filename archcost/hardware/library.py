@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ def load(hardware: str | FilePath) -> HardwareProfile:
     if (of_memory := gpu_of_memory(text)) is not None:
         return of_memory
     found = find(text, names())
+    if not found.names:
+        found = _of_memory(text)
     if found.is_named and len(found.names) == 1:
         return _shipped(found.names[0])
     if found.names:
@@ -60,6 +63,20 @@ def load(hardware: str | FilePath) -> HardwareProfile:
         or "archcost hardware list",
     )
 
+
+def _of_memory(text: str) -> Found:
+    """`4090 24GB`: devices of a short name that have that memory, where their names do not say it. Those that have
+    another are offered.
+    """
+    said = MEMORY_BESIDE.fullmatch(text.strip())
+    found = find(said[1], names()) if said else Found((), False)
+    if said is None or not found.is_named:
+        return Found((), False)
+    alike = [name for name in found.names if _shipped(name).memory.nominal.value == f"{int(said[2])} GiB"]
+    return Found(tuple(alike), True) if alike else Found(found.names, False)
+
+
+MEMORY_BESIDE = re.compile(r"(.+?)[ -]?\b([0-9]{1,4}) ?gi?b", re.ASCII | re.IGNORECASE)
 
 MOST_OFFERED = 12
 """Devices that a short name may mean."""

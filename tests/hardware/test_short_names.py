@@ -17,8 +17,16 @@ from archcost.hardware import without_sheet
 from archcost.hardware.short_names import find
 
 NAMED = {
-    "nvidia-rtx-4090": ("4090", "RTX 4090", "rtx4090", "GeForce RTX 4090", "nvidia rtx-4090", "NVIDIA-RTX-4090"),
-    "nvidia-t4": ("t4", "Tesla T4", " T4 "),
+    "nvidia-rtx-4090": (
+        "4090",
+        "RTX 4090",
+        "rtx4090",
+        "GeForce RTX 4090",
+        "nvidia rtx-4090",
+        "NVIDIA-RTX-4090",
+        "RTX 4090 24GB",
+    ),
+    "nvidia-t4": ("t4", "Tesla T4", " T4 ", "t4-16gb"),
     "nvidia-rtx-2080-ti": ("2080 ti", "2080Ti", "ti 2080"),
     "nvidia-h100-sxm5-80gb": ("h100 sxm", "H100-SXM5", "h100sxm 80GB"),
     "nvidia-a100-pcie-40gb": ("a100 pcie 40GB", "a100-40g-pcie"),
@@ -80,10 +88,16 @@ def test_of_several_all_are_offered_with_their_memory(short: str):
 
 @pytest.mark.parametrize(
     ("part", "offered"),
-    [("mi250x", "amd-mi250x-gcd"), ("titan", "nvidia-gtx-titan-black"), ("xavier", "nvidia-jetson-agx-xavier-cpu")],
+    [
+        ("4090 48GB", "nvidia-rtx-4090"),
+        ("m4 max 64GB", "apple-m4-max"),
+        ("mi250x", "amd-mi250x-gcd"),
+        ("titan", "nvidia-gtx-titan-black"),
+        ("xavier", "nvidia-jetson-agx-xavier-cpu"),
+    ],
 )
 def test_a_name_that_lacks_a_word_of_the_model_is_none(part: str, offered: str):
-    """Half a board, a later card, the cores beside the GPU: not what was said."""
+    """Half a board, a later card, another memory, the cores beside the GPU: not what was said."""
     with pytest.raises(ArchcostError, match="no whole name") as raised:
         hardware.load(part)
     assert offered in (raised.value.hint or "")
