@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import hypot, log10
 from typing import TYPE_CHECKING, NamedTuple
 
 from archcost.estimates import Estimate
@@ -19,11 +20,16 @@ from archcost.times.result import Part, StepTime
 from archcost.units import duration
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_NUMBERED = 8
-BESIDE = ((6, 5), (6, -11), (-11, 5), (-11, -11))
-"""Points from a mark to its number, in turn, since the slowest often lie close together."""
+AWAY = 0.028
+"""Shares of the width from a mark to its number, and between numbers."""
+
+AROUND = [(across * ring, up * ring) for ring in (1, 2, 3) for across, up in
+          ((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1.4), (0, -1.4), (1.4, 0), (-1.4, 0))]  # fmt: skip
+"""Where a number may stand, the nearest first."""
 
 _NORMS = ("batch norm", "layer norm", "response norm")
 _POOLS = ("max pooling", "average pooling", "adaptive pooling")
@@ -52,9 +58,14 @@ class Mark:
     """Of all of them, each run once."""
 
     @property
-    def label(self) -> str:
+    def others(self) -> str:
+        """`and 3 more, forward`: what stands behind the first name."""
         more = f" and {len(self.names) - 1} more" if len(self.names) > 1 else ""
-        return f"{next(iter(self.names))}{more}, {self.half}"
+        return f"{more}, {self.half}"
+
+    @property
+    def label(self) -> str:
+        return f"{next(iter(self.names))}{self.others}"
 
 
 class Roofs(NamedTuple):
@@ -176,11 +187,15 @@ def _draw(found: Roofline, estimate: Estimate, title: str) -> Figure:
         f"{bandwidth / 1e9:.5g} GB/s", (ridge / 3, ridge / 3 * bandwidth), xytext=(-8, 6), textcoords="offset points",
         fontsize=8, ha="right",
     )  # fmt: skip
-    for style, (dtype, rate) in zip(("-", "--", ":"), rates.items(), strict=False):
-        axes.plot([rate / bandwidth, high], [rate, rate], color="black", linewidth=1.4, linestyle=style, gid=dtype)
+    names: dict[float, list[str]] = {}
+    for dtype, rate in rates.items():
+        names.setdefault(rate, []).append(dtype)
+    for style, (rate, dtypes) in zip(("-", "--", ":"), names.items(), strict=False):
+        is_lower = any(rate < other < 1.7 * rate for other in names)  # else two names stand on each other
+        axes.plot([rate / bandwidth, high], [rate, rate], color="black", linewidth=1.4, linestyle=style, gid=dtypes[0])
         axes.annotate(
-            f"{dtype}: {prefixed(rate)}FLOP/s", (high, rate), xytext=(-2, 3), textcoords="offset points", ha="right",
-            fontsize=8,
+            f"{', '.join(dtypes)}: {prefixed(rate)}FLOP/s", (high, rate), xytext=(-2, -4 if is_lower else 3),
+            va="top" if is_lower else "bottom", textcoords="offset points", ha="right", fontsize=8,
         )  # fmt: skip
     for kind, (marker, colour) in looks.items():
         for ahead in (True, False):
@@ -189,13 +204,13 @@ def _draw(found: Roofline, estimate: Estimate, title: str) -> Figure:
                 axes.scatter(
                     [mark.intensity for mark in of_kind],
                     [mark.rate for mark in of_kind],
-                    s=[22 + 500 * mark.seconds / found.whole for mark in of_kind],
+                    s=[(22 + 500 * mark.seconds / found.whole) * (1 if ahead else 2) for mark in of_kind],
                     marker=marker,
                     facecolor=colour if ahead else "none",
                     edgecolor="black" if ahead else colour,
                     linewidth=0.6 if ahead else 1.2,
                     label=f"{kind}, {'forward' if ahead else 'backward'}",
-                    zorder=3,
+                    zorder=3 if ahead else 4,  # a ring around what it would hide
                     gid=f"{kind}-{'forward' if ahead else 'backward'}",
                 )
     _number(found, axes)
@@ -208,10 +223,10 @@ def _draw(found: Roofline, estimate: Estimate, title: str) -> Figure:
     for handle in legend.legend_handles:
         if handle is not None and hasattr(handle, "set_sizes"):
             handle.set_sizes([30])  # pyright: ignore[reportAttributeAccessIssue]
-    slowest = [
-        f"{number} {shortened(mark.label, 44)}: {_share(mark, found)}, {duration(mark.seconds)}"
-        for number, mark in enumerate(found.marks[:MOST_NUMBERED], 1)
-    ]
+    slowest: list[str] = []
+    for number, mark in enumerate(found.marks[:MOST_NUMBERED], 1):
+        name = shortened(next(iter(mark.names)), 60)
+        slowest.append(f"{number} {name}{mark.others}: {_share(mark, found)}, {duration(mark.seconds)}")
     notes = [*slowest, "", _basis(estimate), "Marks are as large as their share of the time of all layers."]
     if found.without_flops:
         notes.append(f"{found.without_flops:,} parts compute nothing, as copies do, and have no place here.")
@@ -220,13 +235,20 @@ def _draw(found: Roofline, estimate: Estimate, title: str) -> Figure:
     return figure
 
 
-def _number(found: Roofline, axes: object) -> None:
-    """The slowest are named under the picture."""
-    from matplotlib.axes import Axes
-
-    assert isinstance(axes, Axes)
+def _number(found: Roofline, axes: Axes) -> None:
+    """The slowest are named under the picture. Numbers stand beside their marks, where no other stands."""
+    low, high = (log10(end) for end in axes.get_xlim())
+    bottom, top = (log10(end) for end in axes.get_ylim())
+    taken: list[tuple[float, float]] = []
     for number, mark in enumerate(found.marks[:MOST_NUMBERED], 1):
+        x, y = (log10(mark.intensity) - low) / (high - low), (log10(mark.rate) - bottom) / (top - bottom)
+        places = [(x + across * AWAY, y + up * 1.6 * AWAY) for across, up in AROUND]
+        free = [at for at in places if all(hypot(at[0] - b[0], (at[1] - b[1]) / 1.6) > 0.9 * AWAY for b in taken)]
+        at = (free or places)[0]
+        is_far = hypot(at[0] - x, (at[1] - y) / 1.6) > 1.6 * AWAY
+        taken.append(at)
         axes.annotate(
-            str(number), (mark.intensity, mark.rate), xytext=BESIDE[number % 4], textcoords="offset points", fontsize=8,
-            fontweight="bold", zorder=5, gid=f"number-{number}",
+            str(number), (x, y), xytext=at, xycoords="axes fraction", textcoords="axes fraction", fontsize=8,
+            fontweight="bold", ha="center", va="center", zorder=5, gid=f"number-{number}",
+            arrowprops={"arrowstyle": "-", "linewidth": 0.5, "shrinkA": 4, "shrinkB": 2} if is_far else None,
         )  # fmt: skip
