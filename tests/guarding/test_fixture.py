@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import pytest
-
-# pytester forgets what a run imports, and neither libyaml's events nor our parts survive a second import of some.
-for part in ("guarding.in_tests", "report.guarding", "importers.torch_module"):
-    try:
-        import_module(f"archcost.{part}")
-    except ImportError:  # without torch
-        assert part == "importers.torch_module"
 
 pytest_plugins = ["pytester"]
 
@@ -38,16 +29,16 @@ def test_budget(archcost_budget):
 """
 
 
-def run(pytester: pytest.Pytester, budget: str) -> pytest.RunResult:
-    pytester.makepyfile(net=MODULE, test_net=TEST.replace("BUDGET", budget))
-    return pytester.runpytest("-p", "no:cacheprovider")
+def run(user: pytest.Pytester, budget: str) -> pytest.RunResult:
+    user.makepyfile(net=MODULE, test_net=TEST.replace("BUDGET", budget))
+    return user.runpytest("-p", "no:cacheprovider")
 
 
-def test_a_module_of_one_s_own(pytester: pytest.Pytester) -> None:
+def test_a_module_of_one_s_own(user: pytest.Pytester) -> None:
     """conv 8·(3·9 + 1) = 224 weights and 6²·8·27 = 7,776 products; fc 10·(288 + 1) = 2,890 and 2,880."""
     pytest.importorskip("torch")
-    run(pytester, "parameters=3114, macs=10656").assert_outcomes(passed=1)
-    found = run(pytester, "parameters='3k', macs=2 * 10656 - 1, batch=2, peak='1 GiB'")
+    run(user, "parameters=3114, macs=10656").assert_outcomes(passed=1)
+    found = run(user, "parameters='3k', macs=2 * 10656 - 1, batch=2, peak='1 GiB'")
     found.assert_outcomes(failed=1)
     found.stdout.fnmatch_lines(
         [
@@ -75,22 +66,22 @@ SAID = [
 ]
 
 
-def test_what_is_said(pytester: pytest.Pytester) -> None:
-    pytester.path.joinpath("net.yaml").write_text("name: net\ninput: [4]\nlayers: [{type: linear, out_features: 4}]")
+def test_what_is_said(user: pytest.Pytester) -> None:
+    user.path.joinpath("net.yaml").write_text("name: net\ninput: [4]\nlayers: [{type: linear, out_features: 4}]")
     calls = [f"def test_{n}(archcost_budget):\n    archcost_budget({call})\n" for n, (call, _) in enumerate(SAID)]
-    pytester.makepyfile("import archcost\n\n" + "\n".join(calls))
-    found = pytester.runpytest("-p", "no:cacheprovider")
+    user.makepyfile("import archcost\n\n" + "\n".join(calls))
+    found = user.runpytest("-p", "no:cacheprovider")
     found.assert_outcomes(failed=len(SAID))
     found.stdout.fnmatch_lines([told.replace("[", "[[]") for _, told in SAID])
 
 
 def test_settings_are_the_project_s_where_the_test_says_none(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    user: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ARCHCOST_CONFIG")
-    pytester.path.joinpath("archcost.yaml").write_text("hardware: nvidia-t4\nbatch: 3\n")
-    pytester.makepyfile(
+    user.path.joinpath("archcost.yaml").write_text("hardware: nvidia-t4\nbatch: 3\n")
+    user.makepyfile(
         "def test_project(archcost_budget):\n    archcost_budget('lenet5', fits=True, macs=3 * 416520)\n\n"
         "def test_own(archcost_budget):\n    archcost_budget('lenet5', batch=1, macs=416520)\n"
     )
-    pytester.runpytest("-p", "no:cacheprovider").assert_outcomes(passed=2)
+    user.runpytest("-p", "no:cacheprovider").assert_outcomes(passed=2)
