@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from archcost.importers import from_onnx, from_torch
     from archcost.importers.networks import load
     from archcost.layers.own import register_layer
+    from archcost.lints import lint
     from archcost.page.document import Page, report_page
     from archcost.passes.run import Run
     from archcost.pictures import Picture, plot
@@ -73,6 +74,7 @@ __all__ = [
     "from_torch",
     "hardware",
     "layers",
+    "lint",
     "load",
     "loads",
     "lock",
@@ -114,6 +116,7 @@ _HOMES = {
     "fit": "archcost.planning",
     "from_onnx": "archcost.importers",
     "from_torch": "archcost.importers",
+    "lint": "archcost.lints",
     "load": "archcost.importers.networks",
     "loads": "archcost.spec",
     "lock": "archcost.comparison.locks",

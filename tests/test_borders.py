@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "extend": BASE | {"layers", "importers"},  # what a layer of one's own is written with
     "spec": BASE | {"layers"},
     "graph": BASE | {"layers", "spec"},
+    "lints": BASE | {"layers", "spec", "graph"},
     "passes": BASE | {"layers", "spec", "graph"},
     "costs": BASE | {"layers", "spec", "graph", "passes"},
     "importers": BASE | {"layers", "spec", "graph"},
@@ -44,7 +45,19 @@ ALLOWED: dict[str, set[str]] = {
     "guarding": BASE
     | {"layers", "spec", "graph", "passes", "costs", "importers", "comparison", "hardware", "times", "estimates"},
     "report": BASE
-    | {"layers", "spec", "graph", "passes", "costs", "comparison", "hardware", "times", "estimates", "planning"}
+    | {
+        "layers",
+        "spec",
+        "graph",
+        "lints",
+        "passes",
+        "costs",
+        "comparison",
+        "hardware",
+        "times",
+        "estimates",
+        "planning",
+    }
     | {"sweeps", "serving", "guarding"},
     "page": BASE
     | {"layers", "spec", "graph", "passes", "costs", "comparison", "hardware", "times", "estimates", "planning"}
@@ -60,7 +73,19 @@ ALLOWED: dict[str, set[str]] = {
     # to hold what the import says against the module.
     "pytorch": BASE | {"layers", "spec", "graph", "passes", "costs", "hardware", "times", "estimates", "importers"},
     "cli": BASE
-    | {"spec", "graph", "passes", "costs", "comparison", "hardware", "report", "pytorch", "importers", "exporters"}
+    | {
+        "lints",
+        "spec",
+        "graph",
+        "passes",
+        "costs",
+        "comparison",
+        "hardware",
+        "report",
+        "pytorch",
+        "importers",
+        "exporters",
+    }
     | {
         "estimates",
         "planning",
@@ -79,6 +104,7 @@ ALLOWED: dict[str, set[str]] = {
         "comparison",
         "guarding",
         "layers",
+        "lints",
         "spec",
         "importers",
         "exporters",

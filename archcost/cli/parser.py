@@ -32,6 +32,7 @@ GROUPS = {
     ),
     "what a network costs": (
         Entry("summary", "the table of layers: output shape, parameters, MACs, FLOPs", "layer_commands"),
+        Entry("lint", "what is odd in a network: unread outputs, strides that leave pixels out, …", "lint_commands"),
         Entry("explain", "the working of each number: formula, numbers put in, result", "layer_commands"),
         Entry("estimate", "the memory that a step takes on a device, and whether it fits", "step_commands"),
         Entry("timeline", "the memory of a step through time, and what is alive at the peak", "step_commands"),

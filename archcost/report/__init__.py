@@ -96,6 +96,17 @@ def _guarded_writers(checked: Any, screen: Screen) -> Writers:
     }
 
 
+def _lint_writers(found: Any, screen: Screen) -> Writers:
+    from archcost.report import lints, writers
+
+    return {
+        "text": lambda: lints.text(found, screen),
+        "markdown": lambda: lints.markdown(found),
+        "html": lambda: lints.html(found),
+        "csv": lambda: writers.csv_table(lints.data(found)),
+    }
+
+
 def _spec_writers(shown: Any, _: Screen) -> Writers:
     from archcost.report import show
 
@@ -141,10 +152,11 @@ _OTHERS: dict[str, Callable[[Any, Screen], Writers]] = {
     "Sweep": _sweep_writers,
     "Explanation": _explanation_writers,
     "Guarded": _guarded_writers,
+    "Lints": _lint_writers,
     "Shown": _spec_writers,
     "ModelSpec": _model_spec_writers,
 }
 """Types whose forms are not all those of a document."""
 
-_TABLES = {"Explanation": "explain_text", "Shown": "show", "Guarded": "guarding"}
+_TABLES = {"Explanation": "explain_text", "Shown": "show", "Guarded": "guarding", "Lints": "lints"}
 """Of these, the module whose `data` is their table."""

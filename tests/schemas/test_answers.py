@@ -28,6 +28,7 @@ ASKED = {
         "summary lenet5 --columns memory --top 2",
         "summary olmoe_1b_7b",
     ],
+    "lint": ["lint squeezenet1_1", "lint vgg_a_bn"],
     "explain": ["explain lenet5", "explain gpt2 --set depth=1"],
     "compare": ["compare vgg_a vgg_d", "compare lenet5 alexnet"],
     "diff": ["diff vgg_a vgg_d --hardware nvidia-t4", "diff mlp lenet5", "diff vgg_a vgg_d --depth 1"],
