@@ -66,7 +66,7 @@ class Elapsed:
         self.doing, self.stage = doing, ""
         self.stream = stream or sys.stderr
         self.began = time.monotonic()
-        self._is_drawn = False
+        self._drawn = 0  # characters, at most
         self._lock = threading.Lock()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._tick, daemon=True)
@@ -85,8 +85,9 @@ class Elapsed:
     def _draw(self) -> None:
         with self._lock:
             if not self._done.is_set():
-                self._is_drawn = True
-                self.stream.write(f"\r{self}\x1b[K")
+                line = str(self)
+                self._drawn = max(self._drawn, len(line))
+                self.stream.write(f"\r{line}\x1b[K")
                 self.stream.flush()
 
     def __str__(self) -> str:
@@ -101,6 +102,7 @@ class Elapsed:
         with self._lock:
             self._done.set()
         self._thread.join()
-        if self._is_drawn:
-            self.stream.write("\r\x1b[K")
+        if self._drawn:
+            blank = " " * self._drawn  # a notebook knows no code that clears a line
+            self.stream.write(f"\r{blank}\r\x1b[K")
             self.stream.flush()
