@@ -7,6 +7,7 @@ import pty
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from select import select
 
 import pytest
 
@@ -23,13 +24,12 @@ COMMAND = ["fit", "mlp", "--hardware", "nvidia-t4", "--hardware", "nvidia-a10"]
 def terminal(monkeypatch: pytest.MonkeyPatch, first: float = 0.0) -> Generator[Callable[[], str]]:
     """A terminal in the place of standard error, where everything takes long; what its screen shows."""
     screen, keyboard = pty.openpty()
-    os.set_blocking(screen, False)
 
     def seen() -> str:
-        try:
-            return os.read(screen, 100_000).decode()
-        except BlockingIOError:
-            return ""
+        shown = b""
+        while select([screen], [], [], 0.2)[0]:  # what was written may take a moment to come
+            shown += os.read(screen, 100_000)
+        return shown.decode()
 
     with os.fdopen(keyboard, "w") as stream, monkeypatch.context() as patched:
         patched.setattr(sys, "stderr", stream)
