@@ -55,7 +55,7 @@ def test_shipped_networks_validate_and_name_the_schema(file: Path) -> None:
 
 
 def test_what_to_yaml_writes_validates() -> None:
-    """Of all networks those that have a type of layer that none shorter has: the files themselves are validated above."""
+    """Of all networks those with a type of layer that none shorter has: the files themselves are validated above."""
     written = sorted((archcost.load(name).to_yaml() for name in zoo.names()), key=len)
     known: set[str] = set()
     for text in written:
