@@ -26,6 +26,10 @@ from archcost.hardware.without_sheet import THIS_MACHINE, cpu_name, gpu_of_memor
 _FOLDER = FilePath(__file__).parent / "profiles"
 
 
+ALL = "all"
+"""Instead of a name: every device that ships."""
+
+
 @cache
 def names() -> tuple[str, ...]:
     """Names of the profiles that ship."""
@@ -45,6 +49,8 @@ def load(hardware: str | FilePath) -> HardwareProfile:
         return _shipped(text)
     if text.strip().lower() == THIS_MACHINE or text == profile_name(cpu_name()):
         return this_machine()
+    if text.strip().lower() == ALL:
+        raise ArchcostError("all is no single device", expected="one device", found=text, hint="archcost fit, or plan")
     if (of_memory := gpu_of_memory(text)) is not None:
         return of_memory
     found = find(text, names())
@@ -111,10 +117,6 @@ def profile_of(given: object) -> HardwareProfile:
         found=f"{type(given).__name__} {shorten(given)}",
         hint="archcost.hardware.names()",
     )
-
-
-ALL = "all"
-"""Instead of a name: every device that ships."""
 
 
 def profiles_of(given: object) -> list[HardwareProfile]:

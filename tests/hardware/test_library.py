@@ -47,7 +47,7 @@ def card(tmp_path: Path) -> Path:
     [
         ("rtx-409", "'nvidia-rtx-4090'"),
         ("NVIDIA-RTX-4O90", "'nvidia-rtx-4090'"),
-        ("4900", "'4090'"),
+        ("40900", "'4090'"),
         ("toaster", "archcost hardware list"),
         ("", "archcost hardware list"),
         ("../profiles/nvidia-l4", "'nvidia-l4'"),
@@ -59,6 +59,12 @@ def test_an_unknown_name_is_told_its_neighbours(name: str, hint: str):
         hardware.load(name)
     assert hint in (raised.value.hint or "")
     assert raised.value.exit_code == 2
+
+
+def test_all_is_no_single_device():
+    with pytest.raises(ArchcostError, match="no single device"):
+        hardware.load("all")
+    assert len(hardware.profiles_of("all")) == len(hardware.profiles_of(["all"])) == len(hardware.names())
 
 
 def test_a_file_of_ones_own(card: Path):

@@ -35,6 +35,8 @@ NAMED = {
     "nvidia-jetson-orin-nano-8gb": ("orin nano", "Jetson Orin Nano"),
     "amd-mi300x": ("mi300x", "AMD Instinct MI300X"),
     "amd-ryzen-9-5950x": ("5950x", "Ryzen 9 5950X"),
+    "amd-ryzen-7-7700x": ("7700x", "Ryzen 7 7700X"),
+    "intel-core-i9-14900k": ("14900K", "i9-14900K"),
     "intel-core-i7-13700k": ("13700k", "i7-13700K"),
     "apple-m3-max": ("m3 max", "M3Max"),
     "nvidia-rtx-4070-laptop": ("4070 laptop", "NVIDIA GeForce RTX 4070 Laptop GPU"),
