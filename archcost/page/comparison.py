@@ -26,7 +26,7 @@ def section(answers: Sequence[Answer], compared: Comparison) -> Html:
         "section",
         tag("h2", "Side by side", id="compared"),
         table("Networks side by side", totals.columns, shown),
-        tag("div", class_="chart compared"),
+        tag("div", class_="compared"),
         folded(
             "Which layers differ",
             *[part(each if isinstance(each, str) else _short(each), "Layers that differ") for each in others],

@@ -103,6 +103,6 @@ def part(shown: Part, label: str) -> Html:
             return table(label, shown.columns, shown.rows, shown.total)
 
 
-def folded(summary: str, *inside: object) -> Html:
-    """What stands behind a line that opens it. A print has it open."""
-    return tag("details", tag("summary", summary), *inside)
+def folded(summary: str, *inside: object, printed: bool = True) -> Html:
+    """What stands behind a line that opens it. A print has it open, where it is `printed`."""
+    return tag("details", tag("summary", summary), *inside, class_=None if printed else "more")

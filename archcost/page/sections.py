@@ -130,7 +130,7 @@ def _more_alive(one: Estimate) -> list[Html]:
     if len(alive) <= FIRST_ALIVE:
         return []
     label = f"The {min(len(alive), MOST_ALIVE)} largest tensors"
-    return [folded(label, part(alive_table(alive, MOST_ALIVE), label))]
+    return [folded(label, part(alive_table(alive, MOST_ALIVE), label), printed=False)]
 
 
 def roles_bar(roles: dict[Role, int]) -> Html:
@@ -180,14 +180,12 @@ DEVICES = (
 def devices(answer: Answer) -> Html:
     """All devices, to be sorted, and what helps where the step is not safe."""
     found = answer.fit
-    sentence, *legend = [each for each in fits.document(found).parts if isinstance(each, str)] or [""]
-    told = [sentence, *legend] if len(found.devices) > 1 else []
     rows = [_device(device) for device in found.devices]
     return joined(
         [
-            *[tag("p", each) for each in told[:1]],
+            tag("p", fits.where_it_fits(found)),
             table(f"{answer.name} on each device", DEVICES, rows, sorts=True),
-            *[tag("p", each, class_="note") for each in told[1:] if each not in bound_notes(answer.cost.graph)],
+            *[tag("p", each, class_="note") for each in fits.legend(found.devices)],
             *[joined(list(_remedies(device))) for device in answer.remedied],
         ]
     )

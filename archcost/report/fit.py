@@ -68,7 +68,8 @@ def _title(fit: Fit, alone: DeviceFit | None) -> str:
 # All devices
 
 
-def _all_devices(fit: Fit) -> Iterator[Part]:
+def where_it_fits(fit: Fit) -> str:
+    """A sentence: on how many devices, and on which that is the smallest."""
     good = [device for device in fit.devices if device.verdict == "fits"]
     tight = sum(device.verdict == "tight" for device in fit.devices)
     also = f", and is tight on {tight}" if tight else ""
@@ -76,7 +77,11 @@ def _all_devices(fit: Fit) -> Iterator[Part]:
     if good:
         least = min(good, key=lambda device: device.hardware.memory.capacity)
         told += f" The smallest of them is {least.hardware.name}, with {size(least.hardware.memory.capacity)}."
-    yield told
+    return told
+
+
+def _all_devices(fit: Fit) -> Iterator[Part]:
+    yield where_it_fits(fit)
     columns = (
         Column("device"),
         Column("memory", "right"),
@@ -92,10 +97,11 @@ def _all_devices(fit: Fit) -> Iterator[Part]:
         costs = [None if device.price is None else with_band(device.cost) for device in fit.devices]
         rows = tuple((*row[:-1], cost, row[-1]) for row, cost in zip(rows, costs, strict=True))
     yield Table(columns, rows)
-    yield from _legend(fit.devices)
+    yield from legend(fit.devices)
 
 
-def _legend(devices: Sequence[DeviceFit]) -> Iterator[str]:
+def legend(devices: Sequence[DeviceFit]) -> Iterator[str]:
+    """What the words and blanks of a table of devices mean."""
     if any(device.headroom is not None and device.headroom < 0 for device in devices):
         yield "Spare is what is left of the memory at the asked batch; below zero, what is too much to be safe."
     if any(device.verdict == "tight" for device in devices):

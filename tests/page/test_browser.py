@@ -188,14 +188,19 @@ def test_the_theme_is_the_systems_until_it_is_chosen(plain: Opened, resnet: Open
 
 
 def test_a_print_has_open_what_was_folded(plain: Opened) -> None:
-    closed = "document.querySelectorAll('details:not([open])').length"
+    """And charts as pictures that are there at once; a copy is not of one colour."""
+    closed = "document.querySelectorAll('details:not([open], .more)').length"
     before = plain.run(closed)
     assert before > 0
-    plain.run("dispatchEvent(new Event('beforeprint'))")
+    plain.run("void dispatchEvent(new Event('beforeprint'))")
     assert plain.run(closed) == 0
     assert plain.run("document.documentElement.dataset.theme") == "light"
-    plain.run("dispatchEvent(new Event('afterprint'))")
+    colours = """[...document.querySelectorAll('.printed')].map(each => new Set(new Uint32Array(
+        each.getContext('2d').getImageData(0, 0, each.width, each.height).data.buffer)).size)"""
+    assert min(plain.run(colours)) > 10
+    plain.run("void dispatchEvent(new Event('afterprint'))")
     assert (plain.run(closed), plain.run("document.documentElement.dataset.theme")) == (before, "dark")
+    assert plain.tab.locator(".printed").count() == 0
 
 
 def test_several_networks_stand_side_by_side(plain: Opened) -> None:

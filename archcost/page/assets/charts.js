@@ -65,7 +65,7 @@ function memoryChart(container, memory) {
   const highest = Math.max(...total);
   const isNear = memory.capacity < 1.6 * highest;
   const top = (isNear ? Math.max(highest, memory.capacity) : highest) / worth;
-  const plot = figure({ x_range: [-0.5, number - 0.5], y_range: [0, 1.12 * top], y_axis_label: KIB[power], x_axis_label: "moments of the step, in order" });
+  const plot = figure({ x_range: [-0.5, number - 0.5], y_range: [0, 1.25 * top], y_axis_label: KIB[power], x_axis_label: "moments of the step, in order" });
   plot.xaxes[0].major_label_text_font_size = "0px";
   plot.xaxes[0].major_tick_line_color = null;
   plot.xgrids[0].grid_line_color = null;
@@ -77,12 +77,12 @@ function memoryChart(container, memory) {
   const bars = plot.vbar({ x: { field: "x" }, bottom: 0, top: { field: "top" }, width: 1, fill_alpha: 0, line_alpha: 0, hover_line_alpha: 0.9, hover_line_color: colour("ink"), hover_fill_alpha: 0, source });
   const lines = roles.map(([role]) => [role, `@${role.replace(/ /g, "_")}_text`]);
   plot.add_tools(new Bokeh.HoverTool({ renderers: [bars], mode: "vline", point_policy: "follow_mouse", tooltips: [["", "@phase @at"], ["in all", "@total"], ...lines.reverse()] }));
-  phaseMarks(plot, memory.phase, 1.12 * top);
+  phaseMarks(plot, memory.phase, 1.25 * top);
   const at = total.indexOf(highest);
   plot.scatter({ x: [at], y: [highest / worth], marker: "inverted_triangle", size: 9, fill_color: colour("ink"), line_color: null });
   plot.add_layout(new Bokeh.Label({ x: at, y: highest / worth, text: `peak ${size(highest)}`, x_offset: at > number / 2 ? -8 : 8, y_offset: 4, text_align: at > number / 2 ? "right" : "left", text_color: colour("ink"), text_font_size: "12px" }));
   if (isNear) plot.add_layout(new Bokeh.Span({ location: memory.capacity / worth, dimension: "width", line_color: colour("bad"), line_dash: [6, 4], line_width: 1.5 }));
-  const over = isNear ? `The dashed line is the ${size(memory.capacity)} of ${memory.hardware}.` : `${memory.hardware} has ${size(memory.capacity)}, far above the chart.`;
+  const over = isNear ? `The dashed line is the ${size(memory.capacity)} of ${memory.hardware}.` : `${memory.hardware} has ${size(memory.capacity)}, above the chart.`;
   show(plot, container, `Memory through a step, stacked by role: it rises to ${size(highest)} at ${memory.at}. ${over} The table of what is alive at the peak follows.`);
   legend(container, roles.map(([role]) => [role, { background: ROLE_COLOURS[role] }]));
   container.parentNode.querySelector(".chart-key").append(element("li", { class: "over" }, over + (memory.folded ? " Layers are folded, each at its highest moment." : "")));

@@ -47,13 +47,13 @@ class Controls {
     this.bar = element("div", { class: "live-bar" });
     this.curve = element("div", { class: "live-curve", role: "img" });
     this.others = element("div", {});
-    this.folded = element("details", { on: { toggle: () => this.devices() } }, element("summary", {}, "The same on each device of this page"), this.others);
+    this.folded = element("details", { class: "more", on: { toggle: () => this.devices() } }, element("summary", {}, "The same on each device of this page"), this.others);
     container.append(
       element("form", { class: "controls", on: { submit: (event) => event.preventDefault() } }, batch, ...fields),
       this.answer, element("div", { class: "two" }, element("div", {}, this.bar), this.curve), this.folded,
       element("p", { class: "note" }, "This panel alone follows the controls; the sections below are of the setting that the page was written for."),
     );
-    new ResizeObserver(() => this.draw()).observe(this.curve);
+    new ResizeObserver(([entry]) => { this.width = entry.contentRect.width; this.draw(); }).observe(this.curve);
   }
 
   field(name, control) {
@@ -127,8 +127,7 @@ class Controls {
 
   // Bytes over the batch, up to twice the largest.
   draw() {
-    const { width } = this.curve.getBoundingClientRect();
-    const { found } = this;
+    const { found, width } = this;
     if (!width || !found || found.refused) return;
     const most = Math.min(this.network.batch.most, 2 * Math.max(found.max_batch || 0, found.batch, 4));
     const points = archcostCurve(this.payload, this.settings, most).filter((point) => !point.refused);
@@ -201,5 +200,5 @@ function curveDrawing(points, found, width, height) {
     parts.push(shape("line", { x1: left, x2: width - right, y1: y(found.safe_bytes), y2: y(found.safe_bytes), class: "safe" }), text("safe", { x: left + 6, y: y(found.safe_bytes) - 4 }));
   }
   parts.push(shape("circle", { cx: x(found.batch), cy: y(found.needed_bytes), r: 4, class: "here" }));
-  return shape("svg", { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, ...parts);
+  return shape("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, ...parts);
 }

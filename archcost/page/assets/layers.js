@@ -12,6 +12,7 @@ const COLUMNS = [
   { key: "seconds", head: "time", show: (row, value) => (value ? duration(value) : ""), working: "seconds" },
 ];
 const MOST_UNFOLDED = 40;
+const MOST_PRINTED = 250;
 
 // Rows as objects, with full names and the numbers of rows below them.
 function readRows(table) {
@@ -57,6 +58,19 @@ class LayerTable {
       if (this.rows.filter((row) => row.depth <= depth + 1).length > MOST_UNFOLDED) break;
       for (const row of this.rows) if (row.depth === depth) row.isOpen = true;
     }
+  }
+
+  // Where all layers are a few sheets, a print has them all.
+  unfoldForPrint() {
+    this.before = this.rows.map((row) => row.isOpen);
+    if (this.leaves.length > MOST_PRINTED) return;
+    for (const row of this.rows) row.isOpen = true;
+    this.render();
+  }
+
+  foldAfterPrint() {
+    this.rows.forEach((row, place) => { row.isOpen = this.before[place]; });
+    this.render();
   }
 
   build(container, name) {

@@ -2,24 +2,45 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const drawn = [];
+const waiting = [];
+const tables = [];
 
 function start() {
   for (const article of document.querySelectorAll("article[data-network]")) {
     const network = data.networks[Number(article.dataset.network)];
-    new Controls(article.querySelector(".live"), data.live, network.name);
-    const layers = new LayerTable(article.querySelector(".layers"), network);
-    new Shares(article.querySelector(".shares"), layers);
-    later(article.querySelector(".chart.memory"), network.memory, memoryChart);
-    later(article.querySelector(".chart.roofline"), network.roofline, roofChart);
+    waiting.push(() => new Controls(article.querySelector(".live"), data.live, network.name));
+    waiting.push(() => {
+      const table = new LayerTable(article.querySelector(".layers"), network);
+      tables.push(table);
+      new Shares(article.querySelector(".shares"), table);
+    });
+    waiting.push(() => later(article.querySelector(".chart.memory"), network.memory, memoryChart));
+    waiting.push(() => later(article.querySelector(".chart.roofline"), network.roofline, roofChart));
   }
+  const compared = document.querySelector(".compared");
+  if (compared) compareNetworks(compared, data.networks);
   for (const table of document.querySelectorAll("table.sorts")) makeSortable(table);
+}
+
+// One thing after the other, so that the page answers meanwhile; a print waits for nothing.
+function work(isUrgent) {
+  do {
+    const next = waiting.shift();
+    if (next) next();
+  } while (isUrgent && waiting.length);
+  if (waiting.length) setTimeout(work, 0);
+  else root.dataset.ready = "yes";
 }
 
 // A chart that is drawn again when the theme is another.
 function later(container, values, draw) {
   if (!container) return;
-  if (!values) container.remove();
-  else drawn.push(() => draw(container, values));
+  if (!values) {
+    container.remove();
+    return;
+  }
+  drawn.push(() => draw(container, values));
+  draw(container, values);
 }
 
 function drawCharts() {
@@ -61,19 +82,43 @@ function setTheme(name) {
 toggle.addEventListener("click", () => { theme = theme === "dark" ? "light" : "dark"; setTheme(theme); });
 prefersDark.addEventListener("change", (event) => { theme = event.matches ? "dark" : "light"; setTheme(theme); });
 
-// A print is light, and has open what was folded.
+// A print has open what was folded, and copies of the charts, which Bokeh would draw anew too late.
 
 let closed = [];
 addEventListener("beforeprint", () => {
-  closed = [...document.querySelectorAll("details:not([open])")];
+  if (waiting.length) work(true);
+  closed = [...document.querySelectorAll("details:not([open], .more)")];
   for (const each of closed) each.open = true;
-  setTheme("light");
+  for (const table of tables) table.unfoldForPrint();
+  for (const chart of document.querySelectorAll(".chart")) copyForPrint(chart);
+  root.dataset.theme = "light";
 });
 addEventListener("afterprint", () => {
   for (const each of closed) each.open = false;
-  setTheme(theme);
+  for (const table of tables) table.foldAfterPrint();
+  for (const copy of document.querySelectorAll(".printed")) copy.remove();
+  root.dataset.theme = theme;
 });
 
-start();
+function copyForPrint(chart) {
+  const { left, top, width, height } = chart.getBoundingClientRect();
+  const scale = devicePixelRatio;
+  const copy = element("canvas", { class: "printed", width: Math.round(width * scale), height: Math.round(height * scale) });
+  const context = copy.getContext("2d");
+  context.fillStyle = colour("page");
+  context.fillRect(0, 0, copy.width, copy.height);
+  for (const canvas of canvases(chart)) {
+    const box = canvas.getBoundingClientRect();
+    if (canvas.width && box.width) context.drawImage(canvas, (box.left - left) * scale, (box.top - top) * scale, box.width * scale, box.height * scale);
+  }
+  chart.append(copy);
+}
+
+function canvases(node) {
+  if (node instanceof HTMLCanvasElement) return node.classList.contains("printed") ? [] : [node];
+  return [...(node.shadowRoot ? node.shadowRoot.children : []), ...node.children].flatMap(canvases);
+}
+
 setTheme(theme);
-root.dataset.ready = "yes";
+start();
+work();

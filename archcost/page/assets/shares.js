@@ -43,8 +43,8 @@ class Shares {
       element("fieldset", { class: "choice" }, element("legend", {}, "Share of"), ...choices),
       element("div", { class: "two" }, element("figure", {}, this.map, this.key), this.bars),
     );
+    new ResizeObserver(([entry]) => { this.box = entry.contentRect; this.draw(); }).observe(this.map);
     this.render();
-    new ResizeObserver(() => this.draw()).observe(this.map);
   }
 
   value(row) { return Number(row[this.chosen.key]) || 0; }
@@ -56,8 +56,8 @@ class Shares {
   }
 
   draw() {
-    const { width, height } = this.map.getBoundingClientRect();
-    if (!width) return;
+    if (!this.box || !this.box.width) return;
+    const { width, height } = this.box;
     const made = [];
     const top = this.layers.rows.filter((row) => row.depth === 0);
     this.place(top, { x: 0, y: 0, width, height }, made);
@@ -77,7 +77,8 @@ class Shares {
       const isGroup = row.layer < 0;
       const shown = height > 15 && width > 34 ? element("span", {}, row.label || row.name) : null;
       const cell = element("div", { class: isGroup ? "cell group" : `cell family-${family(row.type)}`, title }, shown);
-      Object.assign(cell.style, { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` });
+      const across = 100 / this.box.width;
+      Object.assign(cell.style, { left: `${x * across}%`, top: `${y}px`, width: `${width * across}%`, height: `${height}px` });
       if (!isGroup) cell.addEventListener("click", () => this.layers.reveal(row.layer, this.chosen.key));
       made.push(cell);
       const head = height > 40 && width > 40 ? 16 : 0;
@@ -116,6 +117,25 @@ class Shares {
   }
 }
 Shares.made = 0;
+
+// Networks side by side: of each quantity a bar for each of them.
+function compareNetworks(container, networks) {
+  const quantities = [
+    ["parameters", count], ["macs", (value, total) => count(value, total.bound)], ["bytes", (value) => size(value)], ["seconds", duration],
+  ];
+  const names = { parameters: "parameters", macs: "MACs forward", bytes: "memory at the peak", seconds: "time of the layers" };
+  for (const [key, show] of quantities) {
+    const totals = networks.map(({ layers }) => layers.total);
+    const most = Math.max(...totals.map((total) => Number(total[key]) || 0));
+    if (!most) continue;
+    const rows = networks.map(({ name }, place) => {
+      const bar = element("span", { class: "bar-fill" });
+      bar.style.width = `${(100 * (Number(totals[place][key]) || 0)) / most}%`;
+      return element("tr", {}, element("th", { scope: "row" }, name), element("td", { class: "fill", "aria-hidden": "true" }, bar), element("td", { class: "number" }, show(totals[place][key], totals[place])));
+    });
+    container.append(element("table", {}, element("caption", {}, names[key]), element("tbody", {}, ...rows)));
+  }
+}
 
 // Rectangles of given areas, each about as wide as high (Bruls, Huizing and van Wijk 2000).
 function squarified(rows, valueOf, box) {
