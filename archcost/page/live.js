@@ -34,20 +34,31 @@ function archcostDevices(payload, settings) {
   return payload.hardware.map((each) => archcostLive(payload, { ...settings, hardware: each.name }));
 }
 
-// What a setting takes at batches up to `most`: all that are few, or known, else about eight to each doubling.
+// Bytes of a setting at batches up to `most`: all that are few, or known, else about eight to each doubling.
 function archcostCurve(payload, settings, most) {
-  const { refused, batches, most_batch } = archcostLive(payload, { ...settings, batch: 1 });
-  if (refused) return [];
-  const last = Math.min(most ?? most_batch, most_batch);
-  let asked = batches;
-  if (asked === null) {
-    asked = [1];
-    for (let step = 1; asked[asked.length - 1] < last; step += 1) {
+  const asked = { ...payload.default, ...settings, batch: 1 };
+  const found = archcostFind(payload, asked);
+  if (found.refused) return [];
+  const last = Math.min(most ?? found.most, found.needs.last ?? found.most, found.most);
+  let batches = archcostBatches(found);
+  if (batches === null) {
+    batches = [1];
+    for (let step = 1; batches[batches.length - 1] < last; step += 1) {
       const next = Math.min(last, Math.round(2 ** (step / 8)));
-      if (next > asked[asked.length - 1]) asked.push(next);
+      if (next > batches[batches.length - 1]) batches.push(next);
     }
   }
-  return asked.filter((batch) => batch <= last).map((batch) => archcostLive(payload, { ...settings, batch }));
+  const points = [];
+  for (const batch of batches.filter((each) => each <= last)) {
+    try {
+      const { peak_bytes, needed_bytes, verdict } = archcostMemory(found, batch);
+      points.push({ batch, peak_bytes, needed_bytes, verdict });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      break; // more bytes than are counted exactly
+    }
+  }
+  return points;
 }
 
 // The tables that answer for a setting, or a sentence that says why there are none.

@@ -4,7 +4,7 @@ page's controls.
     payload = live([spec], [profile], run)          plain values, for json.dumps
     archcostLive(payload, settings)                 in live.js: what `estimate` says there
     archcostDevices(payload, settings)              the same on each device of the page, as a list in their order
-    archcostCurve(payload, settings, most)          the same at batches up to `most`, as a list that rises
+    archcostCurve(payload, settings, most)          [{batch, peak_bytes, needed_bytes, verdict}] at batches up to `most`
 
 What a page may read of `payload`:
 
@@ -192,7 +192,7 @@ class _Answers:
                         these = _Words(number, device, mode, precision, recompute)
                         first = self._runs_of(graphs, these, words["optimizer"], first) or first
         return {
-            "name": spec.name,
+            "name": graphs.at(1).name,
             "title": spec.title or spec.name,
             "batch": {"least": 1, "most": graphs.most},
             "unknown": list(graphs.at(1).unknown),

@@ -183,9 +183,9 @@ def test_by_hand() -> None:
     assert [each["batch"] for each in curve[:5]] == [1, 2, 3, 4, 5]
     assert curve[-1]["batch"] == 65536
     assert all(each["peak_bytes"] == 60 + 32 * each["batch"] for each in curve)
-    assert curve[2]["by_role"]["inputs"] == 60
     (devices,) = called(payload, [("archcostDevices", {"batch": 3})])
     assert [each["peak_bytes"] for each in devices] == [156]
+    assert devices[0]["by_role"]["inputs"] == 60
 
 
 def test_bytes_beyond_what_a_double_counts_are_refused() -> None:
@@ -197,3 +197,13 @@ def test_bytes_beyond_what_a_double_counts_are_refused() -> None:
     fine, refused = live_on(payload, [{"batch": most}, {"batch": 2**31 - 1}])
     assert fine["peak_bytes"] == archcost.estimate(spec, most, hardware="nvidia-t4", mode="infer").peak
     assert "more bytes than a page counts" in refused["refused"]
+
+
+def test_a_network_with_changes_is_under_its_label() -> None:
+    spec = archcost.adapt("lenet5", freeze=["conv*"])
+    payload = live([spec, "lenet5"], "nvidia-t4", precisions=["fp32"])
+    assert [each["name"] for each in payload["networks"]] == [archcost.cost(spec).network, "lenet5"]
+    for name, given in ((payload["networks"][0]["name"], spec), ("lenet5", archcost.load("lenet5"))):
+        settings = random_settings(payload, name, 5)
+        for each, page in zip(settings, live_on(payload, settings), strict=True):
+            require_equal(page, told(given, each), each)
