@@ -25,11 +25,19 @@ def blocks(language: str) -> list[str]:
 
 def test_the_test_of_one_line_fails_as_shown(user: pytest.Pytester) -> None:
     pytest.importorskip("torch")
-    module, test = blocks("python")
+    module, test, _ = blocks("python")
     user.makepyfile(mynet=module, test_budget=test)
     result = user.runpytest("-p", "no:cacheprovider")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(blocks("text")[0].splitlines(), consecutive=True)
+
+
+def test_the_test_of_a_table_writes_it_and_holds_it(user: pytest.Pytester) -> None:
+    user.makepyfile(test_table=blocks("python")[2])
+    user.runpytest("-p", "no:cacheprovider").assert_outcomes(failed=1)
+    user.runpytest("-p", "no:cacheprovider", "--archcost-update").assert_outcomes(passed=1)
+    assert user.path.joinpath("archcost_locks", "vgg_d.lock").is_file()
+    user.runpytest("-p", "no:cacheprovider").assert_outcomes(passed=1)
 
 
 def test_the_table_of_pyproject_holds(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
