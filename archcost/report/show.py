@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from archcost.graph.sequence import longest
 from archcost.report import text_writer, writers
 from archcost.report.document import Cell, Column, Document, Part, Table
+from archcost.spec import ModelSpec
+from archcost.spec.sequence import SequenceSpec
 from archcost.spec.shown import Shown, Told
+from archcost.units import count
 
 
 def text(shown: Shown) -> str:
@@ -61,10 +65,19 @@ def _sequence(shown: Shown) -> str:
     parameter, declared = shown.spec.sequence_parameter, shown.spec.sequence
     if parameter is None:
         return "It has no sequence that --sequence could set."
-    follows = f", with it {' and '.join(shown.lengthened)}" if shown.lengthened else ""
-    most = f"; at the most {declared.most}" if declared is not None and declared.most is not None else ""
-    table = f", the rows of {declared.table}" if most and declared is not None and declared.table else ""
-    return f"--sequence N sets {parameter}{follows}{most}{table}."
+    inputs = " and ".join(shown.lengthened)
+    follows = f", the length of the input{'s' * (len(shown.lengthened) > 1)} {inputs}" if inputs else ""
+    return f"--sequence N sets the parameter {parameter}{follows}{_limit(shown.spec, declared)}."
+
+
+def _limit(spec: ModelSpec, declared: SequenceSpec | None) -> str:
+    if declared is None or declared.most is None:
+        return ""
+    most = longest(spec)
+    number = str(declared.most) if most is None else count(most)
+    formula = f" ({declared.most})" if number != str(declared.most) and not isinstance(declared.most, int) else ""
+    table = f", the rows of the table {declared.table}" if declared.table else ""
+    return f"; at most {number}{formula}{table}"
 
 
 def _table(parameters: tuple[Told, ...]) -> Table:

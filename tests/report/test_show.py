@@ -51,7 +51,8 @@ def test_as_text_it_is_a_spec_beneath_comments(reader: str, capsys: pytest.Captu
     assert archcost.loads(text) == archcost.load(reader)
     for line in (
         "# tokens  $tokens      8         int64",
-        "# --sequence N sets tokens, with it tokens; at the most 9, the rows of read.",
+        "# --sequence N sets the parameter tokens, the length of the input tokens; at most 9, "
+        "the rows of the table read.",
         "# width      4                     of each token",
         "# tokens     $width * 2  8",
         "# kernel     [3, 5]",
