@@ -83,7 +83,8 @@ def parsed(argv: Sequence[str], options: argparse.Namespace) -> argparse.Namespa
 def _showing_progress(argv: Sequence[str]) -> Generator[None]:
     """On a terminal, of what takes longer than a second. Calibration shows more by itself."""
     quiet = any(word in ("-q", "--quiet") for word in argv)
-    if quiet or list(argv[:2]) == ["hardware", "calibrate"] or not sys.stderr.isatty():
+    is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"  # which could not clear the line
+    if quiet or list(argv[:2]) == ["hardware", "calibrate"] or not is_terminal:
         yield
         return
     from archcost.files.stage import listening

@@ -15,6 +15,7 @@ from archcost.errors import ArchcostError, listing, nearest, shorten
 from archcost.estimates.estimate import Estimate
 from archcost.estimates.verdict import Verdict
 from archcost.files.result import Result
+from archcost.files.stage import tell_stage
 from archcost.graph import ModelGraph, build
 from archcost.hardware.calibration import Calibration
 from archcost.hardware.profile import HardwareProfile
@@ -356,6 +357,7 @@ class _Runner:
         return Lines(lambda batch: build(self.spec, batch), self.run)
 
     def on(self, profile: HardwareProfile, charges: Charges) -> DeviceRun:
+        tell_stage(profile.name)
         head = profile, self.count, self.work, self.keep, charges
         try:
             trial = self.lines.on(self.part, profile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ FIRST, EACH = 1.0, 0.5
 """Seconds after which a command says that it is at work, and between two times."""
 
 LONGEST = 79
-"""Characters of a line, which a terminal does not break."""
+"""Characters of a line, which a terminal does not break; of a narrower one fewer."""
 
 WIDTH = 24
 SELDOM = 0.1
@@ -57,6 +58,14 @@ class Progress:
             print(told, file=self.stream)
 
 
+def _longest(stream: TextIO) -> int:
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except OSError:  # none of a system's terminals
+        return LONGEST
+    return min(LONGEST, columns - 1) if columns else LONGEST
+
+
 class Elapsed:
     """For how long a command has been at work, and at what, as far as it tells: from its first second on, in one line
     that is gone when it is done.
@@ -65,6 +74,7 @@ class Elapsed:
     def __init__(self, doing: str, stream: TextIO | None = None) -> None:
         self.doing, self.stage = doing, ""
         self.stream = stream or sys.stderr
+        self.longest = _longest(self.stream)
         self.began = time.monotonic()
         self._drawn = 0  # characters, at most
         self._lock = threading.Lock()
@@ -92,7 +102,7 @@ class Elapsed:
 
     def __str__(self) -> str:
         stage = f", {self.stage}" if self.stage else ""
-        return f"{self.doing}: {time.monotonic() - self.began:.0f} s{stage}"[:LONGEST]
+        return f"{self.doing}: {time.monotonic() - self.began:.0f} s{stage}"[: self.longest]
 
     def __enter__(self) -> Elapsed:
         self._thread.start()

@@ -21,7 +21,7 @@ COMMAND = ["fit", "mlp", "--hardware", "nvidia-t4", "--hardware", "nvidia-a10"]
 
 
 @contextmanager
-def terminal(monkeypatch: pytest.MonkeyPatch, first: float = 0.0) -> Generator[Callable[[], str]]:
+def terminal(monkeypatch: pytest.MonkeyPatch, first: float = 0.0, kind: str = "xterm") -> Generator[Callable[[], str]]:
     """A terminal in the place of standard error, where everything takes long; what its screen shows."""
     screen, keyboard = pty.openpty()
 
@@ -34,6 +34,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, first: float = 0.0) -> Generator[C
     with os.fdopen(keyboard, "w") as stream, monkeypatch.context() as patched:
         patched.setattr(sys, "stderr", stream)
         patched.setattr(progress, "FIRST", first)
+        patched.setenv("TERM", kind)
         yield seen
     os.close(screen)
 
@@ -72,3 +73,9 @@ def test_a_line_is_never_broken(monkeypatch: pytest.MonkeyPatch) -> None:
         with Elapsed("archcost") as elapsed, listening(elapsed.at):
             tell_stage("x" * 500)
         assert max(map(len, seen().replace("\x1b[K", "\r").split("\r"))) == 79
+
+
+def test_a_terminal_that_cannot_clear_a_line_is_told_nothing(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    with terminal(monkeypatch, kind="dumb") as seen:
+        assert main(COMMAND) == 0
+        assert seen() == ""
