@@ -19,6 +19,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("archcost hardware calibrate --quick -o mine.yaml", "in seconds, for estimate --calibration mine.yaml"),
     ),
     "hardware check": (("archcost hardware check mine.yaml", "before a profile of one's own is used"),),
+    "lint": (("archcost lint lenet5", "what is certainly odd, before anybody trains it"),),
     "summary": (
         ("archcost summary vgg_d --top 10 --sort parameters", "where the weights are"),
         (
@@ -71,6 +72,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "check": (("archcost check nets.lock", "exit code 1 where a layer has changed"),),
     "import": (("archcost import lenet5 -o lenet5.yaml", "a spec of its own, to change"),),
     "export": (("archcost export lenet5 -o lenet5.onnx", "to look at in Netron, say"),),
+    "worksheet": (
+        ("archcost worksheet lenet5 --seed 7 -o sheet.md", "to be filled in"),
+        ("archcost worksheet lenet5 --seed 7 --key -o key.md", "the same with its answers"),
+    ),
+    "grade": (("archcost grade key.md", "which answers are right, and which slip a wrong one is"),),
     "completion": (("archcost completion bash -o archcost.bash", "to be sourced, or put where bash-completion looks"),),
     "schema": (("archcost schema -o spec.schema.json", "for an editor that completes YAML"),),
 }

@@ -20,6 +20,7 @@ KINDS = {
     "H": "hardware",
     "PATTERN": "layers",
     "FILE": "files",
+    "SHEET": "files",
 }
 """What stands in a place, by what it is called in `--help`."""
 
