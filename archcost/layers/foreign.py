@@ -57,12 +57,15 @@ def rewritten(entry: Mapping[str, Any], layer_type: str) -> str:
     """The entry as a spec writes it, as one line: fields renamed, what is not needed left out, and a layer of its own
     for an activation.
     """
+    if layer_type == "relu" and entry.get("max_value") in (6, 6.0):
+        layer_type = "relu6"
     known = TYPES[layer_type].model_fields
     fields: dict[str, Any] = {}
     for field, value in list(entry.items())[:30]:
         ours = field if field in known else field_meant(field, layer_type)
         if ours and field not in ("type", "activation"):
             fields[ours] = value
+    fields = {field: "[…]" if isinstance(value, str) and value[:1] == "(" else value for field, value in fields.items()}
     pads = as_list(entry.get("pads"))  # of ONNX: where each axis begins, then where each ends
     if pads and pads[: len(pads) // 2] == pads[len(pads) // 2 :]:
         fields["padding"] = pads[: len(pads) // 2]
@@ -120,7 +123,7 @@ def _single(value: Any) -> int | None:
 
 def _behind(entry: Mapping[str, Any], layer_type: str) -> list[str]:
     """The layers that stand behind one: Keras' `activation`, and the flattening that its global pools do."""
-    activation = entry.get("activation")
+    activation = entry.get("activation") if layer_type not in ("lstm", "gru", "rnn") else None  # theirs is within
     written = str(entry.get("type", ""))
     behind = ["{type: flatten}"] if squash(written).startswith("global") and layer_type.startswith("adaptive") else []
     if not isinstance(activation, str):

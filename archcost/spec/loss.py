@@ -65,7 +65,7 @@ def read_loss(text: object) -> Loss:
 def _read(text: str) -> Loss:
     word, colon, rest = text.partition(":")
     if word not in PLAIN:
-        raise SpecError("unknown loss", expected=", ".join(PLAIN), found=shorten(text), hint=nearest(word, PLAIN))
+        raise SpecError("unknown loss", expected=", ".join(PLAIN), found=shorten(text), hint=_meant(word))
     loss = Loss(cast("LossName", word))
     given: set[str] = set()
     for each in rest.split(",") if colon else ():
@@ -80,6 +80,24 @@ def _read(text: str) -> Loss:
         loss = loss._replace(**{key: _value(key, value if equals else None)})
     _require_together(loss, text)
     return loss
+
+
+ALSO_KNOWN_AS = {
+    "mean_squared_error": "mse",
+    "mean_absolute_error": "l1",
+    "mae": "l1",
+    "l1loss": "l1",
+    "nllloss": "sum, with a layer of type nll at the end",
+    "nll": "sum, with a layer of type nll at the end",
+    "bceloss": "sum, with a layer of type bce at the end",
+    "binary_crossentropy": "sum, with a layer of type bce at the end",
+    "bcewithlogitsloss": "sum, with a layer of type bce_with_logits at the end",
+}
+"""Losses of Keras and torch whose names are not nearly ours. Of those that are layers here, the loss is the output."""
+
+
+def _meant(word: str) -> str | None:
+    return ALSO_KNOWN_AS.get(word.rpartition(".")[2].lower()) or nearest(word, PLAIN)
 
 
 def _value(key: str, value: str | None) -> object:

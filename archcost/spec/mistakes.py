@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from archcost.errors import Place, SpecError, listing, nearest, shorten, together
+from archcost.errors import Place, SpecError, listing, shorten, together
 from archcost.files.values import Path, as_list, as_mapping, spell, step_into, value_at
 from archcost.layers import TYPES, Declared, foreign
 from archcost.layers.fields import Name, Reference, WeightReference
-from archcost.layers.foreign_names import ADVICE, INFERRED, squash
 from archcost.spec.adapters import KINDS
+from archcost.spec.hints import entry_hint, field_hint, section_hint, type_hint, value_hint
 from archcost.spec.model import Block, BlockUse, InputSpec, ModelSpec, Published, Repeat
 from archcost.spec.sequence import SequenceSpec
 from archcost.spec.source import Source
@@ -78,11 +78,16 @@ def _by_place(mistakes: Sequence[Mistake]) -> list[list[Mistake]]:
     of one entry. What may follow from another is left out: a misspelt field is not missing as well.
     """
     misspelt = {mistake.path[:-1] for mistake in mistakes if mistake.kind == "extra_forbidden"}
+    brackets = {
+        mistake.path[:-1] for mistake in mistakes if isinstance(mistake.found, str) and mistake.found[:1] == "("
+    }
     both_inputs = any(mistake.kind == "extra_forbidden" and mistake.path == ("input",) for mistake in mistakes)
     groups: dict[Path, list[Mistake]] = {}
     for mistake in mistakes:
         if mistake.kind == "missing" and mistake.path[:-1] in misspelt:
             continue
+        if mistake.path[:-1] in brackets and re.fullmatch(r"[\d ]+\)", str(mistake.path[-1])):
+            continue  # `(2, 2)` in YAML's braces ends at the comma
         if both_inputs and mistake.path[:1] == ("inputs",):
             continue
         # In the order of places what is around stands first.
@@ -149,7 +154,7 @@ def _message_of(mistakes: Sequence[Mistake], tree: object) -> SpecError:
                 "not a layer",
                 expected="a mapping with one of type, block and repeat",
                 found=_fields_or_value(first.found),
-                hint=_entry_hint(first.found, tree),
+                hint=entry_hint(first.found, tree),
             )
         case "loss":
             told = first.context
@@ -173,7 +178,7 @@ def _wrong_value(mistakes: Sequence[Mistake], tree: object) -> SpecError:
     if "type" in (as_mapping(value_at(tree, path)) or {}):
         return SpecError("fields that do not go together", expected=expected, found=_fields_or_value(found))
     problem = f"wrong value for {_field(path)!r}" if path else "not a spec"
-    return SpecError(problem, expected=expected, found=spell(found), hint=_hint(found, expected, words))
+    return SpecError(problem, expected=expected, found=spell(found), hint=value_hint(path, found, expected, words))
 
 
 def _field(path: Path) -> str:
@@ -186,19 +191,6 @@ def _field(path: Path) -> str:
 def _fields_or_value(found: object) -> str:
     fields = as_mapping(found)
     return listing([*fields]) if fields else spell(found)
-
-
-def _hint(found: object, expected: str, words: Sequence[str]) -> str | None:
-    """Against the usual slips of YAML, and misspelt words."""
-    if not isinstance(found, str):
-        return None
-    if expected == "true or false" and found.lower() in ("yes", "no", "on", "off"):
-        return f"{'true' if found.lower() in ('yes', 'on') else 'false'}: in YAML 1.2, {found} is a word"
-    if re.fullmatch(r"-?[0-9]{1,20}", found) and ("integer" in expected or "number" in expected):
-        return f"{found} without quotes"
-    if expected == "a list" and re.fullmatch(r"[\w.:]{1,60}", found):
-        return f"[{found}]"
-    return nearest(found, words)
 
 
 def _expected(mistake: Mistake) -> str:
@@ -242,49 +234,15 @@ def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
-def _entry_hint(found: object, tree: object) -> str | None:
-    """For a word alone, `conv2d: {…}`, and a module of torch's."""
-    fields = as_mapping(found) or {}
-    if hasattr(found, "named_parameters"):
-        return "archcost.from_torch(module, *inputs), which makes a spec of it"
-    inner = as_mapping(next(iter(fields.values()), None)) if len(fields) == 1 else None
-    word = next(iter(fields)) if inner is not None else found
-    meant = foreign.meant(word, _axes(tree)) if isinstance(word, str) else None
-    return foreign.rewritten({"type": word, **(inner or {})}, meant) if meant else None
-
-
 def _unknown_type(path: Path, tree: object) -> SpecError:
     """Another library's name has its type as a hint, with the fields of the entry as they are called here."""
     found = value_at(tree, path)
     return SpecError(
         "unknown layer type",
-        expected="a layer type, as archcost schema lists them",
+        expected="a layer type, as archcost layers lists them",
         found=spell(found),
-        hint=_type_hint(found, as_mapping(value_at(tree, path[:-1])) or {}, tree) if isinstance(found, str) else None,
+        hint=type_hint(found, as_mapping(value_at(tree, path[:-1])) or {}, tree) if isinstance(found, str) else None,
     )
-
-
-def _type_hint(found: str, entry: Mapping[str, Any], tree: object) -> str | None:
-    from archcost.layers import own
-
-    if found in (as_mapping(value_at(tree, ("blocks",))) or {}):
-        return f"block: {found}"
-    word = squash(found)
-    if word in ADVICE:
-        return ADVICE[word]
-    meant = foreign.meant(found, _axes(tree))
-    if meant is None:
-        return nearest(found.lower(), [*TYPES, *own.registered()])
-    is_same = squash(meant) == word and all(field in TYPES[meant].model_fields for field in entry)
-    return repr(meant) if is_same else foreign.rewritten(entry, meant)
-
-
-def _axes(tree: object) -> int | None:
-    """Those of the first input, without batch and channels."""
-    inputs = as_mapping(value_at(tree, ("inputs",))) or {"input": value_at(tree, ("input",))}
-    first = next(iter(inputs.values()), None)
-    shape = as_list((as_mapping(first) or {}).get("shape", first))
-    return len(shape) - 1 if shape else None
 
 
 def _unknown_fields(mistakes: Sequence[Mistake], tree: object) -> SpecError:
@@ -299,19 +257,17 @@ def _unknown_fields(mistakes: Sequence[Mistake], tree: object) -> SpecError:
     layer_type = type_ if isinstance(type_, str) and type_ in TYPES else None
     if len(fields) == 1 and fields[0] != "activation":
         meant = foreign.field_meant(fields[0], layer_type) if layer_type else None
-        hint = repr(meant) if meant else _field_hint(fields[0], known)
+        at_top = len(path) == 1
+        other = section_hint(fields[0], mistakes[0].found, known) if at_top else field_hint(fields[0], known)
+        hint = repr(meant) if meant else other
     elif layer_type and any(foreign.is_foreign(field, layer_type) for field in fields):
         hint = foreign.rewritten(entry, layer_type)
     else:
-        told = {field: _field_hint(field, known) for field in fields[:10]}
+        told = {field: field_hint(field, known) for field in fields[:10]}
         hint = "; ".join(f"{field[:60]}: {each}" for field, each in told.items() if each) or None
     shown = listing([shorten(field) for field in fields])
     problem = f"unknown field{'s' if len(fields) > 1 else ''} {shown}"
     return SpecError(problem, expected=", ".join(known), found=shown, hint=hint)
-
-
-def _field_hint(field: str, known: Sequence[str]) -> str | None:
-    return "leave it out: the input of the layer says it" if field in INFERRED else nearest(field, known)
 
 
 def _missing_field(mistake: Mistake, tree: object) -> SpecError:

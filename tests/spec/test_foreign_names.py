@@ -23,7 +23,7 @@ LocalResponseNorm local_response_norm | PixelShuffle pixel_shuffle | F.relu relu
 Gemm linear | Conv conv2d | ConvTranspose conv_transpose2d | GlobalAveragePool adaptive_avg_pool2d
 HardSwish hardswish | LeakyRelu leaky_relu | ReduceMean mean | DepthToSpace pixel_shuffle | Clip clamp
 fc linear | FC linear | fully_connected linear | bn batch_norm2d | deconv conv_transpose2d | max-pool max_pool2d
-cat concat | LRN local_response_norm
+cat concat | LRN local_response_norm | Convolution2D conv2d | GlobalAvgPool1D adaptive_avg_pool1d
 """
 
 
