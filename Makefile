@@ -44,6 +44,11 @@ docs: $(TEST)/.ready
 site: $(SITE)/.ready
 	$(SITE)/bin/sphinx-build -q -W --keep-going -b html -d build/site-cache -c docs/site . build/site
 
+# The pictures of docs/plots.md are drawn again: by another matplotlib they are other bytes, so not by `make docs`.
+.PHONY: pictures
+pictures: $(TEST)/.ready
+	$(TEST)/bin/python -m tests.pictures.kept
+
 # The libraries that docs/coverage.md is about; `$(COLLECTIONS)/bin/python -m tests.collections` then runs them for hours.
 collections: $(COLLECTIONS)/.ready
 

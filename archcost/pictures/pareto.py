@@ -4,6 +4,7 @@
 # pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
@@ -24,6 +25,9 @@ BATCHES = tuple(2**power for power in range(11))
 """Where none is asked for."""
 
 MOST_NAMED = 14
+MOST_OF_A_SERIES = 300
+"""More points are one line for the eye: every few are drawn."""
+
 MOST_SERIES = 14
 
 TITLES = {
@@ -120,6 +124,9 @@ def points(sweep: Sweep, columns: tuple[str, str]) -> Points:
     if not bool(is_known[fits].all()):
         whose = ", ".join(dict.fromkeys(row["series"] for row in _rows(sweep.where(fits & ~is_known))))
         left_out.append(f"Of {whose} not all numbers are known: {int((~is_known & fits).sum()):,} are left out.")
+    longest = max(Counter(point.series for point in found).values())
+    if longest > MOST_OF_A_SERIES:
+        left_out.append(f"Of {longest:,} in a row, {MOST_OF_A_SERIES:,} are drawn.")
     return Points(columns, found, tuple(left_out))
 
 
@@ -162,12 +169,11 @@ def _draw(drawn: Points, title: str) -> Figure:
     names = list(dict.fromkeys(point.series for point in drawn.points))
     x_unit, y_unit = (2**30 if name.endswith("_bytes") else 1 for name in drawn.columns)
     for index, name in enumerate(names):
-        of_it = [point for point in drawn.points if point.series == name]
+        of_it = _few([point for point in drawn.points if point.series == name])
         is_shown = index < MOST_SERIES
         axes.plot(
             [point.x / x_unit for point in of_it],
             [point.y / y_unit for point in of_it],
-            linestyle="-" if len(of_it) < 200 else "none",
             linewidth=0.7,
             marker=markers[index % len(markers)] if is_shown else ".",
             markersize=5,
@@ -175,7 +181,7 @@ def _draw(drawn: Points, title: str) -> Figure:
             label=told(name) if is_shown else None,
             gid=f"series-{name}",
         )
-    best = sorted((point for point in drawn.points if point.is_best), key=lambda point: point.x)
+    best = _few(sorted((point for point in drawn.points if point.is_best), key=lambda point: point.x))
     axes.plot(
         [point.x / x_unit for point in best], [point.y / y_unit for point in best], linestyle="none", marker="o",
         markersize=11, markerfacecolor="none", markeredgecolor="black", markeredgewidth=1.1, label="beaten by none",
@@ -201,6 +207,12 @@ def _draw(drawn: Points, title: str) -> Figure:
     if drawn.left_out:
         figure.supxlabel(told(" ".join(drawn.left_out)), fontsize=7.2, x=0.01, ha="left")
     return figure
+
+
+def _few(points: Sequence[Point]) -> list[Point]:
+    """Every few, with the first and the last."""
+    each = -(-len(points) // MOST_OF_A_SERIES) or 1
+    return [point for index, point in enumerate(points) if index % each == 0 or index == len(points) - 1]
 
 
 def _steps(drawn: Points, best: Sequence[Point], x_unit: float, y_unit: float) -> tuple[list[float], list[float]]:

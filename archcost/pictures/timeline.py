@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_STEPS = 500
+MOST_STEPS = 360
 MOST_NAMED = 44
 """Moments whose layers are named under the axis."""
 

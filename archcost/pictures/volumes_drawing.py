@@ -145,7 +145,7 @@ def _draw(drawn: Volumes, title: str) -> Figure:
 def _scales(scale: Scale, drawn: Volumes) -> str:
     words = "Heights and widths to one scale, channels to another"
     if any(not volume.is_vector for volume in drawn.volumes):
-        words += f": {1 / scale.channel:.3g} channels are as long as one pixel is high"
+        words += f": {1 / scale.channel:.3g} channels are as long as one row is high"
     vectors = "; vectors stand upright" if any(volume.is_vector for volume in drawn.volumes) else ""
     cut = "; what has a wavy line is cut" if any(each.is_cut for each in standing(drawn.volumes, scale)) else ""
     return f"{words}{vectors}{cut}." + (f" {_left_out(drawn)}" if drawn.left_out else "")

@@ -112,7 +112,7 @@ class Worksheet:
         lines.append("\\begin{enumerate}")
         for number, question in enumerate(self.questions, 1):
             answer = _in_latex(_filled(question)).replace(",", "{,}") if key else ""
-            room = _in_latex(question.working) if key else "\\vspace{2.5cm}"
+            room = _indexed(_in_latex(question.working)) if key else "\\vspace{2.5cm}"
             lines += [f"\\item {_in_latex(question.text)}", "", f"\\answer{{{number}}}{{{answer}}}"]
             lines += ["", f"Working: {room}", ""]
         return "\n".join([*lines, "\\end{enumerate}", "\\end{document}", ""])
@@ -137,6 +137,11 @@ def _in_latex(text: str) -> str:
     parts = [latex_escape(part) for part in text.split("`")]
     coded = "".join(rf"\texttt{{{part}}}" if index % 2 else part for index, part in enumerate(parts))
     return "".join(_LETTERS.get(letter, letter) for letter in coded)
+
+
+def _indexed(text: str) -> str:
+    """Letters of a formula as they are set: C with a small `in` below it."""
+    return re.sub(r"\b([A-Za-z]+)\\_([A-Za-z]+)\b", r"$\1_{\\mathrm{\2}}$", text)
 
 
 def _filled(question: Question) -> str:

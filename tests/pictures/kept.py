@@ -1,4 +1,4 @@
-"""`python -m tests.pictures.kept`: the pictures of docs/plots.md, drawn again.
+"""`make pictures` (`python -m tests.pictures.kept`): the pictures of docs/plots.md, drawn again.
 
 No part of `make docs`: another release of matplotlib draws the same picture in other bytes. A test holds what each says
 of itself against what it would say now, so that a picture whose numbers are old is found.

@@ -346,6 +346,13 @@ def test_a_pareto_front_is_what_no_other_beats() -> None:
     assert sorted(zip(*drawn(picture, "best").get_data(), strict=True)) == sorted(best)
 
 
+def test_a_long_row_of_a_sweep_is_drawn_every_few() -> None:
+    picture = archcost.plot("lenet5", "pareto", batch=range(1, 3_001), hardware="nvidia-t4")
+    batches = drawn(picture, "series-nvidia-t4").get_xdata()
+    assert len(batches) <= 301
+    assert "Of 3,000 in a row, 300 are drawn." in words(picture)
+
+
 def test_errors_are_those_of_the_paper_over_what_is_counted() -> None:
     picture = archcost.plot(["vgg_a", "vgg_d"], "error")
     vgg = {gid: drawn(picture, gid).get_xydata().tolist() for gid in ("vgg-0-0", "vgg-1-1")}
@@ -361,7 +368,7 @@ def test_errors_are_those_of_the_paper_over_what_is_counted() -> None:
 def test_kept_pictures_say_what_they_would_say_now(name: str) -> None:
     root = ElementTree.parse(kept.FOLDER / f"{name}.svg").getroot()
     said = next(each.text for each in root if each.tag == f"{SVG}desc")
-    assert said == kept.made(name).description, "python -m tests.pictures.kept draws them again"
+    assert said == kept.made(name).description, "make pictures draws them again"
 
 
 def test_the_page_shows_every_picture_that_is_kept() -> None:
