@@ -21,7 +21,16 @@ from archcost.hardware.mistakes import dotted, explain_first, place
 from archcost.hardware.plausibility import Refusal, against_peers, by_itself
 from archcost.hardware.profile import HardwareProfile
 from archcost.hardware.short_names import Found, find, shortest
-from archcost.hardware.without_sheet import THIS_MACHINE, cpu_name, gpu_of_memory, is_memory, profile_name, this_machine
+from archcost.hardware.without_sheet import (
+    THIS_MACHINE,
+    cpu_name,
+    gpu_of_memory,
+    is_memory,
+    may_have,
+    profile_name,
+    this_machine,
+    with_memory,
+)
 
 _FOLDER = FilePath(__file__).parent / "profiles"
 
@@ -55,12 +64,18 @@ def load(hardware: str | FilePath) -> HardwareProfile:
         return of_memory
     found = find(text, names())
     if not found.names:
-        found = _of_memory(text)
+        beside = MEMORY_BESIDE.fullmatch(text.strip())
+        if beside is not None:
+            return _of_memory(text, beside[1], int(beside[2]))
     if found.is_named and len(found.names) == 1:
         return _shipped(found.names[0])
     if found.names:
         raise _several(text, found)
-    raise ArchcostError(
+    raise _unknown(text)
+
+
+def _unknown(text: str) -> ArchcostError:
+    return ArchcostError(
         f"unknown hardware {shorten(text)}",
         expected="the name of a device, a memory (24GB), cpu, or a path to .yaml, .yml or .json",
         found=shorten(text),
@@ -70,19 +85,25 @@ def load(hardware: str | FilePath) -> HardwareProfile:
     )
 
 
-def _of_memory(text: str) -> Found:
-    """`4090 24GB`: devices of a short name that have that memory, where their names do not say it. Those that have
-    another are offered.
-    """
-    said = MEMORY_BESIDE.fullmatch(text.strip())
-    found = find(said[1], names()) if said else Found((), False)
-    if said is None or not found.is_named:
-        return Found((), False)
-    alike = [name for name in found.names if _shipped(name).memory.nominal.value == f"{int(said[2])} GiB"]
-    return Found(tuple(alike), True) if alike else Found(found.names, False)
-
-
 MEMORY_BESIDE = re.compile(r"(.+?)[ -]?\b([0-9]{1,4}) ?gi?b", re.ASCII | re.IGNORECASE)
+"""`4090 24GB`, `m4 max 64GB`: of devices, memory is sold in GB of 2^30 bytes."""
+
+
+def _of_memory(text: str, short: str, gib: int) -> HardwareProfile:
+    """The device of that name and memory; of a machine whose buyer chooses the memory, one with so much.
+
+    Raises ArchcostError for a memory that none of that name has.
+    """
+    found = find(short, names())
+    if not found.is_named:
+        raise _unknown(text) if not found.names else _several(text, found)
+    alike = [name for name in found.names if _shipped(name).memory.nominal.value == f"{gib} GiB"]
+    if len(alike) == 1:
+        return _shipped(alike[0])
+    if not alike and len(found.names) == 1 and may_have(_shipped(found.names[0]), gib):
+        return with_memory(_shipped(found.names[0]), gib)
+    raise _several(text, Found(tuple(alike), True) if alike else Found(found.names, False))
+
 
 MOST_OFFERED = 12
 """Devices that a short name may mean."""
@@ -271,8 +292,15 @@ def _read(path: FilePath) -> Read:
         profile = HardwareProfile.model_validate(tree)
     except ValidationError as error:
         raise explain_first(error, tree, marks, file) from None
-    _refuse(by_itself(profile), marks, file)
+    _refuse(by_itself(profile) or _is_like(profile), marks, file)
     return Read(profile, marks)
+
+
+def _is_like(profile: HardwareProfile) -> Refusal | None:
+    if profile.like is None or profile.like in names():
+        return None
+    hint = nearest(profile.like, names())
+    return Refusal(("like",), "no device that ships", "the name of one: archcost hardware list", profile.like, hint)
 
 
 def _refuse(refusal: Refusal | None, marks: Marks, file: str) -> None:

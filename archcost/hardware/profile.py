@@ -148,6 +148,9 @@ class HardwareProfile(Result, BaseModel):
     line: Text | None = None
     """GeForce, say: what shares an architecture but not its rates."""
 
+    like: Name | None = None
+    """The device that it is but for its memory, whose runs hold for it."""
+
     verified: Verified
     notes: Text | None = None
     sources: dict[Key, Source] = Field(min_length=1)
@@ -176,6 +179,11 @@ class HardwareProfile(Result, BaseModel):
     @property
     def headline(self) -> str:
         return f"{self.name}: {self.title}"
+
+    @property
+    def timed_as(self) -> str:
+        """The name under which its runs are known."""
+        return self.like or self.name
 
     def rate(self, dtype: str) -> int | float:
         """Dense FLOP/s (OP/s for int8) at the peak. Raises ArchcostError where the profile has none."""

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from archcost.errors import ArchcostError, shorten
-from archcost.hardware.figures import SizeAsAsked
-from archcost.hardware.profile import HardwareProfile
+from archcost.hardware.figures import Size, SizeAsAsked
+from archcost.hardware.profile import HardwareProfile, Source
 from archcost.units import UNITS, size
 
 _MEMORY = re.compile(r"(?:any-gpu-)?([0-9]{1,9})(?:[.-]([0-9]{1,3}))? ?(g|[gt]i?b)", re.ASCII | re.IGNORECASE)
@@ -80,6 +80,29 @@ def _gpu(number: str, unit: str, nbytes: int) -> HardwareProfile:
         "workspace": {"value": "8519680 B", "source": "cublas"},
     }
     return HardwareProfile.model_validate(fields)
+
+
+def may_have(profile: HardwareProfile, gib: int) -> bool:
+    """Whether the device is sold with a memory that the buyer chooses, and so much of it may be."""
+    if profile.vendor == "Apple":  # of which the profile has the most that is sold
+        return 8 <= gib <= profile.memory.nominal.amount / 2**30
+    return profile.kind == "cpu" and 1 <= gib <= 2**14
+
+
+def with_memory(profile: HardwareProfile, gib: int) -> HardwareProfile:
+    """The same device with another memory, of which nobody knows how much is usable."""
+    text = f"asked for as {gib} GB, which are {gib} GiB of a machine that is sold"
+    source = Source(text=text, date=_today(), verified="derived")
+    nominal = Size(value=f"{gib} GiB", source="asked")
+    return profile.model_copy(
+        update={
+            "name": f"{profile.name}-{gib}gb",
+            "like": profile.name,
+            "title": f"{profile.title} with {gib} GB",
+            "sources": {**profile.sources, "asked": source},
+            "memory": profile.memory.model_copy(update={"nominal": nominal, "usable": None}),
+        }
+    )
 
 
 @cache

@@ -55,7 +55,7 @@ class Timing:
 
     def chosen(self, profile: HardwareProfile) -> Chosen:
         given = self.calibration
-        own = given if given is not None and (self.alone or given.device == profile.name) else None
+        own = given if given is not None and (self.alone or given.device == profile.timed_as) else None
         return choose(profile, self.run, self.engine, own)
 
     def on(self, profile: HardwareProfile) -> StepTime | None:

@@ -81,7 +81,7 @@ def choose(
     if given is not None:
         return _the_users(given, profile, run, engine, threads)
     asked = engine or (CHANNELS_LAST if run.channels_last else DEFAULT)
-    known = calibration.of(profile.name, _engine_of(asked))
+    known = calibration.of(profile.timed_as, _engine_of(asked))
     suiting = [each for each in known if _is_asked(each, asked)]
     if engine is not None and not suiting:
         labels = [word for each in calibration.shipped() for word in (each.engine, each.label)]
@@ -132,7 +132,7 @@ class _Itself:
 @lru_cache(maxsize=256)
 def _from_relatives(device: _Itself, run: Run, asked: str, precision: str) -> Chosen | None:
     profile = device.profile
-    known = calibration.of(profile.name, _engine_of(asked))
+    known = calibration.of(profile.timed_as, _engine_of(asked))
     own = [each for each in known if _is_asked(each, asked) and each.precision == precision]
     others = [each for each in calibration.of_engine(asked, precision) if _mode(run) in each.modes]
     inferred = [each for each in own if "infer" in each.modes] if run.trains else []
@@ -170,7 +170,7 @@ def _the_users(
     _refuse_another_kind(given, profile, run, engine)
     differs: list[str] = []
     wider = 1.0
-    if given.device != profile.name:
+    if given.device != profile.timed_as:
         differs.append(f"of {given.device}, and not of {profile.name}")
         wider *= OTHER_DEVICE
     if given.status == "calibrated" and not _is_of_release(given, run):

@@ -80,7 +80,7 @@ def _nearest(profile: HardwareProfile, known: Iterable[Calibration], load: Load)
     near: dict[int, list[Calibration]] = {}
     for each in newest.values():
         distance = _distance(profile, load(each.device))
-        if distance is not None and each.device != profile.name:
+        if distance is not None and each.device != profile.timed_as:
             near.setdefault(distance, []).append(each)
     distance = min(near, default=0)
     nearest = near.get(distance, [])

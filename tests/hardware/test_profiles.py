@@ -286,11 +286,24 @@ def test_bandwidth_is_bus_times_data_rate():
 
 
 PRINTED = {
-    "nvidia-rtx-4070": {"float32": 29.15, "bandwidth": 504, "tdp": 200},
+    "nvidia-rtx-3080-10gb": {"int8": 238, "float16": 59.5},
+    "nvidia-rtx-4060": {"int8": 242 / 2},
+    "nvidia-rtx-4070": {"float32": 29.15, "int8": 466 / 2, "bandwidth": 504, "tdp": 200},
+    "nvidia-rtx-5060-ti-16gb": {"int8": 759 / 4},
+    "nvidia-rtx-5070": {"int8": 988 / 4},
+    "nvidia-rtx-5070-ti": {"int8": 1406 / 4},
+    "nvidia-rtx-5080": {"int8": 1801 / 4, "bandwidth": 960},
+    "nvidia-rtx-a2000-12gb": {"float16": 63.9 / 2},
+    "nvidia-rtx-a4500": {"float16": 189.2 / 2},
+    "nvidia-rtx-a5000": {"float32": 27.8, "float16": 222.2 / 2},
+    "nvidia-rtx-2000-ada": {"float8": 191.9 / 2},
+    "nvidia-rtx-5000-ada": {"float8": 1044.4 / 2},
+    "nvidia-rtx-6000-ada": {"float32": 91.1, "float8": 1457 / 2},
+    "nvidia-rtx-pro-6000-workstation": {"float32": 125, "float8": 4000 / 4},
     "nvidia-rtx-4070-super": {"float32": 35.49, "bandwidth": 504, "tdp": 220},
     "nvidia-rtx-4070-ti": {"float32": 40.09, "bandwidth": 504, "tdp": 285},
     "nvidia-rtx-4070-ti-super": {"float32": 44.1, "bandwidth": 672, "tdp": 285},
-    "nvidia-rtx-4080": {"float32": 48.74, "bandwidth": 717, "tdp": 320},
+    "nvidia-rtx-4080": {"float32": 48.74, "float16": 97.5, "int8": 780 / 2, "bandwidth": 717, "tdp": 320},
     "nvidia-rtx-4080-super": {"float32": 52.22, "bandwidth": 736, "tdp": 320},
     "nvidia-rtx-a4000": {"float32": 19.2, "float16": 153.4 / 2, "bandwidth": 448, "tdp": 140},
     "nvidia-a40": {"float32": 37.4, "tf32": 74.8, "bfloat16": 149.7, "int8": 299.3, "bandwidth": 696, "tdp": 300},
@@ -308,7 +321,8 @@ PRINTED = {
 }
 """TFLOP/s (int8 TOP/s), GB/s and W that other pages print: svethardware.cz on the GeForce cards of January 2024, and
 shops that quote NVIDIA's data sheets (ecer.com of A40 and A4000, whose tensor rate is sparse; panchaea.com of A16);
-the vendors' own pages of the others, recalled.
+the vendors' own pages of the others, recalled: NVIDIA prints sparse int8 of Ada, and sparse fp4, four times as much as
+dense int8, of Blackwell as AI TOPS, and sparse float16 or float8 of workstation cards.
 """
 
 

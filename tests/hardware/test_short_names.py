@@ -92,7 +92,7 @@ def test_of_several_all_are_offered_with_their_memory(short: str):
     ("part", "offered"),
     [
         ("4090 48GB", "nvidia-rtx-4090"),
-        ("m4 max 64GB", "apple-m4-max"),
+        ("m4 max 256GB", "apple-m4-max"),
         ("mi250x", "amd-mi250x-gcd"),
         ("titan", "nvidia-gtx-titan-black"),
         ("xavier", "nvidia-jetson-agx-xavier-cpu"),
@@ -103,6 +103,20 @@ def test_a_name_that_lacks_a_word_of_the_model_is_none(part: str, offered: str):
     with pytest.raises(ArchcostError, match="no whole name") as raised:
         hardware.load(part)
     assert offered in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "gib"),
+    [("m4 max 64GB", "apple-m4-max", 64), ("M2 16GB", "apple-m2", 16), ("rpi5 4GB", "raspberry-pi-5", 4)],
+)
+def test_a_machine_whose_memory_is_chosen(text: str, name: str, gib: int):
+    found, sold = hardware.load(text), hardware.load(name)
+    assert (found.name, found.memory.capacity) == (f"{name}-{gib}gb", gib * 2**30)
+    assert hardware.load(found.name) == found
+    assert (found.rates, found.memory.bandwidth) == (sold.rates, sold.memory.bandwidth)
+    times = [archcost.estimate("lenet5", hardware=each, engine="ncnn", mode="infer").time for each in (found, sold)]
+    assert all(times)
+    assert len({time.band for time in times if time}) == 1  # the runs of the one hold for the other
 
 
 def test_many_are_cut():
@@ -187,6 +201,20 @@ def test_no_constants_are_borrowed_for_what_has_no_data_sheet():
     """Engines that run on CPUs have relatives for any; without rates there is nothing to scale them by."""
     time = archcost.estimate("lenet5", hardware="cpu", engine="ncnn", mode="infer").time
     assert time is None
+
+
+def test_a_file_may_be_like_a_device_that_ships(tmp_path: Path):
+    file = tmp_path / "mine.yaml"
+    text = (Path(__file__).parent / "example.yaml").read_text()
+    file.write_text(text.replace("verified: C\n", "like: nvidia-rtx-4090\nverified: C\n", 1))
+    assert hardware.load(file).timed_as == "nvidia-rtx-4090"
+    file.write_text(text.replace("verified: C\n", "like: 4090\nverified: C\n", 1))
+    with pytest.raises(ArchcostError, match="like"):
+        hardware.load(file)
+    file.write_text(text.replace("verified: C\n", "like: nvidia-rtx-409\nverified: C\n", 1))
+    with pytest.raises(ArchcostError, match="no device that ships") as raised:
+        hardware.load(file)
+    assert "nvidia-rtx-4090" in (raised.value.hint or "")
 
 
 def test_a_file_says_what_these_leave_open(tmp_path: Path):
