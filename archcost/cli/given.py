@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from archcost.costs import ModelCost
     from archcost.files.result import Result
+    from archcost.graph import ModelGraph
     from archcost.hardware import HardwareProfile
     from archcost.hardware.calibration import Calibration
     from archcost.spec import ModelSpec
@@ -109,3 +110,17 @@ def rendered(result: Result, options: argparse.Namespace) -> str:
     from archcost.report.writers import markdown_escape
 
     return f"{shown}\n{markdown_escape(settings) if options.format == 'markdown' else settings}\n"
+
+
+def with_lints(shown: str, graph: ModelGraph, options: argparse.Namespace) -> str:
+    """The text of a report on the user's own file, with a last line where anything in the network is odd."""
+    file = graph.spec.source.file
+    if options.format != "text" or options.quiet or not file or Path(file) != Path(options.network):
+        return shown
+    from shlex import quote
+
+    from archcost.lints import lint
+    from archcost.lints.findings import counted
+
+    found = lint(graph).lints
+    return f"{shown}\n{counted(len(found))}: archcost lint {quote(file)}\n" if found else shown

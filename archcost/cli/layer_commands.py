@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archcost.cli.command import Command
 from archcost.cli.defaults import changed_settings
-from archcost.cli.given import cost_of, refuse_stretched, refuse_unknown, rendered
+from archcost.cli.given import cost_of, refuse_stretched, refuse_unknown, rendered, with_lints
 from archcost.cli.options import (
     DEVICE,
     WORKING_FORMATS,
@@ -58,12 +58,14 @@ def summarize(options: argparse.Namespace) -> tuple[str, int]:
     given = [*_changed_engine(options), *changed_settings(run_of(options), options.taken)]
     if given and timed is None and not needs_memory:
         raise ArchcostError("no step is timed", expected="--time with settings of one", found=", ".join(given))
-    folded = Folded(cost_of(options.network, options), options.depth, timed)
+    cost = cost_of(options.network, options)
+    folded = Folded(cost, options.depth, timed)
     if choice is None:
-        return rendered(folded, options), 0
+        return with_lints(rendered(folded, options), cost.graph, options), 0
     from archcost.report.chosen_layers import ChosenLayers
 
-    return rendered(ChosenLayers(folded, choice, _line(options, timed) if needs_memory else None), options), 0
+    shown = rendered(ChosenLayers(folded, choice, _line(options, timed) if needs_memory else None), options)
+    return with_lints(shown, cost.graph, options), 0
 
 
 def _choice(options: argparse.Namespace) -> Choice | None:

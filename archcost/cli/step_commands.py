@@ -16,6 +16,7 @@ from archcost.cli.given import (
     refuse_unknown,
     rendered,
     spec_of,
+    with_lints,
 )
 from archcost.cli.options import (
     DEVICE,
@@ -52,7 +53,7 @@ def estimate(options: argparse.Namespace) -> tuple[str, int]:
     result = estimated(options)
     refuse_stretched(result.chosen.differs, options)
     refuse_unknown(f"{result.network} on {result.hardware.name}", result.unknown, options)
-    return rendered(result, options), 0 if result.fits else 1
+    return with_lints(rendered(result, options), result.line.graph, options), 0 if result.fits else 1
 
 
 def estimated(options: argparse.Namespace) -> Estimate:

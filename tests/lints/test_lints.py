@@ -126,6 +126,11 @@ def test_as_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     )
     assert main(["lint", "mine.yaml"]) == 1
     assert capsys.readouterr().out == TEXT
+    for command in (["summary"], ["estimate", "--hardware", "t4"]):
+        assert main([*command, "mine.yaml"]) == 0
+        assert capsys.readouterr().out.endswith("\n\n1 lint: archcost lint mine.yaml\n")
+    assert main(["summary", "mine.yaml", "--format", "csv"]) == main(["summary", "squeezenet1_1"]) == 0
+    assert "archcost lint" not in capsys.readouterr().out
     assert main(["lint", "lenet5"]) == 0
     assert capsys.readouterr().out == "lenet5: nothing odd.\n"
 
