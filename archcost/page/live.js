@@ -79,6 +79,7 @@ function archcostFind(payload, asked) {
   if (run === undefined) return { refused: `not worked out on this page: ${words.slice(2).filter(Boolean).join(", ")}` };
   if (run.refused) return { refused: run.refused };
   if (run.no_rate) return { refused: `${asked.hardware} has no rate for ${run.no_rate}` };
+  if (typeof run.on[hardware] === "string") return { refused: run.on[hardware] };
   const [time, kernels, maxBatch, maxBatchTight] = run.on[hardware];
   const step = tables.steps[run.step];
   return {

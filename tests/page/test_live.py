@@ -144,6 +144,17 @@ def test_a_calibration_that_is_given(name: str, overlaps: bool) -> None:
         require_equal(page, told(spec, each, calibration=calibration), each)
 
 
+def test_a_calibration_answers_for_its_own_device_and_kind_of_run() -> None:
+    spec, names = archcost.load("lenet5"), ["nvidia-rtx-4090", "nvidia-t4"]
+    payload = live([spec], names, calibration=MADE_UP.model_copy(update={"device": names[0]}), modes=["train"])
+    own, others, refused = live_on(payload, [{}, {"hardware": names[1]}, {"precision": "amp-bf16"}])
+    assert own["engine"] == "torch 0 eager"
+    require_equal(others, told(spec, {**payload["default"], "hardware": names[1]}), {})
+    assert refused["refused"].startswith(
+        "the calibration is of another kind of run; expected one for train in amp-bf16"
+    )
+
+
 def test_sizes_that_are_no_lines() -> None:
     """oneDNN's workspace of an LSTM comes in whole pages: some batches are known, and said to be."""
     spec = archcost.load("resnet18_lstm")
