@@ -131,7 +131,7 @@ def refuse_others(parser: Parser, others: Sequence[str], argv: Sequence[str]) ->
         hint = hint and hint.replace("'", "").replace(" or ", " or --").join(("--", ""))
     else:
         hint = f"an option before each value, as in {repeated[0]} A {repeated[0]} B" if repeated else None
-    problem = f"unrecognized arguments: {' '.join(others)}"
+    problem = f"unrecognized arguments: {' '.join([word[:60] for word in others[:10]])}"
     raise ArchcostError(problem, hint=hint or f"{parser.prog} --help")
 
 

@@ -21,6 +21,9 @@ from archcost.cli.words import one_device_each
 from archcost.errors import ArchcostError
 from archcost.files.write import recording_reads
 
+MOST_COMPLAINED = 1_000
+"""Characters of a line of a message."""
+
 atexit.register(gc.freeze)  # what lives to the end needs no search for cycles there: modules and classes
 
 
@@ -119,6 +122,9 @@ def _print(written: str) -> None:
 
 
 def _complain(text: str) -> None:
+    """Whatever words the message repeats, none moves the terminal's cursor, nor floods it."""
+    lines = [line if len(line) <= MOST_COMPLAINED else f"{line[:MOST_COMPLAINED]}…" for line in text.split("\n")]
+    text = "\n".join(["".join(each if each.isprintable() else repr(each)[1:-1] for each in line) for line in lines])
     stderr = cast("TextIO", sys.stderr)
     _spell_in_ascii(stderr)
     print(text, file=stderr)

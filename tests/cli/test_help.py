@@ -59,6 +59,19 @@ def test_each_example_runs(capsys: Capture, tmp_path: Path, monkeypatch: pytest.
             assert (code, captured.err) == (1 if "--batch 256" in command else 0, ""), command
 
 
+def test_several_devices_behind_one_option(capsys: Capture) -> None:
+    assert main(["fit", "--hardware", "4090", "t4", "lenet5", "-q"]) == 0
+    assert capsys.readouterr().out == "lenet5, batch 1, fits on 2 of 2 devices\n"
+
+
+def test_a_message_neither_moves_the_cursor_nor_floods(capsys: Capture) -> None:
+    assert main(["summary", "lenet5", "\x1b[31mred", "x" * 5000]) == 2
+    err = capsys.readouterr().err
+    assert "\x1b" not in err
+    assert "\\x1b[31mred" in err
+    assert len(err) < 2_000
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
