@@ -124,7 +124,7 @@ def findings(budget: Budget, spec: ModelSpec) -> list[Finding]:
         assert estimated is not None, "a quantity of a device stands beside one"
         return _time(estimated) if name == "time" else _fits(estimated) if name == "fits" else _largest_batch(estimated)
 
-    return [_finding(budget, limit, spec.name, device, seen(limit.quantity.name)) for limit in budget.limits]
+    return [_finding(budget, limit, graph.name, device, seen(limit.quantity.name)) for limit in budget.limits]
 
 
 def spec_of(budget: Budget, folder: FilePath) -> ModelSpec:

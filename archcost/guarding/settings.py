@@ -79,7 +79,8 @@ def _setting(name: str, value: object, place: Place | None) -> Any:
         if isinstance(value, str) and value:
             return value
         expected = "text"
-    raise SpecError(f"{name} has no such value", expected=expected, found=spell(value), place=place)
+    hint = f'"{value}"' if name == "hardware" and type(value) is int else None  # as in 4090
+    raise SpecError(f"{name} has no such value", expected=expected, found=spell(value), hint=hint, place=place)
 
 
 def run_of(settings: Settings) -> Run:

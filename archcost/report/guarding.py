@@ -157,7 +157,7 @@ def _where(place: Place | None) -> str:
 
 
 def _failure_text(failure: Failure) -> str:
-    return f"{one_line(failure.network)} cannot be checked: {failure.message}"
+    return f"{_where(failure.place)}{one_line(failure.network)} cannot be checked: {failure.message}"
 
 
 def _lock_text(lock: LockOutcome) -> str:

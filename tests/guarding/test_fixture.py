@@ -62,7 +62,10 @@ SAID = [
     ("archcost.load('mlp'), args=[1], parameters=5", "args are what a module:callable is called with"),
     ("'lenet5', parameters=61705", "lenet5: parameters 61,706, 1 (0.0 %) over the budget of 61,705"),
     ("'net.yaml', parameters=19", "net: parameters 20, 1 (5.3 %) over the budget of 19"),
-    ("archcost.load('mlp'), set={'classes': 7}, parameters=1", "mlp: parameters 266,307, *"),  # 266,610 − 3·101
+    (
+        "archcost.load('mlp'), set={'classes': 7}, parameters=1",
+        "mlp (classes=7): parameters 266,307, *",
+    ),  # 266,610 − 3·101
 ]
 
 

@@ -53,7 +53,7 @@ def test_text(broken: Path, capsys: Capture) -> None:
         "--------------  ------  ------  ",
     ]
     assert "fc5             48,120  78.0 %" in lines
-    assert lines[15].startswith("odd,% name cannot be checked: unknown network 'odd,%\\nname'")
+    assert lines[15].startswith("archcost.yaml:4: odd,% name cannot be checked: unknown network 'odd,%\\nname'")
     assert (
         lines[-7:]
         == [
