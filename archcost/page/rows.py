@@ -169,6 +169,7 @@ def _total(answer: Answer) -> dict[str, Any]:
         "backward": number(cost.flops.backward.contraction),
         "bytes": None if one is None else one.peak,
         "seconds": seconds,
+        "step": one and one.time and one.time.step,
     }
 
 

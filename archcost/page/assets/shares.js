@@ -121,9 +121,9 @@ Shares.made = 0;
 // Networks side by side: of each quantity a bar for each of them.
 function compareNetworks(container, networks) {
   const quantities = [
-    ["parameters", count], ["macs", (value, total) => count(value, total.bound)], ["bytes", (value) => size(value)], ["seconds", duration],
+    ["parameters", (value) => count(value)], ["macs", (value, total) => count(value, total.bound)], ["bytes", (value) => size(value)], ["step", duration],
   ];
-  const names = { parameters: "parameters", macs: "MACs forward", bytes: "memory at the peak", seconds: "time of the layers" };
+  const names = { parameters: "parameters", macs: "MACs forward", bytes: "memory at the peak", step: "time of a step" };
   for (const [key, show] of quantities) {
     const totals = networks.map(({ layers }) => layers.total);
     const most = Math.max(...totals.map((total) => Number(total[key]) || 0));
