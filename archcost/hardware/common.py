@@ -24,8 +24,9 @@ COMMON = frozenset(
         "amd-mi325x", "amd-mi355x", "google-tpu-v4", "google-tpu-v5e", "google-tpu-v5p", "google-tpu-v6e",
         "google-tpu-v7", "aws-trainium2", "intel-gaudi-3",
         # other cards, and Apple
-        "amd-rx-7900-xtx", "amd-rx-9070-xt", "intel-arc-b580", "apple-m1", "apple-m2-max", "apple-m3-max",
-        "apple-m3-ultra", "apple-m4", "apple-m4-pro", "apple-m4-max", "apple-m5", "apple-m5-max",
+        "amd-rx-7900-xtx", "amd-rx-9070-xt", "amd-ryzen-ai-max-395", "intel-arc-b580", "apple-m1",
+        "apple-m2-max", "apple-m3-max", "apple-m3-ultra", "apple-m4", "apple-m4-pro", "apple-m4-max",
+        "apple-m5", "apple-m5-max",
         # boards and CPUs
         "nvidia-jetson-orin-nano-8gb", "nvidia-jetson-agx-orin-64gb", "nvidia-jetson-agx-thor-t5000",
         "raspberry-pi-4", "raspberry-pi-5", "generic-desktop-cpu", "amd-ryzen-9-5950x", "intel-core-i7-13700k",

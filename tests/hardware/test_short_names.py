@@ -48,6 +48,7 @@ NAMED = {
     "nvidia-gh200-96gb": ("NVIDIA GH200 480GB", "gh200"),
     "nvidia-b300-sxm": ("B300",),
     "amd-rx-7900-xtx": ("7900 xtx", "Radeon RX 7900 XTX"),
+    "amd-ryzen-ai-max-395": ("Ryzen AI Max+ 395", "strix halo"),
     "intel-gaudi-3": ("gaudi3", "Habana Gaudi 3"),
     "intel-arc-b580": ("b580", "Arc B580"),
     "aws-trainium2": ("trn2", "Trainium2"),
