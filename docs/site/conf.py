@@ -15,7 +15,7 @@ from typing import Any
 project = "archcost"
 html_title = "archcost"
 root_doc = "docs/index"
-include_patterns = ["README.md", "docs/**.md"]
+include_patterns = ["*.md", "docs/**.md"]
 exclude_patterns = [".*", "build", "dist", "tests", "docs/site"]
 extensions = ["myst_parser"]
 myst_heading_anchors = 4
@@ -35,17 +35,21 @@ PAGE_BELOW = re.compile(r"\]\((\w+/(?!index)\w+)\.md\)")
 
 def contents(text: str, name: str) -> Iterator[tuple[str, list[str]]]:
     """What stands below a page, by captions: each page where it is linked first."""
-    pattern = PAGE if name.endswith("/index") else PAGE_BELOW
-    before, *doors = DOOR.split(text) if name == root_doc else [text]
-    seen: set[str] = set()
-    for caption, part in [("", before), *zip(doors[::2], doors[1::2], strict=True)]:
-        pages = [page for page in dict.fromkeys(pattern.findall(part)) if page not in seen]
-        seen.update(pages)
-        yield caption, ["README <../README>", *pages] if name == root_doc and not caption else pages
+    if name == root_doc:
+        before, *doors = DOOR.split(text)
+        seen: set[str] = set()
+        for caption, part in [("", before), *zip(doors[::2], doors[1::2], strict=True)]:
+            pages = [page for page in dict.fromkeys(PAGE.findall(part)) if page not in seen]
+            seen.update(pages)
+            yield caption, pages
+        yield "The project", ["README <../README>", "Contributing <../CONTRIBUTING>", "Changes <../CHANGELOG>"]
+    elif name.startswith("docs/"):
+        pattern = PAGE if name.endswith("/index") else PAGE_BELOW
+        yield "", [*dict.fromkeys(pattern.findall(text))]
 
 
 def add_contents(app: Any, name: str, source: list[str]) -> None:
-    for caption, pages in contents(source[0], name) if name != "README" else ():
+    for caption, pages in contents(source[0], name):
         if pages:
             options = [":hidden:", *([f":caption: {caption}"] if caption else [])]
             source[0] += "\n".join(["", "```{toctree}", *options, "", *pages, "```", ""])
