@@ -61,8 +61,16 @@ class Parser(argparse.ArgumentParser):
         raise ArchcostError(
             f"argument {name}: invalid choice: {shorten(value)}",
             expected=f"one of {listing(words, 40)}",
-            hint=nearest(str(value).lower(), words) or f"{self.prog} --help",
+            hint=nearest(str(value).lower(), words) or self._other_hint(str(value)),
         )
+
+    def _other_hint(self, word: str) -> str:
+        """Of a network without a command, which commands it might be for."""
+        from archcost.spec import zoo
+
+        if self.groups is not None and (word in zoo.names() or word.endswith((".yaml", ".yml", ".json", ".onnx"))):
+            return f"{self.prog} summary {word}"
+        return f"{self.prog} --help"
 
     @property
     def options(self) -> list[str]:
@@ -126,9 +134,12 @@ class CommandParser(Parser):
 def refuse_others(parser: Parser, others: Sequence[str], argv: Sequence[str]) -> NoReturn:
     """Of words that no option or place of the command takes."""
     word, repeated = others[0], [word for word in argv if word in _repeated(parser)]
-    if word.startswith("-"):
+    formats: tuple[str, ...] = parser.get_default("formats") or ()
+    if word.removeprefix("--") in formats:
+        hint = f"--format {word.removeprefix('--')}"
+    elif word.startswith("-"):
         hint = nearest(word.partition("=")[0].lstrip("-"), [option.lstrip("-") for option in parser.options])
-        hint = hint and hint.replace("'", "").replace(" or ", " or --").join(("--", ""))
+        hint = hint and "--" + hint.replace("'", "").replace(" or ", " or --")
     else:
         hint = f"an option before each value, as in {repeated[0]} A {repeated[0]} B" if repeated else None
     problem = f"unrecognized arguments: {' '.join([word[:60] for word in others[:10]])}"

@@ -71,7 +71,9 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def parsed(argv: Sequence[str], options: argparse.Namespace) -> argparse.Namespace:
-    """Raises ArchcostError for words that the command does not take."""
+    """`help COMMAND` is `COMMAND --help`. Raises ArchcostError for words that the command does not take."""
+    if argv[:1] == ["help"]:
+        argv = [*argv[1:], "--help"]
     found, others = parser(*argv[:1]).parse_known_args(argv, options)
     if not others:
         return found

@@ -28,14 +28,19 @@ def list_networks(options: argparse.Namespace) -> tuple[str, int]:
 
 
 def _layers(added: argparse.ArgumentParser) -> None:
-    added.add_argument("type", nargs="?", metavar="TYPE", help="one of them in full: what it costs and keeps")
+    added.add_argument(
+        "type",
+        nargs="?",
+        metavar="TYPE",
+        help="one of them in full: what it costs and keeps; or a word, for those with it",
+    )
     add_format(added)
 
 
 def show_layers(options: argparse.Namespace) -> tuple[str, int]:
-    from archcost.costs.layer_types import layer_type, layer_types
+    from archcost.costs.layer_types import about_layers, layer_types
 
-    return rendered(layer_types() if options.type is None else layer_type(options.type), options), 0
+    return rendered(layer_types() if options.type is None else about_layers(options.type), options), 0
 
 
 def _show(added: argparse.ArgumentParser) -> None:

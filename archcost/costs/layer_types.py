@@ -12,6 +12,7 @@ from archcost.errors import ArchcostError, nearest, shorten
 from archcost.files.result import Result
 from archcost.layers import INDEX, LAYERS, Layer, own
 from archcost.layers.base import Declared
+from archcost.layers.foreign import meant
 from archcost.layers.rules import Call
 from archcost.layers.value_function import ValueFunction
 from archcost.passes.layer_rules import Answers, ask
@@ -253,15 +254,32 @@ def layer_types() -> LayerTypes:
 
 
 def layer_type(name: str) -> LayerType:
-    """One type. Raises ArchcostError where there is none of that name."""
+    """One type. Raises ArchcostError where there is none of that name, with the one that Keras or torch call so."""
     if name not in LAYERS:
+        there = meant(name)
         raise ArchcostError(
             "no such layer type",
             expected="one that archcost layers lists",
             found=shorten(name),
-            hint=nearest(name, [*LAYERS, *own.registered()]),
+            hint=repr(there) if there in LAYERS else nearest(name, [*LAYERS, *own.registered()]),
         )
     return LayerType(name, LAYERS[name], _examples(name))
+
+
+def about_layers(word: str) -> LayerType | LayerTypes:
+    """The type of that name, or those that have the word in their name or family, or in torch's or ONNX's name.
+
+    Raises ArchcostError where there are none.
+    """
+    if word in LAYERS:
+        return layer_type(word)
+    found = tuple(each for each in layer_types().types if word and word.lower() in _said(each))
+    return LayerTypes(found) if found else layer_type(word)
+
+
+def _said(each: LayerType) -> str:
+    card = each.kind.card
+    return " ".join(filter(None, (each.type, each.family, card.torch, card.onnx and card.onnx.operator))).lower()
 
 
 def _examples(type_: str) -> tuple[Example, ...]:

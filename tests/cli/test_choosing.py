@@ -36,6 +36,13 @@ def test_devices_by_words_vendor_kind_and_memory(capsys: Capture) -> None:
     assert names(capsys, "hardware", "list", "v100", "--min-memory", "17GiB") == sorted(by_memory[:2])
 
 
+def test_layers_by_a_word(capsys: Capture) -> None:
+    main(["layers", "Attention", "--format", "json"])
+    types = [each["type"] for each in json.loads(capsys.readouterr().out)["layers"]]
+    assert "scaled_dot_product_attention" in types
+    assert "conv2d" not in types
+
+
 ON = ("fit", "lenet5", "--hardware", "nvidia-t4", "--hardware", "nvidia-a100-sxm4-80gb", "--hardware", "st-stm32f746")
 
 

@@ -42,6 +42,11 @@ def test_a_command_has_options_and_examples(name: str, capsys: Capture, monkeypa
         assert f"\n  {command}\n      {told}\n" in out
 
 
+def test_help_is_a_word_as_well(capsys: Capture) -> None:
+    assert main(["help", "fit"]) == 0
+    assert capsys.readouterr().out.startswith("usage: archcost fit ")
+
+
 def test_there_are_examples_of_nothing_else() -> None:
     assert sorted(EXAMPLES) == sorted(NAMES)
 
@@ -81,6 +86,12 @@ def test_a_message_neither_moves_the_cursor_nor_floods(capsys: Capture) -> None:
         ("fit lenet5 --sort tim", "\n  try: 'time'\n"),
         ("fit lenet5 other", "unrecognized arguments: other\n  try: archcost fit --help\n"),
         ("hardware shw nvidia-t4", "\n  try: 'show'\n"),
+        ("vgg_d", "\n  try: archcost summary vgg_d\n"),
+        ("list --json", "unrecognized arguments: --json\n  try: --format json\n"),
+        (
+            "layers Dense",
+            "\n  found: 'Dense'\n  try: 'linear'\n",
+        ),
         ("hardware list --vendr AMD", "unrecognized arguments: --vendr\n  try: --vendor\n"),
         (
             "show lenet5 --freeze conv1 fc5 --set a=1 b=2",
