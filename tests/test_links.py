@@ -45,6 +45,7 @@ def test_links_lead_somewhere(page: Path) -> None:
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
         assert target.is_file(), f"{link} leads to no file"
+        assert target.suffix != ".md" or target in PAGES, f"{link} leads to what is no page of the site"
         assert not anchor or anchor in anchors(target), f"{link} leads to no heading"
 
 
