@@ -92,6 +92,13 @@ class Needs(NamedTuple):
         return self.curve.at(batch)
 
 
+class LiveOptimizer(NamedTuple):
+    """An optimizer beside passes that do not know it."""
+
+    update: Update
+    kernels: tuple[Kernel, ...]
+
+
 class LiveStep:
     """Forward and backward of one run on a torch device. Raises ArchcostError for settings that do not suit.
 
@@ -106,7 +113,8 @@ class LiveStep:
         self.one = self.at(1, None if like is None else like.one)
         self.needs: dict[int | None, Needs] = {}
         self.whole: dict[Run, Growth] = {}
-        self.known: dict[tuple[int, tuple[Fuses, ...]], KernelLines] = {}
+        self.optimizers: dict[str, LiveOptimizer] = {}
+        self.known: dict[tuple[tuple[Fuses, ...], bool, int], KernelLines] = {}
 
     def at(self, batch: int, like: Timeline | None = None) -> Timeline:
         """`like` is a step at that batch with other checkpoints."""
@@ -204,7 +212,7 @@ class LiveStep:
         assert every is not None
         if threads is None or not grown.kernels:
             return Needs(curves.highest(every.moments), at, every.left.bytes, left_at)
-        demand = Demand(grown, threads, self.graphs.most, self.graphs.followed)
+        demand = Demand(grown, threads, MOST, self.graphs.followed)
         try:
             return Needs(demand.curve, at, every.left.bytes, left_at, demand)
         except ArchcostError:
@@ -220,9 +228,18 @@ class LiveStep:
             return self.passes
         return curves.passes(grown.line, grown.base, grown.slope, True)
 
-    def kernel_lines(self, fuses: tuple[Fuses, ...], batch: int = 0) -> KernelLines:
+    def optimizer(self, run: Run) -> LiveOptimizer:
+        """What checkpoints have no part in."""
+        known = self.like.optimizers
+        if run.optimizer not in known:
+            line = replace(self.one, run=run)
+            known[run.optimizer] = LiveOptimizer(curves.update(line, run), tuple(optimizer_kernels(line)))
+        return known[run.optimizer]
+
+    def kernel_lines(self, fuses: tuple[Fuses, ...], touches: bool, batch: int = 0) -> KernelLines:
         """At every batch, or of one that was played."""
-        if (batch, fuses) not in self.known:
+        key = (fuses, touches, batch)
+        if key not in self.known:
             far = self.far
             if batch:
                 lines = (self.single[batch] if batch > 1 else self.one,)
@@ -230,19 +247,19 @@ class LiveStep:
                 lines = (self.one,)
             else:
                 lines = (*self.few, far)
-            self.known[batch, fuses] = KernelLines(lines, fuses)
-        return self.known[batch, fuses]
+            self.known[key] = KernelLines(lines, fuses, touches)
+        return self.known[key]
 
     def kernels(self, fuses: tuple[Fuses, ...], known: Kernels, touches: bool) -> dict[str, Any]:
         """Rows of several samples, and of those batches for which they do not hold."""
         several = None
         if self.far is not None:
-            several = self.like.kernel_lines(fuses).step(self.far.recomputed)
+            several = self.like.kernel_lines(fuses, touches).step(self.far.recomputed)
         apart: dict[int, dict[str, Any]] = {}
         for batch, line in ({1: self.one} if several else self.single).items():
-            alone = self.like.kernel_lines(fuses, batch).step(line.recomputed)
+            alone = self.like.kernel_lines(fuses, touches, batch).step(line.recomputed)
             assert alone is not None
-            if several is None or not holds_at(several, alone, batch, touches):
+            if several is None or not holds_at(several, alone, batch):
                 apart[batch] = step_rows(alone, known, touches)
         return {"lines": several and step_rows(several, known, touches), "at": apart}
 
@@ -258,18 +275,6 @@ def _requested(line: Timeline, threads: int | None) -> list[int]:
     for storage, run in line.kernels.items():
         sizes[storage] = 0 if threads is None else own_memory(run.call._replace(threads=threads), run.direction)
     return sizes
-
-
-class LiveOptimizer(NamedTuple):
-    """An optimizer beside passes that do not know it."""
-
-    update: Update
-    kernels: tuple[Kernel, ...]
-
-    @classmethod
-    def of(cls, step: LiveStep, run: Run) -> LiveOptimizer:
-        line = replace(step.one, run=run)
-        return cls(curves.update(line, run), tuple(optimizer_kernels(line)))
 
 
 class Largest(NamedTuple):
@@ -290,7 +295,7 @@ def largest(step: LiveStep, run: Run, update: Update, profile: HardwareProfile, 
     burst = sum(update.burst.values())
     curve, left = needs.curve, needs.left
     if needs.demand is not None:
-        return _followed(step, run, update, profile)
+        return _followed(step, update, profile)
     if curve is None and step.graphs.spec.has_batch and run != asked:
         return Largest(None, None)
     if curve is None or (library and not caches(profile)):
@@ -304,15 +309,13 @@ def largest(step: LiveStep, run: Run, update: Update, profile: HardwareProfile, 
     return Largest(*found)
 
 
-def _followed(step: LiveStep, run: Run, update: Update, profile: HardwareProfile) -> Largest:
+def _followed(step: LiveStep, update: Update, profile: HardwareProfile) -> Largest:
     """On a CPU, whose kernels may take less for more samples. Both limits are its memory."""
     needs, bound = step.needs_of(threads_of(profile)), limits(profile)
     burst = sum(update.burst.values())
     assert step.every is not None
 
     def verdict_of(batch: int) -> tuple[int, Verdict]:
-        if batch > step.graphs.most:
-            return step.grown_with(run).verdict_of(batch, profile)
         left = needs.left_at[1] if batch == 1 else needs.left[0] + needs.left[1] * batch
         needed = update.state + max(needs.passes_at(batch), left + burst if burst else 0)
         return needed, bound.verdict(needed)

@@ -106,7 +106,7 @@ class Tables:
                     continue
                 if run.trains and run.has_passes_apart:
                     shared = shared or LiveStep(graphs, replace(run, optimizer="none"), words.device, like)
-                    step, own = shared, LiveOptimizer.of(shared, run)
+                    step, own = shared, shared.optimizer(run)
                 else:
                     step = LiveStep(graphs, run, words.device)
                     own = LiveOptimizer(NOTHING, tuple(optimizer_kernels(step.one)))

@@ -94,11 +94,11 @@ def _short(number: float) -> float:
     return int(number) if number == int(number) and abs(number) < 2**53 else float(number)
 
 
-def holds_at(step: GrowingStep, alone: GrowingStep, batch: int, touches: bool) -> bool:
+def holds_at(step: GrowingStep, alone: GrowingStep, batch: int) -> bool:
     """Whether the lines of several samples go through the kernels of that batch alone."""
     return all(
         _kernels_at(several.kernels, batch) == _kernels_at(own.kernels, batch)
-        and (not touches or _blocks_at(several.blocks, batch) == _blocks_at(own.blocks, batch))
+        and _blocks_at(several.blocks, batch) == _blocks_at(own.blocks, batch)
         for several, own in zip(step.phases[:2], alone.phases[:2], strict=True)
     )
 

@@ -74,12 +74,13 @@ class KernelLines:
     FAR samples; or at one batch, of which nothing grows.
     """
 
-    def __init__(self, lines: Sequence[Timeline], fuses: Sequence[Fuses]) -> None:
+    def __init__(self, lines: Sequence[Timeline], fuses: Sequence[Fuses], makes: bool = True) -> None:
+        """`makes` has the blocks that it makes among them."""
         self.runs: list[tuple[_Run, GrowingKernel | Amount]] = []
         self.even = True
         """Whether everything in it is a line."""
         known: dict[tuple[int, ...], GrowingKernel | Amount | None] = {}
-        several = [list(_runs(line, fuses)) for line in lines]
+        several = [list(_runs(line, fuses, makes)) for line in lines]
         if len({len(each) for each in several}) > 1:
             self.even = False
             return
@@ -120,13 +121,13 @@ def growing(lines: Sequence[Timeline], fuses: Sequence[Fuses]) -> GrowingStep | 
     return KernelLines(lines, fuses).step(lines[0].recomputed)
 
 
-def _runs(line: Timeline, fuses: Sequence[Fuses]) -> Iterator[_Run]:
+def _runs(line: Timeline, fuses: Sequence[Fuses], makes: bool) -> Iterator[_Run]:
     """All kernels of a step, and all blocks that it makes, in the same order at every batch."""
     step = kernels(line, fuses)
     times = step.accumulation
     for index, (layer, op) in enumerate(zip(step.layers, line.program.ops, strict=True)):
         runs = layer.forward or layer.backward_input or layer.backward_weight
-        forward, backward = blocks(op, line) if runs else ([], [])
+        forward, backward = blocks(op, line) if runs and makes else ([], [])
         for each in (*layer.forward, *forward):
             yield _Run("forward", each, times, index)
         for each in (*layer.backward_input, *layer.backward_weight, *backward):
