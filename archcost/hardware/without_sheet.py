@@ -89,18 +89,26 @@ def may_have(profile: HardwareProfile, gib: int) -> bool:
     return profile.kind == "cpu" and 1 <= gib <= 2**14
 
 
+def lent_by_metal(gib: int) -> int:
+    """Bytes that Metal recommends that a GPU uses at most, of a Mac's memory: two thirds up to 32 GB, else three
+    quarters (recommendedMaxWorkingSetSize, as the profiles of Apple's chips cite it).
+    """
+    return gib * 2**30 * 2 // 3 if gib <= 32 else gib * 2**30 * 3 // 4
+
+
 def with_memory(profile: HardwareProfile, gib: int) -> HardwareProfile:
-    """The same device with another memory, of which nobody knows how much is usable."""
+    """The same device with another memory; how much of that is usable is known of Apple's."""
     text = f"asked for as {gib} GB, which are {gib} GiB of a machine that is sold"
     source = Source(text=text, date=_today(), verified="derived")
     nominal = Size(value=f"{gib} GiB", source="asked")
+    usable = Size(value=_binary(lent_by_metal(gib)), source="metal") if "metal" in profile.sources else None
     return profile.model_copy(
         update={
             "name": f"{profile.name}-{gib}gb",
             "like": profile.name,
             "title": f"{profile.title} with {gib} GB",
             "sources": {**profile.sources, "asked": source},
-            "memory": profile.memory.model_copy(update={"nominal": nominal, "usable": None}),
+            "memory": profile.memory.model_copy(update={"nominal": nominal, "usable": usable}),
         }
     )
 

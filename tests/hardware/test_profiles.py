@@ -58,12 +58,15 @@ ONLY_HERE = {
 
 
 TOTAL_MEMORY = {
+    "apple-m2-max": 72, "apple-m3-max": 96,
     "nvidia-l40s": 44.4, "nvidia-p100-pcie-16gb": 15.9, "nvidia-p100-sxm2-16gb": 15.9, "nvidia-rtx-2080-ti": 10.76,
     "nvidia-rtx-3090": 23.7, "nvidia-rtx-4090": 23.64, "nvidia-rtx-5090": 31.37, "nvidia-t4": 14.56,
     "nvidia-v100-pcie-16gb": 15.78, "nvidia-v100-pcie-32gb": 31.74, "nvidia-v100-sxm2-16gb": 15.78,
     "nvidia-v100-sxm2-32gb": 31.74,
 }  # fmt: skip
-"""GiB that torch's own messages told of devices on which the table says nothing; each profile names the message."""
+"""GiB that torch's own messages told of devices on which the table says nothing, and what Metal recommends of Apple's;
+each profile names the message.
+"""
 
 
 def amounts(profile: HardwareProfile) -> dict[str, int | float]:
@@ -197,6 +200,13 @@ def test_library_workspaces():
         "nvidia-rtx-4090": 8_519_680,
         "nvidia-h100-sxm5-80gb": 33_554_432,
     }
+
+
+def test_apple_lends_two_thirds_or_three_quarters():
+    """16 GB: 10922.67 MB; 32 GB: 21845.34 MB; 64 GB: 49152.00 MB, as Metal tells llama.cpp in issues named there."""
+    told = {"apple-m1": 10922.67, "apple-m1-pro": 21845.34, "apple-m1-max": 49152.0, "m4 max 64GB": 49152.0}
+    for name, mib in told.items():
+        assert hardware.load(name).memory.capacity / 2**20 == pytest.approx(mib, rel=0.001)
 
 
 def test_capacity_is_what_is_usable_where_that_is_known():

@@ -112,7 +112,7 @@ def test_a_name_that_lacks_a_word_of_the_model_is_none(part: str, offered: str):
 )
 def test_a_machine_whose_memory_is_chosen(text: str, name: str, gib: int):
     found, sold = hardware.load(text), hardware.load(name)
-    assert (found.name, found.memory.capacity) == (f"{name}-{gib}gb", gib * 2**30)
+    assert (found.name, found.memory.nominal.amount) == (f"{name}-{gib}gb", gib * 2**30)
     assert hardware.load(found.name) == found
     assert (found.rates, found.memory.bandwidth) == (sold.rates, sold.memory.bandwidth)
     times = [archcost.estimate("lenet5", hardware=each, engine="ncnn", mode="infer").time for each in (found, sold)]
