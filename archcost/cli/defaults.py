@@ -66,7 +66,10 @@ def _needed(name: str, options: argparse.Namespace) -> tuple[str, ...]:
     steps = {"summary": ("time", "columns", "sort"), "verify": ("measure",)}.get(options.command, ())
     if steps and not any(getattr(options, each, None) for each in steps):
         return ("batch",)
-    if name == "hardware" and any(each in given for each in ("device", "vendor", "kind", "min_memory")):
+    others = (
+        ("vendor", "kind", "min_memory") if hasattr(options, "vendor") else ("device",)
+    )  # which choose devices, too
+    if name == "hardware" and any(each in given for each in others):
         return ()
     return (name,)
 

@@ -60,6 +60,9 @@ def test_every_command_takes_what_it_has_an_option_for(settings: Path, capsys: C
     assert answer(capsys, "explain", "lenet5", "fc7")["batch"] == 3
     assert [each["batch"] for each in answer(capsys, "compare", "lenet5", "mlp")["networks"]] == [3, 3]
     assert [each["hardware"] for each in answer(capsys, "fit", "lenet5")["devices"]] == ["nvidia-t4"]
+    assert "nvidia-t4" not in [
+        each["hardware"] for each in answer(capsys, "fit", "lenet5", "--vendor", "AMD")["devices"]
+    ]
     swept = answer(capsys, "sweep", "lenet5")
     assert [swept["columns"][name] for name in ("hardware", "batch")] == [["nvidia-t4"], [3]]
     assert answer(capsys, "serve", "gpt2", "--prompt", "8", "--new", "2")["hardware"] == "nvidia-t4"
@@ -68,6 +71,14 @@ def test_every_command_takes_what_it_has_an_option_for(settings: Path, capsys: C
     assert main(["import", "lenet5"]) == 0
     assert main(["summary", "lenet5", "--columns", "name,macs"]) == 0
     assert main(["hardware", "list"]) == 0
+
+
+@pytest.mark.usefixtures("settings")
+def test_pictures_take_them(capsys: Capture) -> None:
+    pytest.importorskip("matplotlib")
+    assert main(["plot", "mlp", "--kind", "graph", "-o", "graph.dot"]) == 0, "a graph has no use for them"
+    assert main(["plot", "mlp", "--kind", "roofline", "-o", "roof.svg"]) == 0
+    assert "nvidia-t4" in Path("roof.svg").read_text()
 
 
 def test_a_report_says_where_its_settings_are_from(settings: Path, capsys: Capture) -> None:
