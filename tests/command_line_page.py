@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from archcost.cli.examples import EXAMPLES
 from archcost.cli.offered import Offered, Option, offered
 from archcost.cli.parser import GROUPS
+from archcost.cli.parsing import NETWORK
 from tests.documents import ROOT
 
 PAGE = ROOT / "docs" / "command_line.md"
@@ -86,9 +87,11 @@ def _shared(commands: list[Offered]) -> list[Option]:
 
 
 def _command(command: Offered, shared: list[Option]) -> Iterator[str]:
-    yield f"### `archcost {' '.join([command.name, *map(str, command.places)])}`\n"
+    yield f"### `archcost {' '.join([command.name, *(place.text for place in command.places)])}`\n"
     yield f"{command.help[0].upper()}{command.help[1:]}.\n"
-    rows = [f"| `{place.metavar}` | {_cell(place.help)} |" for place in command.places if place.help]
+    rows = [
+        f"| `{place.metavar}` | {_cell(place.help)} |" for place in command.places if place.help not in ("", NETWORK)
+    ]
     own = [option for option in command.options if option not in shared and "--help" not in option.names]
     if rows or own:
         yield from (*HEADER, *rows, *map(_row, own), "")

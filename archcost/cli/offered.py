@@ -11,7 +11,7 @@ from typing import NamedTuple, get_args
 
 from archcost.cli.command import Entry, commands_of
 from archcost.cli.parser import COMMANDS, parser
-from archcost.cli.parsing import CommandParser, Parser
+from archcost.cli.parsing import CommandParser, Parser, place_text
 
 KINDS = {
     "NETWORK": "networks",
@@ -47,12 +47,8 @@ class Place(NamedTuple):
     help: str
     value: Value
     repeats: bool
-    may_be_left_out: bool
-
-    def __str__(self) -> str:
-        """`[NETWORK …]`"""
-        text = f"{self.metavar}{' …' * self.repeats}"
-        return f"[{text}]" if self.may_be_left_out else text
+    text: str
+    """As the usage of the command has it: `[NETWORK …]`."""
 
 
 class Offered(NamedTuple):
@@ -96,8 +92,8 @@ def _options(made: CommandParser, command: str) -> Iterator[Option]:
 def _places(made: CommandParser) -> Iterator[Place]:
     for action in made._actions:  # pyright: ignore[reportPrivateUsage]
         if not action.option_strings and not commands_of(made):
-            value, nargs = _value(action, ""), action.nargs
-            yield Place(str(action.metavar), _help(made, action), value, nargs in ("*", "+"), nargs in ("*", "?"))
+            repeats = action.nargs in ("*", "+")
+            yield Place(str(action.metavar), _help(made, action), _value(action, ""), repeats, place_text(action))
 
 
 def _help(made: CommandParser, action: argparse.Action) -> str:

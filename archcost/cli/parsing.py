@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 
 from archcost.errors import ArchcostError, listing, nearest, shorten
 
+NETWORK = "the name of a shipped one, a file (.yaml, .json, .onnx), or module:callable"
+
 
 class Once:
     """An option that stands once. A second one is refused, since it would replace the first in silence."""
@@ -120,7 +122,17 @@ class CommandParser(Parser):
         if self.declare is not None:
             declare, self.declare = self.declare, None
             declare(self)
+            self._describe_places()
         return self
+
+    def _describe_places(self) -> None:
+        """In a usage of one line, and what a network may be."""
+        if self._subparsers:
+            return
+        places = [action for action in self._actions if not action.option_strings]
+        self.usage = " ".join([self.prog, *map(place_text, places), "[option …]"])
+        if places and places[0].metavar == "NETWORK":
+            places[0].help = places[0].help or NETWORK
 
     def format_help(self) -> str:
         """With examples behind it."""
@@ -129,6 +141,12 @@ class CommandParser(Parser):
         examples = EXAMPLES.get(self.prog.partition(" ")[2], ())
         lines = [line for command, told in examples for line in (f"  {command}", f"      {told}")]
         return "\n".join([super().format_help(), *(["examples:", *lines, ""] if lines else [])])
+
+
+def place_text(action: argparse.Action) -> str:
+    """What stands in a place of the command: `NETWORK`, `[LAYER]`, `NETWORK …`."""
+    text = f"{action.metavar}{' …' * (action.nargs in ('*', '+'))}"
+    return f"[{text}]" if action.nargs in ("*", "?") else text
 
 
 def refuse_others(parser: Parser, others: Sequence[str], argv: Sequence[str]) -> NoReturn:
