@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from archcost.graph.adapt import adapt
     from archcost.guarding.check import check
     from archcost.importers import from_onnx, from_torch
-    from archcost.importers.networks import load
+    from archcost.importers.networks import load, loads
     from archcost.layers.own import register_layer
     from archcost.lints import lint
     from archcost.page.document import Page, report_page
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from archcost.planning import Fit, Plan, fit, plan
     from archcost.report.explain import explain
     from archcost.serving import Serving, serve
-    from archcost.spec import ModelSpec, loads
+    from archcost.spec import ModelSpec
     from archcost.spec.overrides import with_sequence
     from archcost.sweeps import Sweep, sweep
 
@@ -118,7 +118,7 @@ _HOMES = {
     "from_torch": "archcost.importers",
     "lint": "archcost.lints",
     "load": "archcost.importers.networks",
-    "loads": "archcost.spec",
+    "loads": "archcost.importers.networks",
     "lock": "archcost.comparison.locks",
     "plan": "archcost.planning",
     "plot": "archcost.pictures",

@@ -33,7 +33,10 @@ class Details(TypedDict, total=False):
 Mistake = TypeVar("Mistake", bound="ArchcostError")
 
 MOST_TOLD = 10
-"""Mistakes of one file that are told at once: about a screen."""
+"""Mistakes of one file that are told at once."""
+
+LONGEST_TOLD = 2_500
+"""Characters of them: about a screen."""
 
 
 class ArchcostError(Exception):
@@ -77,10 +80,13 @@ class ArchcostError(Exception):
 
     def __str__(self) -> str:
         """This mistake and the others, a blank line between two."""
-        told = [self, *self.others][:MOST_TOLD]
+        told = [self.alone()]
+        for other in self.others[: MOST_TOLD - 1]:
+            if len(text := other.alone()) + sum(map(len, told)) > LONGEST_TOLD:
+                break
+            told.append(text)
         more = 1 + len(self.others) - len(told)
-        rest = [f"… and {more:,} more"] if more else []
-        return "\n\n".join([*(each.alone() for each in told), *rest])
+        return "\n\n".join([*told, *([f"… and {more:,} more"] if more else [])])
 
     def alone(self) -> str:
         """This mistake without the others."""
@@ -91,6 +97,9 @@ class ArchcostError(Exception):
 
 class SpecError(ArchcostError):
     """A declaration that cannot be read, or that contradicts itself."""
+
+    rest: Any = None
+    """A spec without the entries that are wrong, where enough is left to look for more mistakes in it."""
 
 
 class ShapeError(SpecError):

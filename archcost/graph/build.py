@@ -52,7 +52,7 @@ def assemble(
             raise _too_large(tensor).at(layer=name, place=spec.source.place(("inputs", name)))
     types: dict[str, Tensors] = {name: (tensor,) for name, tensor in inputs.items()}
     wiring = looked_up(spec) if outputs is None else Wiring(tuple(layers), outputs)
-    mistakes = Mistakes(wiring)
+    mistakes = Mistakes(wiring, spec.source.file)
     known: KnownFacts = {}
     nodes: list[Node] = []
     tensors = 0

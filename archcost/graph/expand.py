@@ -102,6 +102,10 @@ class Expansion:
                 break
             at = (*path, index)
             full = self.full_name(entry, scope)
+            if at in self.spec.gaps:
+                self.steps.append(Alias(full, scope, (), at, is_wrong=True))
+                last = full
+                continue
             try:
                 if isinstance(entry, Repeat):
                     last = self.repeat(entry, scope, values, at) or last

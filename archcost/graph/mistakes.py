@@ -13,7 +13,8 @@ MOST_JUDGED = 1_000
 class Mistakes:
     """Those found so far, by the path of their entry: a layer of a block is wrong once, wherever the block is used."""
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring, file: str) -> None:
+        self._file = file
         self._told: dict[Path, SpecError] = {("wiring", index): each for index, each in enumerate(wiring.mistakes)}
         self._unjudged = set(wiring.unjudged)
         self._wrong = 0
@@ -23,7 +24,8 @@ class Mistakes:
 
     def behind(self, layer: WiredLayer) -> bool:
         """Whether the layer reads something of which a mistake keeps the shape unknown."""
-        reads = {port.producer for port in (*layer.reads, *layer.holds)}
+        around = layer.within.sources if layer.within else ()
+        reads = {port.producer for port in (*layer.reads, *layer.holds, *around)}
         if self._unjudged.isdisjoint(reads):
             return False
         self._unjudged.add(layer.name)
@@ -38,9 +40,9 @@ class Mistakes:
             raise self.together()
 
     def together(self) -> SpecError:
-        """All of them as one error, in order of place."""
-        return together(sorted(self._told.values(), key=_place))
+        """All of them as one error, in order of place: those of the spec's own file, then of those it extends."""
+        return together(sorted(self._told.values(), key=self._place))
 
-
-def _place(error: SpecError) -> tuple[int, int]:
-    return (error.place.line, error.place.column) if error.place else (0, 0)
+    def _place(self, error: SpecError) -> tuple[bool, str, int, int]:
+        place = error.place
+        return (place.file != self._file, place.file, place.line, place.column) if place else (False, "", 0, 0)

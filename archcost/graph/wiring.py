@@ -129,7 +129,7 @@ def looked_up(spec: ModelSpec) -> Wiring:
 
 def _wire(spec: ModelSpec) -> Wiring:
     expanded = expand(spec)
-    mistakes = dict(expanded.mistakes)
+    mistakes = {**spec.gaps, **expanded.mistakes}
     changed = Rewritten(expanded.steps) if mistakes else changed_steps(spec, expanded.steps)
     names = _Names(spec, changed)
     check_sequence(spec)

@@ -31,7 +31,33 @@ def load(
     of a spec, the sizes of the inputs of tokens that a callable's module is run with, the axis that an ONNX file leaves
     open. `module:callable` imports and runs the caller's own Python; a file never runs any. Raises ArchcostError.
     """
-    return changes.apply_to(_as_declared(network, settings, inputs, args, sequence))
+    try:
+        return changes.apply_to(_as_declared(network, settings, inputs, args, sequence))
+    except SpecError as error:
+        raise with_those_of_the_graph(error) from None
+
+
+def loads(text: str, file: str = "<text>") -> ModelSpec:
+    """The spec of YAML or JSON text that stands alone (no `extends`). Raises SpecError with every mistake in it."""
+    from archcost.spec.load import loads
+
+    try:
+        return loads(text, file)
+    except SpecError as error:
+        raise with_those_of_the_graph(error) from None
+
+
+def with_those_of_the_graph(error: SpecError) -> SpecError:
+    """The mistakes in a file's entries, and those that are found where the others are built."""
+    if error.rest is None:
+        return error
+    from archcost.graph import build
+
+    try:
+        build(error.rest)
+    except SpecError as found:
+        return found if len(found.others) >= len(error.others) else error
+    return error
 
 
 def _as_declared(

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from archcost.errors import Place, SpecError, nearest, shorten
+from archcost.errors import Place, SpecError, nearest, shorten, together
 from archcost.files.parse import LARGEST_FILE, MOST_VALUES, SUFFIXES, Marks, ReadError, parse, read_text
 from archcost.files.values import Path, as_mapping, spell
 from archcost.spec import zoo
-from archcost.spec.mistakes import explain, layer_at
+from archcost.spec.gaps import rest_of
+from archcost.spec.mistakes import found, layer_at
 from archcost.spec.model import ModelSpec
 from archcost.spec.source import Source
 
@@ -61,7 +62,10 @@ def from_tree(tree: Mapping[str, Any], source: Source) -> ModelSpec:
     try:
         spec = ModelSpec.model_validate(tree)
     except ValidationError as error:
-        raise explain(error, tree, source) from None
+        told = found(error, tree, source)
+        mistakes = together([mistake for _, mistake in told])
+        mistakes.rest = rest_of(tree, told, source)
+        raise mistakes from None
     return spec.with_source(source)
 
 

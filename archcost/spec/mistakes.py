@@ -56,6 +56,18 @@ def explain(
 
     `written` are the fields of a layer before its `$expressions` were worked out, `called` is what the whole is called.
     """
+    told = found(error, tree, source, prefix, written)
+    return together([mistake.at(layer=called) for _, mistake in told])
+
+
+def found(
+    error: ValidationError,
+    tree: object,
+    source: Source,
+    prefix: Path = (),
+    written: Mapping[str, Any] | None = None,
+) -> list[tuple[Path, SpecError]]:
+    """Each mistake with its path in `tree`, in order of place."""
     mistakes = [_mistake(details, tree) for details in error.errors(include_url=False)]
 
     def order(mistake: Mistake) -> tuple[bool, int, int]:
@@ -63,7 +75,7 @@ def explain(
         return (place.file != source.file, place.line, place.column) if place else (False, 0, 0)
 
     groups = _by_place(sorted(mistakes, key=order))
-    return together([_told(group, tree, source, prefix, written or {}).at(layer=called) for group in groups])
+    return [(group[0].path, _told(group, tree, source, prefix, written or {})) for group in groups]
 
 
 def explain_call(error: ValidationError, fields: Mapping[str, Any], kind: type[BaseModel]) -> SpecError:

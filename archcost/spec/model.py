@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, PydanticKnownError
 
+from archcost.errors import SpecError
 from archcost.files.result import Result
 from archcost.files.values import Path, as_list, as_mapping, as_tuples
 from archcost.layers import TYPES, Declared
@@ -271,6 +272,7 @@ class ModelSpec(BaseModel, metaclass=Constructed):
     """
 
     _source: Source = PrivateAttr(default=Source(""))
+    _gaps: Mapping[Path, SpecError] = PrivateAttr(default={})
 
     @model_validator(mode="before")
     @classmethod
@@ -350,9 +352,15 @@ class ModelSpec(BaseModel, metaclass=Constructed):
             raise TypeError(f"no field of a spec: {', '.join(sorted(unknown))}")
         return super().model_copy(update=fields, deep=deep)
 
-    def with_source(self, source: Source) -> ModelSpec:
+    @property
+    def gaps(self) -> Mapping[Path, SpecError]:
+        """By path the mistakes in entries that have been left out to look for more; none in a spec that was loaded."""
+        return self._gaps
+
+    def with_source(self, source: Source, gaps: Mapping[Path, SpecError] = {}) -> ModelSpec:
         copy = self.model_copy()
         copy._source = source
+        copy._gaps = gaps
         return copy
 
     def to_dict(self) -> dict[str, Any]:
