@@ -14,7 +14,17 @@ from archcost.files.values import as_list, as_mapping, spell
 from archcost.guarding.amounts import Amount, Kind, Tolerance, read_amount, read_tolerance
 from archcost.guarding.config_file import ConfigFile
 from archcost.guarding.settings import NAMES as SETTINGS
-from archcost.guarding.settings import Settings, Where, located, nowhere, read_settings, require_known, run_of, told_at
+from archcost.guarding.settings import (
+    Mistakes,
+    Settings,
+    Where,
+    located,
+    nowhere,
+    read_settings,
+    require_known,
+    run_of,
+    told_at,
+)
 from archcost.passes.run import Run
 from archcost.spec.changes import Changes
 
@@ -83,7 +93,7 @@ class Budget:
 
 
 def read_budgets(file: ConfigFile, defaults: Settings) -> tuple[Budget, ...]:
-    """Raises SpecError at the place of the first mistake."""
+    """Raises ArchcostError with all mistakes at their places."""
     told = file.tree.get("budgets", ())
     entries = as_list(told)
     if entries is None:
@@ -91,16 +101,19 @@ def read_budgets(file: ConfigFile, defaults: Settings) -> tuple[Budget, ...]:
         place = file.place(("budgets",))
         raise SpecError("budgets are a list", expected=expected, found=spell(told), place=place)
     found: list[Budget] = []
+    mistakes = Mistakes()
     for number, entry in enumerate(entries):
 
         def where(*keys: str | int, number: int = number) -> Place:
             return file.place(("budgets", number, *keys))
 
-        tree = as_mapping(entry)
-        if tree is None or "network" not in tree:
-            expected = "network: a name, a file or module:callable"
-            raise SpecError("a budget without a network", expected=expected, found=spell(entry), place=where())
-        found += read_budget(tree, defaults, file.folder, where)
+        with mistakes.gathered():
+            tree = as_mapping(entry)
+            if tree is None or "network" not in tree:
+                expected = "network: a name, a file or module:callable"
+                raise SpecError("a budget without a network", expected=expected, found=spell(entry), place=where())
+            found += read_budget(tree, defaults, file.folder, where)
+    mistakes.tell()
     _refuse_twice(found)
     return tuple(found)
 
@@ -111,9 +124,19 @@ def read_budget(
     """Of one network: what is the same on all devices, and the rest for each of them. Paths are relative to `folder`.
     Raises ArchcostError.
     """
-    require_known(tree, ENTRY, "a budget of what nobody knows:", where)
-    settings = {**defaults, **located(read_settings(tree, where), folder)}
-    limits = _limits(tree, where)
+    settings: Settings = defaults
+    limits: tuple[Limit, ...] = ()
+    mistakes = Mistakes()
+    with mistakes.gathered():
+        require_known(tree, ENTRY, "a budget of what nobody knows:", where)
+    with mistakes.gathered():
+        settings = {**defaults, **located(read_settings(tree, where), folder)}
+    with mistakes.gathered():
+        limits = _limits(tree, where)
+    mistakes.tell()
+    if not limits:
+        expected, given = ", ".join(QUANTITIES), listing(tree) or "nothing"
+        raise SpecError("a budget of nothing", expected=expected, found=given, place=where())
     with told_at(where()):
         recipe = _recipe(tree, settings.get("batch", 1), where)
         return _by_device(recipe, limits, settings, where())
@@ -136,18 +159,16 @@ def _by_device(recipe: Recipe, limits: Sequence[Limit], settings: Settings, plac
 def _limits(tree: Mapping[str, Any], where: Where) -> tuple[Limit, ...]:
     """The quantities of an entry, each an amount or `{limit: amount, tolerance: …}`."""
     common = Tolerance()
-    if "tolerance" in tree:
-        with told_at(where("tolerance"), "tolerance"):
-            common = read_tolerance(tree["tolerance"])
     found: list[Limit] = []
-    for quantity in ALL:
-        if quantity.name in tree:
-            place = where(quantity.name)
-            with told_at(place, quantity.name):
-                found.append(_limit(quantity, tree[quantity.name], common, place))
-    if not found:
-        expected, given = ", ".join(QUANTITIES), listing(tree) or "nothing"
-        raise SpecError("a budget of nothing", expected=expected, found=given, place=where())
+    mistakes = Mistakes()
+    if "tolerance" in tree:
+        with mistakes.gathered(), told_at(where("tolerance"), "tolerance"):
+            common = read_tolerance(tree["tolerance"])
+    for quantity in [quantity for quantity in ALL if quantity.name in tree]:
+        place = where(quantity.name)
+        with mistakes.gathered(), told_at(place, quantity.name):
+            found.append(_limit(quantity, tree[quantity.name], common, place))
+    mistakes.tell()
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path as FilePath
 from typing import Any
 
-from archcost.errors import ArchcostError, Place, SpecError, listing, nearest
+from archcost.errors import ArchcostError, Place, SpecError, listing, nearest, together
 from archcost.files.parse import SUFFIXES
 from archcost.files.values import as_list, spell
 from archcost.passes.run import Run
@@ -40,11 +40,14 @@ def read_settings(tree: Mapping[str, Any], where: Where = nowhere) -> Settings:
 
     Words are those of `Run`; which of them suit each other is told once all of them are known.
     """
-    found = {name: _setting(name, tree[name], where(name)) for name in NAMES if name in tree}
-    for name in WORDS:
-        if name in found:
-            with told_at(where(name)):
+    found: dict[str, Any] = {}
+    mistakes = Mistakes()
+    for name in [name for name in NAMES if name in tree]:
+        with mistakes.gathered(), told_at(where(name)):
+            found[name] = _setting(name, tree[name], where(name))
+            if name in WORDS:
                 Run(**{name: found[name]})
+    mistakes.tell()
     return found
 
 
@@ -97,10 +100,31 @@ def told_at(place: Place | None, name: str | None = None) -> Generator[None]:
         raise error.at(layer=name, place=place) from None
 
 
+class Mistakes:
+    """Those of one file, which are told together once all of it is read."""
+
+    def __init__(self) -> None:
+        self.found: list[ArchcostError] = []
+
+    @contextmanager
+    def gathered(self) -> Generator[None]:
+        """An error inside is kept, and reading goes on."""
+        try:
+            yield
+        except ArchcostError as error:
+            self.found.append(error)
+
+    def tell(self) -> None:
+        """Raises ArchcostError where there is any."""
+        if self.found:
+            raise together(self.found)
+
+
 def require_known(tree: Mapping[str, Any], known: Collection[str], what: str, where: Where = nowhere) -> None:
-    """Raises SpecError at the first key that is none of those known, with the nearest name."""
-    for key in tree:
-        if key not in known:
+    """Raises SpecError for the keys that are none of those known, with the nearest names."""
+    mistakes = Mistakes()
+    for key in [key for key in tree if key not in known]:
+        with mistakes.gathered():
             raise SpecError(
                 f"{what} {key!r}" if len(key) < 60 else what,
                 expected=listing(known, 40),
@@ -108,3 +132,4 @@ def require_known(tree: Mapping[str, Any], known: Collection[str], what: str, wh
                 hint=nearest(key, known),
                 place=where(key),
             )
+    mistakes.tell()

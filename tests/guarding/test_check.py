@@ -260,6 +260,25 @@ def test_mistakes_of_the_file(project: Path, capsys: Capture, text: str, problem
     assert "internal" not in captured.err
 
 
+def test_all_mistakes_are_told_at_once(project: Path, capsys: Capture) -> None:
+    project.joinpath("archcost.yaml").write_text(
+        "budgets:\n"
+        "  - {network: lenet5, parametres: 5, peak: 24G, batch: 0}\n"
+        "  - {parameters: 5}\n"
+        "  - {network: lenet5, parameters: -1, time: 5}\n"
+    )
+    assert main(["check"]) == 2
+    told = capsys.readouterr().err.split("\n\n")
+    assert [message.splitlines()[0] for message in told] == [
+        "archcost: archcost.yaml:2:23: a budget of what nobody knows: 'parametres'",
+        "archcost.yaml:2:49: batch has no such value",
+        "archcost.yaml:2:38: peak: no such amount",
+        "archcost.yaml:3:5: a budget without a network",
+        "archcost.yaml:4:23: parameters: no such amount",
+        "archcost.yaml:4:39: time: no such amount",
+    ]
+
+
 def test_what_differs_is_no_second_budget(project: Path, capsys: Capture) -> None:
     project.joinpath("archcost.yaml").write_text(
         "budgets: [{network: lenet5, macs: 1M}, {network: lenet5, batch: 2, macs: 1M}, "
