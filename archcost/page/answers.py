@@ -19,6 +19,9 @@ from archcost.times.choose import DEFAULT
 MOST_REMEDIES = 3
 """Devices that were named and on which the step is not safe, of which remedies are looked for."""
 
+MOST_OFFERED = 100
+"""Devices of the controls; each takes some thousands of bytes of the page."""
+
 RECENT = 5
 """Years before the newest device, of what is called recent."""
 
@@ -71,17 +74,17 @@ def answers(
 
 def offered(found: Sequence[Answer], named: Sequence[HardwareProfile]) -> list[HardwareProfile]:
     """The devices of the page's controls, the one that charts are of first: those that were named; of all that ship,
-    those with runs, and the fastest recent GPU of each size of memory.
+    or of very many, those with runs, and the fastest recent GPU of each size of memory.
     """
     first = found[0].chosen.hardware
-    fastest: dict[int, HardwareProfile] = {}
-    if not named:
-        profiles = [device.hardware for device in found[0].fit.devices]
+    profiles = [device.hardware for device in found[0].fit.devices]
+    if not named or len(profiles) > MOST_OFFERED:
+        fastest: dict[int, str] = {}
         for profile in sorted(_recent_cards(profiles), key=_bandwidth):
-            fastest[int(profile.memory.nominal.amount)] = profile
-        names = _with_runs() | {profile.name for profile in fastest.values()}
-        named = [profile for profile in profiles if profile.name in names]
-    return [first, *[profile for profile in named if profile.name != first.name]]
+            fastest[int(profile.memory.nominal.amount)] = profile.name
+        names = _with_runs() | set(fastest.values())
+        profiles = [profile for profile in profiles if profile.name in names]
+    return [first, *[profile for profile in profiles if profile.name != first.name]]
 
 
 def _with_runs() -> set[str]:

@@ -234,12 +234,13 @@ class LayerTable {
     });
     const held = lists[tensorList].map((place) => tensors[place]);
     const runs = lists[kernelList].map((place) => kernels[place]);
+    const formulas = element("table", {}, element("tbody", {}, ...told));
+    const alive = held.length ? smallTable("alive at the peak", ["tensor", "shape", "size", "role"], held.map(([what, shape, bytes, role]) => [what, shape, size(bytes), role]), chosen === "bytes") : null;
+    const kernelRows = runs.map(([part, kind, flops, bytes, launches, seconds, roof]) => [part, kind, count(flops), count(bytes), count(launches), duration(seconds), roof]);
+    const taken = runs.length ? smallTable("runs in a step", ["part", "class", "FLOPs", "bytes moved", "launches", "seconds", "waits for"], kernelRows, chosen === "seconds") : null;
+    const order = { bytes: [alive, formulas, taken], seconds: [taken, formulas, alive] }[chosen] || [formulas, alive, taken];
     const inside = element(
-      "div", { class: "working" },
-      element("p", {}, element("strong", {}, row.name), ` (${row.type}) reads ${reads.join(", ")}`),
-      element("table", {}, element("tbody", {}, ...told)),
-      held.length ? smallTable("alive at the peak", ["tensor", "shape", "size", "role"], held.map(([what, shape, bytes, role]) => [what, shape, size(bytes), role]), chosen === "bytes") : null,
-      runs.length ? smallTable("runs in a step", ["part", "class", "FLOPs", "bytes moved", "launches", "seconds", "waits for"], runs.map(([part, kind, flops, bytes, launches, seconds, roof]) => [part, kind, count(flops), count(bytes), count(launches), duration(seconds), roof]), chosen === "seconds") : null,
+      "div", { class: "working" }, element("p", {}, element("strong", {}, row.name), ` (${row.type}) reads ${reads.join(", ")}`), ...order,
     );
     return element("tr", { class: "explained" }, element("td", { colspan: this.columns.length }, inside));
   }
@@ -250,7 +251,7 @@ function smallTable(title, heads, rows, isChosen) {
     "table", { class: isChosen ? "chosen" : null },
     element("caption", {}, title),
     element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
-    element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((cell) => element("td", {}, cell))))),
+    element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((cell) => element("td", { class: /^[\d.,]+( (B|[KMGT]iB|[mun]?s))?$/.test(cell) ? "number" : null }, cell))))),
   );
 }
 
