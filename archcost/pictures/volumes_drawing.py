@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from archcost.pictures.graph_text import FILLS, WHITE
@@ -27,6 +28,9 @@ CUT = 1.25
 """Times the largest height: what would be longer is cut, and says so."""
 
 MOST_READERS = 5
+
+LABEL = 0.31
+"""Inches that a name takes beside the next."""
 
 
 class Scale(NamedTuple):
@@ -87,7 +91,8 @@ def scale_of(drawn: Sequence[Volume]) -> Scale:
     return Scale(min([channel, *(1.1 * tallest / vector for vector in [max(vectors, default=0)] if vector)]), tallest)
 
 
-def standing(drawn: Sequence[Volume], scale: Scale) -> tuple[Standing, ...]:
+def standing(drawn: Sequence[Volume], scale: Scale, least: float = 0.0) -> tuple[Standing, ...]:
+    """Each behind the one before, at least so far from it that their names are apart."""
     apart = max((volume.height for volume in drawn if volume.towers > 1), default=0) / 2 + 1.2 * scale.gap
     x, placed = 0.0, list[Standing]()
     longest = CUT * scale.tallest
@@ -102,7 +107,7 @@ def standing(drawn: Sequence[Volume], scale: Scale) -> tuple[Standing, ...]:
         length = max(length, 0.006 * scale.tallest)
         middles = (0.0,) if volume.towers == 1 else _spread(volume.towers, apart)
         placed.append(Standing(x, length, tall, wide, middles, is_cut))
-        x = placed[-1].right + scale.gap
+        x = max(placed[-1].right + scale.gap, x + least)
     return tuple(placed)
 
 
@@ -114,17 +119,19 @@ def _draw(drawn: Volumes, title: str) -> Figure:
     from archcost.pictures.style import canvas, told
 
     scale = scale_of(drawn.volumes)
+    width = min(13.0, max(7.0, 0.44 * len(drawn.volumes) + 1.2))
     placed = standing(drawn.volumes, scale)
+    placed = standing(drawn.volumes, scale, LABEL * placed[-1].right / (width - 0.9))
     right = placed[-1].right
     top = max(max(each.middles) + each.tall / 2 + SLANT * each.wide for each in placed)
     bottom = min(min(each.middles) - each.tall / 2 for each in placed)
-    width = min(13.0, max(7.0, 0.44 * len(placed) + 1.2))
     inch = (width - 0.9) / right
     height = (top - bottom) * inch
     if height > 4.4:
         inch, height = inch * 4.4 / height, 4.4
-    longest = max(len(_words(volume)[0]) for volume in drawn.volumes)
-    labels, ahead = 0.55 + 0.044 * max(longest, 12), 0.55 + 0.25 * bool(_arcs(drawn))
+    caption = wrap(_scales(scale, drawn), int(18 * width))
+    longest = max(len(words) for volume in drawn.volumes for words in _words(volume))
+    labels, ahead = 0.4 + 0.13 * len(caption) + 0.046 * max(longest, 12), 0.55 + 0.25 * bool(_arcs(drawn))
     figure = canvas(width, height + labels + ahead)
     figure.set_layout_engine("none")
     axes = figure.add_axes((0, 0, 1, 1))
@@ -133,7 +140,7 @@ def _draw(drawn: Volumes, title: str) -> Figure:
     axes.set_xlim(-left / inch, (width - left) / inch)
     axes.set_ylim(bottom - labels / inch, top + ahead / inch)
     axes.text(0.01, 0.985, told(title), transform=axes.transAxes, fontsize=10, va="top")
-    axes.text(0.01, 0.02, _scales(scale, drawn), transform=axes.transAxes, fontsize=7, va="bottom", color="#333333")
+    axes.text(0.01, 0.02, "\n".join(caption), transform=axes.transAxes, fontsize=7, va="bottom", color="#333333")
     for volume, stands in zip(drawn.volumes, placed, strict=True):
         for middle in stands.middles:
             _volume(axes, volume, stands, middle)
