@@ -62,10 +62,10 @@ class Picture:
     def figure(self) -> Figure:
         """matplotlib's Figure, of no window and no pyplot. Raises ArchcostError where matplotlib is not installed."""
         require_matplotlib()
-        from archcost.pictures.style import styled
+        from archcost.pictures.style import laid_out, styled
 
         with styled():
-            return self.draw()
+            return laid_out(self.draw())
 
     def content(self, ending: str) -> bytes:
         """The file with that ending (`svg`). Raises ArchcostError for one that this kind cannot be."""

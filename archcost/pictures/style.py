@@ -65,8 +65,16 @@ def styled() -> AbstractContextManager[None]:
 
 def canvas(width: float, height: float) -> Figure:
     """An empty figure, in inches."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height))
+    figure.set_layout_engine("constrained", w_pad=0.09, h_pad=0.05)  # another font may be a little wider
     FigureCanvasAgg(figure)
+    return figure
+
+
+def laid_out(figure: Figure) -> Figure:
+    """The figure with its axes where they stay: laid out anew each time, a second file would differ from the first."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     return figure
 
 
