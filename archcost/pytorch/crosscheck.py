@@ -16,6 +16,7 @@ from torch import nn
 from archcost.costs import LayerCost, ModelCost, cost
 from archcost.costs.timeline import timeline
 from archcost.errors import ArchcostError, shorten
+from archcost.files.stage import tell_stage
 from archcost.graph import build as build_graph
 from archcost.hardware.calibration import Calibration
 from archcost.passes.run import Run
@@ -98,6 +99,7 @@ def verify_spec(
     """
     require_device(device)
     expected = cost(build_graph(spec, batch))
+    tell_stage("torch counts")
     network = build(spec, "meta")
     checks = list(_weight_checks(expected, count_weights(network), count_all_weights(network)))
     counted = _count(spec, network, batch, "meta")
@@ -107,11 +109,13 @@ def verify_spec(
             materialise(network, device)
         checks += _pass_checks(expected, _count(spec, network, batch, device), device)
         network.to("meta")
+    tell_stage("fvcore counts")
     single = counted if batch == 1 else _count(spec, network, 1, "meta")
     checks += _fvcore_checks(cost(build_graph(spec, 1)), _ask_fvcore(spec, network, single))
     if run is not None:
         run = replace(run, cache=False)  # the network is built without one
         del network
+        tell_stage("steps run")
         checks += check_memory(spec, run, device, batch)
         if calibration is not None and all(check.agrees is not None for check in checks[-1:]):
             checks += _time_checks(spec, run, device, batch, calibration)

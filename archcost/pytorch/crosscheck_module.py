@@ -12,6 +12,7 @@ from torch.utils.flop_counter import sdpa_backward_flop_count  # pyright: ignore
 
 from archcost.costs import LayerCost, ModelCost, cost
 from archcost.errors import ArchcostError, listing
+from archcost.files.stage import tell_stage
 from archcost.graph import ModelGraph
 from archcost.graph import build as build_graph
 from archcost.hardware.calibration import Calibration
@@ -71,11 +72,13 @@ def check_module(
     shapes = [tuple(example.shape) for example in examples]
     graph = build_graph(spec, _batch_of(spec, shapes) if batch is None else batch)
     expected = cost(graph)
+    tell_stage("the module counts")
     counted = count_module(subject, graph, spec.loss != "none")
     checks = list(_weight_checks(expected, counted.weights, subject))
     checks += _shape_checks(expected, counted, shapes if batch is None else [])
     checks += _flop_checks(expected, counted, subject)
     if run is not None:
+        tell_stage("steps run")
         run = replace(run, cache=False)  # what a module keeps of its own, its spec shows
         checks += check_module_memory(graph, run, subject, device)
         if calibration is not None:

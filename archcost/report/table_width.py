@@ -79,6 +79,10 @@ def _broken(texts: Sequence[str], width: int) -> tuple[list[Cell], int]:
 
 
 def _lines(text: str, width: int) -> Cell:
+    if len(text) <= width:
+        return [text]
+    if " " not in text:
+        return [middle(text, width)]
     words = [middle(word, width) for word in text.split()]
     return textwrap.wrap(" ".join(words), width, break_on_hyphens=False) or [""]
 
