@@ -43,6 +43,15 @@ def test_a_parameter_of_the_network() -> None:
     assert shapes("kernel=[1, 1]")[0] == (1, 4, 10, 12)
 
 
+def test_settings_are_a_text_texts_or_a_mapping() -> None:
+    """In Python, where a mapping is what one would write first."""
+    wanted = archcost.load("vgg_d", ["classes=10", "depth5=1"], ["3x64x64"])
+    assert archcost.load("vgg_d", {"classes": 10, "depth5": 1}, "3x64x64") == wanted
+    assert archcost.load("vgg_d", "classes=10") == archcost.load("vgg_d", {"classes": "10"})
+    with pytest.raises(SpecError, match="'class'"):
+        archcost.load("vgg_d", {"class": 10})
+
+
 def test_a_default_of_a_block() -> None:
     assert len(shapes("stage.extra=0")) == 2
     assert len(shapes("stage.extra=3")) == 8

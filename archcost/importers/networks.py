@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from os.path import isfile
 from pathlib import Path
@@ -17,8 +18,8 @@ from archcost.spec.model import ModelSpec
 
 def load(
     network: str | Path,
-    settings: Sequence[str] = (),
-    inputs: Sequence[str] = (),
+    settings: str | Sequence[str] | Mapping[str, Any] = (),
+    inputs: str | Sequence[str] = (),
     args: Any = None,
     changes: Changes = NO_CHANGES,
     sequence: int | None = None,
@@ -26,13 +27,14 @@ def load(
     """The spec of a shipped network by its name, of a `.yaml`, `.yml`, `.json` or `.onnx` file, of a
     `config.json` of Hugging Face, or of `module:callable`; `-` is a spec's text on standard input.
 
-    `settings` and `inputs` are those of `--set` and `--input`, `args` those of `--args`: what the callable is given, a
-    mapping or a list, `changes` those of `--freeze` and its like. `sequence` is the length of `--sequence`: a parameter
-    of a spec, the sizes of the inputs of tokens that a callable's module is run with, the axis that an ONNX file leaves
-    open. `module:callable` imports and runs the caller's own Python; a file never runs any. Raises ArchcostError.
+    `settings` are those of `--set`, `["classes=10"]` or `{"classes": 10}`, `inputs` those of `--input`, `args` those of
+    `--args`: what the callable is given, a mapping or a list, `changes` those of `--freeze` and its like. `sequence` is
+    the length of `--sequence`: a parameter of a spec, the sizes of the inputs of tokens that a callable's module is run
+    with, the axis that an ONNX file leaves open. `module:callable` imports and runs the caller's own Python; a file
+    never runs any. Raises ArchcostError.
     """
     try:
-        return changes.apply_to(_as_declared(network, settings, inputs, args, sequence))
+        return changes.apply_to(_as_declared(network, _written(settings), _written(inputs), args, sequence))
     except SpecError as error:
         raise with_those_of_the_graph(error) from None
 
@@ -58,6 +60,16 @@ def with_those_of_the_graph(error: SpecError) -> SpecError:
     except SpecError as found:
         return found if len(found.others) >= len(error.others) else error
     return error
+
+
+def _written(given: str | Sequence[str] | Mapping[str, Any]) -> Sequence[str]:
+    """As on the command line, where values are YAML, of which JSON is a part."""
+    if isinstance(given, str):
+        return (given,)
+    if not isinstance(given, Mapping):
+        return given
+    values = {key: each if isinstance(each, str) else json.dumps(each, default=str) for key, each in given.items()}
+    return [f"{key}={value}" for key, value in values.items()]
 
 
 def _as_declared(
