@@ -77,6 +77,8 @@ class Guarded(Result):
     findings: tuple[Finding, ...] = ()
     locks: tuple[LockOutcome, ...] = ()
     failures: tuple[Failure, ...] = ()
+    updates: bool = False
+    """Whether locks were to be written anew."""
 
     @property
     def broken(self) -> tuple[Finding, ...]:
@@ -131,7 +133,7 @@ def check(files: Sequence[str | FilePath] = (), update: bool = False) -> Guarded
         _hold(project, found, failures)
     outcomes = [each for path in sections for each in _compared(path, sections[path], update, failures)]
     named = (*(str(project.file.path) for project in projects), *map(str, sections))
-    return Guarded(named, tuple(found), tuple(outcomes), tuple(failures))
+    return Guarded(named, tuple(found), tuple(outcomes), tuple(failures), update)
 
 
 def _project_file() -> FilePath:

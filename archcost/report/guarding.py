@@ -31,6 +31,8 @@ def document(checked: Guarded) -> Document:
         parts.append(f"{_where(finding.place)}{sentence(finding)}{':' if finding.offenders else '.'}")
         if finding.offenders:
             parts.append(_offenders(finding))
+    if checked.updates and checked.broken:
+        parts.append("Locks are written anew on request, budgets never: what a network may cost is for people to say.")
     return Document(TITLE, tuple(parts), table)
 
 

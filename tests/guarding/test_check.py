@@ -197,6 +197,8 @@ def test_budgets_and_locks_in_one_run(project: Path, capsys: Capture) -> None:
     code, found = check(capsys, "--update", "archcost.yaml", "net.lock")
     assert (code, found["locks"][0]["status"], found["budgets"][0]["status"]) == (1, "updated", "exceeded")
     assert project.joinpath("archcost.yaml").read_bytes() == before, "a budget is for people to change"
+    assert main(["check", "--update"]) == 1
+    assert "Locks are written anew on request, budgets never" in capsys.readouterr().out
     assert check(capsys, "net.lock")[0] == 0
 
 
