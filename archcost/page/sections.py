@@ -14,7 +14,7 @@ from archcost.report import fit as fits
 from archcost.report import summary, times
 from archcost.report.document import Column, Part, Table, bounded, one_line, show
 from archcost.report.settings import settings, words
-from archcost.report.timeline import alive_table, bound_notes
+from archcost.report.timeline import alive_table, bound_notes, roles_by_phase
 from archcost.units import count, size
 
 FIRST_ALIVE, MOST_ALIVE = 10, 100
@@ -115,6 +115,7 @@ def memory(answer: Answer) -> Html:
             roles_bar(one.by_role),
             part(alive_table(one.line.alive, FIRST_ALIVE), "Tensors alive at the peak"),
             *_more_alive(one),
+            folded("By role, at the peak of each phase", part(roles_by_phase(one.line), "Bytes by role in each phase")),
             folded(
                 f"From tensors to what {one.hardware.name} shows",
                 part(estimates.ladder(one), "From tensors to the memory of the device"),

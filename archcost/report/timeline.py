@@ -85,7 +85,7 @@ def document(result: Timeline | FoldedTimeline) -> Document:
         peak,
         *bound_notes(line.graph),
         Drawing(area_chart(line), (_bars(_for_a_screen(shown), line.peak), _KEY)),
-        _roles(line),
+        roles_by_phase(line),
         "Alive at the peak, the largest first:",
         alive_table(line.alive, MOST_TENSORS),
         *_recomputed(line),
@@ -135,7 +135,7 @@ def _bar(moment: Moment, peak: int) -> str:
     return bar
 
 
-def _roles(line: Timeline) -> Table:
+def roles_by_phase(line: Timeline) -> Table:
     """The bytes by role at the peak of each phase."""
     phases = by_phase(line)
     columns = [

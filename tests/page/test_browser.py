@@ -217,6 +217,19 @@ def test_every_control_and_table_has_a_name(resnet: Opened) -> None:
     assert resnet.run("document.documentElement.lang") == "en"
 
 
+def test_the_keyboard_leads_through_the_page(resnet: Opened) -> None:
+    """What has the focus is seen, and nothing that can be clicked on is out of reach."""
+    resnet.tab.locator(".skip").focus()
+    seen: list[str] = []
+    for _ in range(12):
+        resnet.tab.keyboard.press("Tab")
+        seen.append(resnet.run("document.activeElement.textContent.trim() || document.activeElement.name"))
+        style = "getComputedStyle(document.activeElement).outlineStyle"
+        assert resnet.run(style) != "none", seen[-1]
+    assert seen[:2] == ["Dark", "Another setting"]
+    assert "batch" in seen
+
+
 def test_hostile_texts_are_shown_and_not_run(browser: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.page.test_document import hostile
 

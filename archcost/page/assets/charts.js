@@ -47,17 +47,25 @@ function summed(differences) {
   return differences.map((each) => (sum += each));
 }
 
+// The first and the last moment are as wide as the others.
+function edged(values) {
+  return [values[0], ...values, values[values.length - 1]];
+}
+
 function memoryChart(container, memory) {
   const roles = Object.entries(memory.roles).map(([role, differences]) => [role, summed(differences)]);
   const number = memory.phase.length;
   const power = sizeUnit(memory.peak), worth = 1024 ** power;
   const total = new Array(number).fill(0);
   const data = { x: [...Array(number).keys()], phase: memory.phase, at: memory.name.map((place) => memory.names[place]) };
+  const areas = { x: [-0.5, ...data.x, number - 0.5] };
   for (const [role, bytes] of roles) {
     const field = role.replace(/ /g, "_");
     data[`${field}_low`] = total.map((each) => each / worth);
     bytes.forEach((each, place) => { total[place] += each; });
+    areas[`${field}_low`] = edged(data[`${field}_low`]);
     data[`${field}_high`] = total.map((each) => each / worth);
+    areas[`${field}_high`] = edged(data[`${field}_high`]);
     data[`${field}_text`] = bytes.map((each) => size(each));
   }
   data.total = total.map((each) => size(each));
@@ -69,10 +77,10 @@ function memoryChart(container, memory) {
   plot.xaxes[0].major_label_text_font_size = "0px";
   plot.xaxes[0].major_tick_line_color = null;
   plot.xgrids[0].grid_line_color = null;
-  const source = new Bokeh.ColumnDataSource({ data });
+  const source = new Bokeh.ColumnDataSource({ data }), stacked = new Bokeh.ColumnDataSource({ data: areas });
   for (const [role] of roles) {
     const field = role.replace(/ /g, "_");
-    plot.varea_step({ x: { field: "x" }, y1: { field: `${field}_low` }, y2: { field: `${field}_high` }, step_mode: "center", fill_color: ROLE_COLOURS[role], fill_alpha: 0.9, source });
+    plot.varea_step({ x: { field: "x" }, y1: { field: `${field}_low` }, y2: { field: `${field}_high` }, step_mode: "center", fill_color: ROLE_COLOURS[role], fill_alpha: 0.9, source: stacked });
   }
   const bars = plot.vbar({ x: { field: "x" }, bottom: 0, top: { field: "top" }, width: 1, fill_alpha: 0, line_alpha: 0, hover_line_alpha: 0.9, hover_line_color: colour("ink"), hover_fill_alpha: 0, source });
   const lines = roles.map(([role]) => [role, `@${role.replace(/ /g, "_")}_text`]);
