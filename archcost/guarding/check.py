@@ -110,13 +110,14 @@ class Guarded(Result):
         }
 
 
-def check(files: Sequence[str | FilePath] = (), update: bool = False) -> Guarded:
+def check(files: str | FilePath | Sequence[str | FilePath] = (), update: bool = False) -> Guarded:
     """Every budget and every table of these files, each a lock or a file of budgets; without one, the project's.
 
     A network that cannot be loaded is told beside the others. `update` writes tables anew that have changed, all of a
     file or none. Budgets are never written: what a network may cost is for people to say. Raises ArchcostError where
     a file cannot be read, or there is nothing to check.
     """
+    files = [files] if isinstance(files, (str, FilePath)) else files
     tables: dict[FilePath, None] = {}
     projects: list[Project] = []
     for path in dict.fromkeys(map(FilePath, files)) if files else [_project_file()]:

@@ -51,7 +51,7 @@ def refuse_change(self: BaseModel, name: str, value: Any) -> None:
             f"a {type(self).__name__} does not change",
             expected="another one with the new value",
             found=f"{name} = {shorten(value)}",
-            hint=f"model_copy(update={{{name!r}: …}})",
+            hint=f"{type(self).__name__}(…, {name}=…)",
         ) from None
 
 

@@ -104,7 +104,9 @@ def leftover(reading: Reading) -> Iterator[Odd]:
         if not is_slid or "stride" not in type(node.layer).model_fields:
             continue
         before, after = node.input_types[0].shape[2:], node.output_types[0].shape[2:]
-        rules = node.facts.windows or ()
+        rules = node.facts.windows
+        if rules is None or len(rules) != len(before):
+            continue
         unused = [_unused(rule, *sizes) for rule, *sizes in zip(rules, before, after, strict=True)]
         words = ("rows", "columns") if len(before) == 2 else [f"positions of axis {axis + 2}" for axis in range(3)]
         told = [f"{n} of {size} {word}" for n, size, word in zip(unused, before, words, strict=False) if n]
@@ -160,7 +162,9 @@ def dropped_last(reading: Reading) -> Iterator[Odd]:
 def one_class(reading: Reading) -> Iterator[Odd]:
     graph = reading.graph
     for node in graph.nodes:
-        if node.layer.type in ("softmax", "log_softmax") and _axis_size(node) == 1:
+        if node.layer.type not in ("softmax", "log_softmax") or getattr(node.layer, "dim", -1) in _batch_dims(node):
+            continue
+        if _axis_size(node) == 1:
             found = f"{format_shape(node.input_types[0].shape)}, one value along dim {getattr(node.layer, 'dim', '')}"
             yield Odd(node.name, found, "sigmoid for one score, or as many scores as classes")
 
@@ -171,8 +175,12 @@ def over_batch(reading: Reading) -> Iterator[Odd]:
         if node.layer.type not in ("softmax", "log_softmax") or node.input_types[0].rank < 2:
             continue
         tensor, dim = node.input_types[0], getattr(node.layer, "dim", -1)
-        if dim in (0, -tensor.rank) and graph.spec.has_batch and tensor.shape[0] == graph.batch:
+        if dim in _batch_dims(node) and graph.spec.has_batch and tensor.shape[0] == graph.batch:
             yield Odd(node.name, f"dim: {dim} is the batch", "dim: 1, or dim: -1")
+
+
+def _batch_dims(node: Node) -> tuple[int, int]:
+    return 0, -node.input_types[0].rank
 
 
 def _axis_size(node: Node) -> int:

@@ -284,7 +284,8 @@ def _unknown_fields(mistakes: Sequence[Mistake], tree: object) -> SpecError:
 
 def _missing_field(mistake: Mistake, tree: object) -> SpecError:
     field = str(mistake.path[-1])
-    given = as_mapping(value_at(tree, mistake.path[:-1])) or {}
+    around = as_mapping(value_at(tree, mistake.path[:-1])) or {}
+    given = around if len(mistake.path) > 1 else [key for key in around if key != "type"]  # a call has none
     shown = "input" if field == "inputs" else field
     return SpecError(
         f"field {shown!r} is missing",
