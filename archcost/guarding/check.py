@@ -11,7 +11,7 @@ from archcost.comparison import locks
 from archcost.comparison.locks import Outcome, Section
 from archcost.comparison.recipe import Recipe
 from archcost.errors import ArchcostError, Place
-from archcost.files.parse import read_text
+from archcost.files.parse import SUFFIXES, read_text
 from archcost.files.result import Result
 from archcost.files.stage import tell_stage
 from archcost.guarding.config_file import chosen
@@ -19,7 +19,7 @@ from archcost.guarding.findings import Finding, findings, spec_of
 from archcost.guarding.project import Project, read_project
 from archcost.spec import ModelSpec
 
-CONFIGS = (".toml", ".yaml", ".yml")
+CONFIGS = (".toml", *SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True)
