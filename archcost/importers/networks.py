@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -68,6 +67,8 @@ def _written(given: str | Sequence[str] | Mapping[str, Any]) -> Sequence[str]:
         return (given,)
     if not isinstance(given, Mapping):
         return given
+    import json  # which the command line, all of whose settings are text, has no need of
+
     values = {key: each if isinstance(each, str) else json.dumps(each, default=str) for key, each in given.items()}
     return [f"{key}={value}" for key, value in values.items()]
 
