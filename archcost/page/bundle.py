@@ -60,7 +60,4 @@ def policy(scripts: Sequence[str]) -> str:
     """The Content-Security-Policy: these scripts alone run, and nothing is fetched. Bokeh sets styles of elements."""
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     allowed = " ".join([f"'sha256-{each}'" for each in hashes])
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

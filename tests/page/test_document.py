@@ -197,6 +197,7 @@ def test_the_policy_lets_these_scripts_run_and_nothing_be_fetched() -> None:
     policy = next(a["content"] or "" for tag, a in read.elements if tag == "meta" and "http-equiv" in a)
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     assert rules["default-src"] == "'none'"
+    assert set(rules) == {"default-src", "script-src", "style-src", "base-uri", "form-action"}
     for kind, text in read.scripts:
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert (f"'sha256-{digest}'" in rules["script-src"]) == (kind.get("type") is None)
