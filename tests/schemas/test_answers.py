@@ -24,6 +24,7 @@ ASKED = {
     "show": ["show vgg_d", "show gpt2", "show unet"],
     "summary": [
         "summary alexnet",
+        "summary resnet18 --depth 1",
         "summary lenet5 --time --hardware raspberry-pi-4",
         "summary lenet5 --columns memory --top 2",
         "summary olmoe_1b_7b",
