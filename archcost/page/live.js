@@ -51,8 +51,11 @@ function archcostCurve(payload, settings, most) {
   const points = [];
   for (const batch of batches.filter((each) => each <= last)) {
     try {
-      const { peak_bytes, needed_bytes, verdict } = archcostMemory(found, batch);
-      points.push({ batch, peak_bytes, needed_bytes, verdict });
+      points.push({
+        batch,
+        peak_bytes: archcostHighest(found, batch).bytes,
+        needed_bytes: archcostNeeded(found, batch),
+      });
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       break; // more bytes than are counted exactly
@@ -121,27 +124,29 @@ function archcostAt(lines, at, batch) {
   throw new RangeError(`this step is no lines in the batch: known are ${Object.keys(at).join(", ")}`);
 }
 
-// The moments of forward, backward and the optimizer that may be the highest, in their order, as [bytes, name, roles].
-function archcostMoments(found, batch) {
+// The highest of the moments of forward, backward and the optimizer, the first of equals: its bytes, its line, and what
+// the optimizer adds to it by role.
+function archcostHighest(found, batch) {
   const { moments, left } = archcostAt(found.step.lines, found.step.at, batch);
   const { state, name, burst } = found.optimizer;
-  const told = ([base, slope, name, roles], more) => {
-    const byRole = Object.fromEntries(ARCHCOST_ROLES.map((role) => [role, 0]));
-    for (const [role, [base, slope]] of Object.entries(roles)) byRole[role] += archcostExact(base, slope, batch);
-    let bytes = archcostExact(base, slope, batch);
-    for (const [role, more_bytes] of Object.entries(more)) {
-      byRole[role] += more_bytes;
-      bytes += more_bytes;
-    }
-    return [bytes, name, byRole];
+  let highest = null;
+  const consider = (moment, named, added) => {
+    const more = Object.values(added).reduce((sum, each) => sum + each, 0);
+    const bytes = archcostExact(moment[0] + more, moment[1], batch);
+    if (highest === null || bytes > highest.bytes) highest = { bytes, name: named, roles: moment[3], added };
   };
-  const all = moments.map((each) => told(each, { optimizer_state: state }));
+  for (const moment of moments) consider(moment, moment[2], { optimizer_state: state });
   if (Object.keys(burst).length) {
-    const [base, slope, , roles] = left;
-    const more = { ...burst, optimizer_state: state + (burst.optimizer_state ?? 0) };
-    all.push(told([base, slope, name, roles], more));
+    consider(left, name, { ...burst, optimizer_state: state + (burst.optimizer_state ?? 0) });
   }
-  return all;
+  return highest;
+}
+
+// Its bytes by role.
+function archcostByRole({ roles, added }, batch) {
+  const byRole = Object.fromEntries(ARCHCOST_ROLES.map((role) => [role, added[role] ?? 0]));
+  for (const [role, [base, slope]] of Object.entries(roles)) byRole[role] += archcostExact(base, slope, batch);
+  return byRole;
 }
 
 // What a step asks of the device: tensors, workspaces of libraries and what a CPU's kernels allocate for themselves.
@@ -182,18 +187,17 @@ function archcostStored(found) {
 
 function archcostMemory(found, batch) {
   const { profile, device, step } = found;
-  const moments = archcostMoments(found, batch);
-  const highest = moments.reduce((best, each) => (each[0] > best[0] ? each : best)); // the first of equals
+  const highest = archcostHighest(found, batch);
   const needed = archcostNeeded(found, batch);
   const stored = archcostStored(found);
   const inFlash = stored <= device.flash ? profile.capacity_bytes : -1;
   const [safe, most] = stored ? [inFlash, inFlash] : [profile.safe_bytes, profile.most_bytes];
   const verdict = needed <= safe ? "fits" : needed <= most ? "tight" : "does not fit";
-  const workspace = device.device === "cuda" ? step.products * device.library : stored ? 0 : needed - highest[0];
+  const workspace = device.device === "cuda" ? step.products * device.library : stored ? 0 : needed - highest.bytes;
   return {
-    peak_bytes: highest[0],
-    peak_at: highest[1],
-    by_role: { ...highest[2], workspace },
+    peak_bytes: highest.bytes,
+    peak_at: highest.name,
+    by_role: { ...archcostByRole(highest, batch), workspace },
     needed_bytes: needed,
     capacity_bytes: profile.capacity_bytes,
     safe_bytes: profile.safe_bytes,

@@ -4,7 +4,7 @@ page's controls.
     payload = live([spec], [profile], run)          plain values, for json.dumps
     archcostLive(payload, settings)                 in live.js: what `estimate` says there
     archcostDevices(payload, settings)              the same on each device of the page, as a list in their order
-    archcostCurve(payload, settings, most)          [{batch, peak_bytes, needed_bytes, verdict}] at batches up to `most`
+    archcostCurve(payload, settings, most)          [{batch, peak_bytes, needed_bytes}] at batches up to `most`
 
 What a page may read of `payload`:
 
