@@ -57,7 +57,8 @@ def _try(python: str, wheel: Path, folder: Path) -> None:
         _run([str(folder / "venv" / "bin" / "archcost"), *command], folder)
     _run([inside, "-m", "pip", "install", "-q", *TESTING], folder)
     shutil.copytree(ROOT / "tests", folder / "tests")
-    shutil.copytree(ROOT / "specs", folder / "specs")
+    for part in ("specs", "docs"):
+        shutil.copytree(ROOT / part, folder / part)
     shutil.copy(ROOT / "pyproject.toml", folder)
     done = _run([inside, "-m", "pytest", "-q", "-k", "not verify", *_without_torch(folder)], folder)
     version = _run([inside, "--version"], folder)
