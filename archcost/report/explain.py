@@ -47,7 +47,8 @@ class Line:
     @classmethod
     def of(cls, quantity: str, formula: str, values: Mapping[str, int | Fraction], note: str = "") -> Line:
         """The line with its result worked out from the formula, and only the values that the formula uses."""
-        used = {name: values[name] for name in values if name in names(formula)}
+        in_formula = names(formula)
+        used = {name: values[name] for name in values if name in in_formula}
         result = exact(formula, values)
         return cls(quantity, int(result) if result.denominator == 1 else result, formula, used, note)
 

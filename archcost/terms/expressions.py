@@ -31,6 +31,7 @@ def parse(text: str) -> ast.expr:
         raise FormulaError("integer arithmetic such as $width * 2") from None
 
 
+@cache
 def names(text: str) -> frozenset[str]:
     """The names a formula uses."""
     return frozenset(node.id for node in ast.walk(parse(text)) if isinstance(node, ast.Name)) - FUNCTIONS.keys()

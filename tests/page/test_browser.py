@@ -77,13 +77,8 @@ def test_charts_are_drawn_and_told_in_words(resnet: Opened) -> None:
 
 def test_groups_fold_and_add_up(resnet: Opened) -> None:
     resnet.tab.get_by_role("button", name="Fold all", exact=True).click()
-    assert (
-        names(resnet)
-        == ["conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "flatten1", "fc"][
-            : len(names(resnet))
-        ]
-        or len(names(resnet)) < 20
-    )
+    stages = [f"stage{number}" for number in range(1, 5)]
+    assert names(resnet) == ["conv1", "bn1", "relu1", "pool1", *stages, "avgpool", "flatten1", "fc"]
     group = resnet.tab.locator("button.fold").first
     assert group.get_attribute("aria-expanded") == "false"
     before = len(names(resnet))
@@ -120,9 +115,7 @@ def test_it_searches_names_and_types(resnet: Opened) -> None:
     search = resnet.tab.get_by_label("Search the layers of resnet18")
     search.fill("linear")
     assert names(resnet) == ["fc"]
-    assert resnet.text(
-        ".told"
-    ) == f"1 of {len(archcost.cost(archcost.load('resnet18')).layers)} layers" or "1 of" in resnet.text(".told")
+    assert resnet.text(".told") == "1 of 69 layers"
     search.fill("no such layer")
     assert names(resnet) == []
     search.fill("")
@@ -310,11 +303,3 @@ def test_the_setting_on_each_device(resnet: Opened) -> None:
     assert [row.split("\t")[0] for row in rows] == [CARD, "nvidia-t4", "nordic-nrf5340"]
     assert "✗ does not fit" in rows[2]
     resnet.tab.get_by_text("The same on each device of this page").click()
-
-
-def test_a_control_answers_at_once(resnet: Opened) -> None:
-    """A third of a second would be seen; docs/page.md has what it took when nothing else ran."""
-    took = """(() => { const field = document.querySelector('.controls [name=batch]'), start = performance.now();
-        field.value = 9; field.dispatchEvent(new Event('input')); const took = performance.now() - start;
-        field.value = 8; field.dispatchEvent(new Event('input')); return took; })()"""
-    assert resnet.run(took) < 300

@@ -73,7 +73,7 @@ def mutate(tree: dict[str, Any], data: st.DataObject) -> None:
             pass
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=200, derandomize=True, deadline=None)
 @given(st.data())
 def test_a_changed_spec_gives_a_graph_or_a_message(data: st.DataObject):
     tree = deepcopy(shipped(data.draw(st.sampled_from(zoo.names()))))
@@ -84,7 +84,7 @@ def test_a_changed_spec_gives_a_graph_or_a_message(data: st.DataObject):
     check(text)
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=200, derandomize=True, deadline=None)
 @given(st.data())
 def test_a_changed_text_gives_a_graph_or_a_message(data: st.DataObject):
     text = archcost.load(data.draw(st.sampled_from(zoo.names()))).to_yaml()
