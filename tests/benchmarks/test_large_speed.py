@@ -30,7 +30,7 @@ def all_remedies() -> Callable[[], object]:
 
 def one_card() -> Callable[[], object]:
     spec = archcost.load(SERVED)
-    return lambda: archcost.serve(spec, hardware=SERVER, prompt=1024, new=256, concurrency=8)
+    return lambda: archcost.serve(spec, hardware=SERVER, prompt=1024, new=256, concurrency=8).to_dict()
 
 
 def many_cards() -> Callable[[], object]:
@@ -39,7 +39,9 @@ def many_cards() -> Callable[[], object]:
     profiles = [hardware.load(name) for name in hardware.names()]
     largest = sorted(profiles, key=lambda profile: -profile.memory.capacity)[:CARDS]
     return lambda: [
-        archcost.serve(spec, hardware=card, prompt=context, new=256) for card in largest for context in CONTEXTS
+        archcost.serve(spec, hardware=card, prompt=context, new=256).to_dict()
+        for card in largest
+        for context in CONTEXTS
     ]
 
 

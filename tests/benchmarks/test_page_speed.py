@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import archcost
-from archcost.planning import fit
 from tests.page.browser import Opened, launched
 
 NETWORK, DEEP = "resnet50", "olmo2_13b"
 CARD = "nvidia-rtx-4090"
 CARDS = (CARD, "nvidia-t4", "nvidia-h100-sxm5-80gb")
+DEVICES: dict[str, tuple[str, ...]] = {
+    "the common devices": (),
+    "a card": (CARD,),
+    "three cards": CARDS,
+    "six devices": (*CARDS, "raspberry-pi-5", "nvidia-rtx-3090", "nvidia-a10"),
+}
 
 CHANGE = """(() => { const field = document.querySelector('.controls [name=batch]'), start = performance.now();
     for (let batch = 2; batch < 12; batch += 1) { field.value = batch; field.dispatchEvent(new Event('input')); }
@@ -22,21 +29,22 @@ CHANGE = """(() => { const field = document.querySelector('.controls [name=batch
 """Ten changes of a control, with all that the page shows of them."""
 
 
-def made() -> dict[str, Callable[[], object]]:
-    spec = archcost.load(NETWORK)
-    return {
-        "archcost fit, the common devices": lambda: fit(spec),
-        "archcost report, the common devices": lambda: archcost.report_page(spec).to_html(),
-        f"archcost fit, {len(CARDS)} cards": lambda: fit(spec, hardware=CARDS),
-        f"archcost report, {len(CARDS)} cards": lambda: archcost.report_page(spec, hardware=CARDS).to_html(),
-    }
+def words(devices: Sequence[str]) -> list[str]:
+    return [word for name in devices for word in ("--hardware", name)]
 
 
-@pytest.mark.parametrize("tool", made())
-@pytest.mark.benchmark(group=f"a page on {NETWORK}")
-def test_making(benchmark: Any, tool: str) -> None:
-    benchmark.extra_info["tool"] = tool
-    benchmark.pedantic(made()[tool], rounds=3, warmup_rounds=1)
+@pytest.mark.parametrize("command", ["fit", "report"])
+@pytest.mark.parametrize("devices", DEVICES)
+@pytest.mark.benchmark(group="a page")
+def test_making(benchmark: Any, tmp_path: Path, command: str, devices: str) -> None:
+    """Whole processes, as a user waits for them."""
+    asked = [sys.executable, "-m", "archcost", command, NETWORK, *words(DEVICES[devices])]
+    output = tmp_path / "page.html"
+    saved = ["-o", str(output)] if command == "report" else []
+    benchmark.extra_info["tool"] = f"{command}, {devices}"
+    benchmark.pedantic(
+        lambda: subprocess.run([*asked, *saved], check=True, capture_output=True), rounds=5, warmup_rounds=1
+    )
 
 
 @pytest.fixture(scope="module")
