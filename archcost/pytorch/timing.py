@@ -158,7 +158,7 @@ class Bench:
 
     def _cost_of_asking(self) -> float:
         """Seconds of a call of autograd with almost nothing to do, which a network makes once for all its layers."""
-        nothing = Operator(Flatten(type="flatten"), (TensorType((2, 8, 8)),), needs=frozenset({0}))
+        nothing = Operator(Flatten(), (TensorType((2, 8, 8)),), needs=frozenset({0}))
         return median(sample.backward or 0.0 for sample in self.time(nothing, 25))
 
 
