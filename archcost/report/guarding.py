@@ -151,7 +151,9 @@ def _offenders(finding: Finding) -> Table:
         for each in finding.offenders
     ]
     what = "largest layers" if unit == "count" else "slowest layers" if unit == "seconds" else "largest at the peak"
-    return Table((Column(what), Column("", "right"), Column("", "right"), Column("")), tuple(rows))
+    columns = (Column(what), Column(finding.limit.quantity.words, "right"), Column("share", "right"), Column("of it"))
+    told = 4 if any(each.what for each in finding.offenders) else 3
+    return Table(columns[:told], tuple(row[:told] for row in rows))
 
 
 def _where(place: Place | None) -> str:
